@@ -1,0 +1,1 @@
+"""Aliases: a name for a key, of one account."""

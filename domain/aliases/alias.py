@@ -1,0 +1,34 @@
+"""The alias aggregate and the rules of its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.errors import InvalidAliasName, InvalidRequest
+
+PREFIX = "alias/"
+RESERVED = "alias/aws/"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """`name` carries the prefix `alias/`; times are microseconds since the epoch."""
+
+    account: str
+    name: str
+    arn: str
+    key: str
+    created: int
+    updated: int
+
+
+def require_name(name: str) -> None:
+    """Raise where a customer may not make this alias (API reference, CreateAlias, AliasName)."""
+    if not name.startswith(PREFIX):
+        raise InvalidRequest("Invalid identifier")
+    if name == PREFIX:
+        raise InvalidRequest("Alias must not be empty")
+    if name.startswith(RESERVED):
+        raise InvalidAliasName(
+            "Alias names that begin with alias/aws/ are reserved for keys managed by a service."
+        )

@@ -1,0 +1,47 @@
+"""Amazon Resource Names of the one service and region that an installation is.
+
+Source: IAM user guide, reference-arns; KMS developer guide, concepts (key ARN, alias ARN).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+PARTITION = "aws"
+ACCOUNT_ID = re.compile(r"\d{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Arn:
+    """`arn:partition:service:region:account:resource`."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def parse_arn(text: str) -> Arn | None:
+    """The ARN that a text is, or None where it is none."""
+    parts = text.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn" or not parts[5]:
+        return None
+    return Arn(*parts[1:])
+
+
+def key_arn(region: str, account: str, key_id: str) -> str:
+    return f"arn:{PARTITION}:kms:{region}:{account}:key/{key_id}"
+
+
+def alias_arn(region: str, account: str, name: str) -> str:
+    """`name` carries its prefix `alias/`, as AliasName does."""
+    return f"arn:{PARTITION}:kms:{region}:{account}:{name}"
+
+
+def root_arn(account: str) -> str:
+    return f"arn:{PARTITION}:iam::{account}:root"

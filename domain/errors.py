@@ -1,0 +1,164 @@
+"""The domain's refusals, in its own words.
+
+Rule of this file: a refusal is a value that a record can carry (`kind`, `message`) and that comes back from a
+record unchanged. What AWS calls it and which HTTP status it has stands in `services/api/errors.py` alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A call that is not carried out. `kind` is its wire name, `message` what the caller reads."""
+
+    kind: ClassVar[str] = "refused"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(Refusal):
+    """A parameter that the shape allows and the operation's own rules do not."""
+
+    kind = "invalid-request"
+
+
+class KeyNotFound(Refusal):
+    kind = "key-not-found"
+
+
+class AliasNotFound(Refusal):
+    kind = "alias-not-found"
+
+
+class InvalidArn(Refusal):
+    """An ARN where none is taken, or one that is not well-formed."""
+
+    kind = "invalid-arn"
+
+
+class NoSuchPolicyName(Refusal):
+    """A key policy other than `default`, the only name that there is."""
+
+    kind = "no-such-policy"
+
+
+class AccessRefused(Refusal):
+    kind = "access-refused"
+
+
+class KeyDisabled(Refusal):
+    kind = "key-disabled"
+
+
+class InvalidKeyState(Refusal):
+    kind = "invalid-key-state"
+
+
+class InvalidKeyUsage(Refusal):
+    kind = "invalid-key-usage"
+
+
+class UnsupportedOperation(Refusal):
+    kind = "unsupported-operation"
+
+
+class MalformedPolicy(Refusal):
+    """Not a key policy, or one that would lock its author out of the key."""
+
+    kind = "malformed-policy"
+
+
+class LimitExceeded(Refusal):
+    kind = "limit-exceeded"
+
+
+class InvalidTag(Refusal):
+    kind = "invalid-tag"
+
+
+class InvalidAliasName(Refusal):
+    kind = "invalid-alias-name"
+
+
+class AlreadyExists(Refusal):
+    kind = "already-exists"
+
+
+class InvalidMarker(Refusal):
+    kind = "invalid-marker"
+
+
+class InvalidCiphertext(Refusal):
+    kind = "invalid-ciphertext"
+
+
+class IncorrectKey(Refusal):
+    kind = "incorrect-key"
+
+
+class InvalidSignature(Refusal):
+    """A signature that does not fit message, key and algorithm: Verify's answer, not the request's signature."""
+
+    kind = "invalid-signature"
+
+
+class DryRunSucceeded(Refusal):
+    """The call would have been carried out: what DryRun answers instead of carrying it out."""
+
+    kind = "dry-run"
+
+
+class CommandExpired(Refusal):
+    """The command reached the writer after its deadline; it has no effect."""
+
+    kind = "command-expired"
+
+
+class CommandUnreadable(Refusal):
+    """The command cannot be parsed, is too large, or deciding it failed."""
+
+    kind = "command-unreadable"
+
+
+class CredentialDisabled(Refusal):
+    """Rightly signed, with an access key that is known and disabled."""
+
+    kind = "credential-disabled"
+
+
+REFUSALS: dict[str, type[Refusal]] = {
+    refusal.kind: refusal
+    for refusal in (
+        InvalidRequest,
+        KeyNotFound,
+        AliasNotFound,
+        InvalidArn,
+        NoSuchPolicyName,
+        AccessRefused,
+        KeyDisabled,
+        InvalidKeyState,
+        InvalidKeyUsage,
+        UnsupportedOperation,
+        MalformedPolicy,
+        LimitExceeded,
+        InvalidTag,
+        InvalidAliasName,
+        AlreadyExists,
+        InvalidMarker,
+        InvalidCiphertext,
+        IncorrectKey,
+        InvalidSignature,
+        DryRunSucceeded,
+        CommandExpired,
+        CommandUnreadable,
+        CredentialDisabled,
+    )
+}
+
+
+def refusal(kind: str, message: str) -> Refusal:
+    """The refusal that a record carries, ready to be raised again. A kind of a later version stays a Refusal."""
+    return REFUSALS.get(kind, Refusal)(message)

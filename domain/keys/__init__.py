@@ -1,0 +1,1 @@
+"""Keys: one aggregate, its commands (decide) and its events (evolve)."""

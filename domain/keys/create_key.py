@@ -1,0 +1,126 @@
+"""CreateKey: a new key with its material and exactly one key policy, named `default`.
+
+Source: KMS API reference, CreateKey; developer guide, key-policy-default. The API makes key id and material and seals
+the material before the command is sent; this rule is given the material's id and fingerprint alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.access import Caller, Verdict, may_in_account, may_use
+from domain.arn import key_arn
+from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT
+from domain.errors import (
+    AlreadyExists,
+    InvalidRequest,
+    InvalidTag,
+    LimitExceeded,
+    MalformedPolicy,
+    UnsupportedOperation,
+)
+from domain.policy.compile import compile_key_policy
+from domain.policy.default import default_key_policy
+from domain.trail.events import KeyCreated
+from domain.world import World
+
+MAX_TAGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """`spec` and `usage` are as requested, "" where left out; key, material, fingerprint and public_key are made."""
+
+    key: str
+    spec: str
+    usage: str
+    origin: str
+    multi_region: bool
+    key_store: bool
+    description: str
+    policy: str | None
+    bypass_lockout_check: bool
+    tags: Sequence[tuple[str, str]]
+    material: str
+    fingerprint: str
+    public_key: str
+
+
+def spec_and_usage(spec: str, usage: str) -> tuple[str, str]:
+    """The spec and usage that a request means. Raises UnsupportedOperation, InvalidRequest."""
+    spec = spec or SYMMETRIC_DEFAULT
+    if spec not in SPECS:
+        raise UnsupportedOperation(f"KeySpec {spec} is not supported by this version of Keytrail.")
+    if not usage:
+        if not SPECS[spec].symmetric:
+            raise InvalidRequest(
+                "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+            )
+        usage = ENCRYPT_DECRYPT
+    if usage not in SPECS[spec].usages:
+        raise InvalidRequest(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    return spec, usage
+
+
+def asks(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    arn = key_arn(world.region, caller.account, "*")
+    actions = ["kms:CreateKey"] + (["kms:TagResource"] if command.tags else [])
+    return tuple(may_in_account(caller, action, caller.account, arn) for action in actions)
+
+
+def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
+    """Raises UnsupportedOperation, InvalidRequest, InvalidTag, LimitExceeded, MalformedPolicy (lock-out included)."""
+    if command.multi_region:
+        raise UnsupportedOperation("Multi-Region keys are not supported by this version of Keytrail.")
+    if command.origin != "AWS_KMS" or command.key_store:
+        raise UnsupportedOperation(f"Origin {command.origin} is not supported by this version of Keytrail.")
+    spec, usage = spec_and_usage(command.spec, command.usage)
+    if not command.material:
+        raise InvalidRequest("The command carries no key material.")
+    if command.key in world.keys:
+        raise AlreadyExists(f"Key {command.key} exists already.")
+    tags = require_tags(command.tags)
+    policy = default_key_policy(caller.account) if command.policy is None else command.policy
+    locked_out = is_locked_out(policy, caller, key_arn(world.region, caller.account, command.key), 1)
+    if locked_out and not command.bypass_lockout_check:
+        raise lockout()
+    return KeyCreated(
+        key=command.key,
+        account=caller.account,
+        spec=spec,
+        usage=usage,
+        origin=command.origin,
+        description=command.description,
+        policy=policy,
+        tags=tags,
+        material=command.material,
+        fingerprint=command.fingerprint,
+        public_key=command.public_key,
+        bypassed_lockout_check=command.bypass_lockout_check,
+        locked_out=locked_out,
+    )
+
+
+def is_locked_out(policy: str, caller: Caller, arn: str, version: int) -> bool:
+    """Whether the caller could not call PutKeyPolicy under this policy. Raises MalformedPolicy, LimitExceeded."""
+    return not may_use(caller, "kms:PutKeyPolicy", compile_key_policy(policy, arn, version), arn).allowed
+
+
+def lockout() -> MalformedPolicy:
+    """The lock-out safety check's refusal (developer guide, key-policy-modifying)."""
+    return MalformedPolicy("The new key policy will not allow you to update the key policy in the future.")
+
+
+def require_tags(tags: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """Raises InvalidTag (reserved prefix, a key twice) and LimitExceeded (more than 50)."""
+    if len(tags) > MAX_TAGS:
+        raise LimitExceeded(f"A key has at most {MAX_TAGS} tags.")
+    result: dict[str, str] = {}
+    for key, value in tags:
+        if key.startswith("aws:"):
+            raise InvalidTag("aws: prefixed tag key names are not allowed for external use.")
+        if key in result:
+            raise InvalidTag(f"The tag key {key} is there twice.")
+        result[key] = value
+    return result

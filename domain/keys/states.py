@@ -1,0 +1,67 @@
+"""Which operation is allowed in which key state: everything that depends on a key's state is a row here.
+
+Source: KMS developer guide, key-state (the numbers of its notes stand beside the words).
+`ok`: allowed; `disabled`: DisabledException [1]; `pending`: KMSInvalidStateException, pending deletion [3];
+`import`: KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4].
+The guide allows "[2] or [3]" for a key that is pending deletion: this table says [3], the one that names the state.
+States that nothing can reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no column.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from domain.errors import InvalidKeyState, KeyDisabled, Refusal
+
+
+class State(Enum):
+    """KeyState as the API spells it."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    PENDING_DELETION = "PendingDeletion"
+    PENDING_IMPORT = "PendingImport"
+
+
+def _table(text: str) -> dict[str, dict[State, str]]:
+    rows = (line.split() for line in text.strip().splitlines())
+    return {operation: dict(zip(State, cells, strict=True)) for operation, *cells in rows}
+
+
+#                                        Enabled Disabled PendingDeletion PendingImport
+TABLE = _table("""
+    CreateAlias                          ok      ok       pending         ok
+    Decrypt                              ok      disabled pending         import
+    DeleteAlias                          ok      ok       ok              ok
+    DescribeKey                          ok      ok       ok              ok
+    DisableKey                           ok      ok       pending         import
+    EnableKey                            ok      ok       pending         import
+    Encrypt                              ok      disabled pending         import
+    GenerateDataKey                      ok      disabled pending         import
+    GenerateDataKeyWithoutPlaintext      ok      disabled pending         import
+    GetKeyPolicy                         ok      ok       ok              ok
+    GetPublicKey                         ok      disabled pending         import
+    ListAliases                          ok      ok       ok              ok
+    ListKeyPolicies                      ok      ok       ok              ok
+    PutKeyPolicy                         ok      ok       ok              ok
+    ReEncrypt                            ok      disabled pending         import
+    Sign                                 ok      disabled pending         import
+    UpdateAlias                          ok      ok       pending         ok
+    UpdateKeyDescription                 ok      ok       pending         ok
+    Verify                               ok      disabled pending         import
+""")
+
+_REFUSALS: dict[str, tuple[type[Refusal], str]] = {
+    "disabled": (KeyDisabled, "{arn} is disabled."),
+    "pending": (InvalidKeyState, "{arn} is pending deletion."),
+    "import": (InvalidKeyState, "{arn} is pending import."),
+    "not-pending": (InvalidKeyState, "{arn} is not pending deletion."),
+}
+
+
+def require_state(operation: str, arn: str, state: State) -> None:
+    """Raise KeyDisabled or InvalidKeyState where the table does not allow the operation in this state."""
+    cell = TABLE[operation][state]
+    if cell != "ok":
+        refusal, message = _REFUSALS[cell]
+        raise refusal(message.format(arn=arn))

@@ -1,0 +1,258 @@
+"""The text of a key policy to its statements, or MalformedPolicy with the JSON path of the fault.
+
+Source: IAM user guide, reference_policies_grammar and reference_policies_elements; KMS developer guide,
+key-policy-overview (a statement without Action or Resource is accepted and has no effect; policy rule 9).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.arn import ACCOUNT_ID, parse_arn, root_arn
+from domain.errors import LimitExceeded, MalformedPolicy
+
+MAX_BYTES = 32_768
+VERSIONS = ("2012-10-17", "2008-10-17")
+POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
+STATEMENT_ELEMENTS = frozenset(
+    {
+        "Sid",
+        "Effect",
+        "Principal",
+        "NotPrincipal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    }
+)
+PRINCIPAL_TYPES = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
+ANYONE = "*"
+_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|\*")
+_UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
+_ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
+_IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user|group)/[^*?]+")
+MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """Principal or NotPrincipal: by type, in the canonical form (an account id becomes its root ARN; rule 3)."""
+
+    anyone: bool
+    aws: frozenset[str] = frozenset()
+    others: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement as written. An absent element is None; `index` counts from 0 within the document."""
+
+    index: int
+    sid: str
+    effect: str
+    principal: Principals | None
+    not_principal: Principals | None
+    action: tuple[str, ...] | None
+    not_action: tuple[str, ...] | None
+    resource: tuple[str, ...] | None
+    not_resource: tuple[str, ...] | None
+    condition: Mapping[str, Mapping[str, tuple[str, ...]]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    version: str
+    id: str
+    statements: tuple[Statement, ...]
+
+
+def parse_key_policy(text: str) -> Policy:
+    """Raises MalformedPolicy (with the path of the fault) and LimitExceeded (over 32,768 bytes)."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise LimitExceeded(f"The key policy is longer than {MAX_BYTES} bytes.")
+    document = _json(text)
+    if not isinstance(document, dict):
+        raise _fault("$", "a policy is a JSON object")
+    _known(document, POLICY_ELEMENTS, "$")
+    version = document.get("Version", VERSIONS[1])
+    if version not in VERSIONS:
+        raise _fault("$.Version", f"the version is one of {', '.join(VERSIONS)}")
+    identifier = document.get("Id", "")
+    if not isinstance(identifier, str):
+        raise _fault("$.Id", "the id is a string")
+    if "Statement" not in document:
+        raise _fault("$", "Statement is missing")
+    statements = document["Statement"]
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise _fault("$.Statement", "a policy has at least one statement")
+    parsed = tuple(_statement(index, statement) for index, statement in enumerate(statements))
+    seen: set[str] = set()
+    for statement in parsed:
+        if statement.sid and statement.sid in seen:
+            raise _fault(f"$.Statement[{statement.index}].Sid", f"the Sid {statement.sid!r} is there twice")
+        seen.add(statement.sid)
+    return Policy(version, identifier, parsed)
+
+
+def _fault(path: str, what: str) -> MalformedPolicy:
+    return MalformedPolicy(f"Syntax error in policy at {path}: {what}.")
+
+
+def _json(text: str) -> Any:
+    # A nesting that no policy has would exhaust the parser's stack: it is counted before it is parsed.
+    depth = deepest = 0
+    for character in text:
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    if deepest > MAX_DEPTH:
+        raise _fault("$", f"it is nested deeper than {MAX_DEPTH} levels")
+    try:
+        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except ValueError as fault:
+        raise MalformedPolicy(f"The policy is not valid JSON: {fault}.") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("an element is there twice in one object")
+    return result
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _known(element: dict[str, Any], names: frozenset[str], path: str) -> None:
+    for name in element:
+        if name not in names:
+            raise _fault(path, f"{name!r} is no element of a policy here (element names are case-sensitive)")
+
+
+def _statement(index: int, statement: Any) -> Statement:
+    path = f"$.Statement[{index}]"
+    if not isinstance(statement, dict):
+        raise _fault(path, "a statement is a JSON object")
+    _known(statement, STATEMENT_ELEMENTS, path)
+    for name in ("Principal", "Action", "Resource"):
+        if name in statement and f"Not{name}" in statement:
+            raise _fault(path, f"{name} and Not{name} exclude each other")
+    sid = statement.get("Sid", "")
+    if not isinstance(sid, str):
+        raise _fault(f"{path}.Sid", "the Sid is a string")
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        raise _fault(f"{path}.Effect", "the effect is Allow or Deny")
+    if "Principal" not in statement and "NotPrincipal" not in statement:
+        raise _fault(path, "a statement of a key policy has a Principal")
+    return Statement(
+        index=index,
+        sid=sid,
+        effect=statement["Effect"],
+        principal=_principals(statement.get("Principal"), f"{path}.Principal"),
+        not_principal=_principals(statement.get("NotPrincipal"), f"{path}.NotPrincipal"),
+        action=_actions(statement, "Action", path),
+        not_action=_actions(statement, "NotAction", path),
+        resource=_strings(statement, "Resource", path),
+        not_resource=_strings(statement, "NotResource", path),
+        condition=_condition(statement, path),
+    )
+
+
+def _strings(holder: dict[str, Any], name: str, path: str) -> tuple[str, ...] | None:
+    if name not in holder:
+        return None
+    value = holder[name]
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        raise _fault(f"{path}.{name}", "it is a string or a list of strings")
+    return tuple(values)
+
+
+def _actions(statement: dict[str, Any], name: str, path: str) -> tuple[str, ...] | None:
+    actions = _strings(statement, name, path)
+    for action in actions or ():
+        if not _ACTION.fullmatch(action):
+            raise _fault(
+                f"{path}.{name}", f"{action!r} is no action: write service:Name, kms:Encrypt for instance"
+            )
+    return actions
+
+
+def _principals(value: Any, path: str) -> Principals | None:
+    if value is None:
+        return None
+    if value == ANYONE:
+        return Principals(anyone=True)
+    if not isinstance(value, dict) or not value:
+        raise _fault(path, 'a principal is "*" or an object such as {"AWS": ...}')
+    _known(value, PRINCIPAL_TYPES, path)
+    aws: set[str] = set()
+    others: set[tuple[str, str]] = set()
+    for kind in value:
+        for name in _strings(value, kind, path) or ():
+            if kind == "AWS":
+                aws.add(_aws_principal(name))
+            elif kind == "Service" and not _SERVICE.fullmatch(name):
+                raise _invalid_principals()
+            else:
+                others.add((kind, name))
+    if not aws and not others:
+        raise _invalid_principals()
+    return Principals(ANYONE in aws, frozenset(aws - {ANYONE}), frozenset(others))
+
+
+def _invalid_principals() -> MalformedPolicy:
+    return MalformedPolicy("Policy contains a statement with one or more invalid principals.")
+
+
+def _aws_principal(name: str) -> str:
+    """The canonical form: `*`, an IAM or STS ARN without wildcards (rule 10), or a unique id."""
+    if name == ANYONE or _UNIQUE_ID.fullmatch(name):
+        return name
+    if ACCOUNT_ID.fullmatch(name):
+        return root_arn(name)
+    arn = parse_arn(name)
+    if (
+        arn is None
+        or arn.service not in ("iam", "sts")
+        or arn.region
+        or not ACCOUNT_ID.fullmatch(arn.account)
+        or not _IAM_RESOURCE.fullmatch(arn.resource)
+    ):
+        raise _invalid_principals()
+    return name
+
+
+def _condition(statement: dict[str, Any], path: str) -> Mapping[str, Mapping[str, tuple[str, ...]]] | None:
+    if "Condition" not in statement:
+        return None
+    path = f"{path}.Condition"
+    condition = statement["Condition"]
+    if not isinstance(condition, dict):
+        raise _fault(path, "a condition is an object of operators")
+    result: dict[str, Mapping[str, tuple[str, ...]]] = {}
+    for operator, keys in condition.items():
+        if not isinstance(keys, dict):
+            raise _fault(f"{path}.{operator}", "an operator holds an object of condition keys")
+        result[operator] = {
+            key: _condition_values(value, f"{path}.{operator}.{key}") for key, value in keys.items()
+        }
+    return result
+
+
+def _condition_values(value: Any, path: str) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str | bool | int | float) for each in values):
+        raise _fault(path, "a condition value is a string, a number, a boolean or a list of them")
+    return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in values)

@@ -1,0 +1,118 @@
+"""Records to bytes and back. The bytes on the topic are what the chain's digests are taken of.
+
+JSON in UTF-8 with sorted keys and no spaces: a reader needs no library to check the log, and the same record always
+has the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.trail.catalogue import CATALOGUE, WIRE_NAMES, EventType
+from domain.trail.record import JSON, Call, Decision, Document, Record, Repeat
+from domain.trail.upcasters import upcast
+
+RECORD_VERSION = 1
+
+
+class Unreadable(Exception):
+    """Bytes that are no record of a version that this program knows."""
+
+
+def rfc3339(at: int) -> str:
+    """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that text sorts as time does."""
+    return (
+        datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000_000:06d}Z"
+    )
+
+
+def micros(text: str) -> int:
+    """The inverse of rfc3339. Raises ValueError for what is no such time; a time without a zone is UTC."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def canonical(document: Document) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def event_document(event: object) -> dict[str, JSON]:
+    name = WIRE_NAMES[type(event)]
+    return {"type": name, "data": {field.name: getattr(event, field.name) for field in fields(event)}}  # type: ignore[arg-type]  # every catalogued event is a dataclass
+
+
+def event_from(document: Document) -> object:
+    """The event, brought up to its newest version. Raises Unreadable for a type that is not in the catalogue."""
+    name, data = upcast(document["type"], dict(document["data"]))
+    row: EventType | None = CATALOGUE.get(name)
+    if row is None:
+        raise Unreadable(
+            f"event type {name!r} is not in the catalogue: this log was written by a newer Keytrail"
+        )
+    return row.event(**data)
+
+
+def encode(record: Record) -> bytes:
+    return canonical(
+        {
+            "v": RECORD_VERSION,
+            "previous": record.previous,
+            "seen": record.seen,
+            "at": rfc3339(record.at),
+            "writer": record.writer,
+            "next_command": record.next_command,
+            "call": record.call.document() if record.call else None,
+            "decision": record.decision.document() if record.decision else None,
+            "event": event_document(record.event) if record.event is not None else None,
+            "repeats": {"position": record.repeats.position, "resource": record.repeats.resource}
+            if record.repeats
+            else None,
+        }
+    )
+
+
+def parse(value: bytes) -> dict[str, Any] | None:
+    """The document that a value holds, or None: what is no JSON object with `previous` links to nothing, is void."""
+    try:
+        document = json.loads(value)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not isinstance(document.get("previous"), str):
+        return None
+    return document
+
+
+def record_from(document: Document) -> Record:
+    """A record from its document. Raises Unreadable for one of a later version of Keytrail."""
+    if document.get("v") != RECORD_VERSION:
+        raise Unreadable(
+            f"record version {document.get('v')!r} is not known: this log was written by a newer Keytrail"
+        )
+    call, decision, event, repeats = (document[name] for name in ("call", "decision", "event", "repeats"))
+    return Record(
+        previous=document["previous"],
+        seen=document["seen"],
+        at=micros(document["at"]),
+        writer=document["writer"],
+        next_command=document["next_command"],
+        call=Call(**call) if call else None,
+        decision=decision_from(decision) if decision else None,
+        event=event_from(event) if event else None,
+        repeats=Repeat(**repeats) if repeats else None,
+    )
+
+
+def decision_from(document: Document) -> Decision:
+    return Decision(
+        document["effect"],
+        tuple(document["reasons"]),
+        document["error"],
+        tuple(document["resources"]),
+        document["inputs"],
+    )

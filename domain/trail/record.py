@@ -1,0 +1,102 @@
+"""One call, one record: who called what from where, what was decided and why, and the event it caused.
+
+A record of `events` is linked to the one before it (`previous`, see chain.py); a record of `decisions` is not, it
+names by `seen` the position of `events` that it was decided at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = Any  # what json gives: str, int, float, bool, None, list and dict of them
+Document = Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, with secrets left out of `parameters`.
+
+    `invocation` identifies a client's retries of one call: access key, `amz-sdk-invocation-id` and body hash.
+    """
+
+    id: str
+    access_key: str
+    principal: str
+    account: str
+    source: str
+    agent: str
+    operation: str
+    parameters: Document
+    invocation: str = ""
+
+    def document(self) -> dict[str, JSON]:
+        return {
+            "id": self.id,
+            "access_key": self.access_key,
+            "principal": self.principal,
+            "account": self.account,
+            "source": self.source,
+            "agent": self.agent,
+            "operation": self.operation,
+            "parameters": self.parameters,
+            "invocation": self.invocation,
+        }
+
+
+ALLOWED = "allowed"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was answered and what decided it.
+
+    `reasons` has one entry for each permission that was asked: `{"action", "resource", "effect", "by": {...}}`,
+    where `by` is a statement (`policy`, `version`, `sid`, `index`) or a rule (`rule`). `error` is the refusal's
+    kind and message, None where the call was carried out; access may be allowed and the call refused all the same,
+    because of the key's state for instance.
+    """
+
+    effect: str
+    reasons: tuple[Document, ...] = ()
+    error: Document | None = None
+    resources: tuple[str, ...] = ()
+    inputs: Document = field(default_factory=dict)
+
+    def document(self) -> dict[str, JSON]:
+        return {
+            "effect": self.effect,
+            "reasons": list(self.reasons),
+            "error": self.error,
+            "resources": list(self.resources),
+            "inputs": self.inputs,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A client's retry of a call that has its answer: `position` is the first answer's record."""
+
+    position: int
+    resource: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of `events`. `previous` is the hex digest of the last valid record before it, "" for the first.
+
+    `at` is microseconds since the epoch by the writer's clock, never before the last record's. `next_command` is
+    the offset in `commands` after the last command that this record or one before it answers.
+    """
+
+    previous: str
+    seen: int
+    at: int
+    writer: str
+    next_command: int
+    call: Call | None
+    decision: Decision | None
+    event: object | None
+    repeats: Repeat | None = None

@@ -1,0 +1,19 @@
+"""Old versions of event types become new ones here, dict to dict, one step at a time.
+
+A row turns `name.vN` into `name.vN+1`. Nothing has been superseded yet; a golden file in `tests/golden` stands for
+every version of every type, forever, and a test reads each through this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+
+
+def upcast(name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    while name in UPCASTERS:
+        name, step = UPCASTERS[name]
+        data = step(data)
+    return name, data

@@ -1,0 +1,230 @@
+"""The world: every aggregate as it is after the valid prefix of the log, in one owner's dictionaries.
+
+`fold` is the one function that turns records into state; writer, API, snapshots and history all use it. It never
+refuses: what a valid record says is true.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from domain.aliases.alias import Alias
+from domain.arn import ACCOUNT_ID, alias_arn, key_arn, parse_arn
+from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
+from domain.keys import key as keys
+from domain.keys.key import Key
+from domain.trail import events
+from domain.trail.record import Decision, Record
+
+if TYPE_CHECKING:
+    from domain.identities.account import Account
+
+REPEAT_WINDOW = 600 * 1_000_000
+"""For how long a client's retry is recognised, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that has its answer: where its record is, when it was, and the resource that it made or changed."""
+
+    position: int
+    at: int
+    resource: str
+    effect: str
+
+
+@dataclass(slots=True)
+class World:
+    """State at `position` (-1: nothing yet). Updated in place by its one owner."""
+
+    log: str = ""
+    region: str = ""
+    position: int = -1
+    at: int = 0
+    writer: str = ""
+    next_command: int = 0
+    accounts: dict[str, Account] = field(default_factory=dict)
+    access_keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    aliases: dict[tuple[str, str], Alias] = field(default_factory=dict)
+    key_ids: dict[str, list[str]] = field(default_factory=dict)
+    alias_names: dict[str, list[str]] = field(default_factory=dict)
+    aliases_of: dict[str, list[str]] = field(default_factory=dict)
+    materials: set[str] = field(default_factory=set)
+    answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
+    calls: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    # -- questions --------------------------------------------------------------------------------------------
+
+    def key(self, reference: str, account: str, *, aliases: bool = False) -> Key:
+        """The key that a KeyId means to a caller of `account`: id or ARN, and alias name or ARN where allowed.
+
+        Raises KeyNotFound, AliasNotFound, InvalidArn (API reference: the KeyId parameter of each operation).
+        """
+        if reference.startswith("arn:"):
+            return self._key_by_arn(reference, aliases)
+        if reference.startswith("alias/"):
+            if not aliases:
+                raise KeyNotFound(f"Invalid keyId '{reference}'")
+            return self._key_by_alias(account, reference)
+        return self._key_by_id(account, reference)
+
+    def _key_by_arn(self, reference: str, aliases: bool) -> Key:
+        arn = parse_arn(reference)
+        if arn is None or arn.service != "kms" or not ACCOUNT_ID.fullmatch(arn.account):
+            raise InvalidArn(f"Invalid arn {reference}")
+        if arn.region != self.region:
+            raise KeyNotFound(f"Invalid arn {arn.region}")
+        kind, _, name = arn.resource.partition("/")
+        if kind == "key" and name:
+            return self._key_by_id(arn.account, name)
+        if kind == "alias" and name:
+            if not aliases:
+                raise InvalidArn(f"{reference} is not a key ARN: this operation takes no alias.")
+            return self._key_by_alias(arn.account, arn.resource)
+        raise InvalidArn(f"Invalid arn {reference}")
+
+    def _key_by_id(self, account: str, key_id: str) -> Key:
+        key = self.keys.get(key_id)
+        if key is None or key.account != account:
+            raise KeyNotFound(f"Key '{key_arn(self.region, account, key_id)}' does not exist")
+        return key
+
+    def _key_by_alias(self, account: str, name: str) -> Key:
+        alias = self.aliases.get((account, name))
+        if alias is None:
+            raise AliasNotFound(f"Alias {alias_arn(self.region, account, name)} is not found.")
+        return self.keys[alias.key]
+
+    def keys_of(self, account: str, after: str, limit: int) -> list[str]:
+        """The next `limit` key ids of an account, in order, after the id `after` ("" for the first)."""
+        ids = self.key_ids.get(account, [])
+        start = bisect_left(ids, after + "\0") if after else 0
+        return ids[start : start + limit]
+
+    def aliases_in(self, account: str, after: str, limit: int, key: str | None = None) -> list[Alias]:
+        """The next aliases of an account (of one of its keys, where given), in the order of their names."""
+        names = self.alias_names.get(account, []) if key is None else self.aliases_of.get(key, [])
+        start = bisect_left(names, after + "\0") if after else 0
+        return [self.aliases[account, name] for name in names[start : start + limit]]
+
+    # -- the fold ---------------------------------------------------------------------------------------------
+
+    def fold(self, position: int, record: Record) -> None:
+        """Take in the valid record at `position`."""
+        self.position = position
+        self.at = max(self.at, record.at)
+        self.next_command = record.next_command
+        if record.event is not None:
+            self.apply(record.event)
+        if record.call is not None:
+            self._remember(position, record)
+
+    def _remember(self, position: int, record: Record) -> None:
+        call = record.call
+        assert call is not None
+        self.calls[call.id] = record.at
+        decision = record.decision
+        if call.invocation and record.repeats is None and decision is not None and is_final(decision):
+            resource = decision.resources[0] if decision.resources else ""
+            self.answered[call.invocation] = Answered(position, record.at, resource, decision.effect)
+        horizon = self.at - REPEAT_WINDOW
+        while self.calls and next(iter(self.calls.values())) < horizon:
+            self.calls.popitem(last=False)
+        while self.answered and next(iter(self.answered.values())).at < horizon:
+            self.answered.popitem(last=False)
+
+    @singledispatchmethod
+    def apply(self, event: object) -> None:
+        """The event's effect. An event of one key alone goes through the key's evolve."""
+        key_id: str = getattr(event, "key")  # noqa: B009  # every event without a case of its own is a key's
+        self.keys[key_id] = keys.evolve(event, self.keys[key_id])
+
+    @apply.register
+    def _(self, event: events.LogCreated) -> None:
+        self.log, self.region = event.log, event.region
+
+    @apply.register
+    def _(self, event: events.WriterStarted) -> None:
+        self.writer = event.writer
+
+    @apply.register
+    def _(self, event: events.CommandsSkipped) -> None:
+        """The next offset stands in the record itself."""
+
+    @apply.register
+    def _(self, event: events.AccountCreated) -> None:
+        from domain.identities.account import ACTIVE, Account
+
+        self.accounts[event.account] = Account(event.account, self.at, {event.access_key: ACTIVE})
+        self.access_keys[event.access_key] = event.account
+
+    @apply.register
+    def _(self, event: events.AccessKeyCreated) -> None:
+        from domain.identities.account import ACTIVE
+
+        self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, ACTIVE)
+        self.access_keys[event.access_key] = event.account
+
+    @apply.register
+    def _(self, event: events.AccessKeyDisabled) -> None:
+        from domain.identities.account import INACTIVE
+
+        self.accounts[event.account] = self.accounts[event.account].with_access_key(
+            event.access_key, INACTIVE
+        )
+
+    @apply.register
+    def _(self, event: events.KeyCreated) -> None:
+        self.add_key(keys.created(event, self.region, self.at))
+
+    def add_key(self, key: Key) -> None:
+        self.keys[key.id] = key
+        self.materials.add(key.material)
+        insort(self.key_ids.setdefault(key.account, []), key.id)
+
+    @apply.register
+    def _(self, event: events.AliasCreated) -> None:
+        arn = alias_arn(self.region, event.account, event.alias)
+        self.add_alias(Alias(event.account, event.alias, arn, event.key, self.at, self.at))
+
+    def add_alias(self, alias: Alias) -> None:
+        self.aliases[alias.account, alias.name] = alias
+        insort(self.alias_names.setdefault(alias.account, []), alias.name)
+        insort(self.aliases_of.setdefault(alias.key, []), alias.name)
+
+    @apply.register
+    def _(self, event: events.AliasMoved) -> None:
+        old = self.aliases[event.account, event.alias]
+        moved = Alias(event.account, event.alias, old.arn, event.key, old.created, self.at)
+        self.aliases[event.account, event.alias] = moved
+        _remove(self.aliases_of[event.previous_key], event.alias)
+        insort(self.aliases_of.setdefault(event.key, []), event.alias)
+
+    @apply.register
+    def _(self, event: events.AliasDeleted) -> None:
+        del self.aliases[event.account, event.alias]
+        _remove(self.alias_names[event.account], event.alias)
+        _remove(self.aliases_of[event.key], event.alias)
+
+    def all_keys(self) -> Iterator[Key]:
+        return iter(self.keys.values())
+
+
+def is_final(decision: Decision) -> bool:
+    """Whether a retry gets this answer again. A command that came too late or could not be read may be tried anew."""
+    return decision.error is None or decision.error["kind"] not in (
+        CommandExpired.kind,
+        CommandUnreadable.kind,
+    )
+
+
+def _remove(names: list[str], name: str) -> None:
+    at = bisect_left(names, name)
+    assert names[at] == name, "an alias is in the index of its account and of its key"
+    del names[at]

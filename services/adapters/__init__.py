@@ -1,0 +1,1 @@
+"""The ports' real sides: Kafka, Postgres, the vault, and the bundled servers."""

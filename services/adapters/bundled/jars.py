@@ -1,0 +1,103 @@
+"""Kafka's jars: resolved once into `kafka.lock` (coordinate and SHA-256 each), fetched from there ever after.
+
+jgo's resolver downloads, but only warns of a checksum that does not fit; so every file is checked here against the
+lock, and one that differs is removed and refused. `python -m services.adapters.bundled.jars --lock` makes the lock
+anew after a change of KAFKA.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from hashlib import sha256
+from pathlib import Path
+
+from jgo.maven import Artifact, MavenContext, PythonResolver
+from jgo.parse import Coordinate
+
+KAFKA = "4.3.1"
+LOG4J = "2.25.4"
+ROOT = f"org.apache.kafka:kafka_2.13:{KAFKA}"
+# Kafka's own distribution adds this binding beside its jars: without it the broker logs nothing at all. What it needs
+# is among Kafka's dependencies already, and resolving both together would let it choose their versions.
+BINDING = f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}"
+LOCK = Path(__file__).with_name("kafka.lock")
+
+
+class DownloadFailed(Exception):
+    """A jar could not be had, or is not the one that the lock names. The message says which and what to do."""
+
+
+def locked() -> list[tuple[str, str, str, str]]:
+    """(group, artifact, version, sha256) of every jar on the broker's class path."""
+    rows = (line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#"))
+    return [(group, artifact, version, digest) for group, artifact, version, digest in rows]
+
+
+def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
+    """Every jar, fetched where it is missing. `progress(done, all)` is called as they come.
+
+    Raises DownloadFailed.
+    """
+    rows = locked()
+    context = MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
+    paths: list[Path] = []
+    with ThreadPoolExecutor(8) as pool:
+        jobs = [pool.submit(_fetched, context, *row) for row in rows]
+        for done, job in enumerate(as_completed(jobs), 1):
+            paths.append(job.result())
+            progress(done, len(rows))
+    return sorted(paths)
+
+
+def _fetched(context: MavenContext, group: str, artifact: str, version: str, digest: str) -> Path:
+    jar: Artifact = context.project(group, artifact).at_version(version).artifact()
+    path = Path(jar.cached_path)
+    mark = path.with_suffix(
+        ".sha256"
+    )  # written once the digest was checked: a start need not hash 100 MB again
+    if path.exists() and mark.exists() and mark.read_text() == f"{digest} {path.stat().st_size}":
+        return path
+    path.unlink(missing_ok=True)
+    try:
+        context.resolver.download(jar)
+    except Exception as fault:
+        raise DownloadFailed(
+            f"{group}:{artifact}:{version} could not be fetched from Maven Central ({fault}). "
+            "Check the network and start again; or name your own broker in KEYTRAIL_KAFKA."
+        ) from fault
+    found = sha256(path.read_bytes()).hexdigest()
+    if found != digest:
+        path.unlink()
+        raise DownloadFailed(
+            f"{path.name} has SHA-256 {found} instead of {digest}: it was changed on its way. It was removed; start again."
+        )
+    mark.write_text(f"{digest} {path.stat().st_size}")
+    return path
+
+
+def _resolved(cache: Path) -> Iterator[str]:
+    context = MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
+    kafka, binding = (context.create_dependency(Coordinate.parse(text)) for text in (ROOT, BINDING))
+    # As "raw", Kafka's own pom is no bill of materials: its dependencies keep the versions they were released with.
+    kafka.raw = True
+    _, needed = context.resolver.resolve([kafka])
+    for dependency in (kafka, *needed, binding):
+        artifact = dependency.artifact
+        path = Path(artifact.cached_path)
+        if not path.exists():
+            context.resolver.download(artifact)
+        digest = sha256(path.read_bytes()).hexdigest()
+        yield f"{artifact.groupId} {artifact.artifactId} {artifact.version} {digest}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--lock"]:
+        sys.exit("usage: python -m services.adapters.bundled.jars --lock")
+    lines = sorted(set(_resolved(Path.home() / ".cache" / "keytrail" / "m2")))
+    LOCK.write_text(
+        "# group artifact version sha256; made by services/adapters/bundled/jars.py --lock\n"
+        + "\n".join(lines)
+        + "\n"
+    )

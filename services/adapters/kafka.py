@@ -1,0 +1,267 @@
+"""The log and the command channel on Kafka, by aiokafka: ports of domain/ports.py, and the decisions producer.
+
+What this file knows of aiokafka 0.14 and works around:
+- with idempotence a send never times out by itself, and one fatal error poisons the producer for good. Every append
+  has a deadline here, and a producer that missed one is thrown away;
+- a fetch is long-polled on the connection to the leader, and a broker answers a connection's requests in order: the
+  watermark is therefore asked on a client of its own, or it would wait for the fetch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from domain.ports import OutOfRange, Reader, Stored, Unavailable
+from services.settings import Settings
+
+APPEND_DEADLINE = 5.0
+"""Seconds after which an append counts as failed. It may land all the same."""
+ASK_DEADLINE = 3.0
+FETCH_WAIT_MS = 500
+MAX_VALUE = 1_048_576
+"""The longest value in bytes that is sent; the topics are made for twice that."""
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """What every client of aiokafka takes: servers, and security where it is set."""
+    result: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka,
+        "security_protocol": settings.kafka_security,
+    }
+    if "SSL" in settings.kafka_security:
+        context = ssl.create_default_context(cafile=settings.kafka_ca or None)
+        if settings.kafka_cert:
+            context.load_cert_chain(settings.kafka_cert, settings.kafka_key or None)
+        result["ssl_context"] = context
+    if settings.kafka_security.startswith("SASL"):
+        result["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        result["sasl_plain_username"] = settings.kafka_username
+        result["sasl_plain_password"] = settings.kafka_password
+    return result
+
+
+def _headers(headers: Mapping[str, str] | None) -> list[tuple[str, bytes]]:
+    return [(name, value.encode()) for name, value in (headers or {}).items()]
+
+
+class KafkaReader:
+    """A consumer on one partition, by assignment; it never resets."""
+
+    def __init__(self, settings: Settings, topic: str, partition: int = 0) -> None:
+        self._settings = settings
+        self._partition = TopicPartition(topic, partition)
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def open(self, offset: int) -> KafkaReader:
+        consumer = AIOKafkaConsumer(
+            **connection(self._settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=4 * MAX_VALUE,
+            check_crcs=True,
+            retry_backoff_ms=50,
+            metadata_max_age_ms=30_000,
+        )
+        try:
+            async with asyncio.timeout(ASK_DEADLINE * 3):
+                await consumer.start()
+            consumer.assign([self._partition])
+            consumer.seek(self._partition, offset)
+        except (KafkaError, TimeoutError, OSError) as fault:
+            await _discard(consumer)
+            raise Unavailable(str(fault)) from fault
+        except BaseException:
+            await _discard(consumer)
+            raise
+        self._consumer = consumer
+        return self
+
+    async def read(self, limit: int) -> Sequence[Stored]:
+        assert self._consumer is not None, "open comes first"
+        while True:
+            try:
+                found = await self._consumer.getmany(
+                    self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit
+                )
+            except OffsetOutOfRangeError as fault:
+                raise OutOfRange(f"{self._partition.topic}: {fault}") from fault
+            except (KafkaError, IllegalStateError) as fault:
+                raise Unavailable(str(fault)) from fault
+            for records in found.values():
+                if records:
+                    return [Stored(record.offset, record.value or b"") for record in records]
+
+    async def close(self) -> None:
+        if self._consumer is not None:
+            await _discard(self._consumer)
+
+
+async def _discard(client: Any) -> None:
+    """Stop a client of aiokafka without waiting for a broker that does not answer."""
+    with contextlib.suppress(KafkaError, TimeoutError, OSError):
+        async with asyncio.timeout(2):
+            await client.stop()
+
+
+class KafkaTopic:
+    """One topic of one partition (port Topic)."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self.topic = topic
+        self._settings = settings
+        self._producer = Producer(settings)
+        self._asking: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    async def append(self, value: bytes, headers: Mapping[str, str] | None = None) -> int:
+        return await self._producer.append(self.topic, 0, value, headers)
+
+    async def send(self, value: bytes, headers: Mapping[str, str] | None = None) -> asyncio.Future[Any]:
+        """Queue a value behind those queued before; the future ends when it is durable. For a writer's pipeline."""
+        return await self._producer.send(self.topic, 0, value, headers)
+
+    async def reader(self, offset: int) -> Reader:
+        return await KafkaReader(self._settings, self.topic).open(offset)
+
+    async def end(self) -> int:
+        return await self._ask("end_offsets")
+
+    async def start(self) -> int:
+        return await self._ask("beginning_offsets")
+
+    async def _ask(self, question: str) -> int:
+        partition = TopicPartition(self.topic, 0)
+        try:
+            async with asyncio.timeout(ASK_DEADLINE):
+                consumer = await self._asker()
+                return int((await getattr(consumer, question)([partition]))[partition])
+        except (KafkaError, TimeoutError, OSError) as fault:
+            raise Unavailable(f"the broker does not answer: {fault}") from fault
+
+    async def _asker(self) -> AIOKafkaConsumer:
+        async with self._lock:
+            if self._asking is None:
+                consumer = AIOKafkaConsumer(
+                    self.topic,
+                    **connection(self._settings),
+                    group_id=None,
+                    request_timeout_ms=int(ASK_DEADLINE * 1000),
+                    retry_backoff_ms=50,
+                    metadata_max_age_ms=30_000,
+                )
+                try:
+                    await consumer.start()
+                except BaseException:
+                    await _discard(consumer)
+                    raise
+                # It asks for watermarks and reads nothing: a paused partition is never fetched.
+                consumer.pause(TopicPartition(self.topic, 0))
+                self._asking = consumer
+            return self._asking
+
+    async def close(self) -> None:
+        await self._producer.close()
+        if self._asking is not None:
+            await _discard(self._asking)
+            self._asking = None
+
+
+class Producer:
+    """An idempotent producer with a deadline on every append, made anew after one that failed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is not None:
+            return self._producer
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **connection(self._settings),
+                    acks="all",
+                    enable_idempotence=True,
+                    linger_ms=0,
+                    max_batch_size=262_144,
+                    max_request_size=2 * MAX_VALUE,
+                    request_timeout_ms=int(APPEND_DEADLINE * 1000),
+                    retry_backoff_ms=50,
+                    metadata_max_age_ms=30_000,
+                )
+                try:
+                    async with asyncio.timeout(ASK_DEADLINE * 2):
+                        await producer.start()
+                except BaseException:
+                    await _discard(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def send(
+        self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None
+    ) -> asyncio.Future[Any]:
+        producer = await self._started()
+        future: asyncio.Future[Any] = await producer.send(
+            topic, value, partition=partition, headers=_headers(headers)
+        )
+        return future
+
+    async def append(
+        self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None
+    ) -> int:
+        try:
+            async with asyncio.timeout(APPEND_DEADLINE):
+                future = await self.send(topic, partition, value, headers)
+                return int((await asyncio.shield(future)).offset)
+        except (KafkaError, TimeoutError, OSError) as fault:
+            self.discard()
+            raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
+
+    def discard(self) -> None:
+        """Make the next append use a new producer; the old one is closed beside it, and may still be sending."""
+        stale, self._producer = self._producer, None
+        if stale is not None:
+            task = asyncio.ensure_future(_discard(stale))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        if self._producer is not None:
+            await _discard(self._producer)
+            self._producer = None
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+class Decisions:
+    """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it."""
+
+    def __init__(self, settings: Settings, topic: str, partitions: int, start: int) -> None:
+        self.topic = topic
+        self._partitions = partitions
+        self._partition = start % partitions
+        self._producer = Producer(settings)
+
+    async def append(self, value: bytes, headers: Mapping[str, str]) -> None:
+        """Durable when it returns. Raises Unavailable; then nobody may be answered."""
+        partition = self._partition
+        try:
+            await self._producer.append(self.topic, partition, value, headers)
+        except Unavailable:
+            if self._partition == partition:  # many appends may fail at once: the first of them moves
+                self._partition = (partition + 1) % self._partitions
+            raise
+
+    async def close(self) -> None:
+        await self._producer.close()

@@ -1,0 +1,37 @@
+"""Connections to Postgres by asyncpg, and what counts as the server not answering."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeAlias
+
+import asyncpg
+
+from domain.ports import Unavailable
+from services.settings import Settings
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+LOST: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+"""What a lost, starting or overloaded server looks like: try again later, nothing is wrong with the statement."""
+
+
+async def connect(settings: Settings, *, size: int = 4) -> Pool:
+    """A pool. Raises Unavailable."""
+    try:
+        return await asyncpg.create_pool(
+            settings.postgres, min_size=1, max_size=size, command_timeout=30, timeout=5
+        )
+    except LOST as fault:
+        raise Unavailable(f"Postgres does not answer: {fault}") from fault

@@ -1,0 +1,166 @@
+"""Snapshots of the world: so that a start folds a tail and not the whole log.
+
+A snapshot is a copy of what the log says, so it is never trusted alone: it carries log id, position and digest of the
+last record that it holds, and is used only if the log has that very record there.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from domain.aliases.alias import Alias
+from domain.crypto.specs import SPECS
+from domain.identities.account import Account
+from domain.keys.key import Key
+from domain.keys.states import State
+from domain.policy.compile import compile_key_policy
+from domain.ports import OutOfRange, Topic
+from domain.trail.chain import Chain, digest
+from domain.trail.reading import Fold
+from domain.world import Answered, World
+from services.adapters.postgres import LOST, Pool
+
+VERSION = 1
+KEEP = 3
+
+_TABLE = """
+CREATE SCHEMA IF NOT EXISTS present;
+CREATE TABLE IF NOT EXISTS present.snapshots (
+    log text NOT NULL, position bigint NOT NULL, digest text NOT NULL, version int NOT NULL, body bytea NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log, position)
+)
+"""
+
+
+async def prepare(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(1802661488)")
+        await connection.execute(_TABLE)
+
+
+def encode(fold: Fold) -> bytes:
+    """The fold as bytes; `decode` gives an equal one back."""
+    world = fold.world
+    document = {
+        "next": fold.next,
+        "voids": fold.voids,
+        "log": world.log,
+        "region": world.region,
+        "at": world.at,
+        "writer": world.writer,
+        "next_command": world.next_command,
+        "accounts": [
+            {"id": each.id, "created": each.created, "access_keys": dict(each.access_keys)}
+            for each in world.accounts.values()
+        ],
+        "keys": [_key_document(key) for key in world.all_keys()],
+        "aliases": [asdict(alias) for alias in world.aliases.values()],
+        "materials": sorted(world.materials),
+        "answered": [
+            [name, each.position, each.at, each.resource, each.effect]
+            for name, each in world.answered.items()
+        ],
+        "calls": list(world.calls.items()),
+    }
+    return zlib.compress(orjson.dumps(document), 1)
+
+
+def _key_document(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "arn": key.arn,
+        "account": key.account,
+        "spec": key.spec.name,
+        "usage": key.usage,
+        "origin": key.origin,
+        "description": key.description,
+        "state": key.state.value,
+        "created": key.created,
+        "material": key.material,
+        "fingerprint": key.fingerprint,
+        "public_key": key.public_key,
+        "tags": dict(key.tags),
+        "policy_text": key.policy_text,
+        "policy_version": key.policy_version,
+    }
+
+
+def _key(document: dict[str, Any]) -> Key:
+    policy = compile_key_policy(document["policy_text"], document["arn"], document["policy_version"])
+    spec, state = SPECS[document["spec"]], State(document["state"])
+    return Key(**{**document, "spec": spec, "state": state}, policy=policy)
+
+
+def decode(body: bytes, position: int, head: str) -> Fold:
+    document = orjson.loads(zlib.decompress(body))
+    world = World(
+        log=document["log"],
+        region=document["region"],
+        position=position,
+        at=document["at"],
+        writer=document["writer"],
+        next_command=document["next_command"],
+    )
+    for account in document["accounts"]:
+        world.accounts[account["id"]] = Account(**account)
+        world.access_keys.update(dict.fromkeys(account["access_keys"], account["id"]))
+    for key in document["keys"]:
+        world.add_key(_key(key))
+    for alias in document["aliases"]:
+        world.add_alias(Alias(**alias))
+    world.materials.update(document["materials"])
+    world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
+    world.calls.update((name, at) for name, at in document["calls"])
+    return Fold(world, Chain(head, position), document["next"], document["voids"])
+
+
+async def save(pool: Pool, fold: Fold) -> None:
+    """Keep this fold and drop all but the newest few of its log. Raises what LOST names."""
+    world, chain = fold.world, fold.chain
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "INSERT INTO present.snapshots (log, position, digest, version, body) VALUES ($1, $2, $3, $4, $5) "
+            "ON CONFLICT DO NOTHING",
+            world.log,
+            chain.position,
+            chain.head,
+            VERSION,
+            encode(fold),
+        )
+        await connection.execute(
+            "DELETE FROM present.snapshots WHERE position NOT IN "
+            "(SELECT position FROM present.snapshots ORDER BY position DESC LIMIT $1)",
+            KEEP,
+        )
+
+
+async def restore(pool: Pool, log: Topic) -> Fold:
+    """The newest snapshot that fits the log, or an empty fold where there is none."""
+    try:
+        rows = await pool.fetch(
+            "SELECT position, digest, body FROM present.snapshots WHERE version = $1 ORDER BY position DESC",
+            VERSION,
+        )
+    except LOST:
+        return Fold()  # slower, and just as right
+    for row in rows:
+        if await _fits(log, row["position"], row["digest"]):
+            return decode(row["body"], row["position"], row["digest"])
+    return Fold()
+
+
+async def _fits(log: Topic, position: int, head: str) -> bool:
+    if await log.end() <= position:
+        return False
+    reader = await log.reader(position)
+    try:
+        (stored, *_) = await reader.read(1)
+    except OutOfRange:
+        return False
+    finally:
+        await reader.close()
+    return stored.offset == position and digest(stored.value) == head

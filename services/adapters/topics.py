@@ -1,0 +1,131 @@
+"""The topics: named, made where they are missing, and checked at every start.
+
+What is checked and why stands in docs/architecture.md: a log that could lose or reorder records is refused, with the
+command that mends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from domain.ports import LogRefused, Unavailable
+from services.adapters.kafka import connection
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    commands: str
+    events: str
+    decisions: str
+    alerts: str
+
+
+def names(settings: Settings) -> Topics:
+    prefix = settings.topic_prefix
+    return Topics(f"{prefix}.commands", f"{prefix}.events", f"{prefix}.decisions", f"{prefix}.alerts")
+
+
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
+MAX_MESSAGE = {"max.message.bytes": "2097152"}
+FLUSHED = {"flush.messages": "1"}
+
+
+async def prepare(settings: Settings, *, flush: bool) -> int:
+    """Make the missing topics, check all of them; the number of partitions of `decisions`.
+
+    `flush`: have the broker write every append through to the disk, which a broker without replicas has to.
+    Raises LogRefused, Unavailable.
+    """
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+    except KafkaError as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    try:
+        brokers = len((await client.describe_cluster())["brokers"])
+        await _create(client, settings, replicas=min(3, brokers), flush=flush)
+        return await _check(client, settings)
+    except KafkaError as fault:
+        raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
+    finally:
+        await client.close()
+
+
+async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: int, flush: bool) -> None:
+    topics = names(settings)
+    existing = set(await client.list_topics())
+    common = MAX_MESSAGE | ({"min.insync.replicas": "2"} if replicas > 2 else {})
+    common |= {"unclean.leader.election.enable": "false"}
+    flushed = FLUSHED if flush else {}
+    wanted = {
+        topics.commands: (1, COMMAND_RETENTION | flushed),
+        topics.events: (1, FOREVER | flushed),
+        topics.decisions: (settings.decision_partitions, FOREVER),
+        topics.alerts: (1, FOREVER),
+    }
+    new = [
+        NewTopic(name, partitions, replicas, topic_configs=common | configs)
+        for name, (partitions, configs) in wanted.items()
+        if name not in existing
+    ]
+    if not new:
+        return
+    response = await client.create_topics(new, timeout_ms=10_000)
+    for name, code, *_ in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:  # two processes may start at once
+            raise error(name)
+
+
+async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
+    topics = names(settings)
+    wanted = [topics.commands, topics.events, topics.decisions]
+    partitions = {each["topic"]: each["partitions"] for each in await client.describe_topics(wanted)}
+    for topic in (topics.events, topics.commands):
+        if len(partitions[topic]) != 1:
+            raise LogRefused(
+                f"{topic} has {len(partitions[topic])} partitions and must have exactly one: the log is one total "
+                f"order. Make it anew: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
+                "then start Keytrail, which makes it (only if it holds nothing yet)."
+            )
+    for topic in (topics.events, topics.commands, topics.decisions):
+        _require(
+            settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics
+        )
+    return len(partitions[topics.decisions])
+
+
+def _require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:
+    wanted: dict[str, str] = {}
+    if "compact" in configs["cleanup.policy"]:
+        wanted["cleanup.policy"] = "delete"
+    if topic == topics.events:
+        wanted |= {name: "-1" for name in ("retention.ms", "retention.bytes") if configs[name] != "-1"}
+    if replicas > 1 and int(configs["min.insync.replicas"]) < 2:
+        wanted["min.insync.replicas"] = "2"
+    if configs["unclean.leader.election.enable"] == "true":
+        wanted["unclean.leader.election.enable"] = "false"
+    if wanted:
+        found = ", ".join(f"{name}={configs[name]}" for name in wanted)
+        mended = ",".join(f"{name}={value}" for name, value in wanted.items())
+        raise LogRefused(
+            f"{topic} has {found}, with which records could be lost. Mend it: kafka-configs.sh --bootstrap-server "
+            f"{settings.kafka} --alter --entity-type topics --entity-name {topic} --add-config {mended}"
+        )
+
+
+async def _configs(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    responses: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    return {
+        entry[0]: entry[1]
+        for response in responses
+        for resource in response.resources
+        for entry in resource[4]
+    }

@@ -1,0 +1,112 @@
+"""`python -m services.api`: one API worker, on a socket that the supervisor hands over or on one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import socket
+from contextlib import AsyncExitStack
+
+import structlog
+import uvicorn
+import uvloop
+
+from domain.ports import LogRefused, Unavailable
+from domain.trail.record import Record
+from services.adapters import snapshots, topics
+from services.adapters.kafka import Decisions, KafkaTopic
+from services.adapters.master_key import MasterKeyRefused
+from services.adapters.postgres import LOST
+from services.api.app import App
+from services.api.audit import not_yet
+from services.api.authentication import Authenticator
+from services.api.calls import Calls
+from services.api.materials import HeldMaterials
+from services.api.present import Present
+from services.api.protocol import GuardedProtocol
+from services.bootstrap import open_pool, open_vault
+from services.logs import configure
+from services.metrics import VOIDS
+from services.settings import Settings, load
+
+log = structlog.get_logger("api")
+
+MAX_CONNECTIONS = 2000
+DRAIN = 10
+
+
+def _listening(settings: Settings) -> socket.socket:
+    """The supervisor's socket, shared by all workers, or one of our own."""
+    handed = os.environ.get("KEYTRAIL_LISTEN_FD")
+    if handed is not None:
+        return socket.socket(fileno=int(handed))
+    own = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.bind((settings.bind, settings.port))
+    own.listen(2048)
+    return own
+
+
+def _count(record: Record | None) -> None:
+    if record is None:
+        VOIDS.labels("api").inc()
+
+
+async def serve(settings: Settings) -> None:
+    """Follow the log and answer calls until told to stop. Raises Unavailable, LogRefused, MasterKeyRefused."""
+    names = topics.names(settings)
+    async with AsyncExitStack() as closing:
+        pool = await open_pool(settings, size=8)
+        closing.callback(pool.terminate)
+        vault = open_vault(settings, pool)
+        await vault.prepare()
+        partitions = await topics.prepare(settings, flush=bool(os.environ.get("KEYTRAIL_BUNDLED_KAFKA")))
+        events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
+        decisions = Decisions(settings, names.decisions, partitions, random.randrange(partitions))  # noqa: S311  # spreads load, no secret
+        for each in (events, commands, decisions):
+            closing.push_async_callback(each.close)
+        present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _count)
+        calls = Calls(settings, present, commands, decisions, vault, HeldMaterials(vault))
+        app = App(present, Authenticator(present, vault, settings.region), calls, not_yet)
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=DRAIN,
+            ssl_certfile=settings.tls_cert or None,
+            ssl_keyfile=settings.tls_key or None,
+        )
+        server = uvicorn.Server(config)
+        tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
+        gc.freeze()  # what was loaded until here stays: the collector need not walk it again
+        try:
+            await server.serve(sockets=[_listening(settings)])
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main() -> int:
+    configure()
+    settings = load()
+    try:
+        uvloop.run(serve(settings))
+    except (Unavailable, LogRefused, MasterKeyRefused, *LOST) as fault:
+        log.error("api cannot start", reason=str(fault))
+        return 75
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,202 @@
+"""The one port: KMS on `POST /`, the audit API under /v1, /healthz and /metrics. Bare ASGI, because a call's cost counts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+import orjson
+import structlog
+
+from domain.ports import Unavailable
+from services.api import errors, sigv4
+from services.api.authentication import Authenticated, Authenticator
+from services.api.calls import Calls, Incoming, encode_answer
+from services.api.errors import WireError
+from services.api.present import NotFresh, Present
+from services.metrics import CALLS, LATENCY, UNAUTHENTICATED, exposition
+
+log = structlog.get_logger("api")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY = 262_144
+BODY_DEADLINE = 20.0
+TARGET = "TrentService."
+KMS = frozenset({"kms"})
+JSON = b"application/x-amz-json-1.1"
+NONE_KNOWN = "none"
+"""The operation's label where the request names none that exists: labels are never a caller's words."""
+
+
+class Disconnected(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
+    """Raises WireError (too large, too slow), Disconnected."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Disconnected
+                part = message.get("body", b"")
+                size += len(part)
+                if size > limit:
+                    raise WireError(
+                        413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes."
+                    )
+                if not message.get("more_body", False):
+                    return b"".join([*parts, part]) if parts else part
+                parts.append(part)
+    except TimeoutError:
+        raise WireError(
+            408, "RequestTimeoutException", "The request's body did not arrive in time."
+        ) from None
+
+
+def headers_of(scope: Scope) -> list[tuple[str, str]]:
+    return [
+        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in scope["headers"]
+    ]
+
+
+async def reply(send: Send, status: int, body: bytes, content_type: bytes, call: str = "") -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    if call:
+        headers.append((b"x-amzn-requestid", call.encode()))
+    if status in (408, 413):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class App:
+    """`audit` answers what begins with /v1."""
+
+    def __init__(self, present: Present, authenticator: Authenticator, calls: Calls, audit: ASGI) -> None:
+        self._present = present
+        self._authenticator = authenticator
+        self._calls = calls
+        self._audit = audit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        method, path = scope["method"], scope["path"]
+        if path == "/" and method == "POST":
+            await self._api_call(scope, receive, send)
+        elif path.startswith("/v1/"):
+            await self._audit(scope, receive, send)
+        elif path == "/healthz" and method == "GET":
+            fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
+            body = b'{"status":"ok"}' if fresh else b'{"status":"not fresh: the log\'s end is not known"}'
+            await reply(send, 200 if fresh else 503, body, b"application/json")
+        elif path == "/metrics" and method == "GET":
+            await reply(send, 200, exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+        else:
+            body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'
+            await reply(send, 404, body, JSON)
+
+    async def _api_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        call = str(uuid4())
+        listed = headers_of(scope)
+        headers = dict(listed)
+        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            await self._query_protocol(scope, receive, send, call)
+            return
+        operation = headers.get("x-amz-target", "")
+        operation = operation.removeprefix(TARGET) if operation.startswith(TARGET) else ""
+        try:
+            body = await read_body(receive)
+            request = sigv4.Signed(
+                "POST",
+                scope["raw_path"].decode("latin-1"),
+                scope["query_string"].decode("latin-1"),
+                listed,
+                body,
+            )
+            who = await self._authenticate(request, headers, KMS)
+            incoming = Incoming(
+                id=call,
+                who=who,
+                operation=operation,
+                body=body,
+                source=scope["client"][0] if scope.get("client") else "",
+                agent=_printable(headers.get("user-agent", ""), 512),
+                invocation=_printable(headers.get("amz-sdk-invocation-id", ""), 128),
+            )
+            answer = await self._calls.kms(incoming)
+            status, document, effect = 200, encode_answer(answer), "allowed"
+        except WireError as fault:
+            status, effect = fault.status, "refused" if fault.status < 500 else "not-answered"
+            document = orjson.dumps({"__type": fault.code, "message": fault.message})
+        except Disconnected:
+            return
+        except Exception as fault:  # noqa: BLE001  # the last line: a bug is a 500 with its call id, never a broken connection
+            log.error(
+                "call failed",
+                call=call,
+                operation=operation[:64],
+                fault=type(fault).__name__,
+                where=_where(fault),
+            )
+            status, effect = 500, "failed"
+            document = b'{"__type":"KMSInternalException","message":"The request failed inside the server."}'
+        label = operation if operation in LABELS else NONE_KNOWN
+        CALLS.labels(label, effect).inc()
+        LATENCY.labels(label).observe(time.perf_counter() - began)
+        await reply(send, status, document, JSON, call)
+
+    async def _authenticate(
+        self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
+    ) -> Authenticated:
+        """Raises WireError."""
+        try:
+            return await self._authenticator.authenticate(request, headers, services)
+        except sigv4.SignatureRefused as fault:
+            UNAUTHENTICATED.labels(fault.kind).inc()
+            raise errors.from_signature(fault) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now("The caller could not be authenticated now; try again.") from None
+
+    async def _query_protocol(self, scope: Scope, receive: Receive, send: Send, call: str) -> None:
+        """IAM and STS answer here one day; until then every client gets a well-formed refusal."""
+        message = "IAM and STS are not served by this version of Keytrail."
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>{escape(message)}</Message>"
+            f"</Error><RequestId>{call}</RequestId></ErrorResponse>"
+        )
+        await reply(send, 400, body.encode(), b"text/xml", call)
+
+
+def _where(fault: BaseException) -> str:
+    """File and line of a fault, without its message: a message could hold what no log may."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
+
+
+def _printable(text: str, most: int) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text[:most])
+
+
+def _labels() -> frozenset[str]:
+    from services.api.shapes import operation_names
+
+    return operation_names("kms")
+
+
+LABELS = _labels()

@@ -1,0 +1,180 @@
+"""The API's present: the fold of `events`, and whether it is fresh enough to decide on.
+
+Fresh: folded up to the watermark that the broker gave for a question *sent* less than `fresh_for` seconds ago by the
+monotonic clock, with a read always pending. A refusal is given only on a barrier: a watermark asked after the call
+arrived, because the key may have been made through another worker a millisecond ago.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+import structlog
+
+from domain.ports import OutOfRange, Reader, Topic, Unavailable
+from domain.trail.codec import Unreadable, parse, record_from
+from domain.trail.reading import Fold
+from domain.trail.record import Record
+from domain.world import World
+
+log = structlog.get_logger("present")
+
+ASK_EVERY = 1.0
+BARRIER_DEADLINE = 4.0
+BATCH = 1000
+
+Seen = tuple[int, Record]
+
+
+class NotFresh(Exception):
+    """The log's end is not known, or not folded: nothing may be decided now."""
+
+
+class Present:
+    """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
+
+    def __init__(
+        self, events: Topic, fold: Fold, fresh_for: float, on_record: Callable[[Record | None], None]
+    ) -> None:
+        self._events = events
+        self._fold = fold
+        self._fresh_for = fresh_for
+        self._on_record = on_record
+        self._fresh_at = float("-inf")
+        self._waiting: list[asyncio.Future[None]] = []
+        self._asked = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._expected: dict[str, asyncio.Future[Seen]] = {}
+
+    @property
+    def world(self) -> World:
+        return self._fold.world
+
+    @property
+    def position(self) -> int:
+        return self._fold.chain.position
+
+    @property
+    def next(self) -> int:
+        return self._fold.next
+
+    @property
+    def voids(self) -> int:
+        return self._fold.voids
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self._fresh_at < self._fresh_for
+
+    def require_fresh(self) -> None:
+        """Raises NotFresh."""
+        if not self.is_fresh():
+            raise NotFresh
+
+    async def barrier(self) -> None:
+        """Return when everything is folded that was on the log when this was called. Raises NotFresh."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._asked.set()
+        try:
+            async with asyncio.timeout(BARRIER_DEADLINE):
+                await future
+        except TimeoutError:
+            raise NotFresh from None
+
+    @contextmanager
+    def expecting(self, call: str) -> Iterator[asyncio.Future[Seen]]:
+        """A future that ends when the record of this call is folded. Enter before the command is sent."""
+        future: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
+        self._expected[call] = future
+        try:
+            yield future
+        finally:
+            del self._expected[call]
+
+    async def read_at(self, position: int) -> Record:
+        """The valid record at a position that this present has folded."""
+        reader = await self._events.reader(position)
+        try:
+            (stored, *_) = await reader.read(1)
+        finally:
+            await reader.close()
+        document = parse(stored.value)
+        assert document is not None, "the position of a valid record holds one"
+        return record_from(document)
+
+    async def follow(self) -> None:
+        """Fold what comes, for ever. What cannot be read ends the process: it must not answer from a wrong present."""
+        reader: Reader | None = None
+        try:
+            while True:
+                try:
+                    if reader is None:
+                        reader = await self._events.reader(self._fold.next)
+                    for stored in await reader.read(BATCH):
+                        record = self._fold.take(stored.offset, stored.value)
+                        self._on_record(record)
+                        if record is not None and record.call is not None:
+                            self._tell(stored.offset, record)
+                    async with self._progress:
+                        self._progress.notify_all()
+                except Unavailable as fault:
+                    log.warning("the log cannot be read; trying again", reason=str(fault))
+                    if reader is not None:
+                        await reader.close()
+                    reader = None
+                    await asyncio.sleep(0.5)
+        except (OutOfRange, Unreadable) as fault:
+            _end(str(fault))
+        finally:
+            if reader is not None:
+                await reader.close()
+
+    def _tell(self, position: int, record: Record) -> None:
+        assert record.call is not None
+        future = self._expected.get(record.call.id)
+        if future is not None and not future.done():
+            future.set_result((position, record))
+
+    async def keep_asking(self) -> None:
+        """Ask for the watermark, once a second and at once when a barrier waits; one question serves all who wait."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._asked.wait()
+            self._asked.clear()
+            waiting, self._waiting = self._waiting, []
+            sent = time.monotonic()
+            try:
+                end = await self._events.end()
+                async with asyncio.timeout(BARRIER_DEADLINE):
+                    await self._folded_to(end)
+            except (Unavailable, TimeoutError):
+                for future in waiting:
+                    if not future.done():
+                        future.set_exception(NotFresh())
+                await asyncio.sleep(0.05)
+                continue
+            self._fresh_at = sent
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _folded_to(self, end: int) -> None:
+        if end < self._fold.next:
+            _end(
+                f"the log ends at {end}, before what was read of it ({self._fold.next}): it was cut or made anew"
+            )
+        if self._fold.next >= end:
+            return
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._fold.next >= end)
+
+
+def _end(reason: str) -> NoReturn:
+    log.error("the log does not go on from what was read; this process ends", reason=reason)
+    os._exit(78)  # EX_CONFIG: starting again will not mend it by itself

@@ -1,0 +1,266 @@
+"""Requests are checked by validators compiled from the shapes of botocore's service model, enums and patterns included.
+
+The words are those of AWS's ValidationException: "1 validation error detected: Value 'x' at 'keySpec' failed to
+satisfy constraint: Member must ...". A wrong JSON type is a SerializationException, as at AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import OperationModel, ServiceModel, Shape
+
+
+class WrongType(Exception):
+    """A JSON value of another type than the shape's: SerializationException."""
+
+
+class Invalid(Exception):
+    """Values that break constraints: ValidationException with every one of them."""
+
+    def __init__(self, faults: list[str]) -> None:
+        count = len(faults)
+        noun = "error" if count == 1 else "errors"
+        super().__init__(f"{count} validation {noun} detected: {'; '.join(faults)}")
+
+
+# Bounds that the model's shapes do not have and its documentation strings do: (operation, member) -> (least, most).
+DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
+    ("ListKeys", "Limit"): (1, 1000),
+    ("ListAliases", "Limit"): (1, 100),
+    ("ListKeyPolicies", "Limit"): (1, 1000),
+}
+
+Checked = Callable[[Any, str, list[str]], Any]
+"""(value, path, faults) -> the value as the operations take it; faults are added to the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A compiled operation: `check` gives the parameters, `secret` names the members that no record may hold."""
+
+    check: Callable[[Any], dict[str, Any]]
+    secret: frozenset[str]
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    return botocore.session.Session().get_service_model(service)
+
+
+@cache
+def operation_names(service: str) -> frozenset[str]:
+    return frozenset(service_model(service).operation_names)
+
+
+@cache
+def compiled(service: str, operation: str) -> Input:
+    """The validator of an operation's input. Its `check` raises WrongType and Invalid."""
+    model: OperationModel = service_model(service).operation_model(operation)
+    shape = model.input_shape
+    check = _structure(shape, operation) if shape is not None else _nothing
+
+    def run(value: Any) -> dict[str, Any]:
+        faults: list[str] = []
+        parameters: dict[str, Any] = check(value, "", faults)
+        if faults:
+            raise Invalid(faults)
+        return parameters
+
+    return Input(run, _secrets(shape))
+
+
+def _nothing(value: Any, path: str, faults: list[str]) -> Any:
+    return {}
+
+
+def _secrets(shape: Shape | None) -> frozenset[str]:
+    """Blobs and members marked sensitive; grant tokens too, which are bearer secrets until the grant is everywhere."""
+    if shape is None:
+        return frozenset()
+    return frozenset(
+        name
+        for name, member in shape.members.items()
+        if member.type_name == "blob" or member.metadata.get("sensitive") or name == "GrantTokens"
+    )
+
+
+def _fault(value: Any, path: str, must: str) -> str:
+    return f"Value '{value}' at '{path}' failed to satisfy constraint: Member must {must}"
+
+
+def _compile(shape: Shape, operation: str, member: str) -> Checked:
+    kinds: dict[str, Callable[[Shape, str], Checked]] = {
+        "structure": _structure,
+        "list": _list,
+        "map": _map,
+        "blob": lambda each, _: _blob(each),
+        "string": lambda each, _: _string(each),
+        "boolean": lambda each, _: _boolean,
+        "timestamp": lambda each, _: _timestamp,
+    }
+    if shape.type_name in ("integer", "long"):
+        return _integer(shape, DOCUMENTED_BOUNDS.get((operation, member)))
+    return kinds[shape.type_name](shape, operation)
+
+
+def _lower_first(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _structure(shape: Shape, operation: str) -> Checked:
+    members = {
+        name: (_lower_first(name), _compile(each, operation, name)) for name, each in shape.members.items()
+    }
+    required = tuple(shape.required_members)
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if not isinstance(value, dict):
+            raise WrongType("Expected an object")
+        result: dict[str, Any] = {}
+        prefix = f"{path}." if path else ""
+        for name, each in value.items():
+            if each is None:
+                continue
+            row = members.get(name)
+            if row is None:
+                raise Invalid([f"Unknown parameter in input: '{name}', must be one of: {', '.join(members)}"])
+            result[name] = row[1](each, prefix + row[0], faults)
+        for name in required:
+            if name not in result:
+                faults.append(
+                    f"Value null at '{prefix}{members[name][0]}' failed to satisfy constraint: Member must not be null"
+                )
+        return result
+
+    return check
+
+
+def _length(shape: Shape) -> Callable[[int, Any, str, list[str]], None]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+
+    def check(length: int, shown: Any, path: str, faults: list[str]) -> None:
+        if most is not None and length > most:
+            faults.append(_fault(shown, path, f"have length less than or equal to {most}"))
+        if least is not None and length < least:
+            faults.append(_fault(shown, path, f"have length greater than or equal to {least}"))
+
+    return check
+
+
+def _string(shape: Shape) -> Checked:
+    enum = frozenset(shape.enum)
+    # Java's \w is ASCII; Python's $ would also match before a last newline, fullmatch does not.
+    pattern = shape.metadata.get("pattern")
+    matches = re.compile(pattern, re.ASCII).fullmatch if pattern else None
+    length = _length(shape)
+    shown_enum = "[" + ", ".join(shape.enum) + "]"
+    # A value that may be secret is not repeated in an error.
+    hide = shape.metadata.get("sensitive", False)
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if not isinstance(value, str):
+            raise WrongType(f"{type(value).__name__} can not be converted to a String")
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise WrongType("A string holds half of a surrogate pair") from None
+        shown = "***" if hide else value
+        if enum and value not in enum:
+            faults.append(_fault(shown, path, f"satisfy enum value set: {shown_enum}"))
+            return value
+        length(len(value), shown, path, faults)
+        if matches is not None and not matches(value):
+            faults.append(_fault(shown, path, f"satisfy regular expression pattern: {pattern}"))
+        return value
+
+    return check
+
+
+def _blob(shape: Shape) -> Checked:
+    length = _length(shape)
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if not isinstance(value, str):
+            raise WrongType("A blob is a string of base64")
+        try:
+            decoded = b64decode(value, validate=True)
+        except (Base64Error, ValueError):
+            raise WrongType("A blob is not valid base64") from None
+        length(len(decoded), "java.nio.HeapByteBuffer", path, faults)
+        return decoded
+
+    return check
+
+
+def _boolean(value: Any, path: str, faults: list[str]) -> Any:
+    if not isinstance(value, bool):
+        raise WrongType(f"{type(value).__name__} can not be converted to a Boolean")
+    return value
+
+
+def _timestamp(value: Any, path: str, faults: list[str]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WrongType("A timestamp is a number of seconds")
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise WrongType("A timestamp is out of range") from None
+
+
+def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if documented is not None:
+        least, most = documented
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise WrongType(f"{type(value).__name__} can not be converted to an Integer")
+        if most is not None and value > most:
+            faults.append(_fault(value, path, f"have value less than or equal to {most}"))
+        if least is not None and value < least:
+            faults.append(_fault(value, path, f"have value greater than or equal to {least}"))
+        return value
+
+    return check
+
+
+def _list(shape: Shape, operation: str) -> Checked:
+    item = _compile(shape.member, operation, "")
+    length = _length(shape)
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if not isinstance(value, list):
+            raise WrongType("Expected a list")
+        length(len(value), value, path, faults)
+        return [item(each, f"{path}.{index}.member", faults) for index, each in enumerate(value, 1)]
+
+    return check
+
+
+def _map(shape: Shape, operation: str) -> Checked:
+    key, item = _compile(shape.key, operation, ""), _compile(shape.value, operation, "")
+
+    def check(value: Any, path: str, faults: list[str]) -> Any:
+        if not isinstance(value, dict):
+            raise WrongType("Expected a map")
+        return {
+            key(name, path, faults): item(each, f"{path}.{name}.member", faults)
+            for name, each in value.items()
+        }
+
+    return check
+
+
+def logged(parameters: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
+    """The parameters as a record may hold them."""
+    return {name: value for name, value in parameters.items() if name not in secret}

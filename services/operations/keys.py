@@ -1,0 +1,153 @@
+"""CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Sequence
+from typing import Any
+
+from domain.crypto.specs import ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY
+from domain.errors import InvalidMarker, InvalidRequest, Refusal, UnsupportedOperation
+from domain.keys import key as keys
+from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
+from domain.keys.create_key import CreateKey, spec_and_usage
+from domain.keys.key import Key
+from domain.keys.states import State
+from domain.trail.events import KeyCreated
+from domain.world import World
+from services.operations.rows import Answer, Made, Materials, Parameters, Request, Target
+
+
+def requested_spec(parameters: Parameters) -> str:
+    if "KeySpec" in parameters and "CustomerMasterKeySpec" in parameters:
+        raise InvalidRequest(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated."
+        )
+    return str(parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or "")
+
+
+def prepare_create_key(parameters: Parameters) -> tuple[str, str] | None:
+    """(spec, usage) of the material to make; None where the writer will refuse the request anyway."""
+    try:
+        return spec_and_usage(requested_spec(parameters), parameters.get("KeyUsage", ""))
+    except Refusal:
+        return None
+
+
+def create_key(parameters: Parameters, made: Made) -> CreateKey:
+    return CreateKey(
+        key=made["key"],
+        spec=requested_spec(parameters),
+        usage=parameters.get("KeyUsage", ""),
+        origin=parameters.get("Origin", "AWS_KMS"),
+        multi_region=parameters.get("MultiRegion", False),
+        key_store="CustomKeyStoreId" in parameters or "XksKeyId" in parameters,
+        description=parameters.get("Description", ""),
+        policy=parameters.get("Policy"),
+        bypass_lockout_check=parameters.get("BypassPolicyLockoutSafetyCheck", False),
+        tags=[(tag["TagKey"], tag["TagValue"]) for tag in parameters.get("Tags", [])],
+        material=made.get("material", ""),
+        fingerprint=made.get("fingerprint", ""),
+        public_key=made.get("public_key", ""),
+    )
+
+
+def key_created(event: KeyCreated, region: str, at: int) -> Answer:
+    return {"KeyMetadata": metadata(keys.created(event, region, at))}
+
+
+def metadata(key: Key) -> Answer:
+    """KeyMetadata as the API reference lists it; members that do not apply are left out."""
+    result: Answer = {
+        "AWSAccountId": key.account,
+        "KeyId": key.id,
+        "Arn": key.arn,
+        "CreationDate": key.created / 1_000_000,
+        "Enabled": key.state is State.ENABLED,
+        "Description": key.description,
+        "KeyUsage": key.usage,
+        "KeyState": key.state.value,
+        "Origin": key.origin,
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec.name,
+        "KeySpec": key.spec.name,
+        "MultiRegion": False,
+    }
+    if key.usage == ENCRYPT_DECRYPT:
+        result["EncryptionAlgorithms"] = list(key.spec.encryption)
+    elif key.usage == SIGN_VERIFY:
+        result["SigningAlgorithms"] = list(key.spec.signing)
+    if key.spec.symmetric:
+        result["CurrentKeyMaterialId"] = key.material
+    return result
+
+
+def describe_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:DescribeKey", world.key(request["KeyId"], request.caller.account, aliases=True))]
+
+
+async def describe_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    return {"KeyMetadata": metadata(found[0])}
+
+
+def list_keys(request: Request, world: World) -> Answer:
+    account, limit = request.caller.account, request.get("Limit", 100)
+    ids = world.keys_of(account, after_marker(request), limit + 1)
+    items = [{"KeyId": each, "KeyArn": world.keys[each].arn} for each in ids[:limit]]
+    return page("Keys", items, ids[limit - 1] if len(ids) > limit else None)
+
+
+def page(name: str, items: list[Any], marker: str | None) -> Answer:
+    """A page of a list. `marker` is the last item's name where there is more behind it."""
+    result: Answer = {name: items, "Truncated": marker is not None}
+    if marker is not None:
+        result["NextMarker"] = "after:" + marker
+    return result
+
+
+def after_marker(request: Request) -> str:
+    """Raises InvalidMarker for one that no answer gave."""
+    marker = request.get("Marker")
+    if marker is None:
+        return ""
+    if not marker.startswith("after:"):
+        raise InvalidMarker("The marker is not one that an earlier answer gave.")
+    return str(marker.removeprefix("after:"))
+
+
+def enable_key(parameters: Parameters, made: Made) -> EnableKey:
+    return EnableKey(parameters["KeyId"])
+
+
+def disable_key(parameters: Parameters, made: Made) -> DisableKey:
+    return DisableKey(parameters["KeyId"])
+
+
+def update_key_description(parameters: Parameters, made: Made) -> UpdateKeyDescription:
+    return UpdateKeyDescription(parameters["KeyId"], parameters["Description"])
+
+
+def public_key_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:GetPublicKey", world.key(request["KeyId"], request.caller.account, aliases=True))]
+
+
+async def get_public_key(
+    request: Request, world: World, found: Sequence[Key], materials: Materials
+) -> Answer:
+    (key,) = found
+    if key.spec.symmetric:
+        raise UnsupportedOperation(f"{key.arn} is a symmetric key and has no public key.")
+    result: Answer = {
+        "KeyId": key.arn,
+        "PublicKey": b64decode(key.public_key),
+        "CustomerMasterKeySpec": key.spec.name,
+        "KeySpec": key.spec.name,
+        "KeyUsage": key.usage,
+    }
+    if key.usage == ENCRYPT_DECRYPT:
+        result["EncryptionAlgorithms"] = list(key.spec.encryption)
+    elif key.usage == SIGN_VERIFY:
+        result["SigningAlgorithms"] = list(key.spec.signing)
+    elif key.usage == KEY_AGREEMENT:
+        result["KeyAgreementAlgorithms"] = ["ECDH"]
+    return result

@@ -1,0 +1,41 @@
+"""GetKeyPolicy, PutKeyPolicy, ListKeyPolicies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.keys.key import Key
+from domain.keys.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
+from domain.world import World
+from services.operations.keys import page
+from services.operations.rows import Answer, Made, Materials, Parameters, Request, Target
+
+
+def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
+    return PutKeyPolicy(
+        parameters["KeyId"],
+        parameters["Policy"],
+        parameters.get("PolicyName", POLICY_NAME),
+        parameters.get("BypassPolicyLockoutSafetyCheck", False),
+    )
+
+
+def get_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:GetKeyPolicy", world.key(request["KeyId"], request.caller.account))]
+
+
+async def get_key_policy(
+    request: Request, world: World, found: Sequence[Key], materials: Materials
+) -> Answer:
+    require_policy_name(request.get("PolicyName", POLICY_NAME))
+    return {"Policy": found[0].policy_text, "PolicyName": POLICY_NAME}
+
+
+def list_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:ListKeyPolicies", world.key(request["KeyId"], request.caller.account))]
+
+
+async def list_key_policies(
+    request: Request, world: World, found: Sequence[Key], materials: Materials
+) -> Answer:
+    return page("PolicyNames", [POLICY_NAME], None)

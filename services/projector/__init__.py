@@ -1,0 +1,1 @@
+"""The projector: follows events and decisions into Postgres."""

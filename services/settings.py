@@ -1,0 +1,146 @@
+"""Every setting there is: environment variables named KEYTRAIL_*, read in one place.
+
+`python -m services.settings` prints the table; README and compose.yaml are held to it by tests/house.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "KEYTRAIL_"
+
+
+class BadSetting(Exception):
+    """A setting that cannot be used; the message names it and says what it takes."""
+
+
+def _setting(help: str, default: Any, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help, "secret": secret}, repr=not secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One field a variable: `port` is KEYTRAIL_PORT."""
+
+    data: Path = _setting("the data folder", Path(".keytrail"))
+    port: int = _setting("the port of the API", 8600)
+    host: str = _setting("the address the API binds; unset: loopback, or every address where TLS is on", "")
+    workers: int = _setting("API worker processes", 1)
+    writers: int = _setting("writer processes: one leads, the others stand by", 2)
+    kafka: str = _setting("bootstrap servers; unset: the bundled broker", "")
+    kafka_security: str = _setting("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "PLAINTEXT")
+    kafka_sasl_mechanism: str = _setting("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", "SCRAM-SHA-512")
+    kafka_username: str = _setting("the SASL user", "")
+    kafka_password: str = _setting("the SASL password", "", secret=True)
+    kafka_ca: str = _setting("file with the broker's CA certificates; unset: the system's", "")
+    kafka_cert: str = _setting("file with the client certificate, for mutual TLS", "")
+    kafka_key: str = _setting("file with the client certificate's key", "")
+    postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
+    region: str = _setting("the region in ARNs and signatures", "us-east-1")
+    account_id: str = _setting("the first account, which hosts others", "111122223333")
+    root_access_key_id: str = _setting("its root's access key; unset: made at the first start", "")
+    root_secret_access_key: str = _setting("the secret of that key", "", secret=True)
+    master_key_file: str = _setting(
+        "file that holds the master key; unset: master.key in the data folder", ""
+    )
+    topic_prefix: str = _setting("prefix of the topics", "keytrail")
+    decision_partitions: int = _setting("partitions of the decisions topic, where it is made", 6)
+    tls_cert: str = _setting("file with the API's certificate chain", "")
+    tls_key: str = _setting("file with the certificate's key", "")
+    change_rate: float = _setting(
+        "changing calls a second for each principal, sustained; 0: no limit", 2000.0
+    )
+    change_burst: int = _setting("changing calls at once for each principal", 2000)
+    command_deadline: float = _setting(
+        "seconds after which a command that was not decided has no effect", 10.0
+    )
+    fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
+
+    @property
+    def master_key_path(self) -> Path:
+        return Path(self.master_key_file) if self.master_key_file else self.data / "master.key"
+
+    @property
+    def tls(self) -> bool:
+        return bool(self.tls_cert)
+
+    @property
+    def bind(self) -> str:
+        return self.host or ("0.0.0.0" if self.tls else "127.0.0.1")  # noqa: S104  # with TLS the API is meant to be reached
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make these settings again in a child process."""
+        return {
+            f"{PREFIX}{each.name.upper()}": str(getattr(self, each.name))
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        }
+
+
+def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from the environment, with options of the command line on top. Raises BadSetting."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        name = f"{PREFIX}{each.name.upper()}"
+        text = environment.get(name)
+        if text is not None and text != "":
+            values[each.name] = _converted(name, text, type(each.default))
+    values.update({name: value for name, value in given.items() if value is not None})
+    settings = Settings(**values)
+    _require_valid(settings)
+    return settings
+
+
+def _converted(name: str, text: str, kind: type) -> Any:
+    if kind is Path:
+        return Path(text)
+    try:
+        return kind(text)
+    except ValueError:
+        raise BadSetting(
+            f"{name} is {text!r}, and takes {'a number' if kind in (int, float) else kind}."
+        ) from None
+
+
+def _require_valid(settings: Settings) -> None:
+    checks = {
+        "KEYTRAIL_ACCOUNT_ID takes twelve digits": bool(re.fullmatch(r"\d{12}", settings.account_id)),
+        "KEYTRAIL_REGION takes a region's name, us-east-1 for instance": bool(
+            re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", settings.region)
+        ),
+        "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
+        "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
+        "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
+        "KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY go together": bool(settings.tls_cert)
+        == bool(settings.tls_key),
+        "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY go together": bool(
+            settings.root_access_key_id
+        )
+        == bool(settings.root_secret_access_key),
+        "KEYTRAIL_TOPIC_PREFIX takes letters, digits, dot, dash and underscore": bool(
+            re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.topic_prefix)
+        ),
+        "KEYTRAIL_KAFKA_SECURITY takes PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL": settings.kafka_security
+        in ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    }
+    wrong = [message for message, right in checks.items() if not right]
+    if wrong:
+        raise BadSetting("; ".join(wrong) + ".")
+
+
+def table() -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting, in the order of the class."""
+    return [
+        (f"{PREFIX}{each.name.upper()}", str(each.default), each.metadata["help"])
+        for each in fields(Settings)
+    ]

@@ -1,0 +1,92 @@
+"""One child process that is started again when it dies, slower each time it dies young."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger("supervisor")
+
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 5.0
+YOUNG = 10.0
+"""A child that lived this long in seconds is started again at once when it dies."""
+
+
+class Child:
+    """`command` is run in a session of its own, so that a terminal's Ctrl-C reaches the supervisor alone."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: dict[str, str],
+        output: Path,
+        on_start: Callable[[str, int], None],
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        self.name = name
+        self.restarts = 0
+        self._command = command
+        self._environment = environment
+        self._output = output
+        self._on_start = on_start
+        self._pass_fds = pass_fds
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        delay = FIRST_DELAY
+        while True:
+            began = time.monotonic()
+            with self._output.open("ab") as output:
+                process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env={**os.environ, **self._environment},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=self._pass_fds,
+                )
+            self._process = process
+            self._on_start(self.name, process.pid)
+            code = await process.wait()
+            self.restarts += 1
+            delay = FIRST_DELAY if time.monotonic() - began > YOUNG else min(delay * 2, LONGEST_DELAY)
+            log.warning("child ended; starting it again", name=self.name, code=code, delay=delay)
+            await asyncio.sleep(delay)
+
+    async def stop(self, deadline: float) -> None:
+        """Ask it to end; after `deadline` seconds, end it."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeping
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(deadline):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]

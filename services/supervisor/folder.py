@@ -1,0 +1,168 @@
+"""The data folder: one owner at a time, what it runs, and the credentials that it was given."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import signal
+import string
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from services.settings import BadSetting, Settings
+
+STOP_DEADLINE = 10.0
+
+
+class FolderInUse(Exception):
+    """Another `keytrail up` runs on this data folder; the message says which."""
+
+
+@dataclass(slots=True)
+class Running:
+    """What `keytrail up` runs, kept in `run/state.json` for the other commands and for the next start.
+
+    `children`: name to (process id, start time), the two together so that a reused id is not taken for ours.
+    """
+
+    pid: int
+    port: int
+    url: str
+    kafka: str
+    postgres: str
+    children: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = ""
+
+
+class Folder:
+    """Files that others may not read are made with mode 0600; the folder itself is 0700 but for passing through."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.run = self.path / "run"
+        self.logs = self.path / "logs"
+        self._lock: IO[str] | None = None
+
+    @property
+    def state_file(self) -> Path:
+        return self.run / "state.json"
+
+    def take(self) -> None:
+        """Own the folder until this process ends. Raises FolderInUse."""
+        for folder in (self.path, self.run, self.logs):
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        lock = (self.run / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running = self.state()
+            who = f" (process {running.pid}, port {running.port})" if running else ""
+            raise FolderInUse(
+                f"keytrail is running on {self.path} already{who}. Stop it first, or choose another folder and port "
+                "with KEYTRAIL_DATA and KEYTRAIL_PORT."
+            ) from None
+        self._lock = lock
+
+    def state(self) -> Running | None:
+        try:
+            document = json.loads(self.state_file.read_text())
+            document["children"] = {name: tuple(each) for name, each in document["children"].items()}
+            return Running(**document)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def live_state(self) -> Running | None:
+        """What runs now, None where nothing does."""
+        running = self.state()
+        return running if running is not None and psutil.pid_exists(running.pid) else None
+
+    def keep_state(self, running: Running) -> None:
+        write_private(self.state_file, json.dumps(asdict(running), indent=1))
+
+    def forget_state(self) -> None:
+        self.state_file.unlink(missing_ok=True)
+
+    def clean_up(self) -> list[str]:
+        """End what an earlier `up` that was killed has left running; the names of what there was."""
+        running = self.state()
+        if running is None:
+            return []
+        left = [
+            (name, process)
+            for name, (pid, started) in running.children.items()
+            if (process := _ours(pid, started))
+        ]
+        for _, process in left:
+            process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs([process for _, process in left], timeout=STOP_DEADLINE)
+        for process in alive:
+            process.kill()
+        psutil.wait_procs(alive, timeout=STOP_DEADLINE)
+        self.forget_state()
+        return [name for name, _ in left]
+
+    def credentials(self, settings: Settings) -> Credentials:
+        """The root's credentials: those of the settings, else those made at the first start."""
+        path = self.path / "credentials.json"
+        if settings.root_access_key_id:
+            given = Credentials(settings.root_access_key_id, settings.root_secret_access_key, settings.region)
+            write_private(path, json.dumps(asdict(given)))
+            return given
+        try:
+            kept = json.loads(path.read_text())
+            return Credentials(kept["access_key_id"], kept["secret_access_key"], settings.region)
+        except FileNotFoundError:
+            made = Credentials(new_access_key_id(), new_secret(), settings.region)
+            write_private(path, json.dumps(asdict(made)))
+            return made
+        except (ValueError, KeyError) as fault:
+            raise BadSetting(
+                f"{path} cannot be read ({fault}): set KEYTRAIL_ROOT_ACCESS_KEY_ID and its secret."
+            ) from None
+
+    def kept_credentials(self) -> Credentials | None:
+        try:
+            return Credentials(**json.loads((self.path / "credentials.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def _ours(pid: int, started: float) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 2
+    except psutil.Error:
+        return None
+    return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, with mode 0600."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def new_access_key_id() -> str:
+    """AKIA and sixteen characters of base 32, as AWS's access keys look."""
+    return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(30)

@@ -1,0 +1,290 @@
+"""The order of things: folder, servers, topics, vault, then the processes; and the reverse at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import shutil
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import structlog
+
+from domain.ports import Unavailable
+from services.adapters import master_key, snapshots, topics
+from services.adapters.bundled.jars import class_path
+from services.adapters.bundled.kafka import BundledKafka
+from services.adapters.bundled.postgres import BundledPostgres
+from services.adapters.master_key import MasterKeyRefused
+from services.adapters.vault import Vault
+from services.bootstrap import open_pool, open_vault
+from services.settings import Settings
+from services.supervisor.child import Child, python
+from services.supervisor.folder import Credentials, Folder, Running
+
+log = structlog.get_logger("supervisor")
+
+READY_DEADLINE = 90.0
+Progress = Callable[[str, int, int], None]
+"""(what is being done, done, of how many); (…, 0, 0) where it cannot be counted."""
+
+
+class CannotStart(Exception):
+    """The message says why, and what to do."""
+
+
+class Supervisor:
+    """One installation on one data folder."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self.settings = settings
+        self.folder = Folder(settings.data)
+        self._progress = progress
+        self._children: list[Child] = []
+        self._kafka: BundledKafka | None = None
+        self._postgres: BundledPostgres | None = None
+        self._broker: Child | None = None
+        self._running: Running | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._socket: socket.socket | None = None
+
+    async def start(self) -> Credentials:
+        """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting, LogRefused, MasterKeyRefused."""
+        self.folder.take()
+        left = self.folder.clean_up()
+        if left:
+            log.warning("an earlier run was killed; what it left was ended", names=left)
+        self._socket = self._listen()
+        credentials = self.folder.credentials(self.settings)
+        self._running = Running(
+            _pid(), self.settings.port, self.settings.url, self.settings.kafka, self.settings.postgres
+        )
+        self.settings = replace(
+            self.settings,
+            data=self.folder.path,
+            root_access_key_id=credentials.access_key_id,
+            root_secret_access_key=credentials.secret_access_key,
+        )
+        await asyncio.gather(self._start_postgres(), self._start_kafka())
+        await self._prepare(credentials)
+        self._start_processes()
+        await self._wait_until_ready()
+        return credentials
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.settings.bind else socket.AF_INET
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self.settings.bind, self.settings.port))
+        except OSError as fault:
+            raise CannotStart(
+                f"Port {self.settings.port} cannot be bound ({fault.strerror}): choose another with KEYTRAIL_PORT."
+            ) from None
+        listening.listen(2048)
+        return listening
+
+    # -- the bundled servers --------------------------------------------------------------------------------------
+
+    async def _start_postgres(self) -> None:
+        if self.settings.postgres:
+            return
+        postgres = BundledPostgres(self.folder.path / "postgres")
+        self._progress("starting Postgres", 0, 0)
+        await asyncio.to_thread(postgres.prepare)
+        await asyncio.to_thread(postgres.start)
+        self._postgres = postgres
+        self.settings = replace(self.settings, postgres=postgres.dsn)
+        pid = postgres.pid()
+        if pid is not None:
+            self._started("postgres", pid)
+        self._tasks.append(asyncio.create_task(self._keep_postgres(postgres)))
+
+    async def _keep_postgres(self, postgres: BundledPostgres) -> None:
+        # The postmaster is pg_ctl's child, not ours: there is nothing to wait on, so its pid is looked at.
+        while True:
+            await asyncio.sleep(0.5)
+            if postgres.pid() is None:
+                log.warning("postgres ended; starting it again")
+                with contextlib.suppress(Exception):
+                    await asyncio.to_thread(postgres.start)
+                    self._started("postgres", postgres.pid() or 0)
+
+    async def _start_kafka(self) -> None:
+        if self.settings.kafka:
+            return
+        cache = Path.home() / ".cache" / "keytrail" / "m2"
+        jars = await asyncio.to_thread(
+            class_path,
+            cache,
+            lambda done, count: self._progress("fetching Kafka from Maven Central", done, count),
+        )
+        port, controller = _free_ports(2)
+        kafka = BundledKafka(self.folder.path / "kafka", jars, port, controller)
+        self._progress("starting Kafka", 0, 0)
+        await asyncio.to_thread(kafka.prepare)
+        output = self.folder.path / "kafka" / "logs" / "output.log"
+        self._broker = Child("kafka", kafka.command(), {}, output, self._started)
+        self._broker.start()
+        self._kafka = kafka
+        self.settings = replace(self.settings, kafka=kafka.bootstrap)
+        await _until(lambda: _connects(port), READY_DEADLINE, f"Kafka did not start; see {output}")
+
+    async def _prepare(self, credentials: Credentials) -> None:
+        self._progress("preparing topics and vault", 0, 0)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                await topics.prepare(self.settings, flush=self._kafka is not None)
+                pool = await open_pool(self.settings)
+                break
+            except Unavailable as fault:
+                if time.monotonic() > deadline:
+                    raise CannotStart(str(fault)) from None
+                await asyncio.sleep(0.2)
+        try:
+            if not self.settings.master_key_path.exists():
+                if await Vault.is_sealed(pool):
+                    raise MasterKeyRefused(
+                        f"There is no master key at {self.settings.master_key_path}, and the vault is sealed with one. "
+                        "Put it back, or name its place in KEYTRAIL_MASTER_KEY_FILE."
+                    )
+                master_key.make(self.settings.master_key_path)
+            vault = open_vault(self.settings, pool)
+            await vault.prepare()
+            await snapshots.prepare(pool)
+            await vault.put_secret(credentials.access_key_id, credentials.secret_access_key)
+        finally:
+            await pool.close()
+
+    # -- the processes --------------------------------------------------------------------------------------------
+
+    def _start_processes(self) -> None:
+        assert self._socket is not None and self._running is not None
+        metrics = self.folder.run / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir()
+        self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
+        common = self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        if self._kafka is not None:
+            common["KEYTRAIL_BUNDLED_KAFKA"] = "1"
+        descriptor = self._socket.fileno()
+        for number in range(1, self.settings.writers + 1):
+            self._add(
+                f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"}
+            )
+        self._add("projector", "services.projector", common)
+        for number in range(1, self.settings.workers + 1):
+            self._add(
+                f"api-{number}",
+                "services.api",
+                common | {"KEYTRAIL_LISTEN_FD": str(descriptor)},
+                (descriptor,),
+            )
+
+    def _add(
+        self, name: str, module: str, environment: dict[str, str], pass_fds: tuple[int, ...] = ()
+    ) -> None:
+        child = Child(
+            name, python(module), environment, self.folder.logs / f"{name}.log", self._started, pass_fds
+        )
+        self._children.append(child)
+        child.start()
+
+    def _started(self, name: str, pid: int) -> None:
+        assert self._running is not None
+        with contextlib.suppress(psutil.Error):
+            self._running.children[name] = (pid, psutil.Process(pid).create_time())
+            self.folder.keep_state(self._running)
+
+    async def _wait_until_ready(self) -> None:
+        self._progress("waiting for the API", 0, 0)
+        await _until(
+            lambda: asyncio.to_thread(_healthy, self.settings),
+            READY_DEADLINE,
+            f"The API did not become ready; see {self.folder.logs}",
+        )
+
+    async def run(self) -> None:
+        """Keep everything running until SIGINT or SIGTERM."""
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        await stopping.wait()
+
+    async def stop(self) -> None:
+        """In order: those who answer, those who follow, those who decide, then the servers they need."""
+        if self._socket is not None:
+            self._socket.close()
+        for task in self._tasks:
+            task.cancel()
+        for prefix, deadline in (("api", 15.0), ("projector", 10.0), ("writer", 5.0)):
+            children = [child for child in self._children if child.name.startswith(prefix)]
+            await asyncio.gather(*(child.stop(deadline) for child in children))
+        await asyncio.gather(self._stop_kafka(), self._stop_postgres())
+        if self._running is not None:
+            self.folder.forget_state()
+
+    async def _stop_kafka(self) -> None:
+        if self._broker is not None:
+            await self._broker.stop(30.0)
+
+    async def _stop_postgres(self) -> None:
+        if self._postgres is not None:
+            await asyncio.to_thread(self._postgres.stop)
+
+
+def _pid() -> int:
+    return psutil.Process().pid
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now. All are held until all are chosen, so they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+async def _connects(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _healthy(settings: Settings) -> bool:
+    host = "127.0.0.1" if settings.bind in ("0.0.0.0", "") else settings.bind.strip("[]")  # noqa: S104  # compared, not bound
+    # The certificate names the outside; this asks our own socket on our own machine whether it answers.
+    context = ssl._create_unverified_context() if settings.tls else None  # noqa: S323  # see above
+    connection = (
+        http.client.HTTPSConnection(host, settings.port, timeout=2, context=context)
+        if settings.tls
+        else http.client.HTTPConnection(host, settings.port, timeout=2)
+    )
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], deadline: float, otherwise: str) -> None:
+    ends = time.monotonic() + deadline
+    while not await condition():
+        if time.monotonic() > ends:
+            raise CannotStart(otherwise)
+        await asyncio.sleep(0.05)

@@ -1,0 +1,90 @@
+"""`python -m services.writer`: stand by, lead when elected, end the process on any doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from contextlib import suppress
+
+import structlog
+
+from domain.ports import Unavailable
+from services.adapters import snapshots, topics
+from services.adapters.kafka import KafkaTopic
+from services.adapters.postgres import LOST, Pool
+from services.bootstrap import open_pool, open_vault
+from services.logs import configure
+from services.settings import Settings, load
+from services.writer.deciding import Deciding
+from services.writer.election import Election
+from services.writer.leading import Leader, stop
+
+log = structlog.get_logger("writer")
+
+SWEEP_EVERY = 600.0
+
+
+async def _sweep(settings: Settings, pool: Pool, deciding: Deciding) -> None:
+    """Remove sealed material that no event refers to, for as long as this process leads."""
+    vault = open_vault(settings, pool)
+    while True:
+        with suppress(Unavailable):
+            removed = await vault.sweep(deciding.fold.world.materials)
+            if removed:
+                log.info("unreferenced material removed from the vault", count=removed)
+        await asyncio.sleep(SWEEP_EVERY)
+
+
+async def _lead(settings: Settings) -> None:
+    member = os.environ.get("KEYTRAIL_WRITER_NAME", f"writer-{os.uname().nodename}-{os.getpid()}")
+    names = topics.names(settings)
+    election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
+    await election.join()
+    pool = await open_pool(settings)
+    events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
+    log.info("writer stands by", member=member)
+    await election.elected()
+    # Two that were elected in turn must not depose each other in step.
+    await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
+    fold = await snapshots.restore(pool, events)
+    sweeping: set[asyncio.Task[None]] = set()
+
+    async def begin_sweeping(deciding: Deciding) -> None:
+        sweeping.add(asyncio.create_task(_sweep(settings, pool, deciding)))
+
+    leader = Leader(
+        events,
+        commands,
+        fold,
+        settings.region,
+        settings.account_id,
+        settings.root_access_key_id,
+        begin_sweeping,
+    )
+    leading = asyncio.create_task(leader.lead())
+    lost = asyncio.create_task(election.lost())
+    done, _ = await asyncio.wait({leading, lost}, return_when=asyncio.FIRST_COMPLETED)
+    if lost in done:
+        stop("another writer was elected")
+    with suppress(asyncio.CancelledError):
+        stop(f"leading ended: {leading.exception()!r}")
+
+
+async def main() -> None:
+    settings = load()
+    task = asyncio.ensure_future(_lead(settings))
+    loop = asyncio.get_running_loop()
+    # Nothing is to be finished in order: what was read back counts, and what was not the next writer settles.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: os._exit(0))
+    try:
+        await task
+    except (Unavailable, *LOST) as fault:
+        stop(f"cannot start: {fault}")
+
+
+if __name__ == "__main__":
+    configure()
+    asyncio.run(main())

@@ -1,0 +1,127 @@
+"""Command bytes to record: the writer's step, without I/O. State in, record out; the world takes the record in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from domain.access import root_of
+from domain.decide import Outcome, decide, refused
+from domain.errors import CommandExpired, CommandUnreadable
+from domain.identities.account import CreateAccount
+from domain.trail import codec
+from domain.trail.reading import Fold
+from domain.trail.record import Call, Decision, Record, Repeat
+from services.adapters import cloudevents
+from services.operations.rows import Changing
+from services.operations.table import OPERATIONS
+
+MAX_COMMAND = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    call: Call
+    made: dict[str, str]
+    not_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A record to append: its value and its Kafka headers."""
+
+    value: bytes
+    headers: dict[str, str]
+
+
+class Deciding:
+    """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
+
+    def __init__(self, fold: Fold, writer: str) -> None:
+        self.fold = fold
+        self.writer = writer
+
+    def record(
+        self,
+        at: int,
+        next_command: int,
+        call: Call | None,
+        decision: Decision | None,
+        event: object | None,
+        repeats: Repeat | None = None,
+    ) -> Decided:
+        """The next record; the fold has taken it in. Time never runs backwards on the log."""
+        world = self.fold.world
+        record = Record(
+            previous=self.fold.chain.head,
+            seen=self.fold.chain.position,
+            at=max(at, world.at),
+            writer=self.writer,
+            next_command=next_command,
+            call=call,
+            decision=decision,
+            event=event,
+            repeats=repeats,
+        )
+        value = codec.encode(record)
+        position = self.fold.next
+        self.fold.next += 1
+        taken = self.fold.chain.accepts(position, value, record.previous)
+        assert taken, "a record that was just linked to the head fits the chain"
+        world.fold(position, record)
+        kind = codec.event_document(event)["type"] if event is not None else "call.answered"
+        identity = call.id if call is not None else record.previous or "first"
+        return Decided(value, cloudevents.headers(identity, world.log, kind, codec.rfc3339(record.at)))
+
+    def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
+        """The record that answers the command at `offset`; None where the log has its answer already."""
+        world = self.fold.world
+        try:
+            command = _read(value)
+        except (ValueError, KeyError, TypeError) as fault:
+            unreadable = refused(
+                CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}")
+            )
+            return self.record(now, offset + 1, None, unreadable, None)
+        call = command.call
+        if call.id in world.calls:
+            return None
+        if now > command.not_after:
+            expired = refused(
+                CommandExpired("The command reached the writer after its deadline and has no effect.")
+            )
+            return self.record(now, offset + 1, call, expired, None)
+        answered = world.answered.get(call.invocation) if call.invocation else None
+        if answered is not None:
+            decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
+            repeat = Repeat(answered.position, answered.resource)
+            return self.record(now, offset + 1, call, decision, None, repeat)
+        outcome = self._decide(command)
+        return self.record(now, offset + 1, call, outcome.decision, outcome.event)
+
+    def _decide(self, command: _Readable) -> Outcome:
+        call = command.call
+        try:
+            return decide(_command(call, command.made), root_of(call.account), self.fold.world)
+        except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
+            return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
+
+
+def _read(value: bytes) -> _Readable:
+    if len(value) > MAX_COMMAND:
+        raise ValueError("too large")
+    document: dict[str, Any] = json.loads(value)
+    call = Call(**document["call"])
+    if not isinstance(call.id, str) or not isinstance(call.parameters, dict):
+        raise TypeError("not a call")
+    return _Readable(call, dict(document["made"]), int(document["not_after"]))
+
+
+def _command(call: Call, made: dict[str, str]) -> object:
+    if call.operation == "CreateAccount":
+        return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
+    row = OPERATIONS[call.operation]
+    if not isinstance(row, Changing):
+        raise TypeError(f"{call.operation} changes nothing")
+    return row.command(call.parameters, made)

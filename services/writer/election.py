@@ -1,0 +1,81 @@
+"""Who leads: the consumer group over `commands` elects, and does nothing else.
+
+The one partition of `commands` is assigned to one member; that member leads. Commands are read by assignment from the
+offset that the log gives, never from the group's. The sticky assignor keeps the partition where it is when a standby
+joins; a member that is gone for SESSION loses it. An election that errs costs a takeover and nothing else, since the
+chain decides what counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+
+from domain.ports import Unavailable
+from services.adapters.kafka import connection
+from services.settings import Settings
+
+SESSION_MS = 6000
+"""The least that brokers allow by default: a dead leader is replaced within it and a heartbeat."""
+
+
+class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
+    """`elected` waits until this member leads; `lost` until it does no more."""
+
+    def __init__(self, settings: Settings, topic: str, group: str, member: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._group = group
+        self._member = member
+        self._consumer: AIOKafkaConsumer | None = None
+        self._leads = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    async def join(self) -> None:
+        """Raises Unavailable."""
+        consumer = AIOKafkaConsumer(
+            **connection(self._settings),
+            group_id=self._group,
+            group_instance_id=self._member,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=1000,
+            rebalance_timeout_ms=3000,
+            max_poll_interval_ms=2_147_483_647,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            metadata_max_age_ms=30_000,
+        )
+        consumer.subscribe([self._topic], listener=self)
+        try:
+            await consumer.start()
+        except KafkaError as fault:
+            await consumer.stop()
+            raise Unavailable(str(fault)) from fault
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Every rebalance revokes first; only the assignment after it says who leads."""
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        if assigned:
+            assert self._consumer is None or self._consumer.assignment()
+            self._leads.set()
+            if self._consumer is not None:
+                self._consumer.pause(*assigned)
+        elif self._leads.is_set():
+            self._lost.set()
+
+    async def elected(self) -> None:
+        await self._leads.wait()
+
+    async def lost(self) -> None:
+        await self._lost.wait()
+
+    async def leave(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
