@@ -55,9 +55,7 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
     except Refusal as refusal:
         return Outcome(refused(refusal, verdicts), None)
     resources = (made(event, world), *(verdict.resource for verdict in verdicts))
-    return Outcome(
-        Decision(ALLOWED, _reasons(verdicts), None, tuple(dict.fromkeys(filter(None, resources)))), event
-    )
+    return Outcome(Decision(ALLOWED, _reasons(verdicts), None, tuple(dict.fromkeys(filter(None, resources)))), event)
 
 
 def refused(refusal: Refusal, verdicts: tuple[Verdict, ...] = ()) -> Decision:

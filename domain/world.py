@@ -175,9 +175,7 @@ class World:
     def _(self, event: events.AccessKeyDisabled) -> None:
         from domain.identities.account import INACTIVE
 
-        self.accounts[event.account] = self.accounts[event.account].with_access_key(
-            event.access_key, INACTIVE
-        )
+        self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
 
     @apply.register
     def _(self, event: events.KeyCreated) -> None:

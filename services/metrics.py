@@ -18,9 +18,7 @@ LATENCY = Histogram(
     ["operation"],
     buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1, 4, 16),
 )
-UNAUTHENTICATED = Counter(
-    "keytrail_unauthenticated", "Requests refused before a caller was known", ["reason"]
-)
+UNAUTHENTICATED = Counter("keytrail_unauthenticated", "Requests refused before a caller was known", ["reason"])
 NOT_ANSWERED = Counter("keytrail_not_answered", "Calls that got a retryable error", ["reason"])
 VOIDS = Counter("keytrail_void_records", "Void records met while following the log", ["process"])
 TAKEOVERS = Counter("keytrail_takeovers", "Terms of leadership begun by a writer")

@@ -45,20 +45,14 @@ class Settings:
     account_id: str = _setting("the first account, which hosts others", "111122223333")
     root_access_key_id: str = _setting("its root's access key; unset: made at the first start", "")
     root_secret_access_key: str = _setting("the secret of that key", "", secret=True)
-    master_key_file: str = _setting(
-        "file that holds the master key; unset: master.key in the data folder", ""
-    )
+    master_key_file: str = _setting("file that holds the master key; unset: master.key in the data folder", "")
     topic_prefix: str = _setting("prefix of the topics", "keytrail")
     decision_partitions: int = _setting("partitions of the decisions topic, where it is made", 6)
     tls_cert: str = _setting("file with the API's certificate chain", "")
     tls_key: str = _setting("file with the certificate's key", "")
-    change_rate: float = _setting(
-        "changing calls a second for each principal, sustained; 0: no limit", 2000.0
-    )
+    change_rate: float = _setting("changing calls a second for each principal, sustained; 0: no limit", 2000.0)
     change_burst: int = _setting("changing calls at once for each principal", 2000)
-    command_deadline: float = _setting(
-        "seconds after which a command that was not decided has no effect", 10.0
-    )
+    command_deadline: float = _setting("seconds after which a command that was not decided has no effect", 10.0)
     fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
 
     @property
@@ -107,9 +101,7 @@ def _converted(name: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError:
-        raise BadSetting(
-            f"{name} is {text!r}, and takes {'a number' if kind in (int, float) else kind}."
-        ) from None
+        raise BadSetting(f"{name} is {text!r}, and takes {'a number' if kind in (int, float) else kind}.") from None
 
 
 def _require_valid(settings: Settings) -> None:
@@ -121,11 +113,8 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
-        "KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY go together": bool(settings.tls_cert)
-        == bool(settings.tls_key),
-        "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY go together": bool(
-            settings.root_access_key_id
-        )
+        "KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY go together": bool(settings.tls_cert) == bool(settings.tls_key),
+        "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY go together": bool(settings.root_access_key_id)
         == bool(settings.root_secret_access_key),
         "KEYTRAIL_TOPIC_PREFIX takes letters, digits, dot, dash and underscore": bool(
             re.fullmatch(r"[A-Za-z0-9._-]{1,100}", settings.topic_prefix)
@@ -140,7 +129,4 @@ def _require_valid(settings: Settings) -> None:
 
 def table() -> list[tuple[str, str, str]]:
     """(variable, default, meaning) of every setting, in the order of the class."""
-    return [
-        (f"{PREFIX}{each.name.upper()}", str(each.default), each.metadata["help"])
-        for each in fields(Settings)
-    ]
+    return [(f"{PREFIX}{each.name.upper()}", str(each.default), each.metadata["help"]) for each in fields(Settings)]

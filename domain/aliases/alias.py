@@ -29,6 +29,4 @@ def require_name(name: str) -> None:
     if name == PREFIX:
         raise InvalidRequest("Alias must not be empty")
     if name.startswith(RESERVED):
-        raise InvalidAliasName(
-            "Alias names that begin with alias/aws/ are reserved for keys managed by a service."
-        )
+        raise InvalidAliasName("Alias names that begin with alias/aws/ are reserved for keys managed by a service.")

@@ -183,9 +183,7 @@ def _actions(statement: dict[str, Any], name: str, path: str) -> tuple[str, ...]
     actions = _strings(statement, name, path)
     for action in actions or ():
         if not _ACTION.fullmatch(action):
-            raise _fault(
-                f"{path}.{name}", f"{action!r} is no action: write service:Name, kms:Encrypt for instance"
-            )
+            raise _fault(f"{path}.{name}", f"{action!r} is no action: write service:Name, kms:Encrypt for instance")
     return actions
 
 
@@ -245,9 +243,7 @@ def _condition(statement: dict[str, Any], path: str) -> Mapping[str, Mapping[str
     for operator, keys in condition.items():
         if not isinstance(keys, dict):
             raise _fault(f"{path}.{operator}", "an operator holds an object of condition keys")
-        result[operator] = {
-            key: _condition_values(value, f"{path}.{operator}.{key}") for key, value in keys.items()
-        }
+        result[operator] = {key: _condition_values(value, f"{path}.{operator}.{key}") for key, value in keys.items()}
     return result
 
 

@@ -24,9 +24,7 @@ class EventType:
 _ROWS = (
     EventType("log.created", 1, events.LogCreated, "log {log} created in {region}"),
     EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over"),
-    EventType(
-        "commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"
-    ),
+    EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"),
     EventType("account.created", 1, events.AccountCreated, "account {account} created"),
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created"),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled"),

@@ -24,9 +24,7 @@ class Unreadable(Exception):
 
 def rfc3339(at: int) -> str:
     """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that text sorts as time does."""
-    return (
-        datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000_000:06d}Z"
-    )
+    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000_000:06d}Z"
 
 
 def micros(text: str) -> int:
@@ -52,9 +50,7 @@ def event_from(document: Document) -> object:
     name, data = upcast(document["type"], dict(document["data"]))
     row: EventType | None = CATALOGUE.get(name)
     if row is None:
-        raise Unreadable(
-            f"event type {name!r} is not in the catalogue: this log was written by a newer Keytrail"
-        )
+        raise Unreadable(f"event type {name!r} is not in the catalogue: this log was written by a newer Keytrail")
     return row.event(**data)
 
 
@@ -91,9 +87,7 @@ def parse(value: bytes) -> dict[str, Any] | None:
 def record_from(document: Document) -> Record:
     """A record from its document. Raises Unreadable for one of a later version of Keytrail."""
     if document.get("v") != RECORD_VERSION:
-        raise Unreadable(
-            f"record version {document.get('v')!r} is not known: this log was written by a newer Keytrail"
-        )
+        raise Unreadable(f"record version {document.get('v')!r} is not known: this log was written by a newer Keytrail")
     call, decision, event, repeats = (document[name] for name in ("call", "decision", "event", "repeats"))
     return Record(
         previous=document["previous"],

@@ -19,6 +19,4 @@ class Command:
 
 
 def encode(command: Command) -> bytes:
-    return canonical(
-        {"call": command.call.document(), "made": dict(command.made), "not_after": command.not_after}
-    )
+    return canonical({"call": command.call.document(), "made": dict(command.made), "not_after": command.not_after})

@@ -89,9 +89,7 @@ class KafkaReader:
         assert self._consumer is not None, "open comes first"
         while True:
             try:
-                found = await self._consumer.getmany(
-                    self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit
-                )
+                found = await self._consumer.getmany(self._partition, timeout_ms=FETCH_WAIT_MS, max_records=limit)
             except OffsetOutOfRangeError as fault:
                 raise OutOfRange(f"{self._partition.topic}: {fault}") from fault
             except (KafkaError, IllegalStateError) as fault:
@@ -213,14 +211,10 @@ class Producer:
         self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None
     ) -> asyncio.Future[Any]:
         producer = await self._started()
-        future: asyncio.Future[Any] = await producer.send(
-            topic, value, partition=partition, headers=_headers(headers)
-        )
+        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=_headers(headers))
         return future
 
-    async def append(
-        self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None
-    ) -> int:
+    async def append(self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None) -> int:
         try:
             async with asyncio.timeout(APPEND_DEADLINE):
                 future = await self.send(topic, partition, value, headers)

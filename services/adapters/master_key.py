@@ -51,9 +51,7 @@ def load(path: Path) -> FileMasterKey:
             "or name its place in KEYTRAIL_MASTER_KEY_FILE."
         ) from None
     except (OSError, ValueError):
-        raise MasterKeyRefused(
-            f"The master key at {path} cannot be read: it takes 32 bytes in base64."
-        ) from None
+        raise MasterKeyRefused(f"The master key at {path} cannot be read: it takes 32 bytes in base64.") from None
     if mode & 0o077:
         raise MasterKeyRefused(f"The master key at {path} may be read by others: chmod 600 {path}")
     if len(key) != 32:

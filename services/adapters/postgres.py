@@ -10,7 +10,7 @@ import asyncpg
 from domain.ports import Unavailable
 from services.settings import Settings
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 LOST: tuple[type[BaseException], ...] = (
@@ -26,12 +26,15 @@ LOST: tuple[type[BaseException], ...] = (
 )
 """What a lost, starting or overloaded server looks like: try again later, nothing is wrong with the statement."""
 
+UNREACHABLE: tuple[type[BaseException], ...] = (Unavailable, *LOST)
+"""Any part of the installation that does not answer now."""
+INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresError)
+"""What ends a batch of a follower, which goes on from its stored positions."""
+
 
 async def connect(settings: Settings, *, size: int = 4) -> Pool:
     """A pool. Raises Unavailable."""
     try:
-        return await asyncpg.create_pool(
-            settings.postgres, min_size=1, max_size=size, command_timeout=30, timeout=5
-        )
+        return await asyncpg.create_pool(settings.postgres, min_size=1, max_size=size, command_timeout=30, timeout=5)
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault

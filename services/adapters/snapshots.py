@@ -61,8 +61,7 @@ def encode(fold: Fold) -> bytes:
         "aliases": [asdict(alias) for alias in world.aliases.values()],
         "materials": sorted(world.materials),
         "answered": [
-            [name, each.position, each.at, each.resource, each.effect]
-            for name, each in world.answered.items()
+            [name, each.position, each.at, each.resource, each.effect] for name, each in world.answered.items()
         ],
         "calls": list(world.calls.items()),
     }

@@ -96,9 +96,7 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
                 "then start Keytrail, which makes it (only if it holds nothing yet)."
             )
     for topic in (topics.events, topics.commands, topics.decisions):
-        _require(
-            settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics
-        )
+        _require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
 
 
@@ -123,9 +121,4 @@ def _require(settings: Settings, topic: str, configs: dict[str, str], replicas: 
 
 async def _configs(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     responses: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    return {
-        entry[0]: entry[1]
-        for response in responses
-        for resource in response.resources
-        for entry in resource[4]
-    }
+    return {entry[0]: entry[1] for response in responses for resource in response.resources for entry in resource[4]}

@@ -101,9 +101,7 @@ class Vault:
 
     async def secret(self, access_key: str) -> str | None:
         try:
-            sealed = await self._pool.fetchval(
-                "SELECT sealed FROM vault.secrets WHERE access_key = $1", access_key
-            )
+            sealed = await self._pool.fetchval("SELECT sealed FROM vault.secrets WHERE access_key = $1", access_key)
         except LOST as fault:
             raise Unavailable("the vault does not answer") from fault
         return None if sealed is None else self._master.open(sealed, _bound("secret", access_key)).decode()
@@ -112,9 +110,7 @@ class Vault:
         """Remove material older than an hour that no event refers to: of commands that were refused or never came."""
         known = set(referenced)
         try:
-            rows = await self._pool.fetch(
-                "SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'"
-            )
+            rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
             orphans = [row["material"] for row in rows if row["material"] not in known]
             await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", orphans)
         except LOST as fault:

@@ -13,14 +13,14 @@ import structlog
 import uvicorn
 import uvloop
 
-from domain.ports import LogRefused, Unavailable
+from domain.ports import LogRefused
 from domain.trail.record import Record
 from services.adapters import snapshots, topics
 from services.adapters.kafka import Decisions, KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import LOST
+from services.adapters.postgres import UNREACHABLE
 from services.api.app import App
-from services.api.audit import not_yet
+from services.api.audit import Audit
 from services.api.authentication import Authenticator
 from services.api.calls import Calls
 from services.api.materials import HeldMaterials
@@ -30,6 +30,8 @@ from services.bootstrap import open_pool, open_vault
 from services.logs import configure
 from services.metrics import VOIDS
 from services.settings import Settings, load
+
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, *UNREACHABLE)
 
 log = structlog.get_logger("api")
 
@@ -69,7 +71,9 @@ async def serve(settings: Settings) -> None:
             closing.push_async_callback(each.close)
         present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _count)
         calls = Calls(settings, present, commands, decisions, vault, HeldMaterials(vault))
-        app = App(present, Authenticator(present, vault, settings.region), calls, not_yet)
+        authenticator = Authenticator(present, vault, settings.region)
+        audit = Audit(settings, present, authenticator, calls, vault, pool)
+        app = App(present, authenticator, calls, audit.app())
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,
@@ -102,7 +106,7 @@ def main() -> int:
     settings = load()
     try:
         uvloop.run(serve(settings))
-    except (Unavailable, LogRefused, MasterKeyRefused, *LOST) as fault:
+    except CANNOT_START as fault:
         log.error("api cannot start", reason=str(fault))
         return 75
     return 0

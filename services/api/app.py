@@ -53,22 +53,16 @@ async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
                 part = message.get("body", b"")
                 size += len(part)
                 if size > limit:
-                    raise WireError(
-                        413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes."
-                    )
+                    raise WireError(413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes.")
                 if not message.get("more_body", False):
                     return b"".join([*parts, part]) if parts else part
                 parts.append(part)
     except TimeoutError:
-        raise WireError(
-            408, "RequestTimeoutException", "The request's body did not arrive in time."
-        ) from None
+        raise WireError(408, "RequestTimeoutException", "The request's body did not arrive in time.") from None
 
 
 def headers_of(scope: Scope) -> list[tuple[str, str]]:
-    return [
-        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in scope["headers"]
-    ]
+    return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in scope["headers"]]
 
 
 async def reply(send: Send, status: int, body: bytes, content_type: bytes, call: str = "") -> None:

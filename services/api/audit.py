@@ -1,9 +1,351 @@
-"""The audit API."""
+"""The audit API under /v1: what the projections answer, as JSON, signed like everything else.
+
+Lists come as {"items": [...], "next": cursor}; `next` is null at the end. A caller is an account's root, and sees what
+concerns its own account.
+"""
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
 
-async def not_yet(scope, receive, send):
-    from services.api.app import reply
+import orjson
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-    await reply(send, 404, b"{}", b"application/json")
+from domain.access import Caller
+from domain.errors import CredentialDisabled, Refusal
+from domain.ports import Unavailable
+from domain.trail.codec import micros
+from domain.trail.record import Call
+from projections.decisions import queries as decisions
+from projections.decisions.queries import Filters
+from projections.keys import queries as keys
+from projections.policy_versions import queries as policy_versions
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.vault import Vault
+from services.api import errors, sigv4
+from services.api.app import Disconnected, headers_of, read_body
+from services.api.authentication import Authenticated, Authenticator
+from services.api.calls import Calls
+from services.api.errors import WireError
+from services.api.openapi import ROUTES, document
+from services.api.present import NotFresh, Present
+from services.metrics import UNAUTHENTICATED
+from services.projector.writing import positions
+from services.settings import Settings
+from services.supervisor.folder import new_access_key_id, new_secret
+
+log = structlog.get_logger("audit")
+
+SIGNED_FOR = frozenset({"keytrail", "kms"})
+MOST = 1000
+USUAL = 100
+_HIDDEN = frozenset({"owners", "topic", "partition", "record"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An authenticated question."""
+
+    request: Request
+    caller: Caller
+    who: Authenticated
+    body: bytes
+
+    def text(self, name: str) -> str | None:
+        return self.request.query_params.get(name)
+
+    def limit(self) -> int:
+        """Raises WireError."""
+        text = self.text("limit")
+        if text is None:
+            return USUAL
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
+            raise _bad(f"limit is a number from 1 to {MOST}")
+        return int(text)
+
+    def cursor(self) -> list[Any] | None:
+        text = self.text("cursor")
+        if text is None:
+            return None
+        try:
+            found = json.loads(urlsafe_b64decode(text.encode("ascii")))
+        except ValueError:
+            found = None
+        if not isinstance(found, list):
+            raise _bad("cursor is not one that an earlier answer gave")
+        return found
+
+
+def _bad(message: str) -> WireError:
+    return WireError(400, "ValidationException", message)
+
+
+def _page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
+    more = len(items) == limit and cursor is not None
+    return {"items": items, "next": urlsafe_b64encode(json.dumps(cursor).encode()).decode() if more else None}
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A row as JSON: times in RFC 3339, the named columns parsed."""
+    result: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in _HIDDEN:
+            continue
+        if isinstance(value, datetime):
+            value = _utc(value)
+        elif name in documents and value is not None:
+            value = orjson.loads(value)
+        result[name] = value
+    return result
+
+
+class Audit:
+    """The routes' functions; `ROUTES` in openapi.py names them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        present: Present,
+        authenticator: Authenticator,
+        calls: Calls,
+        vault: Vault,
+        pool: Pool,
+    ) -> None:
+        self._settings = settings
+        self._present = present
+        self._authenticator = authenticator
+        self._calls = calls
+        self._vault = vault
+        self._pool = pool
+
+    def app(self) -> Starlette:
+        routes = [
+            Route(route.path, self._signed(getattr(self, route.function)), methods=[route.method]) for route in ROUTES
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
+
+    def _signed(self, function: Callable[[Asked], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            call = str(uuid4())
+            try:
+                asked = await self._authenticated(request)
+                return _json(200, await function(asked), call)
+            except WireError as fault:
+                return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
+            except Disconnected:
+                return Response(status_code=400)
+            except INTERRUPTED as fault:
+                log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
+                message = "The projections cannot be asked now; try again."
+                return _json(503, {"error": {"code": "DependencyTimeoutException", "message": message}}, call)
+
+        return answer
+
+    async def _authenticated(self, request: Request) -> Asked:
+        """Raises WireError, Disconnected."""
+        scope = request.scope
+        listed = headers_of(scope)
+        headers = dict(listed)
+        body = await read_body(request.receive)
+        signed = sigv4.Signed(
+            scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), listed, body
+        )
+        try:
+            who = await self._authenticator.authenticate(signed, headers, SIGNED_FOR)
+        except sigv4.SignatureRefused as fault:
+            UNAUTHENTICATED.labels(fault.kind).inc()
+            raise WireError(403, errors.from_signature(fault).code, fault.message) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now("The caller could not be authenticated now; try again.") from None
+        if not who.active:
+            disabled = CredentialDisabled("The security token included in the request is invalid.")
+            call = self._call(who, f"{request.method} {request.url.path}", request, {})
+            await self._calls.record_refusal(call, disabled)
+            raise WireError(403, "UnrecognizedClientException", disabled.message)
+        return Asked(request, who.caller, who, body)
+
+    def _call(self, who: Authenticated, operation: str, request: Request, parameters: dict[str, Any]) -> Call:
+        return Call(
+            id=str(uuid4()),
+            access_key=who.access_key,
+            principal=who.caller.principal,
+            account=who.caller.account,
+            source=request.client.host if request.client else "",
+            agent=request.headers.get("user-agent", "")[:512],
+            operation=operation,
+            parameters=parameters,
+        )
+
+    # -- what the routes answer -----------------------------------------------------------------------------------
+
+    async def list_keys(self, asked: Asked) -> Any:
+        cursor, limit = asked.cursor(), asked.limit()
+        rows = await keys.page(self._pool, asked.caller.account, str(cursor[0]) if cursor else "", limit)
+        return _page([_item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
+
+    async def _key_id(self, asked: Asked) -> str:
+        """The key that the path names: id, ARN or alias. Raises WireError."""
+        try:
+            return self._present.world.key(asked.request.path_params["key"], asked.caller.account, aliases=True).id
+        except Refusal as first:
+            try:
+                await self._present.barrier()
+                return self._present.world.key(asked.request.path_params["key"], asked.caller.account, aliases=True).id
+            except NotFresh:
+                raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+            except Refusal:
+                raise WireError(404, "NotFoundException", first.message) from None
+
+    async def _own_key_id(self, asked: Asked) -> str:
+        key_id = await self._key_id(asked)
+        if self._present.world.keys[key_id].account != asked.caller.account:
+            raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+        return key_id
+
+    async def show_key(self, asked: Asked) -> Any:
+        key_id = await self._own_key_id(asked)
+        row = await keys.one(self._pool, asked.caller.account, key_id)
+        if row is None:
+            raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
+        return _item(row, ("tags",))
+
+    async def history(self, asked: Asked) -> Any:
+        return await self._decisions(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
+
+    async def policies(self, asked: Asked) -> Any:
+        key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(), asked.limit()
+        rows = await policy_versions.page(self._pool, key_id, int(cursor[0]) if cursor else 0, limit)
+        return _page([_item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
+
+    async def decisions(self, asked: Asked) -> Any:
+        effect = asked.text("effect")
+        if effect not in (None, "allowed", "refused"):
+            raise _bad("effect is allowed or refused")
+        key = asked.text("key")
+        filters = Filters(
+            key=self._bare_key(asked, key) if key else None,
+            principal=asked.text("principal"),
+            operation=asked.text("operation"),
+            effect=effect,
+            since=await self._moment(asked, "from"),
+            until=await self._moment(asked, "to"),
+        )
+        return await self._decisions(asked, filters)
+
+    def _bare_key(self, asked: Asked, reference: str) -> str:
+        try:
+            return self._present.world.key(reference, asked.caller.account, aliases=True).id
+        except Refusal:
+            return reference.rpartition("/")[2]  # a key that is no more has its decisions still
+
+    async def _moment(self, asked: Asked, name: str) -> datetime | None:
+        """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
+        text = asked.text(name)
+        if text is None:
+            return None
+        if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
+            found = await decisions.moment_of(self._pool, int(text[1:]))
+            if found is None:
+                raise _bad(f"there is no record at position {text}")
+            return found
+        try:
+            return datetime.fromtimestamp(micros(text) / 1_000_000, UTC)
+        except (ValueError, OverflowError, OSError):
+            raise _bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
+
+    async def _decisions(self, asked: Asked, filters: Filters) -> Any:
+        cursor, limit = asked.cursor(), asked.limit()
+        after = None
+        if cursor is not None:
+            try:
+                moment, topic, partition, record = cursor
+                after = (datetime.fromisoformat(moment), str(topic), int(partition), int(record))
+            except (ValueError, TypeError):
+                raise _bad("cursor is not one that an earlier answer gave") from None
+        rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit)
+        last = rows[-1] if rows else None
+        following = [_utc(last["at"]), last["topic"], last["partition"], last["record"]] if last else None
+        documents = ("encryption_context", "parameters", "reasons", "event")
+        return _page([_item(row, documents) for row in rows], limit, following)
+
+    async def events(self, asked: Asked) -> Any:
+        text = asked.text("after") or "-1"
+        if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
+            raise _bad("after is a position")
+        limit = asked.limit()
+        cursor = asked.cursor()
+        after = int(cursor[0]) if cursor else int(text)
+        rows = await decisions.events(self._pool, asked.caller.account, after, limit)
+        documents = ("encryption_context", "parameters", "reasons", "event")
+        return _page([_item(row, documents) for row in rows], limit, [rows[-1]["position"]] if rows else None)
+
+    async def create_account(self, asked: Asked) -> Any:
+        try:
+            account = orjson.loads(asked.body)["account_id"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise _bad('the body is {"account_id": "444455556666"}') from None
+        if not isinstance(account, str) or len(account) > 64:
+            raise _bad("account_id is a string of twelve digits")
+        access_key, secret = new_access_key_id(), new_secret()
+        try:
+            await self._vault.put_secret(access_key, secret)
+        except Unavailable as fault:
+            raise errors.not_now(str(fault)) from None
+        call = self._call(asked.who, "CreateAccount", asked.request, {"AccountId": account})
+        await self._calls.command(call, {"access_key": access_key, "host": self._settings.account_id})
+        return {"account_id": account, "access_key_id": access_key, "secret_access_key": secret}
+
+    async def status(self, asked: Asked) -> Any:
+        present = self._present
+        async with self._pool.acquire() as connection:
+            reached = {
+                name: {f"{topic}/{partition}": after for (topic, partition), (after, _) in found.items()}
+                for name in ("keys", "policy_versions", "decisions")
+                if (found := await positions(connection, f"p_{name}")) is not None
+            }
+            size = await connection.fetchval("SELECT pg_database_size(current_database())")
+        return {
+            "log": present.world.log,
+            "leader": present.world.writer,
+            "position": present.position,
+            "head": present.head,
+            "next_command": present.world.next_command,
+            "void_records": present.voids,
+            "keys": len(present.world.keys),
+            "accounts": sorted(present.world.accounts) if self._hosts(asked) else [asked.caller.account],
+            "projections": reached,
+            "lag": {name: present.next - each.get("events/0", 0) for name, each in reached.items()},
+            "database_bytes": size,
+        }
+
+    def _hosts(self, asked: Asked) -> bool:
+        return asked.caller.account == self._settings.account_id
+
+    async def openapi(self, asked: Asked) -> Any:
+        return document()
+
+
+def _json(status: int, content: Any, call: str) -> Response:
+    headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+async def _not_found(request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, HTTPException)
+    message = "There is nothing here; GET /v1/openapi.json lists what there is."
+    return _json(fault.status_code, {"error": {"code": "NotFoundException", "message": message}}, str(uuid4()))

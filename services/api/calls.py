@@ -116,7 +116,7 @@ class Calls:
             if isinstance(row, Changing):
                 self._limit.take(call.principal)
         except Refusal as fault:
-            await self._record(call, refused(fault), self._present.position)
+            await self.record_refusal(call, fault)
             raise errors.wire_error(fault) from None
         request = Request(incoming.operation, parameters, incoming.who.caller)
         if isinstance(row, Changing):
@@ -145,13 +145,12 @@ class Calls:
     # -- calls that change nothing ------------------------------------------------------------------------------
 
     async def _answer(self, row: Using | Listing, request: Request, call: Call) -> Answer:
-        attempt = self._use if isinstance(row, Using) else self._list
         verdicts: list[Verdict] = []
         try:
             self._present.require_fresh()
             seen = self._present.position
             try:
-                answer = await attempt(row, request, verdicts)  # type: ignore[operator]  # the row's own kind
+                answer = await self._attempt(row, request, verdicts)
             except Refusal as first:
                 if isinstance(first, DryRunSucceeded):
                     raise
@@ -159,15 +158,13 @@ class Calls:
                 await self._present.barrier()
                 verdicts.clear()
                 seen = self._present.position
-                answer = await attempt(row, request, verdicts)  # type: ignore[operator]  # the row's own kind
+                answer = await self._attempt(row, request, verdicts)
         except Refusal as fault:
             await self._record(call, refused(fault, tuple(verdicts)), seen)
             raise errors.wire_error(fault) from None
         except NotFresh:
             NOT_ANSWERED.labels("not-fresh").inc()
-            raise errors.not_now(
-                "The log's newest state is not known to this server now; try again."
-            ) from None
+            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
@@ -175,6 +172,12 @@ class Calls:
         resources = tuple(dict.fromkeys(verdict.resource for verdict in verdicts))
         await self._record(call, Decision(ALLOWED, reasons, None, resources), seen)
         return answer
+
+    async def _attempt(self, row: Using | Listing, request: Request, verdicts: list[Verdict]) -> Answer:
+        """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""
+        if isinstance(row, Using):
+            return await self._use(row, request, verdicts)
+        return self._list(row, request, verdicts)
 
     async def _use(self, row: Using, request: Request, verdicts: list[Verdict]) -> Answer:
         world, caller = self._present.world, request.caller
@@ -196,13 +199,17 @@ class Calls:
             require_state(request.operation, target.key.arn, target.key.state)
         return await row.run(request, world, [target.key for target in targets], self._materials)
 
-    async def _list(self, row: Listing, request: Request, verdicts: list[Verdict]) -> Answer:
+    def _list(self, row: Listing, request: Request, verdicts: list[Verdict]) -> Answer:
         world, caller = self._present.world, request.caller
         resource = key_arn(world.region, caller.account, "*")
         verdicts.append(may_in_account(caller, row.action, caller.account, resource))
         if not verdicts[-1].allowed:
             raise refusal_of(caller, verdicts[-1])
         return row.run(request, world)
+
+    async def record_refusal(self, call: Call, fault: Refusal) -> None:
+        """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
+        await self._record(call, refused(fault), self._present.position)
 
     async def _record(self, call: Call, decision: Decision, seen: int) -> None:
         """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""
@@ -260,9 +267,7 @@ class Calls:
             try:
                 await self._commands.append(
                     encode(command),
-                    cloudevents.headers(
-                        call.id, self._present.world.log, "command", rfc3339(command.not_after)
-                    ),
+                    cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after)),
                 )
                 async with asyncio.timeout(deadline + ANSWER_SLACK):
                     _, record = await answered

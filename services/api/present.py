@@ -38,9 +38,7 @@ class NotFresh(Exception):
 class Present:
     """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
 
-    def __init__(
-        self, events: Topic, fold: Fold, fresh_for: float, on_record: Callable[[Record | None], None]
-    ) -> None:
+    def __init__(self, events: Topic, fold: Fold, fresh_for: float, on_record: Callable[[Record | None], None]) -> None:
         self._events = events
         self._fold = fold
         self._fresh_for = fresh_for
@@ -58,6 +56,10 @@ class Present:
     @property
     def position(self) -> int:
         return self._fold.chain.position
+
+    @property
+    def head(self) -> str:
+        return self._fold.chain.head
 
     @property
     def next(self) -> int:
@@ -166,9 +168,7 @@ class Present:
 
     async def _folded_to(self, end: int) -> None:
         if end < self._fold.next:
-            _end(
-                f"the log ends at {end}, before what was read of it ({self._fold.next}): it was cut or made anew"
-            )
+            _end(f"the log ends at {end}, before what was read of it ({self._fold.next}): it was cut or made anew")
         if self._fold.next >= end:
             return
         async with self._progress:

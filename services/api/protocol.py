@@ -44,9 +44,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            )
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:

@@ -117,9 +117,7 @@ def _lower_first(name: str) -> str:
 
 
 def _structure(shape: Shape, operation: str) -> Checked:
-    members = {
-        name: (_lower_first(name), _compile(each, operation, name)) for name, each in shape.members.items()
-    }
+    members = {name: (_lower_first(name), _compile(each, operation, name)) for name, each in shape.members.items()}
     required = tuple(shape.required_members)
 
     def check(value: Any, path: str, faults: list[str]) -> Any:
@@ -134,11 +132,11 @@ def _structure(shape: Shape, operation: str) -> Checked:
             if row is None:
                 raise Invalid([f"Unknown parameter in input: '{name}', must be one of: {', '.join(members)}"])
             result[name] = row[1](each, prefix + row[0], faults)
-        for name in required:
-            if name not in result:
-                faults.append(
-                    f"Value null at '{prefix}{members[name][0]}' failed to satisfy constraint: Member must not be null"
-                )
+        faults.extend(
+            f"Value null at '{prefix}{members[name][0]}' failed to satisfy constraint: Member must not be null"
+            for name in required
+            if name not in result
+        )
         return result
 
     return check
@@ -253,10 +251,7 @@ def _map(shape: Shape, operation: str) -> Checked:
     def check(value: Any, path: str, faults: list[str]) -> Any:
         if not isinstance(value, dict):
             raise WrongType("Expected a map")
-        return {
-            key(name, path, faults): item(each, f"{path}.{name}.member", faults)
-            for name, each in value.items()
-        }
+        return {key(name, path, faults): item(each, f"{path}.{name}.member", faults) for name, each in value.items()}
 
     return check
 

@@ -84,9 +84,7 @@ def _parse(header: str) -> Authorization:
             raise SignatureRefused(INCOMPLETE, f"Authorization header requires '{name}' parameter.")
     credential = parts["Credential"].split("/")
     if len(credential) != 5 or credential[4] != "aws4_request":
-        raise SignatureRefused(
-            INCOMPLETE, "Credential must have the form access-key/date/region/service/aws4_request."
-        )
+        raise SignatureRefused(INCOMPLETE, "Credential must have the form access-key/date/region/service/aws4_request.")
     access_key, date, region, service, _ = credential
     signed = tuple(parts["SignedHeaders"].split(";"))
     return Authorization(access_key, date, region, service, signed, parts["Signature"])
@@ -103,9 +101,7 @@ def authorization(headers: Mapping[str, str]) -> Authorization:
 def require_scope(given: Authorization, region: str, services: frozenset[str]) -> None:
     """Raises SignatureRefused where the signature is for another region or service."""
     if given.region != region:
-        raise SignatureRefused(
-            MISMATCH, f"Credential should be scoped to a valid region, not '{given.region}'."
-        )
+        raise SignatureRefused(MISMATCH, f"Credential should be scoped to a valid region, not '{given.region}'.")
     if given.service not in services:
         expected = "' or '".join(sorted(services))
         raise SignatureRefused(MISMATCH, f"Credential should be scoped to correct service: '{expected}'.")
@@ -115,9 +111,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: datetime
     """The request's time stamp. Raises SignatureRefused where it is missing or more than five minutes off."""
     stamp = headers.get("x-amz-date", "")
     if not _STAMP.fullmatch(stamp):
-        raise SignatureRefused(
-            INCOMPLETE, "Authorization header requires existence of an 'X-Amz-Date' header."
-        )
+        raise SignatureRefused(INCOMPLETE, "Authorization header requires existence of an 'X-Amz-Date' header.")
     try:
         moment = _moment(stamp)
     except ValueError:
@@ -133,9 +127,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: datetime
             message = f"Signature expired: {stamp} is now earlier than {earliest} ({_stamp(now)} - 5 min.)"
         else:
             latest = _stamp(now + SKEW)
-            message = (
-                f"Signature not yet current: {stamp} is still later than {latest} ({_stamp(now)} + 5 min.)"
-            )
+            message = f"Signature not yet current: {stamp} is still later than {latest} ({_stamp(now)} + 5 min.)"
         raise SignatureRefused(MISMATCH, message)
     return stamp
 
@@ -213,6 +205,4 @@ def _canonical_query(query: str) -> str:
 
 
 def _recoded(text: str) -> str:
-    return quote(
-        unquote_to_bytes(text.encode("utf-8", "surrogateescape").replace(b"+", b" ")), safe=UNRESERVED
-    )
+    return quote(unquote_to_bytes(text.encode("utf-8", "surrogateescape").replace(b"+", b" ")), safe=UNRESERVED)

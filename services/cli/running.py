@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shlex
 import time
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
+import psutil
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,29 +23,16 @@ from domain.ports import LogRefused, Unavailable
 from services.adapters.bundled.jars import DownloadFailed
 from services.adapters.bundled.postgres import PostgresFailed
 from services.adapters.master_key import MasterKeyRefused
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, err, fail, out, settings_or_fail, show
 from services.logs import configure
-from services.settings import BadSetting, Settings, load
+from services.settings import BadSetting, Settings
 from services.supervisor.folder import Folder, FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
-out = Console()
-err = Console(stderr=True)
-
-
-def fail(message: str, code: int = 1) -> NoReturn:
-    err.print(f"[bold red]error:[/] {message}", highlight=False)
-    raise typer.Exit(code)
-
-
-def settings_or_fail(**given: object) -> Settings:
-    try:
-        return load(**given)
-    except BadSetting as fault:
-        fail(str(fault), 2)
-
 
 def up(
-    data: Annotated[Path | None, typer.Option(help="The data folder [KEYTRAIL_DATA, .keytrail]")] = None,
+    data: Data = None,
     port: Annotated[int | None, typer.Option(help="The port of the API [KEYTRAIL_PORT, 8600]")] = None,
     workers: Annotated[int | None, typer.Option(help="API worker processes [KEYTRAIL_WORKERS, 1]")] = None,
 ) -> None:
@@ -102,7 +89,7 @@ def _options(settings: Settings) -> str:
 
 
 def env(
-    data: Annotated[Path | None, typer.Option(help="The data folder [KEYTRAIL_DATA, .keytrail]")] = None,
+    data: Data = None,
 ) -> None:
     """Print shell exports that point the aws CLI, boto3 and Terraform at this installation."""
     settings = settings_or_fail(data=data)
@@ -118,3 +105,47 @@ def env(
     }
     for name, value in exports.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def status(as_json: AsJson = False, data: Data = None) -> None:
+    """What runs, who leads, positions, lag, the head's digest, sizes."""
+    settings = settings_or_fail(data=data)
+    folder = Folder(settings.data)
+    running = folder.live_state()
+    server = Client(data).get("/v1/status")
+    processes = {name: _process(pid) for name, (pid, _) in running.children.items()} if running else {}
+    kafka = folder.path / "kafka" / "data"
+    log_bytes = sum(each.stat().st_size for each in kafka.rglob("*.log")) if kafka.exists() else None
+    if as_json:
+        typer.echo(json.dumps(server | {"processes": processes, "log_bytes": log_bytes}))
+        return
+    if processes:
+        show(
+            [{"process": name, **each} for name, each in processes.items()],
+            ("process", "pid", "state", "memory"),
+            False,
+            "",
+        )
+        out.print()
+    rows = {
+        "log": server["log"],
+        "leader": server["leader"],
+        "head": f"{server['position']}:{server['head']}",
+        "next command": server["next_command"],
+        "void records": server["void_records"],
+        "keys": server["keys"],
+        "accounts": ", ".join(server["accounts"]),
+        "projector lag": ", ".join(f"{name} {count}" for name, count in server["lag"].items()),
+        "database": f"{server['database_bytes'] / 1e6:.1f} MB",
+        "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
+    }
+    for name, value in rows.items():
+        out.print(f"[bold]{name:<14}[/] {value}", highlight=False)
+
+
+def _process(pid: int) -> dict[str, object]:
+    try:
+        process = psutil.Process(pid)
+        return {"pid": pid, "state": process.status(), "memory": f"{process.memory_info().rss / 1e6:.0f} MB"}
+    except psutil.Error:
+        return {"pid": pid, "state": "gone", "memory": ""}

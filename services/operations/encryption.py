@@ -71,9 +71,7 @@ async def _sealed(
 ) -> bytes:
     """The ciphertext under a key. Raises InvalidRequest for a plaintext that the algorithm cannot take."""
     if len(plaintext) > key.spec.limit(algorithm):
-        raise InvalidRequest(
-            f"Plaintext is longer than the {key.spec.limit(algorithm)} bytes that {algorithm} takes."
-        )
+        raise InvalidRequest(f"Plaintext is longer than the {key.spec.limit(algorithm)} bytes that {algorithm} takes.")
     if key.spec.symmetric:
         return symmetric.encrypt(await materials.symmetric(key), key.id, key.material, plaintext, context)
     return asymmetric.encrypt(b64decode(key.public_key), algorithm, plaintext)
@@ -105,9 +103,7 @@ def _source(request: Request, world: World, key_parameter: str, algorithm_parame
     given = request.get(key_parameter)
     if request.get(algorithm_parameter, SYMMETRIC_DEFAULT) != SYMMETRIC_DEFAULT:
         if given is None:
-            raise InvalidRequest(
-                f"{key_parameter} is required: an asymmetric ciphertext does not name its key."
-            )
+            raise InvalidRequest(f"{key_parameter} is required: an asymmetric ciphertext does not name its key.")
         return world.key(given, account, aliases=True)
     named = None if given is None else world.key(given, account, aliases=True)
     if named is not None and not named.spec.symmetric:
@@ -116,9 +112,7 @@ def _source(request: Request, world: World, key_parameter: str, algorithm_parame
     if key is None:
         raise InvalidCiphertext
     if named is not None and named.id != key.id:
-        raise IncorrectKey(
-            "The key ID in the request does not identify a CMK that can perform this operation."
-        )
+        raise IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
     return key
 
 
@@ -165,9 +159,7 @@ async def re_encrypt(request: Request, world: World, found: Sequence[Key], mater
     carry_out_unless_dry_run(request)
     plaintext = await _opened(source, source_algorithm, request["CiphertextBlob"], source_context, materials)
     answer: Answer = {
-        "CiphertextBlob": await _sealed(
-            destination, destination_algorithm, plaintext, destination_context, materials
-        ),
+        "CiphertextBlob": await _sealed(destination, destination_algorithm, plaintext, destination_context, materials),
         "SourceKeyId": source.arn,
         "KeyId": destination.arn,
         "SourceEncryptionAlgorithm": source_algorithm,
@@ -192,9 +184,7 @@ def _data_key_length(request: Request) -> int:
 async def _data_key(request: Request, found: Sequence[Key], materials: Materials) -> tuple[bytes, Answer]:
     (key,) = found
     if not key.spec.symmetric:
-        raise InvalidKeyUsage(
-            f"{key.arn} key spec is {key.spec.name} which is not valid for {request.operation}."
-        )
+        raise InvalidKeyUsage(f"{key.arn} key spec is {key.spec.name} which is not valid for {request.operation}.")
     length = _data_key_length(request)
     _refuse_recipient(request)
     carry_out_unless_dry_run(request)
@@ -204,9 +194,7 @@ async def _data_key(request: Request, found: Sequence[Key], materials: Materials
     return plaintext, {"KeyId": key.arn, "CiphertextBlob": sealed, "KeyMaterialId": key.material}
 
 
-async def generate_data_key(
-    request: Request, world: World, found: Sequence[Key], materials: Materials
-) -> Answer:
+async def generate_data_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     plaintext, answer = await _data_key(request, found, materials)
     return {**answer, "Plaintext": plaintext}
 

@@ -131,9 +131,7 @@ def public_key_targets(request: Request, world: World) -> Sequence[Target]:
     return [Target("kms:GetPublicKey", world.key(request["KeyId"], request.caller.account, aliases=True))]
 
 
-async def get_public_key(
-    request: Request, world: World, found: Sequence[Key], materials: Materials
-) -> Answer:
+async def get_public_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     (key,) = found
     if key.spec.symmetric:
         raise UnsupportedOperation(f"{key.arn} is a symmetric key and has no public key.")

@@ -24,9 +24,7 @@ def get_targets(request: Request, world: World) -> Sequence[Target]:
     return [Target("kms:GetKeyPolicy", world.key(request["KeyId"], request.caller.account))]
 
 
-async def get_key_policy(
-    request: Request, world: World, found: Sequence[Key], materials: Materials
-) -> Answer:
+async def get_key_policy(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     require_policy_name(request.get("PolicyName", POLICY_NAME))
     return {"Policy": found[0].policy_text, "PolicyName": POLICY_NAME}
 
@@ -35,7 +33,5 @@ def list_targets(request: Request, world: World) -> Sequence[Target]:
     return [Target("kms:ListKeyPolicies", world.key(request["KeyId"], request.caller.account))]
 
 
-async def list_key_policies(
-    request: Request, world: World, found: Sequence[Key], materials: Materials
-) -> Answer:
+async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     return page("PolicyNames", [POLICY_NAME], None)

@@ -16,15 +16,11 @@ from services.operations.rows import Answer, Materials, Request, Target
 
 
 def sign_targets(request: Request, world: World) -> Sequence[Target]:
-    return [
-        Target("kms:Sign", world.key(request["KeyId"], request.caller.account, aliases=True), SIGN_VERIFY)
-    ]
+    return [Target("kms:Sign", world.key(request["KeyId"], request.caller.account, aliases=True), SIGN_VERIFY)]
 
 
 def verify_targets(request: Request, world: World) -> Sequence[Target]:
-    return [
-        Target("kms:Verify", world.key(request["KeyId"], request.caller.account, aliases=True), SIGN_VERIFY)
-    ]
+    return [Target("kms:Verify", world.key(request["KeyId"], request.caller.account, aliases=True), SIGN_VERIFY)]
 
 
 def _digest(request: Request, key: Key) -> bytes:

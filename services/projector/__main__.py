@@ -1,3 +1,55 @@
-import time
+"""`python -m services.projector`: follow the topics into Postgres until told to stop."""
 
-time.sleep(10**6)
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import structlog
+import uvloop
+
+from domain.ports import LogRefused, OutOfRange
+from domain.trail.codec import Unreadable
+from services.adapters import snapshots, topics
+from services.adapters.postgres import UNREACHABLE
+from services.bootstrap import open_pool
+from services.logs import configure
+from services.projector.running import keep_snapshots, project
+from services.settings import load
+
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, *UNREACHABLE)
+
+log = structlog.get_logger("projector")
+
+
+async def run() -> None:
+    settings = load()
+    loop = asyncio.get_running_loop()
+    # A batch under way is a transaction: it counts whole or not at all, whenever the process ends.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: os._exit(0))
+    pool = await open_pool(settings)
+    await snapshots.prepare(pool)
+    partitions = await topics.prepare(settings, flush=bool(os.environ.get("KEYTRAIL_BUNDLED_KAFKA")))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(project(settings, pool, partitions))
+        tasks.create_task(keep_snapshots(settings, pool))
+
+
+def main() -> int:
+    configure()
+    code = 0
+    try:
+        uvloop.run(run())
+    except* CANNOT_START as faults:
+        log.error("projector cannot start", reason=repr(faults.exceptions))
+        code = 75
+    except* (OutOfRange, Unreadable) as faults:
+        log.error("projector ends: the log does not go on from what was read", reason=repr(faults.exceptions))
+        code = 78
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -100,9 +100,7 @@ class Folder:
         if running is None:
             return []
         left = [
-            (name, process)
-            for name, (pid, started) in running.children.items()
-            if (process := _ours(pid, started))
+            (name, process) for name, (pid, started) in running.children.items() if (process := _ours(pid, started))
         ]
         for _, process in left:
             process.send_signal(signal.SIGTERM)

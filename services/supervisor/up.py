@@ -167,7 +167,8 @@ class Supervisor:
     # -- the processes --------------------------------------------------------------------------------------------
 
     def _start_processes(self) -> None:
-        assert self._socket is not None and self._running is not None
+        assert self._socket is not None, "start comes first"
+        assert self._running is not None, "start comes first"
         metrics = self.folder.run / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)
         metrics.mkdir()
@@ -177,9 +178,7 @@ class Supervisor:
             common["KEYTRAIL_BUNDLED_KAFKA"] = "1"
         descriptor = self._socket.fileno()
         for number in range(1, self.settings.writers + 1):
-            self._add(
-                f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"}
-            )
+            self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
         self._add("projector", "services.projector", common)
         for number in range(1, self.settings.workers + 1):
             self._add(
@@ -189,12 +188,8 @@ class Supervisor:
                 (descriptor,),
             )
 
-    def _add(
-        self, name: str, module: str, environment: dict[str, str], pass_fds: tuple[int, ...] = ()
-    ) -> None:
-        child = Child(
-            name, python(module), environment, self.folder.logs / f"{name}.log", self._started, pass_fds
-        )
+    def _add(self, name: str, module: str, environment: dict[str, str], pass_fds: tuple[int, ...] = ()) -> None:
+        child = Child(name, python(module), environment, self.folder.logs / f"{name}.log", self._started, pass_fds)
         self._children.append(child)
         child.start()
 

@@ -13,7 +13,7 @@ import structlog
 from domain.ports import Unavailable
 from services.adapters import snapshots, topics
 from services.adapters.kafka import KafkaTopic
-from services.adapters.postgres import LOST, Pool
+from services.adapters.postgres import UNREACHABLE, Pool
 from services.bootstrap import open_pool, open_vault
 from services.logs import configure
 from services.settings import Settings, load
@@ -81,7 +81,7 @@ async def main() -> None:
         loop.add_signal_handler(number, lambda: os._exit(0))
     try:
         await task
-    except (Unavailable, *LOST) as fault:
+    except UNREACHABLE as fault:
         stop(f"cannot start: {fault}")
 
 

@@ -80,17 +80,13 @@ class Deciding:
         try:
             command = _read(value)
         except (ValueError, KeyError, TypeError) as fault:
-            unreadable = refused(
-                CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}")
-            )
+            unreadable = refused(CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}"))
             return self.record(now, offset + 1, None, unreadable, None)
         call = command.call
         if call.id in world.calls:
             return None
         if now > command.not_after:
-            expired = refused(
-                CommandExpired("The command reached the writer after its deadline and has no effect.")
-            )
+            expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
         answered = world.answered.get(call.invocation) if call.invocation else None
         if answered is not None:

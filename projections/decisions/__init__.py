@@ -1,0 +1,1 @@
+"""Who asked for what, what was answered, and which statement or rule decided it."""

@@ -1,0 +1,149 @@
+"""Records of `events` and `decisions` to the rows of `decisions`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
+from projections.entry import EVENTS, Appends, Entry, Row
+
+COLUMNS = (
+    "at",
+    "topic",
+    "partition",
+    "record",
+    "position",
+    "seen",
+    "call_id",
+    "account",
+    "principal",
+    "access_key",
+    "operation",
+    "effect",
+    "key_id",
+    "resources",
+    "owners",
+    "policy_version",
+    "sid",
+    "statement",
+    "rule",
+    "error",
+    "message",
+    "source",
+    "agent",
+    "encryption_context",
+    "event_type",
+    "summary",
+    "parameters",
+    "reasons",
+    "event",
+)
+_CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
+_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+KEYTRAIL = "keytrail"
+"""Account and principal of what Keytrail does itself: the log's creation, a writer's start."""
+
+
+def changes(entries: Sequence[Entry]) -> list[Appends]:
+    rows = [row(entry) for entry in entries]
+    return [Appends("decisions", COLUMNS, rows)] if rows else []
+
+
+def row(entry: Entry) -> Row:
+    document = entry.document
+    call = document["call"] or _own_call(entry)
+    decision = document["decision"] or {"effect": "allowed", "reasons": [], "error": None, "resources": []}
+    on_log = entry.topic == EVENTS
+    error = decision["error"]
+    resources = decision["resources"]
+    reasons = decision["reasons"]
+    by = _deciding(reasons)
+    parameters = call["parameters"]
+    context = None
+    for name in _CONTEXTS:
+        context = parameters.get(name, context)
+    event_type, event, summary = _event(entry)
+    if not summary:
+        summary = f"refused: {error['message']}" if error else _answered(document, call)
+    return (
+        entry.at,
+        entry.topic,
+        entry.partition,
+        entry.offset,
+        entry.offset if on_log else None,
+        document["seen"],
+        call["id"],
+        call["account"],
+        call["principal"],
+        call["access_key"],
+        call["operation"],
+        decision["effect"],
+        _key_id(resources),
+        resources,
+        _owners(call["account"], resources),
+        by.get("version"),
+        by.get("sid"),
+        by.get("index"),
+        by.get("rule"),
+        error["kind"] if error else None,
+        error["message"] if error else None,
+        call["source"],
+        call["agent"],
+        _dumps(context) if context is not None else None,
+        event_type,
+        summary,
+        _dumps(parameters) if parameters else "{}",
+        _dumps(reasons) if reasons else "[]",
+        event,
+    )
+
+
+def _own_call(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": f"{KEYTRAIL}-{entry.offset}",
+        "account": KEYTRAIL,
+        "principal": KEYTRAIL,
+        "access_key": "",
+        "operation": KEYTRAIL,
+        "source": "",
+        "agent": "",
+        "parameters": {},
+    }
+
+
+def _deciding(reasons: list[dict[str, Any]]) -> dict[str, Any]:
+    """What decided: the permission that was denied, else the last one asked (the key's, where a call asks several)."""
+    if not reasons:
+        return {}
+    denied = next((reason for reason in reasons if reason["effect"] == "deny"), None)
+    by: dict[str, Any] = (denied or reasons[-1])["by"]
+    return by
+
+
+def _key_id(resources: list[str]) -> str | None:
+    return next((name.rpartition("/")[2] for name in resources if ":key/" in name and not name.endswith("*")), None)
+
+
+def _owners(account: str, resources: list[str]) -> list[str]:
+    """The accounts that may read of this call: the caller's, and those of what it concerned."""
+    owners = {account}
+    for resource in resources:
+        owners.add(resource.split(":", 5)[4])
+    return sorted(owners)
+
+
+def _event(entry: Entry) -> tuple[str | None, str | None, str]:
+    if entry.event is None:
+        return None, None, ""
+    name = WIRE_NAMES[type(entry.event)]
+    data = asdict(entry.event)  # type: ignore[call-overload]  # every catalogued event is a dataclass
+    return name, _dumps(data), CATALOGUE[name].summary.format(**data)
+
+
+def _answered(document: dict[str, Any], call: dict[str, Any]) -> str:
+    if document.get("repeats"):
+        return f"a repetition of the call at {document['repeats']['position']}"
+    return f"{call['operation']} answered"

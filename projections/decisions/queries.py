@@ -1,0 +1,68 @@
+"""Questions to `decisions`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Cursor = tuple[datetime, str, int, int]
+"""(at, topic, partition, record) of the last row given: the order is total, whatever the clocks said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history."""
+
+    key: str | None = None
+    principal: str | None = None
+    operation: str | None = None
+    effect: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    changes_only: bool = False
+
+
+async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, limit: int) -> list[Any]:
+    """The next calls that concern an account, oldest first. Indexes: decisions_key, decisions_principal, decisions_at."""
+    conditions, values = ["$1 = ANY(owners)"], [account]
+
+    def add(condition: str, *given: Any) -> None:
+        numbers = [f"${len(values) + place}" for place in range(1, len(given) + 1)]
+        conditions.append(condition.format(*numbers))
+        values.extend(given)
+
+    for condition, value in (
+        ("key_id = {}", filters.key),
+        ("principal = {}", filters.principal),
+        ("operation = {}", filters.operation),
+        ("effect = {}", filters.effect),
+        ("at >= {}", filters.since),
+        ("at < {}", filters.until),
+    ):
+        if value is not None:
+            add(condition, value)
+    if filters.changes_only:
+        conditions.append("position IS NOT NULL")
+    if after is not None:
+        add("(at, topic, partition, record) > ({}, {}, {}, {})", *after)
+    add("TRUE ORDER BY at, topic, partition, record LIMIT {}", limit)
+    # Only the fixed conditions above are joined; every value is a parameter.
+    return list(await pool.fetch(f"SELECT * FROM p_decisions.decisions WHERE {' AND '.join(conditions)}", *values))
+
+
+# index: decisions_position
+EVENTS_PAGE = """
+SELECT * FROM p_decisions.decisions WHERE position > $2 AND $1 = ANY(owners) ORDER BY position LIMIT $3
+"""
+
+
+async def events(pool: Any, account: str, after: int, limit: int) -> list[Any]:
+    """The next records of the log that concern an account, after a position."""
+    return list(await pool.fetch(EVENTS_PAGE, account, after, limit))
+
+
+async def moment_of(pool: Any, position: int) -> datetime | None:
+    """When the record at a position was decided. Index: decisions_position."""
+    found: datetime | None = await pool.fetchval("SELECT at FROM p_decisions.decisions WHERE position = $1", position)
+    return found

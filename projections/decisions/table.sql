@@ -1,0 +1,41 @@
+-- Who asked for what, what was answered, and which statement or rule decided it?
+-- One row a call, from `events` (changing calls: `position` is set) and from `decisions` (all others).
+CREATE TABLE decisions (
+    at timestamptz NOT NULL,
+    topic text NOT NULL,
+    partition int NOT NULL,
+    record bigint NOT NULL,
+    position bigint,
+    seen bigint NOT NULL,
+    call_id text NOT NULL,
+    account text NOT NULL,
+    principal text NOT NULL,
+    access_key text NOT NULL,
+    operation text NOT NULL,
+    effect text NOT NULL,
+    key_id text,
+    resources text[] NOT NULL,
+    owners text[] NOT NULL,
+    policy_version int,
+    sid text,
+    statement int,
+    rule text,
+    error text,
+    message text,
+    source text NOT NULL,
+    agent text NOT NULL,
+    encryption_context jsonb,
+    event_type text,
+    summary text NOT NULL,
+    parameters jsonb NOT NULL,
+    reasons jsonb NOT NULL,
+    event jsonb
+);
+-- queries.page in the order of time, over all
+CREATE INDEX decisions_at ON decisions (at, topic, partition, record);
+-- queries.page of one key (and, within its rows of `events`, its history)
+CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
+-- queries.page of one principal
+CREATE INDEX decisions_principal ON decisions (principal, at);
+-- queries.events: the log's records by position
+CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;

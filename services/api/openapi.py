@@ -1,0 +1,213 @@
+"""The audit API's routes as one table, and the OpenAPI document that is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Parameter = tuple[str, str]
+"""(name, description) of a query parameter."""
+
+LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
+CURSOR = ("cursor", "`next` of the answer before")
+SPAN = (
+    ("from", "the first time, RFC 3339, or a position such as @1234"),
+    ("to", "the time after the last, RFC 3339, or a position such as @1234"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """`function` is the name of a method of Audit; `fields` are an item's members, in words."""
+
+    method: str
+    path: str
+    function: str
+    summary: str
+    fields: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...] = ()
+    is_list: bool = True
+
+
+DECISION = (
+    ("at", "when it was decided"),
+    ("position", "the record's place on the log, for changing calls; null for others"),
+    ("seen", "the position of the log that it was decided at"),
+    ("call_id", "the call, as in x-amzn-RequestId"),
+    ("principal", "who called"),
+    ("access_key", "with which credential"),
+    ("operation", "what was asked"),
+    ("effect", "allowed or refused"),
+    ("key_id", "the key concerned"),
+    ("policy_version", "version of the key policy that decided"),
+    ("sid", "the deciding statement's Sid"),
+    ("statement", "the deciding statement's index, from 0"),
+    ("rule", "the rule that decided where no statement did"),
+    ("error", "the kind of refusal"),
+    ("message", "what the caller was told"),
+    ("source", "the caller's address"),
+    ("agent", "the caller's user agent"),
+    ("encryption_context", "the encryption context, where there was one"),
+    ("event_type", "the event that the call caused"),
+    ("summary", "one line"),
+    ("parameters", "the request, with secrets left out"),
+    ("reasons", "every permission that was asked, and what decided each"),
+    ("event", "the event's data"),
+)
+KEY = (
+    ("key_id", "the key"),
+    ("arn", "its ARN"),
+    ("spec", "KeySpec"),
+    ("usage", "KeyUsage"),
+    ("state", "KeyState"),
+    ("description", "Description"),
+    ("tags", "tags"),
+    ("policy_version", "the version of its policy in force"),
+    ("created_at", "when it was made"),
+    ("created_by", "by whom"),
+    ("changed_at", "when it was last changed"),
+    ("position", "the last change's position"),
+)
+VERSION = (
+    ("version", "counts from 1"),
+    ("document", "the policy's text as it was put"),
+    ("at", "when"),
+    ("position", "where on the log"),
+    ("principal", "who put it"),
+    ("access_key", "with which credential"),
+    ("call_id", "by which call"),
+    ("bypassed_lockout_check", "whether the safety check was bypassed"),
+    ("locked_out", "whether its author may not put another"),
+)
+
+ROUTES: tuple[RouteRow, ...] = (
+    RouteRow("GET", "/v1/keys", "list_keys", "The account's keys as they are now", KEY, (LIMIT, CURSOR)),
+    RouteRow(
+        "GET",
+        "/v1/keys/{key:path}/history",
+        "history",
+        "Every change of a key, refused attempts included",
+        DECISION,
+        (LIMIT, CURSOR),
+    ),
+    RouteRow(
+        "GET", "/v1/keys/{key:path}/policies", "policies", "Every version of a key's policy", VERSION, (LIMIT, CURSOR)
+    ),
+    RouteRow("GET", "/v1/keys/{key:path}", "show_key", "One key, by id, ARN or alias", KEY, is_list=False),
+    RouteRow(
+        "GET",
+        "/v1/decisions",
+        "decisions",
+        "Every call that concerned the account, and what decided it",
+        DECISION,
+        (
+            ("key", "id, ARN or alias of a key"),
+            ("principal", "the ARN of who called"),
+            ("operation", "Encrypt, for instance"),
+            ("effect", "allowed or refused"),
+            *SPAN,
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    RouteRow(
+        "GET",
+        "/v1/events",
+        "events",
+        "The log's records that concern the account, by position",
+        DECISION,
+        (("after", "the position after which to begin; -1 where left out"), LIMIT, CURSOR),
+    ),
+    RouteRow(
+        "POST",
+        "/v1/accounts",
+        "create_account",
+        "Host one more account; the first account's root alone may",
+        (
+            ("account_id", "twelve digits"),
+            ("access_key_id", "its root's access key"),
+            ("secret_access_key", "shown once"),
+        ),
+        is_list=False,
+    ),
+    RouteRow(
+        "GET",
+        "/v1/status",
+        "status",
+        "Who leads, positions, lag and sizes",
+        (
+            ("log", "the log's name"),
+            ("leader", "the writer in force"),
+            ("position", "the last valid record"),
+            ("head", "its digest: keep it to check the log's end later"),
+            ("lag", "records that each projection has not taken in"),
+        ),
+        is_list=False,
+    ),
+    RouteRow("GET", "/v1/openapi.json", "openapi", "This description", (), is_list=False),
+)
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        path = route.path.replace(":path}", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Keytrail audit API",
+            "version": "1",
+            "description": "Signed by AWS Signature Version 4 for the service `keytrail`. An account's root sees its own.",
+        },
+        "paths": paths,
+    }
+
+
+def _operation(route: RouteRow) -> dict[str, Any]:
+    item = {
+        "type": "object",
+        "properties": {name: {"description": description} for name, description in route.fields},
+    }
+    schema: dict[str, Any] = item
+    if route.is_list:
+        schema = {
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}},
+        }
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
+        for name, description in route.parameters
+    ]
+    if "{key" in route.path:
+        parameters.insert(0, {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}})
+    operation: dict[str, Any] = {
+        "operationId": route.function,
+        "summary": route.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "OK", "content": {"application/json": {"schema": schema}}},
+            "default": {
+                "description": "An error",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "properties": {
+                                "error": {
+                                    "type": "object",
+                                    "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+                                }
+                            },
+                        }
+                    }
+                },
+            },
+        },
+    }
+    if route.method == "POST":
+        body = {"type": "object", "required": ["account_id"], "properties": {"account_id": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return operation

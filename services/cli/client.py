@@ -1,0 +1,76 @@
+"""The audit API from the command line: signed by botocore, with the environment's credentials or the folder's."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from services.cli.terminal import fail, settings_or_fail
+from services.supervisor.folder import Folder
+
+
+class Client:
+    """One installation. Errors end the command with what the server said."""
+
+    def __init__(self, data: Path | None) -> None:
+        settings = settings_or_fail(data=data)
+        folder = Folder(settings.data)
+        running, kept = folder.live_state(), folder.kept_credentials()
+        access_key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+        if data is None and access_key and secret and "AWS_ENDPOINT_URL" in os.environ:
+            self._credentials = Credentials(access_key, secret)
+            self._url = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
+        elif kept is not None:
+            self._credentials = Credentials(kept.access_key_id, kept.secret_access_key)
+            self._url = running.url if running else settings.url
+        else:
+            fail(f'No credentials: run `eval "$(keytrail env)"`, or name the data folder ({folder.path} has none).')
+        self._region = settings.region
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        given = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
+        query = "?" + urlencode(given, quote_via=quote) if given else ""
+        return self._send("GET", quote(path, safe="/") + query, b"")
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._send("POST", path, json.dumps(body).encode())
+
+    def items(self, path: str, most: int | None = None, **parameters: Any) -> Iterator[Any]:
+        """Every item of a list, page after page, `most` at most."""
+        cursor: str | None = None
+        given = 0
+        while True:
+            limit = 1000 if most is None else min(1000, most - given)
+            page = self.get(path, limit=limit, cursor=cursor, **parameters)
+            yield from page["items"]
+            given += len(page["items"])
+            cursor = page["next"]
+            if cursor is None or (most is not None and given >= most):
+                return
+
+    def _send(self, method: str, path: str, body: bytes) -> Any:
+        request = AWSRequest(method, self._url + path, data=body)
+        SigV4Auth(self._credentials, "keytrail", self._region).add_auth(request)
+        sent = urllib.request.Request(self._url + path, body or None, dict(request.headers), method=method)  # noqa: S310  # the installation's own address
+        try:
+            with urllib.request.urlopen(sent, timeout=60) as answer:  # noqa: S310  # see above
+                return json.load(answer)
+        except urllib.error.HTTPError as fault:
+            text = fault.read()
+            try:
+                error = json.loads(text)["error"]
+            except (ValueError, KeyError, TypeError):
+                fail(f"{self._url} answered {fault.code}")
+            fail(f"{error['code']}: {error['message']}")
+        except (urllib.error.URLError, OSError) as fault:
+            fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")

@@ -1,0 +1,61 @@
+"""A projection built anew beside the live one, then put in its place by renaming: readers never see it half full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from projections.entry import DECISIONS, EVENTS
+from projections.registry import Projection
+from services.adapters import topics
+from services.adapters.postgres import Pool
+from services.projector import writing
+from services.projector.feed import Feed
+from services.projector.running import BATCH, log_name
+from services.settings import Settings
+
+
+async def rebuild_projection(
+    settings: Settings, pool: Pool, projection: Projection, progress: Callable[[int, int], None]
+) -> int:
+    """Returns the number of records it was built from. `progress(done, all)`.
+
+    Killed in the middle it leaves the live projection as it was; the next rebuild begins anew. Raises Unavailable.
+    """
+    beside = f"{projection.schema}_beside"
+    name = await log_name(settings)
+    partitions = await topics.prepare(settings, flush=False)
+    done = 0
+    feed = Feed(settings, partitions, settings.region)
+    async with pool.acquire() as connection:
+        await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+        await writing.prepare(connection, projection, name, beside)
+        await feed.open({}, "")
+        try:
+            while True:
+                batch = await feed.next(BATCH)
+                if batch.reached:
+                    done += await writing.take_in(
+                        connection, projection, batch.entries, batch.reached, batch.head, beside
+                    )
+                lag = await feed.lag()
+                behind = sum(lag[topic] for topic in (EVENTS, DECISIONS) if topic in projection.topics)
+                progress(done, done + behind)
+                if behind == 0 and await _swapped(pool, projection, beside):
+                    return done
+        finally:
+            await feed.close()
+
+
+async def _swapped(pool: Pool, projection: Projection, beside: str) -> bool:
+    """Swap, unless the live one has gone on in the meantime: then there is more to take in first."""
+    live = projection.schema
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
+        old = await writing.positions(connection, live)
+        new = await writing.positions(connection, beside)
+        if any(new.get(where, (0, ""))[0] < after for where, (after, _) in old.items()):
+            return False
+        await connection.execute(f"ALTER SCHEMA {live} RENAME TO {live}_old")
+        await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")
+        await connection.execute(f"DROP SCHEMA {live}_old CASCADE")
+    return True

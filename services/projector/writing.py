@@ -1,0 +1,116 @@
+"""Entries into Postgres: exactly once by position, in the transaction that moves the position.
+
+Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside
+it and a rename swaps them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from projections.entry import EVENTS, Appends, Entry, Upserts
+from projections.registry import Projection
+from services.adapters.postgres import Connection
+
+Partition = tuple[str, int]
+"""(topic, partition)."""
+
+_POSITIONS = """
+CREATE TABLE positions (
+    topic text NOT NULL, partition int NOT NULL, next bigint NOT NULL, digest text NOT NULL,
+    PRIMARY KEY (topic, partition)
+);
+CREATE TABLE origin (log text NOT NULL, tables text NOT NULL)
+"""
+
+
+async def prepare(connection: Connection, projection: Projection, log: str, schema: str | None = None) -> None:
+    """Make the tables where there are none. Those of another log or of another shape are thrown away first."""
+    schema = schema or projection.schema
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(1802661489)")
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
+            # A schema's name is one of the registry's, never a caller's word.
+            row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
+            if row is not None and (row["log"], row["tables"]) == (log, projection.table):
+                return
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.execute(f"CREATE SCHEMA {schema}")
+        await connection.execute(f"SET LOCAL search_path TO {schema}")
+        await connection.execute(projection.table)
+        await connection.execute(_POSITIONS)
+        await connection.execute("INSERT INTO origin VALUES ($1, $2)", log, projection.table)
+
+
+async def positions(connection: Connection, schema: str) -> dict[Partition, tuple[int, str]]:
+    """(next offset, digest of the last valid record of events) for each partition that was taken in from."""
+    rows = await connection.fetch(f"SELECT topic, partition, next, digest FROM {schema}.positions")
+    return {(row["topic"], row["partition"]): (row["next"], row["digest"]) for row in rows}
+
+
+async def take_in(
+    connection: Connection,
+    projection: Projection,
+    entries: Sequence[Entry],
+    reached: dict[Partition, int],
+    digest: str,
+    schema: str | None = None,
+) -> int:
+    """Write what is new of `entries`, and move the positions to `reached`. The number of entries written.
+
+    `digest`: of the last valid record of events in or before this batch. Entries below a stored position were written
+    before, by a batch whose answer was lost: they are left out.
+    """
+    schema = schema or projection.schema
+    wanted = {where: after for where, after in reached.items() if where[0] in projection.topics}
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL search_path TO {schema}")
+        rows = await connection.fetch("SELECT topic, partition, next FROM positions FOR UPDATE")
+        stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        new = [
+            entry
+            for entry in entries
+            if entry.topic in projection.topics and entry.offset >= stored.get((entry.topic, entry.partition), 0)
+        ]
+        for change in projection.changes(new):
+            if isinstance(change, Appends):
+                await connection.copy_records_to_table(
+                    change.table, schema_name=schema, columns=change.columns, records=change.rows
+                )
+            else:
+                await _upsert(connection, change)
+        moved = [
+            (topic, partition, after, digest if topic == EVENTS else "")
+            for (topic, partition), after in wanted.items()
+            if after > stored.get((topic, partition), 0)
+        ]
+        await connection.executemany(
+            "INSERT INTO positions VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, digest = excluded.digest",
+            moved,
+        )
+    return len(new)
+
+
+async def _upsert(connection: Connection, change: Upserts) -> None:
+    """New rows whole; of rows that are there, only the columns that changed."""
+    found = await connection.fetch(
+        f"SELECT {change.key} FROM {change.table} WHERE {change.key} = ANY($1)",
+        [row[change.key] for row in change.rows],
+    )
+    there = {row[change.key] for row in found}
+    new = [tuple(row[column] for column in change.columns) for row in change.rows if row[change.key] not in there]
+    if new:
+        await connection.copy_records_to_table(change.table, columns=change.columns, records=new)
+    by_columns: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for row in change.rows:
+        if row[change.key] in there:
+            columns = tuple(sorted(name for name in row if name != change.key))
+            by_columns.setdefault(columns, []).append((row[change.key], *(row[name] for name in columns)))
+    for columns, values in by_columns.items():
+        assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
+        await connection.executemany(
+            f"UPDATE {change.table} SET {assignments} WHERE {change.key} = $1",
+            values,
+        )
