@@ -20,7 +20,7 @@ class Projection:
 
     name: str
     topics: tuple[str, ...]
-    changes: Callable[[Sequence[Entry]], list[Changes]]
+    changes: Callable[[Sequence[Entry]], Sequence[Changes]]
 
     @property
     def schema(self) -> str:

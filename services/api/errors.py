@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from domain import errors
 from domain.errors import Refusal
 from services.api import sigv4
 
 
-@dataclass(frozen=True, slots=True)
 class WireError(Exception):
     """What the client reads: HTTP status, AWS's code, message."""
 
-    status: int
-    code: str
-    message: str
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
 
 
 CODES: dict[str, tuple[int, str]] = {

@@ -33,7 +33,7 @@ def fail(message: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
-def settings_or_fail(**given: object) -> Settings:
+def settings_or_fail(**given: Any) -> Settings:
     try:
         return load(**given)
     except BadSetting as fault:

@@ -16,7 +16,7 @@ import structlog
 log = structlog.get_logger("supervisor")
 
 FIRST_DELAY = 0.1
-LONGEST_DELAY = 5.0
+LONGEST_DELAY = 2.0
 YOUNG = 10.0
 """A child that lived this long in seconds is started again at once when it dies."""
 

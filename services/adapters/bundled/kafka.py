@@ -79,6 +79,10 @@ class BundledKafka:
             "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
+            # A broker that was killed may register again only when its old session has ended: at Kafka's default of 9 s
+            # every call would wait that long for nothing, since there is no other broker to take over.
+            "broker.session.timeout.ms": 2000,
+            "broker.heartbeat.interval.ms": 500,
             "auto.create.topics.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
             "unclean.leader.election.enable": "false",

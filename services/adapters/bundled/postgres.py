@@ -95,7 +95,10 @@ class BundledPostgres:
             stderr=output,
             text=True,
             check=False,
+            # All of root is given up: with root's group left, a folder closed to that group would stay closed.
             user=self._user,
+            group=self._user,
+            extra_groups=[] if self._user else None,
             cwd="/",
             start_new_session=True,
         )

@@ -1,0 +1,32 @@
+"""What the tests share: a real installation, started once by `keytrail up`, and faults' counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.installation import Installation
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="the full counts of faults and generated examples")
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--soak"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from hypothesis import HealthCheck, settings
+
+    common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("test", max_examples=200, **common)
+    settings.register_profile("soak", max_examples=5000, **common)
+    settings.load_profile("soak" if config.getoption("--soak") else "test")
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory):
+    """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls it."""
+    with Installation(tmp_path_factory.mktemp("installation") / "data", workers=2) as running:
+        yield running

@@ -1,0 +1,192 @@
+"""Real processes, killed and paused under load: nothing answered is lost, nothing happens twice.
+
+`make test` does one of each kind; `make soak` the full counts (DESIGN: 10 kills of the writer, 5 pauses).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from domain.trail.reading import Fold
+from domain.trail.verify import verify
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from tests.installation import Installation, eventually
+
+IN_FLIGHT = 32
+RESUMES_WITHIN = 10.0
+
+
+@pytest.fixture(scope="module")
+def struck(tmp_path_factory: pytest.TempPathFactory):
+    """An installation of its own: other tests are not to feel the kills."""
+    with Installation(tmp_path_factory.mktemp("struck") / "data", workers=2) as running:
+        yield running
+
+
+class Load:
+    """Changing calls from IN_FLIGHT threads; remembers what was answered, and when."""
+
+    def __init__(self, installation: Installation, calls: int) -> None:
+        self._client = installation.client(
+            retries={"mode": "standard", "total_max_attempts": 10}, max_pool_connections=IN_FLIGHT, read_timeout=30
+        )
+        self.key = self._client.create_key()["KeyMetadata"]["KeyId"]
+        self._numbers = iter(range(calls))
+        self._lock = threading.Lock()
+        self.answered: list[tuple[int, float]] = []
+        self.failed: list[tuple[int, str]] = []
+        self.created: list[tuple[int, str]] = []
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            for each in [pool.submit(self._work) for _ in range(IN_FLIGHT)]:
+                each.result()
+        self.done.set()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                number = next(self._numbers, None)
+            if number is None:
+                return
+            try:
+                if number % 10 == 0:
+                    made = self._client.create_key(Description=f"call {number}")["KeyMetadata"]
+                    self.created.append((number, made["KeyId"]))
+                else:
+                    self._client.update_key_description(KeyId=self.key, Description=f"call {number}")
+                self.answered.append((number, time.monotonic()))
+            except (ClientError, BotoCoreError) as fault:
+                self.failed.append((number, str(fault)))
+
+
+async def read_log(installation: Installation) -> list[tuple[int, bytes]]:
+    events = KafkaTopic(installation.settings, names(installation.settings).events)
+    try:
+        end = await events.end()
+        reader = await events.reader(0)
+        values: list[tuple[int, bytes]] = []
+        while len(values) < end:
+            values += [(stored.offset, stored.value) for stored in await reader.read(1000)]
+        await reader.close()
+        return values
+    finally:
+        await events.close()
+
+
+def leader(installation: Installation) -> psutil.Process:
+    """The writer in force: the one whose log says last that it leads."""
+    found = []
+    for log in (installation.data / "logs").glob("writer-*.log"):
+        lines = [line for line in log.read_text().splitlines() if '"writer leads"' in line]
+        if lines:
+            found.append((lines[-1].rsplit('"at": "', 1)[-1], log.stem))
+    return installation.process(max(found)[1])
+
+
+def terms(installation: Installation) -> int:
+    return sum(log.read_text().count('"writer leads"') for log in (installation.data / "logs").glob("writer-*.log"))
+
+
+def kill_writer(installation: Installation) -> None:
+    before = terms(installation)
+    leader(installation).kill()
+    eventually(lambda: terms(installation) > before, within=RESUMES_WITHIN + 5)
+
+
+def pause_writer(installation: Installation) -> None:
+    before = terms(installation)
+    paused = leader(installation)
+    paused.send_signal(signal.SIGSTOP)
+    try:
+        eventually(lambda: terms(installation) > before, within=20)
+    finally:
+        paused.send_signal(signal.SIGCONT)
+
+
+def kill_api(installation: Installation) -> None:
+    installation.process("api-1").kill()
+    time.sleep(1)  # the next strike should meet a worker that is starting
+
+
+def kill_broker(installation: Installation) -> None:
+    installation.process("kafka").kill()
+    eventually(installation.healthy, within=60)
+
+
+STRIKES = {"kill the writer": (kill_writer, 10), "pause the writer": (pause_writer, 5), "kill an API worker": (kill_api, 2), "kill the broker": (kill_broker, 2)}  # fmt: skip
+
+
+def longest_gap(load: Load, since: float) -> float:
+    """The longest time in seconds without an answer, from `since` on."""
+    moments = [since, *sorted(at for _, at in load.answered if at > since)]
+    return max((after - before for before, after in itertools.pairwise(moments)), default=0.0)
+
+
+def test_nothing_answered_is_lost_and_nothing_happens_twice(struck: Installation, soak: bool) -> None:
+    load = Load(struck, calls=20_000 if soak else 2_000)
+    running = threading.Thread(target=load.run)
+    running.start()
+    resumed: dict[str, list[float]] = {}
+    try:
+        for name, (strike, full) in STRIKES.items():
+            for _ in range(full if soak else 1):
+                began = time.monotonic()
+                strike(struck)
+                if load.done.is_set():
+                    continue
+                struck_at = time.monotonic()
+                eventually(
+                    lambda at=struck_at: load.done.is_set() or any(each > at for _, each in load.answered[-IN_FLIGHT:]),
+                    within=60,
+                )
+                resumed.setdefault(name, []).append(longest_gap(load, began))
+    finally:
+        running.join(600)
+    values = asyncio.run(read_log(struck))
+    report = verify(values)
+    assert report.whole, report
+    fold = Fold()
+    calls: Counter[str] = Counter()
+    described: Counter[str] = Counter()
+    for offset, value in values:
+        record = fold.take(offset, value)
+        if record is None or record.call is None:
+            continue
+        calls[record.call.id] += 1
+        if record.event is not None:
+            described[record.call.parameters.get("Description", "")] += 1
+    assert max(calls.values()) == 1, "a command has at most one valid record"
+    lost = [number for number, _ in load.answered if described[f"call {number}"] == 0]
+    assert lost == [], "an answered call's record is valid for ever"
+    twice = [number for number in range(len(load.answered)) if described[f"call {number}"] > 1]
+    assert twice == [], "a client's retries are one call"
+    missing = [key for _, key in load.created if key not in fold.world.keys]
+    assert missing == []
+    print(Counter(fault for _, fault in load.failed))
+    print(f"{len(load.answered)} answered, {len(load.failed)} failed, {len(report.voids)} void; resumed {resumed}")
+    assert len(load.answered) + len(load.failed) == (20_000 if soak else 2_000)
+
+
+def test_every_reader_skips_the_same_void_records(struck: Installation) -> None:
+    """The projection `decisions` has exactly the valid records of the log, whoever wrote between them."""
+    values = asyncio.run(read_log(struck))
+    fold = Fold()
+    valid = [offset for offset, value in values if fold.take(offset, value) is not None]
+    struck.caught_up()
+    projected = struck.answers("status")[0]
+    assert projected["position"] == valid[-1]
+    assert projected["void_records"] == len(values) - len(valid)
+    assert list(itertools.pairwise(valid)) == [(a, b) for a, b in itertools.pairwise(valid) if a < b]

@@ -1,0 +1,169 @@
+"""A real Keytrail for tests: `keytrail up` as a user starts it, in a folder and on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+from botocore.config import Config
+
+from services.settings import Settings, load
+from services.supervisor.folder import Folder
+
+BIN = Path(sys.executable).parent
+KEYTRAIL = BIN / "keytrail"
+AWS = BIN / "aws"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything that would point a client or Keytrail elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYTRAIL_"))}
+
+
+def eventually(condition: Callable[[], Any], within: float = 30.0) -> Any:
+    """The condition's first true value. Polls: the parts under test run in other processes."""
+    ends = time.monotonic() + within
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < ends, f"not within {within} s: {condition}"
+        time.sleep(0.05)
+
+
+class Installation:
+    """Use as a context manager. `extra` are environment variables for `keytrail up`."""
+
+    def __init__(self, data: Path, workers: int = 1, **extra: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.workers = workers
+        self.extra = extra
+        self.up: subprocess.Popen[str] | None = None
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Installation:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def command(self) -> list[str]:
+        return [
+            str(KEYTRAIL),
+            *("up", "--data", str(self.data), "--port", str(self.port), "--workers", str(self.workers)),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        return clean_environment() | self.extra
+
+    def start(self) -> None:
+        log = self.data.with_suffix(".up.log").open("a")
+        with log:
+            self.up = subprocess.Popen(self.command(), env=self.environment(), stdout=log, stderr=log, text=True)
+        eventually(self._ready_or_dead, within=120)
+
+    def _ready_or_dead(self) -> bool:
+        assert self.up is not None
+        assert self.up.poll() is None, self.data.with_suffix(".up.log").read_text()
+        return self.healthy()
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        if self.up is not None and self.up.poll() is None:
+            self.up.send_signal(signal.SIGTERM)
+            self.up.wait(60)
+
+    # -- what runs ------------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that reach the broker and the database of this installation."""
+        running = Folder(self.data).state()
+        assert running is not None
+        settings = load({}, data=self.data, port=self.port)
+        return replace(settings, kafka=running.kafka, postgres=running.postgres)
+
+    def process(self, name: str) -> psutil.Process:
+        running = Folder(self.data).state()
+        assert running is not None
+        return psutil.Process(running.children[name][0])
+
+    def children(self) -> list[psutil.Process]:
+        running = Folder(self.data).state()
+        assert running is not None
+        found = []
+        for pid, _ in running.children.values():
+            if psutil.pid_exists(pid):
+                found.append(psutil.Process(pid))
+        return found
+
+    # -- its clients ----------------------------------------------------------------------------------------------
+
+    def credentials(self) -> dict[str, str]:
+        """What `keytrail env` prints, as variables."""
+        lines = self.keytrail("env").stdout.splitlines()
+        return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+    def client(self, credentials: dict[str, str] | None = None, **config: Any) -> Any:
+        given = credentials or self.credentials()
+        return boto3.Session().client(
+            "kms",
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+            config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **config}),
+        )
+
+    def keytrail(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [str(KEYTRAIL), *arguments, "--data", str(self.data)]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=120, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def answers(self, *arguments: str) -> list[Any]:
+        """The objects that a command prints with --json."""
+        return [json.loads(line) for line in self.keytrail(*arguments, "--json").stdout.splitlines()]
+
+    def caught_up(self) -> None:
+        """Return when the projections hold everything that was on the topics when this was called."""
+        eventually(lambda: all(lag <= 0 for lag in self.answers("status")[0]["lag"].values()))
+
+    def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The real aws command line."""
+        environment = clean_environment() | self.credentials() | {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
+        command = [str(AWS), *arguments, "--output", "json"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+
+def account_id_of(arn: str) -> str:
+    return arn.split(":")[4]
