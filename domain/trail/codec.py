@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES, EventType
@@ -24,7 +25,12 @@ class Unreadable(Exception):
 
 def rfc3339(at: int) -> str:
     """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that text sorts as time does."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1_000_000:06d}Z"
+    return f"{_second(at // 1_000_000)}.{at % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=16)  # thousands of calls fall into one second
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def micros(text: str) -> int:

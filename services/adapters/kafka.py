@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -223,6 +225,27 @@ class Producer:
             self.discard()
             raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
 
+    async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+        """All of them durable when it returns, in as few batches as hold them. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(APPEND_DEADLINE):
+                producer = await self._started()
+                now = time.time_ns() // 1_000_000
+                futures = []
+                batch = producer.create_batch()
+                for value, headers in records:
+                    encoded = _headers(headers)
+                    if batch.append(key=None, value=value, timestamp=now, headers=encoded) is None:
+                        futures.append(await producer.send_batch(batch, topic, partition=partition))
+                        batch = producer.create_batch()
+                        batch.append(key=None, value=value, timestamp=now, headers=encoded)
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                for future in futures:
+                    await asyncio.shield(future)
+        except (KafkaError, TimeoutError, OSError) as fault:
+            self.discard()
+            raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
+
     def discard(self) -> None:
         """Make the next append use a new producer; the old one is closed beside it, and may still be sending."""
         stale, self._producer = self._producer, None
@@ -238,24 +261,51 @@ class Producer:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
 
+@dataclass(slots=True)
+class _Group:
+    """Decisions that are appended together; `durable` ends for all of them at once."""
+
+    durable: asyncio.Future[None]
+    records: list[tuple[bytes, Mapping[str, str]]] = field(default_factory=list)
+
+
 class Decisions:
-    """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it."""
+    """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it.
+
+    Group commit: what comes while an append is under way goes into the next one together. Under load a hundred
+    decisions cost one request and one acknowledgement; alone, a decision waits for nobody.
+    """
 
     def __init__(self, settings: Settings, topic: str, partitions: int, start: int) -> None:
         self.topic = topic
         self._partitions = partitions
         self._partition = start % partitions
         self._producer = Producer(settings)
+        self._group: _Group | None = None
+        self._appending: asyncio.Task[None] | None = None
 
     async def append(self, value: bytes, headers: Mapping[str, str]) -> None:
         """Durable when it returns. Raises Unavailable; then nobody may be answered."""
-        partition = self._partition
-        try:
-            await self._producer.append(self.topic, partition, value, headers)
-        except Unavailable:
-            if self._partition == partition:  # many appends may fail at once: the first of them moves
-                self._partition = (partition + 1) % self._partitions
-            raise
+        group = self._group
+        if group is None:
+            group = self._group = _Group(asyncio.get_running_loop().create_future())
+            # Every caller may have gone when an append fails; its exception is then nobody's loss.
+            group.durable.add_done_callback(lambda done: done.cancelled() or done.exception())
+        group.records.append((value, headers))
+        if self._appending is None or self._appending.done():
+            self._appending = asyncio.create_task(self._append_groups())
+        # One caller that goes away must not cancel the append of the others.
+        await asyncio.shield(group.durable)
+
+    async def _append_groups(self) -> None:
+        while self._group is not None:
+            group, self._group = self._group, None
+            try:
+                await self._producer.append_all(self.topic, self._partition, group.records)
+                group.durable.set_result(None)
+            except Unavailable as fault:
+                self._partition = (self._partition + 1) % self._partitions
+                group.durable.set_exception(fault)
 
     async def close(self) -> None:
         await self._producer.close()

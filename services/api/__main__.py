@@ -28,7 +28,7 @@ from services.api.present import Present
 from services.api.protocol import GuardedProtocol
 from services.bootstrap import open_pool, open_vault
 from services.logs import configure
-from services.metrics import VOIDS
+from services.metrics import TALLY, VOIDS
 from services.settings import Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, *UNREACHABLE)
@@ -91,7 +91,12 @@ async def serve(settings: Settings) -> None:
             ssl_keyfile=settings.tls_key or None,
         )
         server = uvicorn.Server(config)
-        tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
+        tasks = [
+            asyncio.create_task(present.follow()),
+            asyncio.create_task(present.keep_asking()),
+            asyncio.create_task(TALLY.keep_flushing()),
+        ]
+        gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
             await server.serve(sockets=[_listening(settings)])
@@ -99,6 +104,7 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            TALLY.flush()
 
 
 def main() -> int:

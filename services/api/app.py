@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from uuid import uuid4
 from xml.sax.saxutils import escape
 
 import orjson
@@ -18,7 +17,8 @@ from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls, Incoming, encode_answer
 from services.api.errors import WireError
 from services.api.present import NotFresh, Present
-from services.metrics import CALLS, LATENCY, UNAUTHENTICATED, exposition
+from services.api.shapes import operation_names
+from services.metrics import TALLY, UNAUTHENTICATED, exposition
 
 log = structlog.get_logger("api")
 
@@ -28,7 +28,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
-BODY_DEADLINE = 20.0
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
 JSON = b"application/x-amz-json-1.1"
@@ -36,29 +35,33 @@ NONE_KNOWN = "none"
 """The operation's label where the request names none that exists: labels are never a caller's words."""
 
 
+def new_call_id() -> str:
+    """A UUID of version 4. The library's takes twice as long, for every call."""
+    digits = os.urandom(16).hex()
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
+    )
+
+
 class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
 async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
-    """Raises WireError (too large, too slow), Disconnected."""
+    """Raises WireError (too large), Disconnected (too slow included: the protocol closes such a connection)."""
     parts: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                part = message.get("body", b"")
-                size += len(part)
-                if size > limit:
-                    raise WireError(413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes.")
-                if not message.get("more_body", False):
-                    return b"".join([*parts, part]) if parts else part
-                parts.append(part)
-    except TimeoutError:
-        raise WireError(408, "RequestTimeoutException", "The request's body did not arrive in time.") from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise WireError(413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes.")
+        if not message.get("more_body", False):
+            return b"".join([*parts, part]) if parts else part
+        parts.append(part)
 
 
 def headers_of(scope: Scope) -> list[tuple[str, str]]:
@@ -69,7 +72,7 @@ async def reply(send: Send, status: int, body: bytes, content_type: bytes, call:
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
     if call:
         headers.append((b"x-amzn-requestid", call.encode()))
-    if status in (408, 413):
+    if status == 413:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -104,7 +107,7 @@ class App:
 
     async def _api_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
-        call = str(uuid4())
+        call = new_call_id()
         listed = headers_of(scope)
         headers = dict(listed)
         if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
@@ -149,8 +152,7 @@ class App:
             status, effect = 500, "failed"
             document = b'{"__type":"KMSInternalException","message":"The request failed inside the server."}'
         label = operation if operation in LABELS else NONE_KNOWN
-        CALLS.labels(label, effect).inc()
-        LATENCY.labels(label).observe(time.perf_counter() - began)
+        TALLY.add(label, effect, time.perf_counter() - began)
         await reply(send, status, document, JSON, call)
 
     async def _authenticate(
@@ -187,10 +189,4 @@ def _printable(text: str, most: int) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:most])
 
 
-def _labels() -> frozenset[str]:
-    from services.api.shapes import operation_names
-
-    return operation_names("kms")
-
-
-LABELS = _labels()
+LABELS = operation_names("kms")

@@ -109,15 +109,14 @@ class Calls:
 
     async def kms(self, incoming: Incoming) -> Answer:
         """Raises WireError."""
-        call = _call(incoming, {})
         try:
             row, parameters, secret = self._checked(incoming)
-            call = _call(incoming, shapes.logged(parameters, secret))
             if isinstance(row, Changing):
-                self._limit.take(call.principal)
+                self._limit.take(incoming.who.caller.principal)
         except Refusal as fault:
-            await self.record_refusal(call, fault)
+            await self.record_refusal(_call(incoming, {}), fault)
             raise errors.wire_error(fault) from None
+        call = _call(incoming, shapes.logged(parameters, secret))
         request = Request(incoming.operation, parameters, incoming.who.caller)
         if isinstance(row, Changing):
             return await self._change(row, request, call)

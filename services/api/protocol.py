@@ -12,38 +12,38 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEADER_BYTES = 32_768
-HEADER_DEADLINE = 10.0
-"""Seconds from a request's first byte to the end of its headers."""
+REQUEST_DEADLINE = 20.0
+"""Seconds from a connection's or a request's first byte to the request's last."""
+LOOK_EVERY = 5.0
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are too large or too slow."""
+    """Closes a connection whose headers are too large, or whose request is too slow to arrive.
+
+    One timer a connection looks now and then at when the request under way began: a timer a request would cost more
+    than the rest of this file.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._header_bytes = 0
         self._in_headers = True
-        self._slow: asyncio.TimerHandle | None = None
+        self._began: float | None = None
+        self._looking: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._arm()
+        self._began = self.loop.time()
+        self._looking = self.loop.call_later(LOOK_EVERY, self._look)
 
-    def _arm(self) -> None:
-        if self._slow is None:
-            self._slow = self.loop.call_later(HEADER_DEADLINE, self._too_slow)
-
-    def _disarm(self) -> None:
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
-
-    def _too_slow(self) -> None:
-        self._slow = None
-        self._refuse(b"408 Request Timeout")
+    def _look(self) -> None:
+        if self._began is not None and self.loop.time() - self._began > REQUEST_DEADLINE:
+            self._refuse(b"408 Request Timeout")
+        elif not self.transport.is_closing():
+            self._looking = self.loop.call_later(LOOK_EVERY, self._look)
 
     def _refuse(self, status: bytes) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
 
@@ -58,14 +58,18 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_headers = True
         self._header_bytes = 0
-        self._arm()
+        self._began = self.loop.time()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
-        self._disarm()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._began = None
+        super().on_message_complete()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        if self._looking is not None:
+            self._looking.cancel()
         super().connection_lost(exc)

@@ -39,6 +39,8 @@ async def run() -> None:
 
 def main() -> int:
     configure()
+    # Who calls comes first: under full load the projections may fall behind, and catch up when there is room.
+    os.nice(5)
     code = 0
     try:
         uvloop.run(run())

@@ -1,0 +1,88 @@
+"""The projector from nothing to the end of the topics, and what Postgres takes by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import asyncpg
+
+from bench import load
+from bench.installed import Installed
+from projections.decisions.project import COLUMNS
+from projections.registry import PROJECTIONS
+from services.adapters import topics
+from services.bootstrap import open_pool
+from services.projector import writing
+from services.projector.feed import Feed
+from services.projector.running import BATCH, log_name
+from services.settings import Settings
+from services.settings import load as load_settings
+
+LEAST = 200_000
+
+
+def _settings(installed: Installed) -> Settings:
+    running = installed.running
+    return replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
+
+
+def catch_up(installed: Installed) -> tuple[int, float]:
+    """(records, seconds): every projection filled beside the live ones, as the projector itself does it."""
+    key = installed.client().create_key()["KeyMetadata"]["KeyId"]
+    body = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key).encode()
+    request = load.signed(installed.url, installed.credentials, "Encrypt", body)
+    made = 0
+    while made < LEAST:
+        made += len(load.run(installed.url, request, 64, 10).latencies)
+    return asyncio.run(_catch_up(_settings(installed), os.environ))
+
+
+async def _catch_up(settings: Settings, environment: object) -> tuple[int, float]:
+    pool = await open_pool(settings)
+    partitions = await topics.prepare(settings, flush=False)
+    name = await log_name(settings)
+    feed = Feed(settings, partitions, settings.region)
+    records = 0
+    async with pool.acquire() as connection:
+        for projection in PROJECTIONS.values():
+            await writing.prepare(connection, projection, name, f"bench_{projection.name}")
+        began = time.perf_counter()
+        await feed.open({}, "")
+        while True:
+            batch = await feed.next(BATCH)
+            for projection in PROJECTIONS.values():
+                schema = f"bench_{projection.name}"
+                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema)
+            records += len(batch.entries)
+            if sum((await feed.lag()).values()) == 0:
+                break
+        taken = time.perf_counter() - began
+        for projection in PROJECTIONS.values():
+            await connection.execute(f"DROP SCHEMA bench_{projection.name} CASCADE")
+    await feed.close()
+    await pool.close()
+    return records, taken
+
+
+def copy_yardstick(installed: Installed) -> float:
+    """Rows a second that Postgres takes by COPY into a table as wide with one index, and nothing else."""
+    return asyncio.run(_copy(_settings(installed)))
+
+
+async def _copy(settings: Settings) -> float:
+    connection = await asyncpg.connect(settings.postgres)
+    columns = ", ".join(f"{name} text" for name in COLUMNS[1:])
+    await connection.execute(f"CREATE TABLE bench_copy (at timestamptz, {columns})")
+    await connection.execute("CREATE INDEX ON bench_copy (at)")
+    row = (datetime.now(UTC), *["x" * 20 for _ in COLUMNS[1:]])
+    began = time.perf_counter()
+    for _ in range(10):
+        await connection.copy_records_to_table("bench_copy", records=[row] * BATCH)
+    taken = time.perf_counter() - began
+    await connection.execute("DROP TABLE bench_copy")
+    await connection.close()
+    return 10 * BATCH / taken

@@ -1,0 +1,107 @@
+"""A Keytrail for a benchmark: one API worker, as `keytrail up` starts it, with no rate limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from services.supervisor.folder import Folder, Running
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], within: float = 90.0) -> None:
+    ends = time.monotonic() + within
+    while True:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        if time.monotonic() > ends:
+            raise SystemExit(f"not within {within} s")
+        time.sleep(0.02)
+
+
+class Installed:
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._up: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Installed:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYTRAIL_"))}
+        command = [
+            str(Path(sys.executable).with_name("keytrail")),
+            "up",
+            "--data",
+            str(self.data),
+            "--port",
+            str(self.port),
+        ]
+        self._up = subprocess.Popen(
+            command, env=clean | {"KEYTRAIL_CHANGE_RATE": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(self._healthy)
+
+    def _healthy(self) -> bool:
+        if self._up is not None and self._up.poll() is not None:
+            raise SystemExit("keytrail up ended")
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.URLError:
+            return False
+
+    def stop(self) -> None:
+        if self._up is not None:
+            self._up.send_signal(signal.SIGTERM)
+            self._up.wait(60)
+
+    @property
+    def running(self) -> Running:
+        state = Folder(self.data).state()
+        assert state is not None
+        return state
+
+    @property
+    def kafka(self) -> str:
+        return self.running.kafka
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        kept = Folder(self.data).kept_credentials()
+        assert kept is not None
+        return {"AWS_ACCESS_KEY_ID": kept.access_key_id, "AWS_SECRET_ACCESS_KEY": kept.secret_access_key}
+
+    def client(self) -> Any:
+        return boto3.Session().client(
+            "kms",
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id=self.credentials["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.credentials["AWS_SECRET_ACCESS_KEY"],
+        )
