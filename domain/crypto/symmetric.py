@@ -9,6 +9,7 @@ reaches the 2^32 messages to which random GCM nonces are limited (SP 800-38D, 8.
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
 
 from domain.errors import InvalidCiphertext
 
@@ -28,6 +27,8 @@ _IV = 12
 _TAG = 16
 OVERHEAD = _HEADER + _NONCE + _IV + _TAG
 _LABEL = b"keytrail encrypt v1"
+_ONE = (1).to_bytes(4, "big")
+_BITS = (256).to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,9 @@ def name_of(ciphertext: bytes) -> CiphertextName:
 
 
 def _message_key(secret: bytes, nonce: bytes) -> AESGCM:
-    kdf = KBKDFHMAC(SHA256(), Mode.CounterMode, 32, 4, 4, CounterLocation.BeforeFixed, _LABEL, nonce, None)
-    return AESGCM(kdf.derive(secret))
+    # SP 800-108 4.1 for one block of output: HMAC(key, counter || label || 0 || context || bits). The library's KDF
+    # gives the same bytes (a test compares them) and takes three times as long, for every call.
+    return AESGCM(hmac.digest(secret, _ONE + _LABEL + b"\0" + nonce + _BITS, "sha256"))
 
 
 def _bound(header: bytes, context: Mapping[str, str]) -> bytes:

@@ -29,7 +29,7 @@ class Authenticator:
         self._vault = vault
         self._region = region
         self._secrets: dict[str, str] = {}
-        self._callers: dict[str, Caller] = {}
+        self._known: dict[str, Authenticated] = {}
 
     async def authenticate(
         self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
@@ -49,13 +49,10 @@ class Authenticator:
             raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
         sigv4.require_signature(request, given, headers, stamp, await self._secret(given.access_key))
         active = world.accounts[account].access_keys[given.access_key] == ACTIVE
-        return Authenticated(self._caller(account), given.access_key, active)
-
-    def _caller(self, account: str) -> Caller:
-        caller = self._callers.get(account)
-        if caller is None:
-            caller = self._callers[account] = root_of(account)
-        return caller
+        who = self._known.get(given.access_key)
+        if who is None or who.active != active:
+            who = self._known[given.access_key] = Authenticated(root_of(account), given.access_key, active)
+        return who
 
     async def _secret(self, access_key: str) -> str:
         secret = self._secrets.get(access_key)

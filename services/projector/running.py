@@ -85,6 +85,8 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
             if batch.reached:
                 async with pool.acquire() as connection:
                     for projection in PROJECTIONS.values():
+                        if not any(topic in projection.topics for topic, _ in batch.reached):
+                            continue
                         await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head)
             for topic, count in (await feed.lag()).items():
                 LAG.labels(topic).set(count)
