@@ -90,7 +90,9 @@ class Model:
             return ()
         before = self.valid(log[:-1])
         head = before[-1] if before else GENESIS
-        in_force = next((self.records[each].writer for each in reversed(before) if self.records[each].command == FENCE), -1)
+        in_force = next(
+            (self.records[each].writer for each in reversed(before) if self.records[each].command == FENCE), -1
+        )
         return (*before, log[-1]) if self.is_valid(self.records[log[-1]], head, in_force) else before
 
     # -- what can happen next -------------------------------------------------------------------------------------
@@ -98,7 +100,9 @@ class Model:
     def explore(self, most: int = 10_000_000) -> int:
         """Visit every reachable state, and check each. The number of states. Raises Violation."""
         bounds = self.bounds
-        first = State((), 0, (Writer(),) * bounds.writers, (), frozenset(), bounds.losses, bounds.duplicates, bounds.cuts)
+        first = State(
+            (), 0, (Writer(),) * bounds.writers, (), frozenset(), bounds.losses, bounds.duplicates, bounds.cuts
+        )
         seen = {first}
         waiting = deque([first])
         while waiting:
