@@ -201,14 +201,14 @@ class World:
         old = self.aliases[event.account, event.alias]
         moved = Alias(event.account, event.alias, old.arn, event.key, old.created, self.at)
         self.aliases[event.account, event.alias] = moved
-        _remove(self.aliases_of[event.previous_key], event.alias)
+        _remove(self.aliases_of, event.previous_key, event.alias)
         insort(self.aliases_of.setdefault(event.key, []), event.alias)
 
     @apply.register
     def _(self, event: events.AliasDeleted) -> None:
         del self.aliases[event.account, event.alias]
-        _remove(self.alias_names[event.account], event.alias)
-        _remove(self.aliases_of[event.key], event.alias)
+        _remove(self.alias_names, event.account, event.alias)
+        _remove(self.aliases_of, event.key, event.alias)
 
     def all_keys(self) -> Iterator[Key]:
         return iter(self.keys.values())
@@ -222,7 +222,10 @@ def is_final(decision: Decision) -> bool:
     )
 
 
-def _remove(names: list[str], name: str) -> None:
+def _remove(index: dict[str, list[str]], under: str, name: str) -> None:
+    names = index[under]
     at = bisect_left(names, name)
     assert names[at] == name, "an alias is in the index of its account and of its key"
     del names[at]
+    if not names:
+        del index[under]

@@ -89,7 +89,7 @@ def verify_log(
         expected = Expected(int(position), noted)
     report = verify(_from_file(file) if file is not None else _log_or_fail(data), expected)
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"whole": report.whole}))
+        typer.echo(json.dumps(asdict(report) | {"whole": report.whole, "writers": len(report.writers)}))
     else:
         _show(report)
     if not report.whole:

@@ -1,0 +1,106 @@
+"""The port Topic: every promise, kept by Kafka and by the log in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from domain.ports import OutOfRange, Topic
+from services.adapters import snapshots
+from services.adapters.kafka import KafkaTopic
+from services.adapters.postgres import connect
+from tests.installation import Installation
+from tests.logs import a_log
+from tests.memory_log import MemoryTopic
+
+
+@pytest.fixture(params=["memory", "kafka"])
+async def topic(request: pytest.FixtureRequest) -> AsyncIterator[Topic]:
+    if request.param == "memory":
+        yield MemoryTopic()
+        return
+    installation: Installation = request.getfixturevalue("installation")
+    settings = installation.settings
+    name = f"contract.{uuid4().hex}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1)])
+    await admin.close()
+    kafka = KafkaTopic(settings, name)
+    yield kafka
+    await kafka.close()
+
+
+async def test_what_is_appended_is_read_in_order_at_dense_offsets(topic: Topic) -> None:
+    offsets = [await topic.append(f"value {number}".encode()) for number in range(20)]
+    assert offsets == list(range(20))
+    reader = await topic.reader(0)
+    read: list[tuple[int, bytes]] = []
+    while len(read) < 20:
+        read += [(stored.offset, stored.value) for stored in await reader.read(7)]
+    assert read == [(number, f"value {number}".encode()) for number in range(20)]
+    await reader.close()
+
+
+async def test_a_reader_begins_where_it_is_told_and_waits_for_what_comes(topic: Topic) -> None:
+    await topic.append(b"before")
+    reader = await topic.reader(1)
+    waiting = asyncio.create_task(reader.read(10))
+    done, _ = await asyncio.wait({waiting}, timeout=1)
+    assert not done
+    await topic.append(b"after")
+    assert [stored.value for stored in await waiting] == [b"after"]
+    await reader.close()
+
+
+async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: Topic) -> None:
+    await topic.append(b"one")
+    reader = await topic.reader(1_000)
+    with pytest.raises(OutOfRange):
+        await reader.read(1)
+    await reader.close()
+
+
+async def test_the_end_is_what_the_next_append_gets(topic: Topic) -> None:
+    assert await topic.end() == 0
+    assert await topic.start() == 0
+    offset = await topic.append(b"one", {"ce_id": "1"})
+    assert await topic.end() == offset + 1
+
+
+async def test_concurrent_appends_all_land_once(topic: Topic) -> None:
+    offsets = await asyncio.gather(*(topic.append(f"{number}".encode()) for number in range(200)))
+    assert sorted(offsets) == list(range(200))
+    reader = await topic.reader(0)
+    values: list[bytes] = []
+    while len(values) < 200:
+        values += [stored.value for stored in await reader.read(500)]
+    assert sorted(values) == sorted(f"{number}".encode() for number in range(200))
+    await reader.close()
+
+
+async def test_a_snapshot_is_used_only_where_it_fits_the_log(topic: Topic, installation: Installation) -> None:
+    """A snapshot that does not fit (its digest is not the log's at that position) is refused."""
+    log = a_log()
+    for value in log.values:
+        await topic.append(value)
+    pool = await connect(installation.settings)
+    try:
+        await snapshots.prepare(pool)
+        fold = log.fold()
+        fold.world.log = f"log-{uuid4().hex}"
+        await pool.execute("DELETE FROM present.snapshots WHERE position < 1000")
+        await snapshots.save(pool, fold)
+        restored = await snapshots.restore(pool, topic)
+        assert restored.chain == fold.chain
+        await pool.execute("UPDATE present.snapshots SET digest = $1 WHERE log = $2", "0" * 64, fold.world.log)
+        assert (await snapshots.restore(pool, topic)).chain != fold.chain
+        await pool.execute("UPDATE present.snapshots SET position = 999 WHERE log = $1", fold.world.log)
+        assert (await snapshots.restore(pool, topic)).world.log != fold.world.log
+        await pool.execute("DELETE FROM present.snapshots WHERE log = $1", fold.world.log)
+    finally:
+        await pool.close()

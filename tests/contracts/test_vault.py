@@ -1,0 +1,91 @@
+"""The vault: what is sealed opens again, under its own names and the right key alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from domain.ports import Unavailable
+from services.adapters import master_key
+from services.adapters.master_key import FileMasterKey, MasterKeyRefused
+from services.adapters.postgres import connect
+from services.adapters.vault import Vault
+from services.bootstrap import open_vault
+from tests.installation import Installation
+
+
+@pytest.fixture
+async def vault(installation: Installation):
+    pool = await connect(installation.settings)
+    yield open_vault(installation.settings, pool)
+    await pool.close()
+
+
+async def test_material_comes_back_and_no_other_key_gets_it(vault: Vault) -> None:
+    key, material, secret = uuid4().hex, uuid4().hex, os.urandom(32)
+    await vault.put_material(key, material, secret)
+    assert await vault.material(key, material) == secret
+    with pytest.raises(Unavailable):
+        await vault.material("another", material)
+
+
+async def test_material_is_bound_to_its_key(vault: Vault, installation: Installation) -> None:
+    """A row that somebody moved to another key does not open."""
+    key, material = uuid4().hex, uuid4().hex
+    await vault.put_material(key, material, b"x" * 32)
+    pool = await connect(installation.settings)
+    await pool.execute("UPDATE vault.materials SET key = 'moved' WHERE material = $1", material)
+    await pool.close()
+    with pytest.raises(MasterKeyRefused):
+        await vault.material("moved", material)
+
+
+async def test_what_no_event_refers_to_is_swept_after_an_hour(vault: Vault, installation: Installation) -> None:
+    old, new, used = uuid4().hex, uuid4().hex, uuid4().hex
+    pool = await connect(installation.settings)
+    known = {row["material"] for row in await pool.fetch("SELECT material FROM vault.materials")} | {used}
+    for material in (old, new, used):
+        await vault.put_material("key", material, b"x" * 32)
+    hours_ago = "UPDATE vault.materials SET at = now() - interval '2 hours' WHERE material = ANY($1::text[])"
+    await pool.execute(hours_ago, [old, used])
+    assert await vault.sweep(known) == 1
+    left = {row["material"] for row in await pool.fetch("SELECT material FROM vault.materials")}
+    assert {old, new, used} & left == {new, used}
+    await pool.close()
+
+
+def test_a_master_key_is_made_once_with_mode_0600_and_never_printed(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    first = path.read_bytes()
+    master_key.make(path)
+    assert path.read_bytes() == first
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert first.strip().decode() not in repr(master_key.load(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUFB\n"])
+def test_a_master_key_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "master.key"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    with pytest.raises(MasterKeyRefused):
+        master_key.load(path)
+
+
+def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    master_key.make(path)
+    path.chmod(0o644)
+    with pytest.raises(MasterKeyRefused, match="chmod 600"):
+        master_key.load(path)
+
+
+async def test_another_master_key_is_refused(installation: Installation) -> None:
+    pool = await connect(installation.settings)
+    with pytest.raises(MasterKeyRefused, match="not the key that sealed it"):
+        await Vault(pool, FileMasterKey(os.urandom(32))).prepare()
+    await pool.close()

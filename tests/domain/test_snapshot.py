@@ -1,0 +1,30 @@
+"""A snapshot plus the tail is the full fold; one that does not fit the log is not used (see also contracts)."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.trail.reading import Fold
+from services.adapters import snapshots
+from tests.logs import a_log
+
+
+def plain(fold: Fold) -> dict[str, object]:
+    """Everything that a fold knows, comparable: compiled policies are functions of their text."""
+    world = fold.world
+    keys = {key.id: [getattr(key, name) for name in key.__slots__ if name != "policy"] for key in world.all_keys()}
+    rest = {name: getattr(world, name) for name in world.__slots__ if name != "keys"}
+    return rest | {"keys": keys, "chain": fold.chain, "next": fold.next, "voids": fold.voids}
+
+
+@pytest.mark.parametrize("at", range(1, len(a_log().values)))
+def test_a_snapshot_and_the_tail_equal_the_full_fold(at: int) -> None:
+    log = a_log()
+    until = Fold()
+    for offset, value in log.numbered()[:at]:
+        until.take(offset, value)
+    restored = snapshots.decode(snapshots.encode(until), until.chain.position, until.chain.head)
+    assert plain(restored) == plain(until)
+    for offset, value in log.numbered()[at:]:
+        restored.take(offset, value)
+    assert plain(restored) == plain(log.fold())

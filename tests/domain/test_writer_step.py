@@ -1,0 +1,120 @@
+"""The writer's step: each command is answered once, whatever is sent again, late, or unreadable."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from domain.trail.codec import parse, record_from
+from domain.trail.record import Record
+from domain.world import REPEAT_WINDOW
+from tests.given import key_id
+from tests.logs import Log, a_log, command, created
+
+
+def record(value: bytes | None) -> Record:
+    assert value is not None
+    document = parse(value)
+    assert document is not None
+    return record_from(document)
+
+
+def error(value: bytes | None) -> str:
+    decision = record(value).decision
+    assert decision is not None
+    assert decision.error is not None
+    return str(decision.error["kind"])
+
+
+def test_a_command_that_is_sent_twice_is_answered_once() -> None:
+    log = Log()
+    assert log.answer(created(1, 1)) is not None
+    assert log.answer(created(1, 1)) is None
+    log.take_over("writer-b")
+    assert log.answer(created(1, 1)) is None, "the next writer knows it too: the log says so"
+
+
+def test_a_clients_retry_is_one_call_and_gets_the_first_answer() -> None:
+    log = Log()
+    first = record(log.answer(command(1, "CreateKey", {}, _made(1), invocation="same")))
+    again = record(log.answer(command(2, "CreateKey", {}, _made(2), invocation="same")))
+    assert again.event is None
+    assert again.repeats is not None
+    assert again.repeats.position == len(log.values) - 2
+    assert first.decision is not None
+    assert again.repeats.resource == first.decision.resources[0]
+    assert set(log.fold().world.keys) == {key_id(1)}
+
+
+def test_a_refused_call_that_is_repeated_is_refused_again_in_the_same_words() -> None:
+    log = Log()
+    log.answer(command(1, "EnableKey", {"KeyId": "nope"}, invocation="same"))
+    again = record(log.answer(command(2, "EnableKey", {"KeyId": "nope"}, invocation="same")))
+    assert again.repeats is not None
+    assert again.decision is not None
+    assert again.decision.effect == "refused"
+
+
+def test_a_retry_is_forgotten_after_ten_minutes() -> None:
+    log = Log()
+    log.answer(command(1, "CreateKey", {}, _made(1), invocation="same"))
+    log.now += REPEAT_WINDOW
+    log.answer(created(2, 2))
+    assert record(log.answer(command(3, "CreateKey", {}, _made(3), invocation="same"))).event is not None
+
+
+def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> None:
+    log = Log()
+    late = command(1, "CreateKey", {}, _made(1), invocation="same", not_after=log.now)
+    assert error(log.answer(late)) == "command-expired"
+    assert record(log.answer(command(2, "CreateKey", {}, _made(2), invocation="same"))).event is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"call":{}}',
+        b"\xff",
+        b'{"call":null,"made":{},"not_after":0}',
+        b" " * 300_000,
+        command(1, "NoSuchOperation", {}),
+        command(1, "Encrypt", {}),
+        command(1, "CreateKey", {}),
+        command(1, "PutKeyPolicy", {"KeyId": 5, "Policy": []}),
+    ],
+)
+def test_a_command_that_cannot_be_decided_gets_a_small_refusal_and_never_stops_the_next(value: bytes) -> None:
+    log = Log()
+    answered = log.answer(value)
+    assert error(answered) == "command-unreadable"
+    assert answered is not None
+    assert len(answered) < 1000
+    assert record(answered).next_command == 1
+    assert record(log.answer(created(2, 1))).event is not None
+
+
+def test_time_never_runs_backwards_on_the_log() -> None:
+    log = Log()
+    log.answer(created(1, 1))
+    log.now -= 3_600_000_000
+    log.answer(created(2, 2))
+    times = [json.loads(value)["at"] for value in log.values]
+    assert times == sorted(times)
+
+
+def test_every_reader_computes_the_same_world_whatever_voids_stand_between() -> None:
+    log = a_log()
+    fold = log.fold()
+    assert fold.voids == 1
+    without = [value for offset, value in log.numbered() if offset != 9]
+    assert fold.world.keys[key_id(2)].state.value == "Disabled"
+    assert len(without) == len(log.values) - 1
+
+
+def _made(number: int) -> dict[str, str]:
+    return {"key": key_id(number), "material": f"{number:064x}", "fingerprint": f"{number:064x}", "public_key": ""}

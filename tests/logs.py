@@ -1,0 +1,109 @@
+"""Logs for tests: made by the writer's own step, in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from domain.policy.default import default_key_policy
+from domain.trail.command import Command, encode
+from domain.trail.events import AccountCreated, LogCreated, WriterStarted
+from domain.trail.reading import Fold
+from domain.trail.record import Call
+from services.writer.deciding import Deciding
+from tests.given import ACCOUNT, REGION, key_id
+
+NOW = 1_800_000_000_000_000
+SECOND = 1_000_000
+
+
+def call(number: int, operation: str, parameters: dict[str, Any], invocation: str = "") -> Call:
+    principal = f"arn:aws:iam::{ACCOUNT}:root"
+    return Call(
+        f"call-{number}", "AKIAONE", principal, ACCOUNT, "127.0.0.1", "tests", operation, parameters, invocation
+    )
+
+
+def command(
+    number: int,
+    operation: str,
+    parameters: dict[str, Any],
+    made: dict[str, str] | None = None,
+    invocation: str = "",
+    not_after: int = NOW + 3600 * SECOND,
+) -> bytes:
+    return encode(Command(call(number, operation, parameters, invocation), made or {}, not_after))
+
+
+def created(number: int, key: int, **parameters: Any) -> bytes:
+    made = {"key": key_id(key), "material": f"{key:064x}", "fingerprint": f"{key:064x}", "public_key": ""}
+    return command(number, "CreateKey", parameters, made)
+
+
+class Log:
+    """A log as one writer after another makes it: `values` as they stand on the topic."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.now = NOW
+        self.lead("writer-a")
+        self._append(self.deciding.record(self.now, 0, None, None, LogCreated("the-log", REGION)))
+        self._append(self.deciding.record(self.now, 0, None, None, WriterStarted("writer-a", 0)))
+        self._append(self.deciding.record(self.now, 0, None, None, AccountCreated(ACCOUNT, "AKIAONE")))
+        self.offset = 0
+
+    def lead(self, writer: str) -> None:
+        """A writer that has folded what is on the log."""
+        self.deciding = Deciding(self.fold(), writer)
+
+    def take_over(self, writer: str) -> None:
+        self.lead(writer)
+        next_command = self.deciding.fold.world.next_command
+        self._append(self.deciding.record(self.now, next_command, None, None, WriterStarted(writer, next_command)))
+
+    def answer(self, value: bytes) -> bytes | None:
+        """Answer the next command; the value appended, None where it has its answer already."""
+        self.now += SECOND
+        decided = self.deciding.answer(self.offset, value, self.now)
+        self.offset += 1
+        if decided is None:
+            return None
+        self.values.append(decided.value)
+        return decided.value
+
+    def _append(self, decided: Any) -> None:
+        self.values.append(decided.value)
+
+    def fold(self) -> Fold:
+        fold = Fold()
+        for offset, value in enumerate(self.values):
+            fold.take(offset, value)
+        return fold
+
+    def numbered(self) -> list[tuple[int, bytes]]:
+        return list(enumerate(self.values))
+
+
+def a_log() -> Log:
+    """A log with keys, policies, aliases, refusals and a takeover with a void record behind it."""
+    log = Log()
+    log.answer(created(1, 1, Description="one", Tags=[{"TagKey": "a", "TagValue": "b"}]))
+    log.answer(created(2, 2))
+    log.answer(command(3, "PutKeyPolicy", {"KeyId": key_id(1), "Policy": default_key_policy(ACCOUNT)}))
+    log.answer(command(4, "CreateAlias", {"AliasName": "alias/a", "TargetKeyId": key_id(1)}))
+    log.answer(command(5, "EnableKey", {"KeyId": "nope"}))
+    deposed, fork = log.deciding, len(log.values)
+    log.take_over("writer-b")
+    deposed.fold.next = fork
+    late = deposed.answer(log.offset, command(6, "DisableKey", {"KeyId": key_id(2)}), log.now)
+    assert late is not None
+    log.values.append(late.value)
+    log.lead("writer-b")
+    log.answer(command(6, "DisableKey", {"KeyId": key_id(2)}))
+    log.answer(command(7, "UpdateAlias", {"AliasName": "alias/a", "TargetKeyId": key_id(2)}))
+    log.answer(command(8, "UpdateKeyDescription", {"KeyId": key_id(1), "Description": "other"}))
+    return log
+
+
+def changed(value: bytes, **fields: Any) -> bytes:
+    return json.dumps(json.loads(value) | fields, sort_keys=True, separators=(",", ":")).encode()
