@@ -86,7 +86,8 @@ class Installation:
     def _ready_or_dead(self) -> bool:
         assert self.up is not None
         assert self.up.poll() is None, self.data.with_suffix(".up.log").read_text()
-        return self.healthy()
+        running = Folder(self.data).state()
+        return running is not None and running.pid == self.up.pid and self.healthy()
 
     def healthy(self) -> bool:
         try:
@@ -110,10 +111,13 @@ class Installation:
         settings = load({}, data=self.data, port=self.port)
         return replace(settings, kafka=running.kafka, postgres=running.postgres)
 
-    def process(self, name: str) -> psutil.Process:
+    def pid(self, name: str) -> int:
         running = Folder(self.data).state()
         assert running is not None
-        return psutil.Process(running.children[name][0])
+        return running.children[name][0]
+
+    def process(self, name: str) -> psutil.Process:
+        return psutil.Process(self.pid(name))
 
     def children(self) -> list[psutil.Process]:
         running = Folder(self.data).state()

@@ -34,6 +34,14 @@ def carry_out_unless_dry_run(request: Request) -> None:
         raise DryRunSucceeded(DRY_RUN)
 
 
+def ignores_ciphertext(request: Request) -> bool:
+    """A dry run that asks about permissions alone (API reference, Decrypt, DryRunModifiers). Raises InvalidRequest."""
+    modifiers = request.get("DryRunModifiers", [])
+    if modifiers and not request.get("DryRun", False):
+        raise InvalidRequest("DryRunModifiers only applies when DryRun is set to true.")
+    return "IGNORE_CIPHERTEXT" in modifiers
+
+
 def _refuse_recipient(request: Request) -> None:
     if "Recipient" in request.parameters:
         raise UnsupportedOperation("Recipient is not supported: there is no Nitro enclave to attest.")
@@ -101,6 +109,12 @@ def _source(request: Request, world: World, key_parameter: str, algorithm_parame
     """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound."""
     account = request.caller.account
     given = request.get(key_parameter)
+    if ignores_ciphertext(request):
+        if given is None:
+            raise InvalidRequest(f"{key_parameter} is required where the ciphertext is ignored.")
+        return world.key(given, account, aliases=True)
+    if "CiphertextBlob" not in request.parameters:
+        raise InvalidRequest("CiphertextBlob is required, but for a DryRun with the modifier IGNORE_CIPHERTEXT.")
     if request.get(algorithm_parameter, SYMMETRIC_DEFAULT) != SYMMETRIC_DEFAULT:
         if given is None:
             raise InvalidRequest(f"{key_parameter} is required: an asymmetric ciphertext does not name its key.")
@@ -127,8 +141,11 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
     _require_algorithm(key, algorithm)
     _require_context_fits(algorithm, context)
     _refuse_recipient(request)
-    carry_out_unless_dry_run(request)
+    if ignores_ciphertext(request):
+        carry_out_unless_dry_run(request)
+    # A dry run opens the ciphertext too: whether it opens is part of whether the call would succeed.
     plaintext = await _opened(key, algorithm, request["CiphertextBlob"], context, materials)
+    carry_out_unless_dry_run(request)
     answer: Answer = {"KeyId": key.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
     if key.spec.symmetric:
         answer["KeyMaterialId"] = key.material
@@ -156,8 +173,10 @@ async def re_encrypt(request: Request, world: World, found: Sequence[Key], mater
     ):
         _require_algorithm(key, algorithm)
         _require_context_fits(algorithm, context)
-    carry_out_unless_dry_run(request)
+    if ignores_ciphertext(request):
+        carry_out_unless_dry_run(request)
     plaintext = await _opened(source, source_algorithm, request["CiphertextBlob"], source_context, materials)
+    carry_out_unless_dry_run(request)
     answer: Answer = {
         "CiphertextBlob": await _sealed(destination, destination_algorithm, plaintext, destination_context, materials),
         "SourceKeyId": source.arn,

@@ -92,6 +92,8 @@ async def describe_key(request: Request, world: World, found: Sequence[Key], mat
 
 def list_keys(request: Request, world: World) -> Answer:
     account, limit = request.caller.account, request.get("Limit", 100)
+    if "SELF" not in request.get("ResourceOwners", ["SELF"]):
+        return page("Keys", [], None)  # nothing is shared through Resource Access Manager, which is not here
     ids = world.keys_of(account, after_marker(request), limit + 1)
     items = [{"KeyId": each, "KeyArn": world.keys[each].arn} for each in ids[:limit]]
     return page("Keys", items, ids[limit - 1] if len(ids) > limit else None)

@@ -192,6 +192,14 @@ def test_dry_run_does_nothing_and_says_so(kms: Any) -> None:
     with pytest.raises(ClientError) as dry:
         kms.encrypt(KeyId=key, Plaintext=b"x", DryRun=True)
     assert code(dry) == "DryRunOperationException"
+    for wanted, parameters in {
+        "DryRunOperationException": {"KeyId": key, "DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]},
+        "InvalidCiphertextException": {"CiphertextBlob": b"x" * 100, "DryRun": True},
+        "ValidationException": {"KeyId": key, "DryRun": True},
+    }.items():
+        with pytest.raises(ClientError) as fault:
+            kms.decrypt(**parameters)
+        assert code(fault) == wanted
 
 
 def test_lists_go_page_by_page(kms: Any) -> None:

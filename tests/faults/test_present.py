@@ -1,0 +1,148 @@
+"""Fresh or nothing: what an API does when the log's end is not known, or its decision cannot be made durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.ports import Unavailable
+from domain.trail.reading import Fold
+from services.api.authentication import Authenticated
+from services.api.calls import Calls, Incoming
+from services.api.errors import WireError
+from services.api.present import NotFresh, Present
+from services.settings import load
+from services.writer.deciding import Deciding
+from tests.given import ROOT, key_id
+from tests.logs import Log, created
+from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
+
+FRESH_FOR = 0.5
+
+
+@pytest.fixture
+async def events() -> MemoryTopic:
+    topic = MemoryTopic()
+    log = Log()
+    log.answer(created(1, 1))
+    for value in log.values:
+        await topic.append(value)
+    return topic
+
+
+@pytest.fixture
+async def present(events: MemoryTopic) -> AsyncIterator[Present]:
+    found = Present(events, Fold(), FRESH_FOR, lambda record: None)
+    tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
+    await found.barrier()
+    yield found
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_present_that_cannot_ask_grows_stale_and_recovers_by_itself(
+    present: Present, events: MemoryTopic
+) -> None:
+    present.require_fresh()
+    events.down = True
+    await asyncio.sleep(FRESH_FOR + 1.2)  # time itself is what is tested: nothing else makes a present stale
+    with pytest.raises(NotFresh):
+        present.require_fresh()
+    with pytest.raises(NotFresh):
+        await present.barrier()
+    events.down = False
+    await present.barrier()
+    present.require_fresh()
+
+
+async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: Present, events: MemoryTopic) -> None:
+    log = Log()
+    log.values = list(events.values)
+    log.lead("writer-b")
+    log.take_over("writer-b")
+    log.offset = 1
+    log.answer(created(2, 2))
+    for value in log.values[len(events.values) :]:
+        await events.append(value)
+    await present.barrier()
+    assert key_id(2) in present.world.keys
+
+
+class Broken:
+    """Decisions that cannot be made durable."""
+
+    async def append(self, value: bytes, headers: dict[str, str]) -> None:
+        raise Unavailable("no leader")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    async def append(self, value: bytes, headers: dict[str, str]) -> None:
+        self.values.append(value)
+
+
+class OneMaterial:
+    async def symmetric(self, key: object) -> bytes:
+        return b"x" * 32
+
+
+def incoming(operation: str, body: bytes) -> Incoming:
+    return Incoming("id", Authenticated(ROOT, "AKIAONE", True), operation, body, "127.0.0.1", "tests", "")
+
+
+ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP031  # a document full of braces
+
+
+def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
+    settings = load({}, command_deadline=deadline)
+    return Calls(settings, present, commands or MemoryTopic(), decisions, None, OneMaterial())  # type: ignore[arg-type]
+
+
+async def test_no_record_no_answer(present: Present) -> None:
+    with pytest.raises(WireError) as refused:
+        await calls(present, Broken()).kms(incoming("Encrypt", ENCRYPT))
+    assert (refused.value.status, refused.value.code) == (503, "DependencyTimeoutException")
+
+
+async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(present: Present, events: MemoryTopic) -> None:
+    kept = Kept()
+    assert "CiphertextBlob" in await calls(present, kept).kms(incoming("Encrypt", ENCRYPT))
+    assert len(kept.values) == 1
+    events.down = True
+    await asyncio.sleep(FRESH_FOR + 1.2)  # see above
+    with pytest.raises(WireError) as refused:
+        await calls(present, kept).kms(incoming("Encrypt", ENCRYPT))
+    assert refused.value.status == 503
+    assert len(kept.values) == 1
+
+
+@pytest.mark.parametrize("fault", [LANDED_BUT_UNANSWERED, NEVER_LANDED])
+async def test_a_command_is_appended_once_whatever_became_of_it(present: Present, fault: str) -> None:
+    commands = MemoryTopic()
+    commands.fault = fault
+    with pytest.raises(WireError) as refused:
+        await calls(present, Kept(), commands).kms(incoming("EnableKey", b'{"KeyId":"x"}'))
+    assert refused.value.status == 503
+    assert len(commands.values) == (1 if fault == LANDED_BUT_UNANSWERED else 0)
+
+
+async def test_a_changing_call_is_answered_when_its_record_is_read(present: Present, events: MemoryTopic) -> None:
+    commands = MemoryTopic()
+    fold = Fold()
+    for offset, value in enumerate(events.values):
+        fold.take(offset, value)
+    body = ('{"KeyId":"%s"}' % key_id()).encode()  # noqa: UP031  # see above
+    calling = asyncio.create_task(calls(present, Kept(), commands).kms(incoming("DisableKey", body)))
+    reader = await commands.reader(0)
+    (command,) = await reader.read(1)
+    assert not calling.done()
+    decided = Deciding(fold, "writer-a").answer(command.offset + 1, command.value, 0)
+    assert decided is not None
+    await events.append(decided.value)
+    assert await calling == {}
+    assert present.world.keys[key_id()].state.value == "Disabled"

@@ -1,0 +1,96 @@
+"""`keytrail up`: one owner a folder, several side by side, everything stopped, and what a SIGKILL leaves cleaned up."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.installation import Installation, eventually
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
+
+
+def test_it_starts_again_what_dies_stops_all_and_is_cleaned_up_after_a_sigkill(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    with installation:
+        client = installation.client(retries={"mode": "standard", "total_max_attempts": 5})
+        key = client.create_key()["KeyMetadata"]["KeyId"]
+        sealed = client.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+
+        second = subprocess.run(
+            installation.command(), env=installation.environment(), capture_output=True, text=True, timeout=60, check=False
+        )  # fmt: skip
+        assert second.returncode == 1
+        assert "is running on" in second.stderr
+        assert "KEYTRAIL_DATA" in second.stderr
+
+        projector = installation.process("projector")
+        projector.kill()
+        eventually(lambda: installation.pid("projector") != projector.pid)
+        postgres = installation.process("postgres")
+        postgres.kill()
+        eventually(lambda: installation.pid("postgres") != postgres.pid, within=60)
+        client.encrypt(KeyId=key, Plaintext=b"after")
+        eventually(lambda: len(installation.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
+
+        children = installation.children()
+        assert installation.up is not None
+        installation.up.kill()
+        installation.up.wait()
+        assert not gone(children), "the children outlive a parent that was killed"
+        installation.start()
+        assert gone(children), "and the next start ends them"
+        after = installation.client()
+        assert after.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
+        children = installation.children()
+    assert gone(children), "SIGTERM leaves nothing behind"
+    assert not (tmp_path / "data" / "run" / "state.json").exists()
+
+
+def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path) -> None:
+    other = Installation(tmp_path / "other")
+    other.port = installation.port
+    done = subprocess.run(
+        other.command(), env=other.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "KEYTRAIL_PORT" in done.stderr
+
+
+def test_two_run_side_by_side_and_a_missing_master_key_is_refused(installation: Installation, tmp_path: Path) -> None:
+    """The other is `installation`: both answer at once."""
+    beside = Installation(tmp_path / "data")
+    with beside:
+        beside.client().create_key()
+        installation.client().create_key()
+        assert len(beside.answers("keys")) == 1
+    (tmp_path / "data" / "master.key").rename(tmp_path / "moved")
+    refused = subprocess.run(
+        beside.command(), env=beside.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert refused.returncode == 1
+    assert "There is no master key" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("KEYTRAIL_ACCOUNT_ID", "12", "twelve digits"),
+        ("KEYTRAIL_REGION", "moon", "region"),
+        ("KEYTRAIL_WORKERS", "many", "takes a number"),
+        ("KEYTRAIL_TLS_CERT", "cert.pem", "KEYTRAIL_TLS_KEY"),
+        ("KEYTRAIL_KAFKA_SECURITY", "NONE", "KEYTRAIL_KAFKA_SECURITY"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value: str, says: str) -> None:
+    installation = Installation(tmp_path / "data")
+    command = [*installation.command()[:4]]
+    environment = installation.environment() | {variable: value}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert says in done.stderr

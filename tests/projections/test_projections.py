@@ -1,0 +1,163 @@
+"""Every projection, given every record twice and a void record between, holds what it holds when given them once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from domain.trail.codec import event_from, rfc3339
+from domain.trail.reading import Fold
+from domain.trail.record import REFUSED
+from projections.entry import DECISIONS, EVENTS, Entry
+from projections.registry import PROJECTIONS, Projection
+from services.adapters.postgres import Pool, connect
+from services.projector import writing
+from tests.given import ACCOUNT, REGION, arn, key_id
+from tests.installation import Installation
+from tests.logs import NOW, Log, a_log
+
+
+def event_entries(log: Log) -> list[Entry]:
+    """What the feed makes of a log: void records left out."""
+    fold = Fold()
+    found = []
+    for offset, value in log.numbered():
+        if fold.take(offset, value) is not None:
+            document = json.loads(value)
+            event = event_from(document["event"]) if document["event"] else None
+            found.append(Entry(EVENTS, 0, offset, datetime.fromisoformat(document["at"]), REGION, document, event))
+    return found
+
+
+def decision_entry(offset: int, effect: str = "allowed", partition: int = 0) -> Entry:
+    reason = {
+        "action": "kms:Encrypt",
+        "resource": arn(),
+        "effect": "allow",
+        "by": {"policy": arn(), "version": 2, "sid": "s", "index": 1},
+    }
+    error = {"kind": "key-disabled", "message": "disabled"} if effect == REFUSED else None
+    document = {
+        "v": 1,
+        "log": "the-log",
+        "seen": 5,
+        "at": rfc3339(NOW + offset),
+        "call": {
+            "id": f"decision-{partition}-{offset}",
+            "access_key": "AKIAONE",
+            "principal": f"arn:aws:iam::{ACCOUNT}:root",
+            "account": ACCOUNT,
+            "source": "127.0.0.1",
+            "agent": "tests",
+            "operation": "Encrypt",
+            "parameters": {"KeyId": key_id(), "EncryptionContext": {"app": "payroll"}},
+            "invocation": "",
+        },
+        "decision": {"effect": effect, "reasons": [reason], "error": error, "resources": [arn()], "inputs": {}},
+    }
+    return Entry(DECISIONS, partition, offset, datetime.fromisoformat(rfc3339(NOW + offset)), REGION, document)
+
+
+ENTRIES = event_entries(a_log()) + [decision_entry(0), decision_entry(1, "refused"), decision_entry(0, partition=3)]
+REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1}
+
+
+@pytest.fixture
+async def pool(installation: Installation) -> AsyncIterator[Pool]:
+    found = await connect(installation.settings)
+    yield found
+    await found.close()
+
+
+async def contents(connection: Any, projection: Projection, schema: str) -> list[dict[str, Any]]:
+    table = projection.name
+    rows = await connection.fetch(f"SELECT * FROM {schema}.{table}")
+    return sorted((dict(row) for row in rows), key=str)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=PROJECTIONS.keys())
+async def test_every_record_twice_changes_nothing(projection: Projection, pool: Pool) -> None:
+    once, twice = (f"t_{uuid4().hex}" for _ in range(2))
+    async with pool.acquire() as connection:
+        for schema in (once, twice):
+            await writing.prepare(connection, projection, "the-log", schema)
+        await writing.take_in(connection, projection, ENTRIES, REACHED, "digest", once)
+        for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after answers that were lost
+            part = ENTRIES[max(0, place - 3) : place]
+            reached: dict[writing.Partition, int] = {}
+            for entry in ENTRIES[:place]:
+                reached[entry.topic, entry.partition] = entry.offset + 1
+            await writing.take_in(connection, projection, part, reached, "digest", twice)
+            await writing.take_in(connection, projection, part, reached, "digest", twice)
+        found = await contents(connection, projection, twice)
+        assert found == await contents(connection, projection, once)
+        assert found
+        for schema in (once, twice):
+            await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
+    """Rows and position move in one transaction."""
+    projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
+    broken = decision_entry(0)
+    broken.document["call"]["agent"] = None
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, projection, "the-log", schema)
+        with pytest.raises(Exception, match="agent"):
+            await writing.take_in(connection, projection, [decision_entry(1), broken], {(DECISIONS, 0): 2}, "", schema)
+        assert await contents(connection, projection, schema) == []
+        assert await writing.positions(connection, schema) == {}
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool) -> None:
+    projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, projection, "the-log", schema)
+        await writing.take_in(connection, projection, ENTRIES, REACHED, "digest", schema)
+        await writing.prepare(connection, projection, "the-log", schema)
+        assert await contents(connection, projection, schema)
+        await writing.prepare(connection, projection, "another-log", schema)
+        assert await contents(connection, projection, schema) == []
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def test_what_a_decision_row_says() -> None:
+    from projections.decisions import project
+
+    row = dict(zip(project.COLUMNS, project.row(decision_entry(1, "refused")), strict=True))
+    said = {
+        name: row[name]
+        for name in ("effect", "key_id", "policy_version", "sid", "statement", "error", "seen", "position")
+    }
+    assert said == {
+        "effect": "refused",
+        "key_id": key_id(),
+        "policy_version": 2,
+        "sid": "s",
+        "statement": 1,
+        "error": "key-disabled",
+        "seen": 5,
+        "position": None,
+    }
+    assert json.loads(row["encryption_context"]) == {"app": "payroll"}
+
+
+def test_a_rebuild_holds_what_the_live_one_holds(installation: Installation) -> None:
+    client = installation.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    client.encrypt(KeyId=key, Plaintext=b"x")
+    installation.caught_up()
+    for name in PROJECTIONS:
+        before = installation.answers("history", key)
+        assert f"{name} built anew" in installation.keytrail("rebuild", name).stdout
+        assert installation.answers("history", key) == before
+    client.encrypt(KeyId=key, Plaintext=b"y")
+    from tests.installation import eventually
+
+    eventually(lambda: len(installation.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
