@@ -58,7 +58,7 @@ def encrypt(installed: Installed, seconds: float) -> list[Figure]:
     many = load.run(installed.url, request(installed.url), 64, seconds)
     yardstick = constant(seconds, 64, request)
     share = many.rate / yardstick.rate
-    figures.append(("Encrypt, 64 connections", f"{many.rate:,.0f}/s, p50 {many.percentile(0.5) * 1e3:.1f} ms, p99 {many.percentile(0.99) * 1e3:.1f} ms, {many.errors} errors", ""))  # fmt: skip
+    figures.append(("Encrypt, 64 connections", many.summary(), ""))
     figures.append(("  yardstick: uvicorn, constant body", f"{yardstick.rate:,.0f}/s", ""))
     figures.append(("  share of the yardstick", f"{share:.2f}", "at least 0.25"))
     one = load.run(installed.url, request(installed.url), 1, seconds)
@@ -106,11 +106,7 @@ def put_key_policy(installed: Installed, seconds: float) -> list[Figure]:
     return [
         ("PutKeyPolicy, 1 connection", f"p50 {one.percentile(0.5) * 1e3:.1f} ms", "p50 at most 8 ms"),
         ("  yardstick: bare append, flushed", f"p50 {bare_append(installed, 'events'):.2f} ms", "(a call takes two)"),
-        (
-            "PutKeyPolicy, 64 connections",
-            f"{many.rate:,.0f}/s, p50 {many.percentile(0.5) * 1e3:.1f} ms, {many.errors} errors",
-            "at least 1,000/s",
-        ),  # fmt: skip
+        ("PutKeyPolicy, 64 connections", many.summary(), "at least 1,000/s"),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,15 +33,15 @@ def _settings(installed: Installed) -> Settings:
 def catch_up(installed: Installed) -> tuple[int, float]:
     """(records, seconds): every projection filled beside the live ones, as the projector itself does it."""
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
-    body = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key).encode()
+    body = json.dumps({"KeyId": key, "Plaintext": "QUFB"}).encode()
     request = load.signed(installed.url, installed.credentials, "Encrypt", body)
     made = 0
     while made < LEAST:
         made += len(load.run(installed.url, request, 64, 10).latencies)
-    return asyncio.run(_catch_up(_settings(installed), os.environ))
+    return asyncio.run(_catch_up(_settings(installed)))
 
 
-async def _catch_up(settings: Settings, environment: object) -> tuple[int, float]:
+async def _catch_up(settings: Settings) -> tuple[int, float]:
     pool = await open_pool(settings)
     partitions = await topics.prepare(settings, flush=False)
     name = await log_name(settings)

@@ -30,6 +30,10 @@ class Result:
     def rate(self) -> float:
         return len(self.latencies) / self.seconds
 
+    def summary(self) -> str:
+        p50, p99 = self.percentile(0.5) * 1e3, self.percentile(0.99) * 1e3
+        return f"{self.rate:,.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms, {self.errors} errors"
+
     def percentile(self, share: float) -> float:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

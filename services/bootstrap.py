@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from services.adapters import master_key
+import os
+
+from services.adapters import master_key, snapshots, topics
+from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.vault import Vault
-from services.settings import Settings
+from services.settings import BadSetting, Settings
+
+BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
+"""Set by the supervisor for its children: the broker is the bundled one, which has no replica to lean on."""
 
 
 async def open_pool(settings: Settings, *, size: int = 4) -> Pool:
@@ -16,3 +22,29 @@ async def open_pool(settings: Settings, *, size: int = 4) -> Pool:
 def open_vault(settings: Settings, pool: Pool) -> Vault:
     """Raises MasterKeyRefused."""
     return Vault(pool, master_key.load(settings.master_key_path))
+
+
+async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> int:
+    """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
+
+    Every process does this at its start: on several machines there is no supervisor that did it before. Returns the
+    number of partitions of `decisions`. Raises LogRefused, MasterKeyRefused, BadSetting, Unavailable.
+    """
+    partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
+    await snapshots.prepare(pool)
+    if not settings.master_key_path.exists() and make_master_key:
+        if await Vault.is_sealed(pool):
+            raise MasterKeyRefused(
+                f"There is no master key at {settings.master_key_path}, and the vault is sealed with one. "
+                "Put it back, or name its place in KEYTRAIL_MASTER_KEY_FILE."
+            )
+        master_key.make(settings.master_key_path)
+    vault = open_vault(settings, pool)
+    await vault.prepare()
+    if not settings.root_access_key_id:
+        raise BadSetting(
+            "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY are not set: `keytrail up` makes them, "
+            "processes that are started one by one are given them."
+        )
+    await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
+    return partitions

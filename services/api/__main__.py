@@ -26,12 +26,12 @@ from services.api.calls import Calls
 from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
-from services.bootstrap import open_pool, open_vault
+from services.bootstrap import open_pool, open_vault, prepare
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
-from services.settings import Settings, load
+from services.settings import BadSetting, Settings, load
 
-CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, *UNREACHABLE)
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
 log = structlog.get_logger("api")
 
@@ -63,8 +63,7 @@ async def serve(settings: Settings) -> None:
         pool = await open_pool(settings, size=8)
         closing.callback(pool.terminate)
         vault = open_vault(settings, pool)
-        await vault.prepare()
-        partitions = await topics.prepare(settings, flush=bool(os.environ.get("KEYTRAIL_BUNDLED_KAFKA")))
+        partitions = await prepare(settings, pool)
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
         decisions = Decisions(settings, names.decisions, partitions, random.randrange(partitions))  # noqa: S311  # spreads load, no secret
         for each in (events, commands, decisions):

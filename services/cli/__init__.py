@@ -28,6 +28,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": proving.verify_log,
     "export-log": proving.export_log,
     "rebuild": proving.rebuild,
+    "skip-commands": proving.skip_commands,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

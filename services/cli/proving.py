@@ -15,12 +15,14 @@ import typer
 from domain.ports import Unavailable
 from domain.trail.verify import Expected, Report, verify
 from projections.registry import PROJECTIONS
+from services.adapters import skips
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool
 from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
 from services.projector.rebuilding import rebuild_projection
+from services.projector.running import log_name
 from services.settings import Settings
 from services.supervisor.folder import Folder
 
@@ -152,5 +154,25 @@ async def _rebuild(settings: Settings, name: str) -> int:
                 progress.update(task, completed=done, total=count)
 
             return await rebuild_projection(settings, pool, PROJECTIONS[name], advance)
+    finally:
+        await pool.close()
+
+
+def skip_commands(yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False, data: Data = None) -> None:
+    """Let the writer go on although commands were lost before it had read them. The skip is recorded on the log."""
+    settings = reaching(data)
+    if not yes:
+        typer.confirm("Calls that were never answered are given up for good. Go on?", abort=True)
+    try:
+        asyncio.run(_permit_skip(settings))
+    except UNREACHABLE as fault:
+        fail(str(fault))
+    out.print("the writer may skip once", highlight=False)
+
+
+async def _permit_skip(settings: Settings) -> None:
+    pool = await open_pool(settings)
+    try:
+        await skips.permit(pool, await log_name(settings))
     finally:
         await pool.close()

@@ -11,14 +11,14 @@ import uvloop
 
 from domain.ports import LogRefused, OutOfRange
 from domain.trail.codec import Unreadable
-from services.adapters import snapshots, topics
+from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.bootstrap import open_pool
+from services.bootstrap import open_pool, prepare
 from services.logs import configure
 from services.projector.running import keep_snapshots, project
-from services.settings import load
+from services.settings import BadSetting, load
 
-CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, *UNREACHABLE)
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
 log = structlog.get_logger("projector")
 
@@ -30,8 +30,7 @@ async def run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: os._exit(0))
     pool = await open_pool(settings)
-    await snapshots.prepare(pool)
-    partitions = await topics.prepare(settings, flush=bool(os.environ.get("KEYTRAIL_BUNDLED_KAFKA")))
+    partitions = await prepare(settings, pool)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(settings, pool, partitions))
         tasks.create_task(keep_snapshots(settings, pool))

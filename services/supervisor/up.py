@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import shutil
 import signal
 import socket
@@ -18,13 +19,10 @@ import psutil
 import structlog
 
 from domain.ports import Unavailable
-from services.adapters import master_key, snapshots, topics
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.vault import Vault
-from services.bootstrap import open_pool, open_vault
+from services.bootstrap import BUNDLED_KAFKA, open_pool, prepare
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
@@ -73,7 +71,7 @@ class Supervisor:
             root_secret_access_key=credentials.secret_access_key,
         )
         await asyncio.gather(self._start_postgres(), self._start_kafka())
-        await self._prepare(credentials)
+        await self._prepare()
         self._start_processes()
         await self._wait_until_ready()
         return credentials
@@ -137,32 +135,23 @@ class Supervisor:
         self.settings = replace(self.settings, kafka=kafka.bootstrap)
         await _until(lambda: _connects(port), READY_DEADLINE, f"Kafka did not start; see {output}")
 
-    async def _prepare(self, credentials: Credentials) -> None:
+    async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)
+        if self._kafka is not None:
+            os.environ[BUNDLED_KAFKA] = "1"
         deadline = time.monotonic() + 30
         while True:
             try:
-                await topics.prepare(self.settings, flush=self._kafka is not None)
                 pool = await open_pool(self.settings)
+                try:
+                    await prepare(self.settings, pool, make_master_key=True)
+                finally:
+                    await pool.close()
                 break
             except Unavailable as fault:
                 if time.monotonic() > deadline:
                     raise CannotStart(str(fault)) from None
                 await asyncio.sleep(0.2)
-        try:
-            if not self.settings.master_key_path.exists():
-                if await Vault.is_sealed(pool):
-                    raise MasterKeyRefused(
-                        f"There is no master key at {self.settings.master_key_path}, and the vault is sealed with one. "
-                        "Put it back, or name its place in KEYTRAIL_MASTER_KEY_FILE."
-                    )
-                master_key.make(self.settings.master_key_path)
-            vault = open_vault(self.settings, pool)
-            await vault.prepare()
-            await snapshots.prepare(pool)
-            await vault.put_secret(credentials.access_key_id, credentials.secret_access_key)
-        finally:
-            await pool.close()
 
     # -- the processes --------------------------------------------------------------------------------------------
 
@@ -174,8 +163,6 @@ class Supervisor:
         metrics.mkdir()
         self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
         common = self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
-        if self._kafka is not None:
-            common["KEYTRAIL_BUNDLED_KAFKA"] = "1"
         descriptor = self._socket.fileno()
         for number in range(1, self.settings.writers + 1):
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})

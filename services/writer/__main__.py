@@ -10,19 +10,21 @@ from contextlib import suppress
 
 import structlog
 
-from domain.ports import Unavailable
-from services.adapters import snapshots, topics
+from domain.ports import LogRefused, Unavailable
+from services.adapters import skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
+from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
-from services.bootstrap import open_pool, open_vault
+from services.bootstrap import open_pool, open_vault, prepare
 from services.logs import configure
-from services.settings import Settings, load
+from services.settings import BadSetting, Settings, load
 from services.writer.deciding import Deciding
 from services.writer.election import Election
 from services.writer.leading import Leader, stop
 
 log = structlog.get_logger("writer")
 
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 SWEEP_EVERY = 600.0
 
 
@@ -40,9 +42,10 @@ async def _sweep(settings: Settings, pool: Pool, deciding: Deciding) -> None:
 async def _lead(settings: Settings) -> None:
     member = os.environ.get("KEYTRAIL_WRITER_NAME", f"writer-{os.uname().nodename}-{os.getpid()}")
     names = topics.names(settings)
+    pool = await open_pool(settings)
+    await prepare(settings, pool)
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()
-    pool = await open_pool(settings)
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
     log.info("writer stands by", member=member)
     await election.elected()
@@ -62,6 +65,7 @@ async def _lead(settings: Settings) -> None:
         settings.account_id,
         settings.root_access_key_id,
         begin_sweeping,
+        lambda log_name: skips.permitted(pool, log_name),
     )
     leading = asyncio.create_task(leader.lead())
     lost = asyncio.create_task(election.lost())
@@ -81,7 +85,7 @@ async def main() -> None:
         loop.add_signal_handler(number, lambda: os._exit(0))
     try:
         await task
-    except UNREACHABLE as fault:
+    except CANNOT_START as fault:
         stop(f"cannot start: {fault}")
 
 

@@ -23,9 +23,10 @@ from domain.identities.account import root_credential_events
 from domain.ports import OutOfRange, Reader, Unavailable
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse
-from domain.trail.events import LogCreated, WriterStarted
+from domain.trail.events import CommandsSkipped, LogCreated, WriterStarted
 from domain.trail.reading import Fold
 from services.adapters.kafka import KafkaTopic
+from services.metrics import TAKEOVERS
 from services.writer.deciding import Decided, Deciding
 
 log = structlog.get_logger("writer")
@@ -63,7 +64,8 @@ class Leader:
         region: str,
         account: str,
         access_key: str,
-        on_lead: Callable[[Deciding], Awaitable[None]] | None = None,
+        on_lead: Callable[[Deciding], Awaitable[None]],
+        may_skip: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._events = events
         self._commands = commands
@@ -74,6 +76,7 @@ class Leader:
         self._appended: deque[_Appended] = deque()
         self._room = asyncio.Semaphore(WINDOW)
         self._on_lead = on_lead
+        self._may_skip = may_skip
         self._sends: set[asyncio.Future[Any]] = set()
         self._confirmed = fold.chain.head
 
@@ -91,8 +94,8 @@ class Leader:
                 position=world.position,
                 next_command=world.next_command,
             )
-            if self._on_lead is not None:
-                await self._on_lead(self._deciding)
+            TAKEOVERS.inc()
+            await self._on_lead(self._deciding)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read_back(reader))
                 tasks.create_task(self._watch())
@@ -160,18 +163,26 @@ class Leader:
             if self._appended and time.monotonic() - self._appended[0].since > READ_BACK_DEADLINE:
                 stop("an appended record was not read back in time")
 
+    async def _skip_lost_commands(self, start: int) -> None:
+        """Where retention took commands that nobody had read: wait for an operator, and record what is skipped."""
+        world = self._deciding.fold.world
+        if world.next_command >= start:
+            return
+        log.error(
+            "commands were lost before they were read; an operator decides",
+            next_command=world.next_command,
+            start=start,
+            mend="keytrail skip-commands",
+        )
+        while not await self._may_skip(world.log):  # noqa: ASYNC110  # the permission comes through Postgres
+            await asyncio.sleep(1)
+        skipped = CommandsSkipped(world.next_command, start)
+        log.warning("commands skipped", from_command=skipped.from_command, to_command=skipped.to_command)
+        await self._append(self._deciding.record(now_micros(), start, None, None, skipped))
+
     async def _answer_commands(self) -> None:
         world = self._deciding.fold.world
-        start = await self._commands.start()
-        if world.next_command < start:
-            # Retention took commands that nobody had read: going on would skip them silently.
-            log.error(
-                "commands were lost before they were read: an operator decides",
-                next_command=world.next_command,
-                start=start,
-                mend="keytrail skip-commands",
-            )
-            await asyncio.Event().wait()
+        await self._skip_lost_commands(await self._commands.start())
         reader = await self._commands.reader(world.next_command)
         try:
             while True:

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.trail.reading import Fold
@@ -30,7 +32,8 @@ RESUMES_WITHIN = 10.0
 @pytest.fixture(scope="module")
 def struck(tmp_path_factory: pytest.TempPathFactory):
     """An installation of its own: other tests are not to feel the kills."""
-    with Installation(tmp_path_factory.mktemp("struck") / "data", workers=2) as running:
+    data = tmp_path_factory.mktemp("struck") / "data"
+    with Installation(data, workers=2, KEYTRAIL_COMMAND_DEADLINE="5") as running:
         yield running
 
 
@@ -126,7 +129,13 @@ def kill_broker(installation: Installation) -> None:
     eventually(installation.healthy, within=60)
 
 
-STRIKES = {"kill the writer": (kill_writer, 10), "pause the writer": (pause_writer, 5), "kill an API worker": (kill_api, 2), "kill the broker": (kill_broker, 2)}  # fmt: skip
+STRIKES = {
+    "kill the writer": (kill_writer, 10),
+    "pause the writer": (pause_writer, 5),
+    "kill an API worker": (kill_api, 2),
+    "kill the broker": (kill_broker, 2),
+}
+"""What is struck, and how often in the full count."""
 
 
 def longest_gap(load: Load, since: float) -> float:
@@ -190,3 +199,41 @@ def test_every_reader_skips_the_same_void_records(struck: Installation) -> None:
     assert projected["position"] == valid[-1]
     assert projected["void_records"] == len(values) - len(valid)
     assert list(itertools.pairwise(valid)) == [(a, b) for a, b in itertools.pairwise(valid) if a < b]
+
+
+def test_commands_that_were_lost_unread_stop_the_writer_until_an_operator_lets_it_go_on(struck: Installation) -> None:
+    """DESIGN: a next offset below the start of `commands` stops the writer until an operator's recorded skip."""
+    client = struck.client()
+    client.create_key()
+    writers = [struck.process(name) for name in ("writer-1", "writer-2")]
+    for writer in writers:
+        writer.send_signal(signal.SIGSTOP)
+    with pytest.raises(ClientError, match="DependencyTimeoutException"):
+        client.create_key(Description="lost")
+    asyncio.run(delete_commands(struck))
+    for writer in writers:
+        writer.kill()
+    logs = struck.data / "logs"
+    eventually(lambda: any("commands were lost" in log.read_text() for log in logs.glob("writer-*.log")))
+    with pytest.raises(ClientError, match="DependencyTimeoutException"):
+        client.create_key()
+    struck.keytrail("skip-commands", "--yes")
+    eventually(lambda: any('"commands skipped"' in log.read_text() for log in logs.glob("writer-*.log")))
+    again = struck.client(retries={"mode": "standard", "total_max_attempts": 5})
+    assert again.create_key(Description="after")["KeyMetadata"]["Description"] == "after"
+    values = asyncio.run(read_log(struck))
+    assert verify(values).whole
+    assert any(b"commands.skipped.v1" in value for _, value in values)
+
+
+async def delete_commands(installation: Installation) -> None:
+    """What retention does, now: everything on `commands` up to its end."""
+    topic = names(installation.settings).commands
+    commands = KafkaTopic(installation.settings, topic)
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.settings.kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=await commands.end())})
+    finally:
+        await admin.close()
+        await commands.close()
