@@ -78,7 +78,9 @@ def operations() -> str:
 
 def settings() -> str:
     lines = ["# Settings", "", "| variable | default | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in settings_table()]
+    lines += [
+        f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in settings_table()
+    ]
     return MADE + "\n".join(lines) + "\n"
 
 
@@ -86,7 +88,9 @@ DOCUMENTS = {"events.md": events, "operations.md": operations, "settings.md": se
 
 
 def main() -> int:
-    stale = [name for name, make in DOCUMENTS.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != make()]
+    stale = [
+        name for name, make in DOCUMENTS.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != make()
+    ]
     if "--check" in sys.argv[1:]:
         for name in stale:
             sys.stderr.write(f"docs/{name} is not in step: run `make docs`\n")

@@ -96,11 +96,12 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
                 "then start Keytrail, which makes it (only if it holds nothing yet)."
             )
     for topic in (topics.events, topics.commands, topics.decisions):
-        _require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
+        require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
 
 
-def _require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:
+def require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:
+    """Raises LogRefused where a topic with these configs and replicas could lose records."""
     wanted: dict[str, str] = {}
     if "compact" in configs["cleanup.policy"]:
         wanted["cleanup.policy"] = "delete"

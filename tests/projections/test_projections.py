@@ -63,7 +63,7 @@ def decision_entry(offset: int, effect: str = "allowed", partition: int = 0) -> 
     return Entry(DECISIONS, partition, offset, datetime.fromisoformat(rfc3339(NOW + offset)), REGION, document)
 
 
-ENTRIES = event_entries(a_log()) + [decision_entry(0), decision_entry(1, "refused"), decision_entry(0, partition=3)]
+ENTRIES = [*event_entries(a_log()), decision_entry(0), decision_entry(1, "refused"), decision_entry(0, partition=3)]
 REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1}
 
 

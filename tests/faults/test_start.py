@@ -1,0 +1,128 @@
+"""What a start refuses: topics that could lose or reorder the log. And TLS, as a client sees it."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from domain.ports import LogRefused
+from services.adapters import topics
+from services.settings import Settings, load
+from tests.installation import Installation, eventually
+
+FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
+
+
+async def with_topic(installation: Installation, name: str, partitions: int, configs: dict[str, str]) -> Settings:
+    settings = replace(installation.settings, topic_prefix=f"t{uuid4().hex[:8]}")
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(f"{settings.topic_prefix}.{name}", partitions, 1, topic_configs=configs)])
+    await admin.close()
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("name", "partitions", "configs", "says"),
+    [
+        ("events", 2, FOREVER, "exactly one"),
+        ("commands", 3, {}, "exactly one"),
+        ("events", 1, {"retention.ms": "1000", "retention.bytes": "-1"}, "retention.ms=-1"),
+        ("events", 1, FOREVER | {"retention.bytes": "1000"}, "retention.bytes=-1"),
+        ("events", 1, FOREVER | {"cleanup.policy": "compact"}, "cleanup.policy=delete"),
+        ("decisions", 2, {"cleanup.policy": "compact"}, "cleanup.policy=delete"),
+        ("events", 1, FOREVER | {"unclean.leader.election.enable": "true"}, "unclean.leader.election.enable=false"),
+    ],
+)
+async def test_topics_that_could_lose_records_are_refused_with_the_command_that_mends_it(
+    installation: Installation, name: str, partitions: int, configs: dict[str, str], says: str
+) -> None:
+    settings = await with_topic(installation, name, partitions, configs)
+    with pytest.raises(LogRefused) as refused:
+        await topics.prepare(settings, flush=True)
+    assert says in str(refused.value)
+    assert "kafka-" in str(refused.value)
+
+
+def test_a_replicated_cluster_with_one_insync_replica_is_refused() -> None:
+    """The rule itself: the bundled broker has no replicas to try it on."""
+    settings = load({}, kafka="broker:9092")
+    configs = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}  # fmt: skip
+    named = topics.names(settings)
+    topics.require(settings, named.events, configs, 1, named)
+    with pytest.raises(LogRefused, match=r"min\.insync\.replicas=2"):
+        topics.require(settings, named.events, configs, 3, named)
+
+
+async def test_topics_that_are_right_are_taken_again_and_again(installation: Installation) -> None:
+    settings = replace(installation.settings, topic_prefix=f"t{uuid4().hex[:8]}")
+    assert await topics.prepare(settings, flush=True) == settings.decision_partitions
+    assert await topics.prepare(settings, flush=True) == settings.decision_partitions
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
+    installation: Installation, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers: nothing is bundled."""
+    cert, key = certificate
+    settings = installation.settings
+    with_tls = Installation(
+        tmp_path / "data",
+        KEYTRAIL_KAFKA=settings.kafka,
+        KEYTRAIL_POSTGRES=settings.postgres,
+        KEYTRAIL_MASTER_KEY_FILE=str(installation.data / "master.key"),
+        KEYTRAIL_TOPIC_PREFIX=f"tls{uuid4().hex[:8]}",
+        KEYTRAIL_TLS_CERT=str(cert),
+        KEYTRAIL_TLS_KEY=str(key),
+    )
+    context = ssl.create_default_context(cafile=str(cert))
+
+    def healthy() -> bool:
+        try:
+            with urllib.request.urlopen(
+                f"https://localhost:{with_tls.port}/healthz", timeout=2, context=context
+            ) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    with_tls.healthy = healthy  # type: ignore[method-assign]
+    with with_tls:
+        running = {path.name for path in (tmp_path / "data").iterdir()}
+        assert not running & {"kafka", "postgres"}
+        eventually(healthy)

@@ -1,0 +1,184 @@
+"""The house in order: imports point one way, registries are whole, and documents are true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from domain.decide import COMMANDS
+from domain.errors import REFUSALS, Refusal
+from domain.keys.states import TABLE
+from domain.trail.catalogue import CATALOGUE
+from domain.world import World
+from projections.registry import PROJECTIONS
+from services.api import errors, shapes
+from services.operations.rows import Using
+from services.operations.table import OPERATIONS
+from services.settings import PREFIX, table
+
+ROOT = Path(__file__).parents[2]
+ALLOWED = {
+    "domain": {"domain", "cryptography"},
+    "projections": {"projections", "domain"},
+    "services": None,
+}
+
+
+def modules(package: str) -> Iterator[tuple[Path, set[str]]]:
+    for path in sorted((ROOT / package).rglob("*.py")):
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: imports are absolute"
+                names.add((node.module or "").split(".")[0])
+        yield path, names
+
+
+@pytest.mark.parametrize("package", ["domain", "projections"])
+def test_imports_point_one_way(package: str) -> None:
+    allowed = ALLOWED[package]
+    assert allowed is not None
+    wrong = {
+        str(path.relative_to(ROOT)): outside
+        for path, names in modules(package)
+        if (outside := names - allowed - set(sys.stdlib_module_names))
+    }
+    assert wrong == {}
+
+
+def test_nothing_that_runs_imports_tests_or_benchmarks() -> None:
+    wrong = [path for path, names in modules("services") if names & {"tests", "bench"}]
+    assert wrong == []
+
+
+def test_files_are_short_enough_to_hold_in_the_head() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for package in ALLOWED
+        for path, _ in modules(package)
+        if (count := len(path.read_text().splitlines())) > 420
+    }
+    assert long == {}
+
+
+def test_every_operation_is_one_of_the_model() -> None:
+    assert set(OPERATIONS) <= shapes.operation_names("kms")
+
+
+def test_every_operation_on_a_key_has_its_states() -> None:
+    assert {name for name, row in OPERATIONS.items() if isinstance(row, Using)} <= set(TABLE)
+
+
+def test_cross_account_use_is_what_the_models_documentation_says() -> None:
+    """Row 27: the operations that the service model's documentation marks as cross-account, and no others."""
+    model = shapes.service_model("kms")
+    for name, row in OPERATIONS.items():
+        if isinstance(row, Using):
+            text = re.sub("<[^>]+>", "", model.operation_model(name).documentation)
+            said = re.search(r"Cross-account use\s*:\s*(\w+)", text)
+            assert said is not None, name
+            assert row.cross_account == (said.group(1) == "Yes"), name
+
+
+def test_every_event_type_is_evolved() -> None:
+    """Every event of the catalogue has a case of its own in the world, or in the key."""
+    from domain.keys import key
+
+    apply = World.__dict__["apply"].dispatcher
+
+    for row in CATALOGUE.values():
+        in_world = apply.dispatch(row.event) is not apply.dispatch(object)
+        in_key = key.evolve.dispatch(row.event) is not key.evolve.dispatch(object)
+        assert in_world or in_key, row.wire
+
+
+def test_every_refusal_has_its_code_at_the_door() -> None:
+    named = {each.kind for each in _subclasses(Refusal)}
+    assert named == set(errors.CODES)
+    assert set(REFUSALS) <= named
+
+
+def _subclasses(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def test_every_code_is_one_that_a_client_knows() -> None:
+    """An error of the model where the model has it; the rest are the common errors of every AWS service."""
+    model = shapes.service_model("kms")
+    common = {
+        "ValidationException",
+        "AccessDeniedException",
+        "SerializationException",
+        "UnknownOperationException",
+        "ThrottlingException",
+        "UnrecognizedClientException",
+    }
+    assert {code for _, code in errors.CODES.values()} <= set(model.shape_names) | common
+
+
+def test_every_command_is_decided_and_every_projection_explains_itself() -> None:
+    assert all(asks is not decide for asks, decide in COMMANDS.values())
+    for projection in PROJECTIONS.values():
+        assert projection.table.startswith("-- "), "table.sql begins with the question that it answers"
+        assert (ROOT / "projections" / projection.name / "queries.py").exists()
+
+
+def test_documents_are_in_step() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+SETTINGS = {name for name, _, _ in table()}
+
+
+def test_compose_names_settings_that_there_are() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    ours = [
+        service for service in compose["services"].values() if "build" in service or service.get("image") == "keytrail"
+    ]
+    assert len(ours) == 5, "two APIs, two writers, a projector"
+    for service in ours:
+        given = {name for name in service["environment"] if name.startswith(PREFIX)}
+        assert given <= SETTINGS | {"KEYTRAIL_WRITER_NAME"}
+        assert {"KEYTRAIL_KAFKA", "KEYTRAIL_POSTGRES", "KEYTRAIL_MASTER_KEY_FILE"} <= given
+    brokers = [service for name, service in compose["services"].items() if name.startswith("kafka")]
+    assert len(brokers) == 3
+    for broker in brokers:
+        assert broker["image"].startswith("apache/kafka:4.")
+        assert broker["environment"]["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
+
+
+def test_documents_name_settings_that_there_are() -> None:
+    for path in [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]:
+        named = set(re.findall(r"KEYTRAIL_[A-Z_]+[A-Z]", path.read_text()))
+        assert named <= SETTINGS | {"KEYTRAIL_WRITER_NAME"}, path
+
+
+def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        text = path.read_text()
+        assert "://" not in text, path
+        pinned = [line for line in text.splitlines() if "==" in line]
+        assert pinned
+        assert all(line.endswith("\\") for line in pinned), path
+    assert not list(ROOT.glob("uv.lock"))
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
