@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from dataclasses import replace
@@ -18,7 +19,7 @@ from services.adapters import topics
 from services.bootstrap import open_pool
 from services.projector import writing
 from services.projector.feed import Feed
-from services.projector.running import BATCH, log_name
+from services.projector.running import BATCH, log_name, take_in_all
 from services.settings import Settings
 from services.settings import load as load_settings
 
@@ -38,6 +39,7 @@ def catch_up(installed: Installed) -> tuple[int, float]:
     made = 0
     while made < LEAST:
         made += len(load.run(installed.url, request, 64, 10).latencies)
+    gc.set_threshold(1_000_000, 50, 100)  # as the projector does
     return asyncio.run(_catch_up(_settings(installed)))
 
 
@@ -49,20 +51,23 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     records = 0
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name, f"bench_{projection.name}")
-        began = time.perf_counter()
-        await feed.open({}, "")
-        while True:
-            batch = await feed.next(BATCH)
-            for projection in PROJECTIONS.values():
-                schema = f"bench_{projection.name}"
-                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema)
-            records += len(batch.entries)
-            if sum((await feed.lag()).values()) == 0:
-                break
-        taken = time.perf_counter() - began
+            await writing.prepare(connection, projection, name, f"bench_{projection.schema}")
+    began = time.perf_counter()
+    await feed.open({}, "")
+    pending: asyncio.Task[None] | None = None
+    while True:
+        batch = await feed.next(BATCH)
+        if pending is not None:
+            await pending
+        pending = asyncio.create_task(take_in_all(pool, batch, "bench_"))
+        records += len(batch.entries)
+        if sum((await feed.lag()).values()) == 0:
+            await pending
+            break
+    taken = time.perf_counter() - began
+    async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await connection.execute(f"DROP SCHEMA bench_{projection.name} CASCADE")
+            await connection.execute(f"DROP SCHEMA bench_{projection.schema} CASCADE")
     await feed.close()
     await pool.close()
     return records, taken

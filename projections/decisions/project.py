@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+
+import orjson
 
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
 from projections.entry import EVENTS, Appends, Entry, Row
 
 COLUMNS = (
     "at",
-    "topic",
-    "partition",
+    "origin",
     "record",
     "position",
     "seen",
@@ -42,9 +42,15 @@ COLUMNS = (
     "event",
 )
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
-_dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+ON_LOG = -1
+"""`origin` of a record of `events`."""
 KEYTRAIL = "keytrail"
 """Account and principal of what Keytrail does itself: the log's creation, a writer's start."""
+
+
+def _dumps(document: Any) -> str:
+    # orjson and not the standard library's: three documents a row were a third of what a row cost
+    return orjson.dumps(document).decode()
 
 
 def changes(entries: Sequence[Entry]) -> list[Appends]:
@@ -70,8 +76,7 @@ def row(entry: Entry) -> Row:
         summary = f"refused: {error['message']}" if error else _answered(document, call)
     return (
         entry.at,
-        entry.topic,
-        entry.partition,
+        ON_LOG if on_log else entry.partition,
         entry.offset,
         entry.offset if on_log else None,
         document["seen"],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-Cursor = tuple[datetime, str, int, int]
-"""(at, topic, partition, record) of the last row given: the order is total, whatever the clocks said."""
+Cursor = tuple[datetime, int, int]
+"""(at, origin, record) of the last row given: the order is total, whatever the clocks said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, 
     if filters.changes_only:
         conditions.append("position IS NOT NULL")
     if after is not None:
-        add("(at, topic, partition, record) > ({}, {}, {}, {})", *after)
-    add("TRUE ORDER BY at, topic, partition, record LIMIT {}", limit)
+        add("(at, origin, record) > ({}, {}, {})", *after)
+    add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
     # Only the fixed conditions above are joined; every value is a parameter.
     return list(await pool.fetch(f"SELECT * FROM p_decisions.decisions WHERE {' AND '.join(conditions)}", *values))
 

@@ -2,8 +2,8 @@
 -- One row a call, from `events` (changing calls: `position` is set) and from `decisions` (all others).
 CREATE TABLE decisions (
     at timestamptz NOT NULL,
-    topic text NOT NULL,
-    partition int NOT NULL,
+    -- where the record stands: its partition of `decisions`, or -1 for `events`; and its offset there
+    origin smallint NOT NULL,
     record bigint NOT NULL,
     position bigint,
     seen bigint NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE decisions (
     event jsonb
 );
 -- queries.page in the order of time, over all
-CREATE INDEX decisions_at ON decisions (at, topic, partition, record);
+CREATE INDEX decisions_at ON decisions (at, origin, record);
 -- queries.page of one key (and, within its rows of `events`, its history)
 CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
 -- queries.page of one principal

@@ -6,6 +6,7 @@ command that mends it.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ def names(settings: Settings) -> Topics:
     return Topics(f"{prefix}.commands", f"{prefix}.events", f"{prefix}.decisions", f"{prefix}.alerts")
 
 
+SETTLED_WITHIN = 15.0
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
@@ -86,8 +88,7 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
 
 async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
     topics = names(settings)
-    wanted = [topics.commands, topics.events, topics.decisions]
-    partitions = {each["topic"]: each["partitions"] for each in await client.describe_topics(wanted)}
+    partitions = await _partitions(client, [topics.commands, topics.events, topics.decisions])
     for topic in (topics.events, topics.commands):
         if len(partitions[topic]) != 1:
             raise LogRefused(
@@ -98,6 +99,21 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
     for topic in (topics.events, topics.commands, topics.decisions):
         require(settings, topic, await _configs(client, topic), len(partitions[topic][0]["replicas"]), topics)
     return len(partitions[topics.decisions])
+
+
+async def _partitions(client: AIOKafkaAdminClient, wanted: list[str]) -> dict[str, list[Any]]:
+    """The partitions of each topic. A topic that was made a moment ago is not known to every broker at once."""
+    try:
+        async with asyncio.timeout(SETTLED_WITHIN):
+            while True:
+                described = await client.describe_topics(wanted)
+                found = {each["topic"]: each["partitions"] for each in described if not each["error_code"]}
+                led = all(part["leader"] >= 0 for parts in found.values() for part in parts)
+                if led and all(found.get(topic) for topic in wanted):
+                    return found
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise Unavailable(f"the topics {', '.join(wanted)} have no leaders yet") from None
 
 
 def require(settings: Settings, topic: str, configs: dict[str, str], replicas: int, topics: Topics) -> None:

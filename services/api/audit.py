@@ -50,7 +50,7 @@ log = structlog.get_logger("audit")
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 MOST = 1000
 USUAL = 100
-_HIDDEN = frozenset({"owners", "topic", "partition", "record"})
+_HIDDEN = frozenset({"owners", "origin", "record"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +273,13 @@ class Audit:
         after = None
         if cursor is not None:
             try:
-                moment, topic, partition, record = cursor
-                after = (datetime.fromisoformat(moment), str(topic), int(partition), int(record))
+                moment, origin, record = cursor
+                after = (datetime.fromisoformat(moment), int(origin), int(record))
             except (ValueError, TypeError):
                 raise _bad("cursor is not one that an earlier answer gave") from None
         rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit)
         last = rows[-1] if rows else None
-        following = [_utc(last["at"]), last["topic"], last["partition"], last["record"]] if last else None
+        following = [_utc(last["at"]), last["origin"], last["record"]] if last else None
         documents = ("encryption_context", "parameters", "reasons", "event")
         return _page([_item(row, documents) for row in rows], limit, following)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -46,6 +46,8 @@ from services.operations.rows import Answer, Changing, Listing, Materials, Reque
 from services.operations.table import OPERATIONS
 from services.settings import Settings
 
+AUTHENTICATION = "authentication"
+"""The rule that refused a caller whose signature is right and whose access key is disabled."""
 ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
 
@@ -208,7 +210,16 @@ class Calls:
 
     async def record_refusal(self, call: Call, fault: Refusal) -> None:
         """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
-        await self._record(call, refused(fault), self._present.position)
+        decision = refused(fault)
+        if isinstance(fault, CredentialDisabled):
+            reason = {
+                "action": call.operation,
+                "resource": call.principal,
+                "effect": "deny",
+                "by": {"rule": AUTHENTICATION},
+            }
+            decision = replace(decision, reasons=(reason,))
+        await self._record(call, decision, self._present.position)
 
     async def _record(self, call: Call, decision: Decision, seen: int) -> None:
         """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""

@@ -14,7 +14,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.metrics import LAG, VOIDS
 from services.projector import writing
-from services.projector.feed import Feed
+from services.projector.feed import Batch, Feed
 from services.settings import Settings
 
 log = structlog.get_logger("projector")
@@ -77,21 +77,31 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
     start, head = await _start(pool)
     feed = Feed(settings, partitions, settings.region)
     await feed.open(start, head)
+    writing_batch: asyncio.Task[None] | None = None
     try:
         while True:
             batch = await feed.next(BATCH)
+            # Postgres writes one batch while the next is read and parsed: they share no processor time.
+            if writing_batch is not None:
+                await writing_batch
+            writing_batch = asyncio.create_task(take_in_all(pool, batch)) if batch.reached else None
             if batch.voids:
                 VOIDS.labels("projector").inc(batch.voids)
-            if batch.reached:
-                async with pool.acquire() as connection:
-                    for projection in PROJECTIONS.values():
-                        if not any(topic in projection.topics for topic, _ in batch.reached):
-                            continue
-                        await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head)
             for topic, count in (await feed.lag()).items():
                 LAG.labels(topic).set(count)
     finally:
+        if writing_batch is not None:
+            await asyncio.gather(writing_batch, return_exceptions=True)
         await feed.close()
+
+
+async def take_in_all(pool: Pool, batch: Batch, prefix: str = "") -> None:
+    """A batch into every projection that reads of it, each in a transaction of its own."""
+    async with pool.acquire() as connection:
+        for projection in PROJECTIONS.values():
+            if any(topic in projection.topics for topic, _ in batch.reached):
+                schema = f"{prefix}{projection.schema}"
+                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema)
 
 
 async def keep_snapshots(settings: Settings, pool: Pool) -> None:

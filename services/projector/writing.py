@@ -66,7 +66,9 @@ async def take_in(
     wanted = {where: after for where, after in reached.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
-        rows = await connection.fetch("SELECT topic, partition, next FROM positions FOR UPDATE")
+        # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
+        await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
+        rows = await connection.fetch("SELECT topic, partition, next FROM positions")
         stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
         new = [
             entry

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.installation import Installation, eventually
 
@@ -94,3 +95,30 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_are_throttled(tmp_path: Path) -> None:
+    """A known but disabled access key: a refused decision of the rule `authentication`."""
+    first = Installation(tmp_path / "data")
+    with first:
+        old = first.credentials()
+        first.client().create_key()
+    given = {"KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": "given-secret"}
+    with Installation(tmp_path / "data", KEYTRAIL_CHANGE_RATE="0.1", KEYTRAIL_CHANGE_BURST="3", **given) as second:
+        new = second.client()
+        with pytest.raises(ClientError, match="UnrecognizedClientException"):
+            second.client(old).list_keys()
+        assert len(new.list_keys()["Keys"]) == 1
+        for _ in range(3):
+            new.create_key()
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            new.create_key()
+        refused = eventually(lambda: _two(second.answers("decisions", "--effect", "refused")))
+        assert [(item["access_key"], item["operation"], item["rule"], item["error"]) for item in refused] == [
+            (old["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
+            ("AKIAGIVEN", "CreateKey", None, "throttled"),
+        ]
+
+
+def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
+    return items if len(items) == 2 else []

@@ -26,7 +26,7 @@ from services.settings import PREFIX, table
 ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "domain": {"domain", "cryptography"},
-    "projections": {"projections", "domain"},
+    "projections": {"projections", "domain", "orjson"},
     "services": None,
 }
 

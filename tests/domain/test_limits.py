@@ -1,0 +1,37 @@
+"""The rate limit of changing calls: a burst, then a sustained rate, each principal for itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.api import limits
+from services.api.errors import Throttled
+from services.api.limits import RateLimit
+
+
+def test_a_burst_then_the_rate_and_others_are_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
+    limit = RateLimit(rate=2, burst=3)
+    for _ in range(3):
+        limit.take("alice")
+    with pytest.raises(Throttled):
+        limit.take("alice")
+    limit.take("bob")
+    now += 0.5
+    limit.take("alice")
+    with pytest.raises(Throttled):
+        limit.take("alice")
+
+
+def test_a_rate_of_zero_limits_nothing() -> None:
+    limit = RateLimit(rate=0, burst=0)
+    for _ in range(10_000):
+        limit.take("alice")
+
+
+def test_a_million_principals_take_no_more_memory_than_some() -> None:
+    limit = RateLimit(rate=1, burst=1)
+    for number in range(limits.REMEMBERED * 2):
+        limit.take(str(number))
+    assert len(limit._buckets) == limits.REMEMBERED
