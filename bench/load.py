@@ -67,6 +67,11 @@ class _Client(asyncio.Protocol):
         self._transport = transport
         self._send()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._finished.is_set():
+            self._result.errors += 1
+            self._finished.set()
+
     def _send(self) -> None:
         self._sent = time.perf_counter()
         self._transport.write(self._request)

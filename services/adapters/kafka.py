@@ -277,13 +277,17 @@ class Decisions:
         self._partition = start % partitions
         self._idle = [Producer(settings) for _ in range(LANES)]
         self._producers = tuple(self._idle)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[tuple[bytes, Mapping[str, str], asyncio.Future[None]]] = []
         self._appending: set[asyncio.Task[None]] = set()
 
     async def append(self, value: bytes, headers: Mapping[str, str]) -> None:
         """Durable when it returns. Raises Unavailable; then nobody may be answered."""
         # A future of its own for each: one caller that goes away takes nothing from the others.
-        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = self._loop
+        if loop is None:  # kept, because asking for it is a system call in Python 3.11
+            loop = self._loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
         self._waiting.append((value, headers, durable))
         if self._idle and len(self._waiting) == 1:
             task = asyncio.create_task(self._append_groups(self._idle.pop()))

@@ -150,9 +150,11 @@ class Present:
                     await self._asked.wait()
             self._asked.clear()
             waiting, self._waiting = self._waiting, []
-            sent = time.monotonic()
+            sent, folded = time.monotonic(), self._fold.next
             try:
                 end = await self._events.end()
+                if end < folded:  # what was folded when the question was sent: the fold may be ahead of its answer
+                    _end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
                 async with asyncio.timeout(BARRIER_DEADLINE):
                     await self._folded_to(end)
             except (Unavailable, TimeoutError):
@@ -167,8 +169,6 @@ class Present:
                     future.set_result(None)
 
     async def _folded_to(self, end: int) -> None:
-        if end < self._fold.next:
-            _end(f"the log ends at {end}, before what was read of it ({self._fold.next}): it was cut or made anew")
         if self._fold.next >= end:
             return
         async with self._progress:

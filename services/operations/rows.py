@@ -23,7 +23,7 @@ class Materials(Protocol):
     async def private(self, key: Key) -> PrivateKey: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Request:
     """A call whose signature and shape are right. Blobs in `parameters` are bytes."""
 
@@ -38,7 +38,7 @@ class Request:
         return self.parameters.get(name, default)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # see Request
 class Target:
     """One permission that a call asks: an action on a key, and the usage that the key must have (None: any)."""
 

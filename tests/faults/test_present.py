@@ -71,6 +71,60 @@ async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: Pr
     assert key_id(2) in present.world.keys
 
 
+class SlowToAnswer(MemoryTopic):
+    """A broker whose answer about the end is old when it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def end(self) -> int:
+        found = len(self.values)
+        self.asked.set()
+        await self.go_on.wait()
+        return found
+
+
+def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The reasons for which the process would have ended."""
+    reasons: list[str] = []
+
+    def end(reason: str) -> None:
+        reasons.append(reason)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("services.api.present._end", end)
+    return reasons
+
+
+async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = the_end(monkeypatch)
+    topic = SlowToAnswer()
+    present = Present(topic, Fold(), FRESH_FOR, lambda record: None)
+    tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
+    await topic.asked.wait()
+    for value in Log().values:
+        await topic.append(value)
+    while present.next < 3:
+        await asyncio.sleep(0)
+    topic.go_on.set()
+    await present.barrier()
+    assert reasons == []
+    for task in tasks:
+        task.cancel()
+
+
+async def test_a_log_that_was_cut_ends_the_process(
+    present: Present, events: MemoryTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = the_end(monkeypatch)
+    del events.values[-1]
+    with pytest.raises(NotFresh):
+        await present.barrier()
+    assert "it was cut or made anew" in reasons[0]
+
+
 class Broken:
     """Decisions that cannot be made durable."""
 
