@@ -164,6 +164,10 @@ def test_nothing_answered_is_lost_and_nothing_happens_twice(struck: Installation
                 resumed.setdefault(name, []).append(longest_gap(load, began))
     finally:
         running.join(600)
+    # The promise is 10 s. A machine that does other work at the same time is not a broken promise: only the full count,
+    # which runs alone, holds to it to the second.
+    slowest = max(gap for gaps in resumed.values() for gap in gaps)
+    assert slowest <= (RESUMES_WITHIN if soak else 3 * RESUMES_WITHIN), resumed
     values = asyncio.run(read_log(struck))
     report = verify(values)
     assert report.whole, report
