@@ -117,7 +117,14 @@ class Installation:
         return running.children[name][0]
 
     def process(self, name: str) -> psutil.Process:
-        return psutil.Process(self.pid(name))
+        """A process that runs: one that is being started again is waited for."""
+        return eventually(lambda: self._live(name))
+
+    def _live(self, name: str) -> psutil.Process | None:
+        try:
+            return psutil.Process(self.pid(name))
+        except psutil.NoSuchProcess:
+            return None
 
     def children(self) -> list[psutil.Process]:
         running = Folder(self.data).state()

@@ -298,20 +298,23 @@ class Decisions:
     async def _append_groups(self, lane: Producer) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
-            partition, fault = self._partition, None
+            partition, durably, reason = self._partition, False, "the append was broken off"
             try:
                 await lane.append_all(self.topic, partition, [(value, headers) for value, headers, _ in group])
+                durably = True
             except Unavailable as unavailable:
-                fault = unavailable
+                reason = str(unavailable)
                 if self._partition == partition:  # both lanes may fail: the first of them moves
                     self._partition = (partition + 1) % self._partitions
-            for _, _, durable in group:
-                if durable.done():
-                    continue
-                if fault is None:
-                    durable.set_result(None)
-                else:
-                    durable.set_exception(fault)
+            finally:
+                # Whatever ended the append, even a cancellation or a fault of ours: nobody is left waiting.
+                for _, _, durable in group:
+                    if durable.done():
+                        continue
+                    if durably:
+                        durable.set_result(None)
+                    else:
+                        durable.set_exception(Unavailable(reason))
         self._idle.append(lane)
 
     async def close(self) -> None:

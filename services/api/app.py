@@ -116,7 +116,7 @@ class App:
         if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             await self._query_protocol(scope, receive, send, call)
             return
-        operation = headers.get("x-amz-target", "")
+        operation = _printable(headers.get("x-amz-target", ""), 128)
         operation = operation.removeprefix(TARGET) if operation.startswith(TARGET) else ""
         try:
             body = await read_body(receive)
@@ -150,7 +150,7 @@ class App:
                 call=call,
                 operation=operation[:64],
                 fault=type(fault).__name__,
-                where=_where(fault),
+                where=where(fault),
             )
             status, effect = 500, "failed"
             document = b'{"__type":"KMSInternalException","message":"The request failed inside the server."}'
@@ -180,7 +180,7 @@ class App:
         await reply(send, 400, body.encode(), b"text/xml", call)
 
 
-def _where(fault: BaseException) -> str:
+def where(fault: BaseException) -> str:
     """File and line of a fault, without its message: a message could hold what no log may."""
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:

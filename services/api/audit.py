@@ -34,7 +34,7 @@ from projections.policy_versions import queries as policy_versions
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.vault import Vault
 from services.api import errors, sigv4
-from services.api.app import Disconnected, headers_of, read_body
+from services.api.app import Disconnected, headers_of, read_body, where
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
@@ -74,7 +74,8 @@ class Asked:
             raise _bad(f"limit is a number from 1 to {MOST}")
         return int(text)
 
-    def cursor(self) -> list[Any] | None:
+    def cursor(self, *kinds: type) -> list[Any] | None:
+        """The parts of the cursor, each of its kind. Raises WireError."""
         text = self.text("cursor")
         if text is None:
             return None
@@ -82,7 +83,12 @@ class Asked:
             found = json.loads(urlsafe_b64decode(text.encode("ascii")))
         except ValueError:
             found = None
-        if not isinstance(found, list):
+        if (
+            not isinstance(found, list)
+            or len(found) != len(kinds)
+            or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
+            or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
+        ):
             raise _bad("cursor is not one that an earlier answer gave")
         return found
 
@@ -112,6 +118,17 @@ def _item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
             value = orjson.loads(value)
         result[name] = value
     return result
+
+
+_OWNERS_ALONE = ("policy_version", "sid", "statement", "reasons")
+
+
+def _call_item(row: Any, account: str) -> dict[str, Any]:
+    """A call as an account may see it: what a foreign key's policy says is for the key's owner."""
+    item = _item(row, ("encryption_context", "parameters", "reasons", "event"))
+    if any(":key/" in resource and resource.split(":", 5)[4] != account for resource in item["resources"]):
+        item.update(dict.fromkeys(_OWNERS_ALONE))
+    return item
 
 
 class Audit:
@@ -153,6 +170,10 @@ class Audit:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
                 message = "The projections cannot be asked now; try again."
                 return _json(503, {"error": {"code": "DependencyTimeoutException", "message": message}}, call)
+            except Exception as fault:  # noqa: BLE001  # the last line, as in app.py
+                log.error("audit call failed", call=call, fault=type(fault).__name__, where=where(fault))
+                message = "The request failed inside the server."
+                return _json(500, {"error": {"code": "KMSInternalException", "message": message}}, call)
 
         return answer
 
@@ -161,6 +182,8 @@ class Audit:
         scope = request.scope
         listed = headers_of(scope)
         headers = dict(listed)
+        if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
+            raise _bad("a NUL is in no name and no time")
         body = await read_body(request.receive)
         signed = sigv4.Signed(
             scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), listed, body
@@ -194,8 +217,8 @@ class Audit:
     # -- what the routes answer -----------------------------------------------------------------------------------
 
     async def list_keys(self, asked: Asked) -> Any:
-        cursor, limit = asked.cursor(), asked.limit()
-        rows = await keys.page(self._pool, asked.caller.account, str(cursor[0]) if cursor else "", limit)
+        cursor, limit = asked.cursor(str), asked.limit()
+        rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
         return _page([_item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
 
     async def _key_id(self, asked: Asked) -> str:
@@ -228,8 +251,8 @@ class Audit:
         return await self._decisions(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
 
     async def policies(self, asked: Asked) -> Any:
-        key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(), asked.limit()
-        rows = await policy_versions.page(self._pool, key_id, int(cursor[0]) if cursor else 0, limit)
+        key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(int), asked.limit()
+        rows = await policy_versions.page(self._pool, key_id, cursor[0] if cursor else 0, limit)
         return _page([_item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
 
     async def decisions(self, asked: Asked) -> Any:
@@ -269,30 +292,29 @@ class Audit:
             raise _bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
     async def _decisions(self, asked: Asked, filters: Filters) -> Any:
-        cursor, limit = asked.cursor(), asked.limit()
+        cursor, limit = asked.cursor(str, int, int), asked.limit()
         after = None
         if cursor is not None:
+            moment, origin, record = cursor
             try:
-                moment, origin, record = cursor
-                after = (datetime.fromisoformat(moment), int(origin), int(record))
-            except (ValueError, TypeError):
+                after = (datetime.fromisoformat(moment), origin, record)
+            except ValueError:
                 raise _bad("cursor is not one that an earlier answer gave") from None
         rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit)
         last = rows[-1] if rows else None
         following = [_utc(last["at"]), last["origin"], last["record"]] if last else None
-        documents = ("encryption_context", "parameters", "reasons", "event")
-        return _page([_item(row, documents) for row in rows], limit, following)
+        return _page([_call_item(row, asked.caller.account) for row in rows], limit, following)
 
     async def events(self, asked: Asked) -> Any:
         text = asked.text("after") or "-1"
         if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
             raise _bad("after is a position")
         limit = asked.limit()
-        cursor = asked.cursor()
-        after = int(cursor[0]) if cursor else int(text)
+        cursor = asked.cursor(int)
+        after = cursor[0] if cursor else int(text)
         rows = await decisions.events(self._pool, asked.caller.account, after, limit)
-        documents = ("encryption_context", "parameters", "reasons", "event")
-        return _page([_item(row, documents) for row in rows], limit, [rows[-1]["position"]] if rows else None)
+        items = [_call_item(row, asked.caller.account) for row in rows]
+        return _page(items, limit, [rows[-1]["position"]] if rows else None)
 
     async def create_account(self, asked: Asked) -> Any:
         try:

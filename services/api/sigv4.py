@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import product
 from urllib.parse import quote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -157,9 +158,8 @@ def require_signature(
     body = hashlib.sha256(request.body).hexdigest()
     key = signing_key(secret, given.date, given.region, given.service)
     fields = _canonical_headers(request.headers, given.signed_headers)
-    query = _canonical_query(request.query) if request.query else ""
     signed = ";".join(given.signed_headers)
-    for path in _canonical_paths(request.path):
+    for path, query in product(_canonical_paths(request.path), _canonical_queries(request.query)):
         canonical = f"{request.method}\n{path}\n{query}\n{fields}\n{signed}\n{body}"
         hashed = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
         to_sign = f"{ALGORITHM}\n{stamp}\n{given.scope}\n{hashed}"
@@ -193,6 +193,13 @@ def _canonical_paths(path: str) -> Sequence[str]:
         collapsed += "/"
     as_sent = quote(collapsed.encode("utf-8", "surrogateescape"), safe="/%" + UNRESERVED)
     return (quote(as_sent, safe="/" + UNRESERVED), as_sent, quote(path, safe="/%" + UNRESERVED))
+
+
+def _canonical_queries(query: str) -> Sequence[str]:
+    if not query:
+        return ("",)
+    # botocore signs a query as it was written, only sorted; others encode what was left open (@ and : in a time).
+    return (_canonical_query(query), "&".join(sorted(query.split("&"))))
 
 
 def _canonical_query(query: str) -> str:

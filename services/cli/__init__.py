@@ -1,39 +1,53 @@
-"""`keytrail`: the command line. One file a family of commands; this one joins them."""
+"""`keytrail`: the command line. One file a family of commands; this table joins them.
+
+Only the file of the command that is asked for is imported: all of them together take a second.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from importlib import import_module
 
 import typer
 
-from services.cli import asking, proving, running
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,  # a traceback with local variables could show a secret
-    help="A key manager that keeps every change and every decision on a verifiable log.",
-)
-account = typer.Typer(no_args_is_help=True, help="Accounts that this installation hosts.")
-app.add_typer(account, name="account")
-
-COMMANDS: dict[str, Callable[..., None]] = {
-    "up": running.up,
-    "env": running.env,
-    "status": running.status,
-    "keys": asking.keys,
-    "history": asking.history,
-    "policy": asking.policy,
-    "decisions": asking.decisions,
-    "verify": proving.verify_log,
-    "export-log": proving.export_log,
-    "rebuild": proving.rebuild,
-    "skip-commands": proving.skip_commands,
+COMMANDS: dict[str, str] = {
+    "up": "services.cli.running:up",
+    "env": "services.cli.looking:env",
+    "status": "services.cli.looking:status",
+    "keys": "services.cli.asking:keys",
+    "history": "services.cli.asking:history",
+    "policy": "services.cli.asking:policy",
+    "decisions": "services.cli.asking:decisions",
+    "account create": "services.cli.asking:create_account",
+    "verify": "services.cli.proving:verify_log",
+    "export-log": "services.cli.proving:export_log",
+    "rebuild": "services.cli.proving:rebuild",
+    "skip-commands": "services.cli.proving:skip_commands",
 }
-for name, command in COMMANDS.items():
-    app.command(name)(command)
-account.command("create")(asking.create_account)
+
+
+def build(names: list[str]) -> typer.Typer:
+    """The command line with these commands."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # a traceback with local variables could show a secret
+        help="A key manager that keeps every change and every decision on a verifiable log.",
+    )
+    # With a callback a lone command keeps its name.
+    app.callback()(lambda: None)
+    account = typer.Typer(no_args_is_help=True, help="Accounts that this installation hosts.")
+    account.callback()(lambda: None)
+    for name in names:
+        module, _, function = COMMANDS[name].partition(":")
+        group, _, short = name.rpartition(" ")
+        (account if group else app).command(short)(getattr(import_module(module), function))
+    if any(name.startswith("account ") for name in names):
+        app.add_typer(account, name="account")
+    return app
 
 
 def main() -> None:
-    app()
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    wanted = [name for name in COMMANDS if name.split(" ")[0] == asked]
+    build(wanted or list(COMMANDS))()

@@ -13,7 +13,7 @@ import uvloop
 from domain.ports import LogRefused, OutOfRange
 from domain.trail.codec import Unreadable
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
+from services.adapters.postgres import UNREACHABLE, Pool
 from services.bootstrap import open_pool, prepare
 from services.logs import configure
 from services.projector.running import keep_snapshots, project
@@ -24,6 +24,22 @@ CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, B
 log = structlog.get_logger("projector")
 
 
+ALONE = 0x6B657970  # the number of the advisory lock
+
+
+async def alone(pool: Pool) -> None:
+    """Wait until no other projector works on this database, and keep others away for as long as this process lives.
+
+    Two that follow the same log would do the same work twice; two of different logs would throw away each other's
+    tables. One that waits is a standby.
+    """
+    connection = await pool.acquire()
+    connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", ALONE):
+        log.info("another projector works on this database; standing by")
+        await asyncio.sleep(5)
+
+
 async def run() -> None:
     settings = load()
     loop = asyncio.get_running_loop()
@@ -32,6 +48,7 @@ async def run() -> None:
         loop.add_signal_handler(number, lambda: os._exit(0))
     pool = await open_pool(settings)
     partitions = await prepare(settings, pool)
+    await alone(pool)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(project(settings, pool, partitions))
         tasks.create_task(keep_snapshots(settings, pool))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +22,20 @@ from services.projector.writing import Partition
 from services.settings import Settings
 
 GATHER_MS = 100
+
+
+def _without_nul(value: Any) -> Any:
+    """A document with U+FFFD for U+0000, which JSON and KMS allow in some texts and Postgres in none.
+
+    A caller who sends one must not stop the projections; the log keeps what was sent.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
 
 
 @dataclass(slots=True)
@@ -114,6 +129,8 @@ class Feed:
             return None
         if not isinstance(document, dict):
             return None
+        if b"\\u0000" in value:
+            document = _without_nul(document)
         if topic == EVENTS and not self._chain.accepts(offset, value, document.get("previous", "-")):
             return None
         if document.get("v") != RECORD_VERSION:

@@ -102,8 +102,9 @@ class Folder:
         left = [
             (name, process) for name, (pid, started) in running.children.items() if (process := _ours(pid, started))
         ]
-        for _, process in left:
-            process.send_signal(signal.SIGTERM)
+        for name, process in left:
+            # Postgres takes SIGTERM as "when the last client has gone", and SIGINT as "now, in order".
+            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
         _, alive = psutil.wait_procs([process for _, process in left], timeout=STOP_DEADLINE)
         for process in alive:
             process.kill()

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import os
 import shutil
-import signal
 import socket
 import ssl
 import time
@@ -193,14 +192,6 @@ class Supervisor:
             READY_DEADLINE,
             f"The API did not become ready; see {self.folder.logs}",
         )
-
-    async def run(self) -> None:
-        """Keep everything running until SIGINT or SIGTERM."""
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopping.set)
-        await stopping.wait()
 
     async def stop(self) -> None:
         """In order: those who answer, those who follow, those who decide, then the servers they need."""

@@ -17,7 +17,8 @@ from services.adapters import cloudevents
 from services.operations.rows import Changing
 from services.operations.table import OPERATIONS
 
-MAX_COMMAND = 262_144
+MAX_COMMAND = 1_048_576
+"""Four times what a request may have: escapes of JSON double some characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,6 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         if assigned:
-            assert self._consumer is None or self._consumer.assignment()
             self._leads.set()
             if self._consumer is not None:
                 self._consumer.pause(*assigned)

@@ -81,7 +81,7 @@ def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> N
         b'{"call":{}}',
         b"\xff",
         b'{"call":null,"made":{},"not_after":0}',
-        b" " * 300_000,
+        b" " * 1_100_000,
         command(1, "NoSuchOperation", {}),
         command(1, "Encrypt", {}),
         command(1, "CreateKey", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -122,3 +123,15 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
 
 def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
     return items if len(items) == 2 else []
+
+
+def test_ctrl_c_while_things_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    installation = Installation(tmp_path / "data")
+    up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
+    state = tmp_path / "data" / "run" / "state.json"
+    eventually(state.exists)
+    children = installation.children()
+    up.send_signal(signal.SIGINT)
+    assert up.wait(60) == 130
+    assert gone(children)
+    assert not state.exists()

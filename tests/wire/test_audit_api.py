@@ -1,0 +1,153 @@
+"""The audit API: bad questions are a 400, foreign matters stay foreign, and no caller can stop the projections."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from tests.installation import Installation, eventually
+
+
+def get(
+    installation: Installation,
+    path: str,
+    credentials: dict[str, str] | None = None,
+    method: str = "GET",
+    body: bytes = b"",
+) -> tuple[int, Any]:
+    given = credentials or installation.credentials()
+    request = AWSRequest(method, installation.url + path, data=body)
+    keys = Credentials(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(keys, "keytrail", "us-east-1").add_auth(request)
+    with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
+        connection.request(method, path, body or None, dict(request.headers))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/keys?limit=0",
+        "/v1/keys?limit=1001",
+        "/v1/keys?limit=x",
+        "/v1/keys?limit=%C2%B2",
+        "/v1/keys?cursor=!",
+        "/v1/keys?cursor=W10%3D",
+        "/v1/keys?cursor=WzFd",
+        "/v1/keys?cursor=%F0%9F%98%80",
+        "/v1/decisions?cursor=WyJ4IiwxLDJd",
+        "/v1/decisions?cursor=WyIyMDI2LTAxLTAxVDAwOjAwOjAwWiIsMSw5OTk5OTk5OTk5OTk5OTk5OTk5OTld",
+        "/v1/decisions?effect=maybe",
+        "/v1/decisions?from=yesterday",
+        "/v1/decisions?from=@x",
+        "/v1/decisions?from=@999999999",
+        "/v1/decisions?key=%00",
+        "/v1/events?after=x",
+        "/v1/events?after=99999999999999999999",
+    ],
+)
+def test_a_bad_question_is_a_400(installation: Installation, path: str) -> None:
+    status, document = get(installation, path)
+    assert (status, document["error"]["code"]) == (400, "ValidationException")
+
+
+def test_what_is_not_there_is_a_404(installation: Installation) -> None:
+    assert get(installation, "/v1/keys/nope")[0] == 404
+    assert get(installation, "/v1/keys/alias/nope/history")[0] == 404
+    assert get(installation, "/v1/nothing")[0] == 404
+
+
+def test_unsigned_and_wrongly_signed_are_a_403(installation: Installation) -> None:
+    with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
+        connection.request("GET", "/v1/keys")
+        assert connection.getresponse().status == 403
+    wrong = installation.credentials() | {"AWS_SECRET_ACCESS_KEY": "x"}
+    assert get(installation, "/v1/keys", wrong)[0] == 403
+
+
+def test_the_description_names_every_route_and_its_lists_are_as_said(installation: Installation) -> None:
+    status, document = get(installation, "/v1/openapi.json")
+    assert (status, document["openapi"]) == (200, "3.1.0")
+    assert {"/v1/keys", "/v1/keys/{key}", "/v1/keys/{key}/history", "/v1/keys/{key}/policies"} <= set(document["paths"])
+    for path in ("/v1/keys", "/v1/decisions", "/v1/events"):
+        status, page = get(installation, path)
+        assert status == 200
+        assert set(page) == {"items", "next"}
+        said = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        fields = set(said["properties"]["items"]["items"]["properties"])
+        assert all(fields <= set(item) for item in page["items"])
+
+
+def test_a_key_is_found_by_id_arn_and_alias(installation: Installation) -> None:
+    client = installation.client()
+    made = client.create_key()["KeyMetadata"]
+    client.create_alias(AliasName="alias/found/by", TargetKeyId=made["KeyId"])
+    eventually(lambda: get(installation, f"/v1/keys/{made['KeyId']}")[0] == 200)
+    for name in (made["KeyId"], quote(made["Arn"], safe=""), made["Arn"], "alias/found/by"):
+        status, document = get(installation, f"/v1/keys/{name}")
+        assert (status, document["key_id"]) == (200, made["KeyId"]), name
+
+
+def test_pages_join_without_a_gap_or_a_twin(installation: Installation) -> None:
+    client = installation.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    for number in range(7):
+        client.update_key_description(KeyId=key, Description=str(number))
+    eventually(lambda: len(get(installation, f"/v1/keys/{key}/history")[1]["items"]) == 8)
+    positions, cursor = [], ""
+    while True:
+        _, page = get(installation, f"/v1/keys/{key}/history?limit=3{cursor}")
+        positions += [item["position"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={quote(page['next'])}"
+    assert len(positions) == len(set(positions)) == 8
+    assert positions == sorted(positions)
+    _, after = get(installation, f"/v1/events?after={positions[-2]}&limit=1")
+    assert after["items"][0]["position"] == positions[-1]
+
+
+def test_no_caller_can_stop_the_projections(installation: Installation) -> None:
+    """JSON and KMS allow U+0000 in a description; Postgres does not."""
+    client = installation.client()
+    key = client.create_key(Description="a\0b")["KeyMetadata"]["KeyId"]
+    client.update_key_description(KeyId=key, Description="\0")
+    with pytest.raises(ClientError):
+        client.describe_key(KeyId="x\0y")
+    client.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"\0": "\0"})
+    client.update_key_description(KeyId=key, Description="after")
+    eventually(lambda: len(installation.answers("history", key)) == 3)
+    assert installation.answers("history", key)[-1]["parameters"]["Description"] == "after"
+    encrypted = eventually(lambda: installation.answers("decisions", "--key", key, "--operation", "Encrypt"))
+    assert encrypted[0]["encryption_context"] == {"\ufffd": "\ufffd"}
+
+
+def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installation) -> None:
+    made = installation.answers("account", "create", "222233334444")[0]
+    other = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+    arn = installation.client().create_key()["KeyMetadata"]["Arn"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        installation.client(other).encrypt(KeyId=arn, Plaintext=b"x")
+    seen = eventually(lambda: get(installation, "/v1/decisions?operation=Encrypt", other)[1]["items"])
+    assert len(seen) == 1
+    assert (seen[0]["effect"], seen[0]["sid"], seen[0]["reasons"]) == ("refused", None, None)
+    assert get(installation, f"/v1/keys/{quote(arn, safe='')}/history", other)[0] == 403
+    assert get(installation, "/v1/keys", other)[1]["items"] == []
+    refused = get(installation, "/v1/accounts", other, "POST", b'{"account_id": "999988887777"}')
+    assert refused[0] == 400
+    assert refused[1]["error"]["code"] == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"account_id": 5}', b'{"account_id": "12"}'])
+def test_an_account_that_cannot_be(installation: Installation, body: bytes) -> None:
+    assert get(installation, "/v1/accounts", None, "POST", body)[0] == 400
