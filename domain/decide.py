@@ -12,8 +12,9 @@ from typing import Any
 
 from domain.access import Caller, Verdict, refusal_of
 from domain.aliases import commands as aliases
+from domain.arn import key_arn, root_arn
 from domain.errors import Refusal
-from domain.identities import account
+from domain.identities import commands as identities
 from domain.keys import change_key, create_key, put_key_policy
 from domain.trail.record import ALLOWED, REFUSED, Decision
 from domain.world import World
@@ -30,7 +31,7 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     aliases.CreateAlias: (aliases.asks_to_create, aliases.create),
     aliases.UpdateAlias: (aliases.asks_to_update, aliases.update),
     aliases.DeleteAlias: (aliases.asks_to_delete, aliases.delete),
-    account.CreateAccount: (account.asks_to_create, account.create),
+    identities.CreateAccount: (identities.asks_to_create, identities.create),
 }
 
 
@@ -74,8 +75,6 @@ def _reasons(verdicts: tuple[Verdict, ...]) -> tuple[dict[str, Any], ...]:
 
 def made(event: object, world: World) -> str:
     """The ARN of the resource that an event concerns first: the key, or the account's root."""
-    from domain.arn import key_arn, root_arn
-
     key_id = getattr(event, "key", None)
     if key_id is None:
         return root_arn(getattr(event, "account", "")) if hasattr(event, "account") else ""

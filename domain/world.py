@@ -11,18 +11,15 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
-from typing import TYPE_CHECKING
 
 from domain.aliases.alias import Alias
 from domain.arn import ACCOUNT_ID, alias_arn, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
+from domain.identities.account import ACTIVE, INACTIVE, Account
 from domain.keys import key as keys
 from domain.keys.key import Key
 from domain.trail import events
 from domain.trail.record import Decision, Record
-
-if TYPE_CHECKING:
-    from domain.identities.account import Account
 
 REPEAT_WINDOW = 600 * 1_000_000
 """For how long a client's retry is recognised, in microseconds."""
@@ -159,22 +156,16 @@ class World:
 
     @apply.register
     def _(self, event: events.AccountCreated) -> None:
-        from domain.identities.account import ACTIVE, Account
-
         self.accounts[event.account] = Account(event.account, self.at, {event.access_key: ACTIVE})
         self.access_keys[event.access_key] = event.account
 
     @apply.register
     def _(self, event: events.AccessKeyCreated) -> None:
-        from domain.identities.account import ACTIVE
-
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, ACTIVE)
         self.access_keys[event.access_key] = event.account
 
     @apply.register
     def _(self, event: events.AccessKeyDisabled) -> None:
-        from domain.identities.account import INACTIVE
-
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
 
     @apply.register

@@ -9,7 +9,7 @@ from typing import Any
 from domain.access import root_of
 from domain.decide import Outcome, decide, refused
 from domain.errors import CommandExpired, CommandUnreadable
-from domain.identities.account import CreateAccount
+from domain.identities.commands import CreateAccount
 from domain.trail import codec
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat

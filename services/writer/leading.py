@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import structlog
 
-from domain.identities.account import root_credential_events
+from domain.identities.commands import root_credential_events
 from domain.ports import OutOfRange, Reader, Unavailable
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse

@@ -22,7 +22,7 @@ from domain.errors import (
     NoSuchPolicyName,
     UnsupportedOperation,
 )
-from domain.identities.account import CreateAccount
+from domain.identities.commands import CreateAccount
 from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.keys.put_key_policy import PutKeyPolicy
 from domain.policy.default import default_key_policy

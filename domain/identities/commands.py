@@ -1,0 +1,49 @@
+"""Accounts are made by the first account's root; which access key is the first root's own, the settings say.
+
+There is no page of AWS for this: hosting accounts is Keytrail's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.access import Caller, Verdict, may_in_account
+from domain.arn import ACCOUNT_ID, root_arn
+from domain.errors import AlreadyExists, InvalidRequest
+from domain.identities.account import ACTIVE
+from domain.trail.events import AccessKeyCreated, AccessKeyDisabled, AccountCreated
+from domain.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount:
+    """The installation's first account hosts others; its root alone may."""
+
+    account: str
+    access_key: str
+    host: str
+
+
+def asks_to_create(command: CreateAccount, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return (may_in_account(caller, "keytrail:CreateAccount", command.host, root_arn(command.account)),)
+
+
+def create(command: CreateAccount, caller: Caller, world: World) -> AccountCreated:
+    """Raises InvalidRequest (not twelve digits), AlreadyExists."""
+    if not ACCOUNT_ID.fullmatch(command.account):
+        raise InvalidRequest("An account id has twelve digits.")
+    if command.account in world.accounts:
+        raise AlreadyExists(f"Account {command.account} exists already.")
+    return AccountCreated(command.account, command.access_key)
+
+
+def root_credential_events(world: World, account: str, access_key: str) -> list[object]:
+    """What makes `access_key` the one active access key of the account's root: the settings say which it is."""
+    known = world.accounts.get(account)
+    if known is None:
+        return [AccountCreated(account, access_key)]
+    stale = [key for key, status in known.access_keys.items() if status == ACTIVE and key != access_key]
+    events: list[object] = []
+    if known.access_keys.get(access_key) != ACTIVE:
+        events.append(AccessKeyCreated(account, access_key))
+    return events + [AccessKeyDisabled(account, key) for key in stale]

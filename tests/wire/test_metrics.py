@@ -1,0 +1,56 @@
+"""/metrics and /healthz: unsigned, over all processes, and without a principal or a key."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+
+from services.metrics import BUCKETS, LATENCY, Tally
+from tests.installation import Installation, eventually
+
+
+def exposed(installation: Installation) -> str:
+    with urllib.request.urlopen(f"{installation.url}/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def counted(text: str, name: str) -> float:
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found.group(1)) if found else 0.0
+
+
+def test_calls_are_counted_by_operation_and_effect_over_all_workers(installation: Installation) -> None:
+    name = 'keytrail_calls_total{effect="allowed",operation="GenerateRandom"}'
+    before = counted(exposed(installation), name)
+    client = installation.client()
+    for _ in range(20):
+        client.generate_random(NumberOfBytes=1)
+    eventually(lambda: counted(exposed(installation), name) == before + 20)
+    text = exposed(installation)
+    assert counted(text, 'keytrail_call_seconds_count{operation="GenerateRandom"}') >= 20
+    assert "keytrail_takeovers_total" in text
+    assert "keytrail_projector_lag" in text
+
+
+def test_no_label_holds_what_a_caller_chose(installation: Installation) -> None:
+    client = installation.client()
+    key = client.create_key()["KeyMetadata"]
+    client.encrypt(KeyId=key["KeyId"], Plaintext=b"x")
+    text = exposed(installation)
+    for word in (key["KeyId"], "111122223333", installation.credentials()["AWS_ACCESS_KEY_ID"], "arn:aws"):
+        assert word not in text
+
+
+def test_a_tally_fills_the_histogram_as_observations_would() -> None:
+    tally = Tally()
+    taken = [0.0, 0.0005, 0.0006, 0.1, 17.0]
+    for seconds in taken:
+        tally.add("Tested", "allowed", seconds)
+    tally.flush()
+    (family,) = LATENCY.collect()
+    mine = {
+        sample.labels.get("le"): sample.value for sample in family.samples if sample.labels.get("operation") == "Tested"
+    }
+    for bound in BUCKETS:
+        assert mine[str(bound)] == sum(seconds <= bound for seconds in taken), bound
+    assert mine["+Inf"] == len(taken)
