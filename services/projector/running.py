@@ -9,7 +9,7 @@ import structlog
 from domain.trail.reading import Fold
 from projections.entry import EVENTS
 from projections.registry import PROJECTIONS
-from services.adapters import snapshots, topics
+from services.adapters import origin, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.metrics import LAG, VOIDS
@@ -43,6 +43,7 @@ async def log_name(settings: Settings) -> str:
 async def project(settings: Settings, pool: Pool, partitions: int) -> None:
     """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
     name = await log_name(settings)
+    await origin.require(pool, name, topics.names(settings).events)
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             await writing.prepare(connection, projection, name)

@@ -11,7 +11,7 @@ from contextlib import suppress
 import structlog
 
 from domain.ports import LogRefused, Unavailable
-from services.adapters import skips, snapshots, topics
+from services.adapters import origin, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
@@ -66,6 +66,7 @@ async def _lead(settings: Settings) -> None:
         settings.root_access_key_id,
         begin_sweeping,
         lambda log_name: skips.permitted(pool, log_name),
+        lambda log_name: origin.require(pool, log_name, names.events),
     )
     leading = asyncio.create_task(leader.lead())
     lost = asyncio.create_task(election.lost())

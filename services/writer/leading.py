@@ -66,6 +66,7 @@ class Leader:
         access_key: str,
         on_lead: Callable[[Deciding], Awaitable[None]],
         may_skip: Callable[[str], Awaitable[bool]],
+        require_origin: Callable[[str], Awaitable[None]],
     ) -> None:
         self._events = events
         self._commands = commands
@@ -77,6 +78,7 @@ class Leader:
         self._room = asyncio.Semaphore(WINDOW)
         self._on_lead = on_lead
         self._may_skip = may_skip
+        self._require_origin = require_origin
         self._sends: set[asyncio.Future[Any]] = set()
         self._confirmed = fold.chain.head
 
@@ -86,8 +88,10 @@ class Leader:
         try:
             await _catch_up(reader, fold, await self._events.end())
             self._confirmed = fold.chain.head
-            await self._fence(reader)
             world = fold.world
+            await self._require_origin(world.log)
+            await self._fence(reader)
+            await self._require_origin(world.log)
             log.info(
                 "writer leads",
                 writer=self._deciding.writer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import urllib.request
 from dataclasses import replace
@@ -12,7 +13,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import LogRefused
-from services.adapters import topics
+from services.adapters import origin, topics
+from services.adapters.postgres import connect
 from services.settings import Settings, load
 from tests import certificates
 from tests.installation import Installation, eventually
@@ -72,17 +74,35 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificates.make(tmp_path_factory.mktemp("tls"))
 
 
+async def create_database(settings: Settings, name: str) -> None:
+    pool = await connect(settings)
+    await pool.execute(f"CREATE DATABASE {name}")
+    await pool.close()
+
+
+async def test_a_log_that_was_lost_is_not_taken_for_one_that_never_was(installation: Installation) -> None:
+    pool = await connect(installation.settings)
+    noted = await pool.fetchval("SELECT log FROM present.origin")
+    await origin.require(pool, noted, "keytrail.events")
+    with pytest.raises(LogRefused, match="is empty"):
+        await origin.require(pool, "", "keytrail.events")
+    with pytest.raises(LogRefused, match="holds log another"):
+        await origin.require(pool, "another", "keytrail.events")
+    await pool.close()
+
+
 def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
     installation: Installation, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers: nothing is bundled."""
     cert, key = certificate
     settings = installation.settings
+    database = f"tls{uuid4().hex[:8]}"
+    asyncio.run(create_database(settings, database))
     with_tls = Installation(
         tmp_path / "data",
         KEYTRAIL_KAFKA=settings.kafka,
-        KEYTRAIL_POSTGRES=settings.postgres,
-        KEYTRAIL_MASTER_KEY_FILE=str(installation.data / "master.key"),
+        KEYTRAIL_POSTGRES=settings.postgres.replace("/keytrail?", f"/{database}?"),
         KEYTRAIL_TOPIC_PREFIX=f"tls{uuid4().hex[:8]}",
         KEYTRAIL_TLS_CERT=str(cert),
         KEYTRAIL_TLS_KEY=str(key),

@@ -1,0 +1,30 @@
+"""Which log this database belongs to: so that a log that was lost is never taken for one that never was.
+
+A topic that was deleted and made again is empty; a writer that then began a new log would answer that no key was ever
+made. One database, one log: the first writer's start notes it down, every later start compares.
+"""
+
+from __future__ import annotations
+
+from domain.ports import LogRefused
+from services.adapters.postgres import Pool
+
+_TABLE = """
+CREATE SCHEMA IF NOT EXISTS present;
+CREATE TABLE IF NOT EXISTS present.origin (one bool PRIMARY KEY DEFAULT true CHECK (one), log text NOT NULL)
+"""
+
+
+async def require(pool: Pool, log: str, topic: str) -> None:
+    """`log`: the name in the log's first record, "" where the topic is empty. Raises LogRefused."""
+    await pool.execute(_TABLE)
+    if log:
+        await pool.execute("INSERT INTO present.origin (log) VALUES ($1) ON CONFLICT DO NOTHING", log)
+    noted = await pool.fetchval("SELECT log FROM present.origin")
+    if noted is None or noted == log:
+        return
+    found = f"holds log {log}" if log else "is empty"
+    raise LogRefused(
+        f"The database belongs to log {noted}, and {topic} {found}: the topic was deleted or made anew, or this is "
+        "another installation's database. Bring the topic back, or name an empty database in KEYTRAIL_POSTGRES."
+    )
