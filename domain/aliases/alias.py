@@ -22,10 +22,14 @@ class Alias:
     updated: int
 
 
-def require_name(name: str) -> None:
-    """Raise where a customer may not make this alias (API reference, CreateAlias, AliasName)."""
+def require_prefix(name: str) -> None:
+    """Raise for what is no alias's name at all: asked before anything is looked up."""
     if not name.startswith(PREFIX):
         raise InvalidRequest("Invalid identifier")
+
+
+def require_name(name: str) -> None:
+    """Raise where a customer may not make this alias (API reference, CreateAlias, AliasName)."""
     if name == PREFIX:
         raise InvalidRequest("Alias must not be empty")
     if name.startswith(RESERVED):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.access import Caller, Verdict, may_in_account, may_use
-from domain.aliases.alias import Alias, require_name
+from domain.aliases.alias import Alias, require_name, require_prefix
 from domain.arn import alias_arn
 from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest
 from domain.keys.key import Key
@@ -46,6 +46,7 @@ def _on_alias(action: str, name: str, caller: Caller, world: World) -> Verdict:
 
 
 def _existing(name: str, caller: Caller, world: World) -> Alias:
+    require_prefix(name)
     alias = world.aliases.get((caller.account, name))
     if alias is None:
         raise AliasNotFound(f"Alias {alias_arn(world.region, caller.account, name)} is not found.")
@@ -53,6 +54,7 @@ def _existing(name: str, caller: Caller, world: World) -> Alias:
 
 
 def asks_to_create(command: CreateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    require_prefix(command.name)
     key = _target(command.target, caller, world)
     action = "kms:CreateAlias"
     return _on_alias(action, command.name, caller, world), may_use(caller, action, key.policy, key.arn)

@@ -48,7 +48,7 @@ def name_of(ciphertext: bytes) -> CiphertextName:
 
 def _message_key(secret: bytes, nonce: bytes) -> AESGCM:
     # SP 800-108 4.1 for one block of output: HMAC(key, counter || label || 0 || context || bits). The library's KDF
-    # gives the same bytes (a test compares them) and takes three times as long, for every call.
+    # gives the same bytes (a test compares them) and takes two to three times as long, for every call.
     return AESGCM(hmac.digest(secret, _ONE + _LABEL + b"\0" + nonce + _BITS, "sha256"))
 
 
@@ -61,8 +61,8 @@ def _bound(header: bytes, context: Mapping[str, str]) -> bytes:
 
 
 class _Nonces:
-    """Fresh bytes of the operating system, drawn for many messages at once: a system call for each was a fiftieth of
-    what a call costs. A forked child draws its own."""
+    """Fresh bytes of the operating system, drawn for many messages at once and not by a system call for each. A forked
+    child draws its own."""
 
     def __init__(self) -> None:
         self._left: list[bytes] = []

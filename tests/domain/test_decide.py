@@ -156,6 +156,8 @@ def test_an_alias_is_made_moved_and_deleted() -> None:
         (UpdateAlias("alias/none", key_id()), AliasNotFound),
         (UpdateAlias("alias/a", key_id(3)), InvalidRequest),
         (DeleteAlias("alias/none"), AliasNotFound),
+        (DeleteAlias("none"), InvalidRequest),
+        (UpdateAlias("none", key_id()), InvalidRequest),
     ],
 )
 def test_an_alias_that_cannot_be(command: object, refusal: type) -> None:
