@@ -26,7 +26,6 @@ UNAUTHENTICATED = Counter("keytrail_unauthenticated", "Requests refused before a
 NOT_ANSWERED = Counter("keytrail_not_answered", "Calls that got a retryable error", ["reason"])
 VOIDS = Counter("keytrail_void_records", "Void records met while following the log", ["process"])
 TAKEOVERS = Counter("keytrail_takeovers", "Terms of leadership begun by a writer")
-POSITION = Gauge("keytrail_position", "Last valid record folded", ["process"], multiprocess_mode="max")
 LAG = Gauge(
     "keytrail_projector_lag",
     "Records on a topic that the projector has not taken in",

@@ -39,9 +39,6 @@ class Spec:
     signing: tuple[str, ...] = ()
     plaintext_limit: tuple[int, ...] = ()
 
-    def algorithms(self, usage: str) -> tuple[str, ...]:
-        return {ENCRYPT_DECRYPT: self.encryption, SIGN_VERIFY: self.signing}.get(usage, ())
-
     def limit(self, algorithm: str) -> int:
         return self.plaintext_limit[self.encryption.index(algorithm)]
 

@@ -86,16 +86,9 @@ class Throttled(Refusal):
     kind = "throttled"
 
 
-class NotPermitted(Refusal):
-    """The audit API's refusal of a caller who is not an account's root, or asks about another account."""
-
-    kind = "not-permitted"
-
-
 CODES |= {
     InvalidShape.kind: (400, "ValidationException"),
     WrongType.kind: (400, "SerializationException"),
     UnknownOperation.kind: (400, "UnknownOperationException"),
     Throttled.kind: (400, "ThrottlingException"),
-    NotPermitted.kind: (403, "AccessDeniedException"),
 }

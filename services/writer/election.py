@@ -74,7 +74,3 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def lost(self) -> None:
         await self._lost.wait()
-
-    async def leave(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.stop()
