@@ -200,3 +200,23 @@ async def test_a_changing_call_is_answered_when_its_record_is_read(present: Pres
     await events.append(decided.value)
     assert await calling == {}
     assert present.world.keys[key_id()].state.value == "Disabled"
+
+
+class Keeping:
+    """A vault that keeps nothing."""
+
+    async def put_material(self, key: str, material: str, secret: bytes) -> None:
+        pass
+
+
+async def test_making_an_rsa_key_does_not_hold_up_others(present: Present) -> None:
+    """Seconds of processor time in a thread: the event loop goes on meanwhile."""
+    service = Calls(load({}), present, MemoryTopic(), Kept(), Keeping(), OneMaterial())  # type: ignore[arg-type]
+    body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
+    turns = 0
+    making = asyncio.create_task(service.kms(incoming("CreateKey", body)))
+    while not service._commands.values:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.001)
+        turns += 1
+    making.cancel()
+    assert turns > 10

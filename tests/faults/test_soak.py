@@ -205,6 +205,22 @@ def test_every_reader_skips_the_same_void_records(struck: Installation) -> None:
     assert list(itertools.pairwise(valid)) == [(a, b) for a, b in itertools.pairwise(valid) if a < b]
 
 
+def test_a_worker_that_is_told_to_stop_answers_what_it_has_begun(struck: Installation) -> None:
+    """Graceful drain: a key that takes long to make is made, and answered, although SIGTERM came in the middle."""
+    client = struck.client(max_pool_connections=4)
+    client.list_keys()
+    with ThreadPoolExecutor(4) as pool:
+        making = [pool.submit(client.create_key, KeySpec="RSA_4096", KeyUsage="SIGN_VERIFY") for _ in range(4)]
+        time.sleep(0.3)  # the requests are to be on their way; what is tested is that none is cut off
+        workers = [struck.process(name) for name in ("api-1", "api-2")]
+        for worker in workers:
+            worker.terminate()
+        made = [each.result()["KeyMetadata"]["KeyId"] for each in making]
+    assert len(set(made)) == 4
+    eventually(lambda: all(struck.pid(f"api-{number}") != worker.pid for number, worker in enumerate(workers, 1)))
+    eventually(struck.healthy)
+
+
 def test_commands_that_were_lost_unread_stop_the_writer_until_an_operator_lets_it_go_on(struck: Installation) -> None:
     """DESIGN: a next offset below the start of `commands` stops the writer until an operator's recorded skip."""
     client = struck.client()
