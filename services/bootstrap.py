@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from services.adapters import master_key, snapshots, topics
 from services.adapters.master_key import MasterKeyRefused
@@ -10,8 +11,22 @@ from services.adapters.postgres import Pool, connect
 from services.adapters.vault import Vault
 from services.settings import BadSetting, Settings
 
+BACKLOG = 2048
 BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
 """Set by the supervisor for its children: the broker is the bundled one, which has no replica to lean on."""
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The API's listening socket. Raises OSError where the address is taken."""
+    listening = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((settings.bind, settings.port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 async def open_pool(settings: Settings, *, size: int = 4) -> Pool:

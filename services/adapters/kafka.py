@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -216,31 +216,33 @@ class Producer:
         return future
 
     async def append(self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None) -> int:
-        try:
-            async with asyncio.timeout(APPEND_DEADLINE):
-                future = await self.send(topic, partition, value, headers)
-                return int((await asyncio.shield(future)).offset)
-        except (KafkaError, TimeoutError, OSError) as fault:
-            self.discard()
-            raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
+        async with self._in_time(topic):
+            future = await self.send(topic, partition, value, headers)
+            return int((await asyncio.shield(future)).offset)
 
     async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
         """All of them durable when it returns, in as few batches as hold them. Raises Unavailable."""
+        async with self._in_time(topic):
+            producer = await self._started()
+            now = time.time_ns() // 1_000_000
+            futures = []
+            batch = producer.create_batch()
+            for value, headers in records:
+                encoded = _headers(headers)
+                if batch.append(key=None, value=value, timestamp=now, headers=encoded) is None:
+                    futures.append(await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    batch.append(key=None, value=value, timestamp=now, headers=encoded)
+            futures.append(await producer.send_batch(batch, topic, partition=partition))
+            for future in futures:
+                await asyncio.shield(future)
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, topic: str) -> AsyncIterator[None]:
+        """An append within its deadline. Raises Unavailable, and then the producer is thrown away."""
         try:
             async with asyncio.timeout(APPEND_DEADLINE):
-                producer = await self._started()
-                now = time.time_ns() // 1_000_000
-                futures = []
-                batch = producer.create_batch()
-                for value, headers in records:
-                    encoded = _headers(headers)
-                    if batch.append(key=None, value=value, timestamp=now, headers=encoded) is None:
-                        futures.append(await producer.send_batch(batch, topic, partition=partition))
-                        batch = producer.create_batch()
-                        batch.append(key=None, value=value, timestamp=now, headers=encoded)
-                futures.append(await producer.send_batch(batch, topic, partition=partition))
-                for future in futures:
-                    await asyncio.shield(future)
+                yield
         except (KafkaError, TimeoutError, OSError) as fault:
             self.discard()
             raise Unavailable(f"{topic} could not be appended to: {fault!r}") from fault
@@ -289,13 +291,20 @@ class Decisions:
             loop = self._loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
         self._waiting.append((value, headers, durable))
-        if self._idle and len(self._waiting) == 1:
+        # A second lane starts only for a new group; with no lane under way, whatever waits needs one.
+        if self._idle and (len(self._waiting) == 1 or len(self._idle) == LANES):
             task = asyncio.create_task(self._append_groups(self._idle.pop()))
             self._appending.add(task)
             task.add_done_callback(self._appending.discard)
         await durable
 
     async def _append_groups(self, lane: Producer) -> None:
+        try:
+            await self._append_while_waiting(lane)
+        finally:
+            self._idle.append(lane)
+
+    async def _append_while_waiting(self, lane: Producer) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
             partition, durably, reason = self._partition, False, "the append was broken off"
@@ -315,7 +324,6 @@ class Decisions:
                         durable.set_result(None)
                     else:
                         durable.set_exception(Unavailable(reason))
-        self._idle.append(lane)
 
     async def close(self) -> None:
         for each in self._producers:

@@ -26,7 +26,7 @@ from services.api.calls import Calls
 from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
-from services.bootstrap import open_pool, open_vault, prepare
+from services.bootstrap import listen, open_pool, open_vault, prepare
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
 from services.settings import BadSetting, Settings, load
@@ -44,11 +44,7 @@ def _listening(settings: Settings) -> socket.socket:
     handed = os.environ.get("KEYTRAIL_LISTEN_FD")
     if handed is not None:
         return socket.socket(fileno=int(handed))
-    own = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    own.bind((settings.bind, settings.port))
-    own.listen(2048)
-    return own
+    return listen(settings)
 
 
 def _count(record: Record | None) -> None:

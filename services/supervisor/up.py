@@ -21,7 +21,7 @@ from domain.ports import Unavailable
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
-from services.bootstrap import BUNDLED_KAFKA, open_pool, prepare
+from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
@@ -76,17 +76,12 @@ class Supervisor:
         return credentials
 
     def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.settings.bind else socket.AF_INET
-        listening = socket.socket(family)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((self.settings.bind, self.settings.port))
+            return listen(self.settings)
         except OSError as fault:
             raise CannotStart(
                 f"Port {self.settings.port} cannot be bound ({fault.strerror}): choose another with KEYTRAIL_PORT."
             ) from None
-        listening.listen(2048)
-        return listening
 
     # -- the bundled servers --------------------------------------------------------------------------------------
 
