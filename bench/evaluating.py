@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 
-from domain.access import may_use, root_of
+from domain.access.caller import root_of
+from domain.access.evaluate import may
+from domain.access.question import Resource
 from domain.arn import key_arn
 from domain.policy.compile import compile_key_policy
 
@@ -28,7 +30,7 @@ ROUNDS = 300_000
 
 def measure() -> tuple[float, float]:
     """(evaluations a second, calls of an empty function a second). The deciding statement is the last of five."""
-    policy = compile_key_policy(POLICY, ARN, 1)
+    resource = Resource(ARN, ACCOUNT, compile_key_policy(POLICY, ARN, 1))
     caller = root_of(ACCOUNT)
 
     def nothing(*given: object) -> None:
@@ -36,9 +38,9 @@ def measure() -> tuple[float, float]:
 
     began = time.perf_counter()
     for _ in range(ROUNDS):
-        may_use(caller, "kms:Encrypt", policy, ARN)
+        may(caller, "kms:Encrypt", resource)
     taken = time.perf_counter() - began
     began = time.perf_counter()
     for _ in range(ROUNDS):
-        nothing(caller, "kms:Encrypt", policy, ARN)
+        nothing(caller, "kms:Encrypt", resource)
     return ROUNDS / taken, ROUNDS / (time.perf_counter() - began)

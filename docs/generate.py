@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import sys
 import typing
 from dataclasses import fields
@@ -9,10 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from domain.access.condition_keys import CONDITION_KEYS
 from domain.trail.catalogue import CATALOGUE, EventType
 from services.api.openapi import ROUTES
-from services.operations.rows import Changing, Listing, Using
-from services.operations.table import OPERATIONS
+from services.operations.rows import Changing, Issuing, Reading, Using
+from services.operations.table import CROSS_ACCOUNT, SERVICES
 from services.settings import table as settings_table
 
 DOCS = Path(__file__).parent
@@ -28,7 +30,9 @@ def event(row: EventType) -> str:
 
 
 def _type(hint: typing.Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else "object of strings"
+    if isinstance(hint, type):
+        return hint.__name__
+    return "list of strings" if typing.get_origin(hint) is collections.abc.Sequence else "object of strings"
 
 
 def events() -> str:
@@ -45,8 +49,8 @@ Its value is JSON in UTF-8 with sorted keys; its Kafka headers carry the CloudEv
 | `at` | when, RFC 3339 in UTC; never before the record before it |
 | `writer` | who decided it |
 | `next_command` | offset in `<prefix>.commands` after the last command that is answered |
-| `call` | id, access key, principal, account, source, agent, operation, parameters (no secrets), invocation; null for Keytrail's own |
-| `decision` | effect, reasons (each permission asked, and the statement or rule that decided it), error, resources, inputs |
+| `call` | id, access key, principal, account, source, agent, operation, parameters (no secrets), invocation; `session` for temporary credentials, `secure` by TLS; null for Keytrail's own |
+| `decision` | effect, reasons (each permission asked, and the statement or rule that decided it), error, resources, kind, inputs (every condition value that could be read, and the evaluator's version) |
 | `event` | `type` and `data` as below, or null |
 | `repeats` | for a client's retry: position and resource of the first answer |
 
@@ -60,19 +64,21 @@ A version of an event type is for ever: `tests/golden` holds one of each, and an
 
 
 def operations() -> str:
-    kinds = {Changing: "changing: decided by the writer", Using: "on a key: decided on the present", Listing: "in the account: decided on the present"}  # fmt: skip
-    lines = [
-        "# Operations",
-        "",
-        "Every other operation of the KMS API answers UnsupportedOperationException.",
-        "",
-        "| operation | how | across accounts |",
-        "|---|---|---|",
+    kinds = {Changing: "changing: decided by the writer", Using: "on a key: decided on the present", Reading: "reading: decided on the present", Issuing: "gives out credentials: decided on the present"}  # fmt: skip
+    lines = ["# Operations"]
+    for service, rows in SERVICES.items():
+        others = "UnsupportedOperationException" if service == "kms" else "InvalidAction"
+        lines += ["", f"## {service.upper()}", "", f"Every other operation of this API answers {others}.", ""]
+        across = " across accounts |" if service == "kms" else ""
+        lines += [f"| operation | how |{across}", f"|---|---|{'---|' if across else ''}"]
+        for name, row in sorted(rows.items()):
+            reaches = f" {'yes' if name in CROSS_ACCOUNT or name == 'ReEncrypt' else 'no'} |" if across else ""
+            lines.append(f"| {name} | {kinds[type(row)]} |{reaches}")
+    lines += ["", "# Audit API", "", "| method | path | answers | asks |", "|---|---|---|---|"]
+    lines += [
+        f"| {route.method} | `{route.path.replace(':path', '')}` | {route.summary} | {f'`{route.action}`' if route.action else ''} |"
+        for route in ROUTES
     ]
-    for name, row in sorted(OPERATIONS.items()):
-        lines.append(f"| {name} | {kinds[type(row)]} | {'yes' if getattr(row, 'cross_account', False) else 'no'} |")
-    lines += ["", "# Audit API", "", "| | | |", "|---|---|---|"]
-    lines += [f"| {route.method} | `{route.path.replace(':path', '')}` | {route.summary} |" for route in ROUTES]
     return MADE + "\n".join(lines) + "\n"
 
 
@@ -84,7 +90,30 @@ def settings() -> str:
     return MADE + "\n".join(lines) + "\n"
 
 
-DOCUMENTS = {"events.md": events, "operations.md": operations, "settings.md": settings}
+def condition_keys() -> str:
+    lines = [
+        "# Condition keys",
+        "",
+        "Where the value of each condition key comes from, or that it is never known: a key that is never known is absent",
+        "from every request. Names compare without case; `*` stands for a tag's key or a pair's name. Keys of many values",
+        "take `ForAllValues:` and `ForAnyValue:`.",
+        "",
+        "| key | values | from | |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row.name}` | {'many' if row.many else 'one'} | {row.source} | {row.meaning} |"
+        for row in CONDITION_KEYS.values()
+    ]
+    return MADE + "\n".join(lines) + "\n"
+
+
+DOCUMENTS = {
+    "condition-keys.md": condition_keys,
+    "events.md": events,
+    "operations.md": operations,
+    "settings.md": settings,
+}
 
 
 def main() -> int:

@@ -45,3 +45,18 @@ def alias_arn(region: str, account: str, name: str) -> str:
 
 def root_arn(account: str) -> str:
     return f"arn:{PARTITION}:iam::{account}:root"
+
+
+def iam_arn(account: str, kind: str, path: str, name: str) -> str:
+    """`kind` is user, group, role or policy; `path` begins and ends with a slash."""
+    return f"arn:{PARTITION}:iam::{account}:{kind}{path}{name}"
+
+
+def session_arn(account: str, role: str, session: str) -> str:
+    """An assumed role's session: the role's name without its path (IAM user guide, reference_identifiers)."""
+    return f"arn:{PARTITION}:sts::{account}:assumed-role/{role}/{session}"
+
+
+def audit_arn(region: str, account: str) -> str:
+    """The resource of `keytrail:` actions that are not on one key: an account's part of the audit API."""
+    return f"arn:{PARTITION}:keytrail:{region}:{account}:audit"

@@ -6,16 +6,21 @@ no key material.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.access import Caller, Verdict, refusal_of
+from domain.access.caller import Caller
+from domain.access.verdict import Verdict, decided_by, inputs, refusal_of
 from domain.aliases import commands as aliases
-from domain.arn import key_arn, root_arn
+from domain.arn import iam_arn, key_arn, root_arn
 from domain.errors import Refusal
-from domain.identities import commands as identities
+from domain.grants import commands as grants
+from domain.identities import accounts, attached, managed, people, roles
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.keys import change_key, create_key, put_key_policy
+from domain.trail.events import AccountCreated
+from domain.trail.identity_events import GroupCreated, ManagedPolicyCreated, RoleCreated, UserCreated
 from domain.trail.record import ALLOWED, REFUSED, Decision
 from domain.world import World
 
@@ -31,7 +36,35 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     aliases.CreateAlias: (aliases.asks_to_create, aliases.create),
     aliases.UpdateAlias: (aliases.asks_to_update, aliases.update),
     aliases.DeleteAlias: (aliases.asks_to_delete, aliases.delete),
-    identities.CreateAccount: (identities.asks_to_create, identities.create),
+    grants.CreateGrant: (grants.asks_to_create, grants.create),
+    grants.RetireGrant: (grants.asks_to_retire, grants.retire),
+    grants.RevokeGrant: (grants.asks_to_revoke, grants.revoke),
+    accounts.CreateAccount: (accounts.asks_to_create, accounts.create),
+    people.CreateUser: (people.asks_to_create_user, people.create_user),
+    people.CreateGroup: (people.asks_to_create_group, people.create_group),
+    people.MoveIdentity: (people.asks_to_move, people.move),
+    people.DeleteIdentity: (people.asks_to_delete, people.delete),
+    people.AddMember: (people.asks_to_add, people.add),
+    people.RemoveMember: (people.asks_to_remove, people.remove),
+    people.CreateAccessKey: (people.asks_to_create_key, people.create_key),
+    people.UpdateAccessKey: (people.asks_to_update_key, people.update_key),
+    people.DeleteAccessKey: (people.asks_to_delete_key, people.delete_key),
+    roles.CreateRole: (roles.asks_to_create, roles.create),
+    roles.DescribeRole: (roles.asks_to_describe, roles.describe),
+    roles.ReplaceTrust: (roles.asks_to_replace_trust, roles.replace_trust),
+    attached.PutInline: (attached.asks_to_put, attached.put),
+    attached.DeleteInline: (attached.asks_to_delete, attached.delete),
+    attached.Attach: (attached.asks_to_attach, attached.attach),
+    attached.Detach: (attached.asks_to_detach, attached.detach),
+    attached.SetBoundary: (attached.asks_to_set_boundary, attached.set_boundary),
+    attached.RemoveBoundary: (attached.asks_to_remove_boundary, attached.remove_boundary),
+    attached.Tag: (attached.asks_to_tag, attached.tag),
+    attached.Untag: (attached.asks_to_untag, attached.untag),
+    managed.CreatePolicy: (managed.asks_to_create, managed.create),
+    managed.CreateVersion: (managed.asks_to_create_version, managed.create_version),
+    managed.SetDefaultVersion: (managed.asks_to_set_default, managed.set_default),
+    managed.DeleteVersion: (managed.asks_to_delete_version, managed.delete_version),
+    managed.DeletePolicy: (managed.asks_to_delete, managed.delete),
 }
 
 
@@ -54,29 +87,51 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
                 raise refusal_of(caller, verdict)
         event = rule(command, caller, world)
     except Refusal as refusal:
-        return Outcome(refused(refusal, verdicts), None)
-    resources = (made(event, world), *(verdict.resource for verdict in verdicts))
-    return Outcome(Decision(ALLOWED, _reasons(verdicts), None, tuple(dict.fromkeys(filter(None, resources)))), event)
+        return Outcome(refused(refusal, caller, verdicts), None)
+    return Outcome(allowed(caller, verdicts, made(event, world)), event)
 
 
-def refused(refusal: Refusal, verdicts: tuple[Verdict, ...] = ()) -> Decision:
-    """The decision of a call that was refused, with the permissions that had been asked until then."""
+def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str) -> Decision:
+    """The decision of a call that was carried out; `also` are resources that it made."""
+    resources = (*also, *(verdict.resource for verdict in verdicts))
     return Decision(
-        REFUSED,
-        _reasons(verdicts),
-        {"kind": refusal.kind, "message": refusal.message},
-        tuple(dict.fromkeys(verdict.resource for verdict in verdicts)),
+        ALLOWED,
+        tuple(verdict.document() for verdict in verdicts),
+        None,
+        tuple(dict.fromkeys(filter(None, resources))),
+        inputs(caller, verdicts),
+        decided_by(verdicts, None),
     )
 
 
-def _reasons(verdicts: tuple[Verdict, ...]) -> tuple[dict[str, Any], ...]:
-    return tuple(verdict.document() for verdict in verdicts)
+def refused(refusal: Refusal, caller: Caller | None = None, verdicts: Sequence[Verdict] = ()) -> Decision:
+    """The decision of a call that was refused, with the permissions that had been asked until then. `caller` is None
+    where the call never came as far as having one."""
+    return Decision(
+        REFUSED,
+        tuple(verdict.document() for verdict in verdicts),
+        {"kind": refusal.kind, "message": refusal.message},
+        tuple(dict.fromkeys(verdict.resource for verdict in verdicts)),
+        {} if caller is None else inputs(caller, verdicts),
+        decided_by(verdicts, refusal),
+    )
 
 
 def made(event: object, world: World) -> str:
-    """The ARN of the resource that an event concerns first: the key, or the account's root."""
+    """The ARN of the resource that an event concerns first: the key, the identity, or the account's root."""
     key_id = getattr(event, "key", None)
-    if key_id is None:
-        return root_arn(getattr(event, "account", "")) if hasattr(event, "account") else ""
-    key = world.keys.get(key_id)
-    return key.arn if key else key_arn(world.region, getattr(event, "account", ""), key_id)
+    if key_id is not None:
+        key = world.keys.get(key_id)
+        return key.arn if key else key_arn(world.region, getattr(event, "account", ""), key_id)
+    name, kind = getattr(event, "name", None), CREATES.get(type(event))
+    if kind is not None and name is not None:
+        return iam_arn(getattr(event, "account", ""), kind, getattr(event, "path", "/"), name)
+    return root_arn(getattr(event, "account", "")) if isinstance(event, AccountCreated) else ""
+
+
+CREATES: dict[type, str] = {
+    UserCreated: USER,
+    GroupCreated: GROUP,
+    RoleCreated: ROLE,
+    ManagedPolicyCreated: POLICY,
+}

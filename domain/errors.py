@@ -129,6 +129,48 @@ class CredentialDisabled(Refusal):
     kind = "credential-disabled"
 
 
+class CredentialExpired(Refusal):
+    """Temporary credentials past their time."""
+
+    kind = "credential-expired"
+
+
+class NoSuchEntity(Refusal):
+    """A user, group, role, policy or version that is not there (IAM's NoSuchEntity)."""
+
+    kind = "no-such-entity"
+
+
+class EntityExists(Refusal):
+    """A name that another identity of the account has, whatever its case."""
+
+    kind = "entity-exists"
+
+
+class DeleteConflict(Refusal):
+    """What is to be deleted has something else attached to it."""
+
+    kind = "delete-conflict"
+
+
+class GrantNotFound(Refusal):
+    kind = "grant-not-found"
+
+
+class InvalidGrantToken(Refusal):
+    kind = "invalid-grant-token"
+
+
+class InvalidGrantId(Refusal):
+    kind = "invalid-grant-id"
+
+
+class PackedPolicyTooLarge(Refusal):
+    """Session policies and tags that do not fit into a session token."""
+
+    kind = "packed-policy-too-large"
+
+
 REFUSALS: dict[str, type[Refusal]] = {
     refusal.kind: refusal
     for refusal in (
@@ -155,6 +197,14 @@ REFUSALS: dict[str, type[Refusal]] = {
         CommandExpired,
         CommandUnreadable,
         CredentialDisabled,
+        CredentialExpired,
+        NoSuchEntity,
+        EntityExists,
+        DeleteConflict,
+        GrantNotFound,
+        InvalidGrantToken,
+        InvalidGrantId,
+        PackedPolicyTooLarge,
     )
 }
 

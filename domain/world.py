@@ -12,15 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
+from domain.access.question import Resource
 from domain.aliases.alias import Alias
 from domain.arn import ACCOUNT_ID, alias_arn, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
+from domain.grants.grant import Grant, granted
 from domain.identities.account import ACTIVE, INACTIVE, Account
+from domain.identities.directory import Directory
 from domain.keys import key as keys
 from domain.keys.key import Key
-from domain.trail import events
+from domain.trail import events, identity_events
+from domain.trail.catalogue import CATALOGUE
 from domain.trail.record import Decision, Record
 
+IDENTITY_EVENTS = frozenset(row.event for row in CATALOGUE.values() if row.event.__module__ == identity_events.__name__)
 REPEAT_WINDOW = 600 * 1_000_000
 """For how long a client's retry is recognised, in microseconds."""
 
@@ -53,6 +58,15 @@ class World:
     alias_names: dict[str, list[str]] = field(default_factory=dict)
     aliases_of: dict[str, list[str]] = field(default_factory=dict)
     materials: set[str] = field(default_factory=set)
+    directory: Directory = field(default_factory=Directory)
+    grants: dict[str, dict[str, Grant]] = field(default_factory=dict)
+    """By key id, then by grant id."""
+    grantees: dict[str, dict[str, tuple[Grant, ...]]] = field(default_factory=dict)
+    """By key id, then by the name that a caller answers to."""
+    retirable: dict[str, dict[str, Grant]] = field(default_factory=dict)
+    """By the name of the retiring principal, then by grant id."""
+    resources: dict[str, Resource] = field(default_factory=dict)
+    """Keys with aliases or grants as the evaluator sees them; filled as they are asked."""
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     calls: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
@@ -110,6 +124,19 @@ class World:
         start = bisect_left(names, after + "\0") if after else 0
         return [self.aliases[account, name] for name in names[start : start + limit]]
 
+    def resource(self, key: Key) -> Resource:
+        """The key as the evaluator sees it."""
+        found = self.resources.get(key.id)
+        if found is None:
+            aliases, grants = self.aliases_of.get(key.id), self.grantees.get(key.id)
+            if not aliases and not grants:
+                return key.resource
+            context = (
+                {**key.resource.context, "kms:resourcealiases": tuple(aliases)} if aliases else key.resource.context
+            )
+            found = self.resources[key.id] = Resource(key.arn, key.account, key.policy, context, grants or {})
+        return found
+
     # -- the fold ---------------------------------------------------------------------------------------------
 
     def fold(self, position: int, record: Record) -> None:
@@ -138,9 +165,13 @@ class World:
 
     @singledispatchmethod
     def apply(self, event: object) -> None:
-        """The event's effect. An event of one key alone goes through the key's evolve."""
+        """The event's effect. An identity's goes to the directory, one of one key alone through the key's evolve."""
+        if type(event) in IDENTITY_EVENTS:
+            self.directory.take(event, self.at, self.position)
+            return
         key_id: str = getattr(event, "key")  # noqa: B009  # every event without a case of its own is a key's
         self.keys[key_id] = keys.evolve(event, self.keys[key_id])
+        self.resources.pop(key_id, None)
 
     @apply.register
     def _(self, event: events.LogCreated) -> None:
@@ -156,16 +187,19 @@ class World:
 
     @apply.register
     def _(self, event: events.AccountCreated) -> None:
+        self.directory.changes += 1
         self.accounts[event.account] = Account(event.account, self.at, {event.access_key: ACTIVE})
         self.access_keys[event.access_key] = event.account
 
     @apply.register
     def _(self, event: events.AccessKeyCreated) -> None:
+        self.directory.changes += 1
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, ACTIVE)
         self.access_keys[event.access_key] = event.account
 
     @apply.register
     def _(self, event: events.AccessKeyDisabled) -> None:
+        self.directory.changes += 1
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
 
     @apply.register
@@ -186,6 +220,7 @@ class World:
         self.aliases[alias.account, alias.name] = alias
         insort(self.alias_names.setdefault(alias.account, []), alias.name)
         insort(self.aliases_of.setdefault(alias.key, []), alias.name)
+        self.resources.pop(alias.key, None)
 
     @apply.register
     def _(self, event: events.AliasMoved) -> None:
@@ -194,12 +229,45 @@ class World:
         self.aliases[event.account, event.alias] = moved
         _remove(self.aliases_of, event.previous_key, event.alias)
         insort(self.aliases_of.setdefault(event.key, []), event.alias)
+        self.resources.pop(event.key, None)
+        self.resources.pop(event.previous_key, None)
 
     @apply.register
     def _(self, event: events.AliasDeleted) -> None:
         del self.aliases[event.account, event.alias]
         _remove(self.alias_names, event.account, event.alias)
         _remove(self.aliases_of, event.key, event.alias)
+        self.resources.pop(event.key, None)
+
+    @apply.register
+    def _(self, event: events.GrantCreated) -> None:
+        self.add_grant(granted(event, self.at, self.position))
+
+    def add_grant(self, grant: Grant) -> None:
+        self.grants.setdefault(grant.key, {})[grant.id] = grant
+        by_name = self.grantees.setdefault(grant.key, {})
+        by_name[grant.grantee] = (*by_name.get(grant.grantee, ()), grant)
+        if grant.retiring:
+            self.retirable.setdefault(grant.retiring, {})[grant.id] = grant
+        self.resources.pop(grant.key, None)
+
+    @apply.register
+    def _(self, event: events.GrantFound) -> None:
+        """Nothing changed."""
+
+    @apply.register(events.GrantRevoked)
+    @apply.register(events.GrantRetired)
+    def _(self, event: events.GrantRevoked | events.GrantRetired) -> None:
+        gone = self.grants[event.key].pop(event.grant)
+        by_name = self.grantees[event.key]
+        left = tuple(grant for grant in by_name[gone.grantee] if grant.id != gone.id)
+        if left:
+            by_name[gone.grantee] = left
+        else:
+            del by_name[gone.grantee]
+        if gone.retiring:
+            del self.retirable[gone.retiring][gone.id]
+        self.resources.pop(event.key, None)
 
     def all_keys(self) -> Iterator[Key]:
         return iter(self.keys.values())

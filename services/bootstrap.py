@@ -8,6 +8,7 @@ import socket
 from services.adapters import master_key, snapshots, topics
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import Pool, connect
+from services.adapters.tokens import Tokens
 from services.adapters.vault import Vault
 from services.settings import BadSetting, Settings
 
@@ -37,6 +38,11 @@ async def open_pool(settings: Settings, *, size: int = 4) -> Pool:
 def open_vault(settings: Settings, pool: Pool) -> Vault:
     """Raises MasterKeyRefused."""
     return Vault(pool, master_key.load(settings.master_key_path))
+
+
+def open_tokens(settings: Settings) -> Tokens:
+    """Raises MasterKeyRefused."""
+    return Tokens(master_key.load(settings.master_key_path))
 
 
 async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> int:

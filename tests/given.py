@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain.access import Caller, root_of
+from domain.access.caller import Caller, root_of
 from domain.arn import key_arn
 from domain.decide import Outcome, decide
 from domain.keys.create_key import CreateKey
@@ -45,6 +45,7 @@ def a_key(number: int = 1, account: str = ACCOUNT, **changes: Any) -> events.Key
         "public_key": "",
         "bypassed_lockout_check": False,
         "locked_out": False,
+        "principals": {},
     }
     return events.KeyCreated(**(fields | changes))
 

@@ -142,14 +142,15 @@ class Installation:
         lines = self.keytrail("env").stdout.splitlines()
         return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
-    def client(self, credentials: dict[str, str] | None = None, **config: Any) -> Any:
+    def client(self, credentials: dict[str, str] | None = None, service: str = "kms", **config: Any) -> Any:
         given = credentials or self.credentials()
         return boto3.Session().client(
-            "kms",
+            service,
             region_name="us-east-1",
             endpoint_url=self.url,
             aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=given.get("AWS_SESSION_TOKEN"),
             config=Config(**{"retries": {"mode": "standard", "total_max_attempts": 1}, **config}),
         )
 

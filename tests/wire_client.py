@@ -32,7 +32,8 @@ def sign(
         **(headers or {}),
     }
     request = AWSRequest("POST", url + "/", data=body, headers=given)
-    keys = Credentials(credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"])
+    token = credentials.get("AWS_SESSION_TOKEN")
+    keys = Credentials(credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"], token)
     moment = datetime.now(UTC) + shift
     with mock.patch.object(auth, "get_current_datetime", lambda remove_tzinfo=True: moment.replace(tzinfo=None)):
         auth.SigV4Auth(keys, service, region).add_auth(request)
@@ -59,3 +60,25 @@ def call(url: str, credentials: dict[str, str], operation: str, body: Any) -> tu
     """A signed call with any body: bytes as they are, anything else as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return post(url, sign(url, credentials, raw, operation=operation), raw)
+
+
+class OnWorker:
+    """A kept connection to one API worker: the workers share a socket, and a connection stays with whom it came to."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        self._connection.connect()
+
+    @property
+    def local_port(self) -> int:
+        return int(self._connection.sock.getsockname()[1])
+
+    def call(self, credentials: dict[str, str], operation: str, body: Any) -> tuple[int, dict[str, Any]]:
+        raw = json.dumps(body).encode()
+        self._connection.request("POST", "/", raw, sign(self._url, credentials, raw, operation=operation))
+        answer = self._connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def close(self) -> None:
+        self._connection.close()

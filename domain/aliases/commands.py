@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.access import Caller, Verdict, may_in_account, may_use
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import Verdict
 from domain.aliases.alias import Alias, require_name, require_prefix
 from domain.arn import alias_arn
 from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest
@@ -42,7 +45,7 @@ def _target(reference: str, caller: Caller, world: World) -> Key:
 
 
 def _on_alias(action: str, name: str, caller: Caller, world: World) -> Verdict:
-    return may_in_account(caller, action, caller.account, alias_arn(world.region, caller.account, name))
+    return may(caller, action, in_account(alias_arn(world.region, caller.account, name), caller.account))
 
 
 def _existing(name: str, caller: Caller, world: World) -> Alias:
@@ -57,7 +60,7 @@ def asks_to_create(command: CreateAlias, caller: Caller, world: World) -> tuple[
     require_prefix(command.name)
     key = _target(command.target, caller, world)
     action = "kms:CreateAlias"
-    return _on_alias(action, command.name, caller, world), may_use(caller, action, key.policy, key.arn)
+    return _on_alias(action, command.name, caller, world), may(caller, action, world.resource(key))
 
 
 def create(command: CreateAlias, caller: Caller, world: World) -> AliasCreated:
@@ -83,8 +86,8 @@ def asks_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[
     action = "kms:UpdateAlias"
     return (
         _on_alias(action, command.name, caller, world),
-        may_use(caller, action, old.policy, old.arn),
-        may_use(caller, action, new.policy, new.arn),
+        may(caller, action, world.resource(old)),
+        may(caller, action, world.resource(new)),
     )
 
 
@@ -110,7 +113,7 @@ def asks_to_delete(command: DeleteAlias, caller: Caller, world: World) -> tuple[
     alias = _existing(command.name, caller, world)
     key = world.keys[alias.key]
     action = "kms:DeleteAlias"
-    return _on_alias(action, command.name, caller, world), may_use(caller, action, key.policy, key.arn)
+    return _on_alias(action, command.name, caller, world), may(caller, action, world.resource(key))
 
 
 def delete(command: DeleteAlias, caller: Caller, world: World) -> AliasDeleted:

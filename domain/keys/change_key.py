@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.access import OTHER_ACCOUNT, Caller, Verdict, may_use
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.verdict import OTHER_ACCOUNT, Verdict
 from domain.keys.states import require_state
 from domain.trail.events import KeyDescribed, KeyDisabled, KeyEnabled
 from domain.world import World
@@ -34,7 +36,7 @@ def on_own_key(action: str, reference: str, caller: Caller, world: World) -> tup
     key = world.key(reference, caller.account)
     if key.account != caller.account:
         return (Verdict(False, action, key.arn, OTHER_ACCOUNT),)
-    return (may_use(caller, action, key.policy, key.arn),)
+    return (may(caller, action, world.resource(key)),)
 
 
 def asks_to_enable(command: EnableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:

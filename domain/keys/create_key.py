@@ -7,9 +7,12 @@ the material before the command is sent; this rule is given the material's id an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from domain.access import Caller, Verdict, may_in_account, may_use
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import Verdict
 from domain.arn import key_arn
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT
 from domain.errors import (
@@ -20,8 +23,11 @@ from domain.errors import (
     MalformedPolicy,
     UnsupportedOperation,
 )
-from domain.policy.compile import compile_key_policy
+from domain.identities.principals import principals_of
+from domain.keys.key import Key, created
+from domain.policy.check import check_policy
 from domain.policy.default import default_key_policy
+from domain.policy.parse import KEY
 from domain.trail.events import KeyCreated
 from domain.world import World
 
@@ -64,9 +70,9 @@ def spec_and_usage(spec: str, usage: str) -> tuple[str, str]:
 
 
 def asks(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    arn = key_arn(world.region, caller.account, "*")
+    anywhere = in_account(key_arn(world.region, caller.account, "*"), caller.account)
     actions = ["kms:CreateKey"] + (["kms:TagResource"] if command.tags else [])
-    return tuple(may_in_account(caller, action, caller.account, arn) for action in actions)
+    return tuple(may(caller, action, anywhere) for action in actions)
 
 
 def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
@@ -82,10 +88,7 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         raise AlreadyExists(f"Key {command.key} exists already.")
     tags = require_tags(command.tags)
     policy = default_key_policy(caller.account) if command.policy is None else command.policy
-    locked_out = is_locked_out(policy, caller, key_arn(world.region, caller.account, command.key), 1)
-    if locked_out and not command.bypass_lockout_check:
-        raise lockout()
-    return KeyCreated(
+    event = KeyCreated(
         key=command.key,
         account=caller.account,
         spec=spec,
@@ -98,13 +101,19 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         fingerprint=command.fingerprint,
         public_key=command.public_key,
         bypassed_lockout_check=command.bypass_lockout_check,
-        locked_out=locked_out,
+        locked_out=False,
+        principals=principals_of(check_policy(policy, KEY), world),
     )
+    locked_out = is_locked_out(created(event, world.region, world.at), caller)
+    if locked_out and not command.bypass_lockout_check:
+        raise lockout()
+    return replace(event, locked_out=locked_out)
 
 
-def is_locked_out(policy: str, caller: Caller, arn: str, version: int) -> bool:
-    """Whether the caller could not call PutKeyPolicy under this policy. Raises MalformedPolicy, LimitExceeded."""
-    return not may_use(caller, "kms:PutKeyPolicy", compile_key_policy(policy, arn, version), arn).allowed
+def is_locked_out(key: Key, caller: Caller) -> bool:
+    """Whether the caller could not call PutKeyPolicy on the key as it would be, delegation to identity policies
+    included (developer guide, key-policy-default)."""
+    return not may(caller, "kms:PutKeyPolicy", key.resource).allowed
 
 
 def lockout() -> MalformedPolicy:

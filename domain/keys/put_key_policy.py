@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.access import Caller, Verdict
+from domain.access.caller import Caller
+from domain.access.verdict import Verdict
 from domain.errors import NoSuchPolicyName
+from domain.identities.principals import principals_of
 from domain.keys.change_key import on_own_key
 from domain.keys.create_key import is_locked_out, lockout
+from domain.keys.key import with_policy
 from domain.keys.states import require_state
+from domain.policy.check import check_policy
+from domain.policy.parse import KEY
 from domain.trail.events import PolicyReplaced
 from domain.world import World
 
@@ -36,18 +41,19 @@ def decide(command: PutKeyPolicy, caller: Caller, world: World) -> PolicyReplace
     Raises:
         KeyNotFound, InvalidKeyState: the key cannot take a policy now.
         NoSuchPolicyName: a key has one policy, named `default`.
-        MalformedPolicy: the document is not a key policy, or the caller could not call PutKeyPolicy again and did
-            not ask to bypass that check.
+        MalformedPolicy: the document is not a key policy, it names a principal that is not there, or the caller could
+            not call PutKeyPolicy again and did not ask to bypass that check.
         LimitExceeded: the document is longer than 32,768 bytes.
     """
     key = world.key(command.key, caller.account)
     require_state("PutKeyPolicy", key.arn, key.state)
     require_policy_name(command.name)
     version = key.policy_version + 1
-    locked_out = is_locked_out(command.policy, caller, key.arn, version)
+    principals = principals_of(check_policy(command.policy, KEY), world)
+    locked_out = is_locked_out(with_policy(key, command.policy, version, principals), caller)
     if locked_out and not command.bypass_lockout_check:
         raise lockout()
-    return PolicyReplaced(key.id, version, command.policy, command.bypass_lockout_check, locked_out)
+    return PolicyReplaced(key.id, version, command.policy, command.bypass_lockout_check, locked_out, principals)
 
 
 def require_policy_name(name: str) -> None:

@@ -31,6 +31,7 @@ def _table(text: str) -> dict[str, dict[State, str]]:
 #                                        Enabled Disabled PendingDeletion PendingImport
 TABLE = _table("""
     CreateAlias                          ok      ok       pending         ok
+    CreateGrant                          ok      disabled pending         import
     Decrypt                              ok      disabled pending         import
     DeleteAlias                          ok      ok       ok              ok
     DescribeKey                          ok      ok       ok              ok
@@ -42,9 +43,12 @@ TABLE = _table("""
     GetKeyPolicy                         ok      ok       ok              ok
     GetPublicKey                         ok      disabled pending         import
     ListAliases                          ok      ok       ok              ok
+    ListGrants                           ok      ok       ok              ok
     ListKeyPolicies                      ok      ok       ok              ok
     PutKeyPolicy                         ok      ok       ok              ok
     ReEncrypt                            ok      disabled pending         import
+    RetireGrant                          ok      ok       ok              ok
+    RevokeGrant                          ok      ok       ok              ok
     Sign                                 ok      disabled pending         import
     UpdateAlias                          ok      ok       pending         ok
     UpdateKeyDescription                 ok      ok       pending         ok

@@ -1,84 +1,208 @@
-"""A key policy compiled once per version: statements indexed by action, Deny first.
+"""A policy compiled once: statements indexed by action, Deny first.
 
-The resource of a key policy is the key that it belongs to, so Resource is settled here and costs nothing per call.
-Conditions are not evaluated yet: until they are, a statement that has one never allows, and denies if its effect is
-Deny. That errs on the side of refusing, whatever the condition says.
+The index is filled as actions are asked; a walk then sees the statements that speak of the action alone. The resource
+of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call. A condition
+that this program cannot read never lets anything through: its statement never allows, and denies if it is a Deny.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from domain.policy.glob import compile_glob
-from domain.policy.parse import Principals, Statement, parse_key_policy
+from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
+from domain.policy.glob import Matcher, compile_arn, compile_glob
+from domain.policy.parse import KEY, TRUST, Kind, Policy, Principals, Statement, parse_policy
+from domain.policy.variables import Context, is_constant, resolve, template
+
+DIRECT, ROLE, DELEGATED = 3, 2, 1
+"""How a Principal element means a caller: by its own name, by its role's, by its account's."""
+
+Names = Mapping[str, int]
+"""Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED)."""
+Who = Callable[[Names], int]
+Covers = Callable[[str, Context], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """The statement that decided: `policy` is the key's ARN, `version` counts its replacements, `index` from 0."""
+    """The statement that decided. `policy` is the key's ARN, a managed policy's, or an identity's with the inline
+    policy's name; `version` counts a key policy's replacements, is a managed policy's version id, or the position at
+    which an inline policy was put; `index` counts from 0; `via` is the group that lends the policy."""
 
+    kind: str
     policy: str
-    version: int
+    version: int | str
     sid: str
     index: int
+    via: str = ""
 
     def document(self) -> dict[str, str | int]:
-        return {"policy": self.policy, "version": self.version, "sid": self.sid, "index": self.index}
+        result = {"kind": self.kind, "policy": self.policy, "version": self.version, "sid": self.sid}
+        return result | {"index": self.index} | ({"via": self.via} if self.via else {})
 
 
-PrincipalTest = Callable[[Set[str]], bool]
-Row = tuple[PrincipalTest, Decider]
+KEY_POLICY = "key-policy"
+IDENTITY_POLICY = "identity-policy"
+BOUNDARY = "boundary"
+SESSION_POLICY = "session-policy"
+TRUST_POLICY = "trust-policy"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A compiled statement. `who` None: every caller; `covers` None: every resource; `tests` None: a condition that
+    cannot be read; `holds` None: no condition."""
+
+    by: Decider
+    statement: Statement
+    acts: Callable[[str], bool] | None
+    who: Who | None
+    covers: Covers | None
+    tests: tuple[Test, ...] | None
+    holds: Holds | None
+
+    @property
+    def denies(self) -> bool:
+        return self.statement.effect == "Deny"
+
+
+KeyRow = tuple[Who | None, Holds | None, Decider]
+Row = tuple[Covers | None, Holds | None, Decider]
+
+
+@dataclass(slots=True, eq=False)
 class CompiledPolicy:
-    """The statements that can have an effect on the key, by effect; and, filled as actions are asked, by action."""
+    """A resource's policy. `rules` are all of its statements; `rows` those that can have an effect, by action."""
 
-    denies: tuple[tuple[Callable[[str], bool], PrincipalTest, Decider], ...]
-    allows: tuple[tuple[Callable[[str], bool], PrincipalTest, Decider], ...]
-    by_action: dict[str, tuple[tuple[Row, ...], tuple[Row, ...]]] = field(default_factory=dict)
+    rules: tuple[Rule, ...]
+    by_action: dict[str, tuple[tuple[KeyRow, ...], tuple[KeyRow, ...]]] = field(default_factory=dict)
 
-    def rows(self, action: str) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    def rows(self, action: str) -> tuple[tuple[KeyRow, ...], tuple[KeyRow, ...]]:
         """(denying, allowing) statements that cover the action, in the document's order."""
         found = self.by_action.get(action)
         if found is None:
-            folded = action.lower()
+            denying, allowing = _speaking(self.rules, action)
             found = self.by_action[action] = (
-                tuple((who, by) for covers, who, by in self.denies if covers(folded)),
-                tuple((who, by) for covers, who, by in self.allows if covers(folded)),
+                tuple((rule.who, rule.holds, rule.by) for rule in denying),
+                tuple((rule.who, rule.holds, rule.by) for rule in allowing),
             )
         return found
 
 
+@dataclass(slots=True, eq=False)
+class Permissions:
+    """What an identity's policies say together (or its boundary, or its session's policies)."""
+
+    rules: tuple[Rule, ...]
+    by_action: dict[str, tuple[tuple[Row, ...], tuple[Row, ...]]] = field(default_factory=dict)
+
+    def rows(self, action: str) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+        found = self.by_action.get(action)
+        if found is None:
+            denying, allowing = _speaking(self.rules, action)
+            found = self.by_action[action] = (
+                tuple((rule.covers, rule.holds, rule.by) for rule in denying),
+                tuple((rule.covers, rule.holds, rule.by) for rule in allowing),
+            )
+        return found
+
+
+NO_PERMISSIONS = Permissions(())
+
+
+def _speaking(rules: Iterable[Rule], action: str) -> tuple[list[Rule], list[Rule]]:
+    folded = action.lower()
+    speaking = [rule for rule in rules if rule.acts is not None and rule.acts(folded)]
+    denying = [rule for rule in speaking if rule.denies]
+    return denying, [rule for rule in speaking if not rule.denies and rule.tests is not None]
+
+
 @lru_cache(maxsize=4096)  # most keys have the default policy; its text differs by account alone
-def _parsed(text: str) -> tuple[Statement, ...]:
-    return parse_key_policy(text).statements
+def _parsed(text: str, kind: Kind) -> Policy:
+    return parse_policy(text, kind)
 
 
-def compile_key_policy(text: str, key: str, version: int) -> CompiledPolicy:
-    """`key` is the ARN of the key that the policy belongs to. Raises what parse_key_policy raises."""
-    denies, allows = [], []
-    for statement in _parsed(text):
-        covers = _actions(statement)
-        if covers is None or not _covers_resource(statement, key):
-            continue
-        row = (covers, _principals(statement), Decider(key, version, statement.sid, statement.index))
-        if statement.effect == "Deny":
-            denies.append(row)
-        elif statement.condition is None:
-            allows.append(row)
-    return CompiledPolicy(tuple(denies), tuple(allows))
+def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str] | None = None) -> CompiledPolicy:
+    """`key` is the ARN of the key that the policy belongs to; `ids` the unique ids that its principals' ARNs meant when
+    it was put. Raises what parse_policy raises."""
+    policy = _parsed(text, KEY)
+    rules = []
+    for statement in policy.statements:
+        by = Decider(KEY_POLICY, key, version, statement.sid, statement.index)
+        rule = _rule(statement, by, policy.version, ids or {}, KEY)
+        on_key = rule.covers is None or rule.covers(key, {})
+        rules.append(rule if on_key else _without_effect(rule))
+    return CompiledPolicy(tuple(rules))
 
 
-def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, str]) -> CompiledPolicy:
+    """A role's trust policy: its resource is the role."""
+    policy = _parsed(text, TRUST)
+    return CompiledPolicy(
+        tuple(
+            _rule(
+                statement,
+                Decider(TRUST_POLICY, role, version, statement.sid, statement.index),
+                policy.version,
+                ids,
+                TRUST,
+            )
+            for statement in policy.statements
+        )
+    )
+
+
+def compile_identity_policy(
+    text: str, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+) -> tuple[Rule, ...]:
+    """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
+    policy = _parsed(text, kind)
+    return tuple(
+        _rule(statement, Decider(by, name, version, statement.sid, statement.index, via), policy.version, {}, kind)
+        for statement in policy.statements
+    )
+
+
+def _without_effect(rule: Rule) -> Rule:
+    return Rule(rule.by, rule.statement, None, rule.who, rule.covers, rule.tests, rule.holds)
+
+
+def _rule(statement: Statement, by: Decider, version: str, ids: Mapping[str, str], kind: Kind) -> Rule:
+    try:
+        tests: tuple[Test, ...] | None = compile_condition(statement.condition or {}, version)
+    except (UnknownOperator, BadValue):
+        tests = None
+    return Rule(
+        by=by,
+        statement=statement,
+        acts=_actions(statement),
+        who=_who(statement, ids),
+        covers=_resources(statement, version) if kind.resource else None,
+        tests=tests,
+        holds=_all(tests) if tests else None,
+    )
+
+
+def _all(tests: Sequence[Test]) -> Holds:
+    if len(tests) == 1:
+        return tests[0].holds
+    if len(tests) == 2:
+        first, second = tests[0].holds, tests[1].holds
+        return lambda context: first(context) and second(context)
+    holds = tuple(test.holds for test in tests)
+    return lambda context: all(each(context) for each in holds)
+
+
+@lru_cache(maxsize=4096)
+def _any_of(patterns: tuple[str, ...]) -> Matcher:
     # Action names and their prefix are case-insensitive (rule 20): both sides are folded.
     matchers = tuple(compile_glob(pattern.lower()) for pattern in patterns)
     return lambda action: any(matches(action) for matches in matchers)
 
 
-def _actions(statement: Statement) -> Callable[[str], bool] | None:
+def _actions(statement: Statement) -> Matcher | None:
     if statement.action is not None:
         return _any_of(statement.action)
     if statement.not_action is not None:
@@ -87,27 +211,79 @@ def _actions(statement: Statement) -> Callable[[str], bool] | None:
     return None  # without Action a statement has no effect (rule 9)
 
 
-def _covers_resource(statement: Statement, key: str) -> bool:
+def _never(resource: str, context: Context) -> bool:
+    return False
+
+
+def _resources(statement: Statement, version: str) -> Covers | None:
     if statement.resource is not None:
-        return any(compile_glob(pattern)(key) for pattern in statement.resource)
+        return None if "*" in statement.resource else _any_resource(statement.resource, version)
     if statement.not_resource is not None:
-        return not any(compile_glob(pattern)(key) for pattern in statement.not_resource)
-    return False  # without Resource a statement has no effect (rule 9)
+        excluded = _any_resource(statement.not_resource, version)
+        return lambda resource, context: not excluded(resource, context)
+    return _never  # without Resource a statement has no effect (rule 9)
 
 
-def _principals(statement: Statement) -> PrincipalTest:
+def _any_resource(patterns: Sequence[str], version: str) -> Covers:
+    templates = [template(pattern, version) for pattern in patterns]
+    constant = [compile_resource(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
+    open_ones = [parts for parts in templates if not is_constant(parts)]
+    if not open_ones and len(constant) == 1:
+        only = constant[0]
+        return lambda resource, context: only(resource)
+
+    def covers(resource: str, context: Context) -> bool:
+        if any(matches(resource) for matches in constant):
+            return True
+        return any(
+            compile_resource(found)(resource) for parts in open_ones if (found := resolve(parts, context)) is not None
+        )
+
+    return covers
+
+
+def compile_resource(parts: Sequence[tuple[str, bool]]) -> Matcher:
+    if len(parts) == 1 and parts[0][1]:
+        text = parts[0][0]
+        if text == "*":
+            return lambda resource: True
+        if "*" not in text and "?" not in text:
+            return text.__eq__
+    return compile_arn(parts)
+
+
+def _who(statement: Statement, ids: Mapping[str, str]) -> Who | None:
     if statement.principal is not None:
-        return _named(statement.principal)
-    assert statement.not_principal is not None, "the parser wants one of the two"
-    named = _named(statement.not_principal)
-    return lambda names: not named(names)
+        return _named(statement.principal, ids)
+    if statement.not_principal is None:
+        return None
+    return _not_named(statement.not_principal, ids, statement.effect)
 
 
-def _named(principals: Principals) -> PrincipalTest:
+def _meant(principals: Principals, ids: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(ids.get(name, name) for name in principals.names)
+
+
+def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
     if principals.anyone:
-        return lambda names: True
-    aws = principals.aws
-    if len(aws) == 1:
-        (only,) = aws
-        return lambda names: only in names
-    return lambda names: not aws.isdisjoint(names)
+        return None
+    meant = _meant(principals, ids)
+    if len(meant) == 1:
+        (only,) = meant
+        return lambda names: names.get(only, 0)
+    return lambda names: max((how for name, how in names.items() if name in meant), default=0)
+
+
+def _listed(names: Names, meant: frozenset[str]) -> set[int]:
+    return {how for name, how in names.items() if name in meant}
+
+
+def _not_named(principals: Principals, ids: Mapping[str, str], effect: str) -> Who:
+    """Source: IAM user guide, reference_policies_elements_notprincipal: a Deny spares only those of whom every name is
+    listed, the account's and the role's too."""
+    meant = _meant(principals, ids)
+    if principals.anyone:
+        return lambda names: 0
+    if effect == "Deny":
+        return lambda names: 0 if _listed(names, meant) == set(names.values()) else DIRECT
+    return lambda names: 0 if _listed(names, meant) else DIRECT

@@ -1,52 +1,138 @@
 """`*` and `?` as IAM has them, matched without backtracking (rule 30 of the policy rules).
 
 A pattern is cut at its stars. The first and last piece are anchored, each piece between is taken at its first place
-after the one before: leftmost is always at least as good as any later place, so nothing is ever tried again and the
-time is at most pattern times text.
+after the one before: leftmost is always at least as good as any later place, so nothing is ever tried again. A piece
+with `?` in it is a regular expression without a quantifier, which has nothing to backtrack either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 Matcher = Callable[[str], bool]
+STAR, ANY = "*", "?"
 
 
 def compile_glob(pattern: str) -> Matcher:
     """A predicate that is true of the texts that the pattern covers. Case matters; fold both where it should not."""
-    if "*" not in pattern and "?" not in pattern:
+    if STAR not in pattern and ANY not in pattern:
         return pattern.__eq__
-    if pattern == "*":
-        return lambda text: True
-    pieces = pattern.split("*")
+    return compile_parts([(pattern, True)])
+
+
+def compile_parts(parts: Iterable[tuple[str, bool]]) -> Matcher:
+    """The same of a pattern in parts: (text, whether `*` and `?` in it are wildcards). A policy variable's are not."""
+    pieces: list[_Piece] = [[]]
+    for text, wild in parts:
+        for character in text:
+            if wild and character == STAR:
+                pieces.append([])
+            elif wild and character == ANY:
+                pieces[-1].append(None)
+            else:
+                pieces[-1].append(character)
     if len(pieces) == 1:
-        return lambda text: len(text) == len(pattern) and _fits(pattern, text, 0)
-    first, *middle, last = pieces
-    middle = [piece for piece in middle if piece]
-    shortest = len(first) + sum(map(len, middle)) + len(last)
+        return _whole(pieces[0])
+    first, last = pieces[0], pieces[-1]
+    middle = [piece for piece in pieces[1:-1] if piece]
+    if not first and not last and not middle:
+        return _anything
+    return _anchored(first, middle, last)
+
+
+_Piece = list[str | None]
+_Find = Callable[[str, int, int], int]
+"""(text, start, end) -> the first place of a piece, or -1."""
+
+
+def _anything(text: str) -> bool:
+    return True
+
+
+def _text(piece: Sequence[str | None]) -> str | None:
+    """The piece as a string; None where it has a `?`."""
+    return None if None in piece else "".join(character for character in piece if character is not None)
+
+
+def _expression(piece: Sequence[str | None]) -> re.Pattern[str]:
+    return re.compile("".join("." if each is None else re.escape(each) for each in piece), re.DOTALL)
+
+
+def _whole(piece: _Piece) -> Matcher:
+    text = _text(piece)
+    if text is not None:
+        return text.__eq__
+    fits = _expression(piece).fullmatch
+    return lambda candidate: fits(candidate) is not None
+
+
+def _fits_at(piece: _Piece) -> Callable[[str, int], bool]:
+    text = _text(piece)
+    if text is not None:
+        return lambda candidate, at: candidate.startswith(text, at)
+    match = _expression(piece).match
+    return lambda candidate, at: match(candidate, at) is not None
+
+
+def _finds(piece: _Piece) -> _Find:
+    text = _text(piece)
+    if text is not None:
+        return lambda candidate, start, end: candidate.find(text, start, end)
+    search = _expression(piece).search
+
+    def find(candidate: str, start: int, end: int) -> int:
+        found = search(candidate, start, end)
+        return -1 if found is None else found.start()
+
+    return find
+
+
+def _anchored(first: _Piece, middle: list[_Piece], last: _Piece) -> Matcher:
+    begins, ends = _fits_at(first), _fits_at(last)
+    inner = [(_finds(piece), len(piece)) for piece in middle]
+    before, after = len(first), len(last)
+    shortest = before + after + sum(size for _, size in inner)
 
     def matches(text: str) -> bool:
-        end = len(text) - len(last)
-        if len(text) < shortest or not _fits(first, text, 0) or not _fits(last, text, end):
+        end = len(text) - after
+        if len(text) < shortest or not begins(text, 0) or not ends(text, end):
             return False
-        at = len(first)
-        for piece in middle:
-            at = _find(piece, text, at, end)
+        at = before
+        for find, size in inner:
+            at = find(text, at, end)
             if at < 0:
                 return False
-            at += len(piece)
+            at += size
         return True
 
     return matches
 
 
-def _fits(piece: str, text: str, at: int) -> bool:
-    if "?" not in piece:
-        return text.startswith(piece, at)
-    return all(p in ("?", t) for p, t in zip(piece, text[at : at + len(piece)], strict=True))
+ARN_PARTS = 6
 
 
-def _find(piece: str, text: str, start: int, end: int) -> int:
-    if "?" not in piece:
-        return text.find(piece, start, end)
-    return next((at for at in range(start, end - len(piece) + 1) if _fits(piece, text, at)), -1)
+def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
+    """ArnLike and the Resource element: each of the six components between colons is matched by itself (rule 19).
+
+    A pattern of fewer components whose last ends with `*` covers what follows, colons too (IAM user guide,
+    reference_arns: "it can expand to match beyond the colon boundaries").
+    """
+    components: list[list[tuple[str, bool]]] = [[]]
+    for text, wild in parts:
+        # A colon in a variable's value separates nothing: the value stays within its component.
+        cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
+        components[-1].append((cuts[0], wild))
+        components.extend([(cut, wild)] for cut in cuts[1:])
+    matchers = [compile_parts(component) for component in components]
+    if len(matchers) == ARN_PARTS:
+        return lambda text: _components(matchers, text.split(":", ARN_PARTS - 1))
+    text, wild = components[-1][-1]
+    if not (wild and text.endswith(STAR)):
+        return lambda text: False
+    count = len(matchers)
+    return lambda text: _components(matchers, text.split(":", count - 1))
+
+
+def _components(matchers: Sequence[Matcher], found: Sequence[str]) -> bool:
+    return len(found) == len(matchers) and all(matches(each) for matches, each in zip(matchers, found, strict=True))

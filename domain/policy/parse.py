@@ -1,7 +1,8 @@
-"""The text of a key policy to its statements, or MalformedPolicy with the JSON path of the fault.
+"""The text of a policy to its statements, or MalformedPolicy with AWS's message and the JSON path of the fault.
 
 Source: IAM user guide, reference_policies_grammar and reference_policies_elements; KMS developer guide,
-key-policy-overview (a statement without Action or Resource is accepted and has no effect; policy rule 9).
+key-policy-overview (a statement without Action or Resource is accepted and has no effect; policy rule 9). What may be
+put into force is narrower than what can be read: `check.py` has that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,25 @@ from typing import Any
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
 from domain.errors import LimitExceeded, MalformedPolicy
 
-MAX_BYTES = 32_768
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a kind of policy must have and may not have. `most` is in bytes; `open_elements`: Action or Resource may be
+    left out (and the statement then has no effect)."""
+
+    name: str
+    most: int
+    principal: bool
+    resource: bool
+    open_elements: bool = False
+
+
+KEY = Kind("key policy", 32_768, principal=True, resource=True, open_elements=True)
+MANAGED = Kind("managed policy", 6_144, principal=False, resource=True)
+INLINE = Kind("inline policy", 10_240, principal=False, resource=True)
+SESSION = Kind("session policy", 2_048, principal=False, resource=True)
+TRUST = Kind("trust policy", 8_192, principal=True, resource=False)
+
 VERSIONS = ("2012-10-17", "2008-10-17")
 POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 STATEMENT_ELEMENTS = frozenset(
@@ -34,19 +53,20 @@ STATEMENT_ELEMENTS = frozenset(
 PRINCIPAL_TYPES = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 ANYONE = "*"
 _SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|\*")
-_UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
+UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
 _ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
-_IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user|group)/[^*?]+")
+_IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user)/[^*?]+")
+_RESOURCE = re.compile(r"\*|arn:.*|\$\{.*", re.DOTALL)
 MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """Principal or NotPrincipal: by type, in the canonical form (an account id becomes its root ARN; rule 3)."""
+    """Principal or NotPrincipal, each in the canonical form: an account id becomes its root ARN (rule 3), a service
+    `Service:name`. `anyone`: `*` is among them."""
 
     anyone: bool
-    aws: frozenset[str] = frozenset()
-    others: frozenset[tuple[str, str]] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +92,10 @@ class Policy:
     statements: tuple[Statement, ...]
 
 
-def parse_key_policy(text: str) -> Policy:
-    """Raises MalformedPolicy (with the path of the fault) and LimitExceeded (over 32,768 bytes)."""
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise LimitExceeded(f"The key policy is longer than {MAX_BYTES} bytes.")
+def parse_policy(text: str, kind: Kind) -> Policy:
+    """Raises MalformedPolicy (with the path of the fault) and LimitExceeded (longer than its kind may be)."""
+    if len(text.encode("utf-8", "surrogatepass")) > kind.most:
+        raise LimitExceeded(f"The {kind.name} is longer than {kind.most} bytes.")
     document = _json(text)
     if not isinstance(document, dict):
         raise _fault("$", "a policy is a JSON object")
@@ -93,7 +113,7 @@ def parse_key_policy(text: str) -> Policy:
         statements = [statements]
     if not isinstance(statements, list) or not statements:
         raise _fault("$.Statement", "a policy has at least one statement")
-    parsed = tuple(_statement(index, statement) for index, statement in enumerate(statements))
+    parsed = tuple(_statement(index, statement, kind) for index, statement in enumerate(statements))
     seen: set[str] = set()
     for statement in parsed:
         if statement.sid and statement.sid in seen:
@@ -140,7 +160,7 @@ def _known(element: dict[str, Any], names: frozenset[str], path: str) -> None:
             raise _fault(path, f"{name!r} is no element of a policy here (element names are case-sensitive)")
 
 
-def _statement(index: int, statement: Any) -> Statement:
+def _statement(index: int, statement: Any, kind: Kind) -> Statement:
     path = f"$.Statement[{index}]"
     if not isinstance(statement, dict):
         raise _fault(path, "a statement is a JSON object")
@@ -153,8 +173,7 @@ def _statement(index: int, statement: Any) -> Statement:
         raise _fault(f"{path}.Sid", "the Sid is a string")
     if statement.get("Effect") not in ("Allow", "Deny"):
         raise _fault(f"{path}.Effect", "the effect is Allow or Deny")
-    if "Principal" not in statement and "NotPrincipal" not in statement:
-        raise _fault(path, "a statement of a key policy has a Principal")
+    _require_elements(statement, kind, path)
     return Statement(
         index=index,
         sid=sid,
@@ -163,10 +182,29 @@ def _statement(index: int, statement: Any) -> Statement:
         not_principal=_principals(statement.get("NotPrincipal"), f"{path}.NotPrincipal"),
         action=_actions(statement, "Action", path),
         not_action=_actions(statement, "NotAction", path),
-        resource=_strings(statement, "Resource", path),
-        not_resource=_strings(statement, "NotResource", path),
+        resource=_resources(statement, "Resource", path, kind),
+        not_resource=_resources(statement, "NotResource", path, kind),
         condition=_condition(statement, path),
     )
+
+
+def _require_elements(statement: dict[str, Any], kind: Kind, path: str) -> None:
+    """What the kind of policy wants and forbids, in the words of AWS."""
+    has = {name: name in statement or f"Not{name}" in statement for name in ("Principal", "Action", "Resource")}
+    if kind.principal and not has["Principal"]:
+        raise _said(f"A statement of a {kind.name} has a Principal.", path)
+    if has["Principal"] and not kind.principal:
+        raise _said("Policy document should not specify a principal.", path)
+    if not kind.open_elements and not has["Action"]:
+        raise _said("Policy statement must contain actions.", path)
+    if kind.resource and not kind.open_elements and not has["Resource"]:
+        raise _said("Policy statement must contain resources.", path)
+    if has["Resource"] and not kind.resource:
+        raise _said("Has prohibited field Resource.", path)
+
+
+def _said(words: str, path: str) -> MalformedPolicy:
+    return MalformedPolicy(f"{words} ({path})")
 
 
 def _strings(holder: dict[str, Any], name: str, path: str) -> tuple[str, ...] | None:
@@ -187,6 +225,15 @@ def _actions(statement: dict[str, Any], name: str, path: str) -> tuple[str, ...]
     return actions
 
 
+def _resources(statement: dict[str, Any], name: str, path: str, kind: Kind) -> tuple[str, ...] | None:
+    resources = _strings(statement, name, path)
+    if not kind.open_elements:
+        for resource in resources or ():
+            if not _RESOURCE.fullmatch(resource):
+                raise _said(f'Resource {resource} must be in ARN format or "*".', f"{path}.{name}")
+    return resources
+
+
 def _principals(value: Any, path: str) -> Principals | None:
     if value is None:
         return None
@@ -195,41 +242,45 @@ def _principals(value: Any, path: str) -> Principals | None:
     if not isinstance(value, dict) or not value:
         raise _fault(path, 'a principal is "*" or an object such as {"AWS": ...}')
     _known(value, PRINCIPAL_TYPES, path)
-    aws: set[str] = set()
-    others: set[tuple[str, str]] = set()
+    names: set[str] = set()
     for kind in value:
         for name in _strings(value, kind, path) or ():
             if kind == "AWS":
-                aws.add(_aws_principal(name))
+                names.add(_aws_principal(name, f"{path}.AWS"))
             elif kind == "Service" and not _SERVICE.fullmatch(name):
-                raise _invalid_principals()
+                raise invalid_principals(f"{path}.Service")
             else:
-                others.add((kind, name))
-    if not aws and not others:
-        raise _invalid_principals()
-    return Principals(ANYONE in aws, frozenset(aws - {ANYONE}), frozenset(others))
+                names.add(f"{kind}:{name}")
+    if not names:
+        raise invalid_principals(path)
+    return Principals(ANYONE in names, frozenset(names - {ANYONE}))
 
 
-def _invalid_principals() -> MalformedPolicy:
-    return MalformedPolicy("Policy contains a statement with one or more invalid principals.")
+def invalid_principals(path: str) -> MalformedPolicy:
+    return _said("Policy contains a statement with one or more invalid principals.", path)
 
 
-def _aws_principal(name: str) -> str:
+def _aws_principal(name: str, path: str) -> str:
     """The canonical form: `*`, an IAM or STS ARN without wildcards (rule 10), or a unique id."""
-    if name == ANYONE or _UNIQUE_ID.fullmatch(name):
+    if name == ANYONE or UNIQUE_ID.fullmatch(name):
         return name
     if ACCOUNT_ID.fullmatch(name):
         return root_arn(name)
-    arn = parse_arn(name)
-    if (
-        arn is None
-        or arn.service not in ("iam", "sts")
-        or arn.region
-        or not ACCOUNT_ID.fullmatch(arn.account)
-        or not _IAM_RESOURCE.fullmatch(arn.resource)
-    ):
-        raise _invalid_principals()
+    if not is_principal(name):
+        raise invalid_principals(path)
     return name
+
+
+def is_principal(name: str) -> bool:
+    """Whether it is the ARN of an account's root, a user, a role or a session."""
+    arn = parse_arn(name)
+    return (
+        arn is not None
+        and arn.service in ("iam", "sts")
+        and not arn.region
+        and ACCOUNT_ID.fullmatch(arn.account) is not None
+        and _IAM_RESOURCE.fullmatch(arn.resource) is not None
+    )
 
 
 def _condition(statement: dict[str, Any], path: str) -> Mapping[str, Mapping[str, tuple[str, ...]]] | None:

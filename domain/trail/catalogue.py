@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.trail import events
+from domain.trail import identity_events as identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,52 @@ _ROWS = (
     EventType("account.created", 1, events.AccountCreated, "account {account} created"),
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created"),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled"),
-    EventType("key.created", 1, events.KeyCreated, "{spec} key created for {usage}"),
+    EventType("key.created", 2, events.KeyCreated, "{spec} key created for {usage}"),
     EventType("key.enabled", 1, events.KeyEnabled, "key enabled"),
     EventType("key.disabled", 1, events.KeyDisabled, "key disabled"),
     EventType("key.described", 1, events.KeyDescribed, "description set to {description!r}"),
-    EventType("key.policy-replaced", 1, events.PolicyReplaced, "policy replaced by version {version}"),
+    EventType("key.policy-replaced", 2, events.PolicyReplaced, "policy replaced by version {version}"),
+    EventType("grant.created", 1, events.GrantCreated, "grant {grant} for {grantee}: {operations}"),
+    EventType("grant.found", 1, events.GrantFound, "grant {grant} was there already"),
+    EventType("grant.revoked", 1, events.GrantRevoked, "grant {grant} revoked"),
+    EventType("grant.retired", 1, events.GrantRetired, "grant {grant} retired"),
     EventType("alias.created", 1, events.AliasCreated, "{alias} created"),
     EventType("alias.moved", 1, events.AliasMoved, "{alias} moved from key {previous_key}"),
     EventType("alias.deleted", 1, events.AliasDeleted, "{alias} deleted"),
+    EventType("user.created", 1, identities.UserCreated, "user {name} created"),
+    EventType("group.created", 1, identities.GroupCreated, "group {name} created"),
+    EventType("role.created", 1, identities.RoleCreated, "role {name} created"),
+    EventType("identity.moved", 1, identities.IdentityMoved, "{kind} {id} is now {path}{name}"),
+    EventType("identity.deleted", 1, identities.IdentityDeleted, "{kind} {name} deleted"),
+    EventType(
+        "user.access-key-created", 1, identities.UserAccessKeyCreated, "access key {access_key} of user {id} created"
+    ),
+    EventType(
+        "user.access-key-changed", 1, identities.UserAccessKeyChanged, "access key {access_key} of user {id}: {status}"
+    ),
+    EventType(
+        "user.access-key-deleted", 1, identities.UserAccessKeyDeleted, "access key {access_key} of user {id} deleted"
+    ),
+    EventType("group.member-added", 1, identities.MemberAdded, "user {user} joined group {group}"),
+    EventType("group.member-removed", 1, identities.MemberRemoved, "user {user} left group {group}"),
+    EventType("role.described", 1, identities.RoleDescribed, "role {id}: {description!r}, sessions of {max_session} s"),
+    EventType(
+        "role.trust-replaced", 1, identities.TrustReplaced, "trust policy of role {id} replaced by version {version}"
+    ),
+    EventType("identity.policy-put", 1, identities.InlinePolicyPut, "inline policy {policy} of {kind} {id} put"),
+    EventType(
+        "identity.policy-deleted", 1, identities.InlinePolicyDeleted, "inline policy {policy} of {kind} {id} deleted"
+    ),
+    EventType("identity.policy-attached", 1, identities.PolicyAttached, "{policy} attached to {kind} {id}"),
+    EventType("identity.policy-detached", 1, identities.PolicyDetached, "{policy} detached from {kind} {id}"),
+    EventType("identity.boundary-set", 1, identities.BoundarySet, "boundary of {kind} {id}: {policy}"),
+    EventType("identity.tagged", 1, identities.IdentityTagged, "{kind} {id} tagged"),
+    EventType("identity.untagged", 1, identities.IdentityUntagged, "{kind} {id} untagged"),
+    EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created"),
+    EventType("policy.version-created", 1, identities.PolicyVersionCreated, "version {version} of policy {id} created"),
+    EventType("policy.default-set", 1, identities.DefaultVersionSet, "policy {id} is {version} now"),
+    EventType("policy.version-deleted", 1, identities.PolicyVersionDeleted, "version {version} of policy {id} deleted"),
+    EventType("policy.deleted", 1, identities.ManagedPolicyDeleted, "managed policy {name} deleted"),
 )
 
 CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}

@@ -115,4 +115,5 @@ def decision_from(document: Document) -> Decision:
         document["error"],
         tuple(document["resources"]),
         document["inputs"],
+        document.get("kind", ""),
     )

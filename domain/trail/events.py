@@ -1,11 +1,11 @@
-"""The events: what can happen to accounts, keys, policies and aliases. Wire names stand in catalogue.py.
+"""The events: what can happen to accounts, keys, policies, grants and aliases. Wire names stand in catalogue.py.
 
 Every field is plain JSON, so that a record says the same in any language. A field's meaning is in the docstring.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -63,7 +63,8 @@ class KeyCreated:
 
     `material` is the vault's id of the sealed material, `fingerprint` its SHA-256 under a domain label, in hex;
     `public_key` is DER SubjectPublicKeyInfo in base64, "" for symmetric keys. `policy` is the text that was given,
-    or the documented default. `locked_out`: the creator may not call PutKeyPolicy (and bypassed the check).
+    or the documented default; `principals` gives the unique id that each hosted principal's ARN in it meant then.
+    `locked_out`: the creator may not call PutKeyPolicy (and bypassed the check).
     """
 
     key: str
@@ -79,6 +80,7 @@ class KeyCreated:
     public_key: str
     bypassed_lockout_check: bool
     locked_out: bool
+    principals: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class KeyDescribed:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReplaced:
-    """The key policy was replaced whole. `version` counts from 1, the policy that the key was made with.
+    """The key policy was replaced whole. `version` counts from 1, the policy that the key was made with; `principals`
+    gives the unique id that each hosted principal's ARN in it meant then.
 
     `locked_out`: whoever put it may not call PutKeyPolicy under it; that takes `bypassed_lockout_check`.
     """
@@ -111,6 +114,51 @@ class PolicyReplaced:
     policy: str
     bypassed_lockout_check: bool
     locked_out: bool
+    principals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCreated:
+    """`grantee` and `retiring` ("" for none) are as given, an ARN or a service's name; `*_id` is what they mean: the
+    unique id of a principal hosted here, else the same. `parent` is the grant that allowed this one, "" for a policy.
+    `constraints` as in the API; `issuer` the caller's ARN, `issued_by` its account."""
+
+    key: str
+    grant: str
+    name: str
+    grantee: str
+    grantee_id: str
+    retiring: str
+    retiring_id: str
+    operations: Sequence[str]
+    constraints: Mapping[str, Mapping[str, str] | str]
+    issued_by: str
+    issuer: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFound:
+    """A CreateGrant with the name and parameters of a grant that is there: nothing changed, its id is the answer."""
+
+    key: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRevoked:
+    """Ended by who may revoke on the key."""
+
+    key: str
+    grant: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRetired:
+    """Ended by who the grant itself says may retire it."""
+
+    key: str
+    grant: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class Call:
     """One request, with secrets left out of `parameters`.
 
     `invocation` identifies a client's retries of one call: access key, `amz-sdk-invocation-id` and body hash.
+    `session` is the temporary credentials' own part (its policy and tags included), None for an access key of one's
+    own; `secure`: it came by TLS.
     """
 
     id: str
@@ -30,9 +32,12 @@ class Call:
     operation: str
     parameters: Document
     invocation: str = ""
+    session: Document | None = None
+    secure: bool = False
 
     def document(self) -> dict[str, JSON]:
-        return {
+        """What is not there is left out, so that records of before read and write the same."""
+        result: dict[str, JSON] = {
             "id": self.id,
             "access_key": self.access_key,
             "principal": self.principal,
@@ -43,6 +48,11 @@ class Call:
             "parameters": self.parameters,
             "invocation": self.invocation,
         }
+        if self.session is not None:
+            result["session"] = self.session
+        if self.secure:
+            result["secure"] = True
+        return result
 
 
 ALLOWED = "allowed"
@@ -54,9 +64,13 @@ class Decision:
     """What was answered and what decided it.
 
     `reasons` has one entry for each permission that was asked: `{"action", "resource", "effect", "by": {...}}`,
-    where `by` is a statement (`policy`, `version`, `sid`, `index`) or a rule (`rule`). `error` is the refusal's
-    kind and message, None where the call was carried out; access may be allowed and the call refused all the same,
-    because of the key's state for instance.
+    where `by` has its `kind` and is a statement (`policy`, `version`, `sid`, `index`), a grant (`grant`, `position`) or
+    a rule (`rule`); `delegation` is the statement that let an identity policy decide, `near` the one condition that
+    kept one statement from allowing. `kind` says what decided the call. `error` is the refusal's kind and message,
+    None where the call was carried out; access may be allowed and the call refused all the same, because of the key's
+    state for instance. `inputs` holds what the evaluator could read: `evaluator`, its version; `context`, every
+    condition key of caller and request; `resources`, by ARN, those of each resource; `asked`, by ARN, what the request
+    says of one resource alone; `encryption_context`, with its case.
     """
 
     effect: str
@@ -64,15 +78,19 @@ class Decision:
     error: Document | None = None
     resources: tuple[str, ...] = ()
     inputs: Document = field(default_factory=dict)
+    kind: str = ""
 
     def document(self) -> dict[str, JSON]:
-        return {
+        result: dict[str, JSON] = {
             "effect": self.effect,
             "reasons": list(self.reasons),
             "error": self.error,
             "resources": list(self.resources),
             "inputs": self.inputs,
         }
+        if self.kind:
+            result["kind"] = self.kind
+        return result
 
 
 @dataclass(frozen=True, slots=True)

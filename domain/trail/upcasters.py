@@ -1,6 +1,6 @@
 """Old versions of event types become new ones here, dict to dict, one step at a time.
 
-A row turns `name.vN` into `name.vN+1`. Nothing has been superseded yet; a golden file in `tests/golden` stands for
+A row turns `name.vN` into `name.vN+1`. A golden file in `tests/golden` stands for
 every version of every type, forever, and a test reads each through this table.
 """
 
@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {}
+
+def _without_principals(data: dict[str, Any]) -> dict[str, Any]:
+    """There were no identities then but roots, whose ARN has no unique id."""
+    return {**data, "principals": {}}
+
+
+UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "key.created.v1": ("key.created.v2", _without_principals),
+    "key.policy-replaced.v1": ("key.policy-replaced.v2", _without_principals),
+}
 
 
 def upcast(name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:

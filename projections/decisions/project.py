@@ -26,6 +26,8 @@ COLUMNS = (
     "key_id",
     "resources",
     "owners",
+    "kind",
+    "decided_by",
     "policy_version",
     "sid",
     "statement",
@@ -89,7 +91,9 @@ def row(entry: Entry) -> Row:
         _key_id(resources),
         resources,
         _owners(call["account"], resources),
-        by.get("version"),
+        decision.get("kind") or by.get("kind"),
+        by.get("policy") or by.get("grant"),
+        None if by.get("version") is None else str(by["version"]),
         by.get("sid"),
         by.get("index"),
         by.get("rule"),
@@ -136,7 +140,9 @@ def _owners(account: str, resources: list[str]) -> list[str]:
     """The accounts that may read of this call: the caller's, and those of what it concerned."""
     owners = {account}
     for resource in resources:
-        owners.add(resource.split(":", 5)[4])
+        parts = resource.split(":", 5)
+        if len(parts) == 6:
+            owners.add(parts[4])
     return sorted(owners)
 
 

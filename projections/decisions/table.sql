@@ -16,7 +16,10 @@ CREATE TABLE decisions (
     key_id text,
     resources text[] NOT NULL,
     owners text[] NOT NULL,
-    policy_version int,
+    -- what decided, in a word; the policy or grant; and the policy's version (of an inline policy, its position)
+    kind text,
+    decided_by text,
+    policy_version text,
     sid text,
     statement int,
     rule text,

@@ -14,17 +14,19 @@ import orjson
 
 from domain.aliases.alias import Alias
 from domain.crypto.specs import SPECS
+from domain.grants.grant import Grant
 from domain.identities.account import Account
-from domain.keys.key import Key
+from domain.keys.key import NOWHERE, Key, with_resource
 from domain.keys.states import State
 from domain.policy.compile import compile_key_policy
 from domain.ports import OutOfRange, Topic
 from domain.trail.chain import Chain, digest
 from domain.trail.reading import Fold
 from domain.world import Answered, World
+from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.postgres import LOST, Pool
 
-VERSION = 1
+VERSION = 2
 KEEP = 3
 
 _TABLE = """
@@ -57,6 +59,8 @@ def encode(fold: Fold) -> bytes:
             {"id": each.id, "created": each.created, "access_keys": dict(each.access_keys)}
             for each in world.accounts.values()
         ],
+        "directory": directory_document(world.directory),
+        "grants": [_grant_document(grant) for held in world.grants.values() for grant in held.values()],
         "keys": [_key_document(key) for key in world.all_keys()],
         "aliases": [asdict(alias) for alias in world.aliases.values()],
         "materials": sorted(world.materials),
@@ -85,13 +89,19 @@ def _key_document(key: Key) -> dict[str, Any]:
         "tags": dict(key.tags),
         "policy_text": key.policy_text,
         "policy_version": key.policy_version,
+        "principals": dict(key.principals),
     }
 
 
+def _grant_document(grant: Grant) -> dict[str, Any]:
+    return asdict(grant) | {"operations": sorted(grant.operations)}
+
+
 def _key(document: dict[str, Any]) -> Key:
-    policy = compile_key_policy(document["policy_text"], document["arn"], document["policy_version"])
+    version, principals = document["policy_version"], document["principals"]
+    policy = compile_key_policy(document["policy_text"], document["arn"], version, principals)
     spec, state = SPECS[document["spec"]], State(document["state"])
-    return Key(**{**document, "spec": spec, "state": state}, policy=policy)
+    return with_resource(Key(**{**document, "spec": spec, "state": state}, policy=policy, resource=NOWHERE))
 
 
 def decode(body: bytes, position: int, head: str) -> Fold:
@@ -107,8 +117,11 @@ def decode(body: bytes, position: int, head: str) -> Fold:
     for account in document["accounts"]:
         world.accounts[account["id"]] = Account(**account)
         world.access_keys.update(dict.fromkeys(account["access_keys"], account["id"]))
+    world.directory = directory_from(document["directory"])
     for key in document["keys"]:
         world.add_key(_key(key))
+    for grant in document["grants"]:
+        world.add_grant(Grant(**{**grant, "operations": frozenset(grant["operations"])}))
     for alias in document["aliases"]:
         world.add_alias(Alias(**alias))
     world.materials.update(document["materials"])
@@ -137,8 +150,9 @@ async def save(pool: Pool, fold: Fold) -> None:
         )
 
 
-async def restore(pool: Pool, log: Topic) -> Fold:
-    """The newest snapshot that fits the log, or an empty fold where there is none."""
+async def restore(pool: Pool, log: Topic, before: tuple[int, int | None] | None = None) -> Fold:
+    """The newest snapshot that fits the log, or an empty fold where there is none. `before`: at most this position and
+    this time (None: any)."""
     try:
         rows = await pool.fetch(
             "SELECT position, digest, body FROM present.snapshots WHERE version = $1 ORDER BY position DESC",
@@ -147,8 +161,12 @@ async def restore(pool: Pool, log: Topic) -> Fold:
     except LOST:
         return Fold()  # slower, and just as right
     for row in rows:
+        if before is not None and row["position"] > before[0]:
+            continue
         if await _fits(log, row["position"], row["digest"]):
-            return decode(row["body"], row["position"], row["digest"])
+            fold = decode(row["body"], row["position"], row["digest"])
+            if before is None or before[1] is None or fold.world.at <= before[1]:
+                return fold
     return Fold()
 
 

@@ -23,10 +23,11 @@ from services.api.app import App
 from services.api.audit import Audit
 from services.api.authentication import Authenticator
 from services.api.calls import Calls
+from services.api.making import Making
 from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
-from services.bootstrap import listen, open_pool, open_vault, prepare
+from services.bootstrap import listen, open_pool, open_tokens, open_vault, prepare
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
 from services.settings import BadSetting, Settings, load
@@ -65,9 +66,11 @@ async def serve(settings: Settings) -> None:
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
         present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _count)
-        calls = Calls(settings, present, commands, decisions, vault, HeldMaterials(vault))
-        authenticator = Authenticator(present, vault, settings.region)
-        audit = Audit(settings, present, authenticator, calls, vault, pool)
+        tokens = open_tokens(settings)
+        making = Making(vault, tokens)
+        calls = Calls(settings, present, commands, decisions, making, HeldMaterials(vault))
+        authenticator = Authenticator(present, vault, tokens, settings.region)
+        audit = Audit(settings, present, authenticator, calls, making, pool, events)
         app = App(present, authenticator, calls, audit.app())
         config = uvicorn.Config(
             app,

@@ -1,4 +1,7 @@
-"""The one port: KMS on `POST /`, the audit API under /v1, /healthz and /metrics. Bare ASGI, because a call's cost counts."""
+"""The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
+
+Bare ASGI, because a call's cost counts.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from xml.sax.saxutils import escape
 
 import orjson
 import structlog
 
+from domain.errors import Refusal
 from domain.ports import Unavailable
-from services.api import errors, sigv4
+from services.api import errors, query, sigv4
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls, Incoming, encode_answer
 from services.api.errors import WireError
@@ -113,11 +116,9 @@ class App:
         call = new_call_id()
         listed = headers_of(scope)
         headers = dict(listed)
-        if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            await self._query_protocol(scope, receive, send, call)
-            return
-        operation = _printable(headers.get("x-amz-target", ""), 128)
-        operation = operation.removeprefix(TARGET) if operation.startswith(TARGET) else ""
+        form = headers.get("content-type", "").startswith(query.FORM)
+        service = _service(headers) if form else "kms"
+        operation = "" if form else _target(headers)
         try:
             body = await read_body(receive)
             request = sigv4.Signed(
@@ -127,21 +128,29 @@ class App:
                 listed,
                 body,
             )
-            who = await self._authenticate(request, headers, KMS)
+            who = await self._authenticate(request, headers, query.SERVICES if form else KMS)
+            fields = _fields(body) if form else None
+            if fields is not None:
+                operation = _printable(fields.get("Action", ""), 128)
             incoming = Incoming(
                 id=call,
                 who=who,
+                service=service,
                 operation=operation,
                 body=body,
                 source=scope["client"][0] if scope.get("client") else "",
                 agent=_printable(headers.get("user-agent", ""), 512),
                 invocation=_printable(headers.get("amz-sdk-invocation-id", ""), 128),
+                secure=scope.get("scheme") == "https",
+                at=time.time_ns() // 1000,
+                fields=fields,
             )
-            answer = await self._calls.kms(incoming)
-            status, document, effect = 200, encode_answer(answer), "allowed"
+            answer = await self._calls.answer(incoming)
+            status, effect = 200, "allowed"
+            document = query.answer(service, operation, answer, call) if form else encode_answer(answer)
         except WireError as fault:
-            status, effect = fault.status, "refused" if fault.status < 500 else "not-answered"
-            document = orjson.dumps({"__type": fault.code, "message": fault.message})
+            status, document = _refusal(fault, service if form else "", call)
+            effect = "refused" if status < 500 else "not-answered"
         except Disconnected:
             return
         except Exception as fault:  # noqa: BLE001  # the last line: a bug is a 500 with its call id, never a broken connection
@@ -152,11 +161,12 @@ class App:
                 fault=type(fault).__name__,
                 where=where(fault),
             )
-            status, effect = 500, "failed"
-            document = b'{"__type":"KMSInternalException","message":"The request failed inside the server."}'
+            effect = "failed"
+            failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
+            status, document = _refusal(failed, service if form else "", call)
         label = operation if operation in LABELS else NONE_KNOWN
         TALLY.add(label, effect, time.perf_counter() - began)
-        await reply(send, status, document, JSON, call)
+        await reply(send, status, document, query.CONTENT_TYPE if form else JSON, call)
 
     async def _authenticate(
         self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
@@ -170,14 +180,35 @@ class App:
         except (NotFresh, Unavailable):
             raise errors.not_now("The caller could not be authenticated now; try again.") from None
 
-    async def _query_protocol(self, scope: Scope, receive: Receive, send: Send, call: str) -> None:
-        """IAM and STS answer here one day; until then every client gets a well-formed refusal."""
-        message = "IAM and STS are not served by this version of Keytrail."
-        body = (
-            f"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>{escape(message)}</Message>"
-            f"</Error><RequestId>{call}</RequestId></ErrorResponse>"
-        )
-        await reply(send, 400, body.encode(), b"text/xml", call)
+
+def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
+    """(HTTP status, body); `service` is "" for the JSON protocol."""
+    if not service:
+        return fault.status, orjson.dumps({"__type": fault.code, "message": fault.message})
+    status, code = errors.in_query(fault)
+    return status, query.error(service, code, fault.message, status, call)
+
+
+def _target(headers: dict[str, str]) -> str:
+    target = _printable(headers.get("x-amz-target", ""), 128)
+    return target.removeprefix(TARGET) if target.startswith(TARGET) else ""
+
+
+def _service(headers: dict[str, str]) -> str:
+    """iam or sts, as the signature's scope says; iam where it says neither, for the form of a refusal."""
+    try:
+        service = sigv4.authorization(headers).service
+    except sigv4.SignatureRefused:
+        return "iam"
+    return service if service in query.SERVICES else "iam"
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """Raises WireError."""
+    try:
+        return query.fields(body)
+    except Refusal as fault:
+        raise errors.wire_error(fault) from None
 
 
 def where(fault: BaseException) -> str:
@@ -194,4 +225,4 @@ def _printable(text: str, most: int) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:most])
 
 
-LABELS = operation_names("kms")
+LABELS = frozenset().union(*(operation_names(service) for service in ("kms", "iam", "sts")))

@@ -7,9 +7,10 @@ concerns its own account.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import time
+from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -22,9 +23,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.access import Caller
-from domain.errors import CredentialDisabled, Refusal
-from domain.ports import Unavailable
+from domain.access.caller import Caller
+from domain.access.context import Came, request_context
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import refusal_of
+from domain.arn import audit_arn
+from domain.errors import Refusal
+from domain.ports import OutOfRange, Topic, Unavailable
 from domain.trail.codec import micros
 from domain.trail.record import Call
 from projections.decisions import queries as decisions
@@ -32,25 +38,26 @@ from projections.decisions.queries import Filters
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.adapters.vault import Vault
 from services.api import errors, sigv4
 from services.api.app import Disconnected, headers_of, read_body, where
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
+from services.api.explaining import Explained, bad
+from services.api.history import NoSuchMoment, as_of
+from services.api.items import call_item, item, page, utc
+from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
 from services.metrics import UNAUTHENTICATED
 from services.projector.writing import positions
 from services.settings import Settings
-from services.supervisor.folder import new_access_key_id, new_secret
 
 log = structlog.get_logger("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 MOST = 1000
 USUAL = 100
-_HIDDEN = frozenset({"owners", "origin", "record"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Asked:
         if text is None:
             return USUAL
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
-            raise _bad(f"limit is a number from 1 to {MOST}")
+            raise bad(f"limit is a number from 1 to {MOST}")
         return int(text)
 
     def cursor(self, *kinds: type) -> list[Any] | None:
@@ -89,46 +96,8 @@ class Asked:
             or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
             or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
         ):
-            raise _bad("cursor is not one that an earlier answer gave")
+            raise bad("cursor is not one that an earlier answer gave")
         return found
-
-
-def _bad(message: str) -> WireError:
-    return WireError(400, "ValidationException", message)
-
-
-def _page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
-    more = len(items) == limit and cursor is not None
-    return {"items": items, "next": urlsafe_b64encode(json.dumps(cursor).encode()).decode() if more else None}
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A row as JSON: times in RFC 3339, the named columns parsed."""
-    result: dict[str, Any] = {}
-    for name, value in row.items():
-        if name in _HIDDEN:
-            continue
-        if isinstance(value, datetime):
-            value = _utc(value)
-        elif name in documents and value is not None:
-            value = orjson.loads(value)
-        result[name] = value
-    return result
-
-
-_OWNERS_ALONE = ("policy_version", "sid", "statement", "reasons")
-
-
-def _call_item(row: Any, account: str) -> dict[str, Any]:
-    """A call as an account may see it: what a foreign key's policy says is for the key's owner."""
-    item = _item(row, ("encryption_context", "parameters", "reasons", "event"))
-    if any(":key/" in resource and resource.split(":", 5)[4] != account for resource in item["resources"]):
-        item.update(dict.fromkeys(_OWNERS_ALONE))
-    return item
 
 
 class Audit:
@@ -140,27 +109,33 @@ class Audit:
         present: Present,
         authenticator: Authenticator,
         calls: Calls,
-        vault: Vault,
+        making: Making,
         pool: Pool,
+        log_topic: Topic,
     ) -> None:
         self._settings = settings
         self._present = present
         self._authenticator = authenticator
         self._calls = calls
-        self._vault = vault
+        self._making = making
+        self._events = log_topic
         self._pool = pool
 
     def app(self) -> Starlette:
         routes = [
-            Route(route.path, self._signed(getattr(self, route.function)), methods=[route.method]) for route in ROUTES
+            Route(route.path, self._signed(getattr(self, route.function), route.action), methods=[route.method])
+            for route in ROUTES
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
 
-    def _signed(self, function: Callable[[Asked], Awaitable[Any]]) -> Callable[[Request], Awaitable[Response]]:
+    def _signed(
+        self, function: Callable[[Asked], Awaitable[Any]], action: str
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             call = str(uuid4())
             try:
                 asked = await self._authenticated(request)
+                await self._authorize(asked, action)
                 return _json(200, await function(asked), call)
             except WireError as fault:
                 return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
@@ -183,7 +158,7 @@ class Audit:
         listed = headers_of(scope)
         headers = dict(listed)
         if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
-            raise _bad("a NUL is in no name and no time")
+            raise bad("a NUL is in no name and no time")
         body = await read_body(request.receive)
         signed = sigv4.Signed(
             scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), listed, body
@@ -195,23 +170,52 @@ class Audit:
             raise WireError(403, errors.from_signature(fault).code, fault.message) from None
         except (NotFresh, Unavailable):
             raise errors.not_now("The caller could not be authenticated now; try again.") from None
-        if not who.active:
-            disabled = CredentialDisabled("The security token included in the request is invalid.")
+        if who.caller is None:
+            assert who.refusal is not None, "a credential without a caller was refused"
             call = self._call(who, f"{request.method} {request.url.path}", request, {})
-            await self._calls.record_refusal(call, disabled)
-            raise WireError(403, "UnrecognizedClientException", disabled.message)
-        return Asked(request, who.caller, who, body)
+            await self._calls.record_refusal(call, who.refusal)
+            raise WireError(403, errors.wire_error(who.refusal).code, who.refusal.message)
+        came = self._came(request)
+        caller = who.caller.asking(request_context(came, "", {}), {})
+        return Asked(request, caller, who, body)
+
+    def _came(self, request: Request) -> Came:
+        source, agent = request.client.host if request.client else "", request.headers.get("user-agent", "")[:512]
+        at, region = time.time_ns() // 1000, self._present.world.region
+        return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
+
+    async def _authorize(self, asked: Asked, action: str) -> None:
+        """The account root may; others as their identity policies say, on the key where the question is of one.
+
+        A refusal is on record, and given on a present fetched after the question arrived. Raises WireError.
+        """
+        if not action:
+            return
+        account = asked.caller.account
+        resource = in_account(audit_arn(self._present.world.region, account), account)
+        if "key" in asked.request.path_params:
+            key = self._present.world.keys.get(await self._key_id(asked))
+            if key is not None and key.account == account:
+                resource = in_account(key.arn, account, key.resource.context)
+        verdict = may(asked.caller, action, resource)
+        if not verdict.allowed:
+            fault = refusal_of(asked.caller, verdict)
+            call = self._call(asked.who, action, asked.request, dict(asked.request.query_params))
+            await self._calls.record(call, fault, asked.caller, verdict)
+            raise WireError(403, "AccessDeniedException", fault.message)
 
     def _call(self, who: Authenticated, operation: str, request: Request, parameters: dict[str, Any]) -> Call:
         return Call(
             id=str(uuid4()),
             access_key=who.access_key,
-            principal=who.caller.principal,
-            account=who.caller.account,
+            principal=who.principal,
+            account=who.account,
             source=request.client.host if request.client else "",
             agent=request.headers.get("user-agent", "")[:512],
             operation=operation,
             parameters=parameters,
+            session=who.document,
+            secure=request.url.scheme == "https",
         )
 
     # -- what the routes answer -----------------------------------------------------------------------------------
@@ -219,7 +223,7 @@ class Audit:
     async def list_keys(self, asked: Asked) -> Any:
         cursor, limit = asked.cursor(str), asked.limit()
         rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
-        return _page([_item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
+        return page([item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
 
     async def _key_id(self, asked: Asked) -> str:
         """The key that the path names: id, ARN or alias. Raises WireError."""
@@ -245,7 +249,7 @@ class Audit:
         row = await keys.one(self._pool, asked.caller.account, key_id)
         if row is None:
             raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
-        return _item(row, ("tags",))
+        return item(row, ("tags",))
 
     async def history(self, asked: Asked) -> Any:
         return await self._decisions(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
@@ -253,12 +257,12 @@ class Audit:
     async def policies(self, asked: Asked) -> Any:
         key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(int), asked.limit()
         rows = await policy_versions.page(self._pool, key_id, cursor[0] if cursor else 0, limit)
-        return _page([_item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
+        return page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
 
     async def decisions(self, asked: Asked) -> Any:
         effect = asked.text("effect")
         if effect not in (None, "allowed", "refused"):
-            raise _bad("effect is allowed or refused")
+            raise bad("effect is allowed or refused")
         key = asked.text("key")
         filters = Filters(
             key=self._bare_key(asked, key) if key else None,
@@ -284,12 +288,12 @@ class Audit:
         if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
             found = await decisions.moment_of(self._pool, int(text[1:]))
             if found is None:
-                raise _bad(f"there is no record at position {text}")
+                raise bad(f"there is no record at position {text}")
             return found
         try:
             return datetime.fromtimestamp(micros(text) / 1_000_000, UTC)
         except (ValueError, OverflowError, OSError):
-            raise _bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
+            raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
     async def _decisions(self, asked: Asked, filters: Filters) -> Any:
         cursor, limit = asked.cursor(str, int, int), asked.limit()
@@ -299,38 +303,54 @@ class Audit:
             try:
                 after = (datetime.fromisoformat(moment), origin, record)
             except ValueError:
-                raise _bad("cursor is not one that an earlier answer gave") from None
+                raise bad("cursor is not one that an earlier answer gave") from None
         rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit)
         last = rows[-1] if rows else None
-        following = [_utc(last["at"]), last["origin"], last["record"]] if last else None
-        return _page([_call_item(row, asked.caller.account) for row in rows], limit, following)
+        following = [utc(last["at"]), last["origin"], last["record"]] if last else None
+        return page([call_item(row, asked.caller.account) for row in rows], limit, following)
 
     async def events(self, asked: Asked) -> Any:
         text = asked.text("after") or "-1"
         if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
-            raise _bad("after is a position")
+            raise bad("after is a position")
         limit = asked.limit()
         cursor = asked.cursor(int)
         after = cursor[0] if cursor else int(text)
         rows = await decisions.events(self._pool, asked.caller.account, after, limit)
-        items = [_call_item(row, asked.caller.account) for row in rows]
-        return _page(items, limit, [rows[-1]["position"]] if rows else None)
+        items = [call_item(row, asked.caller.account) for row in rows]
+        return page(items, limit, [rows[-1]["position"]] if rows else None)
 
     async def create_account(self, asked: Asked) -> Any:
         try:
             account = orjson.loads(asked.body)["account_id"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise _bad('the body is {"account_id": "444455556666"}') from None
+            raise bad('the body is {"account_id": "444455556666"}') from None
         if not isinstance(account, str) or len(account) > 64:
-            raise _bad("account_id is a string of twelve digits")
-        access_key, secret = new_access_key_id(), new_secret()
+            raise bad("account_id is a string of twelve digits")
         try:
-            await self._vault.put_secret(access_key, secret)
+            made = await self._making.access_key()
+            call = self._call(asked.who, "CreateAccount", asked.request, {"AccountId": account})
+            await self._calls.command(call, {**made, "host": self._settings.account_id})
+            secret = await self._making.secret(made["access_key"])
         except Unavailable as fault:
             raise errors.not_now(str(fault)) from None
-        call = self._call(asked.who, "CreateAccount", asked.request, {"AccountId": account})
-        await self._calls.command(call, {"access_key": access_key, "host": self._settings.account_id})
-        return {"account_id": account, "access_key_id": access_key, "secret_access_key": secret}
+        return {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
+
+    async def explain(self, asked: Asked) -> Any:
+        """Raises WireError. Of a caller's own account, the principal or the key."""
+        body = Explained.read(asked.body)
+        try:
+            await self._present.barrier()
+            world = self._present.world
+            if body.at:
+                world = await as_of(self._pool, self._events, body.at, self._present.position)
+        except NoSuchMoment as fault:
+            raise bad(str(fault)) from None
+        except (NotFresh, Unavailable, OutOfRange):
+            raise errors.not_now("The log's state then cannot be read now; try again.") from None
+        came = self._came(asked.request)
+        at = world.at if body.at else came.at
+        return body.answer(world, asked.caller.account, replace(came, source="", agent="", at=at))
 
     async def status(self, asked: Asked) -> Any:
         present = self._present

@@ -1,35 +1,63 @@
-"""Who calls: the signature checked against the present's access keys and the vault's secrets."""
+"""Who calls: the signature checked against the secret of its credential, and the credential's caller on the present.
+
+A long-term secret is in the vault, a temporary one in its session token. Callers are held until the directory changes,
+so that a deleted user, a disabled key or a changed policy tells at once.
+"""
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.access import Caller, root_of
-from domain.identities.account import ACTIVE
+from domain.access.caller import Caller
+from domain.errors import CredentialDisabled, CredentialExpired
+from domain.identities.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from
+from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.api import sigv4
 from services.api.present import Present
 
+HELD = 10_000
+TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
+
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A caller whose signature is right. `active`: the access key may be used; a disabled one is refused, on record."""
+    """Whose signature is right. `caller` is None where the credential may not be used any more: `refusal` says why, and
+    account and principal who it was of."""
 
-    caller: Caller
+    account: str
+    principal: str
     access_key: str
-    active: bool
+    session: Session | None
+    document: dict[str, object] | None
+    """The session as a record holds it."""
+    caller: Caller | None
+    refusal: CredentialDisabled | CredentialExpired | None = None
+
+
+@dataclass(slots=True)
+class _Credential:
+    """What is held of a credential: its secret, its session, and who it was when the directory had made `changes`."""
+
+    access_key: str
+    secret: str
+    session: Session | None
+    changes: int = -1
+    who: Authenticated | None = None
 
 
 class Authenticator:
-    """Verifies requests for one region. Secrets of the access keys in use are held in memory."""
+    """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
 
-    def __init__(self, present: Present, vault: Vault, region: str) -> None:
+    def __init__(self, present: Present, vault: Vault, tokens: Tokens, region: str) -> None:
         self._present = present
         self._vault = vault
+        self._tokens = tokens
         self._region = region
-        self._secrets: dict[str, str] = {}
-        self._known: dict[str, Authenticated] = {}
+        self._held: OrderedDict[str, _Credential] = OrderedDict()
 
     async def authenticate(
         self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
@@ -38,27 +66,67 @@ class Authenticator:
         given = sigv4.authorization(headers)
         sigv4.require_scope(given, self._region, services)
         stamp = sigv4.require_time(given, headers, datetime.now(UTC))
-        world = self._present.world
-        account = world.access_keys.get(given.access_key)
-        if account is None:
-            await self._present.barrier()
-            account = world.access_keys.get(given.access_key)
-            if account is None:
-                raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
-        if "x-amz-security-token" in headers:
-            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
-        sigv4.require_signature(request, given, headers, stamp, await self._secret(given.access_key))
-        active = world.accounts[account].access_keys[given.access_key] == ACTIVE
-        who = self._known.get(given.access_key)
-        if who is None or who.active != active:
-            who = self._known[given.access_key] = Authenticated(root_of(account), given.access_key, active)
-        return who
+        credential = await self._credential(given.access_key, headers.get(TOKEN_HEADER))
+        sigv4.require_signature(request, given, headers, stamp, credential.secret)
+        return await self._who(credential)
 
-    async def _secret(self, access_key: str) -> str:
-        secret = self._secrets.get(access_key)
-        if secret is None:
-            found = await self._vault.secret(access_key)
-            if found is None:
+    async def _credential(self, access_key: str, token: str | None) -> _Credential:
+        held = self._held.get(token or access_key)
+        if held is None:
+            held = await self._long_term(access_key) if token is None else self._temporary(token)
+            self._held[token or access_key] = held
+            if len(self._held) > HELD:
+                self._held.popitem(last=False)
+        if held.access_key != access_key:
+            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
+        return held
+
+    async def _long_term(self, access_key: str) -> _Credential:
+        if not is_known(self._present.world, access_key):
+            await self._present.barrier()
+            if not is_known(self._present.world, access_key):
                 raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
-            secret = self._secrets[access_key] = found
-        return secret
+        secret = await self._vault.secret(access_key)
+        if secret is None:
+            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
+        return _Credential(access_key, secret, None)
+
+    def _temporary(self, token: str) -> _Credential:
+        document = self._tokens.open(SESSION, token)
+        if document is None:
+            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
+        return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
+
+    async def _who(self, credential: _Credential) -> Authenticated:
+        now, session = time.time_ns() // 1000, credential.session
+        if session is not None and now >= session.expires:
+            return self._refused(credential, CredentialExpired(EXPIRED_TOKEN))
+        directory = self._present.world.directory
+        if credential.who is not None and credential.changes == directory.changes:
+            return credential.who
+        try:
+            return self._found(credential, now)
+        except CredentialDisabled:
+            # It may have been enabled through another worker a millisecond ago: a refusal is given on a barrier.
+            await self._present.barrier()
+        try:
+            return self._found(credential, now)
+        except CredentialDisabled as fault:
+            return self._refused(credential, fault)
+
+    def _found(self, credential: _Credential, now: int) -> Authenticated:
+        world = self._present.world
+        caller = caller_of(world, credential.access_key, credential.session, now)
+        session = credential.session
+        document = None if session is None else session.document()
+        credential.changes = world.directory.changes
+        credential.who = Authenticated(
+            caller.account, caller.principal, credential.access_key, session, document, caller
+        )
+        return credential.who
+
+    def _refused(self, credential: _Credential, fault: CredentialDisabled | CredentialExpired) -> Authenticated:
+        session = credential.session
+        account, principal = known_as(self._present.world, credential.access_key, session)
+        document = None if session is None else session.document()
+        return Authenticated(account, principal, credential.access_key, session, document, None, fault)

@@ -9,73 +9,84 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
-from domain.access import OTHER_ACCOUNT, Verdict, may_in_account, may_use, refusal_of
-from domain.arn import key_arn
-from domain.crypto.material import generate
-from domain.crypto.specs import SPECS
-from domain.decide import refused
+from domain.access.caller import Caller
+from domain.access.context import Came, encryption_context, request_context
+from domain.access.evaluate import may
+from domain.access.verdict import AUTHENTICATION, OTHER_ACCOUNT, Verdict, refusal_of
+from domain.decide import allowed, refused
 from domain.errors import (
+    AccessRefused,
     CredentialDisabled,
+    CredentialExpired,
     DryRunSucceeded,
     InvalidKeyUsage,
     Refusal,
     UnsupportedOperation,
     refusal,
 )
+from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.states import require_state
 from domain.ports import Topic, Unavailable
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
-from domain.trail.record import ALLOWED, Call, Decision, Record
+from domain.trail.record import Call, Decision, Record
 from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
-from services.adapters.vault import Vault
-from services.api import errors, shapes
+from services.api import errors, query, shapes
 from services.api.authentication import Authenticated
 from services.api.limits import RateLimit
+from services.api.making import Making
 from services.api.present import NotFresh, Present
 from services.metrics import NOT_ANSWERED
-from services.operations.rows import Answer, Changing, Listing, Materials, Request, Row, Using
-from services.operations.table import OPERATIONS
+from services.operations.rows import Answer, Changed, Changing, Issuing, Materials, Reading, Request, Row, Using
+from services.operations.table import SERVICES
 from services.settings import Settings
 
-AUTHENTICATION = "authentication"
-"""The rule that refused a caller whose signature is right and whose access key is disabled."""
 ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
+WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
+"""Of STS, what credentials of GetSessionToken may call; of IAM they may nothing (API reference, GetSessionToken)."""
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Incoming:
-    """An authenticated request, before its shape is checked."""
+    """An authenticated request, before its shape is checked. `at` is microseconds since the epoch."""
 
     id: str
     who: Authenticated
+    service: str
     operation: str
     body: bytes
     source: str
     agent: str
     invocation: str
+    secure: bool
+    at: int
+    fields: Mapping[str, str] | None = None
+    """The form of a request of the Query protocol."""
 
 
 def _call(incoming: Incoming, parameters: dict[str, Any]) -> Call:
+    who = incoming.who
     return Call(
         id=incoming.id,
-        access_key=incoming.who.access_key,
-        principal=incoming.who.caller.principal,
-        account=incoming.who.caller.account,
+        access_key=who.access_key,
+        principal=who.principal,
+        account=who.account,
         source=incoming.source,
         agent=incoming.agent,
         operation=incoming.operation,
         parameters=parameters,
         invocation=_invocation(incoming),
+        session=who.document,
+        secure=incoming.secure,
     )
 
 
@@ -98,54 +109,99 @@ class Calls:
         present: Present,
         commands: Topic,
         decisions: Decisions,
-        vault: Vault,
+        making: Making,
         materials: Materials,
     ) -> None:
         self._settings = settings
         self._present = present
         self._commands = commands
         self._decisions = decisions
-        self._vault = vault
+        self._making = making
         self._materials = materials
         self._limit = RateLimit(settings.change_rate, settings.change_burst)
 
-    async def kms(self, incoming: Incoming) -> Answer:
+    async def answer(self, incoming: Incoming) -> Answer:
         """Raises WireError."""
         try:
             row, parameters, secret = self._checked(incoming)
             if isinstance(row, Changing):
-                self._limit.take(incoming.who.caller.principal)
+                self._limit.take(incoming.who.principal)
         except Refusal as fault:
             await self.record_refusal(_call(incoming, {}), fault)
             raise errors.wire_error(fault) from None
         call = _call(incoming, shapes.logged(parameters, secret))
-        request = Request(incoming.operation, parameters, incoming.who.caller)
-        if isinstance(row, Changing):
-            return await self._change(row, request, call)
+        request = self._request(incoming, parameters)
+        try:
+            if "GrantTokens" in parameters:
+                await self._bridge(parameters["GrantTokens"])
+            if isinstance(row, Changing):
+                return await self._change(row, request, call)
+        except Refusal as fault:
+            await self.record_refusal(call, fault)
+            raise errors.wire_error(fault) from None
         return await self._answer(row, request, call)
 
     def _checked(self, incoming: Incoming) -> tuple[Row, dict[str, Any], frozenset[str]]:
         """The operation's row and its parameters, right by the model's shape. Raises refusals of the door."""
-        if not incoming.who.active:
-            raise CredentialDisabled("The security token included in the request is invalid.")
-        operation = incoming.operation
-        if operation not in shapes.operation_names("kms"):
+        if incoming.who.refusal is not None:
+            raise incoming.who.refusal
+        service, operation = incoming.service, incoming.operation
+        if operation not in shapes.operation_names(service):
             raise errors.UnknownOperation(f"There is no operation {operation[:64]!r}.")
-        compiled = shapes.compiled("kms", operation)
+        compiled = shapes.compiled(service, operation)
         try:
-            parameters = compiled.check(orjson.loads(incoming.body or b"{}"))
+            if incoming.fields is not None:
+                document = query.parameters(shapes.service_model(service).operation_model(operation), incoming.fields)
+            else:
+                document = orjson.loads(incoming.body or b"{}")
+            parameters = compiled.check(document)
         except shapes.Invalid as fault:
             raise errors.InvalidShape(str(fault)) from None
         except (shapes.WrongType, orjson.JSONDecodeError) as fault:
             raise errors.WrongType("" if isinstance(fault, orjson.JSONDecodeError) else str(fault)) from None
-        row = OPERATIONS.get(operation)
+        row = SERVICES[service].get(operation)
         if row is None:
             raise UnsupportedOperation(f"{operation} is not supported by this version of Keytrail.")
+        self._require_strong(incoming)
         return row, parameters, compiled.secret
+
+    def _require_strong(self, incoming: Incoming) -> None:
+        """Raises AccessRefused for what credentials of GetSessionToken may not call."""
+        session = incoming.who.session
+        if session is None or incoming.service == "kms" or session.of.startswith(PREFIXES[ROLE]):
+            return
+        if incoming.service == "iam" or incoming.operation not in WITHOUT_MFA:
+            raise AccessRefused(
+                f"{incoming.operation} cannot be called with credentials of GetSessionToken without MFA."
+            )
+
+    def _request(self, incoming: Incoming, parameters: dict[str, Any]) -> Request:
+        who, operation = incoming.who, incoming.operation
+        assert who.caller is not None, "a refused credential was refused before"
+        region, org = self._present.world.region, self._settings.org_id
+        came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org)
+        context = request_context(came, operation, parameters)
+        caller = who.caller.asking(context, encryption_context(operation, parameters))
+        return Request(operation, parameters, caller, incoming.at, who.session)
+
+    async def _bridge(self, tokens: list[str]) -> None:
+        """A grant token names the position of its grant: this worker folds up to it before it decides (rule 24).
+
+        Raises InvalidGrantToken, WireError.
+        """
+        if max(self._making.position_of(token) for token in tokens) > self._present.position:
+            try:
+                await self._present.barrier()
+            except NotFresh:
+                raise self._not_fresh() from None
+
+    def _not_fresh(self) -> errors.WireError:
+        NOT_ANSWERED.labels("not-fresh").inc()
+        return errors.not_now("The log's newest state is not known to this server now; try again.")
 
     # -- calls that change nothing ------------------------------------------------------------------------------
 
-    async def _answer(self, row: Using | Listing, request: Request, call: Call) -> Answer:
+    async def _answer(self, row: Using | Reading | Issuing, request: Request, call: Call) -> Answer:
         verdicts: list[Verdict] = []
         try:
             self._present.require_fresh()
@@ -161,24 +217,28 @@ class Calls:
                 seen = self._present.position
                 answer = await self._attempt(row, request, verdicts)
         except Refusal as fault:
-            await self._record(call, refused(fault, tuple(verdicts)), seen)
+            await self._record(call, refused(fault, request.caller, verdicts), seen, request.at)
             raise errors.wire_error(fault) from None
         except NotFresh:
-            NOT_ANSWERED.labels("not-fresh").inc()
-            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+            raise self._not_fresh() from None
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
-        reasons = tuple(verdict.document() for verdict in verdicts)
-        resources = tuple(dict.fromkeys(verdict.resource for verdict in verdicts))
-        await self._record(call, Decision(ALLOWED, reasons, None, resources), seen)
+        await self._record(call, allowed(request.caller, verdicts), seen, request.at)
         return answer
 
-    async def _attempt(self, row: Using | Listing, request: Request, verdicts: list[Verdict]) -> Answer:
+    async def _attempt(self, row: Using | Reading | Issuing, request: Request, verdicts: list[Verdict]) -> Answer:
         """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""
+        world = self._present.world
         if isinstance(row, Using):
             return await self._use(row, request, verdicts)
-        return self._list(row, request, verdicts)
+        for verdict in row.asks(request, world):
+            verdicts.append(verdict)
+            if not verdict.allowed:
+                raise refusal_of(request.caller, verdict)
+        if isinstance(row, Issuing):
+            return row.run(request, world, self._making)
+        return row.run(request, world)
 
     async def _use(self, row: Using, request: Request, verdicts: list[Verdict]) -> Answer:
         world, caller = self._present.world, request.caller
@@ -186,11 +246,13 @@ class Calls:
         for target in targets:
             key = target.key
             if key.account != caller.account and not row.cross_account:
-                verdicts.append(Verdict(False, target.action, key.arn, OTHER_ACCOUNT))
+                verdict = Verdict(False, target.action, key.arn, OTHER_ACCOUNT)
             else:
-                verdicts.append(may_use(caller, target.action, key.policy, key.arn))
-            if not verdicts[-1].allowed:
-                raise refusal_of(caller, verdicts[-1])
+                resource = world.resource(key)
+                verdict = may(caller, target.action, resource, target.asked, target.encryption_context)
+            verdicts.append(verdict)
+            if not verdict.allowed:
+                raise refusal_of(caller, verdict)
         for target in targets:
             if target.usage is not None and target.key.usage != target.usage:
                 raise InvalidKeyUsage(
@@ -200,30 +262,22 @@ class Calls:
             require_state(request.operation, target.key.arn, target.key.state)
         return await row.run(request, world, [target.key for target in targets], self._materials)
 
-    def _list(self, row: Listing, request: Request, verdicts: list[Verdict]) -> Answer:
-        world, caller = self._present.world, request.caller
-        resource = key_arn(world.region, caller.account, "*")
-        verdicts.append(may_in_account(caller, row.action, caller.account, resource))
-        if not verdicts[-1].allowed:
-            raise refusal_of(caller, verdicts[-1])
-        return row.run(request, world)
-
     async def record_refusal(self, call: Call, fault: Refusal) -> None:
         """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
         decision = refused(fault)
-        if isinstance(fault, CredentialDisabled):
-            reason = {
-                "action": call.operation,
-                "resource": call.principal,
-                "effect": "deny",
-                "by": {"rule": AUTHENTICATION},
-            }
+        if isinstance(fault, CredentialDisabled | CredentialExpired):
+            by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
+            reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
             decision = replace(decision, reasons=(reason,))
-        await self._record(call, decision, self._present.position)
+        await self._record(call, decision, self._present.position, time.time_ns() // 1000)
 
-    async def _record(self, call: Call, decision: Decision, seen: int) -> None:
+    async def record(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
+        """A refusal of access to the audit API, on record. Raises WireError."""
+        await self._record(call, refused(fault, caller, [verdict]), self._present.position, time.time_ns() // 1000)
+
+    async def _record(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
         """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""
-        at = rfc3339(time.time_ns() // 1000)
+        at = rfc3339(moment)
         log = self._present.world.log
         document = {
             "v": 1,
@@ -243,30 +297,18 @@ class Calls:
     # -- calls that change something ----------------------------------------------------------------------------
 
     async def _change(self, row: Changing, request: Request, call: Call) -> Answer:
+        """Raises WireError; Refusal where nothing was sent to the writer."""
         try:
-            made = await self._prepare(row, request.parameters)
+            made = await row.prepare(request, self._making)
+            position, record = await self.command(call, dict(made))
+            changed = Changed(record.event, self._present.world, record.at, position)
+            return row.answer(changed) | await row.issue(changed, self._making)
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
-        record = await self.command(call, made)
-        return row.answer(record.event, self._present.world.region, record.at)
 
-    async def _prepare(self, row: Changing, parameters: Any) -> dict[str, str]:
-        """Ids and sealed material for what the writer may decide to make. Raises Unavailable."""
-        if row.prepare is None:
-            return {}
-        made = {"key": str(uuid4())}
-        wanted = row.prepare(parameters)
-        if wanted is None:
-            return made
-        spec = SPECS[wanted[0]]
-        # Generating RSA takes up to seconds: in a thread, which the library lets run beside the event loop.
-        new = generate(spec) if spec.symmetric else await asyncio.to_thread(generate, spec)
-        await self._vault.put_material(made["key"], new.id, new.secret)
-        return made | {"material": new.id, "fingerprint": new.fingerprint, "public_key": new.public_key}
-
-    async def command(self, call: Call, made: dict[str, str]) -> Record:
-        """Have the writer decide a call, and wait for its record. Raises WireError: refused, or not known in time.
+    async def command(self, call: Call, made: dict[str, str]) -> tuple[int, Record]:
+        """Have the writer decide a call, and wait for its position and record. Raises WireError: refused, or not known in time.
 
         The command is appended once and never again: what became of a lost append shows when the client tries again,
         by its invocation id.
@@ -280,23 +322,24 @@ class Calls:
                     cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after)),
                 )
                 async with asyncio.timeout(deadline + ANSWER_SLACK):
-                    _, record = await answered
+                    position, record = await answered
             except (Unavailable, TimeoutError):
                 NOT_ANSWERED.labels("no-record").inc()
                 raise errors.not_now("It is not known yet whether the call took effect; try again.") from None
-        return await self._first_answer(record)
+        return await self._first_answer(position, record)
 
-    async def _first_answer(self, record: Record) -> Record:
+    async def _first_answer(self, position: int, record: Record) -> tuple[int, Record]:
         """The record that answers: for a client's retry, that of the call it repeats. Raises WireError if refused."""
         if record.repeats is not None:
+            position = record.repeats.position
             try:
-                record = await self._present.read_at(record.repeats.position)
+                record = await self._present.read_at(position)
             except Unavailable:
                 raise errors.not_now("The first answer could not be read; try again.") from None
         assert record.decision is not None, "a record of a call has its decision"
         if record.decision.error is not None:
             raise errors.wire_error(refusal(record.decision.error["kind"], record.decision.error["message"]))
-        return record
+        return position, record
 
 
 def encode_answer(answer: Answer) -> bytes:

@@ -8,13 +8,14 @@ from services.api import sigv4
 
 
 class WireError(Exception):
-    """What the client reads: HTTP status, AWS's code, message."""
+    """What the client reads: HTTP status, AWS's code, message. `kind` is what the Query protocol's code is found by."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, kind: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.kind = kind
 
 
 CODES: dict[str, tuple[int, str]] = {
@@ -41,6 +42,14 @@ CODES: dict[str, tuple[int, str]] = {
     errors.CommandExpired.kind: (503, "DependencyTimeoutException"),
     errors.CommandUnreadable.kind: (500, "KMSInternalException"),
     errors.CredentialDisabled.kind: (400, "UnrecognizedClientException"),
+    errors.CredentialExpired.kind: (400, "ExpiredTokenException"),
+    errors.NoSuchEntity.kind: (400, "NotFoundException"),
+    errors.EntityExists.kind: (400, "AlreadyExistsException"),
+    errors.DeleteConflict.kind: (400, "ConflictException"),
+    errors.GrantNotFound.kind: (400, "NotFoundException"),
+    errors.InvalidGrantToken.kind: (400, "InvalidGrantTokenException"),
+    errors.InvalidGrantId.kind: (400, "InvalidGrantIdException"),
+    errors.PackedPolicyTooLarge.kind: (400, "ValidationException"),
 }
 
 SIGNATURE_CODES: dict[str, tuple[int, str]] = {
@@ -51,19 +60,22 @@ SIGNATURE_CODES: dict[str, tuple[int, str]] = {
 }
 
 
+NOT_NOW = "not-now"
+
+
 def wire_error(refusal: Refusal) -> WireError:
     status, code = CODES.get(refusal.kind, (500, "KMSInternalException"))
-    return WireError(status, code, refusal.message)
+    return WireError(status, code, refusal.message, refusal.kind)
 
 
 def from_signature(refused: sigv4.SignatureRefused) -> WireError:
     status, code = SIGNATURE_CODES[refused.kind]
-    return WireError(status, code, refused.message)
+    return WireError(status, code, refused.message, refused.kind)
 
 
 def not_now(message: str) -> WireError:
     """Nothing was decided, or it is not known whether it was: the client may try again."""
-    return WireError(503, "DependencyTimeoutException", message)
+    return WireError(503, "DependencyTimeoutException", message, NOT_NOW)
 
 
 class InvalidShape(Refusal):
@@ -92,3 +104,34 @@ CODES |= {
     UnknownOperation.kind: (400, "UnknownOperationException"),
     Throttled.kind: (400, "ThrottlingException"),
 }
+
+
+# IAM's and STS's own words (their models' errors, and the common errors of the Query protocol).
+QUERY_CODES: dict[str, tuple[int, str]] = {
+    errors.InvalidRequest.kind: (400, "ValidationError"),
+    errors.AccessRefused.kind: (403, "AccessDenied"),
+    errors.UnsupportedOperation.kind: (400, "InvalidAction"),
+    errors.MalformedPolicy.kind: (400, "MalformedPolicyDocument"),
+    errors.LimitExceeded.kind: (409, "LimitExceeded"),
+    errors.InvalidMarker.kind: (400, "ValidationError"),
+    errors.CredentialDisabled.kind: (403, "InvalidClientTokenId"),
+    errors.CredentialExpired.kind: (403, "ExpiredToken"),
+    errors.NoSuchEntity.kind: (404, "NoSuchEntity"),
+    errors.EntityExists.kind: (409, "EntityAlreadyExists"),
+    errors.DeleteConflict.kind: (409, "DeleteConflict"),
+    errors.PackedPolicyTooLarge.kind: (400, "PackedPolicyTooLarge"),
+    InvalidShape.kind: (400, "ValidationError"),
+    WrongType.kind: (400, "MalformedInput"),
+    UnknownOperation.kind: (400, "InvalidAction"),
+    Throttled.kind: (400, "Throttling"),
+    sigv4.MISSING: (403, "MissingAuthenticationToken"),
+    sigv4.INCOMPLETE: (400, "IncompleteSignature"),
+    sigv4.MISMATCH: (403, "SignatureDoesNotMatch"),
+    sigv4.UNKNOWN: (403, "InvalidClientTokenId"),
+    NOT_NOW: (503, "ServiceUnavailable"),
+}
+
+
+def in_query(fault: WireError) -> tuple[int, str]:
+    """(HTTP status, code) of a fault in the Query protocol."""
+    return QUERY_CODES.get(fault.kind, (fault.status, "ServiceFailure" if fault.status >= 500 else "ValidationError"))

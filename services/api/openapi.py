@@ -27,6 +27,8 @@ class RouteRow:
     fields: tuple[Parameter, ...]
     parameters: tuple[Parameter, ...] = ()
     is_list: bool = True
+    action: str = ""
+    """The permission that it asks, "" for none."""
 
 
 DECISION = (
@@ -39,7 +41,12 @@ DECISION = (
     ("operation", "what was asked"),
     ("effect", "allowed or refused"),
     ("key_id", "the key concerned"),
-    ("policy_version", "version of the key policy that decided"),
+    (
+        "kind",
+        "what decided: key-policy, identity-policy, grant, boundary, session-policy, implicit-deny, key-state, ...",
+    ),
+    ("decided_by", "the policy or grant that decided"),
+    ("policy_version", "the policy's version; of an inline policy, the position at which it was put"),
     ("sid", "the deciding statement's Sid"),
     ("statement", "the deciding statement's index, from 0"),
     ("rule", "the rule that decided where no statement did"),
@@ -81,7 +88,15 @@ VERSION = (
 )
 
 ROUTES: tuple[RouteRow, ...] = (
-    RouteRow("GET", "/v1/keys", "list_keys", "The account's keys as they are now", KEY, (LIMIT, CURSOR)),
+    RouteRow(
+        "GET",
+        "/v1/keys",
+        "list_keys",
+        "The account's keys as they are now",
+        KEY,
+        (LIMIT, CURSOR),
+        action="keytrail:ListKeys",
+    ),
     RouteRow(
         "GET",
         "/v1/keys/{key:path}/history",
@@ -89,11 +104,26 @@ ROUTES: tuple[RouteRow, ...] = (
         "Every change of a key, refused attempts included",
         DECISION,
         (LIMIT, CURSOR),
+        action="keytrail:ReadHistory",
     ),
     RouteRow(
-        "GET", "/v1/keys/{key:path}/policies", "policies", "Every version of a key's policy", VERSION, (LIMIT, CURSOR)
+        "GET",
+        "/v1/keys/{key:path}/policies",
+        "policies",
+        "Every version of a key's policy",
+        VERSION,
+        (LIMIT, CURSOR),
+        action="keytrail:ReadPolicies",
     ),
-    RouteRow("GET", "/v1/keys/{key:path}", "show_key", "One key, by id, ARN or alias", KEY, is_list=False),
+    RouteRow(
+        "GET",
+        "/v1/keys/{key:path}",
+        "show_key",
+        "One key, by id, ARN or alias",
+        KEY,
+        is_list=False,
+        action="keytrail:ReadKey",
+    ),
     RouteRow(
         "GET",
         "/v1/decisions",
@@ -109,6 +139,7 @@ ROUTES: tuple[RouteRow, ...] = (
             LIMIT,
             CURSOR,
         ),
+        action="keytrail:ReadDecisions",
     ),
     RouteRow(
         "GET",
@@ -117,6 +148,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "The log's records that concern the account, by position",
         DECISION,
         (("after", "the position after which to begin; -1 where left out"), LIMIT, CURSOR),
+        action="keytrail:ReadEvents",
     ),
     RouteRow(
         "POST",
@@ -129,6 +161,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("secret_access_key", "shown once"),
         ),
         is_list=False,
+        action="keytrail:CreateAccount",
     ),
     RouteRow(
         "GET",
@@ -143,6 +176,34 @@ ROUTES: tuple[RouteRow, ...] = (
             ("lag", "records that each projection has not taken in"),
         ),
         is_list=False,
+        action="keytrail:ReadStatus",
+    ),
+    RouteRow(
+        "POST",
+        "/v1/explain",
+        "explain",
+        "What would be decided, and every statement that was looked at",
+        (
+            ("effect", "allow or deny"),
+            ("kind", "what decided: key-policy, identity-policy, grant, boundary, implicit-deny, ..."),
+            ("by", "the statement, grant or rule"),
+            ("delegation", "the statement that let an identity policy decide"),
+            ("near", "the one condition that kept one statement from allowing"),
+            ("message", "what the caller would be told"),
+            ("layers", "every statement of every policy, and why it matched or did not"),
+            ("grants", "every grant on the key, and why it applied or did not"),
+            ("context", "every condition key that was there"),
+        ),
+        (
+            ("principal", "in the body: ARN of a user, role, session or root"),
+            ("operation", "in the body: Decrypt, ReEncryptFrom, ..."),
+            ("key", "in the body: id, ARN or alias"),
+            ("encryption_context", "in the body: the pairs"),
+            ("conditions", "in the body: other condition keys and their values"),
+            ("at", "in the body: a time or a position; now where left out"),
+        ),
+        is_list=False,
+        action="keytrail:Explain",
     ),
     RouteRow("GET", "/v1/openapi.json", "openapi", "This description", (), is_list=False),
 )

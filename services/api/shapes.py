@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import botocore.session
+import regex
 from botocore.model import OperationModel, ServiceModel, Shape
 
 
@@ -37,6 +38,8 @@ DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("ListKeys", "Limit"): (1, 1000),
     ("ListAliases", "Limit"): (1, 100),
     ("ListKeyPolicies", "Limit"): (1, 1000),
+    ("ListGrants", "Limit"): (1, 100),
+    ("ListRetirableGrants", "Limit"): (1, 100),
 }
 
 Checked = Callable[[Any, str, list[str]], Any]
@@ -89,7 +92,7 @@ def _secrets(shape: Shape | None) -> frozenset[str]:
     return frozenset(
         name
         for name, member in shape.members.items()
-        if member.type_name == "blob" or member.metadata.get("sensitive") or name == "GrantTokens"
+        if member.type_name == "blob" or member.metadata.get("sensitive") or name in ("GrantTokens", "GrantToken")
     )
 
 
@@ -154,11 +157,18 @@ def _length(shape: Shape) -> Callable[[int, Any, str, list[str]], None]:
     return check
 
 
+def _pattern(pattern: str) -> Callable[[str], object]:
+    # Java's \w is ASCII; Python's $ would also match before a last newline, fullmatch does not.
+    if "\\p{" not in pattern:
+        return re.compile(pattern, re.ASCII).fullmatch
+    expression = regex.compile(pattern)  # the standard library knows no Unicode properties
+    return lambda value: expression.fullmatch(value)
+
+
 def _string(shape: Shape) -> Checked:
     enum = frozenset(shape.enum)
-    # Java's \w is ASCII; Python's $ would also match before a last newline, fullmatch does not.
     pattern = shape.metadata.get("pattern")
-    matches = re.compile(pattern, re.ASCII).fullmatch if pattern else None
+    matches = _pattern(pattern) if pattern else None
     length = _length(shape)
     shown_enum = "[" + ", ".join(shape.enum) + "]"
     # A value that may be secret is not repeated in an error.

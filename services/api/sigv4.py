@@ -99,9 +99,14 @@ def authorization(headers: Mapping[str, str]) -> Authorization:
     return _parse(header)
 
 
+GLOBAL_REGION = "us-east-1"
+GLOBAL = frozenset({"iam", "sts"})
+"""Services that clients of every region sign for in one region."""
+
+
 def require_scope(given: Authorization, region: str, services: frozenset[str]) -> None:
     """Raises SignatureRefused where the signature is for another region or service."""
-    if given.region != region:
+    if given.region != region and not (given.service in GLOBAL and given.region == GLOBAL_REGION):
         raise SignatureRefused(MISMATCH, f"Credential should be scoped to a valid region, not '{given.region}'.")
     if given.service not in services:
         expected = "' or '".join(sorted(services))

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "history": "services.cli.asking:history",
     "policy": "services.cli.asking:policy",
     "decisions": "services.cli.asking:decisions",
+    "explain": "services.cli.explaining:explain",
     "account create": "services.cli.asking:create_account",
     "verify": "services.cli.proving:verify_log",
     "export-log": "services.cli.proving:export_log",

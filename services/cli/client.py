@@ -28,7 +28,7 @@ class Client:
         running, kept = folder.live_state(), folder.kept_credentials()
         access_key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
         if data is None and access_key and secret and "AWS_ENDPOINT_URL" in os.environ:
-            self._credentials = Credentials(access_key, secret)
+            self._credentials = Credentials(access_key, secret, os.environ.get("AWS_SESSION_TOKEN"))
             self._url = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
         elif kept is not None:
             self._credentials = Credentials(kept.access_key_id, kept.secret_access_key)

@@ -11,6 +11,7 @@ import os
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
+from domain.access.context import re_encrypt_context
 from domain.crypto import asymmetric, symmetric
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import (
@@ -155,9 +156,12 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
 def re_encrypt_targets(request: Request, world: World) -> Sequence[Target]:
     source = _source(request, world, "SourceKeyId", "SourceEncryptionAlgorithm")
     destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)
+    same = source.id == destination.id
+    from_asked, from_pairs = re_encrypt_context(request.parameters, "Source", same)
+    to_asked, to_pairs = re_encrypt_context(request.parameters, "Destination", same)
     return [
-        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT),
-        Target("kms:ReEncryptTo", destination, ENCRYPT_DECRYPT),
+        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT, from_asked, from_pairs),
+        Target("kms:ReEncryptTo", destination, ENCRYPT_DECRYPT, to_asked, to_pairs),
     ]
 
 

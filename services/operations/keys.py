@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from domain.crypto.specs import ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY
 from domain.errors import InvalidMarker, InvalidRequest, Refusal, UnsupportedOperation
@@ -13,9 +14,8 @@ from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.keys.create_key import CreateKey, spec_and_usage
 from domain.keys.key import Key
 from domain.keys.states import State
-from domain.trail.events import KeyCreated
 from domain.world import World
-from services.operations.rows import Answer, Made, Materials, Parameters, Request, Target
+from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
 
 
 def requested_spec(parameters: Parameters) -> str:
@@ -26,12 +26,13 @@ def requested_spec(parameters: Parameters) -> str:
     return str(parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or "")
 
 
-def prepare_create_key(parameters: Parameters) -> tuple[str, str] | None:
-    """(spec, usage) of the material to make; None where the writer will refuse the request anyway."""
+async def prepare_create_key(request: Request, maker: Maker) -> Made:
+    """The key's material; none where the writer will refuse the request anyway."""
     try:
-        return spec_and_usage(requested_spec(parameters), parameters.get("KeyUsage", ""))
+        spec, _ = spec_and_usage(requested_spec(request.parameters), request.get("KeyUsage", ""))
     except Refusal:
-        return None
+        return {"key": str(uuid4())}
+    return await maker.material(spec)
 
 
 def create_key(parameters: Parameters, made: Made) -> CreateKey:
@@ -52,8 +53,8 @@ def create_key(parameters: Parameters, made: Made) -> CreateKey:
     )
 
 
-def key_created(event: KeyCreated, region: str, at: int) -> Answer:
-    return {"KeyMetadata": metadata(keys.created(event, region, at))}
+def key_created(changed: Changed) -> Answer:
+    return {"KeyMetadata": metadata(keys.created(changed.event, changed.world.region, changed.at))}
 
 
 def metadata(key: Key) -> Answer:

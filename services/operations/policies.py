@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.identities.principals import shown
 from domain.keys.key import Key
 from domain.keys.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.world import World
@@ -26,7 +27,8 @@ def get_targets(request: Request, world: World) -> Sequence[Target]:
 
 async def get_key_policy(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     require_policy_name(request.get("PolicyName", POLICY_NAME))
-    return {"Policy": found[0].policy_text, "PolicyName": POLICY_NAME}
+    key = found[0]
+    return {"Policy": shown(key.policy_text, key.principals, world), "PolicyName": POLICY_NAME}
 
 
 def list_targets(request: Request, world: World) -> Sequence[Target]:

@@ -1,4 +1,4 @@
-"""What a row of the table of operations is: a changing call, or one that is answered on the API's present."""
+"""What a row of a table of operations is: a changing call, or one that is answered on the API's present."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.access import Caller
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import Verdict
+from domain.arn import key_arn
 from domain.crypto.material import PrivateKey
+from domain.identities.callers import Session
 from domain.keys.key import Key
+from domain.policy.variables import Context
 from domain.world import World
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
+Made = Mapping[str, str]
+"""Ids, fingerprints and public keys that the API made for a command; never a secret."""
 
 
 class Materials(Protocol):
@@ -25,11 +33,14 @@ class Materials(Protocol):
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Request:
-    """A call whose signature and shape are right. Blobs in `parameters` are bytes."""
+    """A call whose signature and shape are right. Blobs in `parameters` are bytes. `caller` holds what conditions can
+    read of the request; `at` is microseconds since the epoch."""
 
     operation: str
     parameters: Parameters
     caller: Caller
+    at: int = 0
+    session: Session | None = None
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -38,28 +49,85 @@ class Request:
         return self.parameters.get(name, default)
 
 
+class Maker(Protocol):
+    """What the API makes before a command is sent: ids, and secrets that it seals into the vault. Raises Unavailable."""
+
+    async def material(self, spec: str) -> Made:
+        """`key`, `material`, `fingerprint`, `public_key` of new key material."""
+        ...
+
+    async def access_key(self) -> Made:
+        """`access_key`, whose secret is in the vault."""
+        ...
+
+    def unique_id(self, kind: str) -> Made:
+        """`id` of a new user, group, role or policy."""
+        ...
+
+    def grant_id(self) -> Made:
+        """`grant` of a new grant."""
+        ...
+
+    def granted(self, token: str) -> Made:
+        """`key` and `grant` that a grant token names. Raises InvalidGrantToken."""
+        ...
+
+
+class Issuer(Protocol):
+    """What only the API can give out. Raises Unavailable."""
+
+    async def secret(self, access_key: str) -> str: ...
+
+    def grant_token(self, key: str, grant: str, position: int) -> str: ...
+
+    def credentials(self, session: Session) -> Answer:
+        """AccessKeyId, SecretAccessKey, SessionToken and Expiration. Raises PackedPolicyTooLarge."""
+        ...
+
+
 @dataclass(slots=True)  # see Request
 class Target:
-    """One permission that a call asks: an action on a key, and the usage that the key must have (None: any)."""
+    """One permission that a call asks: an action on a key, and the usage that the key must have (None: any). `asked`
+    and `encryption_context` are what the request says of this key alone."""
 
     action: str
     key: Key
     usage: str | None = None
+    asked: Context | None = None
+    encryption_context: Mapping[str, str] | None = None
 
 
-Made = Mapping[str, str]
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a changing call's answer is read off."""
+
+    event: Any
+    world: World
+    at: int
+    position: int
+
+
+def nothing(changed: Changed) -> Answer:
+    return {}
+
+
+async def nothing_made(request: Request, maker: Maker) -> Made:
+    return {}
+
+
+async def nothing_issued(changed: Changed, issuer: Issuer) -> Answer:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """Decided by the writer. `command` runs there, on the logged parameters and what the API had `prepare` make.
-
-    `prepare` gives the ids and seals the material before the command is sent; `answer` is read off the event.
-    """
+    """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API; the
+    answer is what `answer` reads off the event and what `issue` gives out with it."""
 
     command: Callable[[Parameters, Made], object]
-    answer: Callable[[Any, str, int], Answer] = lambda event, region, at: {}
-    prepare: Callable[[Parameters], tuple[str, str] | None] | None = None
+    answer: Callable[[Changed], Answer] = nothing
+    prepare: Callable[[Request, Maker], Awaitable[Made]] = nothing_made
+    issue: Callable[[Changed, Issuer], Awaitable[Answer]] = nothing_issued
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +140,33 @@ class Using:
     cross_account: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Answered on the present, and asks permission in the account, of no key policy."""
+Asks = Callable[[Request, World], Sequence[Verdict]]
 
-    action: str
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Answered on the present, and asks no key's policy."""
+
+    asks: Asks
     run: Callable[[Request, World], Answer]
 
 
-Row = Changing | Using | Listing
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """Answered on the present with something that only the API can give out."""
+
+    asks: Asks
+    run: Callable[[Request, World, Issuer], Answer]
+
+
+Row = Changing | Using | Reading | Issuing
+
+
+def in_own_account(action: str) -> Asks:
+    """A KMS permission that is not on one key (ListKeys and the like)."""
+
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        account = request.caller.account
+        return (may(request.caller, action, in_account(key_arn(world.region, account, "*"), account)),)
+
+    return asks

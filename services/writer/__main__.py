@@ -64,6 +64,7 @@ async def _lead(settings: Settings) -> None:
         settings.region,
         settings.account_id,
         settings.root_access_key_id,
+        settings.org_id,
         begin_sweeping,
         lambda log_name: skips.permitted(pool, log_name),
         lambda log_name: origin.require(pool, log_name, names.events),

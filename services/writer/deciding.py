@@ -6,16 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from domain.access import root_of
+from domain.access.context import Came, encryption_context, request_context
 from domain.decide import Outcome, decide, refused
-from domain.errors import CommandExpired, CommandUnreadable
-from domain.identities.commands import CreateAccount
+from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
+from domain.identities.accounts import CreateAccount
+from domain.identities.callers import caller_of, session_from
 from domain.trail import codec
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
 from services.adapters import cloudevents
 from services.operations.rows import Changing
-from services.operations.table import OPERATIONS
+from services.operations.table import BY_NAME
 
 MAX_COMMAND = 1_048_576
 """Four times what a request may have: escapes of JSON double some characters."""
@@ -39,9 +40,10 @@ class Decided:
 class Deciding:
     """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
 
-    def __init__(self, fold: Fold, writer: str) -> None:
+    def __init__(self, fold: Fold, writer: str, org: str = "") -> None:
         self.fold = fold
         self.writer = writer
+        self._org = org
 
     def record(
         self,
@@ -94,13 +96,20 @@ class Deciding:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
             return self.record(now, offset + 1, call, decision, None, repeat)
-        outcome = self._decide(command)
+        outcome = self._decide(command, max(now, world.at))
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
 
-    def _decide(self, command: _Readable) -> Outcome:
-        call = command.call
+    def _decide(self, command: _Readable, at: int) -> Outcome:
+        call, world = command.call, self.fold.world
         try:
-            return decide(_command(call, command.made), root_of(call.account), self.fold.world)
+            session = None if call.session is None else session_from(call.session)
+            caller = caller_of(world, call.access_key, session, at)
+            came = Came(call.source, call.agent, call.secure, at, world.region, self._org)
+            context = request_context(came, call.operation, call.parameters)
+            asking = caller.asking(context, encryption_context(call.operation, call.parameters))
+            return decide(_command(call, command.made), asking, world)
+        except (CredentialDisabled, CredentialExpired) as fault:
+            return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
 
@@ -118,7 +127,7 @@ def _read(value: bytes) -> _Readable:
 def _command(call: Call, made: dict[str, str]) -> object:
     if call.operation == "CreateAccount":
         return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
-    row = OPERATIONS[call.operation]
+    row = BY_NAME[call.operation]
     if not isinstance(row, Changing):
         raise TypeError(f"{call.operation} changes nothing")
     return row.command(call.parameters, made)

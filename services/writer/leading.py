@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import structlog
 
-from domain.identities.commands import root_credential_events
+from domain.identities.accounts import root_credential_events
 from domain.ports import OutOfRange, Reader, Unavailable
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse
@@ -64,6 +64,7 @@ class Leader:
         region: str,
         account: str,
         access_key: str,
+        org: str,
         on_lead: Callable[[Deciding], Awaitable[None]],
         may_skip: Callable[[str], Awaitable[bool]],
         require_origin: Callable[[str], Awaitable[None]],
@@ -73,7 +74,7 @@ class Leader:
         self._region = region
         self._account = account
         self._access_key = access_key
-        self._deciding = Deciding(fold, uuid4().hex)
+        self._deciding = Deciding(fold, uuid4().hex, org)
         self._appended: deque[_Appended] = deque()
         self._room = asyncio.Semaphore(WINDOW)
         self._on_lead = on_lead

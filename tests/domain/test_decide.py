@@ -22,7 +22,7 @@ from domain.errors import (
     NoSuchPolicyName,
     UnsupportedOperation,
 )
-from domain.identities.commands import CreateAccount
+from domain.identities.accounts import CreateAccount
 from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.keys.put_key_policy import PutKeyPolicy
 from domain.policy.default import default_key_policy
@@ -78,7 +78,7 @@ def test_a_key_that_cannot_be_made(changes: dict[str, object], refusal: type) ->
 
 def test_a_policy_replaces_the_one_before_whole_and_is_numbered() -> None:
     put = PutKeyPolicy(key_id(), DEFAULT)
-    first = events.PolicyReplaced(key_id(), 2, DEFAULT, False, False)
+    first = events.PolicyReplaced(key_id(), 2, DEFAULT, False, False, {})
     given(a_key()).when(put).then(first)
     given(a_key(), first).when(put).then(replace(first, version=3))
 
@@ -91,13 +91,13 @@ def test_a_policy_that_would_lock_its_author_out_is_refused() -> None:
 
 def test_bypassing_the_lockout_check_is_allowed_and_recorded() -> None:
     put = PutKeyPolicy(key_id(), ONLY_ENCRYPT, bypass_lockout_check=True)
-    given(a_key()).when(put).then(events.PolicyReplaced(key_id(), 2, ONLY_ENCRYPT, True, True))
+    given(a_key()).when(put).then(events.PolicyReplaced(key_id(), 2, ONLY_ENCRYPT, True, True, {}))
 
 
 def test_who_is_locked_out_stays_out() -> None:
-    locked = events.PolicyReplaced(key_id(), 2, ONLY_ENCRYPT, True, True)
+    locked = events.PolicyReplaced(key_id(), 2, ONLY_ENCRYPT, True, True, {})
     refused = given(a_key(), locked).when(PutKeyPolicy(key_id(), DEFAULT)).refused(AccessRefused, "kms:PutKeyPolicy")
-    assert refused.by == {"rule": "no-statement-allows"}
+    assert refused.by == {"kind": "implicit-deny", "rule": "no-resource-policy-allows"}
 
 
 def test_a_policy_has_one_name() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.errors import LimitExceeded, MalformedPolicy, Refusal
 from domain.policy.compile import compile_key_policy
 from domain.policy.glob import compile_glob
-from domain.policy.parse import MAX_BYTES, parse_key_policy
+from domain.policy.parse import KEY, parse_policy
 from tests.given import arn
 
 GOOD: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
@@ -54,7 +54,7 @@ REFUSED = {
 @pytest.mark.parametrize(("document", "says"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_no_key_policy_is_refused_with_its_place(document: str, says: str) -> None:
     with pytest.raises(MalformedPolicy) as refused:
-        parse_key_policy(document)
+        parse_policy(document, KEY)
     assert says in refused.value.message
 
 
@@ -71,28 +71,31 @@ INVALID_PRINCIPALS = [
 def test_an_invalid_principal_is_refused_in_the_words_of_aws(principal: str) -> None:
     """Row 10: no partial wildcard in a principal."""
     with pytest.raises(MalformedPolicy) as refused:
-        parse_key_policy(text(GOOD | {"Principal": {"AWS": principal}}))
-    assert refused.value.message == "Policy contains a statement with one or more invalid principals."
+        parse_policy(text(GOOD | {"Principal": {"AWS": principal}}), KEY)
+    assert (
+        refused.value.message
+        == "Policy contains a statement with one or more invalid principals. ($.Statement[0].Principal.AWS)"
+    )
 
 
 @pytest.mark.parametrize("version", ["2012-10-17", "2008-10-17"])
 def test_both_versions_are_taken_and_none(version: str) -> None:
-    assert parse_key_policy(text(GOOD, Version=version)).version == version
-    assert parse_key_policy(json.dumps({"Statement": GOOD})).version == "2008-10-17"
+    assert parse_policy(text(GOOD, Version=version), KEY).version == version
+    assert parse_policy(json.dumps({"Statement": GOOD}), KEY).version == "2008-10-17"
 
 
 def test_a_policy_has_at_most_32768_bytes() -> None:
-    room = MAX_BYTES - len(text(GOOD, Id=""))
-    assert parse_key_policy(text(GOOD, Id="x" * room)).id == "x" * room
+    room = KEY.most - len(text(GOOD, Id=""))
+    assert parse_policy(text(GOOD, Id="x" * room), KEY).id == "x" * room
     with pytest.raises(LimitExceeded):
-        parse_key_policy(text(GOOD, Id="x" * (room + 1)))
+        parse_policy(text(GOOD, Id="x" * (room + 1)), KEY)
 
 
 def test_a_nesting_that_would_exhaust_the_stack_is_refused() -> None:
     with pytest.raises(MalformedPolicy):
-        parse_key_policy('{"Statement":' * 2000)
+        parse_policy('{"Statement":' * 2000, KEY)
     with pytest.raises(MalformedPolicy):
-        parse_key_policy("[" * 30_000)
+        parse_policy("[" * 30_000, KEY)
 
 
 JSON = st.recursive(
@@ -125,7 +128,7 @@ def test_no_document_makes_the_parser_fall_over(document: Any) -> None:
 @given(st.text())
 def test_no_text_makes_the_parser_fall_over(document: str) -> None:
     with contextlib.suppress(Refusal):
-        parse_key_policy(document)
+        parse_policy(document, KEY)
 
 
 @given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="ab", max_size=10))

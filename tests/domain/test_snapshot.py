@@ -6,14 +6,19 @@ import pytest
 
 from domain.trail.reading import Fold
 from services.adapters import snapshots
+from services.adapters.directory_snapshot import directory_document
 from tests.logs import a_log
 
 
 def plain(fold: Fold) -> dict[str, object]:
     """Everything that a fold knows, comparable: compiled policies are functions of their text."""
     world = fold.world
-    keys = {key.id: [getattr(key, name) for name in key.__slots__ if name != "policy"] for key in world.all_keys()}
-    rest = {name: getattr(world, name) for name in world.__slots__ if name != "keys"}
+    keys = {
+        key.id: [getattr(key, name) for name in key.__slots__ if name not in ("policy", "resource")]
+        for key in world.all_keys()
+    }
+    rest = {name: getattr(world, name) for name in world.__slots__ if name not in ("keys", "directory", "resources")}
+    rest["directory"] = directory_document(world.directory)
     return rest | {"keys": keys, "chain": fold.chain, "next": fold.next, "voids": fold.voids}
 
 

@@ -13,6 +13,7 @@ from tests.given import arn
 GUIDE = """
 CancelKeyDeletion                X[4] X[4] Y    X[4]
 CreateAlias                      Y    Y    X[3] Y
+CreateGrant                      Y    X[1] X[3] X[5]
 Decrypt                          Y    X[1] X[3] X[5]
 DeleteAlias                      Y    Y    Y    Y
 DescribeKey                      Y    Y    Y    Y
@@ -24,9 +25,12 @@ GenerateDataKeyWithoutPlaintext  Y    X[1] X[3] X[5]
 GetKeyPolicy                     Y    Y    Y    Y
 GetPublicKey                     Y    X[1] X[3] X[5]
 ListAliases                      Y    Y    Y    Y
+ListGrants                       Y    Y    Y    Y
 ListKeyPolicies                  Y    Y    Y    Y
 PutKeyPolicy                     Y    Y    Y    Y
 ReEncrypt                        Y    X[1] X[3] X[5]
+RetireGrant                      Y    Y    Y    Y
+RevokeGrant                      Y    Y    Y    Y
 Sign                             Y    X[1] X[3] X[5]
 UpdateAlias                      Y    Y    X[3] Y
 UpdateKeyDescription             Y    Y    X[3] Y

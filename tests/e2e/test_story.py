@@ -66,11 +66,11 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
     history = eventually(lambda: _all_of(installation.answers("history", key), 7))
     told = [(item["operation"], item["effect"], item["event_type"]) for item in history]
     assert told == [
-        ("CreateKey", "allowed", "key.created.v1"),
+        ("CreateKey", "allowed", "key.created.v2"),
         ("CreateAlias", "allowed", "alias.created.v1"),
-        ("PutKeyPolicy", "allowed", "key.policy-replaced.v1"),
-        ("PutKeyPolicy", "allowed", "key.policy-replaced.v1"),
-        ("PutKeyPolicy", "allowed", "key.policy-replaced.v1"),
+        ("PutKeyPolicy", "allowed", "key.policy-replaced.v2"),
+        ("PutKeyPolicy", "allowed", "key.policy-replaced.v2"),
+        ("PutKeyPolicy", "allowed", "key.policy-replaced.v2"),
         ("PutKeyPolicy", "refused", None),
         ("DisableKey", "allowed", "key.disabled.v1"),
     ]
@@ -87,7 +87,7 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
         ("Encrypt", "refused"),
     ]
     encrypted = decisions[0]
-    assert (encrypted["policy_version"], encrypted["sid"], encrypted["statement"]) == (4, "three", 0)
+    assert (encrypted["policy_version"], encrypted["sid"], encrypted["statement"]) == ("4", "three", 0)
     assert encrypted["encryption_context"] == {"app": "payroll"}
     assert encrypted["source"] == "127.0.0.1"
     assert encrypted["seen"] > history[0]["position"]

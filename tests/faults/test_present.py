@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +13,7 @@ from domain.trail.reading import Fold
 from services.api.authentication import Authenticated
 from services.api.calls import Calls, Incoming
 from services.api.errors import WireError
+from services.api.making import Making
 from services.api.present import NotFresh, Present
 from services.settings import load
 from services.writer.deciding import Deciding
@@ -146,7 +148,9 @@ class OneMaterial:
 
 
 def incoming(operation: str, body: bytes) -> Incoming:
-    return Incoming("id", Authenticated(ROOT, "AKIAONE", True), operation, body, "127.0.0.1", "tests", "")
+    who = Authenticated(ROOT.account, ROOT.principal, "AKIAONE", None, None, ROOT)
+    now = time.time_ns() // 1000
+    return Incoming("id", who, "kms", operation, body, "127.0.0.1", "tests", "", secure=False, at=now)
 
 
 ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP031  # a document full of braces
@@ -154,23 +158,23 @@ ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP0
 
 def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
     settings = load({}, command_deadline=deadline)
-    return Calls(settings, present, commands or MemoryTopic(), decisions, None, OneMaterial())  # type: ignore[arg-type]
+    return Calls(settings, present, commands or MemoryTopic(), decisions, Making(None, None), OneMaterial())  # type: ignore[arg-type]
 
 
 async def test_no_record_no_answer(present: Present) -> None:
     with pytest.raises(WireError) as refused:
-        await calls(present, Broken()).kms(incoming("Encrypt", ENCRYPT))
+        await calls(present, Broken()).answer(incoming("Encrypt", ENCRYPT))
     assert (refused.value.status, refused.value.code) == (503, "DependencyTimeoutException")
 
 
 async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(present: Present, events: MemoryTopic) -> None:
     kept = Kept()
-    assert "CiphertextBlob" in await calls(present, kept).kms(incoming("Encrypt", ENCRYPT))
+    assert "CiphertextBlob" in await calls(present, kept).answer(incoming("Encrypt", ENCRYPT))
     assert len(kept.values) == 1
     events.down = True
     await asyncio.sleep(FRESH_FOR + 1.2)  # see above
     with pytest.raises(WireError) as refused:
-        await calls(present, kept).kms(incoming("Encrypt", ENCRYPT))
+        await calls(present, kept).answer(incoming("Encrypt", ENCRYPT))
     assert refused.value.status == 503
     assert len(kept.values) == 1
 
@@ -180,7 +184,7 @@ async def test_a_command_is_appended_once_whatever_became_of_it(present: Present
     commands = MemoryTopic()
     commands.fault = fault
     with pytest.raises(WireError) as refused:
-        await calls(present, Kept(), commands).kms(incoming("EnableKey", b'{"KeyId":"x"}'))
+        await calls(present, Kept(), commands).answer(incoming("EnableKey", b'{"KeyId":"x"}'))
     assert refused.value.status == 503
     assert len(commands.values) == (1 if fault == LANDED_BUT_UNANSWERED else 0)
 
@@ -191,7 +195,7 @@ async def test_a_changing_call_is_answered_when_its_record_is_read(present: Pres
     for offset, value in enumerate(events.values):
         fold.take(offset, value)
     body = ('{"KeyId":"%s"}' % key_id()).encode()  # noqa: UP031  # see above
-    calling = asyncio.create_task(calls(present, Kept(), commands).kms(incoming("DisableKey", body)))
+    calling = asyncio.create_task(calls(present, Kept(), commands).answer(incoming("DisableKey", body)))
     reader = await commands.reader(0)
     (command,) = await reader.read(1)
     assert not calling.done()
@@ -211,10 +215,10 @@ class Keeping:
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: Present) -> None:
     """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), Keeping(), OneMaterial())  # type: ignore[arg-type]
+    service = Calls(load({}), present, MemoryTopic(), Kept(), Making(Keeping(), None), OneMaterial())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
-    making = asyncio.create_task(service.kms(incoming("CreateKey", body)))
+    making = asyncio.create_task(service.answer(incoming("CreateKey", body)))
     while not service._commands.values:  # type: ignore[attr-defined]
         await asyncio.sleep(0.001)
         turns += 1

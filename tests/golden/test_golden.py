@@ -39,7 +39,12 @@ def test_a_record_has_the_bytes_that_it_always_had() -> None:
     for text in (HERE / "records.jsonl").read_text().splitlines():
         document = codec.parse(text.encode())
         assert document is not None
-        assert codec.encode(codec.record_from(document)) == text.encode()
+        written = codec.encode(codec.record_from(document))
+        if document["event"] is not None and document["event"]["type"] in UPCASTERS:
+            # An event of an old version comes out in its newest; everything else of its record stays.
+            assert {**json.loads(written), "event": None} == {**document, "event": None}
+        else:
+            assert written == text.encode()
 
 
 def test_a_type_of_a_newer_version_is_not_guessed_at() -> None:

@@ -138,7 +138,7 @@ def test_what_a_decision_row_says() -> None:
     assert said == {
         "effect": "refused",
         "key_id": key_id(),
-        "policy_version": 2,
+        "policy_version": "2",
         "sid": "s",
         "statement": 1,
         "error": "key-disabled",

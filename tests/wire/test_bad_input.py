@@ -223,9 +223,9 @@ def test_what_is_no_http_is_a_400(installation: Installation) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_another_place_is_a_404_and_iam_a_clear_refusal(installation: Installation) -> None:
+def test_another_place_is_a_404_and_an_unsigned_form_a_clear_refusal(installation: Installation) -> None:
     assert post(installation.url, {}, b"", "/nothing")[0] == 404
     form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     status, document = post(installation.url, form, b"Action=ListUsers&Version=2010-05-08")
-    assert status == 400
-    assert "<Code>InvalidAction</Code>" in document["text"]
+    assert status == 403
+    assert "<Code>MissingAuthenticationToken</Code>" in document["text"]

@@ -57,7 +57,9 @@ class BundledKafka:
         if not (self.folder / "data" / "meta.properties").exists():
             shutil.rmtree(self.folder / "data", ignore_errors=True)
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
-            command = self._java("256m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.config))
+            # With `=`: one id in 64 begins with a dash, and would be read as the next option.
+            format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
+            command = self._java("256m", "kafka.tools.StorageTool", *format_it)
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")

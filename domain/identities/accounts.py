@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.access import Caller, Verdict, may_in_account
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import AlreadyExists, InvalidRequest
 from domain.identities.account import ACTIVE
@@ -25,7 +28,7 @@ class CreateAccount:
 
 
 def asks_to_create(command: CreateAccount, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    return (may_in_account(caller, "keytrail:CreateAccount", command.host, root_arn(command.account)),)
+    return (may(caller, "keytrail:CreateAccount", in_account(root_arn(command.account), command.host)),)
 
 
 def create(command: CreateAccount, caller: Caller, world: World) -> AccountCreated:

@@ -1,0 +1,51 @@
+"""Who calls: the names a Principal element can mean the caller by, and the policies that limit it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from domain.arn import root_arn
+from domain.policy.compile import DIRECT, NO_PERMISSIONS, Names, Permissions
+from domain.policy.variables import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`principal` is an ARN; `unique` what `aws:userid` says of it; `needs_policies`: what it may do in its own account
+    its identity policies say (a root user and a service need none). `boundary` and `session` are None where there are
+    none. `context` holds what is known of the caller, and of one request once `asking` has added it."""
+
+    account: str
+    principal: str
+    names: Names
+    unique: str
+    needs_policies: bool = True
+    identity: Permissions = NO_PERMISSIONS
+    boundary: Permissions | None = None
+    session: Permissions | None = None
+    context: Context = field(default_factory=dict)
+    encryption_context: Mapping[str, str] = field(default_factory=dict)
+
+    def asking(self, context: Context, encryption_context: Mapping[str, str]) -> Caller:
+        """The same caller with what one request says."""
+        return replace(self, context={**self.context, **context}, encryption_context=encryption_context)
+
+    @property
+    def is_root(self) -> bool:
+        return self.principal == root_arn(self.account)
+
+
+def root_of(account: str) -> Caller:
+    """The account's root user: it answers to the root ARN alone, and no identity policy limits it."""
+    arn = root_arn(account)
+    context = {
+        "aws:principalarn": (arn,),
+        "aws:principalaccount": (account,),
+        "aws:principaltype": ("Account",),
+        "aws:userid": (account,),
+        "aws:principalisawsservice": ("false",),
+        "aws:viaawsservice": ("false",),
+        "kms:calleraccount": (account,),
+    }
+    return Caller(account, arn, {arn: DIRECT}, account, needs_policies=False, context=context)

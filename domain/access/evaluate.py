@@ -1,0 +1,167 @@
+"""The evaluation, in the documented order: explicit denies, then key policy, grants, identity policies under their
+limits.
+
+Source: IAM user guide, reference_policies_evaluation-logic; KMS developer guide, policy-evaluation and grants.
+
+- A Deny anywhere decides (rules 4 and 24).
+- In the same account, a statement that names the caller's user, its session or everyone decides alone; one that names
+  its role is limited by a boundary's or session policy's implicit deny (rule 11); one that names the account lets
+  identity policies decide, within boundary and session policy (rules 1, 4, 5).
+- Across accounts a key policy's statement needs an identity policy's Allow at home as well (rules 6, 8, 27).
+- A grant allows by itself, in either case; one to a role is limited as a statement that names the role is, one to an
+  account lets its identity policies decide. (The guide's cross-account example for service-linked roles, which have no
+  KMS permissions of their own, works by a grant alone.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.access.caller import Caller
+from domain.access.question import Question, Resource
+from domain.access.trace import near_miss
+from domain.access.verdict import (
+    ACCOUNT_ROOT,
+    NO_BOUNDARY,
+    NO_IDENTITY_POLICY,
+    NO_RESOURCE_POLICY,
+    NO_SESSION_POLICY,
+    OTHER_ACCOUNT,
+    Verdict,
+)
+from domain.grants.grant import Grant
+from domain.policy.compile import DIRECT, ROLE, CompiledPolicy, Decider, Permissions
+from domain.policy.variables import Context
+
+
+def may(
+    caller: Caller,
+    action: str,
+    resource: Resource,
+    extra: Context | None = None,
+    encryption_context: Mapping[str, str] | None = None,
+) -> Verdict:
+    """May the caller do `action` (`service:Name`) with the resource? `extra` and `encryption_context` are what the
+    request says of this one alone."""
+    context = {**caller.context, **resource.context, **extra} if extra else {**caller.context, **resource.context}
+    pairs = caller.encryption_context if encryption_context is None else encryption_context
+    verdict = evaluate(caller, Question(action, resource, context, pairs))
+    verdict.about, verdict.asked = resource, extra
+    return verdict
+
+
+def evaluate(caller: Caller, question: Question) -> Verdict:
+    """The verdict; a refusal names the near miss where there was exactly one."""
+    verdict = _evaluate(caller, question)
+    if not verdict.allowed and isinstance(verdict.by, str):
+        verdict.near = near_miss(caller, question)
+    return verdict
+
+
+def _evaluate(caller: Caller, question: Question) -> Verdict:
+    action, resource, context = question.action, question.resource, question.context
+    denied = _explicit_deny(caller, action, resource, context)
+    if denied is not None:
+        return Verdict(False, action, resource.arn, denied)
+    if resource.policy is None:
+        return _in_account(caller, question)
+    how, stated = _stated(resource.policy, action, caller, context)
+    at_home = caller.account == resource.account or not caller.account
+    if at_home and how == DIRECT and stated is not None:
+        return Verdict(True, action, resource.arn, stated)
+    grant_how, grant = _grant(caller, question)
+    if grant is not None and grant_how == DIRECT:
+        return Verdict(True, action, resource.arn, grant)
+    if stated is None and grant is None:
+        return _no(question, NO_RESOURCE_POLICY)
+    if short := _limit(caller, question):
+        return _no(question, short)
+    if grant is not None and grant_how == ROLE:
+        return Verdict(True, action, resource.arn, grant)
+    if stated is not None and (how == ROLE if at_home else not caller.needs_policies):
+        return Verdict(True, action, resource.arn, stated)
+    by = _first_allow(caller.identity, question)
+    if by is None:
+        return _no(question, NO_IDENTITY_POLICY)
+    return Verdict(True, action, resource.arn, by, stated or grant)
+
+
+def _no(question: Question, rule: str) -> Verdict:
+    return Verdict(False, question.action, question.resource.arn, rule)
+
+
+def _explicit_deny(caller: Caller, action: str, resource: Resource, context: Context) -> Decider | None:
+    policy = resource.policy
+    if policy is not None:
+        names = caller.names
+        for who, holds, by in (policy.by_action.get(action) or policy.rows(action))[0]:
+            if (who is None or who(names)) and (holds is None or holds(context)):
+                return by
+    if not caller.needs_policies:
+        return None
+    arn = resource.arn
+    for permissions in (caller.identity, caller.boundary, caller.session):
+        if permissions is not None:
+            for covers, holds, by in (permissions.by_action.get(action) or permissions.rows(action))[0]:
+                if (covers is None or covers(arn, context)) and (holds is None or holds(context)):
+                    return by
+    return None
+
+
+def _stated(policy: CompiledPolicy, action: str, caller: Caller, context: Context) -> tuple[int, Decider | None]:
+    """The statement that means the caller most closely, and how."""
+    closest, stated = 0, None
+    for who, holds, by in (policy.by_action.get(action) or policy.rows(action))[1]:
+        how = DIRECT if who is None else who(caller.names)
+        if how > closest and (holds is None or holds(context)):
+            closest, stated = how, by
+            if how == DIRECT:
+                break
+    return closest, stated
+
+
+def _first_allow(permissions: Permissions, question: Question) -> Decider | None:
+    action, arn, context = question.action, question.resource.arn, question.context
+    for covers, holds, by in (permissions.by_action.get(action) or permissions.rows(action))[1]:
+        if (covers is None or covers(arn, context)) and (holds is None or holds(context)):
+            return by
+    return None
+
+
+def _limit(caller: Caller, question: Question) -> str | None:
+    """The rule by which boundary or session policy denies implicitly, or None."""
+    if caller.boundary is not None and _first_allow(caller.boundary, question) is None:
+        return NO_BOUNDARY
+    if caller.session is not None and _first_allow(caller.session, question) is None:
+        return NO_SESSION_POLICY
+    return None
+
+
+def _grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
+    """The grant that means the caller most closely and lets the request through, and how it means the caller."""
+    by_name = question.resource.grants
+    closest, found = 0, None
+    if not by_name:
+        return closest, found
+    source = question.context.get("aws:sourcearn", (None,))[0]
+    for name, how in caller.names.items():
+        if how > closest:
+            for grant in by_name.get(name, ()):
+                if grant.lets(question.action, question.encryption_context, source):
+                    closest, found = how, grant
+                    break
+    return closest, found
+
+
+def _in_account(caller: Caller, question: Question) -> Verdict:
+    """No resource's policy is asked (CreateKey, an alias, a user): identity policies decide, root may everything."""
+    if caller.account != question.resource.account:
+        return _no(question, OTHER_ACCOUNT)
+    if not caller.needs_policies:
+        return Verdict(True, question.action, question.resource.arn, ACCOUNT_ROOT)
+    if short := _limit(caller, question):
+        return _no(question, short)
+    by = _first_allow(caller.identity, question)
+    if by is None:
+        return _no(question, NO_IDENTITY_POLICY)
+    return Verdict(True, question.action, question.resource.arn, by)

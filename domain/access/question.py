@@ -1,0 +1,39 @@
+"""What is asked: an action on a resource, with everything that a condition could read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from domain.grants.grant import Grant
+from domain.policy.compile import CompiledPolicy
+from domain.policy.variables import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A key (with its policy and the grants on it), a role (with its trust policy), or what has no policy of its own:
+    an alias, a user, an account. `context` is what conditions can read of it."""
+
+    arn: str
+    account: str
+    policy: CompiledPolicy | None = None
+    context: Context = field(default_factory=dict)
+    grants: Mapping[str, Sequence[Grant]] = field(default_factory=dict)
+    """By the name that a caller answers to."""
+
+
+def in_account(arn: str, account: str, context: Context | None = None) -> Resource:
+    """A resource without a policy of its own: identity policies alone decide."""
+    return Resource(arn, account, context={"aws:resourceaccount": (account,)} | dict(context or {}))
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class Question:
+    """`context` is whole: the caller's, the request's and the resource's keys. `encryption_context` is as in the
+    request: grant constraints compare its names with their case, which `context` has folded."""
+
+    action: str
+    resource: Resource
+    context: Context
+    encryption_context: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,67 @@
+"""The permissions that IAM's operations ask, and what conditions can read of users, groups, roles and policies.
+
+Source: the service authorization reference of IAM; IAM user guide, reference_policies_iam-condition-keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import Resource, in_account
+from domain.access.verdict import Verdict
+from domain.arn import iam_arn
+from domain.identities.identity import Identity
+from domain.policy.variables import Context
+from domain.world import World
+
+NOUN = {"user": "User", "group": "Group", "role": "Role", "policy": "Policy"}
+
+
+def tag_context(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    context: dict[str, tuple[str, ...]] = {}
+    for key, value in tags.items():
+        context[f"aws:resourcetag/{key.lower()}"] = (value,)
+        context[f"iam:resourcetag/{key.lower()}"] = (value,)
+    return context
+
+
+def resource_of(identity: Identity) -> Resource:
+    return in_account(identity.arn, identity.account, tag_context(identity.tags))
+
+
+def on_identity(
+    action: str, kind: str, name: str, caller: Caller, world: World, bounded: bool = False
+) -> tuple[Verdict, ...]:
+    """`{}` in the action stands for User, Group or Role. One that is not there is asked for under the path `/`.
+    `bounded`: conditions can read the boundary that the identity has."""
+    identity = world.directory.find(kind, caller.account, name)
+    extra: Context = {}
+    if identity is None:
+        resource = in_account(iam_arn(caller.account, kind, "/", name), caller.account)
+    else:
+        resource = resource_of(identity)
+        if bounded and identity.boundary:
+            extra = {"iam:permissionsboundary": (identity.boundary,)}
+    return (may(caller, f"iam:{action.format(NOUN[kind])}", resource, extra),)
+
+
+def on_new(action: str, kind: str, path: str, name: str, caller: Caller, tagged: bool) -> tuple[Verdict, ...]:
+    """The permission to make it, and to tag it where it is made with tags."""
+    resource = in_account(iam_arn(caller.account, kind, path, name), caller.account)
+    verb = NOUN[kind]
+    actions = [action] + ([f"iam:Tag{verb}"] if tagged else [])
+    return tuple(may(caller, each, resource) for each in actions)
+
+
+def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    policy = world.directory.policies.get(arn)
+    account = arn.split(":")[4] if arn.count(":") >= 5 else caller.account
+    resource = in_account(arn, account, tag_context(policy.tags) if policy else {})
+    return (may(caller, action, resource),)
+
+
+def anywhere(action: str, kind: str, caller: Caller) -> tuple[Verdict, ...]:
+    """A permission that is not on one resource (ListUsers and the like)."""
+    return (may(caller, action, in_account(iam_arn(caller.account, kind, "/", "*"), caller.account)),)

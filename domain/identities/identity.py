@@ -1,0 +1,95 @@
+"""Users, groups, roles and managed policies: immutable, made anew by each event.
+
+Times are microseconds since the epoch; `position` is where on the log an inline policy was put.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.arn import iam_arn
+from domain.policy.compile import CompiledPolicy
+
+USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
+PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA"}
+"""How unique ids begin (IAM user guide, reference_identifiers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InlinePolicy:
+    document: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    status: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleParts:
+    """What a role has and others do not."""
+
+    trust: str
+    version: int
+    principals: Mapping[str, str]
+    policy: CompiledPolicy
+    description: str
+    max_session: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A user, group or role. `attached` are managed policies' ARNs in the order of attachment, `boundary` one or "";
+    `groups` (unique ids) and `access_keys` are a user's; `role` is None for users and groups."""
+
+    kind: str
+    id: str
+    account: str
+    name: str
+    path: str
+    created: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+    inline: Mapping[str, InlinePolicy] = field(default_factory=dict)
+    attached: tuple[str, ...] = ()
+    boundary: str = ""
+    groups: tuple[str, ...] = ()
+    access_keys: Mapping[str, AccessKey] = field(default_factory=dict)
+    role: RoleParts | None = None
+
+    @property
+    def arn(self) -> str:
+        return iam_arn(self.account, self.kind, self.path, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    document: str
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicy:
+    """`versions` by id (v1, v2, ...); `latest` is the number of the last one ever made; `default` is in force."""
+
+    id: str
+    account: str
+    name: str
+    path: str
+    description: str
+    created: int
+    updated: int
+    versions: Mapping[str, PolicyVersion]
+    default: str
+    latest: int
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        return iam_arn(self.account, POLICY, self.path, self.name)
+
+    @property
+    def document(self) -> str:
+        return self.versions[self.default].document

@@ -1,0 +1,50 @@
+"""How many and how long: IAM's quotas (IAM user guide, reference_iam-quotas), and what tags may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from domain.errors import InvalidRequest, LimitExceeded
+from domain.identities.identity import GROUP, ROLE, USER
+
+ACCESS_KEYS = 2
+ATTACHED = {USER: 10, GROUP: 10, ROLE: 10}
+INLINE = {USER: 2048, GROUP: 5120, ROLE: 10_240}
+"""Characters of all inline policies together, white space not counted."""
+GROUPS_OF_USER = 10
+VERSIONS = 5
+TAGS = 50
+TRUST = 2048
+MANAGED = 6144
+
+
+def require_room(held: int, most: int, what: str) -> None:
+    """Raises LimitExceeded."""
+    if held >= most:
+        raise LimitExceeded(f"Cannot exceed quota for {what}: {most}")
+
+
+def require_size(text: str, most: int, what: str) -> None:
+    """Raises LimitExceeded."""
+    if size(text) > most:
+        raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {what}")
+
+
+def size(text: str) -> int:
+    return sum(1 for character in text if not character.isspace())
+
+
+def tags_of(given: Sequence[Mapping[str, str]], held: Mapping[str, str]) -> dict[str, str]:
+    """The tags to set: a key that differs from a held one in case alone replaces it. Raises InvalidRequest (reserved
+    prefix, a key twice), LimitExceeded."""
+    result: dict[str, str] = {}
+    known = {key.lower(): key for key in held}
+    for tag in given:
+        key, value = tag["Key"], tag["Value"]
+        if key.lower().startswith("aws:"):
+            raise InvalidRequest("aws: prefixed tag key names are not allowed for external use.")
+        if key.lower() in {each.lower() for each in result}:
+            raise InvalidRequest("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        result[known.get(key.lower(), key)] = value
+    require_room(len({**held, **result}) - 1 if result else 0, TAGS, "TagsPerResource")
+    return result

@@ -1,0 +1,293 @@
+"""Condition operators: a Condition element to tests of a request's context.
+
+Source: IAM user guide, reference_policies_elements_condition_operators and reference_policies_multi-value-conditions.
+Without a set operator a test holds if any of the key's values matches any wanted value; an inverted operator holds if
+none does, also for a missing key (rules 12 to 16).
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from operator import eq, ge, gt, le, lt
+from typing import Any
+
+from domain.policy.glob import compile_arn, compile_parts
+from domain.policy.variables import Context, Template, is_constant, joined, resolve, template
+
+Matches = Callable[[str, Context], bool]
+"""(a value of the request, the context) -> whether it matches one of the wanted values."""
+Holds = Callable[[Context], bool]
+
+FOR_ALL = "ForAllValues"
+FOR_ANY = "ForAnyValue"
+IF_EXISTS = "IfExists"
+NULL = "Null"
+
+
+class UnknownOperator(ValueError):
+    """Not an operator of the grammar."""
+
+
+class BadValue(ValueError):
+    """A wanted value that its operator cannot compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One operator on one key, as written, and whether a context passes it."""
+
+    operator: str
+    key: str
+    wanted: tuple[str, ...]
+    holds: Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator's name taken apart: the set operator before it, `IfExists` behind it."""
+
+    name: str
+    each: str
+    if_exists: bool
+
+
+def operator(text: str) -> Operator:
+    """Raises UnknownOperator."""
+    each, colon, name = text.rpartition(":")
+    if colon and each not in (FOR_ALL, FOR_ANY):
+        raise UnknownOperator(text)
+    base = name.removesuffix(IF_EXISTS)
+    if base == NULL and (each or base != name):
+        raise UnknownOperator(text)
+    if base != NULL and base not in FAMILIES:
+        raise UnknownOperator(text)
+    return Operator(base, each, base != name)
+
+
+def compile_test(operator_text: str, key: str, wanted: Sequence[str], version: str) -> Test:
+    """Raises UnknownOperator, BadValue."""
+    given = operator(operator_text)
+    folded = key.lower()
+    if given.name == NULL:
+        return Test(operator_text, key, tuple(wanted), _null(folded, wanted))
+    inverted, family = FAMILIES[given.name]
+    matches = family(wanted, version)
+    return Test(operator_text, key, tuple(wanted), _quantified(given, folded, matches, inverted))
+
+
+def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> Holds:
+    if given.each == FOR_ALL:
+
+        def every(context: Context) -> bool:
+            return all(matches(value, context) is not inverted for value in context.get(key, ()))
+
+        return every
+    missing = given.if_exists or (inverted and not given.each)
+    if given.each == FOR_ANY:
+
+        def some(context: Context) -> bool:
+            values = context.get(key)
+            return missing if not values else any(matches(value, context) is not inverted for value in values)
+
+        return some
+
+    def plain(context: Context) -> bool:
+        values = context.get(key)
+        if not values:
+            return missing
+        if len(values) == 1:
+            return matches(values[0], context) is not inverted
+        return any(matches(value, context) for value in values) is not inverted
+
+    return plain
+
+
+def _null(key: str, wanted: Sequence[str]) -> Holds:
+    allowed = frozenset(_boolean(value) for value in wanted)
+    return lambda context: (not context.get(key)) in allowed
+
+
+# -- what each family compares ------------------------------------------------------------------------------------
+
+
+def _strings(fold: bool, wild: bool) -> Callable[[Sequence[str], str], Matches]:
+    def family(wanted: Sequence[str], version: str) -> Matches:
+        templates = [template(value.lower() if fold else value, version) for value in wanted]
+        constant = [parts for parts in templates if is_constant(parts)]
+        open_ones = [parts for parts in templates if not is_constant(parts)]
+        equal = _globs(constant) if wild else _equals(constant)
+        if not open_ones:
+            if fold:
+                return lambda value, context: equal(value.lower())
+            return lambda value, context: equal(value)
+
+        def matches(value: str, context: Context) -> bool:
+            value = value.lower() if fold else value
+            return equal(value) or any(_resolved(parts, context, value, wild, fold) for parts in open_ones)
+
+        return matches
+
+    return family
+
+
+def _equals(constant: Sequence[Template]) -> Callable[[str], bool]:
+    texts = frozenset(joined(resolve(parts, {}) or []) for parts in constant)
+    if len(texts) == 1:
+        (only,) = texts
+        return only.__eq__
+    return texts.__contains__
+
+
+def _globs(constant: Sequence[Template]) -> Callable[[str], bool]:
+    globs = [compile_parts(resolve(parts, {}) or []) for parts in constant]
+    if len(globs) == 1:
+        return globs[0]
+    return lambda value: any(matches(value) for matches in globs)
+
+
+def _resolved(parts: Template, context: Context, value: str, wild: bool, fold: bool) -> bool:
+    found = resolve(parts, context)
+    if found is None:
+        return False
+    if fold:
+        found = [(text.lower(), each) for text, each in found]
+    return compile_parts(found)(value) if wild else joined(found) == value
+
+
+def _arns(wanted: Sequence[str], version: str) -> Matches:
+    templates = [template(value, version) for value in wanted]
+    constant = [compile_arn(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
+    open_ones = [parts for parts in templates if not is_constant(parts)]
+
+    def matches(value: str, context: Context) -> bool:
+        if any(covers(value) for covers in constant):
+            return True
+        return any(compile_arn(found)(value) for parts in open_ones if (found := resolve(parts, context)) is not None)
+
+    return matches
+
+
+def _compared(
+    read: Callable[[str], Any], compare: Callable[[Any, Any], bool]
+) -> Callable[[Sequence[str], str], Matches]:
+    """Values of both sides are read by `read`, which raises BadValue; a request's value that cannot be read is none."""
+
+    def family(wanted: Sequence[str], version: str) -> Matches:
+        bounds = [read(value) for value in wanted]
+
+        def matches(value: str, context: Context) -> bool:
+            try:
+                found = read(value)
+            except BadValue:
+                return False
+            return any(compare(found, bound) for bound in bounds)
+
+        return matches
+
+    return family
+
+
+@lru_cache(maxsize=1024)
+def _number(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise BadValue(f"{text!r} is no number") from None
+    if not number.is_finite():
+        raise BadValue(f"{text!r} is no number")
+    return number
+
+
+@lru_cache(maxsize=1024)
+def _date(text: str) -> datetime:
+    """A W3C profile of ISO 8601, or seconds since the epoch."""
+    try:
+        if text.replace(".", "", 1).isdigit() and len(text.partition(".")[0]) > 4:
+            return datetime.fromtimestamp(float(text), UTC)
+        padded = {4: f"{text}-01-01", 7: f"{text}-01"}.get(len(text), text)
+        moment = datetime.fromisoformat(padded)
+    except (ValueError, OverflowError, OSError):
+        raise BadValue(f"{text!r} is no date such as 2026-01-31T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _boolean(text: str) -> bool:
+    folded = text.lower()
+    if folded not in ("true", "false"):
+        raise BadValue(f"{text!r} is neither true nor false")
+    return folded == "true"
+
+
+def _binary(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise BadValue(f"{text!r} is no base64") from None
+
+
+@lru_cache(maxsize=1024)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise BadValue(f"{text!r} is no IP address or range such as 203.0.113.0/24") from None
+
+
+def _addresses(wanted: Sequence[str], version: str) -> Matches:
+    networks = [_network(value) for value in wanted]
+
+    def matches(value: str, context: Context) -> bool:
+        try:
+            address = ip_address(value)
+        except ValueError:
+            return False
+        return any(address in network for network in networks)
+
+    return matches
+
+
+FAMILIES: dict[str, tuple[bool, Callable[[Sequence[str], str], Matches]]] = {
+    # name: (inverted, what it compares)
+    "StringEquals": (False, _strings(fold=False, wild=False)),
+    "StringNotEquals": (True, _strings(fold=False, wild=False)),
+    "StringEqualsIgnoreCase": (False, _strings(fold=True, wild=False)),
+    "StringNotEqualsIgnoreCase": (True, _strings(fold=True, wild=False)),
+    "StringLike": (False, _strings(fold=False, wild=True)),
+    "StringNotLike": (True, _strings(fold=False, wild=True)),
+    "NumericEquals": (False, _compared(_number, eq)),
+    "NumericNotEquals": (True, _compared(_number, eq)),
+    "NumericLessThan": (False, _compared(_number, lt)),
+    "NumericLessThanEquals": (False, _compared(_number, le)),
+    "NumericGreaterThan": (False, _compared(_number, gt)),
+    "NumericGreaterThanEquals": (False, _compared(_number, ge)),
+    "DateEquals": (False, _compared(_date, eq)),
+    "DateNotEquals": (True, _compared(_date, eq)),
+    "DateLessThan": (False, _compared(_date, lt)),
+    "DateLessThanEquals": (False, _compared(_date, le)),
+    "DateGreaterThan": (False, _compared(_date, gt)),
+    "DateGreaterThanEquals": (False, _compared(_date, ge)),
+    "Bool": (False, _compared(_boolean, eq)),
+    "BinaryEquals": (False, _compared(_binary, eq)),
+    "IpAddress": (False, _addresses),
+    "NotIpAddress": (True, _addresses),
+    # ArnEquals behaves as ArnLike (rule 19).
+    "ArnEquals": (False, _arns),
+    "ArnLike": (False, _arns),
+    "ArnNotEquals": (True, _arns),
+    "ArnNotLike": (True, _arns),
+}
+
+
+def compile_condition(condition: Mapping[str, Mapping[str, Sequence[str]]], version: str) -> tuple[Test, ...]:
+    """Every test of a Condition; all must hold. Raises UnknownOperator, BadValue."""
+    return tuple(
+        compile_test(operator_text, key, wanted, version)
+        for operator_text, keys in condition.items()
+        for key, wanted in keys.items()
+    )

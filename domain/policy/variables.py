@@ -1,0 +1,93 @@
+"""Policy variables: `${aws:username}`, `${aws:PrincipalTag/team, 'none'}`, and `${*}`, `${?}`, `${$}` for the signs.
+
+Source: IAM user guide, reference_policies_variables. They are variables in Version 2012-10-17 alone (rule 21), a
+multivalued key is none, and one that the request does not have is null: it equals and is like nothing, so that inverted
+operators are true of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Context = Mapping[str, tuple[str, ...]]
+"""Condition keys, folded to lower case, with the request's values. A key without a value is not in it."""
+
+WITH_VARIABLES = "2012-10-17"
+_VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+_WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")
+SIGNS = frozenset("*?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`key` is folded to lower case."""
+
+    key: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A sign that stands for itself, where it would mean something otherwise."""
+
+    text: str
+
+
+Template = tuple[str | Sign | Variable, ...]
+Parts = list[tuple[str, bool]]
+"""(text, whether `*` and `?` in it are wildcards)."""
+
+
+def template(text: str, version: str) -> Template:
+    """The text cut at its variables; under other versions one literal."""
+    if version != WITH_VARIABLES or "${" not in text:
+        return (text,)
+    parts: list[str | Sign | Variable] = []
+    at = 0
+    for found in _VARIABLE.finditer(text):
+        if found.start() > at:
+            parts.append(text[at : found.start()])
+        parts.append(_variable(found.group(1)))
+        at = found.end()
+    if at < len(text):
+        parts.append(text[at:])
+    return tuple(parts)
+
+
+def _variable(name: str) -> Sign | Variable:
+    if name in SIGNS:
+        return Sign(name)
+    with_default = _WITH_DEFAULT.fullmatch(name)
+    if with_default:
+        return Variable(with_default.group(1).lower(), with_default.group(2))
+    return Variable(name.strip().lower(), None)
+
+
+def is_constant(parts: Template) -> bool:
+    return not any(isinstance(part, Variable) for part in parts)
+
+
+def resolve(parts: Template, context: Context) -> Parts | None:
+    """The template's parts with the request's values; None where a variable is null."""
+    result: Parts = []
+    for part in parts:
+        match part:
+            case str():
+                result.append((part, True))
+            case Sign(text):
+                result.append((text, False))
+            case Variable(key, default):
+                values: Sequence[str] = context.get(key, ())
+                if len(values) == 1:
+                    result.append((values[0], False))
+                elif values or default is None:
+                    return None
+                else:
+                    result.append((default, False))
+    return result
+
+
+def joined(parts: Parts) -> str:
+    return "".join(text for text, _ in parts)

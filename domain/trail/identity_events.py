@@ -1,0 +1,240 @@
+"""The events of identities: users, groups, roles and managed policies. Wire names stand in catalogue.py.
+
+`id` is the unique id (AIDA..., AGPA..., AROA..., ANPA...), which no later identity of the same name has; `kind` is
+user, group, role or policy. `principals` gives the unique id that each hosted principal's ARN meant at that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UserCreated:
+    """`boundary` is a managed policy's ARN, "" for none."""
+
+    account: str
+    id: str
+    name: str
+    path: str
+    tags: Mapping[str, str]
+    boundary: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCreated:
+    account: str
+    id: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleCreated:
+    """`trust` is the policy that says who may assume it; `max_session` in seconds."""
+
+    account: str
+    id: str
+    name: str
+    path: str
+    trust: str
+    principals: Mapping[str, str]
+    description: str
+    max_session: int
+    tags: Mapping[str, str]
+    boundary: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMoved:
+    """A user or group got another name or path. Its unique id stays."""
+
+    account: str
+    kind: str
+    id: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityDeleted:
+    """A user, group or role is gone; its unique id is never used again."""
+
+    account: str
+    kind: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserAccessKeyCreated:
+    """An access key of a user. Its secret is in the vault."""
+
+    account: str
+    id: str
+    access_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserAccessKeyChanged:
+    """`status` is Active or Inactive."""
+
+    account: str
+    id: str
+    access_key: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserAccessKeyDeleted:
+    account: str
+    id: str
+    access_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAdded:
+    """`group` and `user` are unique ids."""
+
+    account: str
+    group: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRemoved:
+    account: str
+    group: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDescribed:
+    """Description and longest session were set."""
+
+    account: str
+    id: str
+    description: str
+    max_session: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustReplaced:
+    """The role's trust policy was replaced whole. `version` counts from 1, the one that the role was made with."""
+
+    account: str
+    id: str
+    version: int
+    trust: str
+    principals: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class InlinePolicyPut:
+    """`policy` is the inline policy's name; one of that name is replaced."""
+
+    account: str
+    kind: str
+    id: str
+    policy: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class InlinePolicyDeleted:
+    account: str
+    kind: str
+    id: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAttached:
+    """`policy` is the managed policy's ARN."""
+
+    account: str
+    kind: str
+    id: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDetached:
+    account: str
+    kind: str
+    id: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundarySet:
+    """`policy` is the managed policy that limits what the identity's policies can give; "" for none any more."""
+
+    account: str
+    kind: str
+    id: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityTagged:
+    """Tags were set; those of other keys stay."""
+
+    account: str
+    kind: str
+    id: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityUntagged:
+    account: str
+    kind: str
+    id: str
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicyCreated:
+    """With its first version, v1, which is the default."""
+
+    account: str
+    id: str
+    name: str
+    path: str
+    description: str
+    document: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersionCreated:
+    """`version` is v2 and so on; `default`: it is in force from now on. `id` is the policy's unique id."""
+
+    account: str
+    id: str
+    version: str
+    document: str
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultVersionSet:
+    account: str
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersionDeleted:
+    account: str
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPolicyDeleted:
+    account: str
+    id: str
+    name: str

@@ -1,0 +1,140 @@
+"""The Query protocol of IAM and STS: a form to parameters, an answer to XML, both by the shapes of botocore's models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from botocore.model import OperationModel, Shape
+
+from services.api.errors import InvalidShape, WrongType
+from services.api.shapes import service_model
+
+MOST_FIELDS = 1000
+CONTENT_TYPE = b"text/xml"
+FORM = "application/x-www-form-urlencoded"
+SERVICES = frozenset({"iam", "sts"})
+_MISSING = object()
+
+
+def fields(body: bytes) -> dict[str, str]:
+    """Raises WrongType, InvalidShape."""
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except UnicodeDecodeError:
+        raise WrongType("The form is not UTF-8.") from None
+    except ValueError:
+        raise InvalidShape(f"A request has at most {MOST_FIELDS} parameters.") from None
+    return dict(pairs)
+
+
+def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters as JSON has them, for the validators. Raises WrongType."""
+    if model.input_shape is None:
+        return {}
+    found: dict[str, Any] = _structure(model.input_shape, "", given)
+    return found
+
+
+def _read(shape: Shape, name: str, given: Mapping[str, str]) -> Any:
+    if shape.type_name == "structure":
+        return _structure(shape, name + ".", given) if _has(name, given) else _MISSING
+    if shape.type_name == "list":
+        return _list(shape, name, given)
+    if name not in given:
+        return _MISSING
+    return _scalar(shape, given[name])
+
+
+def _has(name: str, given: Mapping[str, str]) -> bool:
+    prefix = name + "."
+    return any(each.startswith(prefix) for each in given)
+
+
+def _structure(shape: Shape, prefix: str, given: Mapping[str, str]) -> dict[str, Any]:
+    result = {}
+    for name, member in shape.members.items():
+        value = _read(member, prefix + member.serialization.get("name", name), given)
+        if value is not _MISSING:
+            result[name] = value
+    return result
+
+
+def _list(shape: Shape, name: str, given: Mapping[str, str]) -> Any:
+    if given.get(name) == "":
+        return []  # how clients say an empty list
+    item = (
+        name if shape.serialization.get("flattened") else f"{name}.{shape.member.serialization.get('name', 'member')}"
+    )
+    result: list[Any] = []
+    while True:
+        each = f"{item}.{len(result) + 1}"
+        value = _read(shape.member, each, given)
+        if value is _MISSING:
+            return result or _MISSING
+        result.append(value)
+
+
+def _scalar(shape: Shape, text: str) -> Any:
+    try:
+        if shape.type_name == "boolean":
+            return {"true": True, "false": False}[text.lower()]
+        if shape.type_name in ("integer", "long"):
+            return int(text)
+        if shape.type_name == "timestamp":
+            return datetime.fromisoformat(text).timestamp()
+    except (ValueError, KeyError):
+        raise WrongType(f"{text!r} is no {shape.type_name}.") from None
+    return text
+
+
+def answer(service: str, operation: str, found: Mapping[str, Any], call: str) -> bytes:
+    """The response document."""
+    model = service_model(service).operation_model(operation)
+    namespace = service_model(service).metadata["xmlNamespace"]
+    result = ""
+    if model.output_shape is not None:
+        wrapper = model.output_shape.serialization.get("resultWrapper", f"{operation}Result")
+        result = f"<{wrapper}>{_members(model.output_shape, found)}</{wrapper}>"
+    return (
+        f'<{operation}Response xmlns="{namespace}">{result}'
+        f"<ResponseMetadata><RequestId>{call}</RequestId></ResponseMetadata></{operation}Response>"
+    ).encode()
+
+
+def error(service: str, code: str, message: str, status: int, call: str) -> bytes:
+    namespace = service_model(service).metadata["xmlNamespace"]
+    side = "Sender" if status < 500 else "Receiver"
+    return (
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{side}</Type><Code>{code}</Code>'
+        f"<Message>{_text(message)}</Message></Error><RequestId>{call}</RequestId></ErrorResponse>"
+    ).encode()
+
+
+def _text(text: str) -> str:
+    # XML 1.0 has no control characters but three; what a caller sent may hold others.
+    return escape("".join(each if each in "\t\n\r" or each >= " " else "?" for each in text))
+
+
+def _members(shape: Shape, found: Mapping[str, Any]) -> str:
+    parts = []
+    for name, member in shape.members.items():
+        if name in found:
+            tag = member.serialization.get("name", name)
+            parts.append(f"<{tag}>{_value(member, found[name])}</{tag}>")
+    return "".join(parts)
+
+
+def _value(shape: Shape, value: Any) -> str:
+    if shape.type_name == "structure":
+        return _members(shape, value)
+    if shape.type_name == "list":
+        return "".join(f"<member>{_value(shape.member, each)}</member>" for each in value)
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    if shape.type_name == "timestamp":
+        return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _text(str(value))

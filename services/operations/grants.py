@@ -1,0 +1,147 @@
+"""CreateGrant, ListGrants, ListRetirableGrants, RetireGrant, RevokeGrant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.verdict import Verdict
+from domain.arn import parse_arn, root_arn
+from domain.errors import InvalidArn, InvalidRequest
+from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
+from domain.grants.grant import Grant
+from domain.identities.principals import canonical, meaning
+from domain.keys.key import Key
+from domain.world import World
+from services.operations.keys import after_marker, page
+from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request, Target
+
+USUAL = 50
+MOST = 100
+SERVICE = "Service:"
+
+
+async def prepare(request: Request, maker: Maker) -> Made:
+    return maker.grant_id()
+
+
+async def prepare_to_retire(request: Request, maker: Maker) -> Made:
+    """Raises InvalidGrantToken, InvalidRequest."""
+    if "GrantToken" in request.parameters:
+        if "KeyId" in request.parameters or "GrantId" in request.parameters:
+            raise InvalidRequest("Give either a grant token, or a grant id and its key.")
+        return maker.granted(request["GrantToken"])
+    if "KeyId" not in request.parameters or "GrantId" not in request.parameters:
+        raise InvalidRequest("RetireGrant takes a grant token, or both a grant id and the ARN of its key.")
+    return {"key": request["KeyId"], "grant": request["GrantId"]}
+
+
+def _service(parameters: Parameters, name: str) -> str:
+    return SERVICE + parameters[name] if name in parameters else ""
+
+
+def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
+    return CreateGrant(
+        key=parameters["KeyId"],
+        grant=made["grant"],
+        name=parameters.get("Name", ""),
+        grantees=(parameters.get("GranteePrincipal", ""), _service(parameters, "GranteeServicePrincipal")),
+        retirings=(parameters.get("RetiringPrincipal", ""), _service(parameters, "RetiringServicePrincipal")),
+        operations=parameters["Operations"],
+        constraints=parameters.get("Constraints", {}),
+        dry_run=parameters.get("DryRun", False),
+    )
+
+
+def granted(changed: Changed) -> Answer:
+    return {"GrantId": changed.event.grant}
+
+
+async def issue(changed: Changed, issuer: Issuer) -> Answer:
+    event = changed.event
+    return {"GrantToken": issuer.grant_token(event.key, event.grant, changed.position)}
+
+
+def retire_grant(parameters: Parameters, made: Made) -> RetireGrant:
+    return RetireGrant(made["key"], made["grant"], parameters.get("DryRun", False))
+
+
+def revoke_grant(parameters: Parameters, made: Made) -> RevokeGrant:
+    return RevokeGrant(parameters["KeyId"], parameters["GrantId"], parameters.get("DryRun", False))
+
+
+def _principal(shown: str, means: str, world: World) -> tuple[str, str]:
+    """The member's prefix and value: a principal that is no more shows as its unique id."""
+    if shown.startswith(SERVICE):
+        return "ServicePrincipal", shown.removeprefix(SERVICE)
+    if means == shown:
+        return "Principal", shown
+    identity = world.directory.identities.get(means)
+    return "Principal", means if identity is None else identity.arn
+
+
+def entry(grant: Grant, world: World) -> Answer:
+    """GrantListEntry."""
+    kind, grantee = _principal(grant.grantee_shown, grant.grantee, world)
+    result: Answer = {
+        "KeyId": world.keys[grant.key].arn,
+        "GrantId": grant.id,
+        "CreationDate": grant.created / 1_000_000,
+        f"Grantee{kind}": grantee,
+        "IssuingAccount": root_arn(grant.issued_by),
+        "Operations": sorted(operation.removeprefix("kms:") for operation in grant.operations),
+    }
+    if grant.retiring:
+        kind, retiring = _principal(grant.retiring_shown, grant.retiring, world)
+        result[f"Retiring{kind}"] = retiring
+    if grant.name:
+        result["Name"] = grant.name
+    if grant.constraints:
+        result["Constraints"] = grant.constraints
+    return result
+
+
+def _page(grants: Iterable[Grant], request: Request, world: World) -> Answer:
+    after, limit = after_marker(request), min(request.get("Limit", USUAL), MOST)
+    found = sorted((grant for grant in grants if grant.id > after), key=lambda grant: grant.id)
+    items = [entry(grant, world) for grant in found[:limit]]
+    return page("Grants", items, found[limit - 1].id if len(found) > limit else None)
+
+
+def list_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:ListGrants", world.key(request["KeyId"], request.caller.account))]
+
+
+async def list_grants(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    if "GranteeServicePrincipal" in request.parameters:
+        raise InvalidRequest("The GranteeServicePrincipal filter is only usable by callers in a service principal.")
+    grants = list(world.grants.get(found[0].id, {}).values())
+    if "GrantId" in request.parameters:
+        grants = [grant for grant in grants if grant.id == request["GrantId"]]
+    if "GranteePrincipal" in request.parameters:
+        wanted = canonical(request["GranteePrincipal"])
+        grants = [grant for grant in grants if wanted in (grant.grantee, entry(grant, world).get("GranteePrincipal"))]
+    return _page(grants, request, world)
+
+
+def _retiring(request: Request) -> str:
+    """Raises InvalidRequest, InvalidArn."""
+    if "RetiringServicePrincipal" in request.parameters or "RetiringPrincipal" not in request.parameters:
+        raise InvalidRequest("ListRetirableGrants takes a RetiringPrincipal; service principals list their own.")
+    principal = canonical(request["RetiringPrincipal"])
+    if parse_arn(principal) is None:
+        raise InvalidArn(f"ARN does not refer to a valid principal: {principal}")
+    return principal
+
+
+def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
+    """In the caller's own account; the resource is the retiring principal (API reference, ListRetirableGrants)."""
+    arn = parse_arn(_retiring(request))
+    account = arn.account if arn is not None else ""
+    return (may(request.caller, "kms:ListRetirableGrants", in_account(_retiring(request), account)),)
+
+
+def list_retirable(request: Request, world: World) -> Answer:
+    means = meaning(_retiring(request), world)
+    return _page(world.retirable.get(means or "", {}).values(), request, world)

@@ -1,0 +1,239 @@
+"""IAM's changing operations: parameters to commands, events to answers.
+
+What users, groups and roles have in common is written once for a kind: `PutUserPolicy` and `PutRolePolicy` are
+`put_inline(USER)` and `put_inline(ROLE)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from domain.identities.attached import (
+    Attach,
+    DeleteInline,
+    Detach,
+    PutInline,
+    RemoveBoundary,
+    SetBoundary,
+    Tag,
+    Untag,
+)
+from domain.identities.identity import POLICY, ROLE
+from domain.identities.managed import CreatePolicy, CreateVersion, DeletePolicy, DeleteVersion, SetDefaultVersion
+from domain.identities.people import (
+    AddMember,
+    CreateAccessKey,
+    CreateGroup,
+    CreateUser,
+    DeleteAccessKey,
+    DeleteIdentity,
+    MoveIdentity,
+    RemoveMember,
+    UpdateAccessKey,
+)
+from domain.identities.roles import LONGEST, CreateRole, DescribeRole, ReplaceTrust
+from services.operations import iam_shown
+from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Parameters, Request
+
+Command = Callable[[Parameters, Made], object]
+DEFAULT_SESSION = 3600
+assert DEFAULT_SESSION <= LONGEST
+
+
+def named(kind: str) -> str:
+    """The parameter that names one of a kind: UserName, GroupName, RoleName; PolicyArn."""
+    return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
+
+
+def unique(kind: str) -> Callable[[Request, Maker], Awaitable[Made]]:
+    async def prepare(request: Request, maker: Maker) -> Made:
+        return maker.unique_id(kind)
+
+    return prepare
+
+
+async def prepare_access_key(request: Request, maker: Maker) -> Made:
+    return await maker.access_key()
+
+
+def create_user(parameters: Parameters, made: Made) -> CreateUser:
+    return CreateUser(
+        made["id"],
+        parameters["UserName"],
+        parameters.get("Path", "/"),
+        parameters.get("Tags", []),
+        parameters.get("PermissionsBoundary", ""),
+    )
+
+
+def create_group(parameters: Parameters, made: Made) -> CreateGroup:
+    return CreateGroup(made["id"], parameters["GroupName"], parameters.get("Path", "/"))
+
+
+def create_role(parameters: Parameters, made: Made) -> CreateRole:
+    return CreateRole(
+        id=made["id"],
+        name=parameters["RoleName"],
+        path=parameters.get("Path", "/"),
+        trust=parameters["AssumeRolePolicyDocument"],
+        description=parameters.get("Description", ""),
+        max_session=parameters.get("MaxSessionDuration", DEFAULT_SESSION),
+        tags=parameters.get("Tags", []),
+        boundary=parameters.get("PermissionsBoundary", ""),
+    )
+
+
+def created(kind: str) -> Callable[[Changed], Answer]:
+    """The new identity as it is a moment after its event."""
+
+    def answer(changed: Changed) -> Answer:
+        identity = changed.world.directory.identities.get(changed.event.id)
+        if identity is None:  # deleted again by the time that a retry asks
+            return {kind.capitalize(): {f"{kind.capitalize()}Name": changed.event.name}}
+        return {kind.capitalize(): iam_shown.full(identity, changed.world)}
+
+    return answer
+
+
+def move(kind: str) -> Command:
+    def command(parameters: Parameters, made: Made) -> MoveIdentity:
+        new_name = parameters.get(f"New{kind.capitalize()}Name", "")
+        return MoveIdentity(kind, parameters[named(kind)], new_name, parameters.get("NewPath", ""))
+
+    return command
+
+
+def delete(kind: str) -> Command:
+    return lambda parameters, made: DeleteIdentity(kind, parameters[named(kind)])
+
+
+def add_member(parameters: Parameters, made: Made) -> AddMember:
+    return AddMember(parameters["GroupName"], parameters["UserName"])
+
+
+def remove_member(parameters: Parameters, made: Made) -> RemoveMember:
+    return RemoveMember(parameters["GroupName"], parameters["UserName"])
+
+
+def create_access_key(parameters: Parameters, made: Made) -> CreateAccessKey:
+    return CreateAccessKey(parameters.get("UserName", ""), made["access_key"])
+
+
+async def issue_access_key(changed: Changed, issuer: Issuer) -> Answer:
+    """The one answer that ever holds the secret. Raises Unavailable."""
+    event = changed.event
+    user = changed.world.directory.identities.get(event.id)
+    return {
+        "AccessKey": {
+            "UserName": "" if user is None else user.name,
+            "AccessKeyId": event.access_key,
+            "Status": "Active",
+            "SecretAccessKey": await issuer.secret(event.access_key),
+            "CreateDate": iam_shown.seconds(changed.at),
+        }
+    }
+
+
+def update_access_key(parameters: Parameters, made: Made) -> UpdateAccessKey:
+    return UpdateAccessKey(parameters.get("UserName", ""), parameters["AccessKeyId"], parameters["Status"])
+
+
+def delete_access_key(parameters: Parameters, made: Made) -> DeleteAccessKey:
+    return DeleteAccessKey(parameters.get("UserName", ""), parameters["AccessKeyId"])
+
+
+def update_role(parameters: Parameters, made: Made) -> DescribeRole:
+    return DescribeRole(
+        "UpdateRole", parameters["RoleName"], parameters.get("Description"), parameters.get("MaxSessionDuration")
+    )
+
+
+def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
+    return DescribeRole("UpdateRoleDescription", parameters["RoleName"], parameters["Description"], None)
+
+
+def described(changed: Changed) -> Answer:
+    return created(ROLE)(changed)
+
+
+def replace_trust(parameters: Parameters, made: Made) -> ReplaceTrust:
+    return ReplaceTrust(parameters["RoleName"], parameters["PolicyDocument"])
+
+
+def put_inline(kind: str) -> Command:
+    return lambda parameters, made: PutInline(
+        kind, parameters[named(kind)], parameters["PolicyName"], parameters["PolicyDocument"]
+    )
+
+
+def delete_inline(kind: str) -> Command:
+    return lambda parameters, made: DeleteInline(kind, parameters[named(kind)], parameters["PolicyName"])
+
+
+def attach(kind: str) -> Command:
+    return lambda parameters, made: Attach(kind, parameters[named(kind)], parameters["PolicyArn"])
+
+
+def detach(kind: str) -> Command:
+    return lambda parameters, made: Detach(kind, parameters[named(kind)], parameters["PolicyArn"])
+
+
+def set_boundary(kind: str) -> Command:
+    return lambda parameters, made: SetBoundary(kind, parameters[named(kind)], parameters["PermissionsBoundary"])
+
+
+def remove_boundary(kind: str) -> Command:
+    return lambda parameters, made: RemoveBoundary(kind, parameters[named(kind)])
+
+
+def tag(kind: str) -> Command:
+    return lambda parameters, made: Tag(kind, parameters[named(kind)], parameters["Tags"])
+
+
+def untag(kind: str) -> Command:
+    return lambda parameters, made: Untag(kind, parameters[named(kind)], parameters["TagKeys"])
+
+
+def create_policy(parameters: Parameters, made: Made) -> CreatePolicy:
+    return CreatePolicy(
+        id=made["id"],
+        name=parameters["PolicyName"],
+        path=parameters.get("Path", "/"),
+        description=parameters.get("Description", ""),
+        document=parameters["PolicyDocument"],
+        tags=parameters.get("Tags", []),
+    )
+
+
+def policy_created(changed: Changed) -> Answer:
+    arn = changed.world.directory.policy_arns.get(changed.event.id)
+    if arn is None:
+        return {"Policy": {"PolicyName": changed.event.name}}
+    return {"Policy": iam_shown.policy_in_full(changed.world.directory.policies[arn], changed.world)}
+
+
+def create_version(parameters: Parameters, made: Made) -> CreateVersion:
+    return CreateVersion(parameters["PolicyArn"], parameters["PolicyDocument"], parameters.get("SetAsDefault", False))
+
+
+def version_created(changed: Changed) -> Answer:
+    event = changed.event
+    return {
+        "PolicyVersion": {
+            "VersionId": event.version,
+            "IsDefaultVersion": event.default,
+            "CreateDate": iam_shown.seconds(changed.at),
+        }
+    }
+
+
+def set_default_version(parameters: Parameters, made: Made) -> SetDefaultVersion:
+    return SetDefaultVersion(parameters["PolicyArn"], parameters["VersionId"])
+
+
+def delete_version(parameters: Parameters, made: Made) -> DeleteVersion:
+    return DeleteVersion(parameters["PolicyArn"], parameters["VersionId"])
+
+
+def delete_policy(parameters: Parameters, made: Made) -> DeletePolicy:
+    return DeletePolicy(parameters["PolicyArn"])

@@ -1,0 +1,243 @@
+"""IAM's Get and List operations, with pagination by the last name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from domain.access.verdict import Verdict
+from domain.errors import NoSuchEntity
+from domain.identities.asking import anywhere, on_identity, on_policy
+from domain.identities.attached import no_inline
+from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
+from domain.identities.managed import require_version
+from domain.identities.people import owner_of_keys
+from domain.world import World
+from services.operations import iam_shown
+from services.operations.iam import named
+from services.operations.keys import after_marker
+from services.operations.rows import Answer, Asks, Request
+
+USUAL = 100
+Run = Callable[[Request, World], Answer]
+PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
+
+
+def _page(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
+    """A page of (name, item) in the order given, after the marker's name."""
+    after, limit = after_marker(request), request.get("MaxItems", USUAL)
+    found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
+    more = len(found) > limit
+    result: Answer = {member: [item for _, item in found[:limit]], "IsTruncated": more}
+    if more:
+        result["Marker"] = "after:" + found[limit - 1][0]
+    return result
+
+
+# -- which permission -----------------------------------------------------------------------------------------------
+
+
+def asks_on(action: str, kind: str) -> Asks:
+    """`{}` in the action stands for User, Group or Role."""
+
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        return on_identity(action, kind, request[named(kind)], request.caller, world)
+
+    return asks
+
+
+def asks_on_self(action: str) -> Asks:
+    """On the user that is named, or on the caller itself."""
+
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        name = owner_of_keys(request.get("UserName", ""), request.caller, world)
+        return on_identity(action, USER, name, request.caller, world)
+
+    return asks
+
+
+def asks_on_policy(action: str) -> Asks:
+    return lambda request, world: on_policy(action, request["PolicyArn"], request.caller, world)
+
+
+def asks_anywhere(action: str, kind: str) -> Asks:
+    return lambda request, world: anywhere(action, kind, request.caller)
+
+
+# -- what is answered -------------------------------------------------------------------------------------------------
+
+
+def _identity(kind: str, request: Request, world: World) -> Identity:
+    """Raises NoSuchEntity."""
+    return world.directory.get(kind, request.caller.account, request[named(kind)])
+
+
+def _own_policy(request: Request, world: World) -> ManagedPolicy:
+    """Raises NoSuchEntity."""
+    return world.directory.policy(request["PolicyArn"])
+
+
+def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
+    if request.caller.is_root and "UserName" not in request.parameters:
+        return anywhere("iam:GetUser", USER, request.caller)
+    return asks_on_self("GetUser")(request, world)
+
+
+def get_user(request: Request, world: World) -> Answer:
+    """The caller itself where no name is given; the root is shown with the account's id (API reference, GetUser)."""
+    caller = request.caller
+    if caller.is_root and "UserName" not in request.parameters:
+        created = world.accounts[caller.account].created
+        root = {"UserId": caller.account, "Arn": caller.principal, "CreateDate": iam_shown.seconds(created)}
+        return {"User": root | {"Path": "/", "UserName": "root"}}
+    name = owner_of_keys(request.get("UserName", ""), caller, world)
+    return {"User": iam_shown.full(world.directory.get(USER, caller.account, name), world)}
+
+
+def get_role(request: Request, world: World) -> Answer:
+    return {"Role": iam_shown.full(_identity(ROLE, request, world), world)}
+
+
+def get_group(request: Request, world: World) -> Answer:
+    group = _identity(GROUP, request, world)
+    users = [world.directory.identities[each] for each in world.directory.members.get(group.id, ())]
+    items = sorted((user.name.lower(), iam_shown.brief(user, world)) for user in users)
+    return _page("Users", items, request) | {"Group": iam_shown.brief(group, world)}
+
+
+def list_identities(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        account = request.caller.account
+        names = world.directory.page(kind, account, after_marker(request), request.get("PathPrefix", "/"))
+        items = ((name, iam_shown.brief(world.directory.get(kind, account, name), world)) for name in names)
+        return _page(PLURAL[kind], items, request)
+
+    return run
+
+
+def list_groups_of(request: Request, world: World) -> Answer:
+    groups = [world.directory.identities[each] for each in _identity(USER, request, world).groups]
+    return _page("Groups", sorted((group.name.lower(), iam_shown.brief(group, world)) for group in groups), request)
+
+
+def list_access_keys(request: Request, world: World) -> Answer:
+    name = owner_of_keys(request.get("UserName", ""), request.caller, world)
+    user = world.directory.get(USER, request.caller.account, name)
+    items = (
+        (
+            access_key,
+            {
+                "UserName": user.name,
+                "AccessKeyId": access_key,
+                "Status": held.status,
+                "CreateDate": iam_shown.seconds(held.created),
+            },
+        )
+        for access_key, held in sorted(user.access_keys.items())
+    )
+    return _page("AccessKeyMetadata", items, request)
+
+
+def get_inline(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        identity = _identity(kind, request, world)
+        held = identity.inline.get(request["PolicyName"])
+        if held is None:
+            raise no_inline(kind, request["PolicyName"])
+        document = iam_shown.encoded(held.document)
+        return {named(kind): identity.name, "PolicyName": request["PolicyName"], "PolicyDocument": document}
+
+    return run
+
+
+def list_inline(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        names = sorted(_identity(kind, request, world).inline)
+        return _page("PolicyNames", ((name, name) for name in names), request)
+
+    return run
+
+
+def list_attached(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        prefix = request.get("PathPrefix", "/")
+        policies = [world.directory.policies[arn] for arn in sorted(_identity(kind, request, world).attached)]
+        items = (
+            (policy.arn, {"PolicyName": policy.name, "PolicyArn": policy.arn})
+            for policy in policies
+            if policy.path.startswith(prefix)
+        )
+        return _page("AttachedPolicies", items, request)
+
+    return run
+
+
+def list_tags(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        held = _own_policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
+        return _page("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
+
+    return run
+
+
+def _key(tag: Answer) -> str:
+    return str(tag["Key"])
+
+
+def get_policy(request: Request, world: World) -> Answer:
+    return {"Policy": iam_shown.policy_in_full(_own_policy(request, world), world)}
+
+
+def list_policies(request: Request, world: World) -> Answer:
+    """Scope AWS lists nothing: there are no policies of AWS's own here."""
+    account, directory = request.caller.account, world.directory
+    names = directory.page(POLICY, account, after_marker(request), request.get("PathPrefix", "/"))
+    if request.get("Scope", "All") == "AWS":
+        return _page("Policies", (), request)
+    index = directory.bounded_by if request.get("PolicyUsageFilter") == "PermissionsBoundary" else directory.attached_to
+    found = ((name, directory.policies[directory.policy_arns[directory.ids[POLICY, account, name]]]) for name in names)
+    attached_only = request.get("OnlyAttached", False)
+    items = (
+        (name, iam_shown.policy(policy, world)) for name, policy in found if not attached_only or index.get(policy.arn)
+    )
+    return _page("Policies", items, request)
+
+
+def get_version(request: Request, world: World) -> Answer:
+    policy = _own_policy(request, world)
+    require_version(policy, request["VersionId"])
+    return {"PolicyVersion": iam_shown.version(policy, request["VersionId"], document=True)}
+
+
+def list_versions(request: Request, world: World) -> Answer:
+    policy = _own_policy(request, world)
+    items = ((name, iam_shown.version(policy, name, document=False)) for name in sorted(policy.versions))
+    return _page("Versions", items, request)
+
+
+def list_entities(request: Request, world: World) -> Answer:
+    """Who has the policy, attached or as a boundary."""
+    policy, directory = _own_policy(request, world), world.directory
+    wanted = request.get("PolicyUsageFilter")
+    ids: set[str] = set()
+    if wanted in (None, "PermissionsPolicy"):
+        ids |= directory.attached_to.get(policy.arn, set())
+    if wanted in (None, "PermissionsBoundary"):
+        ids |= directory.bounded_by.get(policy.arn, set())
+    prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
+    result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
+    for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):
+        noun = identity.kind.capitalize()
+        if identity.path.startswith(prefix) and only in (None, noun):
+            result[f"Policy{noun}s"].append({f"{noun}Name": identity.name, f"{noun}Id": identity.id})
+    return result
+
+
+def empty(member: str) -> Run:
+    """What there is none of here, for clients that look before they delete a user or a role."""
+    return lambda request, world: {member: [], "IsTruncated": False}
+
+
+def no_login(request: Request, world: World) -> Answer:
+    raise NoSuchEntity(f"Login Profile for User {request.get('UserName', '')} cannot be found.")

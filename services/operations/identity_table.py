@@ -1,0 +1,97 @@
+"""IAM and STS: every operation that is built, by its name in the API."""
+
+from __future__ import annotations
+
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
+from services.operations import iam, sts
+from services.operations import iam_reading as reading
+from services.operations.rows import Changing, Issuing, Reading, Row
+
+
+def _of_each(kind: str) -> dict[str, Row]:
+    """What users, groups and roles have alike."""
+    noun = kind.capitalize()
+    return {
+        f"Delete{noun}": Changing(iam.delete(kind)),
+        f"List{noun}s": Reading(reading.asks_anywhere(f"iam:List{noun}s", kind), reading.list_identities(kind)),
+        f"Put{noun}Policy": Changing(iam.put_inline(kind)),
+        f"Delete{noun}Policy": Changing(iam.delete_inline(kind)),
+        f"Get{noun}Policy": Reading(reading.asks_on("Get{}Policy", kind), reading.get_inline(kind)),
+        f"List{noun}Policies": Reading(reading.asks_on("List{}Policies", kind), reading.list_inline(kind)),
+        f"Attach{noun}Policy": Changing(iam.attach(kind)),
+        f"Detach{noun}Policy": Changing(iam.detach(kind)),
+        f"ListAttached{noun}Policies": Reading(
+            reading.asks_on("ListAttached{}Policies", kind), reading.list_attached(kind)
+        ),
+    }
+
+
+def _with_boundary(kind: str) -> dict[str, Row]:
+    """What users and roles have and groups have not."""
+    noun = kind.capitalize()
+    return {
+        f"Put{noun}PermissionsBoundary": Changing(iam.set_boundary(kind)),
+        f"Delete{noun}PermissionsBoundary": Changing(iam.remove_boundary(kind)),
+        f"Tag{noun}": Changing(iam.tag(kind)),
+        f"Untag{noun}": Changing(iam.untag(kind)),
+        f"List{noun}Tags": Reading(reading.asks_on("List{}Tags", kind), reading.list_tags(kind)),
+    }
+
+
+def _none_of(operation: str, member: str) -> dict[str, Row]:
+    """A user's other credentials, of which there are none."""
+    return {operation: Reading(reading.asks_on_self(operation), reading.empty(member))}
+
+
+IAM: dict[str, Row] = {
+    "CreateUser": Changing(iam.create_user, iam.created(USER), iam.unique(USER)),
+    "GetUser": Reading(reading.asks_get_user, reading.get_user),
+    "UpdateUser": Changing(iam.move(USER)),
+    "CreateGroup": Changing(iam.create_group, iam.created(GROUP), iam.unique(GROUP)),
+    "GetGroup": Reading(reading.asks_on("GetGroup", GROUP), reading.get_group),
+    "UpdateGroup": Changing(iam.move(GROUP)),
+    "AddUserToGroup": Changing(iam.add_member),
+    "RemoveUserFromGroup": Changing(iam.remove_member),
+    "ListGroupsForUser": Reading(reading.asks_on("ListGroupsForUser", USER), reading.list_groups_of),
+    "CreateRole": Changing(iam.create_role, iam.created(ROLE), iam.unique(ROLE)),
+    "GetRole": Reading(reading.asks_on("GetRole", ROLE), reading.get_role),
+    "UpdateRole": Changing(iam.update_role),
+    "UpdateRoleDescription": Changing(iam.describe_role, iam.described),
+    "UpdateAssumeRolePolicy": Changing(iam.replace_trust),
+    **_of_each(USER),
+    **_of_each(GROUP),
+    **_of_each(ROLE),
+    **_with_boundary(USER),
+    **_with_boundary(ROLE),
+    "CreateAccessKey": Changing(iam.create_access_key, prepare=iam.prepare_access_key, issue=iam.issue_access_key),
+    "UpdateAccessKey": Changing(iam.update_access_key),
+    "DeleteAccessKey": Changing(iam.delete_access_key),
+    "ListAccessKeys": Reading(reading.asks_on_self("ListAccessKeys"), reading.list_access_keys),
+    "CreatePolicy": Changing(iam.create_policy, iam.policy_created, iam.unique(POLICY)),
+    "GetPolicy": Reading(reading.asks_on_policy("iam:GetPolicy"), reading.get_policy),
+    "ListPolicies": Reading(reading.asks_anywhere("iam:ListPolicies", POLICY), reading.list_policies),
+    "DeletePolicy": Changing(iam.delete_policy),
+    "CreatePolicyVersion": Changing(iam.create_version, iam.version_created),
+    "GetPolicyVersion": Reading(reading.asks_on_policy("iam:GetPolicyVersion"), reading.get_version),
+    "ListPolicyVersions": Reading(reading.asks_on_policy("iam:ListPolicyVersions"), reading.list_versions),
+    "SetDefaultPolicyVersion": Changing(iam.set_default_version),
+    "DeletePolicyVersion": Changing(iam.delete_version),
+    "ListEntitiesForPolicy": Reading(reading.asks_on_policy("iam:ListEntitiesForPolicy"), reading.list_entities),
+    "TagPolicy": Changing(iam.tag(POLICY)),
+    "UntagPolicy": Changing(iam.untag(POLICY)),
+    "ListPolicyTags": Reading(reading.asks_on_policy("iam:ListPolicyTags"), reading.list_tags(POLICY)),
+    "ListInstanceProfilesForRole": Reading(
+        reading.asks_on("ListInstanceProfilesForRole", ROLE), reading.empty("InstanceProfiles")
+    ),
+    "GetLoginProfile": Reading(reading.asks_on_self("GetLoginProfile"), reading.no_login),
+    **_none_of("ListMFADevices", "MFADevices"),
+    **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
+    **_none_of("ListSigningCertificates", "Certificates"),
+    **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+}
+
+STS: dict[str, Row] = {
+    "GetCallerIdentity": Reading(sts.asks_nothing, sts.get_caller_identity),
+    "AssumeRole": Issuing(sts.asks_to_assume, sts.assume_role),
+    "GetSessionToken": Issuing(sts.asks_nothing, sts.get_session_token),
+}

@@ -1,0 +1,169 @@
+"""GetCallerIdentity, AssumeRole, GetSessionToken.
+
+Source: STS API reference of the three; IAM user guide, id_credentials_temp and id_session-tags. A trust policy is the
+role's own policy: it decides as a key policy does, by name alone in the role's account, with an identity policy's Allow
+where it names the account or the caller is of another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from domain.access.evaluate import may
+from domain.access.question import Resource, in_account
+from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
+from domain.arn import parse_arn, session_arn
+from domain.errors import AccessRefused, InvalidRequest, NoSuchEntity
+from domain.identities import limits
+from domain.identities.asking import tag_context
+from domain.identities.callers import Session
+from domain.identities.identity import ROLE, Identity
+from domain.policy.check import check_policy
+from domain.policy.compile import CompiledPolicy
+from domain.policy.parse import SESSION
+from domain.world import World
+from services.operations.rows import Answer, Issuer, Request
+
+CHAINED = 3600
+"""Seconds that a session made by a session can last (API reference, AssumeRole, role chaining)."""
+USUAL_SESSION = 3600
+USUAL_TOKEN = 43_200
+ROOT_TOKEN = 3600
+
+
+def asks_nothing(request: Request, world: World) -> Sequence[Verdict]:
+    return (Verdict(True, f"sts:{request.operation}", request.caller.principal, NO_PERMISSION_NEEDED),)
+
+
+def get_caller_identity(request: Request, world: World) -> Answer:
+    caller = request.caller
+    return {"UserId": caller.unique, "Account": caller.account, "Arn": caller.principal}
+
+
+def _role(arn: str, world: World) -> Identity | None:
+    unique = world.directory.by_arn.get(arn)
+    found = None if unique is None else world.directory.identities[unique]
+    return found if found is not None and found.kind == ROLE else None
+
+
+def _resource(arn: str, world: World) -> Resource:
+    """The role with its trust policy; one that is not there trusts nobody, so that nobody learns which roles are."""
+    role = _role(arn, world)
+    if role is None:
+        parsed = parse_arn(arn)
+        return Resource(arn, parsed.account if parsed else "", CompiledPolicy(()))
+    assert role.role is not None, "a role has its parts"
+    context = in_account(role.arn, role.account, tag_context(role.tags)).context
+    return Resource(role.arn, role.account, role.role.policy, context)
+
+
+def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
+    """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets one. Raises AccessRefused."""
+    if request.caller.is_root:
+        raise AccessRefused("Roles may not be assumed by root accounts.")
+    resource = _resource(request["RoleArn"], world)
+    actions = ["sts:AssumeRole"]
+    if request.get("Tags") or _inherited(request):
+        actions.append("sts:TagSession")
+    if "SourceIdentity" in request.parameters:
+        actions.append("sts:SetSourceIdentity")
+    return tuple(may(request.caller, action, resource) for action in actions)
+
+
+def _inherited(request: Request) -> dict[str, str]:
+    """The tags of the caller's own session that it passes on."""
+    session = request.session
+    if session is None:
+        return {}
+    return {key: value for key, value in session.tags.items() if key in session.transitive}
+
+
+def _session_tags(request: Request) -> Mapping[str, str]:
+    inherited = _inherited(request)
+    given = limits.tags_of(request.get("Tags", []), {})
+    twice = {key.lower() for key in inherited} & {key.lower() for key in given}
+    if twice:
+        raise InvalidRequest(
+            f"One of the specified transitive tag keys can't be set because it is inherited: {twice.pop()}"
+        )
+    return inherited | given
+
+
+def _seconds(request: Request, role: Identity) -> int:
+    seconds = int(request.get("DurationSeconds", USUAL_SESSION))
+    assert role.role is not None, "a role has its parts"
+    if seconds > role.role.max_session:
+        raise InvalidRequest("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    if request.session is not None and seconds > CHAINED:
+        raise InvalidRequest(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+        )
+    return seconds
+
+
+def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
+    """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, LimitExceeded, AccessRefused, PackedPolicyTooLarge."""
+    role = _role(request["RoleArn"], world)
+    assert role is not None, "nobody may assume a role that is not there"
+    if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
+        raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")
+    policy = request.get("Policy", "")
+    if policy:
+        check_policy(policy, SESSION)
+    arns = tuple(each["arn"] for each in request.get("PolicyArns", []))
+    for arn in arns:
+        if arn not in world.directory.policies or world.directory.policies[arn].account != role.account:
+            raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
+    seconds, tags = _seconds(request, role), _session_tags(request)
+    transitive = set(request.get("TransitiveTagKeys", [])) | set(_inherited(request))
+    if not transitive <= set(tags):
+        raise InvalidRequest("The specified transitive tag key must be included in the requested tags.")
+    name = request["RoleSessionName"]
+    inherited = request.session.source_identity if request.session is not None else ""
+    session = Session(
+        of=role.id,
+        arn=session_arn(role.account, role.name, name),
+        account=role.account,
+        name=name,
+        issued=request.at,
+        expires=request.at + seconds * 1_000_000,
+        policy=policy,
+        policy_arns=arns,
+        tags=tags,
+        transitive=tuple(sorted(transitive)),
+        source_identity=request.get("SourceIdentity", inherited),
+    )
+    answer: Answer = {
+        "Credentials": issuer.credentials(session),
+        "AssumedRoleUser": {"AssumedRoleId": f"{role.id}:{name}", "Arn": session.arn},
+    }
+    if policy or arns or tags:
+        answer["PackedPolicySize"] = min(100, (len(policy) + sum(map(len, arns)) + _length(tags)) * 100 // 4096)
+    if session.source_identity:
+        answer["SourceIdentity"] = session.source_identity
+    return answer
+
+
+def _length(tags: Mapping[str, str]) -> int:
+    return sum(len(key) + len(value) for key, value in tags.items())
+
+
+def get_session_token(request: Request, world: World, issuer: Issuer) -> Answer:
+    """Raises AccessRefused (called with temporary credentials), InvalidRequest."""
+    caller = request.caller
+    if request.session is not None:
+        raise AccessRefused("Cannot call GetSessionToken with session credentials")
+    if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
+        raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")
+    seconds = int(request.get("DurationSeconds", ROOT_TOKEN if caller.is_root else USUAL_TOKEN))
+    if caller.is_root:
+        seconds = min(seconds, ROOT_TOKEN)
+    session = Session(
+        of=caller.unique,
+        arn=caller.principal,
+        account=caller.account,
+        name="",
+        issued=request.at,
+        expires=request.at + seconds * 1_000_000,
+    )
+    return {"Credentials": issuer.credentials(session)}
