@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from domain.arn import root_arn
 from domain.policy.compile import DIRECT, NO_PERMISSIONS, Names, Permissions
 from domain.policy.variables import Context
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made anew for every call: frozen would cost two microseconds
 class Caller:
     """`principal` is an ARN; `unique` what `aws:userid` says of it; `needs_policies`: what it may do in its own account
     its identity policies say (a root user and a service need none). `boundary` and `session` are None where there are
@@ -29,7 +29,18 @@ class Caller:
 
     def asking(self, context: Context, encryption_context: Mapping[str, str]) -> Caller:
         """The same caller with what one request says."""
-        return replace(self, context={**self.context, **context}, encryption_context=encryption_context)
+        return Caller(
+            self.account,
+            self.principal,
+            self.names,
+            self.unique,
+            self.needs_policies,
+            self.identity,
+            self.boundary,
+            self.session,
+            {**self.context, **context},
+            encryption_context,
+        )
 
     @property
     def is_root(self) -> bool:

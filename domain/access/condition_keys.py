@@ -58,11 +58,11 @@ CONDITION_KEYS = _table("""
     aws:PrincipalIsAWSService                   | caller     | false but for service principals
     aws:PrincipalOrgID                          | setting    | KEYTRAIL_ORG_ID; absent where it is not set
     aws:PrincipalOrgPaths+                      | never      | there are no organizational units
-    aws:PrincipalServiceName                    | caller     | of a service principal
+    aws:PrincipalServiceName                    | never      | no service calls
     aws:PrincipalServiceNamesList+              | never      | a service principal has one name here
     aws:PrincipalTag/*                          | caller     | the user's or role's tags, with the session's over them
     aws:PrincipalType                           | caller     | Account, User or AssumedRole
-    aws:Referer                                 | call       | the header
+    aws:Referer                                 | never       | the header is not read
     aws:RequestTag/*                            | parameters | the tags that the request gives
     aws:RequestedRegion                         | setting    | KEYTRAIL_REGION
     aws:ResourceAccount                         | resource   | the account that owns it

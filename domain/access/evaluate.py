@@ -15,7 +15,7 @@ Source: IAM user guide, reference_policies_evaluation-logic; KMS developer guide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from domain.access.caller import Caller
 from domain.access.question import Question, Resource
@@ -30,7 +30,7 @@ from domain.access.verdict import (
     Verdict,
 )
 from domain.grants.grant import Grant
-from domain.policy.compile import DIRECT, ROLE, CompiledPolicy, Decider, Permissions
+from domain.policy.compile import DIRECT, ROLE, Decider, Permissions, Row
 from domain.policy.variables import Context
 
 
@@ -60,72 +60,70 @@ def evaluate(caller: Caller, question: Question) -> Verdict:
 
 def _evaluate(caller: Caller, question: Question) -> Verdict:
     action, resource, context = question.action, question.resource, question.context
-    denied = _explicit_deny(caller, action, resource, context)
+    arn, policy, identity = resource.arn, resource.policy, caller.identity
+    # Both indexes are looked up once: this is the path of every call.
+    own = identity.by_action.get(action) or identity.rows(action)
+    denied = _first(own[0], arn, context) if own[0] else None
+    if denied is None and (caller.boundary is not None or caller.session is not None):
+        denied = _denied_by_limit(caller, question)
+    if policy is None:
+        return _in_account(caller, question) if denied is None else Verdict(False, action, arn, denied)
+    stated_rows = policy.by_action.get(action) or policy.rows(action)
+    for who, holds, by in stated_rows[0]:
+        if (who is None or who(caller.names)) and (holds is None or holds(context)):
+            return Verdict(False, action, arn, by)
     if denied is not None:
-        return Verdict(False, action, resource.arn, denied)
-    if resource.policy is None:
-        return _in_account(caller, question)
-    how, stated = _stated(resource.policy, action, caller, context)
+        return Verdict(False, action, arn, denied)
+    how, stated, names = 0, None, caller.names
+    for who, holds, by in stated_rows[1]:
+        closer = DIRECT if who is None else who(names)
+        if closer > how and (holds is None or holds(context)):
+            how, stated = closer, by
+            if how == DIRECT:
+                break
     at_home = caller.account == resource.account or not caller.account
     if at_home and how == DIRECT and stated is not None:
-        return Verdict(True, action, resource.arn, stated)
-    grant_how, grant = _grant(caller, question)
+        return Verdict(True, action, arn, stated)
+    grant_how, grant = _grant(caller, question) if resource.grants else (0, None)
     if grant is not None and grant_how == DIRECT:
-        return Verdict(True, action, resource.arn, grant)
+        return Verdict(True, action, arn, grant)
     if stated is None and grant is None:
         return _no(question, NO_RESOURCE_POLICY)
-    if short := _limit(caller, question):
+    if (caller.boundary is not None or caller.session is not None) and (short := _limit(caller, question)):
         return _no(question, short)
     if grant is not None and grant_how == ROLE:
-        return Verdict(True, action, resource.arn, grant)
+        return Verdict(True, action, arn, grant)
     if stated is not None and (how == ROLE if at_home else not caller.needs_policies):
-        return Verdict(True, action, resource.arn, stated)
-    by = _first_allow(caller.identity, question)
-    if by is None:
+        return Verdict(True, action, arn, stated)
+    allowing = _first(own[1], arn, context)
+    if allowing is None:
         return _no(question, NO_IDENTITY_POLICY)
-    return Verdict(True, action, resource.arn, by, stated or grant)
+    return Verdict(True, action, arn, allowing, stated or grant)
 
 
 def _no(question: Question, rule: str) -> Verdict:
     return Verdict(False, question.action, question.resource.arn, rule)
 
 
-def _explicit_deny(caller: Caller, action: str, resource: Resource, context: Context) -> Decider | None:
-    policy = resource.policy
-    if policy is not None:
-        names = caller.names
-        for who, holds, by in (policy.by_action.get(action) or policy.rows(action))[0]:
-            if (who is None or who(names)) and (holds is None or holds(context)):
-                return by
-    if not caller.needs_policies:
-        return None
-    arn = resource.arn
-    for permissions in (caller.identity, caller.boundary, caller.session):
-        if permissions is not None:
-            for covers, holds, by in (permissions.by_action.get(action) or permissions.rows(action))[0]:
-                if (covers is None or covers(arn, context)) and (holds is None or holds(context)):
-                    return by
-    return None
-
-
-def _stated(policy: CompiledPolicy, action: str, caller: Caller, context: Context) -> tuple[int, Decider | None]:
-    """The statement that means the caller most closely, and how."""
-    closest, stated = 0, None
-    for who, holds, by in (policy.by_action.get(action) or policy.rows(action))[1]:
-        how = DIRECT if who is None else who(caller.names)
-        if how > closest and (holds is None or holds(context)):
-            closest, stated = how, by
-            if how == DIRECT:
-                break
-    return closest, stated
-
-
-def _first_allow(permissions: Permissions, question: Question) -> Decider | None:
-    action, arn, context = question.action, question.resource.arn, question.context
-    for covers, holds, by in (permissions.by_action.get(action) or permissions.rows(action))[1]:
+def _first(rows: Sequence[Row], arn: str, context: Context) -> Decider | None:
+    """The first of an identity's statements that speaks of the question."""
+    for covers, holds, by in rows:
         if (covers is None or covers(arn, context)) and (holds is None or holds(context)):
             return by
     return None
+
+
+def _denied_by_limit(caller: Caller, question: Question) -> Decider | None:
+    for permissions in (caller.boundary, caller.session):
+        if permissions is not None:
+            found = _first(permissions.rows(question.action)[0], question.resource.arn, question.context)
+            if found is not None:
+                return found
+    return None
+
+
+def _first_allow(permissions: Permissions, question: Question) -> Decider | None:
+    return _first(permissions.rows(question.action)[1], question.resource.arn, question.context)
 
 
 def _limit(caller: Caller, question: Question) -> str | None:
@@ -141,8 +139,6 @@ def _grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
     """The grant that means the caller most closely and lets the request through, and how it means the caller."""
     by_name = question.resource.grants
     closest, found = 0, None
-    if not by_name:
-        return closest, found
     source = question.context.get("aws:sourcearn", (None,))[0]
     for name, how in caller.names.items():
         if how > closest:

@@ -170,8 +170,6 @@ def _require_constraints(command: CreateGrant, key: Key) -> None:
         raise InvalidRequest("Encryption context constraints are for operations that take an encryption context.")
     for name, value in pairs.items():
         assert not isinstance(value, str), "a constraint on the encryption context is a map"
-        if not value:
-            raise InvalidRequest(f"{name} has at least one encryption context pair.")
         if len(value) > MAX_PAIRS:
             raise InvalidRequest(f"{name} has at most {MAX_PAIRS} encryption context pairs.")
         if any(len(each) > MAX_VALUE for each in value.values()):

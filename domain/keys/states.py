@@ -41,10 +41,12 @@ TABLE = _table("""
     GenerateDataKey                      ok      disabled pending         import
     GenerateDataKeyWithoutPlaintext      ok      disabled pending         import
     GetKeyPolicy                         ok      ok       ok              ok
+    GetKeyRotationStatus                 ok      ok       ok              import
     GetPublicKey                         ok      disabled pending         import
     ListAliases                          ok      ok       ok              ok
     ListGrants                           ok      ok       ok              ok
     ListKeyPolicies                      ok      ok       ok              ok
+    ListResourceTags                     ok      ok       ok              ok
     PutKeyPolicy                         ok      ok       ok              ok
     ReEncrypt                            ok      disabled pending         import
     RetireGrant                          ok      ok       ok              ok

@@ -1,14 +1,15 @@
 """A policy compiled once: statements indexed by action, Deny first.
 
 The index is filled as actions are asked; a walk then sees the statements that speak of the action alone. The resource
-of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call. A condition
-that this program cannot read never lets anything through: its statement never allows, and denies if it is a Deny.
+of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call, but for one
+with policy variables. A condition that this program cannot read never lets anything through: its statement never
+allows, and denies if it is a Deny.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
@@ -37,10 +38,16 @@ class Decider:
     sid: str
     index: int
     via: str = ""
+    _document: dict[str, str | int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Made once for every statement, and handed out with every decision that it makes.
+        made = {"kind": self.kind, "policy": self.policy, "version": self.version, "sid": self.sid, "index": self.index}
+        object.__setattr__(self, "_document", made | ({"via": self.via} if self.via else {}))
 
     def document(self) -> dict[str, str | int]:
-        result = {"kind": self.kind, "policy": self.policy, "version": self.version, "sid": self.sid}
-        return result | {"index": self.index} | ({"via": self.via} if self.via else {})
+        """The record's form. Shared: not to be changed."""
+        return self._document
 
 
 KEY_POLICY = "key-policy"
@@ -62,6 +69,8 @@ class Rule:
     covers: Covers | None
     tests: tuple[Test, ...] | None
     holds: Holds | None
+    elsewhere: bool = False
+    """A key policy's statement whose Resource is not the key that it belongs to: it has no effect."""
 
     @property
     def denies(self) -> bool:
@@ -114,7 +123,7 @@ NO_PERMISSIONS = Permissions(())
 
 def _speaking(rules: Iterable[Rule], action: str) -> tuple[list[Rule], list[Rule]]:
     folded = action.lower()
-    speaking = [rule for rule in rules if rule.acts is not None and rule.acts(folded)]
+    speaking = [rule for rule in rules if not rule.elsewhere and rule.acts is not None and rule.acts(folded)]
     denying = [rule for rule in speaking if rule.denies]
     return denying, [rule for rule in speaking if not rule.denies and rule.tests is not None]
 
@@ -132,8 +141,7 @@ def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str]
     for statement in policy.statements:
         by = Decider(KEY_POLICY, key, version, statement.sid, statement.index)
         rule = _rule(statement, by, policy.version, ids or {}, KEY)
-        on_key = rule.covers is None or rule.covers(key, {})
-        rules.append(rule if on_key else _without_effect(rule))
+        rules.append(_on_key(rule, key, _has_variables(statement, policy.version)))
     return CompiledPolicy(tuple(rules))
 
 
@@ -165,8 +173,21 @@ def compile_identity_policy(
     )
 
 
-def _without_effect(rule: Rule) -> Rule:
-    return Rule(rule.by, rule.statement, None, rule.who, rule.covers, rule.tests, rule.holds)
+def _has_variables(statement: Statement, version: str) -> bool:
+    patterns = (*(statement.resource or ()), *(statement.not_resource or ()))
+    return not all(is_constant(template(pattern, version)) for pattern in patterns)
+
+
+def _on_key(rule: Rule, key: str, open_resource: bool) -> Rule:
+    """The rule with its Resource settled for this key; one with policy variables is asked with each request."""
+    covers, holds = rule.covers, rule.holds
+    if covers is None:
+        return rule
+    if not open_resource:
+        return rule if covers(key, {}) else replace(rule, elsewhere=True)
+    if holds is None:
+        return replace(rule, holds=lambda context: covers(key, context))
+    return replace(rule, holds=lambda context: covers(key, context) and holds(context))
 
 
 def _rule(statement: Statement, by: Decider, version: str, ids: Mapping[str, str], kind: Kind) -> Rule:
@@ -271,7 +292,13 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
     if len(meant) == 1:
         (only,) = meant
         return lambda names: names.get(only, 0)
-    return lambda names: max((how for name, how in names.items() if name in meant), default=0)
+
+    def closest(names: Names) -> int:
+        if meant.isdisjoint(names):
+            return 0
+        return max(how for name, how in names.items() if name in meant)
+
+    return closest
 
 
 def _listed(names: Names, meant: frozenset[str]) -> set[int]:

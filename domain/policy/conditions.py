@@ -76,9 +76,24 @@ def compile_test(operator_text: str, key: str, wanted: Sequence[str], version: s
     folded = key.lower()
     if given.name == NULL:
         return Test(operator_text, key, tuple(wanted), _null(folded, wanted))
+    if given.name == "StringEquals" and not given.each and not given.if_exists and len(wanted) == 1:
+        parts = template(wanted[0], version)
+        if is_constant(parts):
+            return Test(operator_text, key, tuple(wanted), _equals_one(folded, joined(resolve(parts, {}) or [])))
     inverted, family = FAMILIES[given.name]
     matches = family(wanted, version)
     return Test(operator_text, key, tuple(wanted), _quantified(given, folded, matches, inverted))
+
+
+def _equals_one(key: str, wanted: str) -> Holds:
+    """By far the most common test: one value of a key is one text."""
+    only = (wanted,)
+
+    def holds(context: Context) -> bool:
+        values = context.get(key)
+        return values == only or (values is not None and wanted in values)
+
+    return holds
 
 
 def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> Holds:
@@ -180,6 +195,16 @@ def _compared(
 
     def family(wanted: Sequence[str], version: str) -> Matches:
         bounds = [read(value) for value in wanted]
+        if len(bounds) == 1:
+            (bound,) = bounds
+
+            def matches_one(value: str, context: Context) -> bool:
+                try:
+                    return bool(compare(read(value), bound))
+                except BadValue:
+                    return False
+
+            return matches_one
 
         def matches(value: str, context: Context) -> bool:
             try:
@@ -222,6 +247,14 @@ def _boolean(text: str) -> bool:
     if folded not in ("true", "false"):
         raise BadValue(f"{text!r} is neither true nor false")
     return folded == "true"
+
+
+def _booleans(wanted: Sequence[str], version: str) -> Matches:
+    texts = frozenset("true" if _boolean(value) else "false" for value in wanted)
+    if len(texts) == 1:
+        (only,) = texts
+        return lambda value, context: value == only or value.lower() == only
+    return lambda value, context: value.lower() in texts
 
 
 def _binary(text: str) -> bytes:
@@ -272,7 +305,7 @@ FAMILIES: dict[str, tuple[bool, Callable[[Sequence[str], str], Matches]]] = {
     "DateLessThanEquals": (False, _compared(_date, le)),
     "DateGreaterThan": (False, _compared(_date, gt)),
     "DateGreaterThanEquals": (False, _compared(_date, ge)),
-    "Bool": (False, _compared(_boolean, eq)),
+    "Bool": (False, _booleans),
     "BinaryEquals": (False, _compared(_binary, eq)),
     "IpAddress": (False, _addresses),
     "NotIpAddress": (True, _addresses),

@@ -124,6 +124,9 @@ def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
         cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
         components[-1].append((cuts[0], wild))
         components.extend([(cut, wild)] for cut in cuts[1:])
+    expression = _one_expression(components)
+    if expression is not None:
+        return lambda text: expression(text) is not None
     matchers = [compile_parts(component) for component in components]
     if len(matchers) == ARN_PARTS:
         return lambda text: _components(matchers, text.split(":", ARN_PARTS - 1))
@@ -132,6 +135,29 @@ def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
         return lambda text: False
     count = len(matchers)
     return lambda text: _components(matchers, text.split(":", count - 1))
+
+
+def _one_expression(components: Sequence[Sequence[tuple[str, bool]]]) -> Callable[[str], object] | None:
+    """One regular expression for a whole ARN with at most one star a component: where a component ends is given by its
+    colon, so that each star has one length only and there is nothing to backtrack. None for others."""
+    if len(components) != ARN_PARTS:
+        return None
+    written = []
+    for number, component in enumerate(components):
+        last = number == ARN_PARTS - 1
+        if sum(text.count(STAR) for text, wild in component if wild) > 1:
+            return None
+        if not last and any(":" in text for text, wild in component):
+            return None
+        signs = {STAR: ".*", ANY: "."} if last else {STAR: "[^:]*", ANY: "[^:]"}
+        written.append(
+            "".join(
+                signs.get(each, re.escape(each)) if wild else re.escape(each)
+                for text, wild in component
+                for each in text
+            )
+        )
+    return re.compile(":".join(written), re.DOTALL).fullmatch
 
 
 def _components(matchers: Sequence[Matcher], found: Sequence[str]) -> bool:

@@ -39,6 +39,7 @@ DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("ListAliases", "Limit"): (1, 100),
     ("ListKeyPolicies", "Limit"): (1, 1000),
     ("ListGrants", "Limit"): (1, 100),
+    ("ListResourceTags", "Limit"): (1, 50),
     ("ListRetirableGrants", "Limit"): (1, 100),
 }
 

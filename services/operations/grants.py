@@ -49,7 +49,8 @@ def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
         grantees=(parameters.get("GranteePrincipal", ""), _service(parameters, "GranteeServicePrincipal")),
         retirings=(parameters.get("RetiringPrincipal", ""), _service(parameters, "RetiringServicePrincipal")),
         operations=parameters["Operations"],
-        constraints=parameters.get("Constraints", {}),
+        # Clients send empty pairs for a constraint that is not meant.
+        constraints={name: value for name, value in parameters.get("Constraints", {}).items() if value},
         dry_run=parameters.get("DryRun", False),
     )
 

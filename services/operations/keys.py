@@ -11,7 +11,7 @@ from domain.crypto.specs import ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY
 from domain.errors import InvalidMarker, InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
 from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
-from domain.keys.create_key import CreateKey, spec_and_usage
+from domain.keys.create_key import MAX_TAGS, CreateKey, spec_and_usage
 from domain.keys.key import Key
 from domain.keys.states import State
 from domain.world import World
@@ -152,3 +152,23 @@ async def get_public_key(request: Request, world: World, found: Sequence[Key], m
     elif key.usage == KEY_AGREEMENT:
         result["KeyAgreementAlgorithms"] = ["ECDH"]
     return result
+
+
+def rotation_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:GetKeyRotationStatus", world.key(request["KeyId"], request.caller.account))]
+
+
+async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    """No key rotates by itself in this version of Keytrail."""
+    return {"KeyId": found[0].arn, "KeyRotationEnabled": False}
+
+
+def tags_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:ListResourceTags", world.key(request["KeyId"], request.caller.account))]
+
+
+async def list_resource_tags(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    after, limit = after_marker(request), request.get("Limit", MAX_TAGS)
+    tags = [(key, value) for key, value in sorted(found[0].tags.items()) if key > after or not after]
+    items = [{"TagKey": key, "TagValue": value} for key, value in tags[:limit]]
+    return page("Tags", items, tags[limit - 1][0] if len(tags) > limit else None)

@@ -22,6 +22,8 @@ OPERATIONS: dict[str, Row] = {
     "RetireGrant": Changing(grants.retire_grant, prepare=grants.prepare_to_retire),
     "RevokeGrant": Changing(grants.revoke_grant),
     "DescribeKey": Using(keys.describe_targets, keys.describe_key, cross_account=True),
+    "GetKeyRotationStatus": Using(keys.rotation_targets, keys.get_key_rotation_status, cross_account=True),
+    "ListResourceTags": Using(keys.tags_targets, keys.list_resource_tags),
     "GetPublicKey": Using(keys.public_key_targets, keys.get_public_key, cross_account=True),
     "GetKeyPolicy": Using(policies.get_targets, policies.get_key_policy),
     "ListKeyPolicies": Using(policies.list_targets, policies.list_key_policies),

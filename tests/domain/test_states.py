@@ -9,6 +9,7 @@ from domain.keys.states import TABLE, State, require_state
 from tests.given import arn
 
 # Developer guide, key-state: the cells of the operations that are built, in its own notation.
+# GetKeyRotationStatus is "? [7]" there: a key that cannot rotate answers that it does not.
 # Pending import of the asymmetric operations was N/A in 2023; since material of every kind can be imported it is [5].
 GUIDE = """
 CancelKeyDeletion                X[4] X[4] Y    X[4]
@@ -23,10 +24,12 @@ Encrypt                          Y    X[1] X[3] X[5]
 GenerateDataKey                  Y    X[1] X[3] X[5]
 GenerateDataKeyWithoutPlaintext  Y    X[1] X[3] X[5]
 GetKeyPolicy                     Y    Y    Y    Y
+GetKeyRotationStatus             Y    Y    Y    X[5]
 GetPublicKey                     Y    X[1] X[3] X[5]
 ListAliases                      Y    Y    Y    Y
 ListGrants                       Y    Y    Y    Y
 ListKeyPolicies                  Y    Y    Y    Y
+ListResourceTags                 Y    Y    Y    Y
 PutKeyPolicy                     Y    Y    Y    Y
 ReEncrypt                        Y    X[1] X[3] X[5]
 RetireGrant                      Y    Y    Y    Y

@@ -1,0 +1,83 @@
+"""One table of condition keys: it has every key of the reference, and every key that a context ever holds is in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.access.caller import root_of
+from domain.access.condition_keys import CONDITION_KEYS, NEVER, row_of
+from domain.access.context import Came, re_encrypt_context, request_context
+from domain.identities.callers import Session, caller_of
+from domain.keys import key as keys
+from domain.trail import identity_events as identities
+from tests.given import ACCOUNT, REGION, a_key, given
+
+CAME = Came("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1")
+TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
+CASES = {
+    "Encrypt": {"KeyId": "alias/a", "EncryptionContext": {"App": "x"}},
+    "GenerateDataKeyPair": {"KeyPairSpec": "RSA_2048"},
+    "Sign": {"SigningAlgorithm": "ECDSA_SHA_256"},
+    "GenerateMac": {"MacAlgorithm": "HMAC_SHA_256"},
+    "DeriveSharedSecret": {"KeyAgreementAlgorithm": "ECDH"},
+    "CreateKey": {"Tags": TAGS, "BypassPolicyLockoutSafetyCheck": True},
+    "UntagResource": {"TagKeys": ["Team"]},
+    "CreateGrant": {
+        "Operations": ["Decrypt"],
+        "GranteePrincipal": "arn",
+        "RetiringPrincipal": "arn",
+        "GranteeServicePrincipal": "a.amazonaws.com",
+        "RetiringServicePrincipal": "a.amazonaws.com",
+        "Constraints": {"EncryptionContextSubset": {"App": "x"}, "SourceArn": "arn"},
+    },
+    "EnableKeyRotation": {"RotationPeriodInDays": 90},
+    "ScheduleKeyDeletion": {},
+    "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096"},
+    "ImportKeyMaterial": {"ValidTo": 1.0},
+    "AttachUserPolicy": {"PolicyArn": "arn"},
+    "CreateUser": {"PermissionsBoundary": "arn", "Tags": [{"Key": "a", "Value": "b"}]},
+    "AssumeRole": {
+        "RoleSessionName": "s",
+        "ExternalId": "42",
+        "SourceIdentity": "me",
+        "TransitiveTagKeys": ["a"],
+    },
+}
+
+
+def held() -> set[str]:
+    """Every key that a caller, a request or a resource was seen to hold, by the name of its row."""
+    found = {key for operation, parameters in CASES.items() for key in request_context(CAME, operation, parameters)}
+    found |= set(re_encrypt_context({"SourceKeyId": "alias/a"}, "Source", same_key=True)[0])
+    world = given(
+        a_key(tags={"Team": "blue"}),
+        identities.UserCreated(ACCOUNT, "AIDAONE", "alice", "/", {"Team": "blue"}, ""),
+        identities.UserAccessKeyCreated(ACCOUNT, "AIDAONE", "AKIAALICE"),
+        identities.RoleCreated(ACCOUNT, "AROAONE", "app", "/", TRUST, {}, "", 3600, {}, ""),
+    ).world
+    found |= set(root_of(ACCOUNT).context)
+    found |= set(caller_of(world, "AKIAALICE", None, 0).context)
+    session = Session("AROAONE", "arn", ACCOUNT, "s", 0, 1, source_identity="me")
+    found |= set(caller_of(world, "ASIA", session, 0).context)
+    found |= {key for each in world.all_keys() for key in keys.resource_of(each).context}
+    return found
+
+
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
+OF_THE_WORLD = {"kms:ResourceAliases", "iam:ResourceTag/*"}
+"""Keys that only a whole world brings."""
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    rows = {key: row_of(key) for key in held()}
+    assert [key for key, row in rows.items() if row is None] == []
+    return {row.name for row in rows.values() if row is not None}
+
+
+def test_what_a_context_holds_is_in_the_table_and_not_said_to_be_never_known(names: set[str]) -> None:
+    assert {name for name in names if CONDITION_KEYS[name.lower()].source == NEVER} == set()
+
+
+def test_what_the_table_says_is_known_a_context_holds(names: set[str]) -> None:
+    assert {row.name for row in CONDITION_KEYS.values() if row.source != NEVER} - names - OF_THE_WORLD == set()

@@ -1,0 +1,113 @@
+"""Terraform's AWS provider, where `terraform` and a provider are on the machine: a second plan shows no change.
+
+TERRAFORM_PLUGIN_DIR names a folder of providers; where there is none, boto3 does the same in test_authorisation.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.installation import Installation, clean_environment
+
+TERRAFORM = shutil.which("terraform")
+PLACES = [
+    *filter(None, [os.environ.get("TERRAFORM_PLUGIN_DIR")]),
+    "/usr/local/share/terraform/plugins",
+    "/usr/share/terraform/plugins",
+    *map(str, Path("/opt").glob("*")),
+]
+PLUGINS = next((place for place in PLACES if Path(place, "registry.terraform.io/hashicorp/aws").is_dir()), None)
+
+CONFIGURATION = """
+provider "aws" {
+  region                      = "us-east-1"
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = false
+  endpoints {
+    iam = "URL"
+    kms = "URL"
+    sts = "URL"
+  }
+}
+data "aws_caller_identity" "me" {}
+resource "aws_iam_user" "alice" {
+  name = "tf-alice"
+  path = "/eng/"
+  tags = { team = "blue" }
+}
+resource "aws_iam_group" "users" { name = "tf-users" }
+resource "aws_iam_user_group_membership" "alice" {
+  user   = aws_iam_user.alice.name
+  groups = [aws_iam_group.users.name]
+}
+resource "aws_iam_group_policy" "use" {
+  name   = "use"
+  group  = aws_iam_group.users.name
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "kms:Decrypt", Resource = "*" }] })
+}
+resource "aws_iam_policy" "limit" {
+  name   = "tf-limit"
+  policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = "kms:*", Resource = "*" }] })
+}
+resource "aws_iam_role" "app" {
+  name                 = "tf-app"
+  permissions_boundary = aws_iam_policy.limit.arn
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [{
+    Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = aws_iam_user.alice.arn }
+  }] })
+}
+resource "aws_iam_role_policy_attachment" "app" {
+  role       = aws_iam_role.app.name
+  policy_arn = aws_iam_policy.limit.arn
+}
+resource "aws_iam_access_key" "alice" { user = aws_iam_user.alice.name }
+resource "aws_kms_key" "key" {
+  description = "by Terraform"
+  tags        = { team = "blue" }
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    { Sid = "root", Effect = "Allow", Action = "kms:*", Resource = "*",
+      Principal = { AWS = "arn:aws:iam::${data.aws_caller_identity.me.account_id}:root" } },
+    { Sid = "use", Effect = "Allow", Action = ["kms:Encrypt", "kms:Decrypt"], Resource = "*",
+      Principal = { AWS = [aws_iam_user.alice.arn, aws_iam_role.app.arn] } },
+  ] })
+}
+resource "aws_kms_alias" "key" {
+  name          = "alias/terraform"
+  target_key_id = aws_kms_key.key.key_id
+}
+resource "aws_kms_grant" "alice" {
+  name              = "for-alice"
+  key_id            = aws_kms_key.key.key_id
+  grantee_principal = aws_iam_user.alice.arn
+  operations        = ["Encrypt", "Decrypt"]
+  constraints { encryption_context_subset = { app = "payroll" } }
+}
+"""
+
+
+@pytest.mark.skipif(TERRAFORM is None or PLUGINS is None, reason="neither terraform nor its AWS provider is here")
+def test_a_second_plan_shows_no_change(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(CONFIGURATION.replace("URL", installation.url))
+    environment = {
+        **{name: value for name, value in clean_environment().items() if not name.startswith("TF_")},
+        **installation.credentials(),
+        "TF_IN_AUTOMATION": "1",
+        "CHECKPOINT_DISABLE": "1",
+    }
+
+    def terraform(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(TERRAFORM), *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+
+    for arguments in (("init", "-no-color", f"-plugin-dir={PLUGINS}"), ("apply", "-no-color", "-auto-approve")):
+        done = terraform(*arguments)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    second = terraform("plan", "-no-color", "-detailed-exitcode")
+    assert second.returncode == 0, second.stdout[-4000:] + second.stderr[-2000:]
