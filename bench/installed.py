@@ -97,11 +97,12 @@ class Installed:
         assert kept is not None
         return {"AWS_ACCESS_KEY_ID": kept.access_key_id, "AWS_SECRET_ACCESS_KEY": kept.secret_access_key}
 
-    def client(self) -> Any:
+    def client(self, service: str = "kms", credentials: dict[str, str] | None = None) -> Any:
+        given = credentials or self.credentials
         return boto3.Session().client(
-            "kms",
+            service,
             region_name="us-east-1",
             endpoint_url=self.url,
-            aws_access_key_id=self.credentials["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.credentials["AWS_SECRET_ACCESS_KEY"],
+            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
         )

@@ -43,7 +43,9 @@ def signed(url: str, credentials: dict[str, str], operation: str, body: bytes) -
     """A whole HTTP/1.1 request of KMS."""
     headers = {"X-Amz-Target": f"TrentService.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     request = AWSRequest("POST", url + "/", data=body, headers=headers)
-    keys = Credentials(credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"])
+    keys = Credentials(
+        credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"], credentials.get("AWS_SESSION_TOKEN")
+    )
     SigV4Auth(keys, "kms", "us-east-1").add_auth(request)
     return raw("POST", url, "/", dict(request.headers), body)
 

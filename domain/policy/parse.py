@@ -57,6 +57,7 @@ UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
 _ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
 _IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user)/[^*?]+")
 _RESOURCE = re.compile(r"\*|arn:.*|\$\{.*", re.DOTALL)
+_BRACKETS = re.compile(r"[\[\]{}]")
 MAX_DEPTH = 32
 
 
@@ -129,11 +130,11 @@ def _fault(path: str, what: str) -> MalformedPolicy:
 def _json(text: str) -> Any:
     # A nesting that no policy has would exhaust the parser's stack: it is counted before it is parsed.
     depth = deepest = 0
-    for character in text:
-        if character in "{[":
+    for bracket in _BRACKETS.findall(text):
+        if bracket in "{[":
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "}]":
+        else:
             depth -= 1
     if deepest > MAX_DEPTH:
         raise _fault("$", f"it is nested deeper than {MAX_DEPTH} levels")
