@@ -29,6 +29,8 @@ class Caller:
 
     def asking(self, context: Context, encryption_context: Mapping[str, str]) -> Caller:
         """The same caller with what one request says."""
+        whole = dict(self.context)
+        whole.update(context)
         return Caller(
             self.account,
             self.principal,
@@ -38,7 +40,7 @@ class Caller:
             self.identity,
             self.boundary,
             self.session,
-            {**self.context, **context},
+            whole,
             encryption_context,
         )
 

@@ -52,9 +52,8 @@ def request_context(came: Came, operation: str, parameters: Parameters) -> Value
     context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
     if context_of is not None:
         context.update(encryption_context_keys(context_of(parameters)))
-    tags = parameters.get("Tags")
-    if tags is not None:
-        context.update(tag_keys(tags))
+    if "Tags" in parameters:
+        context.update(tag_keys(parameters["Tags"]))
     elif "TagKeys" in parameters:
         context["aws:tagkeys"] = tuple(parameters["TagKeys"])
     return context
