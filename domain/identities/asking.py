@@ -11,7 +11,7 @@ from domain.access.caller import Caller
 from domain.access.evaluate import may
 from domain.access.question import Resource, in_account
 from domain.access.verdict import Verdict
-from domain.arn import iam_arn
+from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
 from domain.identities.identity import Identity
 from domain.policy.variables import Context
 from domain.world import World
@@ -57,7 +57,9 @@ def on_new(action: str, kind: str, path: str, name: str, caller: Caller, tagged:
 
 def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
     policy = world.directory.policies.get(arn)
-    account = arn.split(":")[4] if arn.count(":") >= 5 else caller.account
+    parsed = parse_arn(arn)
+    # A policy of AWS's own has the account `aws`: there is none here, and it is not found rather than foreign.
+    account = parsed.account if parsed is not None and ACCOUNT_ID.fullmatch(parsed.account) else caller.account
     resource = in_account(arn, account, tag_context(policy.tags) if policy else {})
     return (may(caller, action, resource),)
 

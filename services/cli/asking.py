@@ -84,7 +84,7 @@ def decisions(
     client = Client(data)
     wanted = {"key": key, "principal": principal, "operation": operation, "effect": effect}
     items = client.items("/v1/decisions", most, **wanted, **{"from": since, "to": until})
-    columns = ("at", "principal", "operation", "key_id", "effect", "policy_version", "sid", "rule", "error")
+    columns = ("at", "principal", "operation", "key_id", "effect", "kind", "decided_by", "sid", "error")
     show(items, columns, as_json, "no decisions")
 
 

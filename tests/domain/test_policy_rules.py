@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import root_of
+from domain.access.caller import Caller, root_of
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import NO_BOUNDARY, NO_IDENTITY_POLICY, NO_RESOURCE_POLICY, NO_SESSION_POLICY
@@ -19,7 +19,7 @@ from domain.arn import alias_arn, root_arn, session_arn
 from domain.errors import MalformedPolicy
 from domain.grants.grant import is_narrower
 from domain.policy.check import check_policy
-from domain.policy.compile import compile_key_policy
+from domain.policy.compile import DIRECT, compile_key_policy
 from domain.policy.glob import compile_glob
 from domain.policy.parse import KEY
 from services.operations.table import BY_NAME, CROSS_ACCOUNT
@@ -354,3 +354,13 @@ def test_the_deciding_statement_is_named_and_so_is_the_one_that_came_close() -> 
         "found": ["x"],
     }
     assert compile_key_policy(text, arn(), 7).rules[0].by.version == 7
+
+
+def test_a_service_principal_is_what_the_key_policy_names_it() -> None:
+    """It has no account and no policies of its own; a user is never meant by a service's name."""
+    service = Caller("", "logs.amazonaws.com", {"Service:logs.amazonaws.com": DIRECT}, "logs", needs_policies=False)
+    for_logs = policy(statement(Principal={"Service": "logs.amazonaws.com"}))
+    assert allows(for_logs, service)
+    assert not allows(policy(statement(Principal={"Service": "s3.amazonaws.com"})), service)
+    assert not allows(policy(delegating()), service)
+    assert not allows(for_logs, user(ALLOW))

@@ -1,0 +1,80 @@
+"""A decision is made again from its record and the log alone, and comes out the same, with the same reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from domain.access.context import Came, encryption_context, request_context
+from domain.access.evaluate import evaluate
+from domain.access.question import Question, Resource
+from domain.grants.commands import CreateGrant
+from domain.identities.callers import Session, caller_of, session_from
+from domain.keys.put_key_policy import PutKeyPolicy
+from domain.trail import events, identity_events
+from tests.given import ACCOUNT, REGION, Given, a_key, given, key_id
+from tests.policies import delegating, policy, statement, to_identity, user_arn
+
+TRUST = policy({"Effect": "Allow", "Principal": {"AWS": user_arn()}, "Action": "sts:AssumeRole"})
+ONLY_TLS = to_identity(
+    Condition={"Bool": {"aws:SecureTransport": "true"}, "StringLike": {"aws:PrincipalTag/team": "b*"}}
+)
+SESSION = Session(
+    "AROAAPP", "arn", ACCOUNT, "s1", 0, 10**18, policy(to_identity(Action="kms:Put*")), (), {"Team": "blue"}
+)
+
+
+def a_world() -> Given:
+    return given(
+        a_key(policy=policy(delegating(), statement(Effect="Deny", Action="kms:DisableKey"))),
+        identity_events.UserCreated(ACCOUNT, "AIDAALICE", "alice", "/", {}, ""),
+        identity_events.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", TRUST, {}, "", 3600, {"team": "red"}, ""),
+        identity_events.InlinePolicyPut(ACCOUNT, "role", "AROAAPP", "use", policy(ONLY_TLS)),
+        events.AliasCreated(ACCOUNT, "alias/a", key_id()),
+    )
+
+
+COMMANDS: list[tuple[str, object, dict[str, Any]]] = [
+    ("PutKeyPolicy", PutKeyPolicy(key_id(), policy(delegating())), {}),
+    (
+        "CreateGrant",
+        CreateGrant(key_id(), "g", "", (user_arn(), ""), ("", ""), ["Decrypt"], {}, False),
+        {"Operations": ["Decrypt"]},
+    ),  # fmt: skip
+]
+
+
+@pytest.mark.parametrize("secure", [True, False])
+@pytest.mark.parametrize(("operation", "command", "parameters"), COMMANDS)
+def test_a_record_and_the_log_are_enough(
+    operation: str, command: object, parameters: dict[str, Any], secure: bool
+) -> None:
+    made = a_world()
+    came = Came("10.1.2.3", "tests", secure, 1_800_000_000_000_000, REGION)
+    caller = caller_of(made.world, "ASIA", SESSION, 0)
+    asking = caller.asking(request_context(came, operation, parameters), encryption_context(operation, parameters))
+    made.when(command, by=asking)
+    assert made.outcome is not None
+    record = json.loads(json.dumps({"session": SESSION.document(), "decision": made.outcome.decision.document()}))
+
+    decision, again = record["decision"], a_world().world
+    who = caller_of(again, "ASIA", session_from(record["session"]), 0)
+    inputs = decision["inputs"]
+    assert inputs["context"]["aws:principaltag/team"] == ["blue"]
+    for reason in decision["reasons"]:
+        arn = reason["resource"]
+        read = {
+            **inputs["context"],
+            **inputs["resources"][arn],
+            **inputs.get("asked", {}).get(f"{reason['action']} {arn}", {}),
+        }
+        context = {key: tuple(values) for key, values in read.items()}
+        key = again.resource(again.keys[key_id()])
+        resource = Resource(key.arn, key.account, key.policy, {}, key.grants)
+        verdict = evaluate(who, Question(reason["action"], resource, context, inputs.get("encryption_context", {})))
+        assert json.loads(json.dumps(verdict.document())) == reason
+    assert (decision["effect"], decision["kind"]) == (
+        ("allowed", "identity-policy") if secure and operation == "PutKeyPolicy" else ("refused", "implicit-deny")
+    )
