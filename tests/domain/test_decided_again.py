@@ -42,7 +42,7 @@ COMMANDS: list[tuple[str, object, dict[str, Any]]] = [
         "CreateGrant",
         CreateGrant(key_id(), "g", "", (user_arn(), ""), ("", ""), ["Decrypt"], {}, False),
         {"Operations": ["Decrypt"]},
-    ),  # fmt: skip
+    ),
 ]
 
 
