@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.arn import root_arn
 from domain.policy.compile import DIRECT, NO_PERMISSIONS, Names, Permissions
@@ -14,7 +14,7 @@ from domain.policy.variables import Context
 class Caller:
     """`principal` is an ARN; `unique` what `aws:userid` says of it; `needs_policies`: what it may do in its own account
     its identity policies say (a root user and a service need none). `boundary` and `session` are None where there are
-    none. `context` holds what is known of the caller, and of one request once `asking` has added it."""
+    none. `context` holds what conditions can read of the caller, `request` what of one request, once it asks."""
 
     account: str
     principal: str
@@ -25,12 +25,11 @@ class Caller:
     boundary: Permissions | None = None
     session: Permissions | None = None
     context: Context = field(default_factory=dict)
+    request: Context = field(default_factory=dict)
     encryption_context: Mapping[str, str] = field(default_factory=dict)
 
-    def asking(self, context: Context, encryption_context: Mapping[str, str]) -> Caller:
+    def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
         """The same caller with what one request says."""
-        whole = dict(self.context)
-        whole.update(context)
         return Caller(
             self.account,
             self.principal,
@@ -40,9 +39,14 @@ class Caller:
             self.identity,
             self.boundary,
             self.session,
-            whole,
+            self.context,
+            request,
             encryption_context,
         )
+
+    def knowing(self, more: Context) -> Caller:
+        """The same caller with more that is known of it."""
+        return replace(self, context={**self.context, **more})
 
     @property
     def is_root(self) -> bool:

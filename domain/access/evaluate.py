@@ -44,6 +44,7 @@ def may(
     """May the caller do `action` (`service:Name`) with the resource? `extra` and `encryption_context` are what the
     request says of this one alone."""
     context = dict(caller.context)  # a copy and updates: quicker than unpacking both
+    context.update(caller.request)
     context.update(resource.context)
     if extra:
         context.update(extra)

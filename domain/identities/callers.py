@@ -76,13 +76,13 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int) 
         raise CredentialExpired(EXPIRED_TOKEN)
     temporary = _temporary(session)
     if session.of == session.account:
-        return _with(_root(world, session.account), temporary)
+        return _root(world, session.account).knowing(temporary)
     identity = world.directory.identities.get(session.of)
     if identity is None:
         raise CredentialDisabled(INVALID_TOKEN)
     if identity.kind == ROLE:
-        return _with(_of_role(world, identity, session), temporary)
-    return _with(_of_user(world, identity), temporary)
+        return _of_role(world, identity, session).knowing(temporary)
+    return _of_user(world, identity).knowing(temporary)
 
 
 def is_known(world: World, access_key: str) -> bool:
@@ -129,10 +129,6 @@ def _root(world: World, account: str) -> Caller:
     if account not in world.accounts:
         raise CredentialDisabled(INVALID_TOKEN)
     return root_of(account)
-
-
-def _with(caller: Caller, more: Mapping[str, tuple[str, ...]]) -> Caller:
-    return caller.asking(more, {})
 
 
 def _principal_context(
@@ -209,4 +205,4 @@ def caller_for(world: World, principal: str) -> Caller:
     if identity.kind == USER:
         return _of_user(world, identity)
     of_role = Session(identity.id, identity.arn, identity.account, session, world.at, world.at)
-    return _with(_of_role(world, identity, of_role), _temporary(of_role))
+    return _of_role(world, identity, of_role).knowing(_temporary(of_role))

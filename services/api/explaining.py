@@ -12,11 +12,14 @@ from domain.access.explain import explain
 from domain.access.question import Question
 from domain.errors import Refusal
 from domain.identities.callers import caller_for
-from domain.policy.compile import KEY_POLICY
+from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY
 from domain.world import World
 from services.api import shapes
 from services.api.errors import WireError
 from services.operations.table import CROSS_ACCOUNT
+
+OF_THE_KEY = frozenset({KEY_POLICY, "grant"})
+OF_THE_CALLER = frozenset({IDENTITY_POLICY, BOUNDARY, SESSION_POLICY})
 
 
 def bad(message: str) -> WireError:
@@ -70,14 +73,28 @@ class Explained:
         question = Question(f"kms:{self.operation}", resource, whole, self.encryption_context)
         reaches = caller.account == key.account or self.operation in CROSS_ACCOUNT
         answer = explain(caller, question, reaches=reaches)
-        # What a policy says is for the account whose policy it is.
         if key.account != account:
-            answer["layers"] = [each for each in answer["layers"] if each["layer"] != KEY_POLICY]
-            answer["grants"] = []
+            _withhold(answer, OF_THE_KEY)
+            of_the_key = resource.context.keys() - given.keys()
+            answer["context"] = {name: values for name, values in answer["context"].items() if name not in of_the_key}
         elif caller.account != account:
-            answer["layers"] = [each for each in answer["layers"] if each["layer"] == KEY_POLICY]
-            answer["context"] = {key: values for key, values in answer["context"].items() if "principaltag" not in key}
+            _withhold(answer, OF_THE_CALLER)
+            answer["context"] = {
+                name: values for name, values in answer["context"].items() if "principaltag" not in name
+            }
         return answer | {"position": world.position}
+
+
+def _withhold(answer: dict[str, Any], kinds: frozenset[str]) -> None:
+    """What a policy says is for the account whose policy it is: of the others' only the kind is told."""
+    answer["layers"] = [layer for layer in answer["layers"] if layer["layer"] not in kinds]
+    for name in ("by", "delegation"):
+        if name in answer and answer[name]["kind"] in kinds:
+            answer[name] = {"kind": answer[name]["kind"]}
+    if "near" in answer and answer["near"]["by"]["kind"] in kinds:
+        del answer["near"]
+    if "grant" in kinds:
+        answer["grants"] = []
 
 
 EXPLAIN_BODY = (

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from services.api.explaining import OF_THE_CALLER
+
 _HIDDEN = frozenset({"owners", "origin", "record"})
 
 
@@ -38,14 +40,11 @@ def item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
 _OWNERS_ALONE = ("decided_by", "policy_version", "sid", "statement", "reasons")
 
 
-_OF_THE_CALLER = frozenset({"identity-policy", "boundary", "session-policy"})
-
-
 def call_item(row: Any, account: str) -> dict[str, Any]:
     """A call as an account may see it: what a policy says is for the account whose policy it is."""
     result = item(row, ("encryption_context", "parameters", "reasons", "event"))
     foreign_key = any(":key/" in resource and resource.split(":", 5)[4] != account for resource in result["resources"])
-    foreign_caller = result["account"] != account and result["kind"] in _OF_THE_CALLER
+    foreign_caller = result["account"] != account and result["kind"] in OF_THE_CALLER
     if foreign_key or foreign_caller:
         result.update(dict.fromkeys(_OWNERS_ALONE))
     return result

@@ -57,6 +57,8 @@ def _by(by: dict[str, Any]) -> str:
         return str(by["rule"])
     if "grant" in by:
         return f"grant {by['grant']}"
+    if "policy" not in by:
+        return f"{by['kind']} of the other account"
     sid = f" {by['sid']!r}" if by.get("sid") else ""
     via = f" via {by['via']}" if by.get("via") else ""
     return f"statement {by['index']}{sid} of {by['policy']} ({by['kind']}, version {by['version']}){via}"

@@ -386,11 +386,17 @@ def test_a_child_grant_is_no_wider_than_its_parent(house: House) -> None:
 
 def audit(house: House, who: Credentials, path: str, body: dict[str, Any] | None = None) -> int:
     """The status of a question to the audit API."""
+    return asked(house, who, path, body)[0]
+
+
+def asked(house: House, who: Credentials, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+    """(status, text) of a question to the audit API."""
     sent = None if body is None else json.dumps(body).encode()
     request = AWSRequest("GET" if body is None else "POST", house.installation.url + path, data=sent)
     keys = BotoCredentials(who["AWS_ACCESS_KEY_ID"], who["AWS_SECRET_ACCESS_KEY"], who.get("AWS_SESSION_TOKEN"))
     SigV4Auth(keys, "keytrail", "us-east-1").add_auth(request)
-    return URLLib3Session().send(request.prepare()).status_code
+    answer = URLLib3Session().send(request.prepare())
+    return answer.status_code, answer.text
 
 
 def test_the_audit_api_asks_the_same_engine(house: House) -> None:
@@ -407,6 +413,28 @@ def test_the_audit_api_asks_the_same_engine(house: House) -> None:
     assert audit(house, who, "/v1/explain", question) == 403
     assert audit(house, second_account(house), "/v1/explain", question) == 403
     assert audit(house, house.installation.credentials(), "/v1/explain", question) == 200
+
+
+def test_explain_keeps_another_accounts_policies_to_itself(house: House) -> None:
+    other = second_account(house)
+    iam, name = house.client(other, "iam"), fresh("guest")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    secret = document(
+        may("kms:Decrypt", Sid="HomeSecret", Condition={"StringEquals": {"aws:PrincipalTag/x": "HomeSecret"}})
+    )
+    iam.put_user_policy(UserName=name, PolicyName="HomeSecret", PolicyDocument=secret)
+    key = house.key(to(OTHER) | {"Sid": "OurSecret"})
+    question = {
+        "principal": arn,
+        "operation": "Decrypt",
+        "key": key,
+        "conditions": {"aws:PrincipalTag/x": "HomeSecret"},
+    }
+    for who, foreign in ((house.installation.credentials(), "#HomeSecret"), (other, "OurSecret")):
+        status, text = asked(house, who, "/v1/explain", question)
+        assert status == 200
+        assert json.loads(text)["effect"] == "allow"
+        assert foreign not in text
 
 
 def test_explain_tells_what_was_decided_now_and_then(house: House) -> None:
