@@ -51,7 +51,7 @@ def request_context(came: Came, operation: str, parameters: Parameters) -> Value
             context[key] = values
     context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
     if context_of is not None:
-        context.update(encryption_context_keys(context_of(parameters)))
+        _add_pairs(context, context_of(parameters))
     if "Tags" in parameters:
         context.update(tag_keys(parameters["Tags"]))
     elif "TagKeys" in parameters:
@@ -66,13 +66,18 @@ def _time(seconds: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def encryption_context_keys(pairs: Mapping[str, str]) -> Values:
     """The keys that an encryption context makes; none for an empty one."""
+    context: Values = {}
+    _add_pairs(context, pairs)
+    return context
+
+
+def _add_pairs(context: Values, pairs: Mapping[str, str]) -> None:
     if not pairs:
-        return {}
-    context: Values = {"kms:encryptioncontextkeys": tuple(pairs)}
+        return
+    context["kms:encryptioncontextkeys"] = tuple(pairs)
     for name, value in pairs.items():
         key = "kms:encryptioncontext:" + name.lower()
         context[key] = (*context[key], value) if key in context else (value,)
-    return context
 
 
 def tag_keys(tags: Iterable[Mapping[str, str]]) -> Values:
