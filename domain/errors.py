@@ -110,6 +110,9 @@ class DryRunSucceeded(Refusal):
 
     kind = "dry-run"
 
+    def __init__(self, message: str = "The request would have succeeded, but the DryRun option is set.") -> None:
+        super().__init__(message)
+
 
 class CommandExpired(Refusal):
     """The command reached the writer after its deadline; it has no effect."""
@@ -161,10 +164,6 @@ class InvalidGrantToken(Refusal):
     kind = "invalid-grant-token"
 
 
-class InvalidGrantId(Refusal):
-    kind = "invalid-grant-id"
-
-
 class PackedPolicyTooLarge(Refusal):
     """Session policies and tags that do not fit into a session token."""
 
@@ -203,7 +202,6 @@ REFUSALS: dict[str, type[Refusal]] = {
         DeleteConflict,
         GrantNotFound,
         InvalidGrantToken,
-        InvalidGrantId,
         PackedPolicyTooLarge,
     )
 }

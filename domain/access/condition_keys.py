@@ -23,6 +23,7 @@ RESOURCE = "resource"
 SETTING = "setting"
 """The installation's settings."""
 NEVER = "never"
+SOURCES = (CALLER, SESSION, CALL, PARAMETERS, RESOURCE, SETTING, NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def _table(text: str) -> dict[str, ConditionKey]:
     rows: dict[str, ConditionKey] = {}
     for line in text.strip().splitlines():
         name, source, meaning = (part.strip() for part in line.split("|"))
+        assert source in SOURCES, f"{name}: {source} is no source"
         rows[name.lower().rstrip("+")] = ConditionKey(name.rstrip("+"), source, meaning, name.endswith("+"))
     return rows
 

@@ -34,7 +34,6 @@ MAX_GRANTS = 50_000
 """On one key (developer guide, resource-limits)."""
 MAX_PAIRS = 8
 MAX_VALUE = 384
-DRY_RUN = "The request would have succeeded, but the DryRun option is set."
 ALWAYS = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
 WITH_CONTEXT = frozenset(
     {
@@ -133,7 +132,7 @@ def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated |
     if found is None and len(held) >= MAX_GRANTS:
         raise LimitExceeded(f"A key has at most {MAX_GRANTS} grants.")
     if command.dry_run:
-        raise DryRunSucceeded(DRY_RUN)
+        raise DryRunSucceeded
     return event if found is None else GrantFound(key.id, found)
 
 
@@ -222,7 +221,7 @@ def revoke(command: RevokeGrant, caller: Caller, world: World) -> GrantRevoked:
     require_state("RevokeGrant", key.arn, key.state)
     grant = _grant(key, command.grant, world)
     if command.dry_run:
-        raise DryRunSucceeded(DRY_RUN)
+        raise DryRunSucceeded
     return GrantRevoked(key.id, grant.id)
 
 
@@ -252,5 +251,5 @@ def retire(command: RetireGrant, caller: Caller, world: World) -> GrantRetired:
     require_state("RetireGrant", key.arn, key.state)
     grant = _grant(key, command.grant, world)
     if command.dry_run:
-        raise DryRunSucceeded(DRY_RUN)
+        raise DryRunSucceeded
     return GrantRetired(key.id, grant.id)

@@ -94,10 +94,6 @@ class Directory:
     def _path_of(self, kind: str, found: str) -> str:
         return self.policies[self.policy_arns[found]].path if kind == POLICY else self.identities[found].path
 
-    def unique_id(self, arn: str) -> str | None:
-        """The unique id that a principal's ARN means now."""
-        return self.by_arn.get(arn)
-
     def permissions(self, identity: Identity) -> Permissions:
         """What all policies of a user (its groups' too) or role say, compiled."""
         return self._cached((IDENTITY_POLICY, identity.id), lambda: self._identity_rules(identity))

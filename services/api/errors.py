@@ -48,7 +48,6 @@ CODES: dict[str, tuple[int, str]] = {
     errors.DeleteConflict.kind: (400, "ConflictException"),
     errors.GrantNotFound.kind: (400, "NotFoundException"),
     errors.InvalidGrantToken.kind: (400, "InvalidGrantTokenException"),
-    errors.InvalidGrantId.kind: (400, "InvalidGrantIdException"),
     errors.PackedPolicyTooLarge.kind: (400, "ValidationException"),
 }
 
