@@ -125,8 +125,6 @@ def _each(name: str) -> Read:
 
 
 def _alias(parameters: Parameters) -> tuple[str, ...]:
-    if "alias/" not in parameters.get("KeyId", ""):
-        return ()
     return request_alias(parameters.get("KeyId")).get("kms:requestalias", ())
 
 

@@ -8,14 +8,15 @@ where it names the account or the caller is of another one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from domain.access.evaluate import may
-from domain.access.question import Resource, in_account
+from domain.access.question import Resource
 from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
 from domain.arn import parse_arn, session_arn
 from domain.errors import AccessRefused, InvalidRequest, NoSuchEntity
 from domain.identities import limits
-from domain.identities.asking import tag_context
+from domain.identities.asking import resource_of
 from domain.identities.callers import Session
 from domain.identities.identity import ROLE, Identity
 from domain.policy.check import check_policy
@@ -53,8 +54,7 @@ def _resource(arn: str, world: World) -> Resource:
         parsed = parse_arn(arn)
         return Resource(arn, parsed.account if parsed else "", CompiledPolicy(()))
     assert role.role is not None, "a role has its parts"
-    context = in_account(role.arn, role.account, tag_context(role.tags)).context
-    return Resource(role.arn, role.account, role.role.policy, context)
+    return replace(resource_of(role), policy=role.role.policy)
 
 
 def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
