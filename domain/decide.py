@@ -18,7 +18,7 @@ from domain.errors import Refusal
 from domain.grants import commands as grants
 from domain.identities import accounts, attached, managed, people, roles
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
-from domain.keys import change_key, create_key, put_key_policy
+from domain.keys import change_key, create_key, delete_key, import_material, put_key_policy, rotate_key, tag_key
 from domain.trail.events import AccountCreated
 from domain.trail.identity_events import GroupCreated, ManagedPolicyCreated, RoleCreated, UserCreated
 from domain.trail.record import ALLOWED, REFUSED, Decision
@@ -33,6 +33,18 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     change_key.EnableKey: (change_key.asks_to_enable, change_key.enable),
     change_key.DisableKey: (change_key.asks_to_disable, change_key.disable),
     change_key.UpdateKeyDescription: (change_key.asks_to_describe, change_key.describe),
+    tag_key.TagResource: (tag_key.asks_to_tag, tag_key.tag),
+    tag_key.UntagResource: (tag_key.asks_to_untag, tag_key.untag),
+    rotate_key.EnableKeyRotation: (rotate_key.asks_to_enable, rotate_key.enable),
+    rotate_key.DisableKeyRotation: (rotate_key.asks_to_disable, rotate_key.disable),
+    rotate_key.RotateKeyOnDemand: (rotate_key.asks_on_demand, rotate_key.on_demand),
+    rotate_key.RotateKey: (rotate_key.asks_when_due, rotate_key.rotate),
+    import_material.ImportKeyMaterial: (import_material.asks_to_import, import_material.take_in),
+    import_material.DeleteImportedKeyMaterial: (import_material.asks_to_delete, import_material.delete),
+    import_material.ExpireMaterial: (import_material.asks_when_due, import_material.expire),
+    delete_key.ScheduleKeyDeletion: (delete_key.asks_to_schedule, delete_key.schedule),
+    delete_key.CancelKeyDeletion: (delete_key.asks_to_cancel, delete_key.cancel),
+    delete_key.DeleteKey: (delete_key.asks_when_due, delete_key.delete),
     aliases.CreateAlias: (aliases.asks_to_create, aliases.create),
     aliases.UpdateAlias: (aliases.asks_to_update, aliases.update),
     aliases.DeleteAlias: (aliases.asks_to_delete, aliases.delete),
@@ -91,8 +103,8 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
     return Outcome(allowed(caller, verdicts, made(event, world)), event)
 
 
-def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str) -> Decision:
-    """The decision of a call that was carried out; `also` are resources that it made."""
+def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str, materials: tuple[str, ...] = ()) -> Decision:
+    """The decision of a call that was carried out; `also` are resources that it made, `materials` what it used."""
     resources = (*also, *(verdict.resource for verdict in verdicts))
     return Decision(
         ALLOWED,
@@ -101,6 +113,7 @@ def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str) -> Decision
         tuple(dict.fromkeys(filter(None, resources))),
         inputs(caller, verdicts),
         decided_by(verdicts, None),
+        materials,
     )
 
 

@@ -105,6 +105,32 @@ class InvalidSignature(Refusal):
     kind = "invalid-signature"
 
 
+class InvalidMac(Refusal):
+    """A MAC that does not fit message, key and algorithm."""
+
+    kind = "invalid-mac"
+
+
+class IncorrectKeyMaterial(Refusal):
+    """Imported material of the wrong kind, or other than the key's own."""
+
+    kind = "incorrect-key-material"
+
+
+class InvalidImportToken(Refusal):
+    kind = "invalid-import-token"
+
+
+class ExpiredImportToken(Refusal):
+    kind = "expired-import-token"
+
+
+class RotationConflict(Refusal):
+    """An automatic rotation is about to begin."""
+
+    kind = "rotation-conflict"
+
+
 class DryRunSucceeded(Refusal):
     """The call would have been carried out: what DryRun answers instead of carrying it out."""
 
@@ -192,6 +218,11 @@ REFUSALS: dict[str, type[Refusal]] = {
         InvalidCiphertext,
         IncorrectKey,
         InvalidSignature,
+        InvalidMac,
+        IncorrectKeyMaterial,
+        InvalidImportToken,
+        ExpiredImportToken,
+        RotationConflict,
         DryRunSucceeded,
         CommandExpired,
         CommandUnreadable,

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from functools import singledispatchmethod
 
 from domain.access.question import Resource
-from domain.aliases.alias import Alias
+from domain.aliases.alias import RESERVED, Alias
 from domain.arn import ACCOUNT_ID, alias_arn, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
-from domain.identities.account import ACTIVE, INACTIVE, Account
+from domain.identities.account import ACTIVE, INACTIVE, Account, Service
 from domain.identities.directory import Directory
 from domain.keys import key as keys
 from domain.keys.key import Key
+from domain.keys.limits import Limits
 from domain.trail import events, identity_events
 from domain.trail.catalogue import CATALOGUE
 from domain.trail.record import Decision, Record
@@ -28,6 +29,8 @@ from domain.trail.record import Decision, Record
 IDENTITY_EVENTS = frozenset(row.event for row in CATALOGUE.values() if row.event.__module__ == identity_events.__name__)
 REPEAT_WINDOW = 600 * 1_000_000
 """For how long a client's retry is recognised, in microseconds."""
+DESTROYED_WINDOW = 2 * 3600 * 1_000_000
+"""For how long destroyed material is remembered: longer than the vault's sweep leaves unreferenced rows alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,15 @@ class World:
     alias_names: dict[str, list[str]] = field(default_factory=dict)
     aliases_of: dict[str, list[str]] = field(default_factory=dict)
     materials: set[str] = field(default_factory=set)
+    """The vault's names of all material that some key has."""
+    destroyed: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """The vault's names of what was destroyed lately, with the time."""
+    services: dict[str, Service] = field(default_factory=dict)
+    """Service principals, by their access key."""
+    limits: Limits = field(default_factory=Limits)
+    """Of this installation; not part of the log."""
+    deciding_at: int = 0
+    """The time of the decision being made; set by who decides. Not part of the log."""
     directory: Directory = field(default_factory=Directory)
     grants: dict[str, dict[str, Grant]] = field(default_factory=dict)
     """By key id, then by grant id."""
@@ -69,6 +81,11 @@ class World:
     """Keys with aliases or grants as the evaluator sees them; filled as they are asked."""
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     calls: OrderedDict[str, int] = field(default_factory=OrderedDict)
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the epoch, never before the last record."""
+        return max(self.at, self.deciding_at)
 
     # -- questions --------------------------------------------------------------------------------------------
 
@@ -117,6 +134,12 @@ class World:
         ids = self.key_ids.get(account, [])
         start = bisect_left(ids, after + "\0") if after else 0
         return ids[start : start + limit]
+
+    def own_keys(self, account: str) -> int:
+        """How many keys an account manages itself: a service's have their alias under alias/aws/, one each."""
+        names = self.alias_names.get(account, [])
+        reserved = bisect_left(names, RESERVED + "\U0010ffff") - bisect_left(names, RESERVED)
+        return len(self.key_ids.get(account, [])) - reserved
 
     def aliases_in(self, account: str, after: str, limit: int, key: str | None = None) -> list[Alias]:
         """The next aliases of an account (of one of its keys, where given), in the order of their names."""
@@ -170,8 +193,21 @@ class World:
             self.directory.take(event, self.at, self.position)
             return
         key_id: str = getattr(event, "key")  # noqa: B009  # every event without a case of its own is a key's
-        self.keys[key_id] = keys.evolve(event, self.keys[key_id])
+        old = self.keys[key_id]
+        new = self.keys[key_id] = keys.evolve(event, old, self.at)
+        if new.materials is not old.materials:
+            self._renew_materials(old, new)
         self.resources.pop(key_id, None)
+
+    def _renew_materials(self, old: Key, new: Key | None) -> None:
+        before = {each.stored for each in old.materials if each.stored}
+        after = {each.stored for each in new.materials if each.stored} if new is not None else set()
+        self.materials |= after
+        self.materials -= before - after
+        for name in sorted(before - after):
+            self.destroyed[name] = self.at
+        while self.destroyed and next(iter(self.destroyed.values())) < self.at - DESTROYED_WINDOW:
+            self.destroyed.popitem(last=False)
 
     @apply.register
     def _(self, event: events.LogCreated) -> None:
@@ -184,6 +220,16 @@ class World:
     @apply.register
     def _(self, event: events.CommandsSkipped) -> None:
         """The next offset stands in the record itself."""
+
+    @apply.register
+    def _(self, event: events.ClockRead) -> None:
+        """Nothing changed."""
+
+    @apply.register
+    def _(self, event: events.ServiceRegistered) -> None:
+        self.directory.changes += 1
+        self.services = {key: each for key, each in self.services.items() if each.name != event.service}
+        self.services[event.access_key] = Service(event.service, event.account, event.alias)
 
     @apply.register
     def _(self, event: events.AccountCreated) -> None:
@@ -205,16 +251,21 @@ class World:
     @apply.register
     def _(self, event: events.KeyCreated) -> None:
         self.add_key(keys.created(event, self.region, self.at))
+        if event.alias:
+            self._name(event.account, event.alias, event.key)
 
     def add_key(self, key: Key) -> None:
         self.keys[key.id] = key
-        self.materials.add(key.material)
+        self.materials.update(each.stored for each in key.materials if each.stored)
         insort(self.key_ids.setdefault(key.account, []), key.id)
 
     @apply.register
     def _(self, event: events.AliasCreated) -> None:
-        arn = alias_arn(self.region, event.account, event.alias)
-        self.add_alias(Alias(event.account, event.alias, arn, event.key, self.at, self.at))
+        self._name(event.account, event.alias, event.key)
+
+    def _name(self, account: str, alias: str, key: str) -> None:
+        arn = alias_arn(self.region, account, alias)
+        self.add_alias(Alias(account, alias, arn, key, self.at, self.at))
 
     def add_alias(self, alias: Alias) -> None:
         self.aliases[alias.account, alias.name] = alias
@@ -234,10 +285,26 @@ class World:
 
     @apply.register
     def _(self, event: events.AliasDeleted) -> None:
-        del self.aliases[event.account, event.alias]
-        _remove(self.alias_names, event.account, event.alias)
-        _remove(self.aliases_of, event.key, event.alias)
-        self.resources.pop(event.key, None)
+        self._unname(event.account, event.alias, event.key)
+
+    def _unname(self, account: str, alias: str, key: str) -> None:
+        del self.aliases[account, alias]
+        _remove(self.alias_names, account, alias)
+        _remove(self.aliases_of, key, alias)
+        self.resources.pop(key, None)
+
+    @apply.register
+    def _(self, event: events.KeyDeleted) -> None:
+        """With everything that refers to it."""
+        for alias in event.aliases:
+            self._unname(event.account, alias, event.key)
+        for grant in event.grants:
+            self._end_grant(event.key, grant)
+        gone = self.keys.pop(event.key)
+        self._renew_materials(gone, None)
+        _remove(self.key_ids, gone.account, gone.id)
+        for index in (self.grants, self.grantees, self.resources):
+            index.pop(gone.id, None)
 
     @apply.register
     def _(self, event: events.GrantCreated) -> None:
@@ -258,8 +325,11 @@ class World:
     @apply.register(events.GrantRevoked)
     @apply.register(events.GrantRetired)
     def _(self, event: events.GrantRevoked | events.GrantRetired) -> None:
-        gone = self.grants[event.key].pop(event.grant)
-        by_name = self.grantees[event.key]
+        self._end_grant(event.key, event.grant)
+
+    def _end_grant(self, key: str, grant: str) -> None:
+        gone = self.grants[key].pop(grant)
+        by_name = self.grantees[key]
         left = tuple(grant for grant in by_name[gone.grantee] if grant.id != gone.id)
         if left:
             by_name[gone.grantee] = left
@@ -267,7 +337,7 @@ class World:
             del by_name[gone.grantee]
         if gone.retiring:
             del self.retirable[gone.retiring][gone.id]
-        self.resources.pop(event.key, None)
+        self.resources.pop(key, None)
 
     def all_keys(self) -> Iterator[Key]:
         return iter(self.keys.values())

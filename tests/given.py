@@ -46,6 +46,8 @@ def a_key(number: int = 1, account: str = ACCOUNT, **changes: Any) -> events.Key
         "bypassed_lockout_check": False,
         "locked_out": False,
         "principals": {},
+        "manager": "",
+        "alias": "",
     }
     return events.KeyCreated(**(fields | changes))
 

@@ -25,6 +25,8 @@ NO_PERMISSION_NEEDED = "no-permission-needed"
 """GetCallerIdentity: anyone may know who they are (API reference, GetCallerIdentity)."""
 RETIRING = "retiring-principal"
 """RetireGrant by the principal that the grant names for it, or by its grantee where it may retire."""
+DUE = "due"
+"""Nobody asked: what a principal set in motion earlier has fallen due."""
 OTHER_ACCOUNT = "not-across-accounts"
 """The operation cannot be called on a resource of another account (policy rule 27)."""
 
@@ -38,6 +40,7 @@ RULE_KINDS: dict[str, str] = {
     ACCOUNT_ROOT: "account-root",
     NO_PERMISSION_NEEDED: "no-permission-needed",
     RETIRING: "grant",
+    DUE: "due",
 }
 
 _IMPLICIT = {

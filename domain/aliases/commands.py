@@ -14,7 +14,7 @@ from domain.access.question import in_account
 from domain.access.verdict import Verdict
 from domain.aliases.alias import Alias, require_name, require_prefix
 from domain.arn import alias_arn
-from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest
+from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest, LimitExceeded
 from domain.keys.key import Key
 from domain.keys.states import require_state
 from domain.trail.events import AliasCreated, AliasDeleted, AliasMoved
@@ -64,7 +64,7 @@ def asks_to_create(command: CreateAlias, caller: Caller, world: World) -> tuple[
 
 
 def create(command: CreateAlias, caller: Caller, world: World) -> AliasCreated:
-    """Raises InvalidAliasName, KeyNotFound, InvalidKeyState, AlreadyExists."""
+    """Raises InvalidAliasName, KeyNotFound, InvalidKeyState, AlreadyExists, LimitExceeded."""
     key = _target(command.target, caller, world)
     require_state("CreateAlias", key.arn, key.state)
     require_name(command.name)
@@ -72,7 +72,13 @@ def create(command: CreateAlias, caller: Caller, world: World) -> AliasCreated:
         arn = alias_arn(world.region, caller.account, command.name)
         raise AlreadyExists(f"An alias with the name {arn} already exists")
     _require_own(key, caller)
+    _require_room(key, world)
     return AliasCreated(caller.account, command.name, key.id)
+
+
+def _require_room(key: Key, world: World) -> None:
+    if len(world.aliases_of.get(key.id, ())) >= world.limits.aliases:
+        raise LimitExceeded(f"A key has at most {world.limits.aliases} aliases.")
 
 
 def _require_own(key: Key, caller: Caller) -> None:
@@ -94,18 +100,20 @@ def asks_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[
 def update(command: UpdateAlias, caller: Caller, world: World) -> AliasMoved:
     """Old and new key have the same usage and are both symmetric, both asymmetric or both HMAC.
 
-    Raises AliasNotFound, KeyNotFound, InvalidKeyState, InvalidRequest.
+    Raises AliasNotFound, KeyNotFound, InvalidKeyState, InvalidRequest, LimitExceeded.
     """
     alias = _existing(command.name, caller, world)
     old, new = world.keys[alias.key], _target(command.target, caller, world)
     require_state("UpdateAlias", new.arn, new.state)
     require_name(command.name)
     _require_own(new, caller)
-    if (old.usage, old.spec.symmetric) != (new.usage, new.spec.symmetric):
+    if (old.usage, old.spec.pair) != (new.usage, new.spec.pair):
         raise InvalidRequest(
             f"Alias {alias.arn} cannot be changed to key {new.arn}: its key type or key usage differs from that of "
             f"the current key {old.arn}."
         )
+    if new.id != old.id:
+        _require_room(new, world)
     return AliasMoved(caller.account, command.name, new.id, old.id)
 
 

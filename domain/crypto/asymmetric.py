@@ -1,18 +1,20 @@
-"""RSA and ECC under a KMS key: encryption, signatures, verification. One table of algorithms.
+"""Key pairs: encryption, signatures, key agreement and encapsulation. One place for every algorithm of the API.
 
-Source: KMS API reference, Encrypt (EncryptionAlgorithm), Sign (SigningAlgorithm, MessageType); developer guide,
-asymmetric-key-specs. ECDSA signatures are DER (ANSI X9.62), as AWS KMS gives them.
+Source: KMS API reference, Encrypt (EncryptionAlgorithm), Sign (SigningAlgorithm, MessageType), DeriveSharedSecret,
+Encapsulate; developer guide, asymmetric-key-specs. ECDSA signatures are DER (ANSI X9.62), as AWS KMS gives them.
 """
 
 from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature as CryptoInvalidSignature
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from domain.crypto.material import PrivateKey
+from domain.crypto.material import CURVES, PrivateKey
+from domain.crypto.specs import ED25519_SHA_512, ML_DSA_SHAKE_256, Spec
 from domain.errors import InvalidCiphertext, InvalidRequest, InvalidSignature
 
 HASHES: dict[str, hashes.HashAlgorithm] = {
@@ -23,6 +25,13 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 RAW = "RAW"
 DIGEST = "DIGEST"
+EXTERNAL_MU = "EXTERNAL_MU"
+MU_BYTES = 64
+MESSAGE_TYPES: dict[str, tuple[str, ...]] = {ED25519_SHA_512: (RAW,), ML_DSA_SHAKE_256: (RAW, EXTERNAL_MU)}
+"""What a message may be, by algorithm; RAW or DIGEST for all others."""
+
+_MLDSAPrivate = mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+_MLDSAPublic = mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
 
 
 def hash_of(algorithm: str) -> hashes.HashAlgorithm:
@@ -50,8 +59,19 @@ def decrypt(private: PrivateKey, algorithm: str, ciphertext: bytes) -> bytes:
         raise InvalidCiphertext from None
 
 
-def digest_of(message: bytes, message_type: str, algorithm: str) -> bytes:
-    """What is signed: the digest of a RAW message, or the DIGEST itself. Raises InvalidRequest for a wrong length."""
+def signable(message: bytes, message_type: str, algorithm: str) -> bytes:
+    """What the algorithm takes: the digest of a RAW message where it signs digests, else the message as it is.
+
+    Raises InvalidRequest: a message of a kind or length that the algorithm does not take.
+    """
+    if message_type not in MESSAGE_TYPES.get(algorithm, (RAW, DIGEST)):
+        raise InvalidRequest(f"MessageType {message_type} is not valid for algorithm {algorithm}.")
+    if message_type == EXTERNAL_MU:
+        if len(message) != MU_BYTES:
+            raise InvalidRequest(f"A message of type {EXTERNAL_MU} has {MU_BYTES} bytes.")
+        return message
+    if algorithm in MESSAGE_TYPES:
+        return message
     algorithm_hash = hash_of(algorithm)
     if message_type == DIGEST:
         if len(message) != algorithm_hash.digest_size:
@@ -70,22 +90,68 @@ def _padding(algorithm: str) -> padding.PSS | padding.PKCS1v15:
     return padding.PKCS1v15()
 
 
-def sign(private: PrivateKey, algorithm: str, digest: bytes) -> bytes:
-    prehashed = Prehashed(hash_of(algorithm))
-    if isinstance(private, rsa.RSAPrivateKey):
-        return private.sign(digest, _padding(algorithm), prehashed)
-    return private.sign(digest, ec.ECDSA(prehashed))
+def sign(private: PrivateKey, algorithm: str, message_type: str, data: bytes) -> bytes:
+    """`data` is what `signable` gave."""
+    match private:
+        case rsa.RSAPrivateKey():
+            return private.sign(data, _padding(algorithm), Prehashed(hash_of(algorithm)))
+        case ec.EllipticCurvePrivateKey():
+            return private.sign(data, ec.ECDSA(Prehashed(hash_of(algorithm))))
+        case ed25519.Ed25519PrivateKey():
+            return private.sign(data)
+        case _:
+            assert isinstance(private, _MLDSAPrivate)
+            return private.sign_mu(data) if message_type == EXTERNAL_MU else private.sign(data)
 
 
-def verify(public_key: bytes, algorithm: str, digest: bytes, signature: bytes) -> None:
-    """Raises InvalidSignature where the signature is not one of this digest by this key."""
+def verify(public_key: bytes, algorithm: str, message_type: str, data: bytes, signature: bytes) -> None:
+    """Raises InvalidSignature where the signature is not one of this data by this key."""
     public = load_der_public_key(public_key)
-    prehashed = Prehashed(hash_of(algorithm))
     try:
-        if isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, digest, _padding(algorithm), prehashed)
-        else:
-            assert isinstance(public, ec.EllipticCurvePublicKey)
-            public.verify(signature, digest, ec.ECDSA(prehashed))
-    except CryptoInvalidSignature:
+        match public:
+            case rsa.RSAPublicKey():
+                public.verify(signature, data, _padding(algorithm), Prehashed(hash_of(algorithm)))
+            case ec.EllipticCurvePublicKey():
+                public.verify(signature, data, ec.ECDSA(Prehashed(hash_of(algorithm))))
+            case ed25519.Ed25519PublicKey():
+                public.verify(signature, data)
+            case _:
+                assert isinstance(public, _MLDSAPublic)
+                if message_type == EXTERNAL_MU:
+                    public.verify_mu(signature, data)
+                else:
+                    public.verify(signature, data)
+    except (CryptoInvalidSignature, ValueError):
         raise InvalidSignature from None
+
+
+def agree(private: PrivateKey, spec: Spec, peer: bytes) -> bytes:
+    """The raw shared secret of ECDH (SP 800-56A 5.7.1.2; these curves have cofactor 1). `peer`: DER SPKI.
+
+    Raises InvalidRequest where the peer's key is no point of the same curve.
+    """
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    try:
+        public = load_der_public_key(peer)
+    except (ValueError, UnsupportedAlgorithm):
+        public = None
+    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != CURVES[spec.name].name:
+        raise InvalidRequest(f"PublicKey is no public key of {spec.name} in DER of SubjectPublicKeyInfo.")
+    return private.exchange(ec.ECDH(), public)
+
+
+def encapsulate(public_key: bytes) -> tuple[bytes, bytes]:
+    """(shared secret, its encapsulated form) by ML-KEM (FIPS 203)."""
+    public = load_der_public_key(public_key)
+    assert isinstance(public, mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey)
+    return public.encapsulate()
+
+
+def decapsulate(private: PrivateKey, encapsulated: bytes) -> bytes:
+    """The shared secret; of what was not encapsulated with this key, a pseudo-random one (implicit rejection, FIPS 203
+    6.3). Raises InvalidCiphertext for a wrong length."""
+    assert isinstance(private, mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey)
+    try:
+        return private.decapsulate(encapsulated)
+    except ValueError:
+        raise InvalidCiphertext from None

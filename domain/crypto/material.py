@@ -1,4 +1,4 @@
-"""Key material: made, fingerprinted, and read back. Secret bytes; nothing here prints them."""
+"""Key material: made, imported, fingerprinted, and read back. Secret bytes; nothing here prints them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -16,9 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from domain.crypto.specs import Spec
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+from domain.crypto.specs import ECC, EDWARDS, RSA, Spec
+from domain.errors import IncorrectKeyMaterial
 
 CURVES: dict[str, ec.EllipticCurve] = {
     "ECC_NIST_P256": ec.SECP256R1(),
@@ -26,11 +26,26 @@ CURVES: dict[str, ec.EllipticCurve] = {
     "ECC_NIST_P521": ec.SECP521R1(),
     "ECC_SECG_P256K1": ec.SECP256K1(),
 }
+Lattice = (
+    mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+    | mlkem.MLKEM768PrivateKey
+    | mlkem.MLKEM1024PrivateKey
+)
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | Lattice
+LATTICES: dict[str, type[Lattice]] = {
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey,
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class NewMaterial:
-    """`secret`: 32 bytes for symmetric keys, DER PKCS #8 otherwise. `public_key`: DER SPKI in base64, or ""."""
+    """`secret`: raw bytes of secret keys, DER PKCS #8 of key pairs. `public_key`: DER SPKI in base64, or ""."""
 
     id: str
     secret: bytes = field(repr=False)
@@ -40,20 +55,73 @@ class NewMaterial:
 
 def generate(spec: Spec) -> NewMaterial:
     """New material for a spec. RSA takes up to seconds of processor time (with the GIL released)."""
-    if spec.symmetric:
-        secret, public = os.urandom(32), ""
-    else:
-        private = _new_private(spec)
-        secret = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        public = b64encode(spki).decode()
-    return NewMaterial(os.urandom(32).hex(), secret, fingerprint(secret), public)
+    private = None if spec.secret_bytes else new_private(spec)
+    secret = os.urandom(spec.secret_bytes) if private is None else private_der(private)
+    return NewMaterial(os.urandom(32).hex(), secret, fingerprint(secret), "" if private is None else public_of(private))
 
 
-def _new_private(spec: Spec) -> PrivateKey:
-    if spec.name in CURVES:
+def new_private(spec: Spec) -> PrivateKey:
+    if spec.family == ECC:
         return ec.generate_private_key(CURVES[spec.name])
-    return rsa.generate_private_key(public_exponent=65537, key_size=int(spec.name.removeprefix("RSA_")))
+    if spec.family == EDWARDS:
+        return ed25519.Ed25519PrivateKey.generate()
+    if spec.family == RSA:
+        return rsa.generate_private_key(public_exponent=65537, key_size=int(spec.name.removeprefix("RSA_")))
+    return LATTICES[spec.name].generate()
+
+
+def private_der(private: PrivateKey) -> bytes:
+    return private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_der(private: PrivateKey) -> bytes:
+    return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_of(private: PrivateKey) -> str:
+    return b64encode(public_der(private)).decode()
+
+
+def imported(spec: Spec, key: str, secret: bytes) -> NewMaterial:
+    """Material that was brought along, for a key of this id; the same material for the same key has the same id
+    (API reference, ImportKeyMaterial, KeyMaterialId).
+
+    Raises IncorrectKeyMaterial: not of the length or kind that the spec takes.
+    """
+    public = ""
+    if spec.secret_bytes:
+        if len(secret) != spec.secret_bytes:
+            raise IncorrectKeyMaterial(f"Key material of {spec.name} has {spec.secret_bytes} bytes, not {len(secret)}.")
+    else:
+        private = _imported_private(spec, secret)
+        secret, public = private_der(private), public_of(private)
+    return NewMaterial(_imported_id(key, secret), secret, fingerprint(secret), public)
+
+
+def _imported_private(spec: Spec, secret: bytes) -> PrivateKey:
+    wrong = IncorrectKeyMaterial(f"The key material is no private key of {spec.name} in DER of PKCS #8.")
+    try:
+        # Everything is checked here: the key comes from elsewhere.
+        private = load_der_private_key(secret, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise wrong from None
+    match private:
+        case rsa.RSAPrivateKey():
+            fits = spec.family == RSA and spec.name == f"RSA_{private.key_size}"
+        case ec.EllipticCurvePrivateKey():
+            fits = spec.family == ECC and private.curve.name == CURVES[spec.name].name
+        case ed25519.Ed25519PrivateKey():
+            fits = spec.family == EDWARDS
+        case _:
+            fits = spec.name in LATTICES and isinstance(private, LATTICES[spec.name])
+    if not fits:
+        raise wrong
+    assert isinstance(private, PrivateKey)
+    return private
+
+
+def _imported_id(key: str, secret: bytes) -> str:
+    return sha256(b"keytrail imported material v1\0" + key.encode() + b"\0" + secret).hexdigest()
 
 
 def fingerprint(secret: bytes) -> str:
@@ -64,5 +132,5 @@ def fingerprint(secret: bytes) -> str:
 def load_private(secret: bytes) -> PrivateKey:
     # Our own material, opened from its seal: checking RSA's primes again would take a tenth of a second.
     private = load_der_private_key(secret, password=None, unsafe_skip_rsa_key_validation=True)
-    assert isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    assert isinstance(private, PrivateKey)
     return private

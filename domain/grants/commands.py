@@ -12,7 +12,13 @@ from domain.access.caller import Caller
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import NO_RESOURCE_POLICY, RETIRING, Verdict
-from domain.crypto.specs import ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY
+from domain.crypto.specs import (
+    ENCAPSULATE_DECAPSULATE,
+    ENCRYPT_DECRYPT,
+    GENERATE_VERIFY_MAC,
+    KEY_AGREEMENT,
+    SIGN_VERIFY,
+)
 from domain.errors import (
     AccessRefused,
     DryRunSucceeded,
@@ -30,8 +36,6 @@ from domain.policy.parse import is_principal
 from domain.trail.events import GrantCreated, GrantFound, GrantRetired, GrantRevoked
 from domain.world import World
 
-MAX_GRANTS = 50_000
-"""On one key (developer guide, resource-limits)."""
 MAX_PAIRS = 8
 MAX_VALUE = 384
 ALWAYS = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
@@ -51,7 +55,8 @@ OF_PAIRS = frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "Get
 BY_USAGE: dict[str, frozenset[str]] = {
     SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
     KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
-    "GENERATE_VERIFY_MAC": frozenset({"GenerateMac", "VerifyMac"}),
+    GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
+    ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate", "GetPublicKey"}),
 }
 """What a grant can give on an asymmetric or HMAC key (developer guide, grant-manage, grant operations)."""
 
@@ -129,8 +134,8 @@ def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated |
     )
     held = world.grants.get(key.id, {})
     found = _same(event, held) if command.name else None
-    if found is None and len(held) >= MAX_GRANTS:
-        raise LimitExceeded(f"A key has at most {MAX_GRANTS} grants.")
+    if found is None and len(held) >= world.limits.grants:
+        raise LimitExceeded(f"A key has at most {world.limits.grants} grants.")
     if command.dry_run:
         raise DryRunSucceeded
     return event if found is None else GrantFound(key.id, found)

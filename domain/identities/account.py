@@ -13,6 +13,15 @@ INACTIVE = "Inactive"
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A service principal: its name (`s3.amazonaws.com`), its own account, and what its keys for others are called."""
+
+    name: str
+    account: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """`access_keys`: the root's access keys, id to status (Active, Inactive)."""
 

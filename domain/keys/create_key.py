@@ -24,7 +24,7 @@ from domain.errors import (
     UnsupportedOperation,
 )
 from domain.identities.principals import principals_of
-from domain.keys.key import Key, created
+from domain.keys.key import AWS_KMS, EXTERNAL, Key, created
 from domain.policy.check import check_policy
 from domain.policy.default import default_key_policy
 from domain.policy.parse import KEY
@@ -32,11 +32,13 @@ from domain.trail.events import KeyCreated
 from domain.world import World
 
 MAX_TAGS = 50
+RESERVED = "aws:"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateKey:
-    """`spec` and `usage` are as requested, "" where left out; key, material, fingerprint and public_key are made."""
+    """`spec` and `usage` are as requested, "" where left out; key, material, fingerprint and public_key are made, the
+    last three "" for a key whose material is to be imported."""
 
     key: str
     spec: str
@@ -64,7 +66,7 @@ def spec_and_usage(spec: str, usage: str) -> tuple[str, str]:
                 "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
             )
         usage = ENCRYPT_DECRYPT
-    if usage not in SPECS[spec].usages:
+    if usage not in SPECS[spec].algorithms:
         raise InvalidRequest(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
     return spec, usage
 
@@ -79,13 +81,15 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
     """Raises UnsupportedOperation, InvalidRequest, InvalidTag, LimitExceeded, MalformedPolicy (lock-out included)."""
     if command.multi_region:
         raise UnsupportedOperation("Multi-Region keys are not supported by this version of Keytrail.")
-    if command.origin != "AWS_KMS" or command.key_store:
+    if command.origin not in (AWS_KMS, EXTERNAL) or command.key_store:
         raise UnsupportedOperation(f"Origin {command.origin} is not supported by this version of Keytrail.")
     spec, usage = spec_and_usage(command.spec, command.usage)
-    if not command.material:
-        raise InvalidRequest("The command carries no key material.")
+    if bool(command.material) != (command.origin == AWS_KMS):
+        raise InvalidRequest("The command carries key material just where the origin is AWS_KMS.")
     if command.key in world.keys:
         raise AlreadyExists(f"Key {command.key} exists already.")
+    if world.own_keys(caller.account) >= world.limits.keys:
+        raise LimitExceeded(f"An account has at most {world.limits.keys} keys.")
     tags = require_tags(command.tags)
     policy = default_key_policy(caller.account) if command.policy is None else command.policy
     event = KeyCreated(
@@ -103,6 +107,8 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         bypassed_lockout_check=command.bypass_lockout_check,
         locked_out=False,
         principals=principals_of(check_policy(policy, KEY), world),
+        manager="",
+        alias="",
     )
     locked_out = is_locked_out(created(event, world.region, world.at), caller)
     if locked_out and not command.bypass_lockout_check:
@@ -127,8 +133,8 @@ def require_tags(tags: Sequence[tuple[str, str]]) -> Mapping[str, str]:
         raise LimitExceeded(f"A key has at most {MAX_TAGS} tags.")
     result: dict[str, str] = {}
     for key, value in tags:
-        if key.startswith("aws:"):
-            raise InvalidTag("aws: prefixed tag key names are not allowed for external use.")
+        if key.startswith(RESERVED):
+            raise InvalidTag(f"{RESERVED} prefixed tag key names are not allowed for external use.")
         if key in result:
             raise InvalidTag(f"The tag key {key} is there twice.")
         result[key] = value

@@ -2,8 +2,12 @@
 
 Source: KMS developer guide, key-state (the numbers of its notes stand beside the words).
 `ok`: allowed; `disabled`: DisabledException [1]; `pending`: KMSInvalidStateException, pending deletion [3];
-`import`: KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4].
+`import`: KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4];
+`external`: UnsupportedOperationException, the origin is EXTERNAL [6].
 The guide allows "[2] or [3]" for a key that is pending deletion: this table says [3], the one that names the state.
+What the guide marks [7] and [9] depends on the key's origin and spec, not on its state: the commands check that first.
+Operations younger than the guide's table: those that use a key are as Encrypt, GetKeyLastUsage and ListKeyRotations as
+other lists, RotateKeyOnDemand as EnableKeyRotation but for pending import, where its material is not there yet [5].
 States that nothing can reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no column.
 """
 
@@ -11,7 +15,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from domain.errors import InvalidKeyState, KeyDisabled, Refusal
+from domain.errors import InvalidKeyState, KeyDisabled, Refusal, UnsupportedOperation
 
 
 class State(Enum):
@@ -30,31 +34,50 @@ def _table(text: str) -> dict[str, dict[State, str]]:
 
 #                                        Enabled Disabled PendingDeletion PendingImport
 TABLE = _table("""
+    CancelKeyDeletion                    not-pending not-pending ok       not-pending
     CreateAlias                          ok      ok       pending         ok
     CreateGrant                          ok      disabled pending         import
+    Decapsulate                          ok      disabled pending         import
     Decrypt                              ok      disabled pending         import
     DeleteAlias                          ok      ok       ok              ok
+    DeleteImportedKeyMaterial            ok      ok       ok              ok
+    DeriveSharedSecret                   ok      disabled pending         import
     DescribeKey                          ok      ok       ok              ok
     DisableKey                           ok      ok       pending         import
+    DisableKeyRotation                   ok      disabled pending         external
     EnableKey                            ok      ok       pending         import
+    EnableKeyRotation                    ok      disabled pending         external
+    Encapsulate                          ok      disabled pending         import
     Encrypt                              ok      disabled pending         import
     GenerateDataKey                      ok      disabled pending         import
+    GenerateDataKeyPair                  ok      disabled pending         import
+    GenerateDataKeyPairWithoutPlaintext  ok      disabled pending         import
     GenerateDataKeyWithoutPlaintext      ok      disabled pending         import
+    GenerateMac                          ok      disabled pending         import
+    GetKeyLastUsage                      ok      ok       ok              ok
     GetKeyPolicy                         ok      ok       ok              ok
-    GetKeyRotationStatus                 ok      ok       ok              import
+    GetKeyRotationStatus                 ok      ok       ok              external
+    GetParametersForImport               ok      ok       pending         ok
     GetPublicKey                         ok      disabled pending         import
+    ImportKeyMaterial                    ok      ok       pending         ok
     ListAliases                          ok      ok       ok              ok
     ListGrants                           ok      ok       ok              ok
     ListKeyPolicies                      ok      ok       ok              ok
+    ListKeyRotations                     ok      ok       ok              ok
     ListResourceTags                     ok      ok       ok              ok
     PutKeyPolicy                         ok      ok       ok              ok
     ReEncrypt                            ok      disabled pending         import
     RetireGrant                          ok      ok       ok              ok
     RevokeGrant                          ok      ok       ok              ok
+    RotateKeyOnDemand                    ok      disabled pending         import
+    ScheduleKeyDeletion                  ok      ok       pending         ok
     Sign                                 ok      disabled pending         import
+    TagResource                          ok      ok       pending         ok
+    UntagResource                        ok      ok       pending         ok
     UpdateAlias                          ok      ok       pending         ok
     UpdateKeyDescription                 ok      ok       pending         ok
     Verify                               ok      disabled pending         import
+    VerifyMac                            ok      disabled pending         import
 """)
 
 _REFUSALS: dict[str, tuple[type[Refusal], str]] = {
@@ -62,11 +85,12 @@ _REFUSALS: dict[str, tuple[type[Refusal], str]] = {
     "pending": (InvalidKeyState, "{arn} is pending deletion."),
     "import": (InvalidKeyState, "{arn} is pending import."),
     "not-pending": (InvalidKeyState, "{arn} is not pending deletion."),
+    "external": (UnsupportedOperation, "{arn} origin is EXTERNAL which is not valid for this operation."),
 }
 
 
 def require_state(operation: str, arn: str, state: State) -> None:
-    """Raise KeyDisabled or InvalidKeyState where the table does not allow the operation in this state."""
+    """Raise KeyDisabled, InvalidKeyState or UnsupportedOperation where the table does not allow the operation in this state."""
     cell = TABLE[operation][state]
     if cell != "ok":
         refusal, message = _REFUSALS[cell]

@@ -116,4 +116,5 @@ def decision_from(document: Document) -> Decision:
         tuple(document["resources"]),
         document["inputs"],
         document.get("kind", ""),
+        tuple(document.get("materials", ())),
     )

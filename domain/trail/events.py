@@ -34,6 +34,24 @@ class CommandsSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockRead:
+    """The writer's clock, recorded before material is destroyed, so that the broker's can be compared with it."""
+
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRegistered:
+    """A service principal that calls with this access key; `account` is its own, `alias` the name that the keys which it
+    manages for others have in `alias/aws/...`."""
+
+    service: str
+    account: str
+    access_key: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountCreated:
     """An account is hosted here from now on; `access_key` is its root's first."""
 
@@ -61,10 +79,12 @@ class AccessKeyDisabled:
 class KeyCreated:
     """A key and its first policy, version 1.
 
-    `material` is the vault's id of the sealed material, `fingerprint` its SHA-256 under a domain label, in hex;
-    `public_key` is DER SubjectPublicKeyInfo in base64, "" for symmetric keys. `policy` is the text that was given,
-    or the documented default; `principals` gives the unique id that each hosted principal's ARN in it meant then.
-    `locked_out`: the creator may not call PutKeyPolicy (and bypassed the check).
+    `material` is the material's id and its name in the vault, "" for a key whose material is to be imported;
+    `fingerprint` is its SHA-256 under a domain label, in hex; `public_key` is DER SubjectPublicKeyInfo in base64, ""
+    for secret keys. `policy` is the text that was given, or the documented default; `principals` gives the unique id
+    that each hosted principal's ARN in it meant then. `locked_out`: the creator may not call PutKeyPolicy (and bypassed
+    the check). `manager` is "" for who made it, else the service that manages it for the account, and `alias` the alias
+    that it got at once.
     """
 
     key: str
@@ -81,6 +101,8 @@ class KeyCreated:
     bypassed_lockout_check: bool
     locked_out: bool
     principals: Mapping[str, str]
+    manager: str
+    alias: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +121,119 @@ class KeyDescribed:
 
     key: str
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTagged:
+    """Tags were added, or their values replaced; `all_tags` are those that it has now."""
+
+    key: str
+    tags: Mapping[str, str]
+    all_tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUntagged:
+    """Tags are gone; `all_tags` are those that it has still."""
+
+    key: str
+    tag_keys: Sequence[str]
+    all_tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RotationEnabled:
+    """The material is rotated every `period_days` from now on, for the first time at `next` (RFC 3339)."""
+
+    key: str
+    period_days: int
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotationDisabled:
+    """Nothing is rotated by itself any more; older material still decrypts."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotated:
+    """`material` is current now; what was current before decrypts only. `stored` is its name in the vault; `rotation` is
+    AUTOMATIC or ON_DEMAND; `next` is when it falls due again (RFC 3339), "" where it does not."""
+
+    key: str
+    material: str
+    stored: str
+    fingerprint: str
+    rotation: str
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialImported:
+    """Material came in, for the first time or again. `material` is its id, the same for the same material of the same
+    key; `stored` is its name in the vault, new at each import; `valid_to` is when it expires (RFC 3339), "" for never;
+    `pending`: it waits for a rotation. `state` is the key's since then."""
+
+    key: str
+    material: str
+    stored: str
+    fingerprint: str
+    public_key: str
+    valid_to: str
+    description: str
+    pending: bool
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialDeleted:
+    """Imported material is destroyed. `stored` is its name in the vault, "" where it was gone already; `state` is the
+    key's since then."""
+
+    key: str
+    material: str
+    stored: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialExpired:
+    """Imported material came to its end and is destroyed. `state` is the key's since then."""
+
+    key: str
+    material: str
+    stored: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionScheduled:
+    """The key is deleted at `due` (RFC 3339), `days` from now, and cannot be used until then."""
+
+    key: str
+    days: int
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionCancelled:
+    """The key stays; `state` is Disabled, or PendingImport where its material is gone."""
+
+    key: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDeleted:
+    """The key is gone with its aliases, its grants and its material, whose names in the vault are `stored`."""
+
+    key: str
+    account: str
+    aliases: Sequence[str]
+    grants: Sequence[str]
+    stored: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ class Decision:
     None where the call was carried out; access may be allowed and the call refused all the same, because of the key's
     state for instance. `inputs` holds what the evaluator could read: `evaluator`, its version; `context`, every
     condition key of caller and request; `resources`, by ARN, those of each resource; `asked`, by ARN, what the request
-    says of one resource alone; `encryption_context`, with its case.
+    says of one resource alone; `encryption_context`, with its case. `materials` are the ids of the key material that
+    carried the call out.
     """
 
     effect: str
@@ -79,6 +80,7 @@ class Decision:
     resources: tuple[str, ...] = ()
     inputs: Document = field(default_factory=dict)
     kind: str = ""
+    materials: tuple[str, ...] = ()
 
     def document(self) -> dict[str, JSON]:
         result: dict[str, JSON] = {
@@ -90,6 +92,8 @@ class Decision:
         }
         if self.kind:
             result["kind"] = self.kind
+        if self.materials:
+            result["materials"] = list(self.materials)
         return result
 
 

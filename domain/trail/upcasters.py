@@ -15,8 +15,14 @@ def _without_principals(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "principals": {}}
 
 
+def _of_customer(data: dict[str, Any]) -> dict[str, Any]:
+    """No service managed keys then."""
+    return {**data, "manager": "", "alias": ""}
+
+
 UPCASTERS: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     "key.created.v1": ("key.created.v2", _without_principals),
+    "key.created.v2": ("key.created.v3", _of_customer),
     "key.policy-replaced.v1": ("key.policy-replaced.v2", _without_principals),
 }
 

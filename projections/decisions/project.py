@@ -42,6 +42,7 @@ COLUMNS = (
     "parameters",
     "reasons",
     "event",
+    "materials",
 )
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
@@ -107,6 +108,7 @@ def row(entry: Entry) -> Row:
         _dumps(parameters) if parameters else "{}",
         _dumps(reasons) if reasons else "[]",
         event,
+        decision.get("materials"),
     )
 
 

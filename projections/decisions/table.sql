@@ -32,7 +32,9 @@ CREATE TABLE decisions (
     summary text NOT NULL,
     parameters jsonb NOT NULL,
     reasons jsonb NOT NULL,
-    event jsonb
+    event jsonb,
+    -- the ids of the key material that carried the call out
+    materials text[]
 );
 -- queries.page in the order of time, over all
 CREATE INDEX decisions_at ON decisions (at, origin, record);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from domain.arn import key_arn
 from domain.keys.states import State
@@ -21,11 +22,19 @@ COLUMNS = (
     "description",
     "tags",
     "policy_version",
+    "manager",
+    "deletion_at",
+    "rotation_days",
+    "next_rotation_at",
+    "expires_at",
     "created_at",
     "created_by",
     "changed_at",
     "position",
 )
+
+
+DELETED = "Deleted"
 
 
 def changes(entries: Sequence[Entry]) -> list[Upserts]:
@@ -50,10 +59,11 @@ def _columns(entry: Entry) -> Partial | None:
                 "spec": event.spec,
                 "usage": event.usage,
                 "origin": event.origin,
-                "state": State.ENABLED.value,
+                "state": (State.ENABLED if event.material else State.PENDING_IMPORT).value,
                 "description": event.description,
                 "tags": json.dumps(event.tags),
                 "policy_version": 1,
+                "manager": event.manager or None,
                 "created_at": entry.at,
                 "created_by": entry.document["call"]["principal"],
             }
@@ -65,4 +75,31 @@ def _columns(entry: Entry) -> Partial | None:
             return {"key_id": event.key, "description": event.description}
         case events.PolicyReplaced() as event:
             return {"key_id": event.key, "policy_version": event.version}
+        case events.KeyTagged() | events.KeyUntagged() as event:
+            return {"key_id": event.key, "tags": json.dumps(event.all_tags)}
+        case events.RotationEnabled() as event:
+            return {"key_id": event.key, "rotation_days": event.period_days, "next_rotation_at": _time(event.next)}
+        case events.RotationDisabled() as event:
+            return {"key_id": event.key, "rotation_days": None, "next_rotation_at": None}
+        case events.KeyRotated() as event:
+            return {"key_id": event.key} | ({"next_rotation_at": _time(event.next)} if event.next else {})
+        case events.MaterialImported() as event:
+            expires = {} if event.pending else {"expires_at": _time(event.valid_to)}
+            return {"key_id": event.key, "state": event.state} | expires
+        case events.MaterialDeleted() | events.MaterialExpired() as event:
+            return {"key_id": event.key, "state": event.state}
+        case events.DeletionScheduled() as event:
+            return {
+                "key_id": event.key,
+                "state": State.PENDING_DELETION.value,
+                "deletion_at": _time(event.due),
+            }
+        case events.DeletionCancelled() as event:
+            return {"key_id": event.key, "state": event.state, "deletion_at": None}
+        case events.KeyDeleted() as event:
+            return {"key_id": event.key, "state": DELETED}
     return None
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -15,9 +15,8 @@ import orjson
 from domain.aliases.alias import Alias
 from domain.crypto.specs import SPECS
 from domain.grants.grant import Grant
-from domain.identities.account import Account
-from domain.keys.key import NOWHERE, Key, with_resource
-from domain.keys.states import State
+from domain.identities.account import Account, Service
+from domain.keys.key import NOWHERE, Key, Material, Schedule, current_of, state_of, with_resource
 from domain.policy.compile import compile_key_policy
 from domain.ports import OutOfRange, Topic
 from domain.trail.chain import Chain, digest
@@ -26,7 +25,7 @@ from domain.world import Answered, World
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.postgres import LOST, Pool
 
-VERSION = 2
+VERSION = 3
 KEEP = 3
 
 _TABLE = """
@@ -63,7 +62,8 @@ def encode(fold: Fold) -> bytes:
         "grants": [_grant_document(grant) for held in world.grants.values() for grant in held.values()],
         "keys": [_key_document(key) for key in world.all_keys()],
         "aliases": [asdict(alias) for alias in world.aliases.values()],
-        "materials": sorted(world.materials),
+        "destroyed": list(world.destroyed.items()),
+        "services": {access_key: asdict(each) for access_key, each in world.services.items()},
         "answered": [
             [name, each.position, each.at, each.resource, each.effect] for name, each in world.answered.items()
         ],
@@ -81,11 +81,13 @@ def _key_document(key: Key) -> dict[str, Any]:
         "usage": key.usage,
         "origin": key.origin,
         "description": key.description,
-        "state": key.state.value,
+        "enabled": key.enabled,
+        "deletion": key.deletion,
         "created": key.created,
-        "material": key.material,
-        "fingerprint": key.fingerprint,
+        "materials": [asdict(each) for each in key.materials],
         "public_key": key.public_key,
+        "schedule": asdict(key.schedule) if key.schedule else None,
+        "manager": key.manager,
         "tags": dict(key.tags),
         "policy_text": key.policy_text,
         "policy_version": key.policy_version,
@@ -100,8 +102,15 @@ def _grant_document(grant: Grant) -> dict[str, Any]:
 def _key(document: dict[str, Any]) -> Key:
     version, principals = document["policy_version"], document["principals"]
     policy = compile_key_policy(document["policy_text"], document["arn"], version, principals)
-    spec, state = SPECS[document["spec"]], State(document["state"])
-    return with_resource(Key(**{**document, "spec": spec, "state": state}, policy=policy, resource=NOWHERE))
+    materials = tuple(Material(**each) for each in document["materials"])
+    derived = {
+        "spec": SPECS[document["spec"]],
+        "materials": materials,
+        "current": current_of(materials),
+        "state": state_of(document["enabled"], document["deletion"], materials),
+        "schedule": Schedule(**document["schedule"]) if document["schedule"] else None,
+    }
+    return with_resource(Key(**{**document, **derived}, policy=policy, resource=NOWHERE))
 
 
 def decode(body: bytes, position: int, head: str) -> Fold:
@@ -124,7 +133,8 @@ def decode(body: bytes, position: int, head: str) -> Fold:
         world.add_grant(Grant(**{**grant, "operations": frozenset(grant["operations"])}))
     for alias in document["aliases"]:
         world.add_alias(Alias(**alias))
-    world.materials.update(document["materials"])
+    world.destroyed.update((name, at) for name, at in document["destroyed"])
+    world.services.update((access_key, Service(**each)) for access_key, each in document["services"].items())
     world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
     world.calls.update((name, at) for name, at in document["calls"])
     return Fold(world, Chain(head, position), document["next"], document["voids"])

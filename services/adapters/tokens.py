@@ -1,4 +1,4 @@
-"""Tokens that only this installation can make: session tokens of temporary credentials, and grant tokens.
+"""Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, and import tokens.
 
 A token is a sealed document: it needs no state, says nothing to who holds it, and a made-up or changed one does not
 open. Every process that has the master key opens them.
@@ -17,7 +17,7 @@ from domain.crypto import symmetric
 from domain.errors import InvalidCiphertext
 from domain.ports import MasterKey
 
-SESSION, GRANT = "session", "grant"
+SESSION, GRANT, IMPORT = "session", "grant", "import"
 _NO_KEY = str(UUID(int=0))
 _NO_MATERIAL = "00" * 8
 

@@ -214,6 +214,7 @@ class Calls:
                 # A refusal is given only on a present fetched after the call arrived.
                 await self._present.barrier()
                 verdicts.clear()
+                request.used = ()
                 seen = self._present.position
                 answer = await self._attempt(row, request, verdicts)
         except Refusal as fault:
@@ -224,7 +225,8 @@ class Calls:
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
-        await self._record(call, allowed(request.caller, verdicts), seen, request.at)
+        done = allowed(request.caller, verdicts, materials=request.used)
+        await self._record(call, done, seen, request.at)
         return answer
 
     async def _attempt(self, row: Using | Reading | Issuing, request: Request, verdicts: list[Verdict]) -> Answer:

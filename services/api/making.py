@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import string
+from base64 import b64decode
 from typing import Any
 from uuid import uuid4
 
-from domain.crypto.material import generate
-from domain.crypto.specs import SPECS
-from domain.errors import InvalidGrantToken, PackedPolicyTooLarge
+from domain.crypto.material import generate, imported, load_private
+from domain.crypto.specs import RSA, SPECS, SYMMETRIC_DEFAULT
+from domain.crypto.wrapping import unwrap
+from domain.errors import (
+    IncorrectKeyMaterial,
+    InvalidCiphertext,
+    InvalidGrantToken,
+    InvalidImportToken,
+    PackedPolicyTooLarge,
+    Refusal,
+)
 from domain.identities.callers import Session
 from domain.identities.identity import PREFIXES
 from domain.ports import Unavailable
-from services.adapters.tokens import GRANT, SESSION, Tokens
+from services.adapters.tokens import GRANT, IMPORT, SESSION, Tokens
 from services.adapters.vault import Vault
+from services.aside import aside, long_aside
 from services.operations.rows import Answer, Made
 from services.supervisor.folder import new_access_key_id, new_secret
 
@@ -35,10 +44,38 @@ class Making:
     async def material(self, spec: str) -> Made:
         """Raises Unavailable."""
         key, wanted = str(uuid4()), SPECS[spec]
-        # Generating RSA takes up to seconds: in a thread, which the library lets run beside the event loop.
-        new = generate(wanted) if wanted.symmetric else await asyncio.to_thread(generate, wanted)
+        new = await long_aside(generate, wanted) if wanted.family == RSA else generate(wanted)
         await self._vault.put_material(key, new.id, new.secret)
         return {"key": key, "material": new.id, "fingerprint": new.fingerprint, "public_key": new.public_key}
+
+    async def rotated(self, key: str) -> Made:
+        """Raises Unavailable."""
+        new = generate(SPECS[SYMMETRIC_DEFAULT])
+        await self._vault.put_material(key, new.id, new.secret)
+        return {"material": new.id, "fingerprint": new.fingerprint}
+
+    async def imported(self, token: bytes, wrapped: bytes) -> Made:
+        """Raises Unavailable."""
+        document = self._tokens.open(IMPORT, token.decode("latin-1"))
+        if document is None:
+            return _fault(InvalidImportToken("The import token is not one that GetParametersForImport returned."))
+        known: Made = {"key": document["key"], "expires": str(document["expires"])}
+        private = load_private(b64decode(document["private"]))
+        try:
+            secret = await aside(unwrap, private, document["algorithm"], wrapped)
+            new = await aside(imported, SPECS[document["spec"]], document["key"], secret)
+        except (InvalidCiphertext, IncorrectKeyMaterial) as fault:
+            return {**known, **_fault(fault)}
+        # A name of its own for each import: what an earlier deletion removes from the vault is never this one.
+        stored = secrets.token_hex(32)
+        await self._vault.put_material(document["key"], stored, new.secret)
+        return {
+            **known,
+            "material": new.id,
+            "stored": stored,
+            "fingerprint": new.fingerprint,
+            "public_key": new.public_key,
+        }
 
     async def access_key(self) -> Made:
         """Raises Unavailable."""
@@ -91,6 +128,11 @@ class Making:
             "SessionToken": token,
             "Expiration": session.expires / 1_000_000,
         }
+
+
+def _fault(fault: Refusal) -> Made:
+    """What the writer refuses in its turn, after the permission: who may not import learns nothing of a token."""
+    return {"fault": fault.kind, "message": fault.message}
 
 
 def _letters(count: int) -> str:

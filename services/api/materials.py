@@ -2,41 +2,68 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import OrderedDict
+from collections.abc import Iterable
 
-from domain.crypto.material import PrivateKey, load_private
-from domain.keys.key import Key
+from domain.crypto.material import PrivateKey, load_private, new_private, private_der, public_der
+from domain.crypto.specs import SPECS
+from domain.keys.key import Key, Material
+from services.adapters.tokens import IMPORT, Tokens
 from services.adapters.vault import Vault
+from services.aside import long_aside
 
 HELD = 10_000
 
 
 class HeldMaterials:
-    """The most recently used are held; the rest is read from the vault again. Nothing here is printed."""
+    """The most recently used are held, by their names in the vault; the rest is read from there again. Nothing here is
+    printed."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault = vault
+        self._tokens = tokens
         self._held: OrderedDict[str, bytes | PrivateKey] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"HeldMaterials({len(self._held)} held)"
 
-    async def symmetric(self, key: Key) -> bytes:
-        held = self._held.get(key.material)
+    async def secret(self, key: Key, material: Material) -> bytes:
+        held = self._held.get(material.stored)
         if held is None:
-            held = self._hold(key.material, await self._vault.material(key.id, key.material))
-        assert isinstance(held, bytes), "symmetric keys have bytes for material"
+            held = self._hold(material.stored, await self._vault.material(key.id, material.stored))
+        assert isinstance(held, bytes), "secret keys have bytes for material"
         return held
 
     async def private(self, key: Key) -> PrivateKey:
-        held = self._held.get(key.material)
+        stored = key.current.stored
+        held = self._held.get(stored)
         if held is None:
-            held = self._hold(key.material, load_private(await self._vault.material(key.id, key.material)))
-        assert not isinstance(held, bytes), "asymmetric keys have a private key for material"
+            held = self._hold(stored, load_private(await self._vault.material(key.id, stored)))
+        assert not isinstance(held, bytes), "key pairs have a private key for material"
         return held
 
-    def _hold(self, material: str, secret: bytes | PrivateKey) -> bytes | PrivateKey:
-        self._held[material] = secret
+    def _hold(self, stored: str, secret: bytes | PrivateKey) -> bytes | PrivateKey:
+        self._held[stored] = secret
         if len(self._held) > HELD:
             self._held.popitem(last=False)
         return secret
+
+    def forget(self, destroyed: Iterable[str]) -> None:
+        """What was destroyed is not kept in memory either."""
+        for stored in destroyed:
+            self._held.pop(stored, None)
+
+    async def wrapping(self, key: Key, algorithm: str, spec: str, expires: int) -> tuple[bytes, bytes]:
+        private = await long_aside(new_private, SPECS[spec])
+        token = self._tokens.seal(
+            IMPORT,
+            {
+                "key": key.id,
+                "spec": key.spec.name,
+                "algorithm": algorithm,
+                "private": b64encode(private_der(private)).decode(),
+                "expires": expires,
+            },
+        )
+        return public_der(private), token.encode()

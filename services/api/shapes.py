@@ -11,13 +11,14 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import botocore.session
 import regex
 from botocore.model import OperationModel, ServiceModel, Shape
+
+from domain.trail.codec import rfc3339
 
 
 class WrongType(Exception):
@@ -40,6 +41,7 @@ DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("ListKeyPolicies", "Limit"): (1, 1000),
     ("ListGrants", "Limit"): (1, 100),
     ("ListResourceTags", "Limit"): (1, 50),
+    ("ListKeyRotations", "Limit"): (1, 1000),
     ("ListRetirableGrants", "Limit"): (1, 100),
 }
 
@@ -221,7 +223,8 @@ def _timestamp(value: Any, path: str, faults: list[str]) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongType("A timestamp is a number of seconds")
     try:
-        return datetime.fromtimestamp(value, UTC)
+        # As text, so that a record holds what conditions and operations read.
+        return rfc3339(round(value * 1_000_000))
     except (ValueError, OverflowError, OSError):
         raise WrongType("A timestamp is out of range") from None
 

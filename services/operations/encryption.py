@@ -1,4 +1,4 @@
-"""Encrypt, Decrypt, ReEncrypt, and the data keys.
+"""Encrypt, Decrypt, ReEncrypt, GenerateRandom.
 
 A symmetric ciphertext names its key, so Decrypt and ReEncrypt are authorised on that key whatever the request says; an
 asymmetric one names none, and KeyId is required (policy rule 28).
@@ -6,7 +6,6 @@ asymmetric one names none, and KeyId is required (policy rule 28).
 
 from __future__ import annotations
 
-import asyncio
 import os
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from domain.access.context import re_encrypt_context
 from domain.crypto import asymmetric, symmetric
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import (
+    AccessRefused,
     DryRunSucceeded,
     IncorrectKey,
     InvalidCiphertext,
@@ -22,11 +22,10 @@ from domain.errors import (
     InvalidRequest,
     UnsupportedOperation,
 )
-from domain.keys.key import Key
+from domain.keys.key import Key, Material
 from domain.world import World
+from services.aside import aside
 from services.operations.rows import Answer, Materials, Request, Target
-
-DATA_KEY_BYTES = {"AES_128": 16, "AES_256": 32}
 
 
 def carry_out_unless_dry_run(request: Request) -> None:
@@ -42,26 +41,18 @@ def ignores_ciphertext(request: Request) -> bool:
     return "IGNORE_CIPHERTEXT" in modifiers
 
 
-def _refuse_recipient(request: Request) -> None:
+def refuse_recipient(request: Request) -> None:
     if "Recipient" in request.parameters:
         raise UnsupportedOperation("Recipient is not supported: there is no Nitro enclave to attest.")
 
 
-def _on_key(action: str, request: Request, world: World) -> Sequence[Target]:
+def on_key(action: str, request: Request, world: World) -> Sequence[Target]:
     key = world.key(request["KeyId"], request.caller.account, aliases=True)
     return [Target(action, key, ENCRYPT_DECRYPT)]
 
 
 def encrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    return _on_key("kms:Encrypt", request, world)
-
-
-def data_key_targets(request: Request, world: World) -> Sequence[Target]:
-    return _on_key("kms:GenerateDataKey", request, world)
-
-
-def data_key_without_plaintext_targets(request: Request, world: World) -> Sequence[Target]:
-    return _on_key("kms:GenerateDataKeyWithoutPlaintext", request, world)
+    return on_key("kms:Encrypt", request, world)
 
 
 def _require_algorithm(key: Key, algorithm: str) -> None:
@@ -74,24 +65,49 @@ def _require_context_fits(algorithm: str, context: Mapping[str, str]) -> None:
         raise InvalidRequest(f"EncryptionContext is not supported for algorithm {algorithm}.")
 
 
-async def _sealed(
-    key: Key, algorithm: str, plaintext: bytes, context: Mapping[str, str], materials: Materials
-) -> bytes:
-    """The ciphertext under a key. Raises InvalidRequest for a plaintext that the algorithm cannot take."""
+def require_fits(key: Key, algorithm: str, plaintext: bytes) -> None:
+    """Raises InvalidRequest for a plaintext that the algorithm cannot take."""
     if len(plaintext) > key.spec.limit(algorithm):
         raise InvalidRequest(f"Plaintext is longer than the {key.spec.limit(algorithm)} bytes that {algorithm} takes.")
+
+
+async def sealed(
+    request: Request, key: Key, algorithm: str, plaintext: bytes, context: Mapping[str, str], materials: Materials
+) -> bytes:
+    """The ciphertext under a key's current material, which the request's decision will name."""
+    current = key.current
+    request.used = (*request.used, current.id)
     if key.spec.symmetric:
-        return symmetric.encrypt(await materials.symmetric(key), key.id, key.material, plaintext, context)
+        return symmetric.encrypt(await materials.secret(key, current), key.id, current.id, plaintext, context)
     return asymmetric.encrypt(b64decode(key.public_key), algorithm, plaintext)
 
 
+def _material_under(key: Key, ciphertext: bytes) -> Material:
+    """The material that a ciphertext was made with. Raises InvalidCiphertext where it is none of the key's."""
+    if not key.spec.symmetric:
+        return key.current
+    material = key.material_of(symmetric.name_of(ciphertext).material)
+    if material is None or not material.stored:
+        raise InvalidCiphertext
+    return material
+
+
 async def _opened(
-    key: Key, algorithm: str, ciphertext: bytes, context: Mapping[str, str], materials: Materials
-) -> bytes:
+    request: Request,
+    key: Key,
+    algorithm: str,
+    ciphertext: bytes,
+    context: Mapping[str, str],
+    materials: Materials,
+) -> tuple[bytes, Material]:
+    """(plaintext, the material that opened it), which the request's decision will name. Raises InvalidCiphertext."""
+    material = _material_under(key, ciphertext)
     if key.spec.symmetric:
-        return symmetric.decrypt(await materials.symmetric(key), ciphertext, context)
-    private = await materials.private(key)
-    return await asyncio.to_thread(asymmetric.decrypt, private, algorithm, ciphertext)
+        plaintext = symmetric.decrypt(await materials.secret(key, material), ciphertext, context)
+    else:
+        plaintext = await aside(asymmetric.decrypt, await materials.private(key), algorithm, ciphertext)
+    request.used = (*request.used, material.id)
+    return plaintext, material
 
 
 async def encrypt(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -100,9 +116,10 @@ async def encrypt(request: Request, world: World, found: Sequence[Key], material
     context = request.get("EncryptionContext", {})
     _require_algorithm(key, algorithm)
     _require_context_fits(algorithm, context)
+    require_fits(key, algorithm, request["Plaintext"])
     carry_out_unless_dry_run(request)
-    sealed = await _sealed(key, algorithm, request["Plaintext"], context, materials)
-    return {"KeyId": key.arn, "CiphertextBlob": sealed, "EncryptionAlgorithm": algorithm}
+    ciphertext = await sealed(request, key, algorithm, request["Plaintext"], context, materials)
+    return {"KeyId": key.arn, "CiphertextBlob": ciphertext, "EncryptionAlgorithm": algorithm}
 
 
 def _source(request: Request, world: World, key_parameter: str, algorithm_parameter: str) -> Key:
@@ -124,7 +141,10 @@ def _source(request: Request, world: World, key_parameter: str, algorithm_parame
         return named  # the algorithm is refused as incompatible with it
     key = world.keys.get(symmetric.name_of(request["CiphertextBlob"]).key)
     if key is None:
-        raise InvalidCiphertext
+        raise AccessRefused(
+            "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you "
+            "are not allowed to access."
+        )
     if named is not None and named.id != key.id:
         raise IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
     return key
@@ -140,15 +160,15 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
     context = request.get("EncryptionContext", {})
     _require_algorithm(key, algorithm)
     _require_context_fits(algorithm, context)
-    _refuse_recipient(request)
+    refuse_recipient(request)
     if ignores_ciphertext(request):
         carry_out_unless_dry_run(request)
     # A dry run opens the ciphertext too: whether it opens is part of whether the call would succeed.
-    plaintext = await _opened(key, algorithm, request["CiphertextBlob"], context, materials)
+    plaintext, material = await _opened(request, key, algorithm, request["CiphertextBlob"], context, materials)
     carry_out_unless_dry_run(request)
     answer: Answer = {"KeyId": key.arn, "Plaintext": plaintext, "EncryptionAlgorithm": algorithm}
     if key.spec.symmetric:
-        answer["KeyMaterialId"] = key.material
+        answer["KeyMaterialId"] = material.id
     return answer
 
 
@@ -178,58 +198,29 @@ async def re_encrypt(request: Request, world: World, found: Sequence[Key], mater
         _require_context_fits(algorithm, context)
     if ignores_ciphertext(request):
         carry_out_unless_dry_run(request)
-    plaintext = await _opened(source, source_algorithm, request["CiphertextBlob"], source_context, materials)
+    plaintext, material = await _opened(
+        request, source, source_algorithm, request["CiphertextBlob"], source_context, materials
+    )
+    require_fits(destination, destination_algorithm, plaintext)
     carry_out_unless_dry_run(request)
     answer: Answer = {
-        "CiphertextBlob": await _sealed(destination, destination_algorithm, plaintext, destination_context, materials),
+        "CiphertextBlob": await sealed(
+            request, destination, destination_algorithm, plaintext, destination_context, materials
+        ),
         "SourceKeyId": source.arn,
         "KeyId": destination.arn,
         "SourceEncryptionAlgorithm": source_algorithm,
         "DestinationEncryptionAlgorithm": destination_algorithm,
     }
     if source.spec.symmetric:
-        answer["SourceKeyMaterialId"] = source.material
+        answer["SourceKeyMaterialId"] = material.id
     if destination.spec.symmetric:
-        answer["DestinationKeyMaterialId"] = destination.material
-    return answer
-
-
-def _data_key_length(request: Request) -> int:
-    """Bytes of the data key. Raises InvalidRequest unless exactly one of KeySpec and NumberOfBytes is given."""
-    if ("KeySpec" in request.parameters) == ("NumberOfBytes" in request.parameters):
-        raise InvalidRequest("Please specify either number of bytes or key spec.")
-    if "NumberOfBytes" in request.parameters:
-        return int(request["NumberOfBytes"])
-    return DATA_KEY_BYTES[request["KeySpec"]]
-
-
-async def _data_key(request: Request, found: Sequence[Key], materials: Materials) -> tuple[bytes, Answer]:
-    (key,) = found
-    if not key.spec.symmetric:
-        raise InvalidKeyUsage(f"{key.arn} key spec is {key.spec.name} which is not valid for {request.operation}.")
-    length = _data_key_length(request)
-    _refuse_recipient(request)
-    carry_out_unless_dry_run(request)
-    plaintext = os.urandom(length)
-    context = request.get("EncryptionContext", {})
-    sealed = await _sealed(key, SYMMETRIC_DEFAULT, plaintext, context, materials)
-    return plaintext, {"KeyId": key.arn, "CiphertextBlob": sealed, "KeyMaterialId": key.material}
-
-
-async def generate_data_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    plaintext, answer = await _data_key(request, found, materials)
-    return {**answer, "Plaintext": plaintext}
-
-
-async def generate_data_key_without_plaintext(
-    request: Request, world: World, found: Sequence[Key], materials: Materials
-) -> Answer:
-    _, answer = await _data_key(request, found, materials)
+        answer["DestinationKeyMaterialId"] = destination.current.id
     return answer
 
 
 def generate_random(request: Request, world: World) -> Answer:
-    _refuse_recipient(request)
+    refuse_recipient(request)
     if "CustomKeyStoreId" in request.parameters:
         raise UnsupportedOperation("CustomKeyStoreId is not supported: there are no custom key stores.")
     if "NumberOfBytes" not in request.parameters:

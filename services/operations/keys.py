@@ -1,4 +1,4 @@
-"""CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription."""
+"""CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription, GetPublicKey, tags, and deletion."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from domain.crypto.specs import ENCRYPT_DECRYPT, KEY_AGREEMENT, SIGN_VERIFY
+from domain.crypto.specs import (
+    ENCAPSULATE_DECAPSULATE,
+    ENCRYPT_DECRYPT,
+    GENERATE_VERIFY_MAC,
+    KEY_AGREEMENT,
+    SIGN_VERIFY,
+)
 from domain.errors import InvalidMarker, InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
 from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.keys.create_key import MAX_TAGS, CreateKey, spec_and_usage
-from domain.keys.key import Key
+from domain.keys.delete_key import LONGEST, CancelKeyDeletion, ScheduleKeyDeletion
+from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
+from domain.keys.key import AWS_KMS, EXTERNAL, Key
 from domain.keys.states import State
+from domain.keys.tag_key import TagResource, UntagResource
+from domain.trail.codec import micros
 from domain.world import World
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
 
@@ -27,7 +37,9 @@ def requested_spec(parameters: Parameters) -> str:
 
 
 async def prepare_create_key(request: Request, maker: Maker) -> Made:
-    """The key's material; none where the writer will refuse the request anyway."""
+    """The key's material; none where it is to be imported, or where the writer will refuse the request anyway."""
+    if request.get("Origin", AWS_KMS) != AWS_KMS:
+        return {"key": str(uuid4())}
     try:
         spec, _ = spec_and_usage(requested_spec(request.parameters), request.get("KeyUsage", ""))
     except Refusal:
@@ -40,13 +52,13 @@ def create_key(parameters: Parameters, made: Made) -> CreateKey:
         key=made["key"],
         spec=requested_spec(parameters),
         usage=parameters.get("KeyUsage", ""),
-        origin=parameters.get("Origin", "AWS_KMS"),
+        origin=parameters.get("Origin", AWS_KMS),
         multi_region=parameters.get("MultiRegion", False),
         key_store="CustomKeyStoreId" in parameters or "XksKeyId" in parameters,
         description=parameters.get("Description", ""),
         policy=parameters.get("Policy"),
         bypass_lockout_check=parameters.get("BypassPolicyLockoutSafetyCheck", False),
-        tags=[(tag["TagKey"], tag["TagValue"]) for tag in parameters.get("Tags", [])],
+        tags=_tags(parameters),
         material=made.get("material", ""),
         fingerprint=made.get("fingerprint", ""),
         public_key=made.get("public_key", ""),
@@ -69,18 +81,37 @@ def metadata(key: Key) -> Answer:
         "KeyUsage": key.usage,
         "KeyState": key.state.value,
         "Origin": key.origin,
-        "KeyManager": "CUSTOMER",
+        "KeyManager": "AWS" if key.manager else "CUSTOMER",
         "CustomerMasterKeySpec": key.spec.name,
         "KeySpec": key.spec.name,
         "MultiRegion": False,
     }
-    if key.usage == ENCRYPT_DECRYPT:
-        result["EncryptionAlgorithms"] = list(key.spec.encryption)
-    elif key.usage == SIGN_VERIFY:
-        result["SigningAlgorithms"] = list(key.spec.signing)
-    if key.spec.symmetric:
-        result["CurrentKeyMaterialId"] = key.material
+    result |= _algorithms(key)
+    if key.spec.symmetric and key.current.id:
+        result["CurrentKeyMaterialId"] = key.current.id
+    if key.deletion:
+        result["DeletionDate"] = key.deletion / 1_000_000
+    held = [each for each in key.materials if each.stored and not each.pending]
+    if key.origin == EXTERNAL and held:
+        ends = min((each.expires for each in held if each.expires), default=0)
+        result["ExpirationModel"] = EXPIRES if ends else DOES_NOT_EXPIRE
+        if ends:
+            result["ValidTo"] = ends / 1_000_000
     return result
+
+
+ALGORITHMS: dict[str, str] = {
+    ENCRYPT_DECRYPT: "EncryptionAlgorithms",
+    SIGN_VERIFY: "SigningAlgorithms",
+    KEY_AGREEMENT: "KeyAgreementAlgorithms",
+    GENERATE_VERIFY_MAC: "MacAlgorithms",
+    ENCAPSULATE_DECAPSULATE: "EncapsulationAlgorithms",
+}
+"""The member that lists a key's algorithms, by its usage."""
+
+
+def _algorithms(key: Key) -> Answer:
+    return {ALGORITHMS[key.usage]: list(key.spec.algorithms[key.usage])}
 
 
 def describe_targets(request: Request, world: World) -> Sequence[Target]:
@@ -136,31 +167,16 @@ def public_key_targets(request: Request, world: World) -> Sequence[Target]:
 
 async def get_public_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     (key,) = found
-    if key.spec.symmetric:
+    if not key.spec.pair:
         raise UnsupportedOperation(f"{key.arn} is a symmetric key and has no public key.")
-    result: Answer = {
+    return {
         "KeyId": key.arn,
         "PublicKey": b64decode(key.public_key),
         "CustomerMasterKeySpec": key.spec.name,
         "KeySpec": key.spec.name,
         "KeyUsage": key.usage,
+        **_algorithms(key),
     }
-    if key.usage == ENCRYPT_DECRYPT:
-        result["EncryptionAlgorithms"] = list(key.spec.encryption)
-    elif key.usage == SIGN_VERIFY:
-        result["SigningAlgorithms"] = list(key.spec.signing)
-    elif key.usage == KEY_AGREEMENT:
-        result["KeyAgreementAlgorithms"] = ["ECDH"]
-    return result
-
-
-def rotation_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:GetKeyRotationStatus", world.key(request["KeyId"], request.caller.account))]
-
-
-async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    """No key rotates by itself in this version of Keytrail."""
-    return {"KeyId": found[0].arn, "KeyRotationEnabled": False}
 
 
 def tags_targets(request: Request, world: World) -> Sequence[Target]:
@@ -172,3 +188,37 @@ async def list_resource_tags(request: Request, world: World, found: Sequence[Key
     tags = [(key, value) for key, value in sorted(found[0].tags.items()) if key > after or not after]
     items = [{"TagKey": key, "TagValue": value} for key, value in tags[:limit]]
     return page("Tags", items, tags[limit - 1][0] if len(tags) > limit else None)
+
+
+def _tags(parameters: Parameters) -> list[tuple[str, str]]:
+    return [(tag["TagKey"], tag["TagValue"]) for tag in parameters.get("Tags", [])]
+
+
+def tag_resource(parameters: Parameters, made: Made) -> TagResource:
+    return TagResource(parameters["KeyId"], _tags(parameters))
+
+
+def untag_resource(parameters: Parameters, made: Made) -> UntagResource:
+    return UntagResource(parameters["KeyId"], parameters["TagKeys"])
+
+
+def schedule_key_deletion(parameters: Parameters, made: Made) -> ScheduleKeyDeletion:
+    return ScheduleKeyDeletion(parameters["KeyId"], parameters.get("PendingWindowInDays", LONGEST))
+
+
+def scheduled(changed: Changed) -> Answer:
+    event = changed.event
+    return {
+        "KeyId": changed.world.keys[event.key].arn,
+        "DeletionDate": micros(event.due) / 1_000_000,
+        "KeyState": State.PENDING_DELETION.value,
+        "PendingWindowInDays": event.days,
+    }
+
+
+def cancel_key_deletion(parameters: Parameters, made: Made) -> CancelKeyDeletion:
+    return CancelKeyDeletion(parameters["KeyId"])
+
+
+def cancelled(changed: Changed) -> Answer:
+    return {"KeyId": changed.world.keys[changed.event.key].arn}

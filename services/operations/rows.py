@@ -13,7 +13,7 @@ from domain.access.verdict import Verdict
 from domain.arn import key_arn
 from domain.crypto.material import PrivateKey
 from domain.identities.callers import Session
-from domain.keys.key import Key
+from domain.keys.key import Key, Material
 from domain.policy.variables import Context
 from domain.world import World
 
@@ -24,11 +24,20 @@ Made = Mapping[str, str]
 
 
 class Materials(Protocol):
-    """Key material in the clear, for as long as a call needs it. Raises Unavailable."""
+    """Key material in the clear, for as long as a call needs it, and keys to wrap it on its way in. Raises Unavailable."""
 
-    async def symmetric(self, key: Key) -> bytes: ...
+    async def secret(self, key: Key, material: Material) -> bytes:
+        """Of a secret key."""
+        ...
 
-    async def private(self, key: Key) -> PrivateKey: ...
+    async def private(self, key: Key) -> PrivateKey:
+        """Of a key pair."""
+        ...
+
+    async def wrapping(self, key: Key, algorithm: str, spec: str, expires: int) -> tuple[bytes, bytes]:
+        """(public key in DER of SPKI, import token): a new wrapping key, whose private half only the token holds.
+        `expires` is microseconds since the epoch."""
+        ...
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
@@ -41,6 +50,8 @@ class Request:
     caller: Caller
     at: int = 0
     session: Session | None = None
+    used: tuple[str, ...] = ()
+    """The ids of the key material that carried it out."""
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -54,6 +65,15 @@ class Maker(Protocol):
 
     async def material(self, spec: str) -> Made:
         """`key`, `material`, `fingerprint`, `public_key` of new key material."""
+        ...
+
+    async def rotated(self, key: str) -> Made:
+        """`material` and `fingerprint` of new symmetric material for a key that is there."""
+        ...
+
+    async def imported(self, token: bytes, wrapped: bytes) -> Made:
+        """`key` and `expires` of an import token, and `material`, `stored`, `fingerprint` and `public_key` of what it
+        unwraps, or `fault` and `message` of what is wrong with it."""
         ...
 
     async def access_key(self) -> Made:

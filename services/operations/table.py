@@ -5,7 +5,18 @@
 
 from __future__ import annotations
 
-from services.operations import aliases, encryption, grants, keys, policies, signing
+from services.operations import (
+    agreement,
+    aliases,
+    data_keys,
+    encryption,
+    grants,
+    importing,
+    keys,
+    policies,
+    rotation,
+    signing,
+)
 from services.operations.identity_table import IAM, STS
 from services.operations.rows import Changing, Reading, Row, Using, in_own_account
 
@@ -14,6 +25,15 @@ OPERATIONS: dict[str, Row] = {
     "EnableKey": Changing(keys.enable_key),
     "DisableKey": Changing(keys.disable_key),
     "UpdateKeyDescription": Changing(keys.update_key_description),
+    "TagResource": Changing(keys.tag_resource),
+    "UntagResource": Changing(keys.untag_resource),
+    "EnableKeyRotation": Changing(rotation.enable_key_rotation),
+    "DisableKeyRotation": Changing(rotation.disable_key_rotation),
+    "RotateKeyOnDemand": Changing(rotation.rotate_key_on_demand, rotation.rotated, rotation.prepare),
+    "ImportKeyMaterial": Changing(importing.import_key_material, importing.taken, importing.prepare),
+    "DeleteImportedKeyMaterial": Changing(importing.delete_imported_key_material, importing.taken),
+    "ScheduleKeyDeletion": Changing(keys.schedule_key_deletion, keys.scheduled),
+    "CancelKeyDeletion": Changing(keys.cancel_key_deletion, keys.cancelled),
     "PutKeyPolicy": Changing(policies.put_key_policy),
     "CreateAlias": Changing(aliases.create_alias),
     "UpdateAlias": Changing(aliases.update_alias),
@@ -22,7 +42,9 @@ OPERATIONS: dict[str, Row] = {
     "RetireGrant": Changing(grants.retire_grant, prepare=grants.prepare_to_retire),
     "RevokeGrant": Changing(grants.revoke_grant),
     "DescribeKey": Using(keys.describe_targets, keys.describe_key, cross_account=True),
-    "GetKeyRotationStatus": Using(keys.rotation_targets, keys.get_key_rotation_status, cross_account=True),
+    "GetKeyRotationStatus": Using(rotation.status_targets, rotation.get_key_rotation_status, cross_account=True),
+    "ListKeyRotations": Using(rotation.rotations_targets, rotation.list_key_rotations),
+    "GetParametersForImport": Using(importing.parameters_targets, importing.get_parameters_for_import),
     "ListResourceTags": Using(keys.tags_targets, keys.list_resource_tags),
     "GetPublicKey": Using(keys.public_key_targets, keys.get_public_key, cross_account=True),
     "GetKeyPolicy": Using(policies.get_targets, policies.get_key_policy),
@@ -30,14 +52,21 @@ OPERATIONS: dict[str, Row] = {
     "Encrypt": Using(encryption.encrypt_targets, encryption.encrypt, cross_account=True),
     "Decrypt": Using(encryption.decrypt_targets, encryption.decrypt, cross_account=True),
     "ReEncrypt": Using(encryption.re_encrypt_targets, encryption.re_encrypt, cross_account=True),
-    "GenerateDataKey": Using(encryption.data_key_targets, encryption.generate_data_key, cross_account=True),
+    "GenerateDataKey": Using(data_keys.data_key_targets, data_keys.generate_data_key, cross_account=True),
     "GenerateDataKeyWithoutPlaintext": Using(
-        encryption.data_key_without_plaintext_targets,
-        encryption.generate_data_key_without_plaintext,
-        cross_account=True,
+        data_keys.data_key_targets, data_keys.generate_data_key_without_plaintext, cross_account=True
     ),
-    "Sign": Using(signing.sign_targets, signing.sign, cross_account=True),
-    "Verify": Using(signing.verify_targets, signing.verify, cross_account=True),
+    "GenerateDataKeyPair": Using(data_keys.data_key_targets, data_keys.generate_data_key_pair, cross_account=True),
+    "GenerateDataKeyPairWithoutPlaintext": Using(
+        data_keys.data_key_targets, data_keys.generate_data_key_pair_without_plaintext, cross_account=True
+    ),
+    "Sign": Using(signing.signing_targets, signing.sign, cross_account=True),
+    "Verify": Using(signing.signing_targets, signing.verify, cross_account=True),
+    "GenerateMac": Using(signing.mac_targets, signing.generate_mac, cross_account=True),
+    "VerifyMac": Using(signing.mac_targets, signing.verify_mac, cross_account=True),
+    "DeriveSharedSecret": Using(agreement.agreement_targets, agreement.derive_shared_secret, cross_account=True),
+    "Encapsulate": Using(agreement.encapsulation_targets, agreement.encapsulate, cross_account=True),
+    "Decapsulate": Using(agreement.encapsulation_targets, agreement.decapsulate, cross_account=True),
     "ListGrants": Using(grants.list_targets, grants.list_grants, cross_account=True),
     "ListRetirableGrants": Reading(grants.asks_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),

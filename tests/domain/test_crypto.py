@@ -6,15 +6,18 @@ import os
 from base64 import b64decode
 
 import pytest
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA224, SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFHMAC, CounterLocation, Mode
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap_with_padding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.crypto import asymmetric, symmetric
-from domain.crypto.material import generate, load_private
-from domain.crypto.specs import SPECS
-from domain.errors import InvalidCiphertext, InvalidRequest, InvalidSignature
+from domain.crypto import asymmetric, mac, symmetric
+from domain.crypto.material import generate, imported, load_private
+from domain.crypto.specs import RSA_OAEP, SPECS
+from domain.crypto.wrapping import RSA_AES, unwrap
+from domain.errors import IncorrectKeyMaterial, InvalidCiphertext, InvalidMac, InvalidRequest, InvalidSignature
 from tests.given import key_id
 
 SECRET = os.urandom(32)
@@ -70,23 +73,116 @@ def test_the_message_key_is_that_of_the_librarys_kdf() -> None:
     assert symmetric.decrypt(SECRET, sealed, {}) == b"text"
 
 
-@pytest.mark.parametrize("spec", FAST)
-def test_every_algorithm_of_every_spec(spec: str) -> None:
-    row = SPECS[spec]
-    made = generate(row)
+PAIRS = [name for name in FAST if SPECS[name].pair]
+SECRETS = [name for name in SPECS if not SPECS[name].pair]
+
+
+@pytest.mark.parametrize("spec", SECRETS)
+def test_a_secret_key_has_its_length(spec: str) -> None:
+    row, made = SPECS[spec], generate(SPECS[spec])
+    assert len(made.secret) == row.secret_bytes
     assert made.secret.hex() not in repr(made)
-    if row.symmetric:
-        return
+    assert made.public_key == ""
+
+
+@pytest.mark.parametrize("spec", [name for name in SECRETS if name.startswith("HMAC")])
+def test_a_mac_is_that_of_rfc_2104(spec: str) -> None:
+    (algorithm,) = SPECS[spec].algorithms["GENERATE_VERIFY_MAC"]
+    digest = {"224": SHA224(), "256": SHA256(), "384": SHA384(), "512": SHA512()}[spec[5:]]
+    made = HMAC(SECRET, digest)
+    made.update(b"message")
+    code = mac.generate(SECRET, algorithm, b"message")
+    assert code == made.finalize()
+    mac.verify(SECRET, algorithm, b"message", code)
+    with pytest.raises(InvalidMac):
+        mac.verify(SECRET, algorithm, b"massage", code)
+    with pytest.raises(InvalidMac):
+        mac.verify(SECRET, algorithm, b"message", code[:-1])
+
+
+@pytest.mark.parametrize("spec", PAIRS)
+def test_every_signing_algorithm_of_every_spec(spec: str) -> None:
+    made = generate(SPECS[spec])
     private, public = load_private(made.secret), b64decode(made.public_key)
-    for algorithm in row.signing:
-        digest = asymmetric.digest_of(b"message", asymmetric.RAW, algorithm)
-        assert asymmetric.digest_of(digest, asymmetric.DIGEST, algorithm) == digest
-        signature = asymmetric.sign(private, algorithm, digest)
-        asymmetric.verify(public, algorithm, digest, signature)
-        with pytest.raises(InvalidSignature):
-            asymmetric.verify(public, algorithm, bytes(len(digest)), signature)
+    for algorithm in SPECS[spec].signing:
+        for kind in asymmetric.MESSAGE_TYPES.get(algorithm, (asymmetric.RAW, asymmetric.DIGEST)):
+            message = b"m" * {"RAW": 7, "EXTERNAL_MU": 64}.get(kind, int(algorithm[-3:]) // 8)
+            data = asymmetric.signable(message, kind, algorithm)
+            signature = asymmetric.sign(private, algorithm, kind, data)
+            asymmetric.verify(public, algorithm, kind, data, signature)
+            for other in (signature[:-1], bytes(len(signature)), b"x"):
+                with pytest.raises(InvalidSignature):
+                    asymmetric.verify(public, algorithm, kind, data, other)
+            with pytest.raises(InvalidSignature):
+                asymmetric.verify(public, algorithm, kind, bytes(len(data)), signature)
+            if kind != asymmetric.RAW:
+                with pytest.raises(InvalidRequest):
+                    asymmetric.signable(message[1:], kind, algorithm)
+        for kind in {"RAW", "DIGEST", "EXTERNAL_MU"} - set(asymmetric.MESSAGE_TYPES.get(algorithm, ("RAW", "DIGEST"))):
+            with pytest.raises(InvalidRequest):
+                asymmetric.signable(b"m" * 64, kind, algorithm)
+
+
+@pytest.mark.parametrize("spec", [name for name in PAIRS if "KEY_AGREEMENT" in SPECS[name].usages])
+def test_two_peers_agree_on_a_secret(spec: str) -> None:
+    """SP 800-56A: each side's private key with the other's public key."""
+    one, other = generate(SPECS[spec]), generate(SPECS[spec])
+    shared = asymmetric.agree(load_private(one.secret), SPECS[spec], b64decode(other.public_key))
+    assert shared == asymmetric.agree(load_private(other.secret), SPECS[spec], b64decode(one.public_key))
+    for wrong in (b"", b"no key", b64decode(generate(SPECS["ECC_SECG_P256K1"]).public_key)):
         with pytest.raises(InvalidRequest):
-            asymmetric.digest_of(digest[1:], asymmetric.DIGEST, algorithm)
+            asymmetric.agree(load_private(one.secret), SPECS[spec], wrong)
+
+
+@pytest.mark.parametrize("spec", [name for name in PAIRS if name.startswith("ML_KEM")])
+def test_what_is_encapsulated_is_decapsulated(spec: str) -> None:
+    """FIPS 203; a ciphertext of the right length always opens to something (implicit rejection)."""
+    made = generate(SPECS[spec])
+    shared, sealed = asymmetric.encapsulate(b64decode(made.public_key))
+    private = load_private(made.secret)
+    assert asymmetric.decapsulate(private, sealed) == shared
+    assert asymmetric.decapsulate(private, bytes(len(sealed))) != shared
+    with pytest.raises(InvalidCiphertext):
+        asymmetric.decapsulate(private, sealed[1:])
+
+
+@pytest.mark.parametrize("spec", list(SPECS))
+def test_material_of_every_spec_can_be_imported_and_only_of_its_own(spec: str) -> None:
+    made = generate(SPECS[spec])
+    one = imported(SPECS[spec], key_id(1), made.secret)
+    assert (one.secret, one.fingerprint, one.public_key) == (made.secret, made.fingerprint, made.public_key)
+    assert one.id == imported(SPECS[spec], key_id(1), made.secret).id
+    assert one.id != imported(SPECS[spec], key_id(2), made.secret).id
+    same_secret = [name for name in SPECS if SPECS[name].secret_bytes == len(made.secret)]
+    for other in set(SPECS) - {spec} - set(same_secret):
+        with pytest.raises(IncorrectKeyMaterial):
+            imported(SPECS[other], key_id(1), made.secret)
+    for wrong in (b"", made.secret[:-1], made.secret + b"x"):
+        with pytest.raises(IncorrectKeyMaterial):
+            imported(SPECS[spec], key_id(1), wrong)
+
+
+@pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])
+def test_what_was_wrapped_is_unwrapped(algorithm: str) -> None:
+    """RFC 8017 (OAEP) and RFC 5649, as PKCS #11's CKM_RSA_AES_KEY_WRAP joins them."""
+    wrapping = generate(SPECS["RSA_2048"])
+    public, private = b64decode(wrapping.public_key), load_private(wrapping.secret)
+    secret, key = os.urandom(32), os.urandom(32)
+    if algorithm in RSA_OAEP:
+        wrapped = asymmetric.encrypt(public, algorithm, secret)
+    else:
+        wrapped = asymmetric.encrypt(public, algorithm, key) + aes_key_wrap_with_padding(key, secret)
+    assert unwrap(private, algorithm, wrapped) == secret
+    for wrong in (b"", wrapped[:-1], wrapped[1:], bytes(len(wrapped)), wrapped[:256]):
+        if wrong != wrapped:
+            with pytest.raises(InvalidCiphertext):
+                unwrap(private, algorithm, wrong)
+
+
+@pytest.mark.parametrize("spec", PAIRS)
+def test_every_encryption_algorithm_of_every_spec(spec: str) -> None:
+    row, made = SPECS[spec], generate(SPECS[spec])
+    private, public = load_private(made.secret), b64decode(made.public_key)
     for algorithm in row.encryption:
         longest = b"x" * row.limit(algorithm)
         assert asymmetric.decrypt(private, algorithm, asymmetric.encrypt(public, algorithm, longest)) == longest

@@ -1,0 +1,92 @@
+"""EnableKeyRotation, DisableKeyRotation, GetKeyRotationStatus, ListKeyRotations, RotateKeyOnDemand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.errors import InvalidMarker
+from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
+from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
+from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
+from domain.keys.states import State
+from domain.world import World
+from services.operations.keys import after_marker, page
+from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
+
+USUAL = 100
+ALL = "ALL_KEY_MATERIAL"
+
+
+def enable_key_rotation(parameters: Parameters, made: Made) -> EnableKeyRotation:
+    return EnableKeyRotation(parameters["KeyId"], parameters.get("RotationPeriodInDays"))
+
+
+def disable_key_rotation(parameters: Parameters, made: Made) -> DisableKeyRotation:
+    return DisableKeyRotation(parameters["KeyId"])
+
+
+async def prepare(request: Request, maker: Maker) -> Made:
+    """New material; a key with imported material will not take it, and it is swept."""
+    return await maker.rotated(request["KeyId"].rpartition("/")[2])
+
+
+def rotate_key_on_demand(parameters: Parameters, made: Made) -> RotateKeyOnDemand:
+    return RotateKeyOnDemand(parameters["KeyId"], made["material"], made["fingerprint"])
+
+
+def rotated(changed: Changed) -> Answer:
+    return {"KeyId": changed.world.keys[changed.event.key].arn}
+
+
+def status_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:GetKeyRotationStatus", world.key(request["KeyId"], request.caller.account))]
+
+
+async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log."""
+    (key,) = found
+    require_rotatable(key, AWS_KMS)
+    if key.schedule is None or key.state is State.PENDING_DELETION:
+        return {"KeyId": key.arn, "KeyRotationEnabled": False}
+    return {
+        "KeyId": key.arn,
+        "KeyRotationEnabled": True,
+        "RotationPeriodInDays": key.schedule.period_days,
+        "NextRotationDate": key.schedule.next / 1_000_000,
+    }
+
+
+def rotations_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:ListKeyRotations", world.key(request["KeyId"], request.caller.account))]
+
+
+async def list_key_rotations(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
+    """In the order in which the material came. Raises UnsupportedOperation, InvalidMarker."""
+    (key,) = found
+    require_rotatable(key, AWS_KMS, EXTERNAL)
+    limit, marker = request.get("Limit", USUAL), after_marker(request)
+    wanted = [each for each in key.materials if request.get("IncludeKeyMaterial") == ALL or each.rotated]
+    ids = [each.id for each in wanted]
+    if marker and marker not in ids:
+        raise InvalidMarker("The marker is not one that an earlier answer gave.")
+    start = ids.index(marker) + 1 if marker else 0
+    shown = [_rotation(key, each) for each in wanted[start : start + limit]]
+    more = len(wanted) > start + limit
+    return page("Rotations", shown, ids[start + limit - 1] if more else None)
+
+
+def _rotation(key: Key, material: Material) -> Answer:
+    """RotationsListEntry as the API reference lists it; members that do not apply are left out."""
+    state = "PENDING_ROTATION" if material.pending else "CURRENT" if material is key.current else "NON_CURRENT"
+    result: Answer = {"KeyId": key.id, "KeyMaterialId": material.id, "KeyMaterialState": state}
+    if material.rotated:
+        result |= {"RotationDate": material.rotated / 1_000_000, "RotationType": material.rotation}
+    if key.origin == EXTERNAL:
+        result["ImportState"] = "IMPORTED" if material.stored else "PENDING_IMPORT"
+        if material.description:
+            result["KeyMaterialDescription"] = material.description
+        if material.stored:
+            result["ExpirationModel"] = EXPIRES if material.expires else DOES_NOT_EXPIRE
+        if material.expires:
+            result["ValidTo"] = material.expires / 1_000_000
+    return result
