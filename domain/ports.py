@@ -58,12 +58,14 @@ class Topic(Protocol):
 
 
 class MasterKey(Protocol):
-    """Seals and opens secrets. `bound` is associated data: opening with other data fails."""
+    """Seals and opens secrets, with the one or more keys that it has, each known by its name."""
 
-    def seal(self, secret: bytes, bound: bytes) -> bytes: ...
-
-    def open(self, sealed: bytes, bound: bytes) -> bytes: ...
-
-    def derive(self, label: bytes) -> bytes:
-        """32 bytes of its own for one purpose, the same for every process that has the master key."""
+    def newest(self) -> str:
+        """The name of the key that was added last."""
         ...
+
+    def seal(self, under: str, secret: bytes, bound: bytes) -> bytes:
+        """`bound` is associated data: opening with other data fails. Raises MasterKeyRefused: no such key."""
+        ...
+
+    def open(self, under: str, sealed: bytes, bound: bytes) -> bytes: ...

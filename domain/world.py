@@ -57,6 +57,8 @@ class World:
     access_keys: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
     aliases: dict[tuple[str, str], Alias] = field(default_factory=dict)
+    deleted: dict[str, str] = field(default_factory=dict)
+    """Keys that were: id to account."""
     key_ids: dict[str, list[str]] = field(default_factory=dict)
     alias_names: dict[str, list[str]] = field(default_factory=dict)
     aliases_of: dict[str, list[str]] = field(default_factory=dict)
@@ -128,6 +130,18 @@ class World:
         if alias is None:
             raise AliasNotFound(f"Alias {alias_arn(self.region, account, name)} is not found.")
         return self.keys[alias.key]
+
+    def once(self, reference: str, account: str) -> tuple[str, str]:
+        """(id, account) of a key that is there, or was: for questions about what happened. Raises as `key` does."""
+        try:
+            found = self.key(reference, account, aliases=True)
+        except KeyNotFound:
+            key_id = reference.rpartition("/")[2]
+            owner = self.deleted.get(key_id)
+            if owner is None or (key_id == reference and owner != account):
+                raise
+            return key_id, owner
+        return found.id, found.account
 
     def keys_of(self, account: str, after: str, limit: int) -> list[str]:
         """The next `limit` key ids of an account, in order, after the id `after` ("" for the first)."""
@@ -301,6 +315,7 @@ class World:
         for grant in event.grants:
             self._end_grant(event.key, grant)
         gone = self.keys.pop(event.key)
+        self.deleted[gone.id] = gone.account
         self._renew_materials(gone, None)
         _remove(self.key_ids, gone.account, gone.id)
         for index in (self.grants, self.grantees, self.resources):

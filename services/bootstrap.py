@@ -6,7 +6,7 @@ import os
 import socket
 
 from services.adapters import master_key, snapshots, topics
-from services.adapters.master_key import MasterKeyRefused
+from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.tokens import Tokens
 from services.adapters.vault import Vault
@@ -37,12 +37,12 @@ async def open_pool(settings: Settings, *, size: int = 4) -> Pool:
 
 def open_vault(settings: Settings, pool: Pool) -> Vault:
     """Raises MasterKeyRefused."""
-    return Vault(pool, master_key.load(settings.master_key_path))
+    return Vault(pool, FileMasterKey(settings.master_key_path))
 
 
-def open_tokens(settings: Settings) -> Tokens:
-    """Raises MasterKeyRefused."""
-    return Tokens(master_key.load(settings.master_key_path))
+async def open_tokens(vault: Vault) -> Tokens:
+    """Of a vault that is prepared. Raises MasterKeyRefused, Unavailable."""
+    return Tokens(await vault.root())
 
 
 async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> int:

@@ -54,6 +54,11 @@ class Settings:
     change_rate: float = _setting("changing calls a second for each principal, sustained; 0: no limit", 2000.0)
     change_burst: int = _setting("changing calls at once for each principal", 2000)
     command_deadline: float = _setting("seconds after which a command that was not decided has no effect", 10.0)
+    clock_offset: int = _setting("seconds that the clock is ahead; for `keytrail up --test-clock` alone", 0)
+    keys_per_account: int = _setting("keys that an account may manage", 100_000)
+    aliases_per_key: int = _setting("aliases that a key may have", 50)
+    grants_per_key: int = _setting("grants that a key may have", 50_000)
+    on_demand_rotations: int = _setting("how often a key may be rotated on demand", 25)
     fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
 
     @property

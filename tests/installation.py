@@ -53,8 +53,9 @@ def eventually(condition: Callable[[], Any], within: float = 30.0) -> Any:
 class Installation:
     """Use as a context manager. `extra` are environment variables for `keytrail up`."""
 
-    def __init__(self, data: Path, workers: int = 1, **extra: str) -> None:
+    def __init__(self, data: Path, workers: int = 1, *, test_clock: bool = False, **extra: str) -> None:
         self.data = data
+        self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
         self.extra = extra
@@ -72,6 +73,7 @@ class Installation:
         return [
             str(KEYTRAIL),
             *("up", "--data", str(self.data), "--port", str(self.port), "--workers", str(self.workers)),
+            *(["--test-clock"] if self.test_clock else []),
         ]
 
     def environment(self) -> dict[str, str]:
@@ -100,6 +102,12 @@ class Installation:
         if self.up is not None and self.up.poll() is None:
             self.up.send_signal(signal.SIGTERM)
             self.up.wait(60)
+
+    def at(self, days: float) -> None:
+        """Start again so many days ahead of the real time."""
+        self.stop()
+        self.extra["KEYTRAIL_CLOCK_OFFSET"] = str(int(days * 86_400))
+        self.start()
 
     # -- what runs ------------------------------------------------------------------------------------------------
 

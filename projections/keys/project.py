@@ -53,6 +53,7 @@ def _columns(entry: Entry) -> Partial | None:
     match entry.event:
         case events.KeyCreated() as event:
             return {
+                **dict.fromkeys(COLUMNS),
                 "key_id": event.key,
                 "account": event.account,
                 "arn": key_arn(entry.region, event.account, event.key),

@@ -1,56 +1,95 @@
-"""The master key from a file (port MasterKey): 32 bytes in base64, mode 0600, never printed."""
+"""The master key from a file (port MasterKey): 32 bytes in base64 a line, mode 0600, never printed.
+
+The file has one line but while the master key is rotated: then the newest is the last. A key's name is a digest of it, so
+that what it sealed can say which key opens it.
+"""
 
 from __future__ import annotations
 
-import hmac
 import os
 from base64 import b64decode, b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.supervisor.folder import write_private
+
 _NONCE = 12
+KEY_BYTES = 32
 
 
 class MasterKeyRefused(Exception):
     """The master key is missing, unreadable or not the one that sealed the vault. The message says what to do."""
 
 
-class FileMasterKey:
-    """AES-256-GCM under the file's key; `bound` is associated data."""
+def name_of(key: bytes) -> str:
+    return sha256(b"keytrail master key v1\0" + key).hexdigest()[:16]
 
-    def __init__(self, key: bytes) -> None:
-        self._gcm = AESGCM(key)
-        self._key = key
+
+class FileMasterKey:
+    """AES-256-GCM under the file's keys. A name that is not known has the file read again: it may have been added."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises MasterKeyRefused."""
+        self.path = path
+        self._keys = _read(path)
 
     def __repr__(self) -> str:
-        return "FileMasterKey(...)"
+        return f"FileMasterKey({str(self.path)!r})"
 
-    def seal(self, secret: bytes, bound: bytes) -> bytes:
+    def newest(self) -> str:
+        return list(self._keys)[-1]
+
+    def _gcm(self, name: str) -> AESGCM:
+        if name not in self._keys:
+            self._keys = _read(self.path)
+        key = self._keys.get(name)
+        if key is None:
+            raise MasterKeyRefused(
+                f"The master key at {self.path} does not open the vault: it is not the key that sealed it. Put the "
+                "right key into KEYTRAIL_MASTER_KEY_FILE."
+            )
+        return AESGCM(key)
+
+    def seal(self, under: str, secret: bytes, bound: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
-        return nonce + self._gcm.encrypt(nonce, secret, bound)
+        return nonce + self._gcm(under).encrypt(nonce, secret, bound)
 
-    def open(self, sealed: bytes, bound: bytes) -> bytes:
+    def open(self, under: str, sealed: bytes, bound: bytes) -> bytes:
         """Raises MasterKeyRefused."""
         try:
-            return self._gcm.decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+            return self._gcm(under).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
         except InvalidTag:
             raise MasterKeyRefused(
-                "The master key does not open the vault: it is not the key that sealed it. Put the right key into "
-                "KEYTRAIL_MASTER_KEY_FILE."
+                "The master key does not open the vault: it is not the key that sealed it, or a row was changed."
             ) from None
 
-    def derive(self, label: bytes) -> bytes:
-        # SP 800-108 with HMAC-SHA-256 for one block: the label tells the purposes apart.
-        return hmac.digest(self._key, b"\0\0\0\1keytrail " + label + b"\0\0\0\1\0", "sha256")
+    def add(self) -> str:
+        """Make one more key, which is the newest from now on; its name."""
+        self._keys = _read(self.path)
+        key = os.urandom(KEY_BYTES)
+        self._keys[name_of(key)] = key
+        _write(self.path, self._keys)
+        return name_of(key)
+
+    def retire(self, kept: str) -> Path:
+        """Leave one key in the file, and put the others into a file beside it; its path."""
+        retired = self.path.with_name(self.path.name + ".retired")
+        others = {name: key for name, key in self._keys.items() if name != kept}
+        earlier = _read(retired) if retired.exists() else {}
+        _write(retired, earlier | others)
+        self._keys = {kept: self._keys[kept]}
+        _write(self.path, self._keys)
+        return retired
 
 
-def load(path: Path) -> FileMasterKey:
-    """Raises MasterKeyRefused."""
+def _read(path: Path) -> dict[str, bytes]:
+    """By name, in the order of the file. Raises MasterKeyRefused."""
     try:
         mode = path.stat().st_mode & 0o777
-        key = b64decode(path.read_bytes().strip(), validate=True)
+        keys = [b64decode(line, validate=True) for line in path.read_bytes().split()]
     except FileNotFoundError:
         raise MasterKeyRefused(
             f"There is no master key at {path}. Without the key that sealed the vault no key can be used: put it back, "
@@ -60,9 +99,13 @@ def load(path: Path) -> FileMasterKey:
         raise MasterKeyRefused(f"The master key at {path} cannot be read: it takes 32 bytes in base64.") from None
     if mode & 0o077:
         raise MasterKeyRefused(f"The master key at {path} may be read by others: chmod 600 {path}")
-    if len(key) != 32:
-        raise MasterKeyRefused(f"The master key at {path} is not 32 bytes long.")
-    return FileMasterKey(key)
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise MasterKeyRefused(f"The master key at {path} is not {KEY_BYTES} bytes long.")
+    return {name_of(key): key for key in keys}
+
+
+def _write(path: Path, keys: dict[str, bytes]) -> None:
+    write_private(path, "".join(b64encode(key).decode() + "\n" for key in keys.values()))
 
 
 def make(path: Path) -> None:
@@ -73,6 +116,6 @@ def make(path: Path) -> None:
     except FileExistsError:
         return
     with os.fdopen(descriptor, "wb") as file:
-        file.write(b64encode(os.urandom(32)) + b"\n")
+        file.write(b64encode(os.urandom(KEY_BYTES)) + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -62,6 +62,7 @@ def encode(fold: Fold) -> bytes:
         "grants": [_grant_document(grant) for held in world.grants.values() for grant in held.values()],
         "keys": [_key_document(key) for key in world.all_keys()],
         "aliases": [asdict(alias) for alias in world.aliases.values()],
+        "deleted": world.deleted,
         "destroyed": list(world.destroyed.items()),
         "services": {access_key: asdict(each) for access_key, each in world.services.items()},
         "answered": [
@@ -133,6 +134,7 @@ def decode(body: bytes, position: int, head: str) -> Fold:
         world.add_grant(Grant(**{**grant, "operations": frozenset(grant["operations"])}))
     for alias in document["aliases"]:
         world.add_alias(Alias(**alias))
+    world.deleted.update(document["deleted"])
     world.destroyed.update((name, at) for name, at in document["destroyed"])
     world.services.update((access_key, Service(**each)) for access_key, each in document["services"].items())
     world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])

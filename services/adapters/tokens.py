@@ -1,11 +1,12 @@
 """Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, and import tokens.
 
 A token is a sealed document: it needs no state, says nothing to who holds it, and a made-up or changed one does not
-open. Every process that has the master key opens them.
+open. Every process that has the vault's root opens them.
 """
 
 from __future__ import annotations
 
+import hmac
 import zlib
 from base64 import b64decode, b64encode
 from typing import Any
@@ -15,7 +16,6 @@ import orjson
 
 from domain.crypto import symmetric
 from domain.errors import InvalidCiphertext
-from domain.ports import MasterKey
 
 SESSION, GRANT, IMPORT = "session", "grant", "import"
 _NO_KEY = str(UUID(int=0))
@@ -23,10 +23,11 @@ _NO_MATERIAL = "00" * 8
 
 
 class Tokens:
-    """Sealed with a key derived from the master key, a message key for each (see domain/crypto/symmetric.py)."""
+    """Sealed with a key derived from the vault's root, a message key for each (see domain/crypto/symmetric.py)."""
 
-    def __init__(self, master: MasterKey) -> None:
-        self._secret = master.derive(b"tokens")
+    def __init__(self, root: bytes) -> None:
+        # SP 800-108 with HMAC-SHA-256 for one block: the label tells the purposes apart.
+        self._secret = hmac.digest(root, b"\0\0\0\1keytrail tokens\0\0\0\1\0", "sha256")
 
     def __repr__(self) -> str:
         return "Tokens(...)"

@@ -36,6 +36,8 @@ SETTLED_WITHIN = 15.0
 FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
+BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
+"""So that the writer learns the broker's time, and compares it with its own before it destroys anything."""
 FLUSHED = {"flush.messages": "1"}
 
 
@@ -53,6 +55,8 @@ async def prepare(settings: Settings, *, flush: bool) -> int:
     try:
         brokers = len((await client.describe_cluster())["brokers"])
         await _create(client, settings, replicas=min(3, brokers), flush=flush)
+        if flush:
+            await _bring_up_to_date(client, settings)
         return await _check(client, settings)
     except KafkaError as fault:
         raise Unavailable(f"Kafka at {settings.kafka}: {fault}") from fault
@@ -68,7 +72,7 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
     flushed = FLUSHED if flush else {}
     wanted = {
         topics.commands: (1, COMMAND_RETENTION | flushed),
-        topics.events: (1, FOREVER | flushed),
+        topics.events: (1, FOREVER | BROKERS_CLOCK | flushed),
         topics.decisions: (settings.decision_partitions, FOREVER),
         topics.alerts: (1, FOREVER),
     }
@@ -84,6 +88,14 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:  # two processes may start at once
             raise error(name)
+
+
+async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> None:
+    """The bundled broker's own: a folder of an earlier version has its log told the broker's time from now on."""
+    events = names(settings).events
+    if (await _configs(client, events)).get("message.timestamp.type") == "CreateTime":
+        wanted = FOREVER | BROKERS_CLOCK | FLUSHED | MAX_MESSAGE | {"unclean.leader.election.enable": "false"}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, events, configs=wanted)])
 
 
 async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
@@ -123,6 +135,7 @@ def require(settings: Settings, topic: str, configs: dict[str, str], replicas: i
         wanted["cleanup.policy"] = "delete"
     if topic == topics.events:
         wanted |= {name: "-1" for name in ("retention.ms", "retention.bytes") if configs[name] != "-1"}
+        wanted |= {name: value for name, value in BROKERS_CLOCK.items() if configs[name] != value}
     if replicas > 1 and int(configs["min.insync.replicas"]) < 2:
         wanted["min.insync.replicas"] = "2"
     if configs["unclean.leader.election.enable"] == "true":
@@ -131,7 +144,8 @@ def require(settings: Settings, topic: str, configs: dict[str, str], replicas: i
         found = ", ".join(f"{name}={configs[name]}" for name in wanted)
         mended = ",".join(f"{name}={value}" for name, value in wanted.items())
         raise LogRefused(
-            f"{topic} has {found}, with which records could be lost. Mend it: kafka-configs.sh --bootstrap-server "
+            f"{topic} has {found}, with which records could be lost (or, without the broker's time, material destroyed "
+            "too early). Mend it: kafka-configs.sh --bootstrap-server "
             f"{settings.kafka} --alter --entity-type topics --entity-name {topic} --add-config {mended}"
         )
 

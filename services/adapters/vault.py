@@ -1,8 +1,16 @@
-"""The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file knows its tables."""
+"""The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file knows its tables.
+
+Everything is sealed under the master key that `vault.seal` names, and says so itself (`under`). A row is inserted only
+while that name stands: once a rotation has named another key, nothing is sealed under the old one any more, whoever had
+read the name before, and what is left under it can be rewrapped to the end.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 from domain.ports import MasterKey, Unavailable
 from services.adapters.master_key import MasterKeyRefused
@@ -21,13 +29,47 @@ MIGRATIONS = (
     CREATE TABLE vault.secrets (access_key text PRIMARY KEY, sealed bytea NOT NULL, at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE vault.seal (one bool PRIMARY KEY DEFAULT true CHECK (one), sealed bytea NOT NULL);
     """,
+    """
+    ALTER TABLE vault.materials ADD COLUMN under text NOT NULL DEFAULT '';
+    ALTER TABLE vault.secrets ADD COLUMN under text NOT NULL DEFAULT '';
+    ALTER TABLE vault.seal ADD COLUMN under text NOT NULL DEFAULT '', ADD COLUMN root bytea;
+    """,
 )
 _LOCK = 0x6B657974  # any number of ours: several processes may migrate at once
 _CHECK = b"keytrail vault"
+_ROOT = b"keytrail root"
+ROOT_BYTES = 32
+BATCH = 200
+Tell = Callable[[int, int], None]
+"""(rows done, of how many)"""
 
 
 def _bound(*names: str) -> bytes:
     return "\0".join(names).encode()
+
+
+Names = Callable[[Any], bytes]
+_REWRAPPED: tuple[tuple[str, Names, str], ...] = (
+    (
+        "SELECT under, sealed, material, key FROM vault.materials WHERE under <> $1 LIMIT $2",
+        lambda row: _bound("material", row["key"], row["material"]),
+        "UPDATE vault.materials SET sealed = $1, under = $2 WHERE material = $3 AND under = $4",
+    ),
+    (
+        "SELECT under, sealed, access_key FROM vault.secrets WHERE under <> $1 LIMIT $2",
+        lambda row: _bound("secret", row["access_key"]),
+        "UPDATE vault.secrets SET sealed = $1, under = $2 WHERE access_key = $3 AND under = $4",
+    ),
+)
+"""Of each table: the rows under another key, what a row is bound to, and how it is stored anew."""
+
+
+@asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    try:
+        yield
+    except LOST as fault:
+        raise Unavailable("the vault does not answer") from fault
 
 
 class Vault:
@@ -36,6 +78,7 @@ class Vault:
     def __init__(self, pool: Pool, master: MasterKey) -> None:
         self._pool = pool
         self._master = master
+        self._under = ""
 
     async def prepare(self) -> None:
         """Migrate, and check that the master key is the one that sealed this vault. Raises MasterKeyRefused."""
@@ -47,13 +90,26 @@ class Vault:
             for number, step in enumerate(MIGRATIONS[done:], done + 1):
                 await connection.execute(step)
                 await connection.execute("INSERT INTO vault.migrations VALUES ($1)", number)
-            sealed = await connection.fetchval("SELECT sealed FROM vault.seal")
-            if sealed is None:
+            row = await connection.fetchrow("SELECT sealed, under, root FROM vault.seal")
+            if row is None:
+                under = self._master.newest()
+                sealed, root = self._seals(under, os.urandom(ROOT_BYTES))
                 await connection.execute(
-                    "INSERT INTO vault.seal (sealed) VALUES ($1)", self._master.seal(_CHECK, _CHECK)
+                    "INSERT INTO vault.seal (sealed, under, root) VALUES ($1, $2, $3)", sealed, under, root
                 )
-            elif self._master.open(sealed, _CHECK) != _CHECK:
+                return
+            under = row["under"] or self._master.newest()
+            if self._master.open(under, row["sealed"], _CHECK) != _CHECK:
                 raise MasterKeyRefused("The vault's seal is not this program's.")
+            if not row["under"]:  # of before master keys had names
+                for table in ("materials", "secrets", "seal"):
+                    await connection.execute(f"UPDATE vault.{table} SET under = $1 WHERE under = ''", under)
+                await connection.execute(
+                    "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES))[1]
+                )
+
+    def _seals(self, under: str, root: bytes) -> tuple[bytes, bytes]:
+        return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, _ROOT)
 
     @staticmethod
     async def is_sealed(pool: Pool) -> bool:
@@ -62,57 +118,116 @@ class Vault:
             return False
         return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM vault.seal)"))
 
+    async def root(self) -> bytes:
+        """32 bytes of this installation's own, which outlive a rotation of the master key. Raises Unavailable."""
+        async with _answering():
+            row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
+        assert row is not None, "prepare comes first"
+        return self._master.open(row["under"], row["root"], _ROOT)
+
+    async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:
+        """Run `statement` with (sealed, under, *names); it inserts nothing where `under` is not the seal's any more."""
+        while True:
+            if not self._under:
+                self._under = await self._pool.fetchval("SELECT under FROM vault.seal")
+            sealed = self._master.seal(self._under, secret, bound)
+            done = await self._pool.execute(statement, sealed, self._under, *names)
+            if done != "INSERT 0 0":
+                return
+            self._under = ""
+
     async def put_material(self, key: str, material: str, secret: bytes) -> None:
-        """Durable when it returns. Raises Unavailable."""
-        sealed = self._master.seal(secret, _bound("material", key, material))
-        try:
-            await self._pool.execute(
-                "INSERT INTO vault.materials (material, key, sealed) VALUES ($1, $2, $3)",
+        """Durable when it returns. `material` is a name that no row has had. Raises Unavailable."""
+        async with _answering():
+            await self._insert(
+                "INSERT INTO vault.materials (sealed, under, material, key) "
+                "SELECT $1, under, $3, $4 FROM vault.seal WHERE under = $2 FOR SHARE",
+                secret,
+                _bound("material", key, material),
                 material,
                 key,
-                sealed,
             )
-        except LOST as fault:
-            raise Unavailable("the vault does not answer") from fault
 
     async def material(self, key: str, material: str) -> bytes:
         """The secret. Raises Unavailable, also where the row is missing: a backup without its vault, for instance."""
-        try:
-            sealed = await self._pool.fetchval(
-                "SELECT sealed FROM vault.materials WHERE material = $1 AND key = $2", material, key
+        async with _answering():
+            row = await self._pool.fetchrow(
+                "SELECT sealed, under FROM vault.materials WHERE material = $1 AND key = $2", material, key
             )
-        except LOST as fault:
-            raise Unavailable("the vault does not answer") from fault
-        if sealed is None:
+        if row is None:
             raise Unavailable(f"the vault holds no material {material} of key {key}")
-        return self._master.open(sealed, _bound("material", key, material))
+        return self._master.open(row["under"], row["sealed"], _bound("material", key, material))
 
     async def put_secret(self, access_key: str, secret: str) -> None:
-        sealed = self._master.seal(secret.encode(), _bound("secret", access_key))
-        try:
-            await self._pool.execute(
-                "INSERT INTO vault.secrets (access_key, sealed) VALUES ($1, $2) "
-                "ON CONFLICT (access_key) DO UPDATE SET sealed = excluded.sealed",
+        async with _answering():
+            await self._insert(
+                "INSERT INTO vault.secrets (sealed, under, access_key) "
+                "SELECT $1, under, $3 FROM vault.seal WHERE under = $2 FOR SHARE "
+                "ON CONFLICT (access_key) DO UPDATE SET sealed = excluded.sealed, under = excluded.under",
+                secret.encode(),
+                _bound("secret", access_key),
                 access_key,
-                sealed,
             )
-        except LOST as fault:
-            raise Unavailable("the vault does not answer") from fault
 
     async def secret(self, access_key: str) -> str | None:
-        try:
-            sealed = await self._pool.fetchval("SELECT sealed FROM vault.secrets WHERE access_key = $1", access_key)
-        except LOST as fault:
-            raise Unavailable("the vault does not answer") from fault
-        return None if sealed is None else self._master.open(sealed, _bound("secret", access_key)).decode()
+        async with _answering():
+            row = await self._pool.fetchrow("SELECT sealed, under FROM vault.secrets WHERE access_key = $1", access_key)
+        if row is None:
+            return None
+        return self._master.open(row["under"], row["sealed"], _bound("secret", access_key)).decode()
 
     async def sweep(self, referenced: Iterable[str]) -> int:
         """Remove material older than an hour that no event refers to: of commands that were refused or never came."""
         known = set(referenced)
-        try:
+        async with _answering():
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
-            orphans = [row["material"] for row in rows if row["material"] not in known]
-            await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", orphans)
-        except LOST as fault:
-            raise Unavailable("the vault does not answer") from fault
-        return len(orphans)
+        return await self.destroy([row["material"] for row in rows if row["material"] not in known])
+
+    async def destroy(self, materials: Sequence[str]) -> int:
+        """Remove these rows, and what the table still holds of them; how many there were. Raises Unavailable."""
+        async with _answering():
+            done = await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
+            removed = int(done.rpartition(" ")[2])
+            if removed:
+                await self._pool.execute("VACUUM vault.materials")
+        return removed
+
+    # -- another master key --------------------------------------------------------------------------------------
+
+    async def under(self) -> str:
+        """The name of the master key that seals now. Raises Unavailable."""
+        async with _answering():
+            return str(await self._pool.fetchval("SELECT under FROM vault.seal"))
+
+    async def adopt(self, under: str) -> None:
+        """Seal under another master key from now on. Waits for inserts under the old one. Raises Unavailable."""
+        async with _answering(), self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
+            assert row is not None, "prepare comes first"
+            sealed, root = self._seals(under, self._master.open(row["under"], row["root"], _ROOT))
+            await connection.execute("UPDATE vault.seal SET sealed = $1, under = $2, root = $3", sealed, under, root)
+            self._under = under
+
+    async def rewrap(self, tell: Tell) -> int:
+        """Seal everything anew that is not under the key that seals now; how many rows. Can be broken off at any time
+        and goes on where it was. Raises Unavailable, MasterKeyRefused."""
+        under, done = await self.under(), 0
+        async with _answering():
+            total = await self._pool.fetchval(
+                "SELECT (SELECT count(*) FROM vault.materials WHERE under <> $1) + "
+                "(SELECT count(*) FROM vault.secrets WHERE under <> $1)",
+                under,
+            )
+            for fetch, names, store in _REWRAPPED:
+                while rows := await self._pool.fetch(fetch, under, BATCH):
+                    anew = []
+                    for row in rows:
+                        bound = names(row)
+                        secret = self._master.open(row["under"], row["sealed"], bound)
+                        anew.append((self._master.seal(under, secret, bound), under, row[2], row["under"]))
+                    await self._pool.executemany(store, anew)
+                    done += len(rows)
+                    tell(done, total)
+            await self._pool.execute("VACUUM vault.materials")
+            await self._pool.execute("VACUUM vault.secrets")
+        return done

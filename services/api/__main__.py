@@ -7,12 +7,14 @@ import gc
 import os
 import random
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
 import uvicorn
 import uvloop
 
+from domain.keys.due import destroyed_by
 from domain.ports import LogRefused
 from domain.trail.record import Record
 from services.adapters import snapshots, topics
@@ -28,6 +30,7 @@ from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
 from services.bootstrap import listen, open_pool, open_tokens, open_vault, prepare
+from services.clock import clock_of
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
 from services.settings import BadSetting, Settings, load
@@ -48,9 +51,14 @@ def _listening(settings: Settings) -> socket.socket:
     return listen(settings)
 
 
-def _count(record: Record | None) -> None:
-    if record is None:
-        VOIDS.labels("api").inc()
+def _following(materials: HeldMaterials) -> Callable[[Record | None], None]:
+    def on_record(record: Record | None) -> None:
+        if record is None:
+            VOIDS.labels("api").inc()
+        elif record.event is not None:
+            materials.forget(destroyed_by(record.event))
+
+    return on_record
 
 
 async def serve(settings: Settings) -> None:
@@ -59,20 +67,21 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as closing:
         pool = await open_pool(settings, size=8)
         closing.callback(pool.terminate)
+        clock = clock_of(settings)
         vault = open_vault(settings, pool)
         partitions = await prepare(settings, pool)
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
         decisions = Decisions(settings, names.decisions, partitions, random.randrange(partitions))  # noqa: S311  # spreads load, no secret
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
-        present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _count)
-        tokens = open_tokens(settings)
+        tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
+        present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _following(materials))
         making = Making(vault, tokens)
-        calls = Calls(settings, present, commands, decisions, making, materials)
-        authenticator = Authenticator(present, vault, tokens, settings.region)
-        audit = Audit(settings, present, authenticator, calls, making, pool, events)
-        app = App(present, authenticator, calls, audit.app())
+        calls = Calls(settings, present, commands, decisions, making, materials, clock)
+        authenticator = Authenticator(present, vault, tokens, settings.region, clock)
+        audit = Audit(settings, present, authenticator, calls, making, pool, events, clock)
+        app = App(present, authenticator, calls, audit.app(), clock)
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,

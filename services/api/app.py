@@ -21,6 +21,7 @@ from services.api.calls import Calls, Incoming, encode_answer
 from services.api.errors import WireError
 from services.api.present import NotFresh, Present
 from services.api.shapes import operation_names
+from services.clock import Clock
 from services.metrics import TALLY, UNAUTHENTICATED, exposition
 
 log = structlog.get_logger("api")
@@ -87,7 +88,8 @@ async def reply(send: Send, status: int, body: bytes, content_type: bytes, call:
 class App:
     """`audit` answers what begins with /v1."""
 
-    def __init__(self, present: Present, authenticator: Authenticator, calls: Calls, audit: ASGI) -> None:
+    def __init__(self, present: Present, authenticator: Authenticator, calls: Calls, audit: ASGI, clock: Clock) -> None:
+        self._clock = clock
         self._present = present
         self._authenticator = authenticator
         self._calls = calls
@@ -142,7 +144,7 @@ class App:
                 agent=_printable(headers.get("user-agent", ""), 512),
                 invocation=_printable(headers.get("amz-sdk-invocation-id", ""), 128),
                 secure=scope.get("scheme") == "https",
-                at=time.time_ns() // 1000,
+                at=self._clock.now(),
                 fields=fields,
             )
             answer = await self._calls.answer(incoming)

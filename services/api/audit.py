@@ -7,7 +7,6 @@ concerns its own account.
 from __future__ import annotations
 
 import json
-import time
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -49,6 +48,7 @@ from services.api.items import call_item, item, page, utc
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
+from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
 from services.projector.writing import positions
 from services.settings import Settings
@@ -112,7 +112,9 @@ class Audit:
         making: Making,
         pool: Pool,
         log_topic: Topic,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._settings = settings
         self._present = present
         self._authenticator = authenticator
@@ -181,7 +183,7 @@ class Audit:
 
     def _came(self, request: Request) -> Came:
         source, agent = request.client.host if request.client else "", request.headers.get("user-agent", "")[:512]
-        at, region = time.time_ns() // 1000, self._present.world.region
+        at, region = self._clock.now(), self._present.world.region
         return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
 
     async def _authorize(self, asked: Asked, action: str) -> None:
@@ -194,7 +196,7 @@ class Audit:
         account = asked.caller.account
         resource = in_account(audit_arn(self._present.world.region, account), account)
         if "key" in asked.request.path_params:
-            key = self._present.world.keys.get(await self._key_id(asked))
+            key = self._present.world.keys.get((await self._key_id(asked))[0])
             if key is not None and key.account == account:
                 resource = in_account(key.arn, account, key.resource.context)
         verdict = may(asked.caller, action, resource)
@@ -225,22 +227,23 @@ class Audit:
         rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
         return page([item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
 
-    async def _key_id(self, asked: Asked) -> str:
-        """The key that the path names: id, ARN or alias. Raises WireError."""
+    async def _key_id(self, asked: Asked) -> tuple[str, str]:
+        """(id, account) of the key that the path names by id, ARN or alias; it may be deleted. Raises WireError."""
+        reference, account = asked.request.path_params["key"], asked.caller.account
         try:
-            return self._present.world.key(asked.request.path_params["key"], asked.caller.account, aliases=True).id
+            return self._present.world.once(reference, account)
         except Refusal as first:
             try:
                 await self._present.barrier()
-                return self._present.world.key(asked.request.path_params["key"], asked.caller.account, aliases=True).id
+                return self._present.world.once(reference, account)
             except NotFresh:
                 raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
             except Refusal:
                 raise WireError(404, "NotFoundException", first.message) from None
 
     async def _own_key_id(self, asked: Asked) -> str:
-        key_id = await self._key_id(asked)
-        if self._present.world.keys[key_id].account != asked.caller.account:
+        key_id, account = await self._key_id(asked)
+        if account != asked.caller.account:
             raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
         return key_id
 
@@ -276,7 +279,7 @@ class Audit:
 
     def _bare_key(self, asked: Asked, reference: str) -> str:
         try:
-            return self._present.world.key(reference, asked.caller.account, aliases=True).id
+            return self._present.world.once(reference, asked.caller.account)[0]
         except Refusal:
             return reference.rpartition("/")[2]  # a key that is no more has its decisions still
 

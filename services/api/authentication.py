@@ -6,7 +6,6 @@ so that a deleted user, a disabled key or a changed policy tells at once.
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.api import sigv4
 from services.api.present import Present
+from services.clock import Clock
 
 HELD = 10_000
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
@@ -52,7 +52,8 @@ class _Credential:
 class Authenticator:
     """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
 
-    def __init__(self, present: Present, vault: Vault, tokens: Tokens, region: str) -> None:
+    def __init__(self, present: Present, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
+        self._clock = clock
         self._present = present
         self._vault = vault
         self._tokens = tokens
@@ -98,7 +99,7 @@ class Authenticator:
         return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
 
     async def _who(self, credential: _Credential) -> Authenticated:
-        now, session = time.time_ns() // 1000, credential.session
+        now, session = self._clock.now(), credential.session
         if session is not None and now >= session.expires:
             return self._refused(credential, CredentialExpired(EXPIRED_TOKEN))
         directory = self._present.world.directory

@@ -7,7 +7,6 @@ rules. No record, no answer: whatever is answered to an authenticated caller has
 from __future__ import annotations
 
 import asyncio
-import time
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,6 +43,7 @@ from services.api.authentication import Authenticated
 from services.api.limits import RateLimit
 from services.api.making import Making
 from services.api.present import NotFresh, Present
+from services.clock import Clock
 from services.metrics import NOT_ANSWERED
 from services.operations.rows import Answer, Changed, Changing, Issuing, Materials, Reading, Request, Row, Using
 from services.operations.table import SERVICES
@@ -111,7 +111,9 @@ class Calls:
         decisions: Decisions,
         making: Making,
         materials: Materials,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._settings = settings
         self._present = present
         self._commands = commands
@@ -271,11 +273,11 @@ class Calls:
             by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
             reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
             decision = replace(decision, reasons=(reason,))
-        await self._record(call, decision, self._present.position, time.time_ns() // 1000)
+        await self._record(call, decision, self._present.position, self._clock.now())
 
     async def record(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
         """A refusal of access to the audit API, on record. Raises WireError."""
-        await self._record(call, refused(fault, caller, [verdict]), self._present.position, time.time_ns() // 1000)
+        await self._record(call, refused(fault, caller, [verdict]), self._present.position, self._clock.now())
 
     async def _record(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
         """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""
@@ -316,7 +318,7 @@ class Calls:
         by its invocation id.
         """
         deadline = self._settings.command_deadline
-        command = Command(call, made, time.time_ns() // 1000 + int(deadline * 1_000_000))
+        command = Command(call, made, self._clock.now() + int(deadline * 1_000_000))
         with self._present.expecting(call.id) as answered:
             try:
                 await self._commands.append(

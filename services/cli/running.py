@@ -18,12 +18,13 @@ from services.adapters.postgres import UNREACHABLE
 from services.cli.terminal import Data, err, fail, out, progress_bar, settings_or_fail
 from services.logs import configure
 from services.settings import BadSetting, Settings
-from services.supervisor.folder import FolderInUse
+from services.supervisor.folder import ClockRefused, FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
 CANNOT_START: tuple[type[BaseException], ...] = (
     CannotStart,
     FolderInUse,
+    ClockRefused,
     BadSetting,
     LogRefused,
     MasterKeyRefused,
@@ -37,13 +38,16 @@ def up(
     data: Data = None,
     port: Annotated[int | None, typer.Option(help="The port of the API [KEYTRAIL_PORT, 8600]")] = None,
     workers: Annotated[int | None, typer.Option(help="API worker processes [KEYTRAIL_WORKERS, 1]")] = None,
+    test_clock: Annotated[
+        bool, typer.Option("--test-clock", help="Allow KEYTRAIL_CLOCK_OFFSET, on a new data folder")
+    ] = False,
 ) -> None:
     """Start everything, and keep it running until Ctrl-C."""
     configure()
-    asyncio.run(_up(settings_or_fail(data=data, port=port, workers=workers)))
+    asyncio.run(_up(settings_or_fail(data=data, port=port, workers=workers), test_clock))
 
 
-async def _up(settings: Settings) -> None:
+async def _up(settings: Settings, test_clock: bool) -> None:
     began = time.monotonic()
     # From the first moment on: a Ctrl-C while things start must leave as little behind as one later.
     this = asyncio.current_task()
@@ -56,7 +60,7 @@ async def _up(settings: Settings) -> None:
         def tell(what: str, done: int, count: int) -> None:
             progress.update(task, description=what, completed=done, total=count or None)
 
-        supervisor = Supervisor(settings, tell)
+        supervisor = Supervisor(settings, tell, test_clock=test_clock)
         try:
             await supervisor.start()
         except CANNOT_START as fault:

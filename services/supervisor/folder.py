@@ -24,6 +24,10 @@ class FolderInUse(Exception):
     """Another `keytrail up` runs on this data folder; the message says which."""
 
 
+class ClockRefused(Exception):
+    """A test's clock on a folder that is no test's, or the other way round."""
+
+
 @dataclass(slots=True)
 class Running:
     """What `keytrail up` runs, kept in `run/state.json` for the other commands and for the next start.
@@ -74,6 +78,22 @@ class Folder:
                 "with KEYTRAIL_DATA and KEYTRAIL_PORT."
             ) from None
         self._lock = lock
+
+    def require_clock(self, *, test: bool) -> None:
+        """A folder keeps the kind of clock that it was first run with: deletions that a test's clock brings would not
+        come back. Raises ClockRefused."""
+        wanted, path = ("test" if test else "real"), self.run / "clock"
+        if not path.exists():
+            new = not (self.path / "credentials.json").exists()
+            path.write_text("real" if not new else wanted)  # of before there were test clocks
+        if path.read_text() == wanted:
+            return
+        if test:
+            raise ClockRefused(
+                f"--test-clock is for a folder of its own: {self.path} was run with the real clock, and keys there would "
+                "be deleted before their time. Choose another with KEYTRAIL_DATA."
+            )
+        raise ClockRefused(f"{self.path} was made with --test-clock, and runs with it alone.")
 
     def state(self) -> Running | None:
         try:

@@ -22,6 +22,7 @@ from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
 from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
+from services.clock import TEST_CLOCK
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
@@ -40,8 +41,9 @@ class CannotStart(Exception):
 class Supervisor:
     """One installation on one data folder."""
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: Progress, *, test_clock: bool = False) -> None:
         self.settings = settings
+        self._test_clock = test_clock
         self.folder = Folder(settings.data)
         self._progress = progress
         self._children: list[Child] = []
@@ -58,6 +60,7 @@ class Supervisor:
         left = self.folder.clean_up()
         if left:
             log.warning("an earlier run was killed; what it left was ended", names=left)
+        self._require_clock()
         self._socket = self._listen()
         credentials = self.folder.credentials(self.settings)
         self._running = Running(
@@ -74,6 +77,16 @@ class Supervisor:
         self._start_processes()
         await self._wait_until_ready()
         return credentials
+
+    def _require_clock(self) -> None:
+        """Raises CannotStart, ClockRefused."""
+        if self._test_clock and (self.settings.kafka or self.settings.postgres):
+            raise CannotStart(
+                "--test-clock runs on the bundled servers alone: it could bring forward what others wait for."
+            )
+        if self.settings.clock_offset and not self._test_clock:
+            raise CannotStart("KEYTRAIL_CLOCK_OFFSET takes `keytrail up --test-clock`.")
+        self.folder.require_clock(test=self._test_clock)
 
     def _listen(self) -> socket.socket:
         try:
@@ -157,6 +170,8 @@ class Supervisor:
         metrics.mkdir()
         self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
         common = self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        if self._test_clock:
+            common[TEST_CLOCK] = "1"
         descriptor = self._socket.fileno()
         for number in range(1, self.settings.writers + 1):
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})

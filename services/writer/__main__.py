@@ -7,41 +7,34 @@ import os
 import random
 import signal
 from contextlib import suppress
+from uuid import uuid4
 
 import structlog
 
-from domain.ports import LogRefused, Unavailable
+from domain.keys.limits import Limits
+from domain.ports import LogRefused
 from services.adapters import origin, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE, Pool
+from services.adapters.postgres import UNREACHABLE
 from services.bootstrap import open_pool, open_vault, prepare
+from services.clock import clock_of
 from services.logs import configure
 from services.settings import BadSetting, Settings, load
 from services.writer.deciding import Deciding
 from services.writer.election import Election
-from services.writer.leading import Leader, stop
+from services.writer.keeping import Keeping
+from services.writer.leading import First, Leader, stop
 
 log = structlog.get_logger("writer")
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-SWEEP_EVERY = 600.0
-
-
-async def _sweep(settings: Settings, pool: Pool, deciding: Deciding) -> None:
-    """Remove sealed material that no event refers to, for as long as this process leads."""
-    vault = open_vault(settings, pool)
-    while True:
-        with suppress(Unavailable):
-            removed = await vault.sweep(deciding.fold.world.materials)
-            if removed:
-                log.info("unreferenced material removed from the vault", count=removed)
-        await asyncio.sleep(SWEEP_EVERY)
 
 
 async def _lead(settings: Settings) -> None:
     member = os.environ.get("KEYTRAIL_WRITER_NAME", f"writer-{os.uname().nodename}-{os.getpid()}")
     names = topics.names(settings)
+    clock = clock_of(settings)
     pool = await open_pool(settings)
     await prepare(settings, pool)
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
@@ -52,20 +45,16 @@ async def _lead(settings: Settings) -> None:
     # Two that were elected in turn must not depose each other in step.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
     fold = await snapshots.restore(pool, events)
-    sweeping: set[asyncio.Task[None]] = set()
-
-    async def begin_sweeping(deciding: Deciding) -> None:
-        sweeping.add(asyncio.create_task(_sweep(settings, pool, deciding)))
-
+    limits = Limits(
+        settings.keys_per_account, settings.aliases_per_key, settings.grants_per_key, settings.on_demand_rotations
+    )
     leader = Leader(
         events,
         commands,
-        fold,
-        settings.region,
-        settings.account_id,
-        settings.root_access_key_id,
-        settings.org_id,
-        begin_sweeping,
+        Deciding(fold, uuid4().hex, settings.org_id, limits),
+        Keeping(open_vault(settings, pool)),
+        clock,
+        First(settings.region, settings.account_id, settings.root_access_key_id),
         lambda log_name: skips.permitted(pool, log_name),
         lambda log_name: origin.require(pool, log_name, names.events),
     )

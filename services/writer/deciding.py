@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
+from domain.access.caller import Caller
 from domain.access.context import Came, encryption_context, request_context
 from domain.decide import Outcome, decide, refused
 from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
 from domain.identities.accounts import CreateAccount
 from domain.identities.callers import caller_of, session_from
+from domain.keys.delete_key import DeleteKey
+from domain.keys.due import Deletion, Expiry, Work
+from domain.keys.import_material import ExpireMaterial
+from domain.keys.limits import Limits
+from domain.keys.rotate_key import RotateKey
 from domain.trail import codec
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
@@ -18,6 +25,8 @@ from services.adapters import cloudevents
 from services.operations.rows import Changing
 from services.operations.table import BY_NAME
 
+OURSELVES = "keytrail"
+"""The principal of what time brings."""
 MAX_COMMAND = 1_048_576
 """Four times what a request may have: escapes of JSON double some characters."""
 
@@ -31,17 +40,19 @@ class _Readable:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A record to append: its value and its Kafka headers."""
+    """A record to append: its value and its Kafka headers, and the event that it carries."""
 
     value: bytes
     headers: dict[str, str]
+    event: object | None = None
 
 
 class Deciding:
     """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
 
-    def __init__(self, fold: Fold, writer: str, org: str = "") -> None:
+    def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
         self.fold = fold
+        self.fold.world.limits = limits or Limits()
         self.writer = writer
         self._org = org
 
@@ -75,7 +86,7 @@ class Deciding:
         world.fold(position, record)
         kind = codec.event_document(event)["type"] if event is not None else "call.answered"
         identity = call.id if call is not None else record.previous or "first"
-        return Decided(value, cloudevents.headers(identity, world.log, kind, codec.rfc3339(record.at)))
+        return Decided(value, cloudevents.headers(identity, world.log, kind, codec.rfc3339(record.at)), event)
 
     def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
         """The record that answers the command at `offset`; None where the log has its answer already."""
@@ -96,8 +107,28 @@ class Deciding:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
             return self.record(now, offset + 1, call, decision, None, repeat)
-        outcome = self._decide(command, max(now, world.at))
+        world.deciding_at = now
+        outcome = self._decide(command, world.now)
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
+
+    def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> Decided:
+        """The record of what time brings to a key; a rotation takes new material."""
+        world = self.fold.world
+        world.deciding_at = now
+        operation, command = _when_due(work, material, fingerprint)
+        key = world.keys[work.key]
+        call = Call(
+            id=str(uuid4()),
+            access_key="",
+            principal=OURSELVES,
+            account=key.account,
+            source="",
+            agent=OURSELVES,
+            operation=operation,
+            parameters={"KeyId": key.arn},
+        )
+        outcome = decide(command, Caller("", OURSELVES, {}, OURSELVES), world)
+        return self.record(now, world.next_command, call, outcome.decision, outcome.event)
 
     def _decide(self, command: _Readable, at: int) -> Outcome:
         call, world = command.call, self.fold.world
@@ -112,6 +143,17 @@ class Deciding:
             return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
+
+
+def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]:
+    """(operation, command); the operations are named as CloudTrail names these events."""
+    match work:
+        case Deletion():
+            return "DeleteKey", DeleteKey(work.key)
+        case Expiry():
+            return "DeleteExpiredKeyMaterial", ExpireMaterial(work.key, work.material)
+        case _:
+            return "RotateKey", RotateKey(work.key, material, fingerprint)
 
 
 def _read(value: bytes) -> _Readable:

@@ -20,14 +20,17 @@ from uuid import uuid4
 import structlog
 
 from domain.identities.accounts import root_credential_events
+from domain.keys.due import Agenda, Rotation, Work, destroyed_by
 from domain.ports import OutOfRange, Reader, Unavailable
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse
-from domain.trail.events import CommandsSkipped, LogCreated, WriterStarted
+from domain.trail.events import ClockRead, CommandsSkipped, LogCreated, WriterStarted
 from domain.trail.reading import Fold
 from services.adapters.kafka import KafkaTopic
+from services.clock import Clock
 from services.metrics import TAKEOVERS
 from services.writer.deciding import Decided, Deciding
+from services.writer.keeping import Keeping
 
 log = structlog.get_logger("writer")
 
@@ -35,10 +38,11 @@ WINDOW = 512
 """How many records may be appended ahead of the last one read back."""
 READ_BACK_DEADLINE = 10.0
 BATCH = 500
-
-
-def now_micros() -> int:
-    return time.time_ns() // 1000
+LOOK_EVERY = 1.0
+MOST_SKEW = 60.0
+MEASURED_WITHIN = 30.0
+BROKERS_TIME = 1
+"""Kafka's timestamp type of a topic that says LogAppendTime."""
 
 
 def stop(reason: str) -> NoReturn:
@@ -49,8 +53,25 @@ def stop(reason: str) -> NoReturn:
 
 @dataclass(slots=True)
 class _Appended:
-    value: bytes
+    decided: Decided
     since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far the broker's clock and ours were apart, in seconds, and when that was (monotonic)."""
+
+    seconds: float
+    measured: float
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What a new log begins with: its region, its first account and that account's access key."""
+
+    region: str
+    account: str
+    access_key: str
 
 
 class Leader:
@@ -60,28 +81,28 @@ class Leader:
         self,
         events: KafkaTopic,
         commands: KafkaTopic,
-        fold: Fold,
-        region: str,
-        account: str,
-        access_key: str,
-        org: str,
-        on_lead: Callable[[Deciding], Awaitable[None]],
+        deciding: Deciding,
+        keeping: Keeping,
+        clock: Clock,
+        first: First,
         may_skip: Callable[[str], Awaitable[bool]],
         require_origin: Callable[[str], Awaitable[None]],
     ) -> None:
         self._events = events
         self._commands = commands
-        self._region = region
-        self._account = account
-        self._access_key = access_key
-        self._deciding = Deciding(fold, uuid4().hex, org)
+        self._deciding = deciding
+        self._keeping = keeping
+        self._clock = clock
+        self._first = first
         self._appended: deque[_Appended] = deque()
         self._room = asyncio.Semaphore(WINDOW)
-        self._on_lead = on_lead
+        self._turn = asyncio.Lock()
         self._may_skip = may_skip
         self._require_origin = require_origin
         self._sends: set[asyncio.Future[Any]] = set()
-        self._confirmed = fold.chain.head
+        self._confirmed = deciding.fold.chain.head
+        self._skew: Skew | None = None
+        self._agenda = Agenda(deciding.fold.world)
 
     async def lead(self) -> None:
         fold = self._deciding.fold
@@ -93,6 +114,7 @@ class Leader:
             await self._require_origin(world.log)
             await self._fence(reader)
             await self._require_origin(world.log)
+            self._agenda = Agenda(world)
             log.info(
                 "writer leads",
                 writer=self._deciding.writer,
@@ -100,21 +122,25 @@ class Leader:
                 next_command=world.next_command,
             )
             TAKEOVERS.inc()
-            await self._on_lead(self._deciding)
+            self._keeping.destroy(world.destroyed)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read_back(reader))
                 tasks.create_task(self._watch())
                 tasks.create_task(self._answer_commands())
+                tasks.create_task(self._fall_due())
+                tasks.create_task(self._keeping.destroying())
+                tasks.create_task(self._keeping.sweeping(world))
         finally:
             await reader.close()
 
     async def _fence(self, reader: Reader) -> None:
         """Name the log where it is new, announce this writer, see to the first account; all read back as valid."""
         world = self._deciding.fold.world
-        first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._region)]
+        first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
         start = WriterStarted(self._deciding.writer, world.next_command)
-        for event in [*first, start, *root_credential_events(world, self._account, self._access_key)]:
-            await self._append(self._deciding.record(now_micros(), world.next_command, None, None, event))
+        credentials = root_credential_events(world, self._first.account, self._first.access_key)
+        for event in [*first, start, *credentials]:
+            await self._append_own(event)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_BACK_DEADLINE):
                 while self._appended:
@@ -123,9 +149,15 @@ class Leader:
                 return
         stop("the writer's start was not read back in time")
 
+    async def _append_own(self, event: object) -> None:
+        """A record of what this writer does itself."""
+        world = self._deciding.fold.world
+        await self._append(self._deciding.record(self._clock.now(), world.next_command, None, None, event))
+
     async def _append(self, decided: Decided) -> None:
+        """In the order in which records were decided: who decides holds `_turn` until this returns."""
         await self._room.acquire()
-        self._appended.append(_Appended(decided.value, time.monotonic()))
+        self._appended.append(_Appended(decided, time.monotonic()))
         try:
             future = await self._events.send(decided.value, decided.headers)
         except Exception as fault:  # noqa: BLE001  # any failure of a send means: what is on the log is not known
@@ -135,15 +167,21 @@ class Leader:
 
     def _sent(self, future: asyncio.Future[Any]) -> None:
         self._sends.discard(future)
-        if not future.cancelled() and future.exception() is not None:
+        if future.cancelled():
+            return
+        if future.exception() is not None:
             stop(f"a record could not be appended: {future.exception()!r}")
+        told = future.result()
+        if told.timestamp_type == BROKERS_TIME:
+            self._skew = Skew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
 
     def _confirm(self, offset: int, value: bytes) -> None:
         """What was read back has to be the next of what was appended."""
-        if self._appended and value == self._appended[0].value:
-            self._appended.popleft()
+        if self._appended and value == self._appended[0].decided.value:
+            appended = self._appended.popleft()
             self._room.release()
             self._confirmed = digest(value)
+            self._keeping.destroy(destroyed_by(appended.decided.event))
             return
         document = parse(value) or {"previous": None}
         if document["previous"] == self._confirmed:
@@ -183,7 +221,8 @@ class Leader:
             await asyncio.sleep(1)
         skipped = CommandsSkipped(world.next_command, start)
         log.warning("commands skipped", from_command=skipped.from_command, to_command=skipped.to_command)
-        await self._append(self._deciding.record(now_micros(), start, None, None, skipped))
+        async with self._turn:
+            await self._append(self._deciding.record(self._clock.now(), start, None, None, skipped))
 
     async def _answer_commands(self) -> None:
         world = self._deciding.fold.world
@@ -192,13 +231,60 @@ class Leader:
         try:
             while True:
                 for stored in await reader.read(BATCH):
-                    decided = self._deciding.answer(stored.offset, stored.value, now_micros())
-                    if decided is not None:
-                        await self._append(decided)
+                    async with self._turn:
+                        decided = self._deciding.answer(stored.offset, stored.value, self._clock.now())
+                        if decided is not None:
+                            await self._append(decided)
+                            self._note(decided.event)
         except (OutOfRange, Unavailable) as fault:
             stop(f"the commands cannot be read: {fault}")
         finally:
             await reader.close()
+
+    # -- what time brings -----------------------------------------------------------------------------------------
+
+    def _note(self, event: object | None) -> None:
+        key = getattr(event, "key", None)
+        if key is not None:
+            self._agenda.note(key)
+
+    async def _fall_due(self) -> None:
+        """Deletions, expiries and rotations, each within a second of its time."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                while (work := self._agenda.due(self._clock.now())) is not None:
+                    await self._bring(work)
+            except Unavailable as fault:
+                log.warning("what is due waits", reason=str(fault))
+
+    async def _bring(self, work: Work) -> None:
+        """Raises Unavailable: not now."""
+        material, fingerprint = "", ""
+        if isinstance(work, Rotation):
+            new = await self._keeping.new_material(work.key)
+            material, fingerprint = new.id, new.fingerprint
+        else:
+            await self._require_clocks_agree()
+        async with self._turn:
+            if self._agenda.due(self._clock.now()) == work:  # nobody changed it while this waited
+                decided = self._deciding.fall_due(work, material, fingerprint, self._clock.now())
+                await self._append(decided)
+                self._note(decided.event)
+
+    async def _require_clocks_agree(self) -> None:
+        """What is destroyed too early never comes back: two clocks have to say that it is time. Raises Unavailable."""
+        if self._skew is None or time.monotonic() - self._skew.measured > MEASURED_WITHIN:
+            async with self._turn:
+                await self._append_own(ClockRead(self._deciding.writer))
+            await asyncio.wait(set(self._sends), timeout=READ_BACK_DEADLINE)
+        if self._skew is None:
+            raise Unavailable("the broker does not tell its time: see message.timestamp.type of the events topic")
+        if self._skew.seconds > MOST_SKEW:
+            raise Unavailable(
+                f"the broker's clock and this machine's are {self._skew.seconds:.0f} s apart: nothing is destroyed until "
+                f"they agree within {MOST_SKEW:.0f} s"
+            )
 
 
 async def _catch_up(reader: Reader, fold: Fold, end: int) -> None:

@@ -64,7 +64,7 @@ def test_a_master_key_is_made_once_with_mode_0600_and_never_printed(tmp_path: Pa
     master_key.make(path)
     assert path.read_bytes() == first
     assert path.stat().st_mode & 0o777 == 0o600
-    assert first.strip().decode() not in repr(master_key.load(path))
+    assert first.strip().decode() not in repr(FileMasterKey(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUFB\n"])
@@ -73,7 +73,7 @@ def test_a_master_key_file_that_is_none_is_refused(tmp_path: Path, content: byte
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(MasterKeyRefused):
-        master_key.load(path)
+        FileMasterKey(path)
 
 
 def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
@@ -81,11 +81,12 @@ def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     master_key.make(path)
     path.chmod(0o644)
     with pytest.raises(MasterKeyRefused, match="chmod 600"):
-        master_key.load(path)
+        FileMasterKey(path)
 
 
-async def test_another_master_key_is_refused(installation: Installation) -> None:
+async def test_another_master_key_is_refused(installation: Installation, tmp_path: Path) -> None:
     pool = await connect(installation.settings)
+    master_key.make(tmp_path / "other.key")
     with pytest.raises(MasterKeyRefused, match="not the key that sealed it"):
-        await Vault(pool, FileMasterKey(os.urandom(32))).prepare()
+        await Vault(pool, FileMasterKey(tmp_path / "other.key")).prepare()
     await pool.close()

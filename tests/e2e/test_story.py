@@ -66,7 +66,7 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
     history = eventually(lambda: _all_of(installation.answers("history", key), 7))
     told = [(item["operation"], item["effect"], item["event_type"]) for item in history]
     assert told == [
-        ("CreateKey", "allowed", "key.created.v2"),
+        ("CreateKey", "allowed", "key.created.v3"),
         ("CreateAlias", "allowed", "alias.created.v1"),
         ("PutKeyPolicy", "allowed", "key.policy-replaced.v2"),
         ("PutKeyPolicy", "allowed", "key.policy-replaced.v2"),

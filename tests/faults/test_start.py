@@ -56,7 +56,7 @@ async def test_topics_that_could_lose_records_are_refused_with_the_command_that_
 def test_a_replicated_cluster_with_one_insync_replica_is_refused() -> None:
     """The rule itself: the bundled broker has no replicas to try it on."""
     settings = load({}, kafka="broker:9092")
-    configs = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "1", "unclean.leader.election.enable": "false"}  # fmt: skip
+    configs = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "min.insync.replicas": "1", "unclean.leader.election.enable": "false", "message.timestamp.type": "LogAppendTime"}  # fmt: skip
     named = topics.names(settings)
     topics.require(settings, named.events, configs, 1, named)
     with pytest.raises(LogRefused, match=r"min\.insync\.replicas=2"):

