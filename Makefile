@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 
-.PHONY: run test check soak bench lock docs clean
+.PHONY: run test check soak bench conformance-moto lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -20,6 +20,11 @@ BIN := .venv/bin
 
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+.venv-moto/.ready: $(UV) requirements/moto.txt
+	test -x .venv-moto/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv-moto
+	$(UV) pip install --quiet --python .venv-moto/bin/python --require-hashes -r requirements/moto.txt
 	touch $@
 
 run: .venv/.run
@@ -40,13 +45,17 @@ soak: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python -m bench
 
+conformance-moto: .venv/.dev .venv-moto/.ready
+	$(BIN)/python -m conformance.moto
+
 docs: .venv/.dev
 	$(BIN)/python docs/generate.py
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/run.in -o requirements/run.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/moto.in -o requirements/moto.txt
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-moto .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 PARTITION = "aws"
 ACCOUNT_ID = re.compile(r"\d{12}")
+KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)

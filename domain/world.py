@@ -14,7 +14,7 @@ from functools import singledispatchmethod
 
 from domain.access.question import Resource
 from domain.aliases.alias import RESERVED, Alias
-from domain.arn import ACCOUNT_ID, alias_arn, key_arn, parse_arn
+from domain.arn import ACCOUNT_ID, KEY_ID, alias_arn, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
@@ -100,7 +100,7 @@ class World:
             return self._key_by_arn(reference, aliases)
         if reference.startswith("alias/"):
             if not aliases:
-                raise KeyNotFound(f"Invalid keyId '{reference}'")
+                raise KeyNotFound(f"Invalid keyId {reference}")
             return self._key_by_alias(account, reference)
         return self._key_by_id(account, reference)
 
@@ -121,6 +121,8 @@ class World:
 
     def _key_by_id(self, account: str, key_id: str) -> Key:
         key = self.keys.get(key_id)
+        if key is None and not KEY_ID.fullmatch(key_id):
+            raise KeyNotFound(f"Invalid keyId {key_id}")
         if key is None or key.account != account:
             raise KeyNotFound(f"Key '{key_arn(self.region, account, key_id)}' does not exist")
         return key

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from domain.errors import InvalidAliasName, InvalidRequest
 
 PREFIX = "alias/"
 RESERVED = "alias/aws/"
+_CHARACTERS = re.compile(r"[A-Za-z0-9/_-]+")
+"""The service model allows a colon, the documentation of AliasName does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +35,7 @@ def require_name(name: str) -> None:
     """Raise where a customer may not make this alias (API reference, CreateAlias, AliasName)."""
     if name == PREFIX:
         raise InvalidRequest("Alias must not be empty")
+    if not _CHARACTERS.fullmatch(name):
+        raise InvalidRequest(f"{name} contains invalid characters for an alias")
     if name.startswith(RESERVED):
         raise InvalidAliasName("Alias names that begin with alias/aws/ are reserved for keys managed by a service.")

@@ -99,8 +99,13 @@ def _secrets(shape: Shape | None) -> frozenset[str]:
     )
 
 
+HIDDEN = object()
+"""Stands for a value that may be secret, or is a blob: AWS's sentence leaves it out."""
+
+
 def _fault(value: Any, path: str, must: str) -> str:
-    return f"Value '{value}' at '{path}' failed to satisfy constraint: Member must {must}"
+    shown = "" if value is HIDDEN else f" '{value}'"
+    return f"Value{shown} at '{path}' failed to satisfy constraint: Member must {must}"
 
 
 def _compile(shape: Shape, operation: str, member: str) -> Checked:
@@ -185,7 +190,7 @@ def _string(shape: Shape) -> Checked:
                 value.encode()
             except UnicodeEncodeError:
                 raise WrongType("A string holds half of a surrogate pair") from None
-        shown = "***" if hide else value
+        shown = HIDDEN if hide else value
         if enum and value not in enum:
             faults.append(_fault(shown, path, f"satisfy enum value set: {shown_enum}"))
             return value
@@ -207,7 +212,7 @@ def _blob(shape: Shape) -> Checked:
             decoded = b64decode(value, validate=True)
         except (Base64Error, ValueError):
             raise WrongType("A blob is not valid base64") from None
-        length(len(decoded), "java.nio.HeapByteBuffer", path, faults)
+        length(len(decoded), HIDDEN, path, faults)
         return decoded
 
     return check
