@@ -18,7 +18,16 @@ from domain.errors import Refusal
 from domain.grants import commands as grants
 from domain.identities import accounts, attached, managed, people, roles
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
-from domain.keys import change_key, create_key, delete_key, import_material, put_key_policy, rotate_key, tag_key
+from domain.keys import (
+    change_key,
+    create_key,
+    delete_key,
+    import_material,
+    put_key_policy,
+    rotate_key,
+    service_key,
+    tag_key,
+)
 from domain.trail.events import AccountCreated
 from domain.trail.identity_events import GroupCreated, ManagedPolicyCreated, RoleCreated, UserCreated
 from domain.trail.record import ALLOWED, REFUSED, Decision
@@ -29,6 +38,7 @@ Decide = Callable[[Any, Caller, World], object]
 
 COMMANDS: dict[type, tuple[Asks, Decide]] = {
     create_key.CreateKey: (create_key.asks, create_key.decide),
+    service_key.CreateServiceKey: (service_key.asks, service_key.decide),
     put_key_policy.PutKeyPolicy: (put_key_policy.asks, put_key_policy.decide),
     change_key.EnableKey: (change_key.asks_to_enable, change_key.enable),
     change_key.DisableKey: (change_key.asks_to_disable, change_key.disable),

@@ -133,6 +133,10 @@ class World:
             raise AliasNotFound(f"Alias {alias_arn(self.region, account, name)} is not found.")
         return self.keys[alias.key]
 
+    def is_service(self, account: str) -> bool:
+        """Whether the account is a service's own."""
+        return any(each.account == account for each in self.services.values())
+
     def once(self, reference: str, account: str) -> tuple[str, str]:
         """(id, account) of a key that is there, or was: for questions about what happened. Raises as `key` does."""
         try:
@@ -246,6 +250,11 @@ class World:
         self.directory.changes += 1
         self.services = {key: each for key, each in self.services.items() if each.name != event.service}
         self.services[event.access_key] = Service(event.service, event.account, event.alias)
+
+    @apply.register
+    def _(self, event: events.ServiceRemoved) -> None:
+        self.directory.changes += 1
+        self.services = {key: each for key, each in self.services.items() if each.name != event.service}
 
     @apply.register
     def _(self, event: events.AccountCreated) -> None:

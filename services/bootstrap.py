@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from services.adapters import master_key, snapshots, topics
+from services.adapters import master_key, services_file, snapshots, topics
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.tokens import Tokens
@@ -68,4 +68,6 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
             "processes that are started one by one are given them."
         )
     await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
+    for each in services_file.load(settings):
+        await vault.put_secret(each.registered.access_key, each.secret)
     return partitions

@@ -43,6 +43,7 @@ class Settings:
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
     region: str = _setting("the region in ARNs and signatures", "us-east-1")
     account_id: str = _setting("the first account, which hosts others", "111122223333")
+    services_file: str = _setting("TOML file (mode 0600) of the service principals that may call; unset: none", "")
     org_id: str = _setting("aws:PrincipalOrgID of every hosted principal; unset: absent", "")
     root_access_key_id: str = _setting("its root's access key; unset: made at the first start", "")
     root_secret_access_key: str = _setting("the secret of that key", "", secret=True)

@@ -47,9 +47,9 @@ def _table(text: str) -> dict[str, ConditionKey]:
 
 # A name that ends with + has many values.
 CONDITION_KEYS = _table("""
-    aws:CalledVia+                              | never      | no service calls for a caller
-    aws:CalledViaFirst                          | never      | see aws:CalledVia
-    aws:CalledViaLast                           | never      | see aws:CalledVia
+    aws:CalledVia+                              | call       | the service that calls for the caller
+    aws:CalledViaFirst                          | call       | see aws:CalledVia
+    aws:CalledViaLast                           | call       | see aws:CalledVia
     aws:CurrentTime                             | call       | when the call is decided
     aws:EpochTime                               | call       | the same in seconds
     aws:FederatedProvider                       | never      | no web identity is federated
@@ -60,7 +60,7 @@ CONDITION_KEYS = _table("""
     aws:PrincipalIsAWSService                   | caller     | false but for service principals
     aws:PrincipalOrgID                          | setting    | KEYTRAIL_ORG_ID; absent where it is not set
     aws:PrincipalOrgPaths+                      | never      | there are no organizational units
-    aws:PrincipalServiceName                    | never      | no service calls
+    aws:PrincipalServiceName                    | caller     | the name of a service that calls for itself
     aws:PrincipalServiceNamesList+              | never      | a service principal has one name here
     aws:PrincipalTag/*                          | caller     | the user's or role's tags, with the session's over them
     aws:PrincipalType                           | caller     | Account, User or AssumedRole
@@ -72,8 +72,8 @@ CONDITION_KEYS = _table("""
     aws:ResourceOrgPaths+                       | never      | there are no organizational units
     aws:ResourceTag/*                           | resource   | its tags
     aws:SecureTransport                         | call       | whether it came by TLS
-    aws:SourceAccount                           | never      | no service calls for a resource
-    aws:SourceArn                               | never      | no service calls for a resource
+    aws:SourceAccount                           | call       | as the service says that signed it
+    aws:SourceArn                               | call       | as the service says that signed it
     aws:SourceIdentity                          | session    | as AssumeRole was given it
     aws:SourceIp                                | call       | the connection's other end
     aws:SourceVpc                               | never      | there are no VPCs
@@ -83,7 +83,7 @@ CONDITION_KEYS = _table("""
     aws:UserAgent                               | call       | the header
     aws:userid                                  | caller     | the unique id; role-id:session-name for a role's session
     aws:username                                | caller     | the user's name; absent for roles and roots
-    aws:ViaAWSService                           | caller     | false: callers call themselves
+    aws:ViaAWSService                           | call       | whether a service calls for the caller
     aws:VpcSourceIp                             | never      | there are no VPC endpoints
     iam:PassedToService                         | never      | no role is passed to a service
     iam:PermissionsBoundary                     | parameters | the boundary that the request sets, or that the identity has
@@ -100,7 +100,7 @@ CONDITION_KEYS = _table("""
     kms:ExpirationModel                         | parameters | ImportKeyMaterial
     kms:GrantConstraintSourceArn                | parameters | CreateGrant
     kms:GrantConstraintType                     | parameters | CreateGrant: the encryption-context constraint's name
-    kms:GrantIsForAWSResource                   | parameters | false: no service calls for a resource
+    kms:GrantIsForAWSResource                   | call       | whether a service calls for the caller
     kms:GrantOperations+                        | parameters | CreateGrant
     kms:GranteePrincipal                        | parameters | CreateGrant
     kms:GranteeServicePrincipal                 | parameters | CreateGrant
@@ -125,7 +125,7 @@ CONDITION_KEYS = _table("""
     kms:SigningAlgorithm                        | parameters | Sign, Verify
     kms:TrailingDaysWithoutKeyUsage             | never      | a key's last use is not known when a call is decided
     kms:ValidTo                                 | parameters | ImportKeyMaterial
-    kms:ViaService                              | never      | no service calls for a caller
+    kms:ViaService                              | call       | NAME.REGION.amazonaws.com of the service that calls for the caller
     kms:WrappingAlgorithm                       | parameters | GetParametersForImport
     kms:WrappingKeySpec                         | parameters | GetParametersForImport
     sts:ExternalId                              | parameters | AssumeRole

@@ -18,9 +18,22 @@ Parameters = Mapping[str, Any]
 Values = dict[str, tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Via:
+    """The service whose credential signed a call, and what it says of it: for which principal (an ARN) it calls, "" for
+    itself, and for which resource and account."""
+
+    service: str
+    alias: str
+    behalf: str = ""
+    source_arn: str = ""
+    source_account: str = ""
+
+
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Came:
-    """How a call came: `at` is microseconds since the epoch, `org` the installation's organization, "" for none."""
+    """How a call came: `at` is microseconds since the epoch, `org` the installation's organization, "" for none, `via`
+    the service that signed it, None where no service did."""
 
     source: str
     agent: str
@@ -28,6 +41,7 @@ class Came:
     at: int
     region: str
     org: str = ""
+    via: Via | None = None
 
 
 def request_context(came: Came, operation: str, parameters: Parameters) -> Values:
@@ -49,6 +63,8 @@ def request_context(came: Came, operation: str, parameters: Parameters) -> Value
         values = read(parameters)
         if values:
             context[key] = values
+    if came.via is not None:
+        _add_via(context, came.via, came.region)
     context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
     if context_of is not None:
         _add_pairs(context, context_of(parameters))
@@ -57,6 +73,20 @@ def request_context(came: Came, operation: str, parameters: Parameters) -> Value
     elif "TagKeys" in parameters:
         context["aws:tagkeys"] = tuple(parameters["TagKeys"])
     return context
+
+
+def _add_via(context: Values, via: Via, region: str) -> None:
+    """Source: developer guide, conditions-kms (kms:ViaService); IAM user guide, condition-keys of services' calls."""
+    if via.behalf:
+        context["aws:viaawsservice"] = ("true",)
+        context["kms:viaservice"] = (f"{via.alias}.{region}.amazonaws.com",)
+        context["aws:calledvia"] = context["aws:calledviafirst"] = context["aws:calledvialast"] = (via.service,)
+        if "kms:grantisforawsresource" in context:
+            context["kms:grantisforawsresource"] = ("true",)
+    if via.source_arn:
+        context["aws:sourcearn"] = (via.source_arn,)
+    if via.source_account:
+        context["aws:sourceaccount"] = (via.source_account,)
 
 
 @lru_cache(maxsize=16)  # thousands of calls fall into one second

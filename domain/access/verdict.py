@@ -27,6 +27,8 @@ RETIRING = "retiring-principal"
 """RetireGrant by the principal that the grant names for it, or by its grantee where it may retire."""
 DUE = "due"
 """Nobody asked: what a principal set in motion earlier has fallen due."""
+ITS_OWN = "service-managed"
+"""A service makes the key that it manages for an account."""
 OTHER_ACCOUNT = "not-across-accounts"
 """The operation cannot be called on a resource of another account (policy rule 27)."""
 
@@ -41,6 +43,7 @@ RULE_KINDS: dict[str, str] = {
     NO_PERMISSION_NEEDED: "no-permission-needed",
     RETIRING: "grant",
     DUE: "due",
+    ITS_OWN: "service-managed",
 }
 
 _IMPLICIT = {

@@ -5,6 +5,7 @@ There is no page of AWS for this: hosting accounts is Keytrail's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.access.caller import Caller
@@ -14,7 +15,13 @@ from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import AlreadyExists, InvalidRequest
 from domain.identities.account import ACTIVE
-from domain.trail.events import AccessKeyCreated, AccessKeyDisabled, AccountCreated
+from domain.trail.events import (
+    AccessKeyCreated,
+    AccessKeyDisabled,
+    AccountCreated,
+    ServiceRegistered,
+    ServiceRemoved,
+)
 from domain.world import World
 
 
@@ -50,3 +57,14 @@ def root_credential_events(world: World, account: str, access_key: str) -> list[
     if known.access_keys.get(access_key) != ACTIVE:
         events.append(AccessKeyCreated(account, access_key))
     return events + [AccessKeyDisabled(account, key) for key in stale]
+
+
+def service_events(world: World, wanted: Sequence[ServiceRegistered]) -> list[object]:
+    """What makes these the service principals of the installation: the settings say which they are."""
+    known = {
+        each.name: ServiceRegistered(each.name, each.account, access_key, each.alias)
+        for access_key, each in world.services.items()
+    }
+    names = {each.service for each in wanted}
+    gone: list[object] = [ServiceRemoved(name) for name in known if name not in names]
+    return gone + [each for each in wanted if known.get(each.service) != each]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.access.caller import Caller, root_of
+from domain.access.context import Via
 from domain.arn import parse_arn, root_arn, session_arn
 from domain.errors import CredentialDisabled, CredentialExpired, NoSuchEntity
 from domain.identities.account import ACTIVE
@@ -68,8 +69,10 @@ def session_from(document: Mapping[str, Any]) -> Session:
     )
 
 
-def caller_of(world: World, access_key: str, session: Session | None, now: int) -> Caller:
+def caller_of(world: World, access_key: str, session: Session | None, now: int, via: Via | None = None) -> Caller:
     """Raises CredentialDisabled (an inactive or deleted key, a deleted identity), CredentialExpired."""
+    if via is not None:
+        return _through(world, access_key, via)
     if session is None:
         return _long_term(world, access_key)
     if now >= session.expires:
@@ -88,7 +91,8 @@ def caller_of(world: World, access_key: str, session: Session | None, now: int) 
 def is_known(world: World, access_key: str) -> bool:
     """Whether it is, or ever was, an access key of a root or a user."""
     directory = world.directory
-    return access_key in world.access_keys or access_key in directory.users_of or access_key in directory.former
+    users = access_key in directory.users_of or access_key in directory.former
+    return users or access_key in world.access_keys or access_key in world.services
 
 
 def known_as(world: World, access_key: str, session: Session | None) -> tuple[str, str]:
@@ -98,11 +102,49 @@ def known_as(world: World, access_key: str, session: Session | None) -> tuple[st
     if access_key in world.access_keys:
         account = world.access_keys[access_key]
         return account, root_arn(account)
+    if access_key in world.services:
+        service = world.services[access_key]
+        return service.account, service.name
     user = world.directory.users_of.get(access_key)
     if user is None:
         return world.directory.former[access_key]
     identity = world.directory.identities[user]
     return identity.account, identity.arn
+
+
+def via_of(world: World, access_key: str, behalf: str, source_arn: str, source_account: str) -> Via | None:
+    """What a call by this access key says of itself; None where it is no service's."""
+    service = world.services.get(access_key)
+    if service is None:
+        return None
+    return Via(service.name, service.alias, behalf, source_arn, source_account)
+
+
+def _through(world: World, access_key: str, via: Via) -> Caller:
+    """The service itself, or whom it calls for: it is trusted to say that (the settings made it a service)."""
+    service = world.services.get(access_key)
+    if service is None or service.name != via.service:
+        raise CredentialDisabled(INVALID_TOKEN)
+    if via.behalf:
+        try:
+            return caller_for(world, via.behalf)
+        except NoSuchEntity:
+            raise CredentialDisabled(f"{service.name} calls for {via.behalf}, who is not here.") from None
+    context = {
+        "aws:principalisawsservice": ("true",),
+        "aws:principalservicename": (service.name,),
+        "aws:viaawsservice": ("false",),
+    }
+    root = root_arn(service.account)
+    return Caller(
+        account=service.account,
+        principal=service.name,
+        # In its own account it is what a root is elsewhere: nobody else is there.
+        names={f"Service:{service.name}": compiled.DIRECT, root: compiled.DIRECT},
+        unique=service.name,
+        needs_policies=False,
+        context=context,
+    )
 
 
 def _long_term(world: World, access_key: str) -> Caller:

@@ -52,7 +52,7 @@ STATEMENT_ELEMENTS = frozenset(
 )
 PRINCIPAL_TYPES = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 ANYONE = "*"
-_SERVICE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|\*")
+SERVICE_NAME = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|\*")
 UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
 _ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
 _IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user)/[^*?]+")
@@ -248,7 +248,7 @@ def _principals(value: Any, path: str) -> Principals | None:
         for name in _strings(value, kind, path) or ():
             if kind == "AWS":
                 names.add(_aws_principal(name, f"{path}.AWS"))
-            elif kind == "Service" and not _SERVICE.fullmatch(name):
+            elif kind == "Service" and not SERVICE_NAME.fullmatch(name):
                 raise invalid_principals(f"{path}.Service")
             else:
                 names.add(f"{kind}:{name}")

@@ -28,6 +28,7 @@ _ROWS = (
     EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"),
     EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's"),
     EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered"),
+    EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed"),
     EventType("account.created", 1, events.AccountCreated, "account {account} created"),
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created"),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled"),

@@ -52,6 +52,13 @@ class ServiceRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceRemoved:
+    """The settings name the service no more: its calls are refused. The keys that it manages stay."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountCreated:
     """An account is hosted here from now on; `access_key` is its root's first."""
 

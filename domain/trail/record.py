@@ -20,7 +20,8 @@ class Call:
 
     `invocation` identifies a client's retries of one call: access key, `amz-sdk-invocation-id` and body hash.
     `session` is the temporary credentials' own part (its policy and tags included), None for an access key of one's
-    own; `secure`: it came by TLS.
+    own; `secure`: it came by TLS. `via` is there where a service's credential signed it: its `service` and `alias`, for
+    whom (`behalf`), and `source_arn` and `source_account` as it said.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Call:
     invocation: str = ""
     session: Document | None = None
     secure: bool = False
+    via: Document | None = None
 
     def document(self) -> dict[str, JSON]:
         """What is not there is left out, so that records of before read and write the same."""
@@ -52,6 +54,8 @@ class Call:
             result["session"] = self.session
         if self.secure:
             result["secure"] = True
+        if self.via is not None:
+            result["via"] = self.via
         return result
 
 

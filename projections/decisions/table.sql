@@ -27,6 +27,8 @@ CREATE TABLE decisions (
     message text,
     source text NOT NULL,
     agent text NOT NULL,
+    -- the service whose credential signed it, for itself or for the principal
+    via text,
     encryption_context jsonb,
     event_type text,
     summary text NOT NULL,

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain.access.caller import Caller
+from domain.access.context import Via
 from domain.errors import CredentialDisabled, CredentialExpired
-from domain.identities.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from
+from domain.identities.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from, via_of
 from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.api import sigv4
@@ -20,6 +21,8 @@ from services.api.present import Present
 from services.clock import Clock
 
 HELD = 10_000
+BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
+"""What a service says of its call; of anyone else these headers mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
 
 
@@ -35,6 +38,8 @@ class Authenticated:
     document: dict[str, object] | None
     """The session as a record holds it."""
     caller: Caller | None
+    via: Via | None = None
+    """The service that signed, for itself or for whom `principal` names."""
     refusal: CredentialDisabled | CredentialExpired | None = None
 
 
@@ -69,6 +74,8 @@ class Authenticator:
         stamp = sigv4.require_time(given, headers, datetime.now(UTC))
         credential = await self._credential(given.access_key, headers.get(TOKEN_HEADER))
         sigv4.require_signature(request, given, headers, stamp, credential.secret)
+        if given.access_key in self._present.world.services:
+            return await self._through(credential, headers, given.service)
         return await self._who(credential)
 
     async def _credential(self, access_key: str, token: str | None) -> _Credential:
@@ -97,6 +104,23 @@ class Authenticator:
         if document is None:
             raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
         return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
+
+    async def _through(self, credential: _Credential, headers: dict[str, str], api: str) -> Authenticated:
+        """A service's call, for itself or for another: who that is has to be looked up each time."""
+        said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
+        via = via_of(self._present.world, credential.access_key, *said)
+        if api != "kms":
+            return self._refused(credential, CredentialDisabled("A service principal calls KMS alone."))
+        try:
+            caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+        except CredentialDisabled:
+            # Whom it calls for may have been made through another worker a millisecond ago.
+            await self._present.barrier()
+            try:
+                caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+            except CredentialDisabled as fault:
+                return self._refused(credential, fault)
+        return Authenticated(caller.account, caller.principal, credential.access_key, None, None, caller, via)
 
     async def _who(self, credential: _Credential) -> Authenticated:
         now, session = self._clock.now(), credential.session
@@ -130,4 +154,4 @@ class Authenticator:
         session = credential.session
         account, principal = known_as(self._present.world, credential.access_key, session)
         document = None if session is None else session.document()
-        return Authenticated(account, principal, credential.access_key, session, document, None, fault)
+        return Authenticated(account, principal, credential.access_key, session, document, None, None, fault)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -19,9 +20,13 @@ from domain.access.caller import Caller
 from domain.access.context import Came, encryption_context, request_context
 from domain.access.evaluate import may
 from domain.access.verdict import AUTHENTICATION, OTHER_ACCOUNT, Verdict, refusal_of
+from domain.arn import alias_arn
+from domain.crypto.specs import SYMMETRIC_DEFAULT
 from domain.decide import allowed, refused
 from domain.errors import (
     AccessRefused,
+    AliasNotFound,
+    AlreadyExists,
     CredentialDisabled,
     CredentialExpired,
     DryRunSucceeded,
@@ -30,7 +35,9 @@ from domain.errors import (
     UnsupportedOperation,
     refusal,
 )
+from domain.identities.account import Service
 from domain.identities.identity import PREFIXES, ROLE
+from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
 from domain.ports import Topic, Unavailable
 from domain.trail.codec import rfc3339
@@ -45,6 +52,7 @@ from services.api.making import Making
 from services.api.present import NotFresh, Present
 from services.clock import Clock
 from services.metrics import NOT_ANSWERED
+from services.operations.keys import SERVICE_KEY
 from services.operations.rows import Answer, Changed, Changing, Issuing, Materials, Reading, Request, Row, Using
 from services.operations.table import SERVICES
 from services.settings import Settings
@@ -87,6 +95,7 @@ def _call(incoming: Incoming, parameters: dict[str, Any]) -> Call:
         invocation=_invocation(incoming),
         session=who.document,
         secure=incoming.secure,
+        via=None if who.via is None else asdict(who.via),
     )
 
 
@@ -95,7 +104,7 @@ def _invocation(incoming: Incoming) -> str:
     if not incoming.invocation:
         return ""
     digest = sha256(incoming.body)
-    for part in (incoming.who.access_key, incoming.operation, incoming.invocation):
+    for part in (incoming.who.access_key, incoming.who.principal, incoming.operation, incoming.invocation):
         digest.update(b"\0" + part.encode())
     return digest.hexdigest()
 
@@ -181,7 +190,7 @@ class Calls:
         who, operation = incoming.who, incoming.operation
         assert who.caller is not None, "a refused credential was refused before"
         region, org = self._present.world.region, self._settings.org_id
-        came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org)
+        came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
         context = request_context(came, operation, parameters)
         caller = who.caller.asking(context, encryption_context(operation, parameters))
         return Request(operation, parameters, caller, incoming.at, who.session)
@@ -213,6 +222,8 @@ class Calls:
             except Refusal as first:
                 if isinstance(first, DryRunSucceeded):
                     raise
+                if isinstance(first, AliasNotFound):
+                    await self._see_to_service_key(call, request)
                 # A refusal is given only on a present fetched after the call arrived.
                 await self._present.barrier()
                 verdicts.clear()
@@ -230,6 +241,36 @@ class Calls:
         done = allowed(request.caller, verdicts, materials=request.used)
         await self._record(call, done, seen, request.at)
         return answer
+
+    async def _see_to_service_key(self, call: Call, request: Request) -> None:
+        """Have the key made that a service manages for an account, where this call is the first to need it.
+
+        Raises Unavailable, WireError.
+        """
+        via = call.via
+        if via is None or not via["behalf"]:
+            return
+        name = alias_for(Service(via["service"], "", via["alias"]))
+        if request.get("KeyId") not in (name, alias_arn(self._present.world.region, call.account, name)):
+            return
+        service = self._present.world.services[call.access_key]
+        own = {**via, "behalf": "", "source_arn": "", "source_account": ""}
+        parameters = {"AccountId": call.account}
+        making = replace(
+            call,
+            id=str(uuid4()),
+            principal=service.name,
+            account=service.account,
+            operation=SERVICE_KEY,
+            parameters=parameters,
+            invocation="",
+            via=own,
+        )
+        try:
+            await self.command(making, dict(await self._making.material(SYMMETRIC_DEFAULT)))
+        except errors.WireError as fault:
+            if fault.kind != AlreadyExists.kind:  # another call was first
+                raise
 
     async def _attempt(self, row: Using | Reading | Issuing, request: Request, verdicts: list[Verdict]) -> Answer:
         """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""

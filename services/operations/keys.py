@@ -27,6 +27,9 @@ from domain.trail.codec import micros
 from domain.world import World
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
 
+SERVICE_KEY = "CreateServiceKey"
+"""A command that no API has: a service needs the key that it manages for an account, and there is none yet."""
+
 
 def requested_spec(parameters: Parameters) -> str:
     if "KeySpec" in parameters and "CustomerMasterKeySpec" in parameters:
@@ -66,10 +69,10 @@ def create_key(parameters: Parameters, made: Made) -> CreateKey:
 
 
 def key_created(changed: Changed) -> Answer:
-    return {"KeyMetadata": metadata(keys.created(changed.event, changed.world.region, changed.at))}
+    return {"KeyMetadata": metadata(keys.created(changed.event, changed.world.region, changed.at), changed.world)}
 
 
-def metadata(key: Key) -> Answer:
+def metadata(key: Key, world: World) -> Answer:
     """KeyMetadata as the API reference lists it; members that do not apply are left out."""
     result: Answer = {
         "AWSAccountId": key.account,
@@ -81,7 +84,7 @@ def metadata(key: Key) -> Answer:
         "KeyUsage": key.usage,
         "KeyState": key.state.value,
         "Origin": key.origin,
-        "KeyManager": "AWS" if key.manager else "CUSTOMER",
+        "KeyManager": "AWS" if key.manager or world.is_service(key.account) else "CUSTOMER",
         "CustomerMasterKeySpec": key.spec.name,
         "KeySpec": key.spec.name,
         "MultiRegion": False,
@@ -119,7 +122,7 @@ def describe_targets(request: Request, world: World) -> Sequence[Target]:
 
 
 async def describe_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    return {"KeyMetadata": metadata(found[0])}
+    return {"KeyMetadata": metadata(found[0], world)}
 
 
 def list_keys(request: Request, world: World) -> Answer:

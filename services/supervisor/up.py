@@ -18,6 +18,7 @@ import psutil
 import structlog
 
 from domain.ports import Unavailable
+from services.adapters import services_file
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
@@ -56,6 +57,7 @@ class Supervisor:
 
     async def start(self) -> Credentials:
         """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting, LogRefused, MasterKeyRefused."""
+        services_file.load(self.settings)
         self.folder.take()
         left = self.folder.clean_up()
         if left:

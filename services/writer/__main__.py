@@ -13,7 +13,7 @@ import structlog
 
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
-from services.adapters import origin, skips, snapshots, topics
+from services.adapters import origin, services_file, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
@@ -54,7 +54,12 @@ async def _lead(settings: Settings) -> None:
         Deciding(fold, uuid4().hex, settings.org_id, limits),
         Keeping(open_vault(settings, pool)),
         clock,
-        First(settings.region, settings.account_id, settings.root_access_key_id),
+        First(
+            settings.region,
+            settings.account_id,
+            settings.root_access_key_id,
+            tuple(each.registered for each in services_file.load(settings)),
+        ),
         lambda log_name: skips.permitted(pool, log_name),
         lambda log_name: origin.require(pool, log_name, names.events),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from domain.access.caller import Caller
-from domain.access.context import Came, encryption_context, request_context
+from domain.access.context import Came, Via, encryption_context, request_context
 from domain.decide import Outcome, decide, refused
 from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
 from domain.identities.accounts import CreateAccount
@@ -18,10 +18,12 @@ from domain.keys.due import Deletion, Expiry, Work
 from domain.keys.import_material import ExpireMaterial
 from domain.keys.limits import Limits
 from domain.keys.rotate_key import RotateKey
+from domain.keys.service_key import CreateServiceKey
 from domain.trail import codec
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
 from services.adapters import cloudevents
+from services.operations.keys import SERVICE_KEY
 from services.operations.rows import Changing
 from services.operations.table import BY_NAME
 
@@ -134,8 +136,9 @@ class Deciding:
         call, world = command.call, self.fold.world
         try:
             session = None if call.session is None else session_from(call.session)
-            caller = caller_of(world, call.access_key, session, at)
-            came = Came(call.source, call.agent, call.secure, at, world.region, self._org)
+            via = None if call.via is None else Via(**call.via)
+            caller = caller_of(world, call.access_key, session, at, via)
+            came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
             context = request_context(came, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
             return decide(_command(call, command.made), asking, world)
@@ -167,6 +170,8 @@ def _read(value: bytes) -> _Readable:
 
 
 def _command(call: Call, made: dict[str, str]) -> object:
+    if call.operation == SERVICE_KEY:
+        return CreateServiceKey(call.parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
     if call.operation == "CreateAccount":
         return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
     row = BY_NAME[call.operation]

@@ -19,12 +19,12 @@ from uuid import uuid4
 
 import structlog
 
-from domain.identities.accounts import root_credential_events
+from domain.identities.accounts import root_credential_events, service_events
 from domain.keys.due import Agenda, Rotation, Work, destroyed_by
 from domain.ports import OutOfRange, Reader, Unavailable
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse
-from domain.trail.events import ClockRead, CommandsSkipped, LogCreated, WriterStarted
+from domain.trail.events import ClockRead, CommandsSkipped, LogCreated, ServiceRegistered, WriterStarted
 from domain.trail.reading import Fold
 from services.adapters.kafka import KafkaTopic
 from services.clock import Clock
@@ -67,11 +67,12 @@ class Skew:
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """What a new log begins with: its region, its first account and that account's access key."""
+    """What the settings say of who is there: the region, the first account and its access key, the services."""
 
     region: str
     account: str
     access_key: str
+    services: tuple[ServiceRegistered, ...] = ()
 
 
 class Leader:
@@ -139,7 +140,7 @@ class Leader:
         first: list[object] = [] if world.log else [LogCreated(str(uuid4()), self._first.region)]
         start = WriterStarted(self._deciding.writer, world.next_command)
         credentials = root_credential_events(world, self._first.account, self._first.access_key)
-        for event in [*first, start, *credentials]:
+        for event in [*first, start, *credentials, *service_events(world, self._first.services)]:
             await self._append_own(event)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_BACK_DEADLINE):

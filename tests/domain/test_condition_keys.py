@@ -6,13 +6,15 @@ import pytest
 
 from domain.access.caller import root_of
 from domain.access.condition_keys import CONDITION_KEYS, NEVER, row_of
-from domain.access.context import Came, re_encrypt_context, request_context
+from domain.access.context import Came, Via, re_encrypt_context, request_context
 from domain.identities.callers import Session, caller_of
 from domain.keys import key as keys
+from domain.trail import events
 from domain.trail import identity_events as identities
 from tests.given import ACCOUNT, REGION, a_key, given
 
-CAME = Came("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1")
+VIA = Via("a.amazonaws.com", "a", f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:s3:::bucket", ACCOUNT)
+CAME = Came("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1", via=VIA)
 TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
 CASES = {
     "Encrypt": {"KeyId": "alias/a", "EncryptionContext": {"App": "x"}},
@@ -33,7 +35,7 @@ CASES = {
     "EnableKeyRotation": {"RotationPeriodInDays": 90},
     "ScheduleKeyDeletion": {},
     "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096"},
-    "ImportKeyMaterial": {"ValidTo": 1.0},
+    "ImportKeyMaterial": {"ValidTo": "2027-01-01T00:00:00.000000Z"},
     "AttachUserPolicy": {"PolicyArn": "arn"},
     "CreateUser": {"PermissionsBoundary": "arn", "Tags": [{"Key": "a", "Value": "b"}]},
     "AssumeRole": {
@@ -54,7 +56,9 @@ def held() -> set[str]:
         identities.UserCreated(ACCOUNT, "AIDAONE", "alice", "/", {"Team": "blue"}, ""),
         identities.UserAccessKeyCreated(ACCOUNT, "AIDAONE", "AKIAALICE"),
         identities.RoleCreated(ACCOUNT, "AROAONE", "app", "/", TRUST, {}, "", 3600, {}, ""),
+        events.ServiceRegistered("a.amazonaws.com", "999900001111", "AKIASERVICE", "a"),
     ).world
+    found |= set(caller_of(world, "AKIASERVICE", None, 0, Via("a.amazonaws.com", "a")).context)
     found |= set(root_of(ACCOUNT).context)
     found |= set(caller_of(world, "AKIAALICE", None, 0).context)
     session = Session("AROAONE", "arn", ACCOUNT, "s", 0, 1, source_identity="me")

@@ -1,0 +1,141 @@
+"""A service principal of the settings: keys that it manages for an account, keys of its own, and calls for others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.test_kinds import ROOT, code
+from tests.installation import KEYTRAIL, Installation, clean_environment
+
+SERVICE, ITS_ACCOUNT = "backup.amazonaws.com", "999900001111"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIABACKUP0000000001", "AWS_SECRET_ACCESS_KEY": "a secret of the service's own"}
+FILE = f"""
+["{SERVICE}"]
+account = "{ITS_ACCOUNT}"
+alias = "backup"
+access_key_id = "{CREDENTIALS["AWS_ACCESS_KEY_ID"]}"
+secret_access_key = "{CREDENTIALS["AWS_SECRET_ACCESS_KEY"]}"
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("served")
+    file = folder / "services.toml"
+    file.write_text(FILE)
+    file.chmod(0o600)
+    with Installation(folder / "data", KEYTRAIL_SERVICES_FILE=str(file)) as running:
+        yield running
+
+
+def service(installation: Installation, **headers: str) -> Any:
+    """The service's own client, with what it says of each call."""
+    client = installation.client(CREDENTIALS)
+
+    def say(params: dict[str, Any], **_: Any) -> None:
+        params["headers"] |= {f"x-amz-{name.replace('_', '-')}": value for name, value in headers.items()}
+
+    client.meta.events.register("before-call.kms", say)
+    return client
+
+
+def test_the_key_that_a_service_manages_is_made_when_it_is_first_needed(served: Installation) -> None:
+    kms = served.client()
+    with pytest.raises(ClientError) as none:
+        kms.describe_key(KeyId="alias/aws/backup")
+    assert code(none) == "NotFoundException"
+    results: list[Any] = []
+
+    def protect() -> None:
+        through = service(served, keytrail_on_behalf_of=ROOT)
+        results.append(through.generate_data_key(KeyId="alias/aws/backup", KeySpec="AES_256"))
+
+    threads = [Thread(target=protect) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each["KeyId"] for each in results}) == 1, "six calls at once need one key"
+    key = kms.describe_key(KeyId="alias/aws/backup")["KeyMetadata"]
+    assert (key["KeyManager"], key["Arn"]) == ("AWS", results[0]["KeyId"])
+    assert kms.get_key_rotation_status(KeyId=key["KeyId"])["KeyRotationEnabled"] is True
+    through = service(served, keytrail_on_behalf_of=ROOT)
+    opened = through.decrypt(CiphertextBlob=results[0]["CiphertextBlob"])
+    assert opened["Plaintext"] == results[0]["Plaintext"]
+    for call in (
+        lambda: kms.decrypt(CiphertextBlob=results[0]["CiphertextBlob"]),
+        lambda: service(served).decrypt(CiphertextBlob=results[0]["CiphertextBlob"]),
+        lambda: kms.disable_key(KeyId=key["KeyId"]),
+        lambda: kms.schedule_key_deletion(KeyId=key["KeyId"]),
+        lambda: kms.put_key_policy(KeyId=key["KeyId"], Policy=kms.get_key_policy(KeyId=key["KeyId"])["Policy"]),
+        lambda: kms.tag_resource(KeyId=key["KeyId"], Tags=[{"TagKey": "a", "TagValue": "b"}]),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert code(refused) == "AccessDeniedException"
+    served.caught_up()
+    decided = served.answers("decisions", "--key", key["KeyId"], "--operation", "Decrypt")
+    assert [(each["principal"], each["via"], each["effect"]) for each in decided][:2] == [
+        (ROOT, SERVICE, "allowed"),
+        (ROOT, None, "refused"),
+    ]
+    assert served.answers("history", key["KeyId"])[0]["principal"] == SERVICE
+
+
+def test_a_service_owns_keys_that_no_customer_sees(served: Installation) -> None:
+    own = service(served)
+    key = own.create_key(Description="its own")["KeyMetadata"]
+    assert (key["AWSAccountId"], key["KeyManager"]) == (ITS_ACCOUNT, "AWS")
+    sealed = own.encrypt(KeyId=key["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    assert own.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+    kms = served.client()
+    assert key["KeyId"] not in [each["KeyId"] for each in kms.list_keys()["Keys"]]
+    for call in (lambda: kms.describe_key(KeyId=key["Arn"]), lambda: kms.decrypt(CiphertextBlob=sealed)):
+        with pytest.raises(ClientError) as hidden:
+            call()
+        assert code(hidden) == "AccessDeniedException"
+
+
+def test_what_only_a_service_may_say(served: Installation) -> None:
+    with pytest.raises(ClientError) as nobody:
+        service(served, keytrail_on_behalf_of="arn:aws:iam::111122223333:user/nobody").list_keys()
+    assert code(nobody) == "UnrecognizedClientException"
+    kms = served.client()
+    kms.meta.events.register(
+        "before-call.kms", lambda params, **_: params["headers"].update({"x-amz-keytrail-on-behalf-of": "x"})
+    )
+    kms.list_keys()  # of anyone else the header means nothing
+    with pytest.raises(ClientError):
+        served.client(CREDENTIALS, "iam").list_users()
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "says"),
+    [
+        (FILE, 0o644, "chmod 600"),
+        ("nonsense", 0o600, "cannot be read"),
+        (FILE.replace("backup.amazonaws", "backup.example"), 0o600, "a name such as"),
+        (FILE.replace(ITS_ACCOUNT, "12"), 0o600, "twelve digits"),
+        (FILE.replace(ITS_ACCOUNT, "111122223333"), 0o600, "the first account"),
+        (FILE.replace("alias", "nickname"), 0o600, "each a string"),
+        (FILE.replace("a secret of the service's own", "short"), 0o600, "at least 16"),
+    ],
+)
+def test_a_file_of_services_that_is_wrong_says_so(text: str, mode: int, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "services.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    environment = clean_environment() | {"KEYTRAIL_SERVICES_FILE": str(file)}
+    command = [str(KEYTRAIL), "up", "--data", str(tmp_path / "data"), "--port", "1"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert says in " ".join(done.stderr.split())
+    assert os.listdir(tmp_path) == ["services.toml"] or not (tmp_path / "data" / "kafka").exists()
