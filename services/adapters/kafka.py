@@ -111,6 +111,21 @@ async def _discard(client: Any) -> None:
             await client.stop()
 
 
+async def ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Of each partition of a topic, the offset that its next record will have. Raises Unavailable."""
+    consumer = AIOKafkaConsumer(topic, **connection(settings), group_id=None, enable_auto_commit=False)
+    try:
+        async with asyncio.timeout(ASK_DEADLINE * 3):
+            await consumer.start()
+            numbers = consumer.partitions_for_topic(topic) or set()
+            found = await consumer.end_offsets([TopicPartition(topic, number) for number in sorted(numbers)])
+            return {each.partition: int(end) for each, end in found.items()}
+    except (KafkaError, TimeoutError, OSError) as fault:
+        raise Unavailable(f"the broker does not answer: {fault}") from fault
+    finally:
+        await _discard(consumer)
+
+
 class KafkaTopic:
     """One topic of one partition (port Topic)."""
 

@@ -42,6 +42,9 @@ class FileMasterKey:
     def newest(self) -> str:
         return list(self._keys)[-1]
 
+    def names(self) -> list[str]:
+        return list(self._keys)
+
     def _gcm(self, name: str) -> AESGCM:
         if name not in self._keys:
             self._keys = _read(self.path)

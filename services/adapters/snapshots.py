@@ -162,6 +162,25 @@ async def save(pool: Pool, fold: Fold) -> None:
         )
 
 
+async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
+    """Those at most at this position, for a backup. Raises what LOST names."""
+    rows = await pool.fetch(
+        "SELECT log, position, digest, version, encode(body, 'base64') AS body FROM present.snapshots "
+        "WHERE position <= $1 ORDER BY position",
+        position,
+    )
+    return [dict(row) for row in rows]
+
+
+async def load(pool: Pool, row: dict[str, Any]) -> None:
+    """A row of `dump`."""
+    await pool.execute(
+        "INSERT INTO present.snapshots (log, position, digest, version, body) "
+        "VALUES ($1, $2, $3, $4, decode($5, 'base64'))",
+        *(row[name] for name in ("log", "position", "digest", "version", "body")),
+    )
+
+
 async def restore(pool: Pool, log: Topic, before: tuple[int, int | None] | None = None) -> Fold:
     """The newest snapshot that fits the log, or an empty fold where there is none. `before`: at most this position and
     this time (None: any)."""

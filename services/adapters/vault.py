@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.ports import MasterKey, Unavailable
 from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import LOST, Pool
+from services.adapters.postgres import LOST, Connection, Pool
 
 # The vault is the only schema that is migrated: each step once, in order, for ever.
 MIGRATIONS = (
@@ -36,12 +36,17 @@ MIGRATIONS = (
     """,
 )
 _LOCK = 0x6B657974  # any number of ours: several processes may migrate at once
+_ROTATING = _LOCK + 1
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
 ROOT_BYTES = 32
 BATCH = 200
 Tell = Callable[[int, int], None]
 """(rows done, of how many)"""
+
+
+class AlreadyRotating(Exception):
+    """Somebody else gives the vault another master key now."""
 
 
 def _bound(*names: str) -> bytes:
@@ -64,6 +69,39 @@ _REWRAPPED: tuple[tuple[str, Names, str], ...] = (
 """Of each table: the rows under another key, what a row is bound to, and how it is stored anew."""
 
 
+_TABLES: dict[str, tuple[str, str]] = {
+    "materials": (
+        "SELECT material, key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.materials",
+        "INSERT INTO vault.materials (material, key, under, sealed, at) "
+        "VALUES ($1, $2, $3, decode($4, 'base64'), $5::text::timestamptz)",
+    ),
+    "secrets": (
+        "SELECT access_key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.secrets",
+        "INSERT INTO vault.secrets (access_key, under, sealed, at) "
+        "VALUES ($1, $2, decode($3, 'base64'), $4::text::timestamptz)",
+    ),
+    "seal": (
+        "SELECT under, encode(sealed, 'base64') AS sealed, encode(root, 'base64') AS root FROM vault.seal",
+        "INSERT INTO vault.seal (under, sealed, root) VALUES ($1, decode($2, 'base64'), decode($3, 'base64'))",
+    ),
+}
+"""How each table goes into a backup and comes back."""
+
+
+def _texts(rows: Iterable[Any]) -> list[list[str]]:
+    return [list(row) for row in rows]
+
+
+async def _migrate(connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute("CREATE SCHEMA IF NOT EXISTS vault")
+    await connection.execute("CREATE TABLE IF NOT EXISTS vault.migrations (number int PRIMARY KEY)")
+    done = await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.migrations")
+    for number, step in enumerate(MIGRATIONS[done:], done + 1):
+        await connection.execute(step)
+        await connection.execute("INSERT INTO vault.migrations VALUES ($1)", number)
+
+
 @asynccontextmanager
 async def _answering() -> AsyncIterator[None]:
     try:
@@ -83,13 +121,7 @@ class Vault:
     async def prepare(self) -> None:
         """Migrate, and check that the master key is the one that sealed this vault. Raises MasterKeyRefused."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-            await connection.execute("CREATE SCHEMA IF NOT EXISTS vault")
-            await connection.execute("CREATE TABLE IF NOT EXISTS vault.migrations (number int PRIMARY KEY)")
-            done = await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.migrations")
-            for number, step in enumerate(MIGRATIONS[done:], done + 1):
-                await connection.execute(step)
-                await connection.execute("INSERT INTO vault.migrations VALUES ($1)", number)
+            await _migrate(connection)
             row = await connection.fetchrow("SELECT sealed, under, root FROM vault.seal")
             if row is None:
                 under = self._master.newest()
@@ -107,6 +139,11 @@ class Vault:
                 await connection.execute(
                     "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES))[1]
                 )
+
+    async def migrate(self) -> None:
+        """The tables alone, for what `load` brings."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _migrate(connection)
 
     def _seals(self, under: str, root: bytes) -> tuple[bytes, bytes]:
         return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, _ROOT)
@@ -192,7 +229,41 @@ class Vault:
                 await self._pool.execute("VACUUM vault.materials")
         return removed
 
+    # -- backup ----------------------------------------------------------------------------------------------------
+
+    async def dump(self) -> dict[str, list[list[str]]]:
+        """Every row of every table at one moment, sealed as it is, as text. Raises Unavailable."""
+        async with (
+            _answering(),
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            return {table: _texts(await connection.fetch(question)) for table, (question, _) in _TABLES.items()}
+
+    async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
+        """Of these, the rows that are there."""
+        question = f"SELECT * FROM ({_TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
+        async with _answering():
+            return _texts(await self._pool.fetch(question, materials))
+
+    async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
+        """Rows of a dump. Raises Unavailable."""
+        async with _answering():
+            await self._pool.executemany(_TABLES[table][1], rows)
+
     # -- another master key --------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def rotating(self) -> AsyncIterator[None]:
+        """Alone in it, wherever it runs. Raises AlreadyRotating, Unavailable."""
+        async with self._pool.acquire() as connection:
+            async with _answering():
+                if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ROTATING):
+                    raise AlreadyRotating("Another rotation of the master key is under way.")
+            try:
+                yield
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", _ROTATING)
 
     async def under(self) -> str:
         """The name of the master key that seals now. Raises Unavailable."""

@@ -23,7 +23,16 @@ COMMANDS: dict[str, str] = {
     "verify": "services.cli.proving:verify_log",
     "export-log": "services.cli.proving:export_log",
     "rebuild": "services.cli.proving:rebuild",
+    "backup": "services.cli.keeping:backup",
+    "restore": "services.cli.keeping:restore",
+    "master-key rotate": "services.cli.keeping:rotate_master_key",
+    "master-key add": "services.cli.keeping:add_master_key",
     "skip-commands": "services.cli.proving:skip_commands",
+}
+
+GROUPS: dict[str, str] = {
+    "account": "Accounts that this installation hosts.",
+    "master-key": "The key that seals the vault.",
 }
 
 
@@ -37,14 +46,15 @@ def build(names: list[str]) -> typer.Typer:
     )
     # With a callback a lone command keeps its name.
     app.callback()(lambda: None)
-    account = typer.Typer(no_args_is_help=True, help="Accounts that this installation hosts.")
-    account.callback()(lambda: None)
+    groups: dict[str, typer.Typer] = {}
     for name in names:
         module, _, function = COMMANDS[name].partition(":")
         group, _, short = name.rpartition(" ")
-        (account if group else app).command(short)(getattr(import_module(module), function))
-    if any(name.startswith("account ") for name in names):
-        app.add_typer(account, name="account")
+        if group and group not in groups:
+            groups[group] = typer.Typer(no_args_is_help=True, help=GROUPS[group])
+            groups[group].callback()(lambda: None)
+            app.add_typer(groups[group], name=group)
+        (groups[group] if group else app).command(short)(getattr(import_module(module), function))
     return app
 
 

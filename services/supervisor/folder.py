@@ -60,6 +60,11 @@ class Folder:
         self._lock: IO[str] | None = None
 
     @property
+    def restoring(self) -> Path:
+        """There while a restore is under way."""
+        return self.run / "restoring"
+
+    @property
     def state_file(self) -> Path:
         return self.run / "state.json"
 

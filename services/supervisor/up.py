@@ -59,6 +59,11 @@ class Supervisor:
         """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting, LogRefused, MasterKeyRefused."""
         services_file.load(self.settings)
         self.folder.take()
+        if self.folder.restoring.exists():
+            raise CannotStart(
+                f"A restore onto {self.folder.path} was broken off: empty the folder (but for the master key) and restore "
+                "again."
+            )
         left = self.folder.clean_up()
         if left:
             log.warning("an earlier run was killed; what it left was ended", names=left)
@@ -79,6 +84,28 @@ class Supervisor:
         self._start_processes()
         await self._wait_until_ready()
         return credentials
+
+    async def start_servers(self) -> Settings:
+        """Broker and database alone, on a folder that nothing was kept in yet, for a restore; settings that reach them.
+
+        Raises CannotStart, FolderInUse.
+        """
+        kept = [
+            each.name
+            for each in self.folder.path.glob("*")
+            if each.resolve() != self.settings.master_key_path.resolve()
+        ]
+        if kept:
+            raise CannotStart(
+                f"{self.folder.path} is not empty ({', '.join(sorted(kept))}): restore onto an empty folder."
+            )
+        self.folder.take()
+        self.folder.restoring.touch()
+        self.folder.require_clock(test=False)
+        self._running = Running(_pid(), 0, "", self.settings.kafka, self.settings.postgres)
+        self.settings = replace(self.settings, data=self.folder.path)
+        await asyncio.gather(self._start_postgres(), self._start_kafka())
+        return self.settings
 
     def _require_clock(self) -> None:
         """Raises CannotStart, ClockRefused."""

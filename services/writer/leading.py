@@ -207,15 +207,17 @@ class Leader:
             if self._appended and time.monotonic() - self._appended[0].since > READ_BACK_DEADLINE:
                 stop("an appended record was not read back in time")
 
-    async def _skip_lost_commands(self, start: int) -> None:
-        """Where retention took commands that nobody had read: wait for an operator, and record what is skipped."""
+    async def _skip_lost_commands(self, start: int, end: int) -> None:
+        """Where retention took commands that nobody had read, or where the topic is not the one that the log counts (it
+        was restored without its commands): wait for an operator, and record what is skipped."""
         world = self._deciding.fold.world
-        if world.next_command >= start:
+        if start <= world.next_command <= end:
             return
         log.error(
             "commands were lost before they were read; an operator decides",
             next_command=world.next_command,
             start=start,
+            end=end,
             mend="keytrail skip-commands",
         )
         while not await self._may_skip(world.log):  # noqa: ASYNC110  # the permission comes through Postgres
@@ -227,7 +229,7 @@ class Leader:
 
     async def _answer_commands(self) -> None:
         world = self._deciding.fold.world
-        await self._skip_lost_commands(await self._commands.start())
+        await self._skip_lost_commands(await self._commands.start(), await self._commands.end())
         reader = await self._commands.reader(world.next_command)
         try:
             while True:

@@ -1,0 +1,115 @@
+"""A file of frames, each sealed with AES-256-GCM under a key of its own that the master key seals.
+
+    keytrail backup 1\n | header (a line of JSON) | frames
+    frame: length 4 | last 1 | sealed(compressed JSON)
+
+A frame is bound to the header, to its number and to whether it is the last: frames that are swapped, left out, cut off or
+of another file do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizar, 2015).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.ports import MasterKey
+
+MAGIC = b"keytrail backup 1\n"
+_FRAME = struct.Struct(">IB")
+_BOUND = b"keytrail backup"
+LONGEST = 256 * 1024 * 1024
+
+
+class BadBackup(Exception):
+    """The file is none of ours, is damaged or is not whole. The message says which."""
+
+
+def _nonce(number: int) -> bytes:
+    return number.to_bytes(12, "big")  # the key is of this file alone, so a counter never repeats
+
+
+class SealedWriter:
+    """Writes beside the wanted place, and moves the file there once it is whole and on the disk."""
+
+    def __init__(self, path: Path, master: MasterKey, **about: Any) -> None:
+        """`about` stands in the header, in the clear. Raises MasterKeyRefused, OSError."""
+        key, under = os.urandom(32), master.newest()
+        header = {"under": under, "key": b64encode(master.seal(under, key, _BOUND)).decode(), **about}
+        line = json.dumps(header).encode() + b"\n"
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file: IO[bytes] = os.fdopen(descriptor, "wb")
+        self._file.write(MAGIC + line)
+        self._gcm = AESGCM(key)
+        self._bound = sha256(line).digest()
+        self._number = 0
+
+    def write(self, document: Any, *, last: bool = False) -> None:
+        body = zlib.compress(orjson.dumps(document), 1)
+        sealed = self._gcm.encrypt(_nonce(self._number), body, self._bound + bytes([last]))
+        self._file.write(_FRAME.pack(len(sealed), last) + sealed)
+        self._number += 1
+
+    def close(self) -> None:
+        """The file is whole: the last frame was written."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.replace(self._path)
+
+    def abandon(self) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def about(path: Path) -> dict[str, Any]:
+    """The header. Raises BadBackup, OSError."""
+    with path.open("rb") as file:
+        return _header(path, file)[0]
+
+
+def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    if file.read(len(MAGIC)) != MAGIC:
+        raise BadBackup(f"{path} is no backup of Keytrail's.")
+    line = file.readline(65_536)
+    try:
+        header = json.loads(line)
+        b64decode(header["key"], validate=True)
+        str(header["under"])
+    except (ValueError, KeyError, TypeError):
+        raise BadBackup(f"The header of {path} is damaged.") from None
+    return header, line
+
+
+def read(path: Path, master: MasterKey) -> Iterator[Any]:
+    """Every document, in order. Raises BadBackup, MasterKeyRefused, OSError."""
+    with path.open("rb") as file:
+        header, line = _header(path, file)
+        gcm = AESGCM(master.open(header["under"], b64decode(header["key"]), _BOUND))
+        bound, number, last = sha256(line).digest(), 0, 0
+        while not last:
+            try:
+                length, last = _FRAME.unpack(file.read(_FRAME.size))
+            except struct.error:
+                raise BadBackup(f"{path} ends in the middle, after {number} parts: it is not whole.") from None
+            sealed = file.read(length) if length <= LONGEST else b""
+            try:
+                body = gcm.decrypt(_nonce(number), sealed, bound + bytes([last]))
+            except InvalidTag:
+                raise BadBackup(f"Part {number} of {path} is damaged or missing.") from None
+            yield orjson.loads(zlib.decompress(body))
+            number += 1
+        if file.read(1):
+            raise BadBackup(f"{path} goes on after its end.")
