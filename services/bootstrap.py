@@ -30,9 +30,9 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
-async def open_pool(settings: Settings, *, size: int = 4) -> Pool:
-    """Raises Unavailable."""
-    return await connect(settings, size=size)
+async def open_pool(settings: Settings, *, size: int = 4, patience: float = 60.0) -> Pool:
+    """`patience`: seconds that a statement may take. Raises Unavailable."""
+    return await connect(settings, size=size, patience=patience)
 
 
 def open_vault(settings: Settings, pool: Pool) -> Vault:

@@ -66,3 +66,37 @@ async def moment_of(pool: Any, position: int) -> datetime | None:
     """When the record at a position was decided. Index: decisions_position."""
     found: datetime | None = await pool.fetchval("SELECT at FROM p_decisions.decisions WHERE position = $1", position)
     return found
+
+
+USES = (
+    "Encrypt",
+    "Decrypt",
+    "ReEncrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "Sign",
+    "Verify",
+    "GenerateMac",
+    "VerifyMac",
+    "DeriveSharedSecret",
+    "Encapsulate",
+    "Decapsulate",
+)
+"""The operations that use a key (API reference, GetKeyLastUsage, KeyLastUsageTrackingOperation)."""
+# indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with
+LAST_USE = """
+SELECT operation, at, call_id FROM (
+    (SELECT operation, at, call_id FROM p_decisions.decisions
+     WHERE key_id = $1 AND effect = 'allowed' AND operation = ANY($3) ORDER BY at DESC LIMIT 1)
+    UNION ALL
+    (SELECT operation, at, call_id FROM p_decisions.decisions
+     WHERE operation = 'ReEncrypt' AND resources[2] = $2 AND effect = 'allowed' ORDER BY at DESC LIMIT 1)
+) uses ORDER BY at DESC LIMIT 1
+"""
+
+
+async def last_use(pool: Any, key_id: str, arn: str) -> Any | None:
+    """The last call that used a key."""
+    return await pool.fetchrow(LAST_USE, key_id, arn, USES)

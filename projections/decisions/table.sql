@@ -46,3 +46,5 @@ CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX decisions_principal ON decisions (principal, at);
 -- queries.events: the log's records by position
 CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;
+-- queries.last_use: the key that ReEncrypt encrypts with
+CREATE INDEX decisions_destination ON decisions ((resources[2]), at) WHERE operation = 'ReEncrypt';

@@ -21,10 +21,10 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""What a lost, starting or overloaded server looks like: try again later, nothing is wrong with the statement."""
+"""What a lost, starting or overloaded server looks like, or one whose disk is full: try again later, nothing is wrong with the statement."""
 
 UNREACHABLE: tuple[type[BaseException], ...] = (Unavailable, *LOST)
 """Any part of the installation that does not answer now."""
@@ -32,9 +32,11 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 """What ends a batch of a follower, which goes on from its stored positions."""
 
 
-async def connect(settings: Settings, *, size: int = 4) -> Pool:
+async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) -> Pool:
     """A pool. Raises Unavailable."""
     try:
-        return await asyncpg.create_pool(settings.postgres, min_size=1, max_size=size, command_timeout=30, timeout=5)
+        return await asyncpg.create_pool(
+            settings.postgres, min_size=1, max_size=size, command_timeout=patience, timeout=5
+        )
     except LOST as fault:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault

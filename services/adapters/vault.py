@@ -102,14 +102,6 @@ async def _migrate(connection: Connection) -> None:
         await connection.execute("INSERT INTO vault.migrations VALUES ($1)", number)
 
 
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    try:
-        yield
-    except LOST as fault:
-        raise Unavailable("the vault does not answer") from fault
-
-
 class Vault:
     """Seals on the way in, opens on the way out. Secrets are bound to their key and material ids."""
 
@@ -117,6 +109,15 @@ class Vault:
         self._pool = pool
         self._master = master
         self._under = ""
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except LOST as fault:
+            # Where one connection hung the others may be as stale: none of them is used again.
+            await self._pool.expire_connections()
+            raise Unavailable("the vault does not answer") from fault
 
     async def prepare(self) -> None:
         """Migrate, and check that the master key is the one that sealed this vault. Raises MasterKeyRefused."""
@@ -157,7 +158,7 @@ class Vault:
 
     async def root(self) -> bytes:
         """32 bytes of this installation's own, which outlive a rotation of the master key. Raises Unavailable."""
-        async with _answering():
+        async with self._answering():
             row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
         assert row is not None, "prepare comes first"
         return self._master.open(row["under"], row["root"], _ROOT)
@@ -175,7 +176,7 @@ class Vault:
 
     async def put_material(self, key: str, material: str, secret: bytes) -> None:
         """Durable when it returns. `material` is a name that no row has had. Raises Unavailable."""
-        async with _answering():
+        async with self._answering():
             await self._insert(
                 "INSERT INTO vault.materials (sealed, under, material, key) "
                 "SELECT $1, under, $3, $4 FROM vault.seal WHERE under = $2 FOR SHARE",
@@ -187,7 +188,7 @@ class Vault:
 
     async def material(self, key: str, material: str) -> bytes:
         """The secret. Raises Unavailable, also where the row is missing: a backup without its vault, for instance."""
-        async with _answering():
+        async with self._answering():
             row = await self._pool.fetchrow(
                 "SELECT sealed, under FROM vault.materials WHERE material = $1 AND key = $2", material, key
             )
@@ -196,7 +197,7 @@ class Vault:
         return self._master.open(row["under"], row["sealed"], _bound("material", key, material))
 
     async def put_secret(self, access_key: str, secret: str) -> None:
-        async with _answering():
+        async with self._answering():
             await self._insert(
                 "INSERT INTO vault.secrets (sealed, under, access_key) "
                 "SELECT $1, under, $3 FROM vault.seal WHERE under = $2 FOR SHARE "
@@ -207,7 +208,7 @@ class Vault:
             )
 
     async def secret(self, access_key: str) -> str | None:
-        async with _answering():
+        async with self._answering():
             row = await self._pool.fetchrow("SELECT sealed, under FROM vault.secrets WHERE access_key = $1", access_key)
         if row is None:
             return None
@@ -216,13 +217,13 @@ class Vault:
     async def sweep(self, referenced: Iterable[str]) -> int:
         """Remove material older than an hour that no event refers to: of commands that were refused or never came."""
         known = set(referenced)
-        async with _answering():
+        async with self._answering():
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
         return await self.destroy([row["material"] for row in rows if row["material"] not in known])
 
     async def destroy(self, materials: Sequence[str]) -> int:
         """Remove these rows, and what the table still holds of them; how many there were. Raises Unavailable."""
-        async with _answering():
+        async with self._answering():
             done = await self._pool.execute("DELETE FROM vault.materials WHERE material = ANY($1::text[])", materials)
             removed = int(done.rpartition(" ")[2])
             if removed:
@@ -234,7 +235,7 @@ class Vault:
     async def dump(self) -> dict[str, list[list[str]]]:
         """Every row of every table at one moment, sealed as it is, as text. Raises Unavailable."""
         async with (
-            _answering(),
+            self._answering(),
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
@@ -243,12 +244,12 @@ class Vault:
     async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
         """Of these, the rows that are there."""
         question = f"SELECT * FROM ({_TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
-        async with _answering():
+        async with self._answering():
             return _texts(await self._pool.fetch(question, materials))
 
     async def load(self, table: str, rows: Sequence[Sequence[str]]) -> None:
         """Rows of a dump. Raises Unavailable."""
-        async with _answering():
+        async with self._answering():
             await self._pool.executemany(_TABLES[table][1], rows)
 
     # -- another master key --------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ class Vault:
     async def rotating(self) -> AsyncIterator[None]:
         """Alone in it, wherever it runs. Raises AlreadyRotating, Unavailable."""
         async with self._pool.acquire() as connection:
-            async with _answering():
+            async with self._answering():
                 if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ROTATING):
                     raise AlreadyRotating("Another rotation of the master key is under way.")
             try:
@@ -267,12 +268,12 @@ class Vault:
 
     async def under(self) -> str:
         """The name of the master key that seals now. Raises Unavailable."""
-        async with _answering():
+        async with self._answering():
             return str(await self._pool.fetchval("SELECT under FROM vault.seal"))
 
     async def adopt(self, under: str) -> None:
         """Seal under another master key from now on. Waits for inserts under the old one. Raises Unavailable."""
-        async with _answering(), self._pool.acquire() as connection, connection.transaction():
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
             sealed, root = self._seals(under, self._master.open(row["under"], row["root"], _ROOT))
@@ -283,7 +284,7 @@ class Vault:
         """Seal everything anew that is not under the key that seals now; how many rows. Can be broken off at any time
         and goes on where it was. Raises Unavailable, MasterKeyRefused."""
         under, done = await self.under(), 0
-        async with _answering():
+        async with self._answering():
             total = await self._pool.fetchval(
                 "SELECT (SELECT count(*) FROM vault.materials WHERE under <> $1) + "
                 "(SELECT count(*) FROM vault.secrets WHERE under <> $1)",

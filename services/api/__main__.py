@@ -29,6 +29,8 @@ from services.api.making import Making
 from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
+from services.api.recalling import ProjectedRecall
+from services.api.watching import VaultWatch
 from services.bootstrap import listen, open_pool, open_tokens, open_vault, prepare
 from services.clock import clock_of
 from services.logs import configure
@@ -41,6 +43,8 @@ log = structlog.get_logger("api")
 
 MAX_CONNECTIONS = 2000
 DRAIN = 10
+CALL_PATIENCE = 5.0
+"""Seconds that a call waits for the vault before it is told to try again."""
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -65,9 +69,9 @@ async def serve(settings: Settings) -> None:
     """Follow the log and answer calls until told to stop. Raises Unavailable, LogRefused, MasterKeyRefused."""
     names = topics.names(settings)
     async with AsyncExitStack() as closing:
-        pool = await open_pool(settings, size=8)
+        pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
-        clock = clock_of(settings)
+        clock, watch = clock_of(settings), VaultWatch(pool)
         vault = open_vault(settings, pool)
         partitions = await prepare(settings, pool)
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
@@ -78,10 +82,10 @@ async def serve(settings: Settings) -> None:
         materials = HeldMaterials(vault, tokens)
         present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _following(materials))
         making = Making(vault, tokens)
-        calls = Calls(settings, present, commands, decisions, making, materials, clock)
+        calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
         audit = Audit(settings, present, authenticator, calls, making, pool, events, clock)
-        app = App(present, authenticator, calls, audit.app(), clock)
+        app = App(present, authenticator, calls, audit.app(), clock, watch)
         config = uvicorn.Config(
             app,
             http=GuardedProtocol,
@@ -103,6 +107,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(present.follow()),
             asyncio.create_task(present.keep_asking()),
             asyncio.create_task(TALLY.keep_flushing()),
+            asyncio.create_task(watch.keep_asking()),
         ]
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again

@@ -17,10 +17,12 @@ from domain.errors import Refusal
 from domain.ports import Unavailable
 from services.api import errors, query, sigv4
 from services.api.authentication import Authenticated, Authenticator
-from services.api.calls import Calls, Incoming, encode_answer
+from services.api.calls import Calls, encode_answer
 from services.api.errors import WireError
+from services.api.incoming import Incoming
 from services.api.present import NotFresh, Present
 from services.api.shapes import operation_names
+from services.api.watching import VaultWatch
 from services.clock import Clock
 from services.metrics import TALLY, UNAUTHENTICATED, exposition
 
@@ -35,6 +37,7 @@ MAX_BODY = 262_144
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
 JSON = b"application/x-amz-json-1.1"
+NOT_FRESH = "not fresh: the log's end is not known"
 NONE_KNOWN = "none"
 """The operation's label where the request names none that exists: labels are never a caller's words."""
 
@@ -88,8 +91,17 @@ async def reply(send: Send, status: int, body: bytes, content_type: bytes, call:
 class App:
     """`audit` answers what begins with /v1."""
 
-    def __init__(self, present: Present, authenticator: Authenticator, calls: Calls, audit: ASGI, clock: Clock) -> None:
+    def __init__(
+        self,
+        present: Present,
+        authenticator: Authenticator,
+        calls: Calls,
+        audit: ASGI,
+        clock: Clock,
+        watch: VaultWatch,
+    ) -> None:
         self._clock = clock
+        self._watch = watch
         self._present = present
         self._authenticator = authenticator
         self._calls = calls
@@ -105,8 +117,8 @@ class App:
             await self._audit(scope, receive, send)
         elif path == "/healthz" and method == "GET":
             fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
-            body = b'{"status":"ok"}' if fresh else b'{"status":"not fresh: the log\'s end is not known"}'
-            await reply(send, 200 if fresh else 503, body, b"application/json")
+            status = self._watch.status if fresh else NOT_FRESH
+            await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
         elif path == "/metrics" and method == "GET":
             await reply(send, 200, exposition(), b"text/plain; version=0.0.4; charset=utf-8")
         else:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -46,14 +44,26 @@ from domain.trail.record import Call, Decision, Record
 from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
 from services.api import errors, query, shapes
-from services.api.authentication import Authenticated
+from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
 from services.api.making import Making
 from services.api.present import NotFresh, Present
 from services.clock import Clock
 from services.metrics import NOT_ANSWERED
 from services.operations.keys import SERVICE_KEY
-from services.operations.rows import Answer, Changed, Changing, Issuing, Materials, Reading, Request, Row, Using
+from services.operations.rows import (
+    Answer,
+    Changed,
+    Changing,
+    Issuing,
+    Materials,
+    Reading,
+    Recall,
+    Recalling,
+    Request,
+    Row,
+    Using,
+)
 from services.operations.table import SERVICES
 from services.settings import Settings
 
@@ -61,52 +71,6 @@ ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
 WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
 """Of STS, what credentials of GetSessionToken may call; of IAM they may nothing (API reference, GetSessionToken)."""
-
-
-@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
-class Incoming:
-    """An authenticated request, before its shape is checked. `at` is microseconds since the epoch."""
-
-    id: str
-    who: Authenticated
-    service: str
-    operation: str
-    body: bytes
-    source: str
-    agent: str
-    invocation: str
-    secure: bool
-    at: int
-    fields: Mapping[str, str] | None = None
-    """The form of a request of the Query protocol."""
-
-
-def _call(incoming: Incoming, parameters: dict[str, Any]) -> Call:
-    who = incoming.who
-    return Call(
-        id=incoming.id,
-        access_key=who.access_key,
-        principal=who.principal,
-        account=who.account,
-        source=incoming.source,
-        agent=incoming.agent,
-        operation=incoming.operation,
-        parameters=parameters,
-        invocation=_invocation(incoming),
-        session=who.document,
-        secure=incoming.secure,
-        via=None if who.via is None else asdict(who.via),
-    )
-
-
-def _invocation(incoming: Incoming) -> str:
-    """What a client's retries of one call have in common; "" for a client that does not say."""
-    if not incoming.invocation:
-        return ""
-    digest = sha256(incoming.body)
-    for part in (incoming.who.access_key, incoming.who.principal, incoming.operation, incoming.invocation):
-        digest.update(b"\0" + part.encode())
-    return digest.hexdigest()
 
 
 class Calls:
@@ -120,6 +84,7 @@ class Calls:
         decisions: Decisions,
         making: Making,
         materials: Materials,
+        recall: Recall,
         clock: Clock,
     ) -> None:
         self._clock = clock
@@ -129,6 +94,7 @@ class Calls:
         self._decisions = decisions
         self._making = making
         self._materials = materials
+        self._recall = recall
         self._limit = RateLimit(settings.change_rate, settings.change_burst)
 
     async def answer(self, incoming: Incoming) -> Answer:
@@ -138,9 +104,9 @@ class Calls:
             if isinstance(row, Changing):
                 self._limit.take(incoming.who.principal)
         except Refusal as fault:
-            await self.record_refusal(_call(incoming, {}), fault)
+            await self.record_refusal(call_of(incoming, {}), fault)
             raise errors.wire_error(fault) from None
-        call = _call(incoming, shapes.logged(parameters, secret))
+        call = call_of(incoming, shapes.logged(parameters, secret))
         request = self._request(incoming, parameters)
         try:
             if "GrantTokens" in parameters:
@@ -212,7 +178,7 @@ class Calls:
 
     # -- calls that change nothing ------------------------------------------------------------------------------
 
-    async def _answer(self, row: Using | Reading | Issuing, request: Request, call: Call) -> Answer:
+    async def _answer(self, row: Using | Recalling | Reading | Issuing, request: Request, call: Call) -> Answer:
         verdicts: list[Verdict] = []
         try:
             self._present.require_fresh()
@@ -272,10 +238,12 @@ class Calls:
             if fault.kind != AlreadyExists.kind:  # another call was first
                 raise
 
-    async def _attempt(self, row: Using | Reading | Issuing, request: Request, verdicts: list[Verdict]) -> Answer:
+    async def _attempt(
+        self, row: Using | Recalling | Reading | Issuing, request: Request, verdicts: list[Verdict]
+    ) -> Answer:
         """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""
         world = self._present.world
-        if isinstance(row, Using):
+        if isinstance(row, Using | Recalling):
             return await self._use(row, request, verdicts)
         for verdict in row.asks(request, world):
             verdicts.append(verdict)
@@ -285,7 +253,7 @@ class Calls:
             return row.run(request, world, self._making)
         return row.run(request, world)
 
-    async def _use(self, row: Using, request: Request, verdicts: list[Verdict]) -> Answer:
+    async def _use(self, row: Using | Recalling, request: Request, verdicts: list[Verdict]) -> Answer:
         world, caller = self._present.world, request.caller
         targets = row.targets(request, world)
         for target in targets:
@@ -305,7 +273,10 @@ class Calls:
                 )
         for target in targets:
             require_state(request.operation, target.key.arn, target.key.state)
-        return await row.run(request, world, [target.key for target in targets], self._materials)
+        keys = [target.key for target in targets]
+        if isinstance(row, Recalling):
+            return await row.run(request, world, keys, self._recall)
+        return await row.run(request, world, keys, self._materials)
 
     async def record_refusal(self, call: Call, fault: Refusal) -> None:
         """A refusal at the door, on record. Raises WireError where it cannot be made durable."""

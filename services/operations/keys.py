@@ -25,7 +25,7 @@ from domain.keys.states import State
 from domain.keys.tag_key import TagResource, UntagResource
 from domain.trail.codec import micros
 from domain.world import World
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
+from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request, Target
 
 SERVICE_KEY = "CreateServiceKey"
 """A command that no API has: a service needs the key that it manages for an account, and there is none yet."""
@@ -225,3 +225,19 @@ def cancel_key_deletion(parameters: Parameters, made: Made) -> CancelKeyDeletion
 
 def cancelled(changed: Changed) -> Answer:
     return {"KeyId": changed.world.keys[changed.event.key].arn}
+
+
+def last_usage_targets(request: Request, world: World) -> Sequence[Target]:
+    return [Target("kms:GetKeyLastUsage", world.key(request["KeyId"], request.caller.account))]
+
+
+async def get_key_last_usage(request: Request, world: World, found: Sequence[Key], recall: Recall) -> Answer:
+    """Every use of a key is on record, from its creation on."""
+    (key,) = found
+    used = await recall.last_use(key)
+    last: Answer = {}
+    if used is not None:
+        last = {"Operation": used.operation, "Timestamp": used.at / 1_000_000, "KmsRequestId": used.call}
+        last["CloudTrailEventId"] = used.call
+    since = key.created / 1_000_000
+    return {"KeyId": key.arn, "KeyLastUsage": last, "TrackingStartDate": since, "KeyCreationDate": since}

@@ -160,6 +160,30 @@ class Using:
     cross_account: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A call that used a key: `at` is microseconds since the epoch, `call` its request id."""
+
+    operation: str
+    at: int
+    call: str
+
+
+class Recall(Protocol):
+    """What happened, as the projections tell it: a moment behind the log. Raises Unavailable."""
+
+    async def last_use(self, key: Key) -> Use | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recalling:
+    """As Using, but what it answers is in the projections."""
+
+    targets: Callable[[Request, World], Sequence[Target]]
+    run: Callable[[Request, World, Sequence[Key], Recall], Awaitable[Answer]]
+    cross_account: bool = False
+
+
 Asks = Callable[[Request, World], Sequence[Verdict]]
 
 
@@ -179,7 +203,7 @@ class Issuing:
     run: Callable[[Request, World, Issuer], Answer]
 
 
-Row = Changing | Using | Reading | Issuing
+Row = Changing | Using | Recalling | Reading | Issuing
 
 
 def in_own_account(action: str) -> Asks:

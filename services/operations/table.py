@@ -18,7 +18,7 @@ from services.operations import (
     signing,
 )
 from services.operations.identity_table import IAM, STS
-from services.operations.rows import Changing, Reading, Row, Using, in_own_account
+from services.operations.rows import Changing, Reading, Recalling, Row, Using, in_own_account
 
 OPERATIONS: dict[str, Row] = {
     "CreateKey": Changing(keys.create_key, keys.key_created, keys.prepare_create_key),
@@ -45,6 +45,7 @@ OPERATIONS: dict[str, Row] = {
     "GetKeyRotationStatus": Using(rotation.status_targets, rotation.get_key_rotation_status, cross_account=True),
     "ListKeyRotations": Using(rotation.rotations_targets, rotation.list_key_rotations),
     "GetParametersForImport": Using(importing.parameters_targets, importing.get_parameters_for_import),
+    "GetKeyLastUsage": Recalling(keys.last_usage_targets, keys.get_key_last_usage),
     "ListResourceTags": Using(keys.tags_targets, keys.list_resource_tags),
     "GetPublicKey": Using(keys.public_key_targets, keys.get_public_key, cross_account=True),
     "GetKeyPolicy": Using(policies.get_targets, policies.get_key_policy),
@@ -79,6 +80,6 @@ SERVICES: dict[str, dict[str, Row]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS
 BY_NAME: dict[str, Row] = {name: row for table in SERVICES.values() for name, row in table.items()}
 CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}
-    | {name for name, row in OPERATIONS.items() if isinstance(row, Using) and row.cross_account}
+    | {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling) and row.cross_account}
 )
 """Operations (and ReEncrypt's two permissions) that can be called on a key of another account (policy rule 27)."""

@@ -464,3 +464,25 @@ def test_the_aws_command_line_goes_through_it_too(installation: Installation, tm
     assert aws("describe-key", "--key-id", external)["KeyMetadata"]["KeyState"] == "Enabled"
     aws("delete-imported-key-material", "--key-id", external)
     assert aws("describe-key", "--key-id", external)["KeyMetadata"]["KeyState"] == "PendingImport"
+
+
+def test_the_last_use_of_a_key_is_told(installation: Installation, kms: Any) -> None:
+    """API reference, GetKeyLastUsage: refused calls and dry runs are no use; ReEncrypt uses two keys."""
+    one, two = (a_key(kms)["KeyId"] for _ in range(2))
+    assert kms.get_key_last_usage(KeyId=one)["KeyLastUsage"] == {}
+    sealed = kms.encrypt(KeyId=one, Plaintext=b"x")
+    installation.caught_up()
+    first = kms.get_key_last_usage(KeyId=one)
+    assert first["KeyLastUsage"]["Operation"] == "Encrypt"
+    assert first["KeyLastUsage"]["KmsRequestId"] == sealed["ResponseMetadata"]["RequestId"]
+    assert (
+        first["TrackingStartDate"]
+        == first["KeyCreationDate"]
+        == kms.describe_key(KeyId=one)["KeyMetadata"]["CreationDate"]
+    )
+    kms.re_encrypt(CiphertextBlob=sealed["CiphertextBlob"], DestinationKeyId=two)
+    kms.describe_key(KeyId=two)
+    with pytest.raises(ClientError):
+        kms.encrypt(KeyId=two, Plaintext=b"x", DryRun=True)
+    installation.caught_up()
+    assert [kms.get_key_last_usage(KeyId=key)["KeyLastUsage"]["Operation"] for key in (one, two)] == ["ReEncrypt"] * 2

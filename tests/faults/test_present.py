@@ -11,10 +11,12 @@ import pytest
 from domain.ports import Unavailable
 from domain.trail.reading import Fold
 from services.api.authentication import Authenticated
-from services.api.calls import Calls, Incoming
+from services.api.calls import Calls
 from services.api.errors import WireError
+from services.api.incoming import Incoming
 from services.api.making import Making
 from services.api.present import NotFresh, Present
+from services.clock import Clock
 from services.settings import load
 from services.writer.deciding import Deciding
 from tests.given import ROOT, key_id
@@ -143,7 +145,7 @@ class Kept:
 
 
 class OneMaterial:
-    async def symmetric(self, key: object) -> bytes:
+    async def secret(self, key: object, material: object) -> bytes:
         return b"x" * 32
 
 
@@ -158,7 +160,9 @@ ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP0
 
 def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
     settings = load({}, command_deadline=deadline)
-    return Calls(settings, present, commands or MemoryTopic(), decisions, Making(None, None), OneMaterial())  # type: ignore[arg-type]
+    return Calls(
+        settings, present, commands or MemoryTopic(), decisions, Making(None, None), OneMaterial(), None, Clock()
+    )  # type: ignore[arg-type]
 
 
 async def test_no_record_no_answer(present: Present) -> None:

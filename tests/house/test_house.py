@@ -20,7 +20,7 @@ from domain.trail.catalogue import CATALOGUE
 from domain.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
 from services.api import errors, shapes
-from services.operations.rows import Reading, Using
+from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
 from services.settings import PREFIX, table
 
@@ -78,7 +78,7 @@ def test_every_operation_is_one_of_the_model() -> None:
 
 
 def test_every_operation_on_a_key_has_its_states() -> None:
-    assert {name for name, row in OPERATIONS.items() if isinstance(row, Using)} <= set(TABLE)
+    assert {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling)} <= set(TABLE)
 
 
 def test_cross_account_use_is_what_the_models_documentation_says() -> None:

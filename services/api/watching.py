@@ -1,0 +1,44 @@
+"""Whether the vault answers: for /healthz, asked once a second beside the calls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from services.adapters.postgres import INTERRUPTED, Pool
+
+log = structlog.get_logger("api")
+
+ASK_EVERY = 1.0
+PATIENCE = 2.0
+OK, VAULT_AWAY = "ok", "degraded: the vault does not answer, only keys in use can be used"
+
+
+class VaultWatch:
+    """Calls whose key material is held go on without the vault, so a worker that lost it is still worth asking."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.answers = True
+
+    @property
+    def status(self) -> str:
+        return OK if self.answers else VAULT_AWAY
+
+    async def keep_asking(self) -> None:
+        while True:
+            answers = await self._ask()
+            if answers != self.answers:
+                self.answers = answers
+                log.warning("the vault answers again" if answers else "the vault does not answer")
+            await asyncio.sleep(ASK_EVERY)
+
+    async def _ask(self) -> bool:
+        # Waited for from outside: a connection whose server hangs may not even be given up in time.
+        asking = asyncio.create_task(self._pool.fetchval("SELECT 1"))
+        done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
+        if not done:
+            asking.cancel()
+            return False
+        return not isinstance(asking.exception(), INTERRUPTED)

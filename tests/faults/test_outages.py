@@ -1,0 +1,236 @@
+"""A full disk, a database or broker that is away or slow, a clock that steps back, kills during a start: nothing that was
+answered is lost, and /healthz says what is the matter while it lasts.
+
+`make test` has the short forms; `make soak` the full ones (a minute without a broker, every process killed at its start).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from domain.trail.reading import Fold
+from domain.trail.verify import verify
+from services.adapters.postgres import connect
+from tests.faults.steady import Steady
+from tests.faults.test_soak import read_log
+from tests.installation import Installation, eventually
+
+NOT_NOW = {"DependencyTimeoutException", "EndpointConnectionError", "ConnectionClosedError", "ReadTimeoutError"}
+"""What a client may be told while something is away: try again."""
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("away") / "data", KEYTRAIL_COMMAND_DEADLINE="5") as running:
+        yield running
+
+
+def health(installation: Installation) -> tuple[int, str]:
+    """(HTTP status, what it says)."""
+    try:
+        with urllib.request.urlopen(f"{installation.url}/healthz", timeout=5) as answer:
+            return answer.status, json.load(answer)["status"]
+    except urllib.error.HTTPError as fault:
+        return fault.code, json.load(fault)["status"]
+    except OSError as fault:
+        return 0, str(fault)
+
+
+def require_kept(installation: Installation, steady: Steady) -> None:
+    """Everything that was answered is on record, once, and the log is whole."""
+    assert set(steady.refused) <= NOT_NOW
+    values = asyncio.run(read_log(installation))
+    assert verify(values).whole
+    fold, said = Fold(), []
+    for offset, value in values:
+        record = fold.take(offset, value)
+        if record is not None and record.call is not None and record.event is not None:
+            said.append(record.call.parameters.get("Description"))
+    mine = [text for text in said if text is not None and text.startswith("change ")]
+    assert set(steady.changed) <= set(mine)
+    installation.caught_up()
+    ids = asyncio.run(recorded(installation, steady.key))
+    assert {call for _, call in steady.encrypted} <= ids
+
+
+async def recorded(installation: Installation, key: str) -> set[str]:
+    pool = await connect(installation.settings)
+    rows = await pool.fetch(
+        "SELECT call_id FROM p_decisions.decisions WHERE key_id = $1 AND operation = 'Encrypt'", key
+    )
+    await pool.close()
+    return {row["call_id"] for row in rows}
+
+
+def goes_on(steady: Steady) -> None:
+    """Both kinds of call are answered again."""
+    changed, encrypted = len(steady.changed), len(steady.encrypted)
+    eventually(lambda: len(steady.changed) > changed + 3 and len(steady.encrypted) > encrypted + 3, within=60)
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
+
+
+def no_file_grows(process: psutil.Process) -> None:
+    """Every write of it that would make a file longer fails from now on."""
+    with contextlib.suppress(psutil.Error):
+        theirs = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
+        who = theirs if os.geteuid() == 0 else {}  # root may not limit another's process, but become its owner
+        limit = ["prlimit", "--pid", str(process.pid), "--fsize=1:unlimited"]
+        subprocess.run(limit, cwd="/", capture_output=True, check=False, **who)
+
+
+@contextlib.contextmanager
+def stopped(process: psutil.Process) -> Iterator[None]:
+    """It answers nothing, and is not dead: what a hung machine looks like."""
+    processes = tree(process)
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
+            each.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in processes:
+            with contextlib.suppress(psutil.Error):
+                each.send_signal(signal.SIGCONT)
+
+
+def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
+    """What holds its material goes on without the vault; what needs the vault is told to try again."""
+    with Steady(away) as steady:
+        goes_on(steady)
+        for each in tree(away.process("postgres")):
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        eventually(lambda: asyncio.run(_answers(away)))
+        goes_on(steady)
+    require_kept(away, steady)
+    away.client().create_key()
+
+
+async def _answers(installation: Installation) -> bool:
+    try:
+        pool = await connect(installation.settings)
+    except Exception:  # noqa: BLE001  # whatever it is, it does not answer yet
+        return False
+    await pool.close()
+    return True
+
+
+def test_postgres_is_slow(away: Installation) -> None:
+    """Nothing that needs no database waits for it, and health says that the vault does not answer."""
+    with Steady(away) as steady:
+        goes_on(steady)
+        with stopped(away.process("postgres")):
+            before = len(steady.encrypted)
+            assert eventually(lambda: "vault" in health(away)[1])
+            assert health(away)[0] == 200, "what holds its material is served"
+            eventually(lambda: len(steady.encrypted) > before + 20)
+            slowest = max(took for took, _ in steady.encrypted[before:])
+            assert slowest < 5, "no call waits for what it does not need"
+            began = time.monotonic()
+            with pytest.raises(ClientError) as refused:
+                away.client(read_timeout=60).create_key()
+            assert refused.value.response["Error"]["Code"] == "DependencyTimeoutException"
+            assert time.monotonic() - began < 20
+        eventually(lambda: health(away) == (200, "ok"))
+        goes_on(steady)
+    require_kept(away, steady)
+    away.client().create_key()
+
+
+def test_the_broker_is_away(away: Installation, soak: bool) -> None:
+    with Steady(away) as steady:
+        goes_on(steady)
+        with stopped(away.process("kafka")):
+            eventually(lambda: health(away)[0] == 503)
+            assert "not fresh" in health(away)[1]
+            time.sleep(60 if soak else 3)  # the outage itself
+            assert health(away)[0] == 503
+        eventually(away.healthy, within=60)
+        goes_on(steady)
+    assert steady.refused
+    require_kept(away, steady)
+
+
+@pytest.mark.parametrize("part", ["kafka", "postgres"])
+def test_the_disk_is_full(away: Installation, part: str) -> None:
+    """No file of the server grows any more, as it sees a full disk; then there is room again."""
+    with Steady(away) as steady:
+        goes_on(steady)
+        process = away.process(part)
+        was = process.pid
+        for each in tree(process):
+            no_file_grows(each)
+        eventually(lambda: away.process(part).pid != was, within=60)  # it ends, and is started with room
+        eventually(lambda: health(away) == (200, "ok"), within=60)
+        goes_on(steady)
+    require_kept(away, steady)
+    away.client().create_key()
+
+
+def test_the_clock_steps_back_an_hour(tmp_path: Path) -> None:
+    """Time on the log never goes back; calls, deadlines and retries work on."""
+    with Installation(tmp_path / "data", test_clock=True, KEYTRAIL_CLOCK_OFFSET="3600") as stepping:
+        with Steady(stepping) as before:
+            goes_on(before)
+        ahead = stepping.client().create_key()["KeyMetadata"]["CreationDate"]
+        stepping.at(days=0)
+        with Steady(stepping) as after:
+            goes_on(after)
+        assert not after.refused
+        later = stepping.client().create_key()["KeyMetadata"]["CreationDate"]
+        assert later >= ahead
+        require_kept(stepping, after)
+        values = asyncio.run(read_log(stepping))
+        times = [json.loads(value)["at"] for _, value in values]
+        assert times == sorted(times)
+
+
+KILLED = ("writer-1", "writer-2", "projector", "api-1", "postgres", "kafka")
+
+
+def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -> None:
+    with Steady(away) as steady:
+        goes_on(steady)
+        for name in KILLED if soak else ("writer-1", "writer-2", "api-1"):
+            for delay in (0.0, 0.3, 1.0, 2.0) if soak else (0.0, 0.5):
+                was = away.process(name).pid
+                away.process(name).kill()
+                eventually(lambda name=name, was=was: away.process(name).pid != was)
+                time.sleep(delay)  # so far its start is to come
+            eventually(away.healthy, within=60)
+        goes_on(steady)
+    require_kept(away, steady)
+
+
+def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path, soak: bool) -> None:
+    """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and is ready."""
+    installation = Installation(tmp_path / "data")
+    found: dict[str, Any] = {}
+    for delay in (0.5, 1.5, 3.0, 4.0, 5.0) if soak else (1.0, 4.0):
+        log = (tmp_path / "up.log").open("a")
+        up = psutil.Popen(installation.command(), env=installation.environment(), stdout=log, stderr=log)
+        time.sleep(delay)
+        up.kill()
+        up.wait()
+        log.close()
+    with installation:
+        found["key"] = installation.client().create_key()["KeyMetadata"]["KeyId"]
+        assert found["key"] in [each["KeyId"] for each in installation.client().list_keys()["Keys"]]
