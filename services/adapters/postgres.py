@@ -24,7 +24,8 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""What a lost, starting or overloaded server looks like, or one whose disk is full: try again later, nothing is wrong with the statement."""
+"""What a lost, starting or overloaded server looks like, or one whose disk is full: try again later, nothing is wrong
+with the statement."""
 
 UNREACHABLE: tuple[type[BaseException], ...] = (Unavailable, *LOST)
 """Any part of the installation that does not answer now."""
