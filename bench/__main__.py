@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import load
+from bench import crypto, load, scale
 from bench.installed import Installed, free_port, until
 
 OUT = Path(__file__).with_name("out")
@@ -192,6 +192,10 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "evaluation": evaluation,
     "projector": projector,
     "start": start,
+    "operations": crypto.operations,
+    "creation": crypto.creation,
+    "beside_rsa": crypto.beside_rsa,
+    "scale": scale.scale,
 }
 
 

@@ -111,7 +111,7 @@ def condition_keys() -> str:
 DOCUMENTS = {
     "condition-keys.md": condition_keys,
     "events.md": events,
-    "operations.md": operations,
+    "api.md": operations,
     "settings.md": settings,
 }
 

@@ -177,7 +177,7 @@ class World:
             context = (
                 {**key.resource.context, "kms:resourcealiases": tuple(aliases)} if aliases else key.resource.context
             )
-            found = self.resources[key.id] = Resource(key.arn, key.account, key.policy, context, grants or {})
+            found = self.resources[key.id] = Resource(key.arn, key.account, key.resource.policy, context, grants or {})
         return found
 
     # -- the fold ---------------------------------------------------------------------------------------------

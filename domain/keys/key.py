@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from domain.access.question import Resource
 from domain.arn import key_arn
 from domain.crypto.specs import SPECS, Spec
 from domain.keys.states import State
-from domain.policy.compile import CompiledPolicy, compile_key_policy
+from domain.policy.compile import compile_key_policy
 from domain.trail import events
 from domain.trail.codec import micros
 
@@ -75,10 +75,20 @@ class Key:
     policy_version: int
     principals: Mapping[str, str]
     """The unique id that each hosted principal's ARN in the policy meant when it was put."""
-    policy: CompiledPolicy
-    resource: Resource
-    """The key as the evaluator sees it, without its aliases and grants, which the world holds."""
     manager: str = ""
+    seen: list[Resource] = field(default_factory=list, compare=False, repr=False)
+    """What `resource` gave; shared by the keys that come of this one by changes which it does not show."""
+
+    @property
+    def resource(self) -> Resource:
+        """The key as the evaluator sees it, without its aliases and grants, which the world holds.
+
+        Made when it is first asked: a start that brings back a hundred thousand keys compiles the policies of those that
+        are used. Raises what compiling raises, which for a policy that is on the log is nothing.
+        """
+        if not self.seen:
+            self.seen.append(_resource(self))
+        return self.seen[0]
 
     def material_of(self, prefix: str) -> Material | None:
         """The material whose id begins so: a ciphertext names the first bytes of it."""
@@ -99,7 +109,7 @@ class Key:
         return next((each for each in self.materials if each.pending), None)
 
 
-def resource_of(key: Key) -> Resource:
+def _resource(key: Key) -> Resource:
     """Source of the condition keys: developer guide, conditions-kms."""
     context: dict[str, tuple[str, ...]] = {
         "aws:resourceaccount": (key.account,),
@@ -113,20 +123,13 @@ def resource_of(key: Key) -> Resource:
     for name, value in key.tags.items():
         folded = f"aws:resourcetag/{name.lower()}"
         context[folded] = (*context.get(folded, ()), value)
-    return Resource(key.arn, key.account, key.policy, context)
-
-
-def with_resource(key: Key) -> Key:
-    return replace(key, resource=resource_of(key))
-
-
-NOWHERE = Resource("", "")
+    policy = compile_key_policy(key.policy_text, key.arn, key.policy_version, key.principals)
+    return Resource(key.arn, key.account, policy, context)
 
 
 def with_policy(key: Key, text: str, version: int, principals: Mapping[str, str]) -> Key:
-    """The key under another policy. Raises what parse_policy raises."""
-    compiled = compile_key_policy(text, key.arn, version, principals)
-    return with_resource(replace(key, policy_text=text, policy_version=version, principals=principals, policy=compiled))
+    """The key under another policy."""
+    return replace(key, policy_text=text, policy_version=version, principals=principals, seen=[])
 
 
 def current_of(materials: tuple[Material, ...]) -> Material:
@@ -163,32 +166,28 @@ def with_materials(key: Key, materials: tuple[Material, ...]) -> Key:
 def created(event: events.KeyCreated, region: str, at: int) -> Key:
     arn = key_arn(region, event.account, event.key)
     first = (Material(event.material, event.material, event.fingerprint),) if event.material else ()
-    return with_resource(
-        Key(
-            id=event.key,
-            arn=arn,
-            account=event.account,
-            spec=SPECS[event.spec],
-            usage=event.usage,
-            origin=event.origin,
-            description=event.description,
-            enabled=bool(first),
-            deletion=0,
-            state=state_of(bool(first), 0, first),
-            created=at,
-            materials=first,
-            current=current_of(first),
-            public_key=event.public_key,
-            # A service's keys are rotated every year (API reference, EnableKeyRotation)
-            schedule=Schedule(365, at + 365 * DAY) if event.manager else None,
-            tags=event.tags,
-            policy_text=event.policy,
-            policy_version=1,
-            principals=event.principals,
-            policy=compile_key_policy(event.policy, arn, 1, event.principals),
-            resource=NOWHERE,
-            manager=event.manager,
-        )
+    return Key(
+        id=event.key,
+        arn=arn,
+        account=event.account,
+        spec=SPECS[event.spec],
+        usage=event.usage,
+        origin=event.origin,
+        description=event.description,
+        enabled=bool(first),
+        deletion=0,
+        state=state_of(bool(first), 0, first),
+        created=at,
+        materials=first,
+        current=current_of(first),
+        public_key=event.public_key,
+        # A service's keys are rotated every year (API reference, EnableKeyRotation)
+        schedule=Schedule(365, at + 365 * DAY) if event.manager else None,
+        tags=event.tags,
+        policy_text=event.policy,
+        policy_version=1,
+        principals=event.principals,
+        manager=event.manager,
     )
 
 
@@ -231,7 +230,7 @@ def _(event: events.PolicyReplaced, key: Key, at: int) -> Key:
 @evolve.register(events.KeyTagged)
 @evolve.register(events.KeyUntagged)
 def _(event: events.KeyTagged | events.KeyUntagged, key: Key, at: int) -> Key:
-    return with_resource(replace(key, tags=event.all_tags))
+    return replace(key, tags=event.all_tags, seen=[])
 
 
 @evolve.register

@@ -27,7 +27,8 @@ class WriterStarted:
 
 @dataclass(frozen=True, slots=True)
 class CommandsSkipped:
-    """An operator let the writer go on although commands were lost before it had read them."""
+    """An operator let the writer go on although commands were lost before it had read them, or the log was restored without
+    its commands, whose offsets then begin anew."""
 
     from_command: int
     to_command: int

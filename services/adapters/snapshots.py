@@ -7,6 +7,7 @@ last record that it holds, and is used only if the log has that very record ther
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -16,8 +17,7 @@ from domain.aliases.alias import Alias
 from domain.crypto.specs import SPECS
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
-from domain.keys.key import NOWHERE, Key, Material, Schedule, current_of, state_of, with_resource
-from domain.policy.compile import compile_key_policy
+from domain.keys.key import Key, Material, Schedule, current_of, state_of
 from domain.ports import OutOfRange, Topic
 from domain.trail.chain import Chain, digest
 from domain.trail.reading import Fold
@@ -25,8 +25,10 @@ from domain.world import Answered, World
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.postgres import LOST, Pool
 
-VERSION = 3
+VERSION = 4
 KEEP = 3
+PART = 2000
+"""Keys that are read at once: the whole of a large world as JSON would take twice its memory."""
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -60,8 +62,8 @@ def encode(fold: Fold) -> bytes:
         ],
         "directory": directory_document(world.directory),
         "grants": [_grant_document(grant) for held in world.grants.values() for grant in held.values()],
-        "keys": [_key_document(key) for key in world.all_keys()],
-        "aliases": [asdict(alias) for alias in world.aliases.values()],
+        # In the order of the world's indexes, which a start then only appends to.
+        "aliases": [asdict(world.aliases[name]) for name in sorted(world.aliases)],
         "deleted": world.deleted,
         "destroyed": list(world.destroyed.items()),
         "services": {access_key: asdict(each) for access_key, each in world.services.items()},
@@ -70,7 +72,31 @@ def encode(fold: Fold) -> bytes:
         ],
         "calls": list(world.calls.items()),
     }
-    return zlib.compress(orjson.dumps(document), 1)
+    keys = sorted(world.all_keys(), key=lambda key: key.id)
+    parts = [document] + [_keys_document(keys[start : start + PART]) for start in range(0, len(keys), PART)]
+    return b"".join(_framed(zlib.compress(orjson.dumps(part), 1)) for part in parts)
+
+
+def _framed(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "big") + part
+
+
+def _parts(body: bytes) -> Iterator[Any]:
+    """One after another: what a part takes to read is given back before the next."""
+    place = 0
+    while place < len(body):
+        length = int.from_bytes(body[place : place + 4], "big")
+        yield orjson.loads(zlib.decompress(memoryview(body)[place + 4 : place + 4 + length]))
+        place += 4 + length
+
+
+def _keys_document(keys: list[Key]) -> dict[str, Any]:
+    """Policies once each: most keys have the same one."""
+    texts = {text: number for number, text in enumerate(dict.fromkeys(key.policy_text for key in keys))}
+    return {
+        "policies": list(texts),
+        "keys": [_key_document(key) | {"policy_text": texts[key.policy_text]} for key in keys],
+    }
 
 
 def _key_document(key: Key) -> dict[str, Any]:
@@ -100,9 +126,7 @@ def _grant_document(grant: Grant) -> dict[str, Any]:
     return asdict(grant) | {"operations": sorted(grant.operations)}
 
 
-def _key(document: dict[str, Any]) -> Key:
-    version, principals = document["policy_version"], document["principals"]
-    policy = compile_key_policy(document["policy_text"], document["arn"], version, principals)
+def _key(document: dict[str, Any], policies: list[str]) -> Key:
     materials = tuple(Material(**each) for each in document["materials"])
     derived = {
         "spec": SPECS[document["spec"]],
@@ -110,12 +134,14 @@ def _key(document: dict[str, Any]) -> Key:
         "current": current_of(materials),
         "state": state_of(document["enabled"], document["deletion"], materials),
         "schedule": Schedule(**document["schedule"]) if document["schedule"] else None,
+        "policy_text": policies[document["policy_text"]],
     }
-    return with_resource(Key(**{**document, **derived}, policy=policy, resource=NOWHERE))
+    return Key(**{**document, **derived})
 
 
 def decode(body: bytes, position: int, head: str) -> Fold:
-    document = orjson.loads(zlib.decompress(body))
+    parts = _parts(body)
+    document = next(parts)
     world = World(
         log=document["log"],
         region=document["region"],
@@ -128,8 +154,11 @@ def decode(body: bytes, position: int, head: str) -> Fold:
         world.accounts[account["id"]] = Account(**account)
         world.access_keys.update(dict.fromkeys(account["access_keys"], account["id"]))
     world.directory = directory_from(document["directory"])
-    for key in document["keys"]:
-        world.add_key(_key(key))
+    texts: dict[str, str] = {}
+    for part in parts:
+        policies = [texts.setdefault(text, text) for text in part["policies"]]
+        for key in part["keys"]:
+            world.add_key(_key(key, policies))
     for grant in document["grants"]:
         world.add_grant(Grant(**{**grant, "operations": frozenset(grant["operations"])}))
     for alias in document["aliases"]:

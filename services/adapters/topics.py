@@ -38,6 +38,16 @@ COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy"
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
 """So that the writer learns the broker's time, and compares it with its own before it destroys anything."""
+OWN = (
+    "retention.ms",
+    "retention.bytes",
+    "cleanup.policy",
+    "max.message.bytes",
+    "min.insync.replicas",
+    "unclean.leader.election.enable",
+    "flush.messages",
+)
+"""What the topics here are set to."""
 FLUSHED = {"flush.messages": "1"}
 
 
@@ -93,9 +103,11 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
 async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> None:
     """The bundled broker's own: a folder of an earlier version has its log told the broker's time from now on."""
     events = names(settings).events
-    if (await _configs(client, events)).get("message.timestamp.type") == "CreateTime":
-        wanted = FOREVER | BROKERS_CLOCK | FLUSHED | MAX_MESSAGE | {"unclean.leader.election.enable": "false"}
-        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, events, configs=wanted)])
+    configs = await _configs(client, events)
+    if configs["message.timestamp.type"] == "CreateTime":
+        # Altering sets all of a topic's own settings: those that are there stay, to be checked as they are.
+        kept = {name: configs[name] for name in OWN}
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, events, configs=kept | BROKERS_CLOCK)])
 
 
 async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:

@@ -117,7 +117,8 @@ async def keep_snapshots(settings: Settings, pool: Pool) -> None:
                 while True:
                     for stored in await reader.read(1000):
                         fold.take(stored.offset, stored.value)
-                    if fold.next - kept >= SNAPSHOT_EVERY:
+                    # A snapshot takes as long as its keys: where there are many, it waits for more records.
+                    if fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4):
                         await snapshots.save(pool, fold)
                         kept = fold.next
             finally:

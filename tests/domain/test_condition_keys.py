@@ -8,7 +8,6 @@ from domain.access.caller import root_of
 from domain.access.condition_keys import CONDITION_KEYS, NEVER, row_of
 from domain.access.context import Came, Via, re_encrypt_context, request_context
 from domain.identities.callers import Session, caller_of
-from domain.keys import key as keys
 from domain.trail import events
 from domain.trail import identity_events as identities
 from tests.given import ACCOUNT, REGION, a_key, given
@@ -63,7 +62,7 @@ def held() -> set[str]:
     found |= set(caller_of(world, "AKIAALICE", None, 0).context)
     session = Session("AROAONE", "arn", ACCOUNT, "s", 0, 1, source_identity="me")
     found |= set(caller_of(world, "ASIA", session, 0).context)
-    found |= {key for each in world.all_keys() for key in keys.resource_of(each).context}
+    found |= {key for each in world.all_keys() for key in each.resource.context}
     return found
 
 

@@ -219,7 +219,7 @@ class Keeping:
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: Present) -> None:
     """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), Making(Keeping(), None), OneMaterial())  # type: ignore[arg-type]
+    service = Calls(load({}), present, MemoryTopic(), Kept(), Making(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))

@@ -1,0 +1,159 @@
+"""100,000 keys and 1,000,000 events: what a start takes, what a worker holds, and what a page costs.
+
+The records are made here as the writer makes them (its own step, without the calls), and appended while the writers are
+paused; the API and the projector follow them as they follow every record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import time
+from dataclasses import replace
+from uuid import UUID
+
+import psutil
+
+from bench import load
+from bench.installed import Installed, until
+from domain.policy.default import default_key_policy
+from domain.trail import events
+from domain.trail.reading import Fold
+from domain.trail.record import Call, Decision
+from services.adapters.kafka import KafkaTopic, Producer
+from services.adapters.postgres import connect
+from services.adapters.topics import names
+from services.settings import Settings
+from services.settings import load as load_settings
+from services.writer.deciding import Deciding
+
+KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
+BATCH = 2000
+Figure = tuple[str, str, str]
+
+
+def _settings(installed: Installed) -> Settings:
+    running = installed.running
+    return replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
+
+
+async def _fill(settings: Settings) -> None:
+    topic = KafkaTopic(settings, names(settings).events)
+    fold = Fold()
+    end = await topic.end()
+    reader = await topic.reader(0)
+    while fold.next < end:
+        for stored in await reader.read(BATCH):
+            fold.take(stored.offset, stored.value)
+    await reader.close()
+    deciding, producer, rng = Deciding(fold, fold.world.writer), Producer(settings), random.Random(5)
+    account = settings.account_id
+    root, policy = f"arn:aws:iam::{account}:root", default_key_policy(account)
+    ids = [str(UUID(int=rng.getrandbits(128), version=4)) for _ in range(KEYS)]
+
+    def event(number: int) -> tuple[str, object]:
+        if number < KEYS:
+            material = f"{number:064x}"
+            made = events.KeyCreated(
+                key=ids[number],
+                account=account,
+                spec="SYMMETRIC_DEFAULT",
+                usage="ENCRYPT_DECRYPT",
+                origin="AWS_KMS",
+                description="",
+                policy=policy,
+                tags={"number": str(number)},
+                material=material,
+                fingerprint=material,
+                public_key="",
+                bypassed_lockout_check=False,
+                locked_out=False,
+                principals={},
+                manager="",
+                alias="",
+            )
+            return "CreateKey", made
+        if number < KEYS + ALIASES:
+            return "CreateAlias", events.AliasCreated(account, f"alias/n{number:07d}", ids[number - KEYS])
+        return "UpdateKeyDescription", events.KeyDescribed(ids[number % KEYS], f"description {number}")
+
+    batch: list[tuple[bytes, dict[str, str]]] = []
+    for number in range(EVENTS):
+        operation, made = event(number)
+        call = Call(
+            f"scale-{number}",
+            "AKIASCALE",
+            root,
+            account,
+            "127.0.0.1",
+            "bench",
+            operation,
+            {"KeyId": ids[number % KEYS]},
+        )
+        decision = Decision("allowed", kind="account-root")
+        decided = deciding.record(time.time_ns() // 1000, fold.world.next_command, call, decision, made)
+        batch.append((decided.value, decided.headers))
+        if len(batch) == BATCH or number == EVENTS - 1:
+            await producer.append_all(topic.topic, 0, batch)
+            batch = []
+    await producer.close()
+    await topic.close()
+
+
+def _writers(installed: Installed) -> list[psutil.Process]:
+    return [psutil.Process(pid) for name, (pid, _) in installed.running.children.items() if name.startswith("writer")]
+
+
+async def _snapshot(settings: Settings) -> int:
+    pool = await connect(settings)
+    found = await pool.fetchval("SELECT coalesce(max(position), 0) FROM present.snapshots")
+    await pool.close()
+    return int(found)
+
+
+def scale(installed: Installed, seconds: float) -> list[Figure]:
+    settings = _settings(installed)
+    began = time.perf_counter()
+    paused = _writers(installed)
+    for each in paused:
+        each.send_signal(signal.SIGSTOP)
+    asyncio.run(_fill(settings))
+    for each in paused:
+        each.kill()
+    filled = time.perf_counter() - began
+    until(lambda: asyncio.run(_snapshot(settings)) > EVENTS * 0.9, within=600)
+    installed.stop()
+    began = time.perf_counter()
+    installed.start()
+    taken = time.perf_counter() - began
+    kms = installed.client()
+    kms.create_key()  # a writer leads too
+    led = time.perf_counter() - began
+    api = psutil.Process(installed.running.children["api-1"][0])
+    memory = api.memory_info().rss / 1e6
+    figures = [
+        (f"start to ready, {KEYS:,} keys and {EVENTS:,} events", f"{taken:.1f} s", "under 15 s"),
+        ("  and to the first new key", f"{led:.1f} s", ""),
+        ("  memory of the API worker", f"{memory:.0f} MB", "under 600 MB"),
+        ("  (the events were made and appended in)", f"{filled:.0f} s", ""),
+    ]
+    for operation, last, middle in (
+        ("ListKeys", "after:f0000000-0000-4000-8000-000000000000", "after:80000000-0000-4000-8000-000000000000"),
+        ("ListAliases", f"after:alias/n{KEYS + ALIASES - 200:07d}", f"after:alias/n{KEYS + ALIASES // 2:07d}"),
+    ):
+        times = []
+        for marker in ("", middle, last):
+            body = json.dumps({"Limit": 100} | ({"Marker": marker} if marker else {})).encode()
+            request = load.signed(installed.url, installed.credentials, operation, body)
+            load.run(installed.url, request, 1, 0.3)
+            times.append(load.run(installed.url, request, 1, 1).percentile(0.5) * 1e3)
+        figures.append(
+            (
+                f"{operation}, first, middle and last page of 100",
+                " / ".join(f"{each:.2f} ms" for each in times),
+                "the same",
+            )
+        )
+    return figures
