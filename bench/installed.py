@@ -39,8 +39,10 @@ def until(condition: Callable[[], bool], within: float = 90.0) -> None:
 
 
 class Installed:
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, offset: int | None = None) -> None:
+        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock."""
         self.data = data
+        self.offset = offset
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._up: subprocess.Popen[bytes] | None = None
@@ -61,7 +63,10 @@ class Installed:
             str(self.data),
             "--port",
             str(self.port),
+            *(["--test-clock"] if self.offset is not None else []),
         ]
+        if self.offset is not None:
+            clean["KEYTRAIL_CLOCK_OFFSET"] = str(self.offset)
         self._up = subprocess.Popen(
             command, env=clean | {"KEYTRAIL_CHANGE_RATE": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

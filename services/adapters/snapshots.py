@@ -6,6 +6,7 @@ last record that it holds, and is used only if the log has that very record ther
 
 from __future__ import annotations
 
+import gc
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -126,8 +127,13 @@ def _grant_document(grant: Grant) -> dict[str, Any]:
     return asdict(grant) | {"operations": sorted(grant.operations)}
 
 
+def _material(document: dict[str, Any]) -> Material:
+    # Most material is stored under its id: one text and not two.
+    return Material(**document | ({"stored": document["id"]} if document["stored"] == document["id"] else {}))
+
+
 def _key(document: dict[str, Any], policies: list[str]) -> Key:
-    materials = tuple(Material(**each) for each in document["materials"])
+    materials = tuple(_material(each) for each in document["materials"])
     derived = {
         "spec": SPECS[document["spec"]],
         "materials": materials,
@@ -140,6 +146,18 @@ def _key(document: dict[str, Any], policies: list[str]) -> Key:
 
 
 def decode(body: bytes, position: int, head: str) -> Fold:
+    """The fold as it was."""
+    # Nothing of this is garbage, and a collector that looked for some would walk all of it again and again.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _decoded(body, position, head)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _decoded(body: bytes, position: int, head: str) -> Fold:
     parts = _parts(body)
     document = next(parts)
     world = World(

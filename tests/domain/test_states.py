@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from domain.aliases import commands as aliases
 from domain.errors import InvalidKeyState, KeyDisabled, UnsupportedOperation
+from domain.grants import commands as grants
+from domain.keys import change_key, delete_key, import_material, put_key_policy, rotate_key, tag_key
+from domain.keys.key import DAY
 from domain.keys.states import TABLE, State, require_state
-from tests.given import arn
+from domain.policy.default import default_key_policy
+from domain.trail import events
+from services.operations.rows import Changing
+from services.operations.table import OPERATIONS
+from tests.given import ACCOUNT, ROOT, a_key, arn, given, key_id
 
 # Developer guide, key-state: the cells of the operations that are built, in its own notation.
 # Its "?" cells depend on origin and spec alone: as a matter of state they are Y.
@@ -83,3 +91,65 @@ def test_a_cell(operation: str, state: State, cell: str) -> None:
     with pytest.raises(refusal) as refused:
         require_state(operation, arn(), state)
     assert refused.value.message == message
+
+
+# -- the same cells by the commands themselves ------------------------------------------------------------------------
+
+OURS = (a_key(),)
+THEIRS = (
+    a_key(origin="EXTERNAL", material="", fingerprint=""),
+    events.MaterialImported(key_id(), "m1", "row", "f", "", "", "", False, "Enabled"),
+)
+STATES: dict[State, tuple[object, ...]] = {
+    State.ENABLED: (),
+    State.DISABLED: (events.KeyDisabled(key_id()),),
+    State.PENDING_DELETION: (events.DeletionScheduled(key_id(), 7, "2030-01-01T00:00:00.000000Z"),),
+    State.PENDING_IMPORT: (events.MaterialDeleted(key_id(), "m1", "row", "PendingImport"),),
+}
+MADE = {"key": key_id(), "expires": str(DAY), "material": "m1", "stored": "r2", "fingerprint": "f", "public_key": ""}
+ALIAS = events.AliasCreated(ACCOUNT, "alias/a", key_id())
+GRANT = events.GrantCreated(
+    key_id(), "g1", "", ROOT.principal, ACCOUNT, ROOT.principal, ACCOUNT, ["Decrypt"], {}, ACCOUNT, ROOT.principal, ""
+)
+CHANGING: dict[str, tuple[object, tuple[object, ...]]] = {
+    "CancelKeyDeletion": (delete_key.CancelKeyDeletion(key_id()), OURS),
+    "CreateAlias": (aliases.CreateAlias("alias/b", key_id()), OURS),
+    "CreateGrant": (grants.CreateGrant(key_id(), "g2", "", [ROOT.principal], [], ["Decrypt"], {}, False), OURS),
+    "DeleteAlias": (aliases.DeleteAlias("alias/a"), OURS),
+    "DeleteImportedKeyMaterial": (import_material.DeleteImportedKeyMaterial(key_id()), THEIRS),
+    "DisableKey": (change_key.DisableKey(key_id()), OURS),
+    "DisableKeyRotation": (rotate_key.DisableKeyRotation(key_id()), OURS),
+    "EnableKey": (change_key.EnableKey(key_id()), OURS),
+    "EnableKeyRotation": (rotate_key.EnableKeyRotation(key_id()), OURS),
+    "ImportKeyMaterial": (
+        import_material.ImportKeyMaterial(key_id(), import_material.DOES_NOT_EXPIRE, None, "", "", None, MADE),
+        THEIRS,
+    ),
+    "PutKeyPolicy": (put_key_policy.PutKeyPolicy(key_id(), default_key_policy(ACCOUNT)), OURS),
+    "RetireGrant": (grants.RetireGrant(key_id(), "g1", False), OURS),
+    "RevokeGrant": (grants.RevokeGrant(key_id(), "g1", False), OURS),
+    "RotateKeyOnDemand": (rotate_key.RotateKeyOnDemand(key_id(), "aa" * 32, "f"), OURS),
+    "ScheduleKeyDeletion": (delete_key.ScheduleKeyDeletion(key_id()), OURS),
+    "TagResource": (tag_key.TagResource(key_id(), [("a", "b")]), OURS),
+    "UntagResource": (tag_key.UntagResource(key_id(), ["a"]), OURS),
+    "UpdateAlias": (aliases.UpdateAlias("alias/a", key_id()), OURS),
+    "UpdateKeyDescription": (change_key.UpdateKeyDescription(key_id(), "d"), OURS),
+}
+
+
+def test_every_operation_that_changes_a_key_is_here() -> None:
+    others = {"CreateKey"}
+    assert set(CHANGING) == {name for name, row in OPERATIONS.items() if isinstance(row, Changing)} - others
+
+
+@pytest.mark.parametrize(("operation", "state", "cell"), [each for each in CELLS if each[0] in CHANGING])
+def test_a_command_does_as_its_cell_says(operation: str, state: State, cell: str) -> None:
+    command, key = CHANGING[operation]
+    there = given(*(THEIRS if state is State.PENDING_IMPORT else key), ALIAS, GRANT, *STATES[state])
+    assert there.world.keys[key_id()].state is state
+    there.when(command)
+    if cell == "Y":
+        assert there.outcome is not None
+        assert there.outcome.event is not None, there.outcome.decision.error
+    else:
+        there.refused(REFUSALS[cell][0], REFUSALS[cell][1])

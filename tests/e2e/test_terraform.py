@@ -5,9 +5,11 @@ TERRAFORM_PLUGIN_DIR names a folder of providers; where there is none, boto3 doe
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,35 @@ resource "aws_kms_alias" "key" {
   name          = "alias/terraform"
   target_key_id = aws_kms_key.key.key_id
 }
+resource "aws_kms_key" "turning" {
+  description             = "rotates, and goes after seven days"
+  enable_key_rotation     = true
+  rotation_period_in_days = 180
+  deletion_window_in_days = 7
+}
+resource "aws_kms_key_policy" "turning" {
+  key_id = aws_kms_key.turning.key_id
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    { Sid = "root", Effect = "Allow", Action = "kms:*", Resource = "*",
+      Principal = { AWS = "arn:aws:iam::${data.aws_caller_identity.me.account_id}:root" } },
+  ] })
+}
+resource "aws_kms_key" "codes" {
+  key_usage                = "GENERATE_VERIFY_MAC"
+  customer_master_key_spec = "HMAC_256"
+}
+resource "aws_kms_external_key" "brought" {
+  description             = "with material of our own"
+  key_material_base64     = "MATERIAL"
+  deletion_window_in_days = 7
+  enabled                 = true
+  tags                    = { team = "blue" }
+}
+resource "aws_kms_ciphertext" "sealed" {
+  key_id    = aws_kms_key.key.key_id
+  plaintext = "from terraform"
+  context   = { app = "payroll" }
+}
 resource "aws_kms_grant" "alice" {
   name              = "for-alice"
   key_id            = aws_kms_key.key.key_id
@@ -92,7 +123,9 @@ resource "aws_kms_grant" "alice" {
 
 @pytest.mark.skipif(TERRAFORM is None or PLUGINS is None, reason="neither terraform nor its AWS provider is here")
 def test_a_second_plan_shows_no_change(installation: Installation, tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text(CONFIGURATION.replace("URL", installation.url))
+    (tmp_path / "main.tf").write_text(
+        CONFIGURATION.replace("URL", installation.url).replace("MATERIAL", b64encode(os.urandom(32)).decode())
+    )
     environment = {
         **{name: value for name, value in clean_environment().items() if not name.startswith("TF_")},
         **installation.credentials(),
@@ -111,3 +144,11 @@ def test_a_second_plan_shows_no_change(installation: Installation, tmp_path: Pat
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     second = terraform("plan", "-no-color", "-detailed-exitcode")
     assert second.returncode == 0, second.stdout[-4000:] + second.stderr[-2000:]
+    state = json.loads((tmp_path / "terraform.tfstate").read_text())
+    made = {each["type"]: each["instances"][0]["attributes"] for each in state["resources"] if each["name"] != "me"}
+    sealed = b64decode(made["aws_kms_ciphertext"]["ciphertext_blob"])
+    kms = installation.client()
+    assert kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"app": "payroll"})["Plaintext"] == b"from terraform"
+    gone = terraform("destroy", "-no-color", "-auto-approve")
+    assert gone.returncode == 0, gone.stdout[-3000:] + gone.stderr[-3000:]
+    assert kms.describe_key(KeyId=made["aws_kms_external_key"]["id"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
