@@ -43,9 +43,11 @@ def status_targets(request: Request, world: World) -> Sequence[Target]:
 
 
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log."""
+    """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log. A key that
+    cannot rotate answers that it does not, but for one of origin EXTERNAL (developer guide, key-state, note 7)."""
     (key,) = found
-    require_rotatable(key, AWS_KMS)
+    if key.origin == EXTERNAL:
+        require_rotatable(key, AWS_KMS)
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}
     return {

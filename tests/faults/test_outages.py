@@ -220,11 +220,12 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
     require_kept(away, steady)
 
 
-def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path, soak: bool) -> None:
+@pytest.mark.soak
+def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path) -> None:
     """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and is ready."""
     installation = Installation(tmp_path / "data")
     found: dict[str, Any] = {}
-    for delay in (0.5, 1.5, 3.0, 4.0, 5.0) if soak else (1.0, 4.0):
+    for delay in (0.5, 1.5, 3.0, 4.0, 5.0):
         log = (tmp_path / "up.log").open("a")
         up = psutil.Popen(installation.command(), env=installation.environment(), stdout=log, stderr=log)
         time.sleep(delay)
