@@ -19,6 +19,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import BotoCoreError, ClientError
 
+from domain.ports import Unavailable
 from domain.trail.reading import Fold
 from domain.trail.verify import verify
 from services.adapters.kafka import KafkaTopic
@@ -76,6 +77,17 @@ class Load:
 
 
 async def read_log(installation: Installation) -> list[tuple[int, bytes]]:
+    """Every value of the log; a broker that was struck a moment ago may be starting still."""
+    ends = time.monotonic() + 60
+    while True:
+        try:
+            return await _read_log(installation)
+        except Unavailable:
+            assert time.monotonic() < ends, "the broker did not come back"
+            await asyncio.sleep(0.2)
+
+
+async def _read_log(installation: Installation) -> list[tuple[int, bytes]]:
     events = KafkaTopic(installation.settings, names(installation.settings).events)
     try:
         end = await events.end()
