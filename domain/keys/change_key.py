@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from domain.access.caller import Caller
 from domain.access.evaluate import may
 from domain.access.verdict import OTHER_ACCOUNT, Verdict
+from domain.errors import UnsupportedOperation
+from domain.keys.key import Key
 from domain.keys.states import require_state
 from domain.trail.events import KeyDescribed, KeyDisabled, KeyEnabled
 from domain.world import World
@@ -37,6 +39,12 @@ def on_own_key(action: str, reference: str, caller: Caller, world: World) -> tup
     if key.account != caller.account:
         return (Verdict(False, action, key.arn, OTHER_ACCOUNT),)
     return (may(caller, action, world.resource(key)),)
+
+
+def require_origin(key: Key, *origins: str) -> None:
+    """Raises UnsupportedOperation for a key whose material came another way."""
+    if key.origin not in origins:
+        raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
 
 
 def asks_to_enable(command: EnableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:

@@ -18,10 +18,9 @@ from domain.errors import (
     InvalidKeyState,
     InvalidRequest,
     KeyNotFound,
-    UnsupportedOperation,
     refusal,
 )
-from domain.keys.change_key import on_own_key
+from domain.keys.change_key import on_own_key, require_origin
 from domain.keys.key import DAY, EXTERNAL, Key, Material, stated
 from domain.keys.states import require_state
 from domain.trail.codec import rfc3339
@@ -65,11 +64,6 @@ class ExpireMaterial:
     material: str
 
 
-def require_external(key: Key) -> None:
-    if key.origin != EXTERNAL:
-        raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
-
-
 def asks_to_import(command: ImportKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:ImportKeyMaterial", command.key, caller, world)
 
@@ -86,7 +80,7 @@ def take_in(command: ImportKeyMaterial, caller: Caller, world: World) -> Materia
     """Raises UnsupportedOperation, InvalidKeyState, InvalidRequest, InvalidImportToken, ExpiredImportToken,
     InvalidCiphertext, IncorrectKeyMaterial."""
     key = world.key(command.key, caller.account)
-    require_external(key)
+    require_origin(key, EXTERNAL)
     require_state("ImportKeyMaterial", key.arn, key.state)
     _require_parameters(command, key)
     expires = _expiry(command, world.now)
@@ -165,7 +159,7 @@ def _is_pending(command: ImportKeyMaterial, key: Key, material: str) -> bool:
 def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> MaterialDeleted:
     """Material that is gone already is no error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
     key = world.key(command.key, caller.account)
-    require_external(key)
+    require_origin(key, EXTERNAL)
     require_state("DeleteImportedKeyMaterial", key.arn, key.state)
     held = key.material(command.material) if command.material else key.current
     if held is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from domain.access.caller import Caller
 from domain.access.verdict import DUE, Verdict
 from domain.errors import InvalidKeyState, InvalidRequest, LimitExceeded, RotationConflict, UnsupportedOperation
-from domain.keys.change_key import on_own_key
+from domain.keys.change_key import on_own_key, require_origin
 from domain.keys.key import AUTOMATIC, AWS_KMS, DAY, EXTERNAL, ON_DEMAND, Key
 from domain.keys.states import State, require_state
 from domain.trail.codec import rfc3339
@@ -62,8 +62,7 @@ def require_rotatable(key: Key, *origins: str) -> None:
             f"{key.arn} key spec is {key.spec.name} which is not valid for this operation: only symmetric encryption "
             "keys are rotated."
         )
-    if key.origin not in origins:
-        raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
+    require_origin(key, *origins)
 
 
 def asks_to_enable(command: EnableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:

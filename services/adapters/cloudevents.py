@@ -10,6 +10,16 @@ def headers(identity: str, log: str, kind: str, at: str) -> dict[str, str]:
     return {**_same(log, kind), "ce_id": identity, "ce_time": at}
 
 
+def of_event(log: str, call: str | None, previous: str, event: str | None, at: str) -> dict[str, str]:
+    """Of a record of `events`; `event` is its event's wire name."""
+    return headers(call or previous or "first", log, event or "call.answered", at)
+
+
+def of_decision(log: str, call: str, at: str) -> dict[str, str]:
+    """Of a record of `decisions`."""
+    return headers(call, log, "call.decided", at)
+
+
 @lru_cache(maxsize=64)
 def _same(log: str, kind: str) -> dict[str, str]:
     return {

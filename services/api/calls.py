@@ -33,7 +33,6 @@ from domain.errors import (
     UnsupportedOperation,
     refusal,
 )
-from domain.identities.account import Service
 from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
@@ -216,10 +215,10 @@ class Calls:
         via = call.via
         if via is None or not via["behalf"]:
             return
-        name = alias_for(Service(via["service"], "", via["alias"]))
+        service = self._present.world.services[call.access_key]
+        name = alias_for(service)
         if request.get("KeyId") not in (name, alias_arn(self._present.world.region, call.account, name)):
             return
-        service = self._present.world.services[call.access_key]
         own = {**via, "behalf": "", "source_arn": "", "source_account": ""}
         parameters = {"AccountId": call.account}
         making = replace(
@@ -305,7 +304,7 @@ class Calls:
         }
         try:
             value = orjson.dumps(document)
-            await self._decisions.append(value, cloudevents.headers(call.id, log, "call.decided", at))
+            await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
         except Unavailable:
             NOT_ANSWERED.labels("decision-not-durable").inc()
             raise errors.not_now("The decision could not be made durable; try again.") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.vault import Vault
 from services.backup.sealed_file import BadBackup, read
+from services.backup.taking import Tell
 from services.bootstrap import open_pool
 from services.settings import Settings
 from services.supervisor.folder import Folder, write_private
-
-Tell = Callable[[str, int, int], None]
 
 
 class NotEmpty(Exception):
@@ -121,14 +119,13 @@ def _event_headers(log: str, value: bytes) -> dict[str, str]:
     document = parse(value)
     if document is None:
         return {}
-    event, call = document.get("event"), document.get("call")
-    identity = call["id"] if call else document["previous"] or "first"
-    return cloudevents.headers(identity, log, event["type"] if event else "call.answered", str(document.get("at")))
+    event, call = document.get("event") or {}, document.get("call") or {}
+    return cloudevents.of_event(log, call.get("id"), document["previous"], event.get("type"), str(document.get("at")))
 
 
 def _decision_headers(value: bytes) -> dict[str, str]:
     document = json.loads(value)
-    return cloudevents.headers(document["call"]["id"], document["log"], "call.decided", document["at"])
+    return cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
 
 
 def _keep_credentials(settings: Settings, credentials: dict[str, str] | None) -> None:

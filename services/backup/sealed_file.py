@@ -74,12 +74,6 @@ class SealedWriter:
         self._temporary.unlink(missing_ok=True)
 
 
-def about(path: Path) -> dict[str, Any]:
-    """The header. Raises BadBackup, OSError."""
-    with path.open("rb") as file:
-        return _header(path, file)[0]
-
-
 def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     if file.read(len(MAGIC)) != MAGIC:
         raise BadBackup(f"{path} is no backup of Keytrail's.")

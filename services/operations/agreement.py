@@ -6,23 +6,11 @@ from base64 import b64decode
 from collections.abc import Sequence
 
 from domain.crypto import asymmetric
-from domain.crypto.specs import ENCAPSULATE_DECAPSULATE, KEY_AGREEMENT
 from domain.keys.key import Key
 from domain.world import World
 from services.aside import aside
 from services.operations.encryption import carry_out_unless_dry_run, refuse_recipient
-from services.operations.rows import Answer, Materials, Request, Target
-
-
-def agreement_targets(request: Request, world: World) -> Sequence[Target]:
-    key = world.key(request["KeyId"], request.caller.account, aliases=True)
-    return [Target("kms:DeriveSharedSecret", key, KEY_AGREEMENT)]
-
-
-def encapsulation_targets(request: Request, world: World) -> Sequence[Target]:
-    """Encapsulate and Decapsulate each ask for the permission of their own name."""
-    key = world.key(request["KeyId"], request.caller.account, aliases=True)
-    return [Target(f"kms:{request.operation}", key, ENCAPSULATE_DECAPSULATE)]
+from services.operations.rows import Answer, Materials, Request
 
 
 async def derive_shared_secret(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:

@@ -11,15 +11,10 @@ from domain.errors import InvalidKeyUsage, InvalidRequest, UnsupportedOperation
 from domain.keys.key import Key
 from domain.world import World
 from services.aside import long_aside
-from services.operations.encryption import carry_out_unless_dry_run, on_key, refuse_recipient, sealed
-from services.operations.rows import Answer, Materials, Request, Target
+from services.operations.encryption import carry_out_unless_dry_run, refuse_recipient, sealed
+from services.operations.rows import Answer, Materials, Request
 
 DATA_KEY_BYTES = {"AES_128": 16, "AES_256": 32}
-
-
-def data_key_targets(request: Request, world: World) -> Sequence[Target]:
-    """Each of the four operations asks for the permission of its own name."""
-    return on_key(f"kms:{request.operation}", request, world)
 
 
 def _require_symmetric(request: Request, key: Key) -> None:

@@ -46,15 +46,6 @@ def refuse_recipient(request: Request) -> None:
         raise UnsupportedOperation("Recipient is not supported: there is no Nitro enclave to attest.")
 
 
-def on_key(action: str, request: Request, world: World) -> Sequence[Target]:
-    key = world.key(request["KeyId"], request.caller.account, aliases=True)
-    return [Target(action, key, ENCRYPT_DECRYPT)]
-
-
-def encrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    return on_key("kms:Encrypt", request, world)
-
-
 def _require_algorithm(key: Key, algorithm: str) -> None:
     if algorithm not in key.spec.encryption:
         raise InvalidKeyUsage(f"Algorithm {algorithm} and key spec {key.spec.name} are incompatible.")

@@ -15,7 +15,7 @@ from domain.identities.principals import canonical, meaning
 from domain.keys.key import Key
 from domain.world import World
 from services.operations.keys import after_marker, page
-from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request, Target
+from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request
 
 USUAL = 50
 MOST = 100
@@ -108,10 +108,6 @@ def _page(grants: Iterable[Grant], request: Request, world: World) -> Answer:
     found = sorted((grant for grant in grants if grant.id > after), key=lambda grant: grant.id)
     items = [entry(grant, world) for grant in found[:limit]]
     return page("Grants", items, found[limit - 1].id if len(found) > limit else None)
-
-
-def list_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:ListGrants", world.key(request["KeyId"], request.caller.account))]
 
 
 async def list_grants(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:

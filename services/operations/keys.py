@@ -25,7 +25,7 @@ from domain.keys.states import State
 from domain.keys.tag_key import TagResource, UntagResource
 from domain.trail.codec import micros
 from domain.world import World
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request, Target
+from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request
 
 SERVICE_KEY = "CreateServiceKey"
 """A command that no API has: a service needs the key that it manages for an account, and there is none yet."""
@@ -117,10 +117,6 @@ def _algorithms(key: Key) -> Answer:
     return {ALGORITHMS[key.usage]: list(key.spec.algorithms[key.usage])}
 
 
-def describe_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:DescribeKey", world.key(request["KeyId"], request.caller.account, aliases=True))]
-
-
 async def describe_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     return {"KeyMetadata": metadata(found[0], world)}
 
@@ -164,10 +160,6 @@ def update_key_description(parameters: Parameters, made: Made) -> UpdateKeyDescr
     return UpdateKeyDescription(parameters["KeyId"], parameters["Description"])
 
 
-def public_key_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:GetPublicKey", world.key(request["KeyId"], request.caller.account, aliases=True))]
-
-
 async def get_public_key(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     (key,) = found
     if not key.spec.pair:
@@ -180,10 +172,6 @@ async def get_public_key(request: Request, world: World, found: Sequence[Key], m
         "KeyUsage": key.usage,
         **_algorithms(key),
     }
-
-
-def tags_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:ListResourceTags", world.key(request["KeyId"], request.caller.account))]
 
 
 async def list_resource_tags(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -225,10 +213,6 @@ def cancel_key_deletion(parameters: Parameters, made: Made) -> CancelKeyDeletion
 
 def cancelled(changed: Changed) -> Answer:
     return {"KeyId": changed.world.keys[changed.event.key].arn}
-
-
-def last_usage_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:GetKeyLastUsage", world.key(request["KeyId"], request.caller.account))]
 
 
 async def get_key_last_usage(request: Request, world: World, found: Sequence[Key], recall: Recall) -> Answer:

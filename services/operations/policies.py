@@ -9,7 +9,7 @@ from domain.keys.key import Key
 from domain.keys.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.world import World
 from services.operations.keys import page
-from services.operations.rows import Answer, Made, Materials, Parameters, Request, Target
+from services.operations.rows import Answer, Made, Materials, Parameters, Request
 
 
 def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
@@ -21,18 +21,10 @@ def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
     )
 
 
-def get_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:GetKeyPolicy", world.key(request["KeyId"], request.caller.account))]
-
-
 async def get_key_policy(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     require_policy_name(request.get("PolicyName", POLICY_NAME))
     key = found[0]
     return {"Policy": shown(key.policy_text, key.principals, world), "PolicyName": POLICY_NAME}
-
-
-def list_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:ListKeyPolicies", world.key(request["KeyId"], request.caller.account))]
 
 
 async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.errors import InvalidMarker
+from domain.keys.change_key import require_origin
 from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
 from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.keys.states import State
 from domain.world import World
 from services.operations.keys import after_marker, page
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request, Target
+from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request
 
 USUAL = 100
 ALL = "ALL_KEY_MATERIAL"
@@ -38,16 +39,11 @@ def rotated(changed: Changed) -> Answer:
     return {"KeyId": changed.world.keys[changed.event.key].arn}
 
 
-def status_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:GetKeyRotationStatus", world.key(request["KeyId"], request.caller.account))]
-
-
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log. A key that
     cannot rotate answers that it does not, but for one of origin EXTERNAL (developer guide, key-state, note 7)."""
     (key,) = found
-    if key.origin == EXTERNAL:
-        require_rotatable(key, AWS_KMS)
+    require_origin(key, AWS_KMS)
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}
     return {
@@ -56,10 +52,6 @@ async def get_key_rotation_status(request: Request, world: World, found: Sequenc
         "RotationPeriodInDays": key.schedule.period_days,
         "NextRotationDate": key.schedule.next / 1_000_000,
     }
-
-
-def rotations_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:ListKeyRotations", world.key(request["KeyId"], request.caller.account))]
 
 
 async def list_key_rotations(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:

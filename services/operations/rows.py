@@ -117,6 +117,20 @@ class Target:
     encryption_context: Mapping[str, str] | None = None
 
 
+Targets = Callable[[Request, World], Sequence[Target]]
+
+
+def on_key(usage: str | None = None, *, aliases: bool = False) -> Targets:
+    """What nearly every operation asks: the permission of its own name on the key that KeyId names. `aliases`: it may
+    be named by an alias."""
+
+    def targets(request: Request, world: World) -> Sequence[Target]:
+        key = world.key(request.parameters["KeyId"], request.caller.account, aliases=aliases)
+        return [Target(f"kms:{request.operation}", key, usage)]
+
+    return targets
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """What a changing call's answer is read off."""
@@ -155,7 +169,7 @@ class Using:
     """Answered on the present. `targets` resolves keys and names the permissions asked of their policies; `state`
     is the row of the key-state table."""
 
-    targets: Callable[[Request, World], Sequence[Target]]
+    targets: Targets
     run: Callable[[Request, World, Sequence[Key], Materials], Awaitable[Answer]]
     cross_account: bool = False
 
@@ -179,7 +193,7 @@ class Recall(Protocol):
 class Recalling:
     """As Using, but what it answers is in the projections."""
 
-    targets: Callable[[Request, World], Sequence[Target]]
+    targets: Targets
     run: Callable[[Request, World, Sequence[Key], Recall], Awaitable[Answer]]
     cross_account: bool = False
 

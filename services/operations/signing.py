@@ -6,27 +6,16 @@ from base64 import b64decode
 from collections.abc import Sequence
 
 from domain.crypto import asymmetric, mac
-from domain.crypto.specs import ED25519_PH_SHA_512, EDWARDS, GENERATE_VERIFY_MAC, SIGN_VERIFY
+from domain.crypto.specs import ED25519_PH_SHA_512, EDWARDS, GENERATE_VERIFY_MAC
 from domain.errors import InvalidKeyUsage, UnsupportedOperation
 from domain.keys.key import Key
 from domain.world import World
 from services.aside import aside
 from services.operations.encryption import carry_out_unless_dry_run
-from services.operations.rows import Answer, Materials, Request, Target
+from services.operations.rows import Answer, Materials, Request
 
 QUICK = frozenset({"ECC_NIST_P256", "ECC_NIST_EDWARDS25519"})
 """Specs whose signatures take less time than handing them to a thread (tens of microseconds)."""
-
-
-def signing_targets(request: Request, world: World) -> Sequence[Target]:
-    """Sign and Verify each ask for the permission of their own name."""
-    key = world.key(request["KeyId"], request.caller.account, aliases=True)
-    return [Target(f"kms:{request.operation}", key, SIGN_VERIFY)]
-
-
-def mac_targets(request: Request, world: World) -> Sequence[Target]:
-    key = world.key(request["KeyId"], request.caller.account, aliases=True)
-    return [Target(f"kms:{request.operation}", key, GENERATE_VERIFY_MAC)]
 
 
 def _signable(request: Request, key: Key) -> tuple[str, str, bytes]:

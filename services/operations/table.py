@@ -5,6 +5,13 @@
 
 from __future__ import annotations
 
+from domain.crypto.specs import (
+    ENCAPSULATE_DECAPSULATE,
+    ENCRYPT_DECRYPT,
+    GENERATE_VERIFY_MAC,
+    KEY_AGREEMENT,
+    SIGN_VERIFY,
+)
 from services.operations import (
     agreement,
     aliases,
@@ -18,8 +25,14 @@ from services.operations import (
     signing,
 )
 from services.operations.identity_table import IAM, STS
-from services.operations.rows import Changing, Reading, Recalling, Row, Using, in_own_account
+from services.operations.rows import Changing, Reading, Recalling, Row, Using, in_own_account, on_key
 
+NAMED = on_key(aliases=True)
+ENCRYPTING = on_key(ENCRYPT_DECRYPT, aliases=True)
+SIGNING = on_key(SIGN_VERIFY, aliases=True)
+CODING = on_key(GENERATE_VERIFY_MAC, aliases=True)
+AGREEING = on_key(KEY_AGREEMENT, aliases=True)
+ENCAPSULATING = on_key(ENCAPSULATE_DECAPSULATE, aliases=True)
 OPERATIONS: dict[str, Row] = {
     "CreateKey": Changing(keys.create_key, keys.key_created, keys.prepare_create_key),
     "EnableKey": Changing(keys.enable_key),
@@ -41,34 +54,34 @@ OPERATIONS: dict[str, Row] = {
     "CreateGrant": Changing(grants.create_grant, grants.granted, grants.prepare, grants.issue),
     "RetireGrant": Changing(grants.retire_grant, prepare=grants.prepare_to_retire),
     "RevokeGrant": Changing(grants.revoke_grant),
-    "DescribeKey": Using(keys.describe_targets, keys.describe_key, cross_account=True),
-    "GetKeyRotationStatus": Using(rotation.status_targets, rotation.get_key_rotation_status, cross_account=True),
-    "ListKeyRotations": Using(rotation.rotations_targets, rotation.list_key_rotations),
-    "GetParametersForImport": Using(importing.parameters_targets, importing.get_parameters_for_import),
-    "GetKeyLastUsage": Recalling(keys.last_usage_targets, keys.get_key_last_usage),
-    "ListResourceTags": Using(keys.tags_targets, keys.list_resource_tags),
-    "GetPublicKey": Using(keys.public_key_targets, keys.get_public_key, cross_account=True),
-    "GetKeyPolicy": Using(policies.get_targets, policies.get_key_policy),
-    "ListKeyPolicies": Using(policies.list_targets, policies.list_key_policies),
-    "Encrypt": Using(encryption.encrypt_targets, encryption.encrypt, cross_account=True),
+    "DescribeKey": Using(NAMED, keys.describe_key, cross_account=True),
+    "GetKeyRotationStatus": Using(on_key(), rotation.get_key_rotation_status, cross_account=True),
+    "ListKeyRotations": Using(on_key(), rotation.list_key_rotations),
+    "GetParametersForImport": Using(on_key(), importing.get_parameters_for_import),
+    "GetKeyLastUsage": Recalling(on_key(), keys.get_key_last_usage),
+    "ListResourceTags": Using(on_key(), keys.list_resource_tags),
+    "GetPublicKey": Using(NAMED, keys.get_public_key, cross_account=True),
+    "GetKeyPolicy": Using(on_key(), policies.get_key_policy),
+    "ListKeyPolicies": Using(on_key(), policies.list_key_policies),
+    "Encrypt": Using(ENCRYPTING, encryption.encrypt, cross_account=True),
     "Decrypt": Using(encryption.decrypt_targets, encryption.decrypt, cross_account=True),
     "ReEncrypt": Using(encryption.re_encrypt_targets, encryption.re_encrypt, cross_account=True),
-    "GenerateDataKey": Using(data_keys.data_key_targets, data_keys.generate_data_key, cross_account=True),
+    "GenerateDataKey": Using(ENCRYPTING, data_keys.generate_data_key, cross_account=True),
     "GenerateDataKeyWithoutPlaintext": Using(
-        data_keys.data_key_targets, data_keys.generate_data_key_without_plaintext, cross_account=True
+        ENCRYPTING, data_keys.generate_data_key_without_plaintext, cross_account=True
     ),
-    "GenerateDataKeyPair": Using(data_keys.data_key_targets, data_keys.generate_data_key_pair, cross_account=True),
+    "GenerateDataKeyPair": Using(ENCRYPTING, data_keys.generate_data_key_pair, cross_account=True),
     "GenerateDataKeyPairWithoutPlaintext": Using(
-        data_keys.data_key_targets, data_keys.generate_data_key_pair_without_plaintext, cross_account=True
+        ENCRYPTING, data_keys.generate_data_key_pair_without_plaintext, cross_account=True
     ),
-    "Sign": Using(signing.signing_targets, signing.sign, cross_account=True),
-    "Verify": Using(signing.signing_targets, signing.verify, cross_account=True),
-    "GenerateMac": Using(signing.mac_targets, signing.generate_mac, cross_account=True),
-    "VerifyMac": Using(signing.mac_targets, signing.verify_mac, cross_account=True),
-    "DeriveSharedSecret": Using(agreement.agreement_targets, agreement.derive_shared_secret, cross_account=True),
-    "Encapsulate": Using(agreement.encapsulation_targets, agreement.encapsulate, cross_account=True),
-    "Decapsulate": Using(agreement.encapsulation_targets, agreement.decapsulate, cross_account=True),
-    "ListGrants": Using(grants.list_targets, grants.list_grants, cross_account=True),
+    "Sign": Using(SIGNING, signing.sign, cross_account=True),
+    "Verify": Using(SIGNING, signing.verify, cross_account=True),
+    "GenerateMac": Using(CODING, signing.generate_mac, cross_account=True),
+    "VerifyMac": Using(CODING, signing.verify_mac, cross_account=True),
+    "DeriveSharedSecret": Using(AGREEING, agreement.derive_shared_secret, cross_account=True),
+    "Encapsulate": Using(ENCAPSULATING, agreement.encapsulate, cross_account=True),
+    "Decapsulate": Using(ENCAPSULATING, agreement.decapsulate, cross_account=True),
+    "ListGrants": Using(on_key(), grants.list_grants, cross_account=True),
     "ListRetirableGrants": Reading(grants.asks_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),
     "ListAliases": Reading(in_own_account("kms:ListAliases"), aliases.list_aliases),

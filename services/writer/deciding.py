@@ -20,6 +20,7 @@ from domain.keys.limits import Limits
 from domain.keys.rotate_key import RotateKey
 from domain.keys.service_key import CreateServiceKey
 from domain.trail import codec
+from domain.trail.catalogue import WIRE_NAMES
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
 from services.adapters import cloudevents
@@ -86,9 +87,10 @@ class Deciding:
         taken = self.fold.chain.accepts(position, value, record.previous)
         assert taken, "a record that was just linked to the head fits the chain"
         world.fold(position, record)
-        kind = codec.event_document(event)["type"] if event is not None else "call.answered"
-        identity = call.id if call is not None else record.previous or "first"
-        return Decided(value, cloudevents.headers(identity, world.log, kind, codec.rfc3339(record.at)), event)
+        name = WIRE_NAMES[type(event)] if event is not None else None
+        called = call.id if call is not None else None
+        headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
+        return Decided(value, headers, event)
 
     def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
         """The record that answers the command at `offset`; None where the log has its answer already."""
