@@ -19,6 +19,7 @@ import psutil
 from bench import load
 from bench.installed import Installed, until
 from domain.policy.default import default_key_policy
+from domain.ports import Headers
 from domain.trail import events
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision
@@ -80,7 +81,7 @@ async def _fill(settings: Settings) -> None:
             return "CreateAlias", events.AliasCreated(account, f"alias/n{number:07d}", ids[number - KEYS])
         return "UpdateKeyDescription", events.KeyDescribed(ids[number % KEYS], f"description {number}")
 
-    batch: list[tuple[bytes, dict[str, str]]] = []
+    batch: list[tuple[bytes, Headers]] = []
     for number in range(EVENTS):
         operation, made = event(number)
         call = Call(

@@ -115,12 +115,13 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
 
 def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str, materials: tuple[str, ...] = ()) -> Decision:
     """The decision of a call that was carried out; `also` are resources that it made, `materials` what it used."""
-    resources = (*also, *(verdict.resource for verdict in verdicts))
+    # Lists, not generators: this is the path of every call.
+    resources = [*also, *[verdict.resource for verdict in verdicts]]
     return Decision(
         ALLOWED,
-        tuple(verdict.document() for verdict in verdicts),
+        tuple([verdict.document() for verdict in verdicts]),
         None,
-        tuple(dict.fromkeys(filter(None, resources))),
+        tuple(dict.fromkeys([each for each in resources if each])),
         inputs(caller, verdicts),
         decided_by(verdicts, None),
         materials,

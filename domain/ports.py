@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,10 +37,14 @@ class Reader(Protocol):
     async def close(self) -> None: ...
 
 
+Headers = Sequence[tuple[str, bytes]]
+"""Attributes beside a value on a topic."""
+
+
 class Topic(Protocol):
     """One topic of one partition: append to its end, read from any offset."""
 
-    async def append(self, value: bytes, headers: Mapping[str, str] | None = None) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         """Durable when it returns; the offset. Raises Unavailable, and then it may have landed all the same."""
         ...
 

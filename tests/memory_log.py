@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from domain.ports import OutOfRange, Stored, Unavailable
+from domain.ports import Headers, OutOfRange, Stored, Unavailable
 
 LANDED_BUT_UNANSWERED = "the write landed and the answer was lost"
 NEVER_LANDED = "the write did not land"
@@ -40,7 +40,7 @@ class MemoryTopic:
         self.fault: str | None = None
         self.down = False
 
-    async def append(self, value: bytes, headers: Mapping[str, str] | None = None) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         fault, self.fault = self.fault, None
         if fault == NEVER_LANDED:
             raise Unavailable(fault)

@@ -43,9 +43,7 @@ def may(
 ) -> Verdict:
     """May the caller do `action` (`service:Name`) with the resource? `extra` and `encryption_context` are what the
     request says of this one alone."""
-    context = dict(caller.context)  # a copy and updates: quicker than unpacking both
-    context.update(caller.request)
-    context.update(resource.context)
+    context = {**caller.context, **resource.context}
     if extra:
         context.update(extra)
     pairs = caller.encryption_context if encryption_context is None else encryption_context

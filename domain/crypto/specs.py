@@ -6,7 +6,8 @@ guide, asymmetric-key-specs and hmac.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ENCRYPT_DECRYPT = "ENCRYPT_DECRYPT"
 SIGN_VERIFY = "SIGN_VERIFY"
@@ -44,7 +45,7 @@ class Spec:
     family: str
     algorithms: dict[str, tuple[str, ...]]
     secret_bytes: int = 0
-    plaintext_limit: tuple[int, ...] = ()
+    plaintext_limit: Mapping[str, int] = field(default_factory=dict)
     symmetric: bool = False
     """Encrypts with a secret key: what rotation, data keys and encryption contexts are for."""
 
@@ -65,14 +66,11 @@ class Spec:
     def signing(self) -> tuple[str, ...]:
         return self.algorithms.get(SIGN_VERIFY, ())
 
-    def limit(self, algorithm: str) -> int:
-        return self.plaintext_limit[self.encryption.index(algorithm)]
-
 
 def _rsa(bits: int) -> Spec:
     # OAEP (RFC 8017, 7.1.1): the message is at most k - 2 hLen - 2 bytes long
     size = bits // 8
-    limits = (size - 2 * 20 - 2, size - 2 * 32 - 2)
+    limits = dict(zip(RSA_OAEP, (size - 2 * 20 - 2, size - 2 * 32 - 2), strict=True))
     return Spec(f"RSA_{bits}", RSA, {ENCRYPT_DECRYPT: RSA_OAEP, SIGN_VERIFY: RSA_SIGNING}, plaintext_limit=limits)
 
 
@@ -87,7 +85,14 @@ def _hmac(bits: int) -> Spec:
 SPECS: dict[str, Spec] = {
     spec.name: spec
     for spec in (
-        Spec(SYMMETRIC_DEFAULT, AES, {ENCRYPT_DECRYPT: (SYMMETRIC_DEFAULT,)}, 32, (4096,), symmetric=True),
+        Spec(
+            SYMMETRIC_DEFAULT,
+            AES,
+            {ENCRYPT_DECRYPT: (SYMMETRIC_DEFAULT,)},
+            32,
+            {SYMMETRIC_DEFAULT: 4096},
+            symmetric=True,
+        ),
         _rsa(2048),
         _rsa(3072),
         _rsa(4096),

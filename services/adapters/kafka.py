@@ -13,13 +13,13 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from domain.ports import OutOfRange, Reader, Stored, Unavailable
+from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
 from services.settings import Settings
 
 APPEND_DEADLINE = 5.0
@@ -46,10 +46,6 @@ def connection(settings: Settings) -> dict[str, Any]:
         result["sasl_plain_username"] = settings.kafka_username
         result["sasl_plain_password"] = settings.kafka_password
     return result
-
-
-def _headers(headers: Mapping[str, str] | None) -> list[tuple[str, bytes]]:
-    return [(name, value.encode()) for name, value in (headers or {}).items()]
 
 
 class KafkaReader:
@@ -136,10 +132,10 @@ class KafkaTopic:
         self._asking: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
 
-    async def append(self, value: bytes, headers: Mapping[str, str] | None = None) -> int:
+    async def append(self, value: bytes, headers: Headers = ()) -> int:
         return await self._producer.append(self.topic, 0, value, headers)
 
-    async def send(self, value: bytes, headers: Mapping[str, str] | None = None) -> asyncio.Future[Any]:
+    async def send(self, value: bytes, headers: Headers = ()) -> asyncio.Future[Any]:
         """Queue a value behind those queued before; the future ends when it is durable. For a writer's pipeline."""
         return await self._producer.send(self.topic, 0, value, headers)
 
@@ -223,19 +219,17 @@ class Producer:
                 self._producer = producer
             return self._producer
 
-    async def send(
-        self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None
-    ) -> asyncio.Future[Any]:
+    async def send(self, topic: str, partition: int, value: bytes, headers: Headers) -> asyncio.Future[Any]:
         producer = await self._started()
-        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=_headers(headers))
+        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=headers)
         return future
 
-    async def append(self, topic: str, partition: int, value: bytes, headers: Mapping[str, str] | None) -> int:
+    async def append(self, topic: str, partition: int, value: bytes, headers: Headers) -> int:
         async with self._in_time(topic):
             future = await self.send(topic, partition, value, headers)
             return int((await asyncio.shield(future)).offset)
 
-    async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Mapping[str, str]]]) -> None:
+    async def append_all(self, topic: str, partition: int, records: Sequence[tuple[bytes, Headers]]) -> None:
         """All of them durable when it returns, in as few batches as hold them. Raises Unavailable."""
         async with self._in_time(topic):
             producer = await self._started()
@@ -243,11 +237,10 @@ class Producer:
             futures = []
             batch = producer.create_batch()
             for value, headers in records:
-                encoded = _headers(headers)
-                if batch.append(key=None, value=value, timestamp=now, headers=encoded) is None:
+                if batch.append(key=None, value=value, timestamp=now, headers=headers) is None:
                     futures.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
-                    batch.append(key=None, value=value, timestamp=now, headers=encoded)
+                    batch.append(key=None, value=value, timestamp=now, headers=headers)
             futures.append(await producer.send_batch(batch, topic, partition=partition))
             for future in futures:
                 await asyncio.shield(future)
@@ -295,10 +288,10 @@ class Decisions:
         self._idle = [Producer(settings) for _ in range(LANES)]
         self._producers = tuple(self._idle)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[tuple[bytes, Mapping[str, str], asyncio.Future[None]]] = []
+        self._waiting: list[tuple[bytes, Headers, asyncio.Future[None]]] = []
         self._appending: set[asyncio.Task[None]] = set()
 
-    async def append(self, value: bytes, headers: Mapping[str, str]) -> None:
+    async def append(self, value: bytes, headers: Headers) -> None:
         """Durable when it returns. Raises Unavailable; then nobody may be answered."""
         # A future of its own for each: one caller that goes away takes nothing from the others.
         loop = self._loop

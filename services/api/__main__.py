@@ -9,6 +9,8 @@ import random
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -88,7 +90,7 @@ async def serve(settings: Settings) -> None:
         app = App(present, authenticator, calls, audit.app(), clock, watch)
         config = uvicorn.Config(
             app,
-            http=GuardedProtocol,
+            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, app.call)),
             loop="uvloop",
             ws="none",
             lifespan="off",

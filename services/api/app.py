@@ -1,13 +1,14 @@
 """The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
 
-Bare ASGI, because a call's cost counts.
+`POST /` comes from the protocol itself (`exchange.py`), because a call's cost counts; the rest is ASGI.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -34,6 +35,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
+TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
 JSON = b"application/x-amz-json-1.1"
@@ -57,7 +59,7 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     """Raises WireError (too large), Disconnected (too slow included: the protocol closes such a connection)."""
     parts: list[bytes] = []
     size = 0
@@ -67,25 +69,30 @@ async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
             raise Disconnected
         part = message.get("body", b"")
         size += len(part)
-        if size > limit:
-            raise WireError(413, "RequestEntityTooLargeException", f"A request has at most {limit} bytes.")
+        if size > MAX_BODY:
+            raise WireError(413, *TOO_LARGE)
         if not message.get("more_body", False):
             return b"".join([*parts, part]) if parts else part
         parts.append(part)
 
 
-def headers_of(scope: Scope) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in scope["headers"]]
-
-
-async def reply(send: Send, status: int, body: bytes, content_type: bytes, call: str = "") -> None:
+async def reply(send: Send, status: int, body: bytes, content_type: bytes) -> None:
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    if call:
-        headers.append((b"x-amzn-requestid", call.encode()))
-    if status == 413:
-        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class Reply:
+    status: int
+    body: bytes
+    content_type: bytes
+    call: str
+    """The request id, "" where there was no call."""
+
+
+def too_large() -> Reply:
+    return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
 
 
 class App:
@@ -111,9 +118,7 @@ class App:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
-        if path == "/" and method == "POST":
-            await self._api_call(scope, receive, send)
-        elif path.startswith("/v1/"):
+        if path.startswith("/v1/"):
             await self._audit(scope, receive, send)
         elif path == "/healthz" and method == "GET":
             fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
@@ -125,24 +130,17 @@ class App:
             body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'
             await reply(send, 404, body, JSON)
 
-    async def _api_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def call(self, request: sigv4.Signed, source: str, secure: bool) -> Reply:
+        """Answer a call of KMS, IAM or STS, from an address, by TLS or not. Never raises: what goes wrong is an answer
+        too."""
         began = time.perf_counter()
         call = new_call_id()
-        listed = headers_of(scope)
-        headers = dict(listed)
+        headers, body = request.headers, request.body
         form = headers.get("content-type", "").startswith(query.FORM)
         service = _service(headers) if form else "kms"
         operation = "" if form else _target(headers)
         try:
-            body = await read_body(receive)
-            request = sigv4.Signed(
-                "POST",
-                scope["raw_path"].decode("latin-1"),
-                scope["query_string"].decode("latin-1"),
-                listed,
-                body,
-            )
-            who = await self._authenticate(request, headers, query.SERVICES if form else KMS)
+            who = await self._authenticate(request, query.SERVICES if form else KMS)
             fields = _fields(body) if form else None
             if fields is not None:
                 operation = _printable(fields.get("Action", ""), 128)
@@ -152,10 +150,10 @@ class App:
                 service=service,
                 operation=operation,
                 body=body,
-                source=scope["client"][0] if scope.get("client") else "",
+                source=source,
                 agent=_printable(headers.get("user-agent", ""), 512),
                 invocation=_printable(headers.get("amz-sdk-invocation-id", ""), 128),
-                secure=scope.get("scheme") == "https",
+                secure=secure,
                 at=self._clock.now(),
                 fields=fields,
             )
@@ -165,8 +163,6 @@ class App:
         except WireError as fault:
             status, document = _refusal(fault, service if form else "", call)
             effect = "refused" if status < 500 else "not-answered"
-        except Disconnected:
-            return
         except Exception as fault:  # noqa: BLE001  # the last line: a bug is a 500 with its call id, never a broken connection
             log.error(
                 "call failed",
@@ -178,16 +174,13 @@ class App:
             effect = "failed"
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
-        label = operation if operation in LABELS else NONE_KNOWN
-        TALLY.add(label, effect, time.perf_counter() - began)
-        await reply(send, status, document, query.CONTENT_TYPE if form else JSON, call)
+        TALLY.add(operation if operation in LABELS else NONE_KNOWN, effect, time.perf_counter() - began)
+        return Reply(status, document, query.CONTENT_TYPE if form else JSON, call)
 
-    async def _authenticate(
-        self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
-    ) -> Authenticated:
+    async def _authenticate(self, request: sigv4.Signed, services: frozenset[str]) -> Authenticated:
         """Raises WireError."""
         try:
-            return await self._authenticator.authenticate(request, headers, services)
+            return await self._authenticator.authenticate(request, services)
         except sigv4.SignatureRefused as fault:
             UNAUTHENTICATED.labels(fault.kind).inc()
             raise errors.from_signature(fault) from None
@@ -198,20 +191,24 @@ class App:
 def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
     """(HTTP status, body); `service` is "" for the JSON protocol."""
     if not service:
-        return fault.status, orjson.dumps({"__type": fault.code, "message": fault.message})
+        return fault.status, _json_fault(fault)
     status, code = errors.in_query(fault)
     return status, query.error(service, code, fault.message, status, call)
 
 
-def _target(headers: dict[str, str]) -> str:
+def _json_fault(fault: WireError) -> bytes:
+    return orjson.dumps({"__type": fault.code, "message": fault.message})
+
+
+def _target(headers: Mapping[str, str]) -> str:
     target = _printable(headers.get("x-amz-target", ""), 128)
     return target.removeprefix(TARGET) if target.startswith(TARGET) else ""
 
 
-def _service(headers: dict[str, str]) -> str:
+def _service(headers: Mapping[str, str]) -> str:
     """iam or sts, as the signature's scope says; iam where it says neither, for the form of a refusal."""
     try:
-        service = sigv4.authorization(headers).service
+        service = sigv4.authorization(headers)[0].service
     except sigv4.SignatureRefused:
         return "iam"
     return service if service in query.SERVICES else "iam"

@@ -38,7 +38,7 @@ from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.api import errors, sigv4
-from services.api.app import Disconnected, headers_of, read_body, where
+from services.api.app import Disconnected, read_body, where
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
@@ -157,16 +157,18 @@ class Audit:
     async def _authenticated(self, request: Request) -> Asked:
         """Raises WireError, Disconnected."""
         scope = request.scope
-        listed = headers_of(scope)
-        headers = dict(listed)
         if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
             raise bad("a NUL is in no name and no time")
         body = await read_body(request.receive)
         signed = sigv4.Signed(
-            scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1"), listed, body
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            sigv4.joined(scope["headers"]),
+            body,
         )
         try:
-            who = await self._authenticator.authenticate(signed, headers, SIGNED_FOR)
+            who = await self._authenticator.authenticate(signed, SIGNED_FOR)
         except sigv4.SignatureRefused as fault:
             UNAUTHENTICATED.labels(fault.kind).inc()
             raise WireError(403, errors.from_signature(fault).code, fault.message) from None

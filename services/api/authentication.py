@@ -6,9 +6,10 @@ so that a deleted user, a disabled key or a changed policy tells at once.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from domain.access.caller import Caller
 from domain.access.context import Via
@@ -65,17 +66,22 @@ class Authenticator:
         self._region = region
         self._held: OrderedDict[str, _Credential] = OrderedDict()
 
-    async def authenticate(
-        self, request: sigv4.Signed, headers: dict[str, str], services: frozenset[str]
-    ) -> Authenticated:
+    async def authenticate(self, request: sigv4.Signed, services: frozenset[str]) -> Authenticated:
         """Raises SignatureRefused, NotFresh (the access key may be too new to know), Unavailable."""
-        given = sigv4.authorization(headers)
+        headers = request.headers
+        given, signature = sigv4.authorization(headers)
         sigv4.require_scope(given, self._region, services)
-        stamp = sigv4.require_time(given, headers, datetime.now(UTC))
-        credential = await self._credential(given.access_key, headers.get(TOKEN_HEADER))
-        sigv4.require_signature(request, given, headers, stamp, credential.secret)
+        stamp = sigv4.require_time(given, headers, time.time())
+        token = headers.get(TOKEN_HEADER)
+        credential = self._held.get(token or given.access_key)
+        if credential is None or credential.access_key != given.access_key:
+            credential = await self._credential(given.access_key, token)
+        sigv4.require_signature(request, given, signature, stamp, credential.secret)
         if given.access_key in self._present.world.services:
             return await self._through(credential, headers, given.service)
+        if credential.session is None and credential.changes == self._present.world.directory.changes:
+            assert credential.who is not None, "whoever is known by its changes was found"
+            return credential.who
         return await self._who(credential)
 
     async def _credential(self, access_key: str, token: str | None) -> _Credential:
@@ -105,7 +111,7 @@ class Authenticator:
             raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
         return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
 
-    async def _through(self, credential: _Credential, headers: dict[str, str], api: str) -> Authenticated:
+    async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
         """A service's call, for itself or for another: who that is has to be looked up each time."""
         said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
         via = via_of(self._present.world, credential.access_key, *said)

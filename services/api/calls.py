@@ -66,6 +66,8 @@ from services.operations.rows import (
 from services.operations.table import SERVICES
 from services.settings import Settings
 
+USES_KEYS = (Using, Recalling)
+"""A tuple: a union of types is made anew, and looked through slowly, at each question."""
 ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
 WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
@@ -242,7 +244,7 @@ class Calls:
     ) -> Answer:
         """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""
         world = self._present.world
-        if isinstance(row, Using | Recalling):
+        if isinstance(row, USES_KEYS):
             return await self._use(row, request, verdicts)
         for verdict in row.asks(request, world):
             verdicts.append(verdict)

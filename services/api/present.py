@@ -41,6 +41,8 @@ class Present:
     def __init__(self, events: Topic, fold: Fold, fresh_for: float, on_record: Callable[[Record | None], None]) -> None:
         self._events = events
         self._fold = fold
+        self.world: World = fold.world
+        """One object for good, which the fold changes in place."""
         self._fresh_for = fresh_for
         self._on_record = on_record
         self._fresh_at = float("-inf")
@@ -48,10 +50,6 @@ class Present:
         self._asked = asyncio.Event()
         self._progress = asyncio.Condition()
         self._expected: dict[str, asyncio.Future[Seen]] = {}
-
-    @property
-    def world(self) -> World:
-        return self._fold.world
 
     @property
     def position(self) -> int:

@@ -143,11 +143,10 @@ def _structure(shape: Shape, operation: str) -> Checked:
             if row is None:
                 raise Invalid([f"Unknown parameter in input: '{name}', must be one of: {', '.join(members)}"])
             result[name] = row[1](each, prefix + row[0], faults)
-        faults.extend(
-            f"Value null at '{prefix}{members[name][0]}' failed to satisfy constraint: Member must not be null"
-            for name in required
-            if name not in result
-        )
+        for name in required:
+            if name not in result:
+                where = prefix + members[name][0]
+                faults.append(f"Value null at '{where}' failed to satisfy constraint: Member must not be null")
         return result
 
     return check

@@ -7,7 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-from domain.ports import MasterKey, Unavailable
+from domain.ports import Headers, MasterKey, Unavailable
 from domain.trail.chain import Chain
 from domain.trail.codec import parse
 from services.adapters import cloudevents, skips, snapshots, topics
@@ -114,16 +114,16 @@ def _values(document: dict[str, Any]) -> list[bytes]:
     return [b64decode(value) for value in document["values"]]
 
 
-def _event_headers(log: str, value: bytes) -> dict[str, str]:
+def _event_headers(log: str, value: bytes) -> Headers:
     """The CloudEvents attributes, which follow from the record; of a void one that is none, nothing follows."""
     document = parse(value)
     if document is None:
-        return {}
+        return ()
     event, call = document.get("event") or {}, document.get("call") or {}
     return cloudevents.of_event(log, call.get("id"), document["previous"], event.get("type"), str(document.get("at")))
 
 
-def _decision_headers(value: bytes) -> dict[str, str]:
+def _decision_headers(value: bytes) -> Headers:
     document = json.loads(value)
     return cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
 

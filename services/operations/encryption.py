@@ -46,20 +46,18 @@ def refuse_recipient(request: Request) -> None:
         raise UnsupportedOperation("Recipient is not supported: there is no Nitro enclave to attest.")
 
 
-def _require_algorithm(key: Key, algorithm: str) -> None:
-    if algorithm not in key.spec.encryption:
+def _require_compatible(key: Key, algorithm: str, context: Mapping[str, str]) -> None:
+    if algorithm not in key.spec.plaintext_limit:
         raise InvalidKeyUsage(f"Algorithm {algorithm} and key spec {key.spec.name} are incompatible.")
-
-
-def _require_context_fits(algorithm: str, context: Mapping[str, str]) -> None:
     if context and algorithm != SYMMETRIC_DEFAULT:
         raise InvalidRequest(f"EncryptionContext is not supported for algorithm {algorithm}.")
 
 
 def require_fits(key: Key, algorithm: str, plaintext: bytes) -> None:
     """Raises InvalidRequest for a plaintext that the algorithm cannot take."""
-    if len(plaintext) > key.spec.limit(algorithm):
-        raise InvalidRequest(f"Plaintext is longer than the {key.spec.limit(algorithm)} bytes that {algorithm} takes.")
+    most = key.spec.plaintext_limit[algorithm]
+    if len(plaintext) > most:
+        raise InvalidRequest(f"Plaintext is longer than the {most} bytes that {algorithm} takes.")
 
 
 async def sealed(
@@ -103,13 +101,13 @@ async def _opened(
 
 async def encrypt(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     (key,) = found
-    algorithm = request.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
-    context = request.get("EncryptionContext", {})
-    _require_algorithm(key, algorithm)
-    _require_context_fits(algorithm, context)
-    require_fits(key, algorithm, request["Plaintext"])
+    asked = request.parameters
+    algorithm = asked.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
+    context, plaintext = asked.get("EncryptionContext", {}), asked["Plaintext"]
+    _require_compatible(key, algorithm, context)
+    require_fits(key, algorithm, plaintext)
     carry_out_unless_dry_run(request)
-    ciphertext = await sealed(request, key, algorithm, request["Plaintext"], context, materials)
+    ciphertext = await sealed(request, key, algorithm, plaintext, context, materials)
     return {"KeyId": key.arn, "CiphertextBlob": ciphertext, "EncryptionAlgorithm": algorithm}
 
 
@@ -149,8 +147,7 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
     (key,) = found
     algorithm = request.get("EncryptionAlgorithm", SYMMETRIC_DEFAULT)
     context = request.get("EncryptionContext", {})
-    _require_algorithm(key, algorithm)
-    _require_context_fits(algorithm, context)
+    _require_compatible(key, algorithm, context)
     refuse_recipient(request)
     if ignores_ciphertext(request):
         carry_out_unless_dry_run(request)
@@ -185,8 +182,7 @@ async def re_encrypt(request: Request, world: World, found: Sequence[Key], mater
         (source, source_algorithm, source_context),
         (destination, destination_algorithm, destination_context),
     ):
-        _require_algorithm(key, algorithm)
-        _require_context_fits(algorithm, context)
+        _require_compatible(key, algorithm, context)
     if ignores_ciphertext(request):
         carry_out_unless_dry_run(request)
     plaintext, material = await _opened(

@@ -19,6 +19,7 @@ from domain.keys.import_material import ExpireMaterial
 from domain.keys.limits import Limits
 from domain.keys.rotate_key import RotateKey
 from domain.keys.service_key import CreateServiceKey
+from domain.ports import Headers
 from domain.trail import codec
 from domain.trail.catalogue import WIRE_NAMES
 from domain.trail.reading import Fold
@@ -46,7 +47,7 @@ class Decided:
     """A record to append: its value and its Kafka headers, and the event that it carries."""
 
     value: bytes
-    headers: dict[str, str]
+    headers: Headers
     event: object | None = None
 
 

@@ -184,7 +184,7 @@ def test_every_encryption_algorithm_of_every_spec(spec: str) -> None:
     row, made = SPECS[spec], generate(SPECS[spec])
     private, public = load_private(made.secret), b64decode(made.public_key)
     for algorithm in row.encryption:
-        longest = b"x" * row.limit(algorithm)
+        longest = b"x" * row.plaintext_limit[algorithm]
         assert asymmetric.decrypt(private, algorithm, asymmetric.encrypt(public, algorithm, longest)) == longest
         with pytest.raises(ValueError, match=r"[Ee]ncryption|[Dd]ata"):
             asymmetric.encrypt(public, algorithm, longest + b"x")

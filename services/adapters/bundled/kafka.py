@@ -103,6 +103,7 @@ class BundledKafka:
             f"-Xmx{heap}",
             "-Xms128m",
             "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
             "-Dcom.sun.management.jmxremote=false",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",

@@ -1,0 +1,133 @@
+"""HTTP/1.1 (RFC 9112) as `POST /` has it: what a client may do that no SDK does often."""
+
+from __future__ import annotations
+
+import json
+import socket
+from functools import cache
+
+import pytest
+
+from tests.installation import Installation
+from tests.wire_client import sign
+
+BODY = b'{"NumberOfBytes":8}'
+
+
+@cache
+def credentials(installation: Installation) -> dict[str, str]:
+    return installation.credentials()
+
+
+def request(
+    installation: Installation, body: bytes = BODY, extra: str = "", version: str = "1.1", target: str = "/"
+) -> bytes:
+    headers = sign(installation.url, credentials(installation), body, operation="GenerateRandom")
+    lines = [f"POST {target} HTTP/{version}", f"Host: 127.0.0.1:{installation.port}"]
+    lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in ("host", "content-length")]
+    length = "" if "Transfer-Encoding" in extra else f"Content-Length: {len(body)}\r\n"
+    return ("\r\n".join(lines) + f"\r\n{length}{extra}\r\n").encode() + (b"" if "Transfer-Encoding" in extra else body)
+
+
+@pytest.fixture
+def client(installation: Installation):
+    with socket.create_connection(("127.0.0.1", installation.port), timeout=20) as connection:
+        yield connection
+
+
+def answer(client: socket.socket, kept: bytearray) -> tuple[bytes, dict[bytes, bytes], bytes]:
+    """(status line, headers, body) of the next response; what came beyond it stays in `kept`."""
+    while b"\r\n\r\n" not in kept:
+        part = client.recv(65_536)
+        assert part, "the connection ended before a response's head"
+        kept += part
+    head, _, rest = bytes(kept).partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    length = int(headers.get(b"content-length", b"0"))
+    while len(rest) < length:
+        rest += client.recv(65_536)
+    kept[:] = rest[length:]
+    return status, headers, rest[:length]
+
+
+def test_requests_sent_ahead_are_answered_in_their_order(installation: Installation, client: socket.socket) -> None:
+    bodies = [b'{"NumberOfBytes":%d}' % size for size in (1, 1024, 2, 512, 3)]
+    client.sendall(b"".join(request(installation, body) for body in bodies))
+    kept = bytearray()
+    answers = [answer(client, kept) for _ in bodies]
+    assert [status for status, _, _ in answers] == [b"HTTP/1.1 200 OK"] * 5
+    lengths = [len(json.loads(body)["Plaintext"]) for _, _, body in answers]
+    assert lengths == [4, 1368, 4, 684, 4]
+    assert len({headers[b"x-amzn-requestid"] for _, headers, _ in answers}) == 5
+
+
+def test_calls_and_other_requests_share_a_connection(installation: Installation, client: socket.socket) -> None:
+    kept = bytearray()
+    health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    client.sendall(request(installation) + health + request(installation))
+    statuses = [answer(client, kept)[0] for _ in range(3)]
+    client.sendall(health)
+    assert [*statuses, answer(client, kept)[0]] == [b"HTTP/1.1 200 OK"] * 4
+
+
+def test_a_client_that_asks_whether_to_go_on_is_told_so(installation: Installation, client: socket.socket) -> None:
+    whole = request(installation, extra="Expect: 100-continue\r\n")
+    client.sendall(whole[: -len(BODY)])
+    assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.sendall(BODY)
+    assert answer(client, bytearray())[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_body_in_chunks(installation: Installation, client: socket.socket) -> None:
+    head = request(installation, extra="Transfer-Encoding: chunked\r\n")
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:]))
+    for part in (head, chunks, b"0\r\n\r\n"):
+        client.sendall(part)
+    assert answer(client, bytearray())[0] == b"HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize("how", ["Connection: close\r\n", "1.0"])
+def test_a_connection_that_is_to_end_after_the_answer_ends(
+    installation: Installation, client: socket.socket, how: str
+) -> None:
+    client.sendall(request(installation, version=how) if how == "1.0" else request(installation, extra=how))
+    kept = bytearray()
+    status, headers, _ = answer(client, kept)
+    assert (status, headers[b"connection"]) == (b"HTTP/1.1 200 OK", b"close")
+    assert (bytes(kept), client.recv(10)) == (b"", b"")
+
+
+def test_a_target_may_be_a_whole_url(installation: Installation, client: socket.socket) -> None:
+    client.sendall(request(installation, target=f"{installation.url}/"))
+    assert answer(client, bytearray())[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_body_that_grows_too_large_is_refused_before_it_is_whole(
+    installation: Installation, client: socket.socket
+) -> None:
+    client.sendall(request(installation, extra="Transfer-Encoding: chunked\r\n"))
+    client.sendall(b"50000\r\n" + b"x" * 0x50000 + b"\r\n")  # and no end
+    status, headers, body = answer(client, bytearray())
+    assert status.startswith(b"HTTP/1.1 413")
+    assert headers[b"connection"] == b"close"
+    assert json.loads(body)["__type"] == "RequestEntityTooLargeException"
+
+
+def test_a_client_that_goes_away_leaves_the_others_alone(installation: Installation) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", installation.port), timeout=20) as gone:
+            gone.sendall(request(installation))
+        with socket.create_connection(("127.0.0.1", installation.port), timeout=20) as half:
+            half.sendall(request(installation)[:-3])
+    with socket.create_connection(("127.0.0.1", installation.port), timeout=20) as client:
+        client.sendall(request(installation))
+        assert answer(client, bytearray())[0] == b"HTTP/1.1 200 OK"
+
+
+def test_a_header_that_comes_twice_is_signed_as_both(installation: Installation, client: socket.socket) -> None:
+    whole = request(installation)
+    client.sendall(whole.replace(b"\r\n\r\n", b"\r\nX-Amz-Target: TrentService.ListKeys\r\n\r\n", 1))
+    status, _, body = answer(client, bytearray())
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert json.loads(body)["__type"] == "InvalidSignatureException"
