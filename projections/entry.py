@@ -54,3 +54,22 @@ def merged(key: str, partials: Iterable[Partial]) -> list[Partial]:
     for partial in partials:
         result.setdefault(partial[key], {}).update(partial)
     return list(result.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Closes:
+    """A table of versions: the one of (kind, id) that holds still ends at a position and time."""
+
+    table: str
+    rows: list[Row]
+    """(kind, id, position, at)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interns:
+    """A table of what many rows share, under a name that follows from it: a row that is there stays."""
+
+    table: str
+    columns: tuple[str, ...]
+    """The first is the name."""
+    rows: list[Row]

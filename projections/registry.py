@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from projections.decisions import project as decisions
-from projections.entry import DECISIONS, EVENTS, Appends, Entry, Upserts
+from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.history import project as history
+from projections.history.queries import restore
 from projections.keys import project as keys
 from projections.policy_versions import project as policy_versions
 
-Changes = Appends | Upserts
+Changes = Appends | Closes | Interns | Upserts
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`changes` is pure: entries in their order to the changes of its tables. `topics` is what it reads."""
+    """`changes` is pure: entries in their order, and the state that the projection goes on from, to the changes of its
+    tables. `topics` is what it reads. `restore` reads that state out of its tables, for one that folds; it is taken
+    along by `changes`. None for one whose rows follow from an entry alone."""
 
     name: str
     topics: tuple[str, ...]
-    changes: Callable[[Sequence[Entry]], Sequence[Changes]]
+    changes: Callable[[Sequence[Entry], Any], Sequence[Changes]]
+    restore: Callable[[Any], Awaitable[Any]] | None = None
 
     @property
     def schema(self) -> str:
@@ -31,11 +37,18 @@ class Projection:
         return files("projections").joinpath(self.name, "table.sql").read_text()
 
 
+def _alone(
+    changes: Callable[[Sequence[Entry]], Sequence[Changes]],
+) -> Callable[[Sequence[Entry], Any], Sequence[Changes]]:
+    return lambda entries, state: changes(entries)
+
+
 PROJECTIONS: dict[str, Projection] = {
     each.name: each
     for each in (
-        Projection("keys", (EVENTS,), keys.changes),
-        Projection("policy_versions", (EVENTS,), policy_versions.changes),
-        Projection("decisions", (EVENTS, DECISIONS), decisions.changes),
+        Projection("keys", (EVENTS,), _alone(keys.changes)),
+        Projection("policy_versions", (EVENTS,), _alone(policy_versions.changes)),
+        Projection("decisions", (EVENTS, DECISIONS), _alone(decisions.changes)),
+        Projection("history", (EVENTS,), history.changes, restore),
     )
 }

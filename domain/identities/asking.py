@@ -6,13 +6,15 @@ Source: the service authorization reference of IAM; IAM user guide, reference_po
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from domain.access.caller import Caller
 from domain.access.evaluate import may
 from domain.access.question import Resource, in_account
 from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
-from domain.identities.identity import Identity
+from domain.identities.identity import ROLE, Identity
+from domain.policy.compile import CompiledPolicy
 from domain.policy.variables import Context
 from domain.world import World
 
@@ -67,3 +69,20 @@ def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verd
 def anywhere(action: str, kind: str, caller: Caller) -> tuple[Verdict, ...]:
     """A permission that is not on one resource (ListUsers and the like)."""
     return (may(caller, action, in_account(iam_arn(caller.account, kind, "/", "*"), caller.account)),)
+
+
+def role_at(arn: str, world: World) -> Identity | None:
+    """The role that has this ARN."""
+    unique = world.directory.by_arn.get(arn)
+    found = None if unique is None else world.directory.identities[unique]
+    return found if found is not None and found.kind == ROLE else None
+
+
+def role_resource(arn: str, world: World) -> Resource:
+    """The role with its trust policy; one that is not there trusts nobody, so that nobody learns which roles are."""
+    role = role_at(arn, world)
+    if role is None:
+        parsed = parse_arn(arn)
+        return Resource(arn, parsed.account if parsed else "", CompiledPolicy(()))
+    assert role.role is not None, "a role has its parts"
+    return replace(resource_of(role), policy=role.role.policy)

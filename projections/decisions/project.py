@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from domain.access.case import case_of
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
-from projections.entry import EVENTS, Appends, Entry, Row
+from projections.entry import EVENTS, Appends, Entry, Interns, Row
 
 COLUMNS = (
     "at",
@@ -18,13 +20,22 @@ COLUMNS = (
     "position",
     "seen",
     "call_id",
+    "message",
+    "source",
+    "agent",
+    "encryption_context",
+    "event_type",
+    "summary",
+    "parameters",
+    "event",
+    "case_id",
     "account",
     "principal",
     "access_key",
     "operation",
     "effect",
     "key_id",
-    "resources",
+    "destination",
     "owners",
     "kind",
     "decided_by",
@@ -33,17 +44,7 @@ COLUMNS = (
     "statement",
     "rule",
     "error",
-    "message",
-    "source",
-    "agent",
     "via",
-    "encryption_context",
-    "event_type",
-    "summary",
-    "parameters",
-    "reasons",
-    "event",
-    "materials",
 )
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
@@ -57,24 +58,51 @@ def _dumps(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-def changes(entries: Sequence[Entry]) -> list[Appends]:
-    rows = [row(entry) for entry in entries]
-    return [Appends("decisions", COLUMNS, rows)] if rows else []
+@dataclass(slots=True)
+class Cases:
+    """What the records of a batch have in common, worked out once: the case's text and the columns that follow from it,
+    by the case's name."""
+
+    texts: dict[bytes, bytes] = field(default_factory=dict)
+    columns: dict[bytes | None, Row] = field(default_factory=dict)
+
+    def name(self, document: dict[str, Any]) -> bytes | None:
+        found = case_of(document)
+        if found is None:
+            return None
+        text = orjson.dumps(found)
+        name = blake2b(text, digest_size=16).digest()
+        self.texts.setdefault(name, text)
+        return name
 
 
-def row(entry: Entry) -> Row:
+def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
+    if not entries:
+        return []
+    cases = Cases()
+    rows = [row(entry, cases) for entry in entries]
+    interned = [(name, document.decode()) for name, document in cases.texts.items()]
+    return [Interns("cases", ("id", "document"), interned), Appends("decisions", COLUMNS, rows)]
+
+
+def row(entry: Entry, cases: Cases) -> Row:
+    """One row; its case is put among `cases`."""
     document = entry.document
     call = document["call"] or _own_call(entry)
-    decision = document["decision"] or {"effect": "allowed", "reasons": [], "error": None, "resources": []}
+    decision = document["decision"] or _OWN_DECISION
     on_log = entry.topic == EVENTS
+    name = cases.name(document)
+    columns = cases.columns.get(name)
+    if columns is None:
+        columns = _of_case(call, decision)
+        if name is not None:
+            cases.columns[name] = columns
     error = decision["error"]
-    resources = decision["resources"]
-    reasons = decision["reasons"]
-    by = _deciding(reasons)
     parameters = call["parameters"]
     context = None
-    for name in _CONTEXTS:
-        context = parameters.get(name, context)
+    for each in _CONTEXTS:
+        if each in parameters:
+            context = _dumps(parameters[each])
     event_type, event, summary = _event(entry)
     if not summary:
         summary = f"refused: {error['message']}" if error else _answered(document, call)
@@ -85,13 +113,31 @@ def row(entry: Entry) -> Row:
         entry.offset if on_log else None,
         document["seen"],
         call["id"],
+        error["message"] if error else None,
+        call["source"],
+        call["agent"],
+        context,
+        event_type,
+        summary,
+        _dumps(parameters) if parameters else "{}",
+        event,
+        name,
+        *columns,
+    )
+
+
+def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> Row:
+    """The columns from `account` on."""
+    error, resources = decision["error"], decision["resources"]
+    by = _deciding(decision["reasons"])
+    return (
         call["account"],
         call["principal"],
         call["access_key"],
         call["operation"],
         decision["effect"],
         _key_id(resources),
-        resources,
+        resources[1] if call["operation"] == "ReEncrypt" and len(resources) > 1 else None,
         _owners(call["account"], resources),
         decision.get("kind") or by.get("kind"),
         by.get("policy") or by.get("grant"),
@@ -100,18 +146,11 @@ def row(entry: Entry) -> Row:
         by.get("index"),
         by.get("rule"),
         error["kind"] if error else None,
-        error["message"] if error else None,
-        call["source"],
-        call["agent"],
         (call.get("via") or {}).get("service"),
-        _dumps(context) if context is not None else None,
-        event_type,
-        summary,
-        _dumps(parameters) if parameters else "{}",
-        _dumps(reasons) if reasons else "[]",
-        event,
-        decision.get("materials"),
     )
+
+
+_OWN_DECISION: dict[str, Any] = {"effect": "allowed", "reasons": [], "error": None, "resources": []}
 
 
 def _own_call(entry: Entry) -> dict[str, Any]:

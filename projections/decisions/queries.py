@@ -10,6 +10,13 @@ Cursor = tuple[datetime, int, int]
 """(at, origin, record) of the last row given: the order is total, whatever the clocks said."""
 
 
+_WITH_CASE = """
+SELECT decisions.*, coalesce(cases.document->'reasons', '[]') AS reasons,
+    coalesce(cases.document->'resources', '[]') AS resources, cases.document->'materials' AS materials
+FROM p_decisions.decisions LEFT JOIN p_decisions.cases ON cases.id = decisions.case_id
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history."""
@@ -48,13 +55,11 @@ async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, 
         add("(at, origin, record) > ({}, {}, {})", *after)
     add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
     # Only the fixed conditions above are joined; every value is a parameter.
-    return list(await pool.fetch(f"SELECT * FROM p_decisions.decisions WHERE {' AND '.join(conditions)}", *values))
+    return list(await pool.fetch(f"{_WITH_CASE} WHERE {' AND '.join(conditions)}", *values))
 
 
 # index: decisions_position
-EVENTS_PAGE = """
-SELECT * FROM p_decisions.decisions WHERE position > $2 AND $1 = ANY(owners) ORDER BY position LIMIT $3
-"""
+EVENTS_PAGE = f"{_WITH_CASE} WHERE position > $2 AND $1 = ANY(owners) ORDER BY position LIMIT $3"
 
 
 async def events(pool: Any, account: str, after: int, limit: int) -> list[Any]:
@@ -92,7 +97,7 @@ SELECT operation, at, call_id FROM (
      WHERE key_id = $1 AND effect = 'allowed' AND operation = ANY($3) ORDER BY at DESC LIMIT 1)
     UNION ALL
     (SELECT operation, at, call_id FROM p_decisions.decisions
-     WHERE operation = 'ReEncrypt' AND resources[2] = $2 AND effect = 'allowed' ORDER BY at DESC LIMIT 1)
+     WHERE destination = $2 AND effect = 'allowed' ORDER BY at DESC LIMIT 1)
 ) uses ORDER BY at DESC LIMIT 1
 """
 

@@ -14,7 +14,8 @@ CREATE TABLE decisions (
     operation text NOT NULL,
     effect text NOT NULL,
     key_id text,
-    resources text[] NOT NULL,
+    -- of ReEncrypt, the ARN of the key that it encrypts with
+    destination text,
     owners text[] NOT NULL,
     -- what decided, in a word; the policy or grant; and the policy's version (of an inline policy, its position)
     kind text,
@@ -33,11 +34,13 @@ CREATE TABLE decisions (
     event_type text,
     summary text NOT NULL,
     parameters jsonb NOT NULL,
-    reasons jsonb NOT NULL,
     event jsonb,
-    -- the ids of the key material that carried the call out
-    materials text[]
+    -- everything that the evaluator read and answered, and the key material that was used; null for what Keytrail did itself
+    case_id bytea
 );
+-- What calls have in common: who asked, every input of the evaluator but the time, every permission and its reason, the
+-- resources and the key material. Arrays and documents are kept once, not in every row.
+CREATE TABLE cases (id bytea PRIMARY KEY, document json NOT NULL);
 -- queries.page in the order of time, over all
 CREATE INDEX decisions_at ON decisions (at, origin, record);
 -- queries.page of one key (and, within its rows of `events`, its history)
@@ -47,4 +50,4 @@ CREATE INDEX decisions_principal ON decisions (principal, at);
 -- queries.events: the log's records by position
 CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;
 -- queries.last_use: the key that ReEncrypt encrypts with
-CREATE INDEX decisions_destination ON decisions ((resources[2]), at) WHERE operation = 'ReEncrypt';
+CREATE INDEX decisions_destination ON decisions (destination, at) WHERE destination IS NOT NULL;

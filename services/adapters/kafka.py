@@ -221,7 +221,7 @@ class Producer:
 
     async def send(self, topic: str, partition: int, value: bytes, headers: Headers) -> asyncio.Future[Any]:
         producer = await self._started()
-        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=headers)
+        future: asyncio.Future[Any] = await producer.send(topic, value, partition=partition, headers=list(headers))
         return future
 
     async def append(self, topic: str, partition: int, value: bytes, headers: Headers) -> int:
@@ -237,10 +237,10 @@ class Producer:
             futures = []
             batch = producer.create_batch()
             for value, headers in records:
-                if batch.append(key=None, value=value, timestamp=now, headers=headers) is None:
+                if batch.append(key=None, value=value, timestamp=now, headers=list(headers)) is None:
                     futures.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
-                    batch.append(key=None, value=value, timestamp=now, headers=headers)
+                    batch.append(key=None, value=value, timestamp=now, headers=list(headers))
             futures.append(await producer.send_batch(batch, topic, partition=partition))
             for future in futures:
                 await asyncio.shield(future)

@@ -9,16 +9,12 @@ from __future__ import annotations
 import gc
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import orjson
 
-from domain.aliases.alias import Alias
-from domain.crypto.specs import SPECS
-from domain.grants.grant import Grant
-from domain.identities.account import Account, Service
-from domain.keys.key import Key, Material, Schedule, current_of, state_of
+from domain import documents
+from domain.keys.key import Key
 from domain.ports import OutOfRange, Topic
 from domain.trail.chain import Chain, digest
 from domain.trail.reading import Fold
@@ -57,17 +53,14 @@ def encode(fold: Fold) -> bytes:
         "at": world.at,
         "writer": world.writer,
         "next_command": world.next_command,
-        "accounts": [
-            {"id": each.id, "created": each.created, "access_keys": dict(each.access_keys)}
-            for each in world.accounts.values()
-        ],
+        "accounts": [documents.account_document(each) for each in world.accounts.values()],
         "directory": directory_document(world.directory),
-        "grants": [_grant_document(grant) for held in world.grants.values() for grant in held.values()],
+        "grants": [documents.grant_document(grant) for held in world.grants.values() for grant in held.values()],
         # In the order of the world's indexes, which a start then only appends to.
-        "aliases": [asdict(world.aliases[name]) for name in sorted(world.aliases)],
+        "aliases": [documents.alias_document(world.aliases[name]) for name in sorted(world.aliases)],
         "deleted": world.deleted,
         "destroyed": list(world.destroyed.items()),
-        "services": {access_key: asdict(each) for access_key, each in world.services.items()},
+        "services": {access_key: documents.service_document(each) for access_key, each in world.services.items()},
         "answered": [
             [name, each.position, each.at, each.resource, each.effect] for name, each in world.answered.items()
         ],
@@ -96,53 +89,8 @@ def _keys_document(keys: list[Key]) -> dict[str, Any]:
     texts = {text: number for number, text in enumerate(dict.fromkeys(key.policy_text for key in keys))}
     return {
         "policies": list(texts),
-        "keys": [_key_document(key) | {"policy_text": texts[key.policy_text]} for key in keys],
+        "keys": [documents.key_document(key) | {"policy_text": texts[key.policy_text]} for key in keys],
     }
-
-
-def _key_document(key: Key) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "arn": key.arn,
-        "account": key.account,
-        "spec": key.spec.name,
-        "usage": key.usage,
-        "origin": key.origin,
-        "description": key.description,
-        "enabled": key.enabled,
-        "deletion": key.deletion,
-        "created": key.created,
-        "materials": [asdict(each) for each in key.materials],
-        "public_key": key.public_key,
-        "schedule": asdict(key.schedule) if key.schedule else None,
-        "manager": key.manager,
-        "tags": dict(key.tags),
-        "policy_text": key.policy_text,
-        "policy_version": key.policy_version,
-        "principals": dict(key.principals),
-    }
-
-
-def _grant_document(grant: Grant) -> dict[str, Any]:
-    return asdict(grant) | {"operations": sorted(grant.operations)}
-
-
-def _material(document: dict[str, Any]) -> Material:
-    # Most material is stored under its id: one text and not two.
-    return Material(**document | ({"stored": document["id"]} if document["stored"] == document["id"] else {}))
-
-
-def _key(document: dict[str, Any], policies: list[str]) -> Key:
-    materials = tuple(_material(each) for each in document["materials"])
-    derived = {
-        "spec": SPECS[document["spec"]],
-        "materials": materials,
-        "current": current_of(materials),
-        "state": state_of(document["enabled"], document["deletion"], materials),
-        "schedule": Schedule(**document["schedule"]) if document["schedule"] else None,
-        "policy_text": policies[document["policy_text"]],
-    }
-    return Key(**{**document, **derived})
 
 
 def decode(body: bytes, position: int, head: str) -> Fold:
@@ -169,21 +117,23 @@ def _decoded(body: bytes, position: int, head: str) -> Fold:
         next_command=document["next_command"],
     )
     for account in document["accounts"]:
-        world.accounts[account["id"]] = Account(**account)
+        world.accounts[account["id"]] = documents.account_from(account)
         world.access_keys.update(dict.fromkeys(account["access_keys"], account["id"]))
     world.directory = directory_from(document["directory"])
     texts: dict[str, str] = {}
     for part in parts:
         policies = [texts.setdefault(text, text) for text in part["policies"]]
         for key in part["keys"]:
-            world.add_key(_key(key, policies))
+            world.add_key(documents.key_from(key, policies[key["policy_text"]]))
     for grant in document["grants"]:
-        world.add_grant(Grant(**{**grant, "operations": frozenset(grant["operations"])}))
+        world.add_grant(documents.grant_from(grant))
     for alias in document["aliases"]:
-        world.add_alias(Alias(**alias))
+        world.add_alias(documents.alias_from(alias))
     world.deleted.update(document["deleted"])
     world.destroyed.update((name, at) for name, at in document["destroyed"])
-    world.services.update((access_key, Service(**each)) for access_key, each in document["services"].items())
+    world.services.update(
+        (access_key, documents.service_from(each)) for access_key, each in document["services"].items()
+    )
     world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
     world.calls.update((name, at) for name, at in document["calls"])
     return Fold(world, Chain(head, position), document["next"], document["voids"])

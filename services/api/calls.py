@@ -15,7 +15,7 @@ from uuid import uuid4
 import orjson
 
 from domain.access.caller import Caller
-from domain.access.context import Came, encryption_context, request_context
+from domain.access.context import Came, Via, encryption_context, request_context
 from domain.access.evaluate import may
 from domain.access.verdict import AUTHENTICATION, OTHER_ACCOUNT, Verdict, refusal_of
 from domain.arn import alias_arn
@@ -33,6 +33,7 @@ from domain.errors import (
     UnsupportedOperation,
     refusal,
 )
+from domain.identities.callers import caller_of
 from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
@@ -112,6 +113,7 @@ class Calls:
         try:
             if "GrantTokens" in parameters:
                 await self._bridge(parameters["GrantTokens"])
+                self._renew_caller(request, call)
             if isinstance(row, Changing):
                 return await self._change(row, request, call)
         except Refusal as fault:
@@ -160,7 +162,7 @@ class Calls:
         came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
         context = request_context(came, operation, parameters)
         caller = who.caller.asking(context, encryption_context(operation, parameters))
-        return Request(operation, parameters, caller, incoming.at, who.session)
+        return Request(operation, parameters, caller, context, incoming.at, who.session)
 
     async def _bridge(self, tokens: list[str]) -> None:
         """A grant token names the position of its grant: this worker folds up to it before it decides (rule 24).
@@ -196,6 +198,7 @@ class Calls:
                 verdicts.clear()
                 request.used = ()
                 seen = self._present.position
+                self._renew_caller(request, call)
                 answer = await self._attempt(row, request, verdicts)
         except Refusal as fault:
             await self._record(call, refused(fault, request.caller, verdicts), seen, request.at)
@@ -208,6 +211,15 @@ class Calls:
         done = allowed(request.caller, verdicts, materials=request.used)
         await self._record(call, done, seen, request.at)
         return answer
+
+    def _renew_caller(self, request: Request, call: Call) -> None:
+        """The caller as the present has it now: its policies may have changed since it was authenticated.
+
+        Raises CredentialDisabled, CredentialExpired.
+        """
+        via = None if call.via is None else Via(**call.via)
+        caller = caller_of(self._present.world, call.access_key, request.session, request.at, via)
+        request.caller = caller.asking(request.context, request.caller.encryption_context)
 
     async def _see_to_service_key(self, call: Call, request: Request) -> None:
         """Have the key made that a service manages for an account, where this call is the first to need it.

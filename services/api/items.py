@@ -11,7 +11,7 @@ import orjson
 
 from services.api.explaining import OF_THE_CALLER
 
-_HIDDEN = frozenset({"owners", "origin", "record"})
+_HIDDEN = frozenset({"owners", "origin", "record", "case_id", "destination"})
 
 
 def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
@@ -42,7 +42,7 @@ _OWNERS_ALONE = ("decided_by", "policy_version", "sid", "statement", "reasons")
 
 def call_item(row: Any, account: str) -> dict[str, Any]:
     """A call as an account may see it: what a policy says is for the account whose policy it is."""
-    result = item(row, ("encryption_context", "parameters", "reasons", "event"))
+    result = item(row, ("encryption_context", "parameters", "reasons", "event", "resources", "materials"))
     foreign_key = any(":key/" in resource and resource.split(":", 5)[4] != account for resource in result["resources"])
     foreign_caller = result["account"] != account and result["kind"] in OF_THE_CALLER
     if foreign_key or foreign_caller:

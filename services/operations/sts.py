@@ -8,19 +8,16 @@ where it names the account or the caller is of another one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from domain.access.evaluate import may
-from domain.access.question import Resource
 from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
-from domain.arn import parse_arn, session_arn
+from domain.arn import session_arn
 from domain.errors import AccessRefused, InvalidRequest, NoSuchEntity
 from domain.identities import limits
-from domain.identities.asking import resource_of
+from domain.identities.asking import role_at, role_resource
 from domain.identities.callers import Session
-from domain.identities.identity import ROLE, Identity
+from domain.identities.identity import Identity
 from domain.policy.check import check_policy
-from domain.policy.compile import CompiledPolicy
 from domain.policy.parse import SESSION
 from domain.world import World
 from services.operations.rows import Answer, Issuer, Request
@@ -41,27 +38,11 @@ def get_caller_identity(request: Request, world: World) -> Answer:
     return {"UserId": caller.unique, "Account": caller.account, "Arn": caller.principal}
 
 
-def _role(arn: str, world: World) -> Identity | None:
-    unique = world.directory.by_arn.get(arn)
-    found = None if unique is None else world.directory.identities[unique]
-    return found if found is not None and found.kind == ROLE else None
-
-
-def _resource(arn: str, world: World) -> Resource:
-    """The role with its trust policy; one that is not there trusts nobody, so that nobody learns which roles are."""
-    role = _role(arn, world)
-    if role is None:
-        parsed = parse_arn(arn)
-        return Resource(arn, parsed.account if parsed else "", CompiledPolicy(()))
-    assert role.role is not None, "a role has its parts"
-    return replace(resource_of(role), policy=role.role.policy)
-
-
 def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
     """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets one. Raises AccessRefused."""
     if request.caller.is_root:
         raise AccessRefused("Roles may not be assumed by root accounts.")
-    resource = _resource(request["RoleArn"], world)
+    resource = role_resource(request["RoleArn"], world)
     actions = ["sts:AssumeRole"]
     if request.get("Tags") or _inherited(request):
         actions.append("sts:TagSession")
@@ -103,7 +84,7 @@ def _seconds(request: Request, role: Identity) -> int:
 
 def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     """Raises InvalidRequest, MalformedPolicy, NoSuchEntity, LimitExceeded, AccessRefused, PackedPolicyTooLarge."""
-    role = _role(request["RoleArn"], world)
+    role = role_at(request["RoleArn"], world)
     assert role is not None, "nobody may assume a role that is not there"
     if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
         raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")

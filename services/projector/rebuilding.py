@@ -26,6 +26,7 @@ async def rebuild_projection(
     partitions = await topics.prepare(settings, flush=False)
     done = 0
     feed = Feed(settings, partitions, settings.region)
+    going = writing.Going()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await writing.prepare(connection, projection, name, beside)
@@ -35,7 +36,7 @@ async def rebuild_projection(
                 batch = await feed.next(BATCH)
                 if batch.reached:
                     done += await writing.take_in(
-                        connection, projection, batch.entries, batch.reached, batch.head, beside
+                        connection, projection, batch.entries, batch.reached, batch.head, beside, going
                     )
                 lag = await feed.lag()
                 behind = sum(lag[topic] for topic in (EVENTS, DECISIONS) if topic in projection.topics)

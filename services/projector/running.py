@@ -79,13 +79,14 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
     feed = Feed(settings, partitions, settings.region)
     await feed.open(start, head)
     writing_batch: asyncio.Task[None] | None = None
+    going = writing.Going()
     try:
         while True:
             batch = await feed.next(BATCH)
             # Postgres writes one batch while the next is read and parsed: they share no processor time.
             if writing_batch is not None:
                 await writing_batch
-            writing_batch = asyncio.create_task(take_in_all(pool, batch)) if batch.reached else None
+            writing_batch = asyncio.create_task(take_in_all(pool, batch, going)) if batch.reached else None
             if batch.voids:
                 VOIDS.labels("projector").inc(batch.voids)
             for topic, count in (await feed.lag()).items():
@@ -96,13 +97,13 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
         await feed.close()
 
 
-async def take_in_all(pool: Pool, batch: Batch, prefix: str = "") -> None:
+async def take_in_all(pool: Pool, batch: Batch, going: writing.Going, prefix: str = "") -> None:
     """A batch into every projection that reads of it, each in a transaction of its own."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             if any(topic in projection.topics for topic, _ in batch.reached):
                 schema = f"{prefix}{projection.schema}"
-                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema)
+                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema, going)
 
 
 async def keep_snapshots(settings: Settings, pool: Pool) -> None:

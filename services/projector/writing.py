@@ -7,14 +7,26 @@ it and a rename swaps them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from projections.entry import EVENTS, Appends, Entry, Upserts
+from projections.entry import EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.registry import Projection
 from services.adapters.postgres import Connection
 
 Partition = tuple[str, int]
 """(topic, partition)."""
+
+
+@dataclass(slots=True)
+class Going:
+    """What a projection that folds goes on from, by its schema: the offset of `events` that its state is of, and the
+    state. It is only believed where the tables stand at the same offset."""
+
+    states: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    known: dict[str, dict[Any, None]] = field(default_factory=dict)
+    """By table, names of what was interned lately and is there."""
+
 
 _POSITIONS = """
 CREATE TABLE positions (
@@ -56,6 +68,7 @@ async def take_in(
     reached: dict[Partition, int],
     digest: str,
     schema: str | None = None,
+    going: Going | None = None,
 ) -> int:
     """Write what is new of `entries`, and move the positions to `reached`. The number of entries written.
 
@@ -63,6 +76,8 @@ async def take_in(
     before, by a batch whose answer was lost: they are left out.
     """
     schema = schema or projection.schema
+    going = going or Going()
+    interned: list[tuple[str, list[Any]]] = []
     wanted = {where: after for where, after in reached.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
@@ -75,13 +90,19 @@ async def take_in(
             for entry in entries
             if entry.topic in projection.topics and entry.offset >= stored.get((entry.topic, entry.partition), 0)
         ]
-        for change in projection.changes(new):
-            if isinstance(change, Appends):
-                await connection.copy_records_to_table(
-                    change.table, schema_name=schema, columns=change.columns, records=change.rows
-                )
-            else:
-                await _upsert(connection, change)
+        state = await _state(connection, projection, schema, stored.get((EVENTS, 0), 0), going)
+        for change in projection.changes(new, state):
+            match change:
+                case Appends():
+                    await connection.copy_records_to_table(
+                        change.table, schema_name=schema, columns=change.columns, records=change.rows
+                    )
+                case Interns():
+                    interned.append(await _intern(connection, schema, change, going))
+                case Closes():
+                    await connection.executemany(_CLOSE.format(change.table), change.rows)
+                case _:
+                    await _upsert(connection, change)
         moved = [
             (topic, partition, after, digest if topic == EVENTS else "")
             for (topic, partition), after in wanted.items()
@@ -92,7 +113,47 @@ async def take_in(
             "ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, digest = excluded.digest",
             moved,
         )
+    # Only now, when all of it counts.
+    if projection.restore is not None:
+        going.states[schema] = (max(stored.get((EVENTS, 0), 0), reached.get((EVENTS, 0), 0)), state)
+    for table, names in interned:
+        _remember(going.known.setdefault(table, {}), names)
     return len(new)
+
+
+_CLOSE = "UPDATE {} SET until_position = $3, until_at = $4 WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
+KNOWN = 100_000
+"""How many names of what was interned are remembered for each table."""
+
+
+async def _state(connection: Connection, projection: Projection, schema: str, after: int, going: Going) -> Any:
+    """The state of a projection that folds, as its tables have it; taken out, so that a batch that fails leaves none."""
+    if projection.restore is None:
+        return None
+    offset, state = going.states.pop(schema, (-1, None))
+    return state if offset == after else await projection.restore(connection)
+
+
+async def _intern(connection: Connection, schema: str, change: Interns, going: Going) -> tuple[str, list[Any]]:
+    """Write what is not there yet; what was found there lately is not asked again. The table's name and the names."""
+    table = f"{schema}.{change.table}"
+    known = going.known.get(table, {})
+    new = [row for row in change.rows if row[0] not in known]
+    if new:
+        beside = f"new_{change.table}"
+        columns = ", ".join(change.columns)
+        await connection.execute(f"CREATE TEMP TABLE {beside} (LIKE {change.table}) ON COMMIT DROP")
+        await connection.copy_records_to_table(beside, schema_name="pg_temp", columns=change.columns, records=new)
+        await connection.execute(
+            f"INSERT INTO {change.table} ({columns}) SELECT {columns} FROM pg_temp.{beside} ON CONFLICT DO NOTHING"
+        )
+    return table, [row[0] for row in new]
+
+
+def _remember(known: dict[Any, None], names: list[Any]) -> None:
+    known.update(dict.fromkeys(names))
+    while len(known) > KNOWN:
+        del known[next(iter(known))]
 
 
 async def _upsert(connection: Connection, change: Upserts) -> None:

@@ -68,7 +68,7 @@ async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: T
 async def test_the_end_is_what_the_next_append_gets(topic: Topic) -> None:
     assert await topic.end() == 0
     assert await topic.start() == 0
-    offset = await topic.append(b"one", {"ce_id": "1"})
+    offset = await topic.append(b"one", [("ce_id", b"1")])
     assert await topic.end() == offset + 1
 
 

@@ -130,7 +130,7 @@ async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool
 def test_what_a_decision_row_says() -> None:
     from projections.decisions import project
 
-    row = dict(zip(project.COLUMNS, project.row(decision_entry(1, "refused")), strict=True))
+    row = dict(zip(project.COLUMNS, project.row(decision_entry(1, "refused"), project.Cases()), strict=True))
     said = {
         name: row[name]
         for name in ("effect", "key_id", "policy_version", "sid", "statement", "error", "seen", "position")

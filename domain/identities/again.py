@@ -1,0 +1,191 @@
+"""A decision made again: the same call, on a world that may be the one of then or another.
+
+On the world of then the answer and every reason must come out as they are on record (`keytrail recheck`); on one with a
+draft in its place it is what the draft would have answered (`keytrail what-if`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.access.caller import Caller
+from domain.access.case import READS_TIME, timed
+from domain.access.context import Via
+from domain.access.evaluate import evaluate
+from domain.access.question import Question, Resource, in_account
+from domain.access.verdict import (
+    AUTHENTICATION,
+    DUE,
+    ITS_OWN,
+    NO_BOUNDARY,
+    NO_IDENTITY_POLICY,
+    NO_PERMISSION_NEEDED,
+    NO_SESSION_POLICY,
+    OTHER_ACCOUNT,
+    RETIRING,
+    Verdict,
+)
+from domain.errors import CredentialDisabled, CredentialExpired
+from domain.identities.asking import role_resource
+from domain.identities.callers import Session, caller_of, session_from
+from domain.policy.compile import DELEGATED
+from domain.policy.variables import Context
+from domain.world import World
+
+BY_RULE = frozenset({NO_PERMISSION_NEEDED, DUE, ITS_OWN, AUTHENTICATION})
+"""Rules that ask no policy: what they say of a call does not change with one."""
+_AT_HOME = frozenset({NO_IDENTITY_POLICY, NO_BOUNDARY, NO_SESSION_POLICY})
+_NOT_OF_THE_CALLER = frozenset({"aws:viaawsservice"})
+"""Keys of the caller's that the request may say otherwise."""
+
+Case = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`allowed`: whether every permission that was asked is given. `reasons` are in the record's form, one for each that
+    was asked then. `differences` are in words what a record says of caller or resource and this world does not.
+    `reads_time`: a call at another time could have another answer. `read` are the resources whose policies decided."""
+
+    allowed: bool
+    reasons: tuple[Mapping[str, Any], ...]
+    differences: tuple[str, ...] = ()
+    reads_time: bool = False
+    read: tuple[Resource, ...] = ()
+
+
+class _Noting(dict[str, tuple[str, ...]]):
+    """A context that knows whether its time was asked."""
+
+    asked_time = False
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key in READS_TIME:
+            self.asked_time = True
+        return dict.get(self, key, default)
+
+
+def was_allowed(case: Case) -> bool:
+    """Whether every permission was given then; the call may have been refused all the same."""
+    return case["kind"] != AUTHENTICATION and all(reason["effect"] == "allow" for reason in case["reasons"])
+
+
+def decide_again(case: Case, world: World, at: int) -> Again:
+    """`case` as `case_of` gives it, of a call at `at` (microseconds since the epoch)."""
+    reasons: Sequence[Mapping[str, Any]] = case["reasons"]
+    inputs = case.get("inputs") or {}
+    if not case["access_key"]:  # Keytrail's own work, which falls due
+        return Again(was_allowed(case), tuple(reasons))
+    expires = bool(case.get("session"))
+    try:
+        caller = _caller(case, world, at)
+    except (CredentialDisabled, CredentialExpired):
+        by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
+        reason = {"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by}
+        return Again(False, (reason,), reads_time=expires)
+    if case["kind"] == AUTHENTICATION:
+        return Again(True, (), reads_time=expires)
+    if not inputs:  # refused at the door, before any permission was asked
+        return Again(True, tuple(reasons))
+    recorded = _context(inputs["context"])
+    if not recorded.keys() & READS_TIME:
+        recorded |= timed(at)
+    asking = caller.asking(
+        {key: values for key, values in recorded.items() if caller.context.get(key) != values},
+        inputs.get("encryption_context", {}),
+    )
+    return _permissions(reasons, inputs, asking, world, _differing("the caller", caller.context, recorded))
+
+
+def _permissions(
+    reasons: Sequence[Mapping[str, Any]],
+    inputs: Mapping[str, Any],
+    caller: Caller,
+    world: World,
+    differences: list[str],
+) -> Again:
+    """Every permission that was asked, asked again."""
+    found: list[Mapping[str, Any]] = []
+    read: list[Resource] = []
+    reads_time = False
+    for reason in reasons:
+        action, arn = reason["action"], reason["resource"]
+        asked = _context(inputs.get("asked", {}).get(f"{action} {arn}", {}))
+        known = inputs.get("resources", {}).get(arn)
+        resource = _resource(action, arn, world, _context(known or {}))
+        rule = reason["by"].get("rule")
+        if rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != caller.account):
+            found.append(reason)
+            continue
+        context = _Noting(caller.context)
+        context.update(resource.context)
+        context.update(asked)
+        question = Question(action, resource, context, caller.encryption_context)
+        found.append(_verdict(reason, caller, question).document())
+        reads_time = reads_time or context.asked_time
+        if resource.policy is not None:
+            read.append(resource)
+            if known is not None and dict(resource.context) != _context(known):
+                differences += _differing(arn, resource.context, _context(known))
+    allowed = all(each["effect"] == "allow" for each in found)
+    return Again(allowed, tuple(found), tuple(differences), reads_time, tuple(read))
+
+
+def _caller(case: Case, world: World, at: int) -> Caller:
+    session: Session | None = session_from(case["session"]) if case.get("session") else None
+    via = Via(**case["via"]) if case.get("via") else None
+    return caller_of(world, case["access_key"], session, at, via)
+
+
+def _context(document: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(values) for key, values in document.items()}
+
+
+def _differing(whose: str, now: Context, then: Context) -> list[str]:
+    """What is known of caller or resource now and was not read so then."""
+    return [
+        f"{key} of {whose} was {list(then.get(key, ()))}, and is {list(values)} on the log"
+        for key, values in sorted(now.items())
+        if then.get(key) != values and key not in _NOT_OF_THE_CALLER
+    ]
+
+
+def _verdict(reason: Mapping[str, Any], caller: Caller, question: Question) -> Verdict:
+    if question.action == "kms:RetireGrant" and question.resource.policy is not None:
+        found = _retiring(reason["by"], caller, question)
+        if found is not None:
+            return found
+    return evaluate(caller, question)
+
+
+def _resource(action: str, arn: str, world: World, read: Context) -> Resource:
+    parts = arn.split(":", 5)
+    account, name = (parts[4], parts[5]) if len(parts) == 6 else ("", arn)
+    if action.startswith("kms:") and name.startswith("key/"):
+        key = world.keys.get(name.removeprefix("key/"))
+        if key is not None and key.arn == arn:
+            return world.resource(key)
+    if action.startswith("sts:"):
+        return role_resource(arn, world)
+    return in_account(arn, account, read)
+
+
+def _retiring(by: Mapping[str, Any], caller: Caller, question: Question) -> Verdict | None:
+    """RetireGrant is asked of the grant before the policies (`domain.grants.commands`); None where they decide."""
+    action, resource = question.action, question.resource
+    denied = evaluate(caller, question)
+    if not denied.allowed and not isinstance(denied.by, str):
+        return denied
+    held = [grant for grants in resource.grants.values() for grant in grants]
+    if by.get("rule") == RETIRING:
+        retires = any(caller.names.get(grant.retiring, 0) > DELEGATED for grant in held)
+        return Verdict(True, action, resource.arn, RETIRING) if retires else None
+    lent = next((grant for grant in held if grant.id == by.get("grant")), None)
+    if lent is not None and caller.names.get(lent.grantee, 0) > DELEGATED:
+        return Verdict(True, action, resource.arn, lent)
+    if by["kind"] in ("identity-policy", "account-root") or by.get("rule") in _AT_HOME:
+        at_home = in_account(resource.arn, caller.account, resource.context)
+        return evaluate(caller, replace(question, resource=at_home))
+    return None

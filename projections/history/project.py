@@ -1,0 +1,192 @@
+"""Events to versions. This projection folds: it goes on from the world that its own newest versions make.
+
+Which aggregates an event changes is `touched`; what they are then is asked of the world, so that no rule of `evolve` is
+written a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, cast
+
+import orjson
+
+from domain import documents
+from domain.arn import alias_arn
+from domain.trail import events, identity_events
+from domain.trail.codec import micros
+from domain.world import World
+from projections.entry import Appends, Closes, Entry, Interns, Row
+
+KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY = (
+    "key",
+    "alias",
+    "grant",
+    "account",
+    "service",
+    "identity",
+    "policy",
+)
+COLUMNS = (
+    "kind",
+    "id",
+    "account",
+    "about",
+    "arn",
+    "position",
+    "at",
+    "until_position",
+    "until_at",
+    "document",
+    "policy",
+)
+STILL = 2**63 - 1
+"""`until_position` of what is so still."""
+
+Name = tuple[str, str]
+"""(kind, id)."""
+Found = tuple[str, str | None, str | None, documents.Document, str | None]
+"""(account, about, arn, document, text of a key's policy)."""
+
+
+def touched(event: object, world: World) -> list[Name]:
+    """What an event changes, in the world that it made."""
+    match event:
+        case events.KeyCreated() as made if made.alias:
+            return [(KEY, made.key), (ALIAS, alias_arn(world.region, made.account, made.alias))]
+        case events.KeyDeleted() as gone:
+            aliases = [(ALIAS, alias_arn(world.region, gone.account, name)) for name in gone.aliases]
+            return [(KEY, gone.key), *aliases, *((GRANT, grant) for grant in gone.grants)]
+        case events.AliasCreated() | events.AliasMoved() | events.AliasDeleted() as named:
+            return [(ALIAS, alias_arn(world.region, named.account, named.alias))]
+        case events.GrantCreated() | events.GrantRevoked() | events.GrantRetired() as granted:
+            return [(GRANT, granted.grant)]
+        case events.AccountCreated() | events.AccessKeyCreated() | events.AccessKeyDisabled() as of_account:
+            return [(ACCOUNT, of_account.account)]
+        case events.ServiceRegistered() | events.ServiceRemoved() as of_service:
+            return [(SERVICE, of_service.service)]
+        case (
+            events.LogCreated()
+            | events.WriterStarted()
+            | events.CommandsSkipped()
+            | events.ClockRead()
+            | events.GrantFound()
+        ):
+            return []
+        case identity_events.MemberAdded() | identity_events.MemberRemoved() as membership:
+            return [(IDENTITY, membership.user)]
+        case (
+            identity_events.ManagedPolicyCreated()
+            | identity_events.PolicyVersionCreated()
+            | identity_events.DefaultVersionSet()
+            | identity_events.PolicyVersionDeleted()
+            | identity_events.ManagedPolicyDeleted() as of_policy
+        ):
+            return [(POLICY, of_policy.id)]
+        case identity_events.IdentityTagged() | identity_events.IdentityUntagged() as tagged:
+            return [(POLICY if tagged.kind == POLICY else IDENTITY, tagged.id)]
+    key = getattr(event, "key", None)
+    return [(KEY, key)] if key is not None else [(IDENTITY, cast(Any, event).id)]
+
+
+def _key(world: World, name: str, event: Any) -> Found | None:
+    key = world.keys.get(name)
+    return None if key is None else (key.account, None, None, documents.key_document(key), key.policy_text)
+
+
+def _alias(world: World, name: str, event: Any) -> Found | None:
+    account, alias = name.split(":", 5)[4:]
+    found = world.aliases.get((account, alias))
+    return None if found is None else (account, found.key, None, documents.alias_document(found), None)
+
+
+def _grant(world: World, name: str, event: Any) -> Found | None:
+    grant = world.grants.get(event.key, {}).get(name)
+    if grant is None:
+        return None
+    return world.keys[grant.key].account, grant.key, None, documents.grant_document(grant), None
+
+
+def _account(world: World, name: str, event: Any) -> Found | None:
+    return name, None, None, documents.account_document(world.accounts[name]), None
+
+
+def _service(world: World, name: str, event: Any) -> Found | None:
+    for access_key, service in world.services.items():
+        if service.name == name:
+            document = documents.service_document(service) | {"access_key": access_key}
+            return service.account, None, None, document, None
+    return None
+
+
+def _identity(world: World, name: str, event: Any) -> Found | None:
+    found = world.directory.identities.get(name)
+    return None if found is None else (found.account, None, found.arn, documents.identity_document(found), None)
+
+
+def _policy(world: World, name: str, event: Any) -> Found | None:
+    arn = world.directory.policy_arns.get(name)
+    if arn is None:
+        return None
+    found = world.directory.policies[arn]
+    return found.account, None, arn, documents.policy_document(found), None
+
+
+FIND: dict[str, Callable[[World, str, Any], Found | None]] = {
+    KEY: _key,
+    ALIAS: _alias,
+    GRANT: _grant,
+    ACCOUNT: _account,
+    SERVICE: _service,
+    IDENTITY: _identity,
+    POLICY: _policy,
+}
+
+
+def changes(entries: Sequence[Entry], world: World) -> list[Appends | Closes | Interns]:
+    """What a batch comes to; `world` is taken along to its end."""
+    rows: list[list[Any]] = []
+    open_rows: dict[Name, list[Any]] = {}
+    closes: dict[Name, tuple[int, datetime]] = {}
+    moments: list[Row] = []
+    texts: dict[str, str] = {}
+    for entry in entries:
+        world.region = entry.region
+        world.position, world.at = entry.offset, max(world.at, micros(entry.document["at"]))
+        moments.append((entry.offset, entry.at))
+        if entry.event is None:
+            continue
+        world.apply(entry.event)
+        for name in touched(entry.event, world):
+            last = open_rows.pop(name, None)
+            if last is not None:
+                last[7], last[8] = entry.offset, entry.at
+            elif name not in closes:
+                closes[name] = (entry.offset, entry.at)
+            found = FIND[name[0]](world, name[1], entry.event)
+            if found is None:
+                continue
+            account, about, arn, document, text = found
+            digest = None
+            if text is not None:
+                digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+                texts[digest] = text
+            row = [*name, account, about, arn, entry.offset, entry.at, STILL, None, _dumps(document), digest]
+            rows.append(row)
+            open_rows[name] = row
+    result: list[Appends | Closes | Interns] = []
+    if closes:
+        result.append(Closes("history", [(*name, *ended) for name, ended in closes.items()]))
+    if rows:
+        result.append(Appends("history", COLUMNS, [tuple(row) for row in rows]))
+    if texts:
+        result.append(Interns("texts", ("digest", "text"), list(texts.items())))
+    if moments:
+        result.append(Appends("moments", ("position", "at"), moments))
+    return result
+
+
+def _dumps(document: Any) -> str:
+    return orjson.dumps(document).decode()

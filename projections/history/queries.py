@@ -1,0 +1,143 @@
+"""Questions to `history`: parts of the world as they were, each by an index and never by a fold of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain import documents
+from domain.aliases.alias import Alias
+from domain.grants.grant import Grant
+from domain.identities.account import Account, Service
+from domain.identities.identity import Identity, ManagedPolicy
+from domain.keys.key import Key
+from domain.world import World
+from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, SERVICE, STILL
+
+COLUMNS = "h.kind, h.id, h.account, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
+_FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
+_THEN = "h.position <= $1 AND h.until_position > $1"
+
+# index: history_still
+NOW = f"SELECT {COLUMNS} FROM history h LEFT JOIN texts t ON t.digest = h.policy WHERE h.until_position = {STILL}"
+# index: history_pkey
+ONE = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = $3"
+# index: history_about
+ABOUT = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.about = ANY($2) ORDER BY h.id"
+# index: history_account
+OF_ACCOUNTS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.account = ANY($2) AND h.kind = ANY($3) ORDER BY h.id"
+# index: history_arn
+BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
+# index: moments_at
+POSITION_AT = "SELECT position FROM p_history.moments WHERE at <= $1 ORDER BY at DESC, position DESC LIMIT 1"
+# index: history_pkey; every version that held at some time of a span
+VERSIONS = f"""
+SELECT {COLUMNS} {_FROM} WHERE h.kind = $1 AND h.id = $2 AND h.position <= $4 AND h.until_position > $3
+ORDER BY h.position
+"""
+CHANGES = """
+SELECT position FROM p_history.history WHERE kind = ANY($3) AND account = ANY($4)
+AND position > $1 AND position <= $2
+UNION
+SELECT until_position FROM p_history.history WHERE kind = ANY($3) AND account = ANY($4)
+AND until_position > $1 AND until_position <= $2
+ORDER BY 1
+"""
+
+Row = Any
+
+
+async def position_at(connection: Any, at: datetime) -> int | None:
+    """The position of the last record decided at or before a time; None before the first."""
+    found: int | None = await connection.fetchval(POSITION_AT, at)
+    return found
+
+
+async def moment_of(connection: Any, position: int) -> datetime | None:
+    """When the last record at or before a position was decided. Index: moments_pkey."""
+    found: datetime | None = await connection.fetchval(
+        "SELECT at FROM p_history.moments WHERE position <= $1 ORDER BY position DESC LIMIT 1", position
+    )
+    return found
+
+
+async def reached(connection: Any) -> int:
+    """The position up to which the history is written, -1 before the first record."""
+    found: int | None = await connection.fetchval("SELECT next - 1 FROM p_history.positions WHERE topic = 'events'")
+    return -1 if found is None else found
+
+
+async def one(connection: Any, position: int, kind: str, name: str) -> Row | None:
+    return await connection.fetchrow(ONE, position, kind, name)
+
+
+async def by_arn(connection: Any, position: int, arn: str) -> Row | None:
+    """The identity or managed policy that had this ARN then."""
+    return await connection.fetchrow(BY_ARN, position, arn)
+
+
+async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row]:
+    """The aliases and grants that these keys had then."""
+    return list(await connection.fetch(ABOUT, position, list(keys)))
+
+
+async def of_accounts(connection: Any, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Row]:
+    return list(await connection.fetch(OF_ACCOUNTS, position, list(accounts), list(kinds)))
+
+
+async def versions(connection: Any, kind: str, name: str, since: int, until: int) -> list[Row]:
+    """Every version that held at some position of the span, in order."""
+    return list(await connection.fetch(VERSIONS, kind, name, since, until))
+
+
+def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPolicy | tuple[str, Service]:
+    """What a row is of; a service comes with its access key."""
+    document = orjson.loads(row["document"])
+    match row["kind"]:
+        case "key":
+            return documents.key_from(document, row["text"])
+        case "alias":
+            return documents.alias_from(document)
+        case "grant":
+            return documents.grant_from(document)
+        case "account":
+            return documents.account_from(document)
+        case "identity":
+            return documents.identity_from(document)
+        case "policy":
+            return documents.policy_from(document)
+    return document.pop("access_key"), documents.service_from(document)
+
+
+ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, KEY, ALIAS, GRANT))}
+
+
+def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
+    """A world that holds these rows and nothing else; the evaluator asks it as it asks any other."""
+    world = World(region=region, position=position, at=at)
+    for row in sorted(rows, key=lambda row: ORDER[row["kind"]]):
+        match aggregate(row):
+            case Account() as account:
+                world.accounts[account.id] = account
+                world.access_keys.update(dict.fromkeys(account.access_keys, account.id))
+            case ManagedPolicy() as policy:
+                world.directory.add_policy(policy)
+            case Identity() as identity:
+                world.directory.add(identity)
+            case Key() as key:
+                world.add_key(key)
+            case Alias() as alias:
+                world.add_alias(alias)
+            case Grant() as grant:
+                world.add_grant(grant)
+            case (access_key, service):
+                world.services[access_key] = service
+    return world
+
+
+async def restore(connection: Any) -> World:
+    """The world that the newest versions make, for the projection to go on from; in the schema that is searched."""
+    return world_of(await connection.fetch(NOW), "", -1, 0)
