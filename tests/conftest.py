@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.installation import Installation
@@ -31,3 +33,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory):
     """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls it."""
     with Installation(tmp_path_factory.mktemp("installation") / "data", workers=2) as running:
         yield running
+        # Whatever the tests did: each of its decisions comes out again as it is on record, with the same reasons.
+        running.caught_up()
+        found = json.loads(running.keytrail("recheck", "--json", check=False).stdout)
+        assert (found["mismatches"], found["gaps"]) == (0, []), json.dumps(found["explained"], indent=1)
+        assert found["decisions"] > 0

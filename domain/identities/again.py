@@ -169,7 +169,9 @@ def _resource(action: str, arn: str, world: World, read: Context) -> Resource:
             return world.resource(key)
     if action.startswith("sts:"):
         return role_resource(arn, world)
-    return in_account(arn, account, read)
+    # A new account's root is asked of the hosting account: the record says whose the resource was.
+    (owner,) = read.get("aws:resourceaccount", (account,))
+    return in_account(arn, owner, read)
 
 
 def _retiring(by: Mapping[str, Any], caller: Caller, question: Question) -> Verdict | None:

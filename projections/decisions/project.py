@@ -46,6 +46,7 @@ COLUMNS = (
     "error",
     "via",
 )
+CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _CONTEXTS = ("EncryptionContext", "SourceEncryptionContext")
 ON_LOG = -1
 """`origin` of a record of `events`."""
@@ -63,7 +64,7 @@ class Cases:
     """What the records of a batch have in common, worked out once: the case's text and the columns that follow from it,
     by the case's name."""
 
-    texts: dict[bytes, bytes] = field(default_factory=dict)
+    rows: dict[bytes, Row] = field(default_factory=dict)
     columns: dict[bytes | None, Row] = field(default_factory=dict)
 
     def name(self, document: dict[str, Any]) -> bytes | None:
@@ -72,7 +73,9 @@ class Cases:
             return None
         text = orjson.dumps(found)
         name = blake2b(text, digest_size=16).digest()
-        self.texts.setdefault(name, text)
+        if name not in self.rows:
+            key, destination = _key_id(found["resources"]), _destination(found["operation"], found["resources"])
+            self.rows[name] = (name, key, destination, found["account"], found["principal"], text.decode())
         return name
 
 
@@ -81,8 +84,7 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
         return []
     cases = Cases()
     rows = [row(entry, cases) for entry in entries]
-    interned = [(name, document.decode()) for name, document in cases.texts.items()]
-    return [Interns("cases", ("id", "document"), interned), Appends("decisions", COLUMNS, rows)]
+    return [Interns("cases", CASE_COLUMNS, list(cases.rows.values())), Appends("decisions", COLUMNS, rows)]
 
 
 def row(entry: Entry, cases: Cases) -> Row:
@@ -137,7 +139,7 @@ def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> Row:
         call["operation"],
         decision["effect"],
         _key_id(resources),
-        resources[1] if call["operation"] == "ReEncrypt" and len(resources) > 1 else None,
+        _destination(call["operation"], resources),
         _owners(call["account"], resources),
         decision.get("kind") or by.get("kind"),
         by.get("policy") or by.get("grant"),
@@ -177,6 +179,10 @@ def _deciding(reasons: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _key_id(resources: list[str]) -> str | None:
     return next((name.rpartition("/")[2] for name in resources if ":key/" in name and not name.endswith("*")), None)
+
+
+def _destination(operation: str, resources: list[str]) -> str | None:
+    return resources[1] if operation == "ReEncrypt" and len(resources) > 1 else None
 
 
 def _owners(account: str, resources: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ Cursor = tuple[datetime, int, int]
 _WITH_CASE = """
 SELECT decisions.*, coalesce(cases.document->'reasons', '[]') AS reasons,
     coalesce(cases.document->'resources', '[]') AS resources, cases.document->'materials' AS materials
-FROM p_decisions.decisions LEFT JOIN p_decisions.cases ON cases.id = decisions.case_id
+FROM p_decisions.decisions LEFT JOIN (SELECT id, document FROM p_decisions.cases) cases ON cases.id = decisions.case_id
 """
 
 

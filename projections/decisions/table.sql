@@ -40,7 +40,20 @@ CREATE TABLE decisions (
 );
 -- What calls have in common: who asked, every input of the evaluator but the time, every permission and its reason, the
 -- resources and the key material. Arrays and documents are kept once, not in every row.
-CREATE TABLE cases (id bytea PRIMARY KEY, document json NOT NULL);
+CREATE TABLE cases (
+    id bytea PRIMARY KEY,
+    -- the key concerned, and the ARN of the one that ReEncrypt encrypts with
+    key_id text,
+    destination text,
+    -- who asked
+    account text NOT NULL,
+    principal text NOT NULL,
+    document json NOT NULL
+);
+-- what a draft could change: the cases of a key, or of a principal
+CREATE INDEX cases_key ON cases (key_id) WHERE key_id IS NOT NULL;
+CREATE INDEX cases_destination ON cases (destination) WHERE destination IS NOT NULL;
+CREATE INDEX cases_principal ON cases (principal);
 -- queries.page in the order of time, over all
 CREATE INDEX decisions_at ON decisions (at, origin, record);
 -- queries.page of one key (and, within its rows of `events`, its history)
@@ -49,5 +62,7 @@ CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX decisions_principal ON decisions (principal, at);
 -- queries.events: the log's records by position
 CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NULL;
+-- deciding again, in the order of the state that each was decided on; by itself it answers which case, how often and when
+CREATE INDEX decisions_seen ON decisions (seen, case_id, at);
 -- queries.last_use: the key that ReEncrypt encrypts with
 CREATE INDEX decisions_destination ON decisions (destination, at) WHERE destination IS NOT NULL;

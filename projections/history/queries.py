@@ -23,6 +23,8 @@ _THEN = "h.position <= $1 AND h.until_position > $1"
 
 # index: history_still
 NOW = f"SELECT {COLUMNS} FROM history h LEFT JOIN texts t ON t.digest = h.policy WHERE h.until_position = {STILL}"
+# all of a position: what a replay begins with
+WHOLE = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN}"
 # index: history_pkey
 ONE = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = $3"
 # index: history_about

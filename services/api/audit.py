@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from domain.access.caller import Caller
@@ -36,6 +36,7 @@ from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
+from projections.registry import PROJECTIONS
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.api import errors, sigv4
 from services.api.app import Disconnected, read_body, where
@@ -48,6 +49,7 @@ from services.api.items import call_item, item, page, utc
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
+from services.api.questions import Questions
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
 from services.projector.writing import positions
@@ -124,8 +126,13 @@ class Audit:
         self._pool = pool
 
     def app(self) -> Starlette:
+        questions = Questions(self, self._settings)
         routes = [
-            Route(route.path, self._signed(getattr(self, route.function), route.action), methods=[route.method])
+            Route(
+                route.path,
+                self._signed(getattr(self, route.function, None) or getattr(questions, route.function), route.action),
+                methods=[route.method],
+            )
             for route in ROUTES
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
@@ -138,7 +145,8 @@ class Audit:
             try:
                 asked = await self._authenticated(request)
                 await self._authorize(asked, action)
-                return _json(200, await function(asked), call)
+                found = await function(asked)
+                return await _lines(found, call) if isinstance(found, AsyncIterator) else _json(200, found, call)
             except WireError as fault:
                 return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
             except Disconnected:
@@ -274,8 +282,8 @@ class Audit:
             principal=asked.text("principal"),
             operation=asked.text("operation"),
             effect=effect,
-            since=await self._moment(asked, "from"),
-            until=await self._moment(asked, "to"),
+            since=await self.moment(asked, "from"),
+            until=await self.moment(asked, "to"),
         )
         return await self._decisions(asked, filters)
 
@@ -285,7 +293,7 @@ class Audit:
         except Refusal:
             return reference.rpartition("/")[2]  # a key that is no more has its decisions still
 
-    async def _moment(self, asked: Asked, name: str) -> datetime | None:
+    async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
         text = asked.text(name)
         if text is None:
@@ -362,7 +370,7 @@ class Audit:
         async with self._pool.acquire() as connection:
             reached = {
                 name: {f"{topic}/{partition}": after for (topic, partition), (after, _) in found.items()}
-                for name in ("keys", "policy_versions", "decisions")
+                for name in PROJECTIONS
                 if (found := await positions(connection, f"p_{name}")) is not None
             }
             size = await connection.fetchval("SELECT pg_database_size(current_database())")
@@ -374,13 +382,13 @@ class Audit:
             "next_command": present.world.next_command,
             "void_records": present.voids,
             "keys": len(present.world.keys),
-            "accounts": sorted(present.world.accounts) if self._hosts(asked) else [asked.caller.account],
+            "accounts": sorted(present.world.accounts) if self.hosts(asked) else [asked.caller.account],
             "projections": reached,
             "lag": {name: present.next - each.get("events/0", 0) for name, each in reached.items()},
             "database_bytes": size,
         }
 
-    def _hosts(self, asked: Asked) -> bool:
+    def hosts(self, asked: Asked) -> bool:
         return asked.caller.account == self._settings.account_id
 
     async def openapi(self, asked: Asked) -> Any:
@@ -390,6 +398,25 @@ class Audit:
 def _json(status: int, content: Any, call: str) -> Response:
     headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
     return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+async def _lines(found: AsyncIterator[Any], call: str) -> Response:
+    """A JSON object a line, as they are found: a long question tells how far it is. What fails before the first is an
+    answer of its own; what fails later ends the lines with an `error`."""
+    first = await anext(found)
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield orjson.dumps(first) + b"\n"
+        try:
+            async for each in found:
+                yield orjson.dumps(each) + b"\n"
+        except INTERRUPTED as fault:
+            log.error("a question was broken off", call=call, fault=type(fault).__name__)
+            message = "The projections cannot be asked any more; try again."
+            yield orjson.dumps({"error": {"code": "DependencyTimeoutException", "message": message}}) + b"\n"
+
+    headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
+    return StreamingResponse(rest(), 200, headers, "application/x-ndjson")
 
 
 async def _not_found(request: Request, fault: Exception) -> Response:

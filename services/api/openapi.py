@@ -18,7 +18,7 @@ SPAN = (
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """`function` is the name of a method of Audit; `fields` are an item's members, in words."""
+    """`function` is the name of a method of Audit or Questions; `fields` are an item's members, in words."""
 
     method: str
     path: str
@@ -204,6 +204,19 @@ ROUTES: tuple[RouteRow, ...] = (
         ),
         is_list=False,
         action="keytrail:Explain",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/recheck",
+        "recheck",
+        "Every logged decision decided again on the state that it was decided on; a JSON object a line",
+        (
+            ("done", "how many decisions were decided again until now, `of` how many"),
+            ("result", "at last: decisions, mismatches, evaluators, explained (of mismatches) and gaps"),
+        ),
+        (("since", "the first time, RFC 3339, or a position such as @1234; all where left out"),),
+        is_list=False,
+        action="keytrail:Recheck",
     ),
     RouteRow("GET", "/v1/openapi.json", "openapi", "This description", (), is_list=False),
 )

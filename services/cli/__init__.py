@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "policy": "services.cli.asking:policy",
     "decisions": "services.cli.asking:decisions",
     "explain": "services.cli.explaining:explain",
+    "recheck": "services.cli.questions:recheck",
     "account create": "services.cli.asking:create_account",
     "verify": "services.cli.proving:verify_log",
     "export-log": "services.cli.proving:export_log",

@@ -58,13 +58,27 @@ class Client:
             if cursor is None or (most is not None and given >= most):
                 return
 
+    def lines(self, path: str, **parameters: Any) -> Iterator[Any]:
+        """The objects of an answer of one a line, as they come. One that ends with an error ends the command."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        query = "?" + urlencode(given, quote_via=quote) if given else ""
+        for line in self._answer("GET", quote(path, safe="/") + query, b"", patience=600):
+            document = json.loads(line)
+            if "error" in document:
+                fail(f"{document['error']['code']}: {document['error']['message']}")
+            yield document
+
     def _send(self, method: str, path: str, body: bytes) -> Any:
+        return json.loads(b"".join(self._answer(method, path, body, patience=60)))
+
+    def _answer(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
+        """The lines of an answer."""
         request = AWSRequest(method, self._url + path, data=body)
         SigV4Auth(self._credentials, "keytrail", self._region).add_auth(request)
         sent = urllib.request.Request(self._url + path, body or None, dict(request.headers), method=method)  # noqa: S310  # the installation's own address
         try:
-            with urllib.request.urlopen(sent, timeout=60) as answer:  # noqa: S310  # see above
-                return json.load(answer)
+            with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
+                yield from answer
         except urllib.error.HTTPError as fault:
             text = fault.read()
             try:

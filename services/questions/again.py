@@ -1,0 +1,152 @@
+"""Logged decisions made again, every one of a span: grouped by what the evaluator reads, each group decided once.
+
+Decisions of one case (`domain.access.case`) at one state of what it reads are one decision. They are walked in the order
+of the positions that they were decided at (`seen`), while the world goes forward with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.identities.again import Again, decide_again
+from domain.world import World
+from services.questions.replay import Replay
+
+CASES = 50_000
+"""How many cases are held with what they came out as."""
+AT_A_TIME = 200
+"""Groups decided before other calls of this process have their turn."""
+FETCHED = 5_000
+
+# index: decisions_seen, in its order
+GROUPS = """
+SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM p_decisions.decisions
+WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where} GROUP BY seen, case_id ORDER BY seen, case_id
+"""
+# index: decisions_seen
+TIMES = """
+SELECT at, count(*) AS calls FROM p_decisions.decisions WHERE seen = $1 AND case_id = $2 {where} GROUP BY at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on."""
+
+    after: int
+    last: int
+    where: str = ""
+    values: tuple[Any, ...] = ()
+
+
+@dataclass(slots=True)
+class Decided:
+    """`calls` decisions at `seen`, of one case; `again` is what they come out as now."""
+
+    seen: int
+    name: bytes
+    case: dict[str, Any]
+    calls: int
+    first: datetime
+    last: datetime
+    again: Again
+
+
+@dataclass(slots=True)
+class _Held:
+    """A case, and what it came out as while what it read stays as it is."""
+
+    case: dict[str, Any]
+    again: Again | None = None
+    changes: int = -1
+    stands: int = -1
+
+
+class Deciding:
+    """`put` puts a draft into the world each time that it went on; by itself it changes nothing."""
+
+    def __init__(self, connection: Any, replay: Replay, put: Callable[[World], None] | None = None) -> None:
+        self._connection = connection
+        self._replay = replay
+        self._put = put
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._steps = 0
+        """Counts the changes of the world."""
+
+    async def walk(self, span: Span) -> AsyncIterator[Decided]:
+        """Every decision of the span, in the order of `seen`."""
+        cursor = self._connection.cursor(GROUPS.format(where=span.where), span.after, span.last, *span.values)
+        rows = await cursor
+        done = 0
+        while groups := await rows.fetch(FETCHED):
+            await self._fetch_cases([row["case_id"] for row in groups])
+            for row in groups:
+                if await self._replay.to(row["seen"]) or self._steps == 0:
+                    self._steps += 1
+                    if self._put is not None:
+                        self._put(self._replay.world)
+                async for each in self._group(row, span):
+                    yield each
+                done += 1
+                if done % AT_A_TIME == 0:
+                    await asyncio.sleep(0)
+
+    async def _fetch_cases(self, names: Sequence[bytes]) -> None:
+        missing = {name for name in names if name not in self._held}
+        for name in names:
+            if name in self._held:
+                self._held.move_to_end(name)
+        if missing:
+            for row in await self._connection.fetch(
+                "SELECT id, document FROM p_decisions.cases WHERE id = ANY($1)", list(missing)
+            ):
+                self._held[row["id"]] = _Held(orjson.loads(row["document"]))
+        while len(self._held) > max(CASES, len(names)):
+            self._held.popitem(last=False)
+
+    async def _group(self, row: Any, span: Span) -> AsyncIterator[Decided]:
+        held = self._held[row["case_id"]]
+        again = self._known(held)
+        if again is None:
+            again = decide_again(held.case, self._replay.world, _micros(row["last"]))
+            held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
+        if not again.reads_time:
+            yield Decided(row["seen"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again)
+            return
+        held.again = None
+        values = span.values
+        # the placeholders of `where` count from $3, as in GROUPS
+        for time in await self._connection.fetch(TIMES.format(where=span.where), row["seen"], row["case_id"], *values):
+            timed = decide_again(held.case, self._replay.world, _micros(time["at"]))
+            yield Decided(row["seen"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed)
+
+    def _known(self, held: _Held) -> Again | None:
+        """What the case came out as, if it would come out so again: everything that it read is the same object still."""
+        if held.again is None:
+            return None
+        if held.stands == self._steps:
+            return held.again
+        world = self._replay.world
+        if held.changes != world.directory.changes:
+            return None
+        for resource in held.again.read:  # a role is of the directory, whose changes were compared
+            key = world.keys.get(resource.arn.partition(":key/")[2])
+            if ":key/" in resource.arn and (key is None or world.resource(key) is not resource):
+                return None
+        held.stands = self._steps
+        return held.again
+
+
+def _micros(moment: datetime) -> int:
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -1,0 +1,44 @@
+"""One state of the projections, held still for as long as a question takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from domain.ports import Unavailable
+from projections.history import queries as history
+from services.adapters.postgres import LOST
+from services.settings import Settings
+
+REACHED = "SELECT next - 1 FROM p_decisions.positions WHERE topic = 'events'"
+
+
+@dataclass(slots=True)
+class Still:
+    """`last` is the position up to which every projection has the log."""
+
+    connection: Any
+    last: int
+    history: int
+
+
+@asynccontextmanager
+async def still(settings: Settings) -> AsyncIterator[Still]:
+    """A connection of its own: a question over years may take minutes, and the pool's are for short ones.
+
+    Raises Unavailable.
+    """
+    try:
+        connection = await asyncpg.connect(settings.postgres, timeout=5)
+    except LOST as fault:
+        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            reached = await connection.fetchval(REACHED)
+            yield Still(connection, -1 if reached is None else reached, await history.reached(connection))
+    finally:
+        await connection.close(timeout=2)
