@@ -168,6 +168,12 @@ class Installation:
         assert not check or done.returncode == 0, done.stderr
         return done
 
+    def keytrail_as(self, credentials: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+        """As somebody who has credentials and an address, and no data folder."""
+        command = [str(KEYTRAIL), *arguments]
+        environment = self.environment() | credentials
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
     def answers(self, *arguments: str) -> list[Any]:
         """The objects that a command prints with --json."""
         return [json.loads(line) for line in self.keytrail(*arguments, "--json").stdout.splitlines()]

@@ -29,6 +29,7 @@ COLUMNS = (
     "parameters",
     "event",
     "case_id",
+    "about",
     "account",
     "principal",
     "access_key",
@@ -124,6 +125,7 @@ def row(entry: Entry, cases: Cases) -> Row:
         _dumps(parameters) if parameters else "{}",
         event,
         name,
+        decision["resources"][0] if on_log and decision["resources"] else None,
         *columns,
     )
 

@@ -22,6 +22,8 @@ class Filters:
     """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history."""
 
     key: str | None = None
+    about: str | None = None
+    """What a change was made to, by ARN."""
     principal: str | None = None
     operation: str | None = None
     effect: str | None = None
@@ -31,7 +33,8 @@ class Filters:
 
 
 async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, limit: int) -> list[Any]:
-    """The next calls that concern an account, oldest first. Indexes: decisions_key, decisions_principal, decisions_at."""
+    """The next calls that concern an account, oldest first. Indexes: decisions_key, decisions_about,
+    decisions_principal, decisions_at."""
     conditions, values = ["$1 = ANY(owners)"], [account]
 
     def add(condition: str, *given: Any) -> None:
@@ -41,6 +44,7 @@ async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, 
 
     for condition, value in (
         ("key_id = {}", filters.key),
+        ("about = {}", filters.about),
         ("principal = {}", filters.principal),
         ("operation = {}", filters.operation),
         ("effect = {}", filters.effect),

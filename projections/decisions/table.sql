@@ -14,6 +14,8 @@ CREATE TABLE decisions (
     operation text NOT NULL,
     effect text NOT NULL,
     key_id text,
+    -- of a changing call: the ARN of what it changes first
+    about text,
     -- of ReEncrypt, the ARN of the key that it encrypts with
     destination text,
     owners text[] NOT NULL,
@@ -58,6 +60,8 @@ CREATE INDEX cases_principal ON cases (principal);
 CREATE INDEX decisions_at ON decisions (at, origin, record);
 -- queries.page of one key (and, within its rows of `events`, its history)
 CREATE INDEX decisions_key ON decisions (key_id, at) WHERE key_id IS NOT NULL;
+-- queries.page of what was changed
+CREATE INDEX decisions_about ON decisions (about, at) WHERE about IS NOT NULL;
 -- queries.page of one principal
 CREATE INDEX decisions_principal ON decisions (principal, at);
 -- queries.events: the log's records by position

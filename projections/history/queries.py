@@ -33,6 +33,12 @@ ABOUT = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.about = ANY($2) ORDER BY 
 OF_ACCOUNTS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.account = ANY($2) AND h.kind = ANY($3) ORDER BY h.id"
 # index: history_arn
 BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
+# index: history_pkey
+KEYS_AFTER = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 ORDER BY h.id LIMIT $3"
+# index: history_arn
+BY_ARNS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = ANY($2)"
+# index: history_pkey
+NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = ANY($3)"
 # index: moments_at
 POSITION_AT = "SELECT position FROM p_history.moments WHERE at <= $1 ORDER BY at DESC, position DESC LIMIT 1"
 # index: history_pkey; every version that held at some time of a span
@@ -79,6 +85,19 @@ async def one(connection: Any, position: int, kind: str, name: str) -> Row | Non
 async def by_arn(connection: Any, position: int, arn: str) -> Row | None:
     """The identity or managed policy that had this ARN then."""
     return await connection.fetchrow(BY_ARN, position, arn)
+
+
+async def by_arns(connection: Any, position: int, arns: Sequence[str]) -> list[Row]:
+    return list(await connection.fetch(BY_ARNS, position, list(arns))) if arns else []
+
+
+async def named(connection: Any, position: int, kind: str, names: Sequence[str]) -> list[Row]:
+    return list(await connection.fetch(NAMED, position, kind, list(names))) if names else []
+
+
+async def keys_after(connection: Any, position: int, after: str, limit: int) -> list[Row]:
+    """The next keys of every account, in the order of their ids."""
+    return list(await connection.fetch(KEYS_AFTER, position, after, limit))
 
 
 async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row]:

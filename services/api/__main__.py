@@ -86,7 +86,7 @@ async def serve(settings: Settings) -> None:
         making = Making(vault, tokens)
         calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
-        audit = Audit(settings, present, authenticator, calls, making, pool, events, clock)
+        audit = Audit(settings, present, authenticator, calls, making, pool, clock)
         app = App(present, authenticator, calls, audit.app(), clock, watch)
         config = uvicorn.Config(
             app,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,11 +28,13 @@ from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import refusal_of
-from domain.arn import audit_arn
+from domain.arn import audit_arn, parse_arn
 from domain.errors import Refusal
-from domain.ports import OutOfRange, Topic, Unavailable
+from domain.identities.principals import canonical
+from domain.ports import Unavailable
 from domain.trail.codec import micros
 from domain.trail.record import Call
+from domain.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
 from projections.keys import queries as keys
@@ -44,7 +47,6 @@ from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
 from services.api.explaining import Explained, bad
-from services.api.history import NoSuchMoment, as_of
 from services.api.items import call_item, item, page, utc
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
@@ -53,6 +55,9 @@ from services.api.questions import Questions
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
 from services.projector.writing import positions
+from services.questions.moments import NoSuchMoment, moment_of
+from services.questions.showing import find_key
+from services.questions.worlds import world_then
 from services.settings import Settings
 
 log = structlog.get_logger("audit")
@@ -113,7 +118,6 @@ class Audit:
         calls: Calls,
         making: Making,
         pool: Pool,
-        log_topic: Topic,
         clock: Clock,
     ) -> None:
         self._clock = clock
@@ -122,11 +126,10 @@ class Audit:
         self._authenticator = authenticator
         self._calls = calls
         self._making = making
-        self._events = log_topic
         self._pool = pool
 
     def app(self) -> Starlette:
-        questions = Questions(self, self._settings)
+        questions = Questions(self, self._settings, self._present, self._pool)
         routes = [
             Route(
                 route.path,
@@ -146,7 +149,7 @@ class Audit:
                 asked = await self._authenticated(request)
                 await self._authorize(asked, action)
                 found = await function(asked)
-                return await _lines(found, call) if isinstance(found, AsyncIterator) else _json(200, found, call)
+                return await _lines(found, call) if isinstance(found, AsyncGenerator) else _json(200, found, call)
             except WireError as fault:
                 return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
             except Disconnected:
@@ -265,7 +268,7 @@ class Audit:
         return item(row, ("tags",))
 
     async def history(self, asked: Asked) -> Any:
-        return await self._decisions(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
+        return await self.calls_that(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
 
     async def policies(self, asked: Asked) -> Any:
         key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(int), asked.limit()
@@ -285,7 +288,7 @@ class Audit:
             since=await self.moment(asked, "from"),
             until=await self.moment(asked, "to"),
         )
-        return await self._decisions(asked, filters)
+        return await self.calls_that(asked, filters)
 
     def _bare_key(self, asked: Asked, reference: str) -> str:
         try:
@@ -296,8 +299,10 @@ class Audit:
     async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
         text = asked.text(name)
-        if text is None:
-            return None
+        return None if text is None else await self.moment_in(text, name)
+
+    async def moment_in(self, text: str, name: str) -> datetime:
+        """Raises WireError; `name` is what the text was called."""
         if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
             found = await decisions.moment_of(self._pool, int(text[1:]))
             if found is None:
@@ -308,7 +313,7 @@ class Audit:
         except (ValueError, OverflowError, OSError):
             raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
-    async def _decisions(self, asked: Asked, filters: Filters) -> Any:
+    async def calls_that(self, asked: Asked, filters: Filters) -> Any:
         cursor, limit = asked.cursor(str, int, int), asked.limit()
         after = None
         if cursor is not None:
@@ -356,14 +361,25 @@ class Audit:
             await self._present.barrier()
             world = self._present.world
             if body.at:
-                world = await as_of(self._pool, self._events, body.at, self._present.position)
+                world = await self._then(body, asked.caller.account)
         except NoSuchMoment as fault:
             raise bad(str(fault)) from None
-        except (NotFresh, Unavailable, OutOfRange):
+        except Refusal as fault:
+            raise WireError(404, "NotFoundException", fault.message) from None
+        except (NotFresh, Unavailable):
             raise errors.not_now("The log's state then cannot be read now; try again.") from None
         came = self._came(asked.request)
         at = world.at if body.at else came.at
         return body.answer(world, asked.caller.account, replace(came, source="", agent="", at=at))
+
+    async def _then(self, body: Explained, account: str) -> World:
+        """What a question of one principal and one key needs of the world then. Raises NoSuchMoment, KeyNotFound."""
+        region = self._present.world.region
+        moment = await moment_of(self._pool, body.at, self._present.position)
+        row = await find_key(self._pool, body.key, account, region, moment)
+        arn = parse_arn(canonical(body.principal))
+        accounts = {account, row["account"], *([arn.account] if arn is not None else [])}
+        return await world_then(self._pool, region, moment, [row], sorted(accounts))
 
     async def status(self, asked: Asked) -> Any:
         present = self._present
@@ -400,16 +416,17 @@ def _json(status: int, content: Any, call: str) -> Response:
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
-async def _lines(found: AsyncIterator[Any], call: str) -> Response:
+async def _lines(found: AsyncGenerator[Any, None], call: str) -> Response:
     """A JSON object a line, as they are found: a long question tells how far it is. What fails before the first is an
     answer of its own; what fails later ends the lines with an `error`."""
     first = await anext(found)
 
     async def rest() -> AsyncIterator[bytes]:
-        yield orjson.dumps(first) + b"\n"
         try:
-            async for each in found:
-                yield orjson.dumps(each) + b"\n"
+            async with aclosing(found):  # also where the client goes away
+                yield orjson.dumps(first) + b"\n"
+                async for each in found:
+                    yield orjson.dumps(each) + b"\n"
         except INTERRUPTED as fault:
             log.error("a question was broken off", call=call, fault=type(fault).__name__)
             message = "The projections cannot be asked any more; try again."

@@ -11,7 +11,7 @@ import orjson
 
 from services.api.explaining import OF_THE_CALLER
 
-_HIDDEN = frozenset({"owners", "origin", "record", "case_id", "destination"})
+_HIDDEN = frozenset({"owners", "origin", "record", "case_id", "destination", "about"})
 
 
 def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:

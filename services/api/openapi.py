@@ -10,6 +10,7 @@ Parameter = tuple[str, str]
 
 LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
 CURSOR = ("cursor", "`next` of the answer before")
+AT = ("at", "a time (RFC 3339) or a position such as @1234; now where left out")
 SPAN = (
     ("from", "the first time, RFC 3339, or a position such as @1234"),
     ("to", "the time after the last, RFC 3339, or a position such as @1234"),
@@ -207,6 +208,99 @@ ROUTES: tuple[RouteRow, ...] = (
     ),
     RouteRow(
         "GET",
+        "/v1/as-of/keys/{reference:path}",
+        "key_as_of",
+        "A key as it was, by the id, ARN or alias that it had then",
+        (
+            ("position", "the last record at that moment, `at` its time"),
+            ("key", "its metadata, state and tags"),
+            ("as_since", "the position of the key's last change before"),
+            ("policy", "the policy document"),
+            ("aliases", "names"),
+            ("grants", "every grant on it"),
+            ("identities", "those whom policy or grants name, with their policies as they were"),
+        ),
+        (AT,),
+        is_list=False,
+        action="keytrail:ReadKey",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/as-of/principals/{principal:path}",
+        "principal_as_of",
+        "A user, group or role as it was, with every policy that applied to it",
+        (
+            ("position", "the last record at that moment, `at` its time"),
+            ("principal", "tags, inline and attached policies, boundary, groups, access keys, trust"),
+            ("as_since", "the position of its last change before"),
+        ),
+        (AT,),
+        is_list=False,
+        action="keytrail:ReadPrincipal",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/principals/{principal:path}/history",
+        "principal_history",
+        "Every change of a user, group, role or managed policy, refused attempts included",
+        DECISION,
+        (LIMIT, CURSOR),
+        action="keytrail:ReadHistory",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/who-can/{reference:path}",
+        "who_can",
+        "Everyone who could do something with a key, and by which path",
+        (
+            ("items", "a row for everyone who could"),
+            ("principal", "in a row: who; `kind` root, user, role, session, account, foreign, service, everyone"),
+            ("for_sure", "in a row: whatever the request says"),
+            ("paths", "in a row: the statement or grant that lets in, its delegation, and the conditions still open"),
+            ("unless", "in a row: statements that would deny under their conditions"),
+            ("position", "the last record at that moment, `at` its time"),
+        ),
+        (("action", "kms:Decrypt, for instance"), AT),
+        is_list=False,
+        action="keytrail:WhoCan",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/can-what/{principal:path}",
+        "can_what",
+        "Every key that a principal could do something with, and what",
+        (
+            ("key_id", "the key"),
+            ("operations", "what it could whatever the request says"),
+            ("under_conditions", "what it could under conditions, with the paths"),
+        ),
+        (AT, LIMIT, CURSOR),
+        action="keytrail:CanWhat",
+    ),
+    RouteRow(
+        "POST",
+        "/v1/what-if",
+        "what_if",
+        "What a draft would have done to every logged call; a JSON object a line",
+        (
+            ("done", "how many decisions were decided again until now, `of` how many"),
+            ("through", "the position up to which they were: with `after` the same question goes on behind it"),
+            ("result", "until now: decisions, flipped, unknown, and groups by principal, operation and reason"),
+            ("end", "true in the last line"),
+            ("flipped", "where calls were asked for: one that comes out otherwise"),
+        ),
+        (
+            ("key", "in the body: the key, with `policy` (a draft) or `grant` (one that would be revoked)"),
+            ("principal", "in the body: a user, group or role, with `policy` and `policy_name` (an inline policy)"),
+            ("since", "in the body: a time or a position"),
+            ("after", "in the body: go on behind this position"),
+            ("calls", "in the body: true for the calls themselves"),
+        ),
+        is_list=False,
+        action="keytrail:WhatIf",
+    ),
+    RouteRow(
+        "GET",
         "/v1/recheck",
         "recheck",
         "Every logged decision decided again on the state that it was decided on; a JSON object a line",
@@ -255,8 +349,9 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
         for name, description in route.parameters
     ]
-    if "{key" in route.path:
-        parameters.insert(0, {"name": "key", "in": "path", "required": True, "schema": {"type": "string"}})
+    for name in ("key", "reference", "principal"):
+        if f"{{{name}" in route.path:
+            parameters.insert(0, {"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     operation: dict[str, Any] = {
         "operationId": route.function,
         "summary": route.summary,

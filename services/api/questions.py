@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from domain.errors import Refusal
+from domain.identities.callers import caller_for
+from domain.identities.principals import canonical
+from domain.keys.states import TABLE
+from domain.ports import Unavailable
+from domain.world import World
+from projections.decisions.queries import Filters
+from projections.history import queries as history
+from services.adapters.postgres import Pool
 from services.api import errors
 from services.api.errors import WireError
+from services.api.explaining import KMS_ACTIONS, bad
+from services.api.items import page
+from services.api.present import NotFresh, Present
+from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
+from services.questions.moments import Moment, NoSuchMoment, moment_of
 from services.questions.rechecking import recheck
+from services.questions.showing import find_key, show_key, show_principal
 from services.questions.snapshot import Still, still
+from services.questions.what_if import what_if
+from services.questions.who_can import can_what, who_can
+from services.questions.worlds import world_then
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,12 +41,51 @@ AT_ONCE = 2
 """Long questions that one worker answers at a time: they share its processor with every call."""
 
 
+KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
+"""What is asked of a key's policy."""
+
+
+def _action(text: str | None) -> str:
+    """Raises WireError."""
+    name = (text or "").removeprefix("kms:")
+    if name not in KMS_ACTIONS:
+        raise bad(f"action is one of KMS, kms:Decrypt for instance, not {text!r}")
+    return f"kms:{name}"
+
+
+WHAT_IF_BODY = (
+    'the body is {"key": "...", "policy": "..."} or {"key": "...", "grant": "..."} or {"principal": ARN, "policy": "...", '
+    '"policy_name": "..."}; "since" (a time or @position), "after" (a position) and "calls" (true) may be added'
+)
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    """Raises WireError."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise bad(WHAT_IF_BODY)
+    return found
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    """Raises WireError."""
+    found = body.get(name) or ""
+    if not isinstance(found, str) or "\0" in found:
+        raise bad(WHAT_IF_BODY)
+    return found
+
+
 class Questions:
     """The routes' functions, beside those of Audit."""
 
-    def __init__(self, audit: Audit, settings: Settings) -> None:
+    def __init__(self, audit: Audit, settings: Settings, present: Present, pool: Pool) -> None:
         self._audit = audit
         self._settings = settings
+        self._present = present
+        self._pool = pool
         self._places = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
@@ -37,14 +96,120 @@ class Questions:
         async with self._places, still(self._settings) as found:
             yield found
 
-    async def recheck(self, asked: Asked) -> AsyncIterator[dict[str, Any]]:
+    async def key_as_of(self, asked: Asked) -> Any:
+        reference, account = asked.request.path_params["reference"], asked.caller.account
+        region = self._settings.region
+        async with self._moment(asked) as moment:
+            row = await find_key(self._pool, reference, account, region, moment)
+            if row["account"] != account:
+                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+            return await show_key(self._pool, row, moment)
+
+    async def principal_as_of(self, asked: Asked) -> Any:
+        async with self._moment(asked) as moment:
+            return await show_principal(
+                self._pool, asked.request.path_params["principal"], asked.caller.account, moment
+            )
+
+    async def principal_history(self, asked: Asked) -> Any:
+        arn = canonical(asked.request.path_params["principal"])
+        return await self._audit.calls_that(asked, Filters(about=arn, changes_only=True))
+
+    @asynccontextmanager
+    async def _moment(self, asked: Asked) -> AsyncIterator[Moment]:
+        """The moment that `at` names, now where it names none. Raises WireError, also for what is not there then."""
+        try:
+            await self._present.barrier()
+            yield await moment_of(self._pool, asked.text("at"), self._present.position)
+        except NoSuchMoment as fault:
+            raise bad(str(fault)) from None
+        except Refusal as fault:
+            raise WireError(404, "NotFoundException", fault.message) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now("The log's state then cannot be read now; try again.") from None
+
+    async def who_can(self, asked: Asked) -> Any:
+        reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
+        async with self._moment(asked) as moment:
+            row = await find_key(self._pool, reference, asked.caller.account, self._settings.region, moment)
+            if row["account"] != asked.caller.account:
+                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+            world = await self._everyone(asked, moment, [row])
+            key = world.keys[row["id"]]
+            return {
+                "position": moment.position,
+                "at": moment.text,
+                "action": action,
+                "items": who_can(world, key, action, asked.caller.account),
+            }
+
+    async def can_what(self, asked: Asked) -> Any:
+        principal, account, limit = asked.request.path_params["principal"], asked.caller.account, asked.limit()
+        cursor = asked.cursor(str)
+        async with self._moment(asked) as moment:
+            rows = await history.keys_after(self._pool, moment.position, cursor[0] if cursor else "", limit)
+            world = await self._everyone(asked, moment, rows)
+            caller = caller_for(world, principal)
+            keys = [world.keys[row["id"]] for row in rows]
+            if caller.account != account:
+                keys = [key for key in keys if key.account == account]
+            items = can_what(world, caller, keys, KEY_ACTIONS, account)
+        found = page(items, limit, None)
+        more = page(rows, limit, [rows[-1]["id"]] if rows else None)["next"]
+        return found | {"next": more, "position": moment.position}
+
+    async def _everyone(self, asked: Asked, moment: Moment, keys: list[Any]) -> World:
+        """These keys, and everybody of every account."""
+        accounts = sorted(self._present.world.accounts)
+        return await world_then(self._pool, self._settings.region, moment, keys, accounts)
+
+    async def what_if(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+        body = _document(asked.body)
+        draft = await self._draft(asked, body)
+        since, after = _text(body, "since"), body.get("after")
+        if after is not None and not isinstance(after, int):
+            raise bad("after is the position that an answer before went through to")
+        moment = await self._audit.moment_in(since, "since") if since else None
+        return self._what_if(draft, moment, after, calls=body.get("calls") is True)
+
+    async def _what_if(
+        self, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._still() as found:
+            async for each in what_if(found, self._settings.region, draft, since, after, calls=calls):
+                yield each
+
+    async def _draft(self, asked: Asked, body: dict[str, Any]) -> Draft:
+        """Raises WireError."""
+        account, world = asked.caller.account, self._present.world
+        key, principal, policy, grant = (_text(body, name) for name in ("key", "principal", "policy", "grant"))
+        try:
+            await self._present.barrier()
+            if key and (policy or grant) and not (policy and grant) and not principal:
+                found = world.key(key, account, aliases=True)
+                if found.account != account:
+                    raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+                return KeyPolicyDraft(found, policy) if policy else RevokedGrant(found, grant)
+            if principal and policy and not key and not grant:
+                unique = world.directory.by_arn.get(principal, principal)
+                identity = world.directory.identities.get(unique)
+                if identity is None or identity.account != account:
+                    raise WireError(404, "NotFoundException", f"There is no user, group or role {principal} here.")
+                return IdentityPolicyDraft(identity, _text(body, "policy_name") or "draft", policy)
+        except NotFresh:
+            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+        except Refusal as fault:
+            raise errors.wire_error(fault) from None
+        raise bad(WHAT_IF_BODY)
+
+    async def recheck(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         if not self._audit.hosts(asked):
             raise WireError(
                 403, "AccessDeniedException", "Decisions of every account are rechecked: the first account's."
             )
         return self._rechecked(await self._audit.moment(asked, "since"))
 
-    async def _rechecked(self, since: datetime | None) -> AsyncIterator[dict[str, Any]]:
+    async def _rechecked(self, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
         async with self._still() as found:
             async for each in recheck(found, self._settings.region, since):
                 yield each

@@ -9,10 +9,9 @@ import typer
 
 from domain.trail.codec import micros
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, fail, out, show
+from services.cli.terminal import AsJson, Data, Most, fail, out, show
 
 Key = Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")]
-Most = Annotated[int | None, typer.Option("--limit", help="How many at most", min=1)]
 
 
 def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
@@ -21,10 +20,21 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
     show(Client(data).items("/v1/keys", most), columns, as_json, "no keys yet")
 
 
-def history(key: Key, as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
-    """Every change of a key: who, when, from where, and the refused attempts."""
-    columns = ("position", "at", "principal", "operation", "effect", "event_type", "summary")
-    show(Client(data).items(f"/v1/keys/{key}/history", most), columns, as_json, "no changes")
+def history(
+    of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a principal or policy")],
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts."""
+    columns = ("position", "at", "principal", "source", "access_key", "operation", "effect", "summary")
+    path = f"/v1/principals/{of}/history" if is_principal(of) else f"/v1/keys/{of}/history"
+    show(Client(data).items(path, most), columns, as_json, "no changes")
+
+
+def is_principal(reference: str) -> bool:
+    """Whether it names somebody (or a managed policy) rather than a key."""
+    return reference.startswith(("arn:aws:iam:", "arn:aws:sts:"))
 
 
 def policy(

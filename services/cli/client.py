@@ -58,11 +58,13 @@ class Client:
             if cursor is None or (most is not None and given >= most):
                 return
 
-    def lines(self, path: str, **parameters: Any) -> Iterator[Any]:
-        """The objects of an answer of one a line, as they come. One that ends with an error ends the command."""
+    def lines(self, path: str, body: Any = None, **parameters: Any) -> Iterator[Any]:
+        """The objects of an answer of one a line, as they come; with a body it is posted. One that ends with an error
+        ends the command."""
         given = {name: value for name, value in parameters.items() if value is not None}
         query = "?" + urlencode(given, quote_via=quote) if given else ""
-        for line in self._answer("GET", quote(path, safe="/") + query, b"", patience=600):
+        method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
+        for line in self._answer(method, quote(path, safe="/") + query, sent, patience=600):
             document = json.loads(line)
             if "error" in document:
                 fail(f"{document['error']['code']}: {document['error']['message']}")

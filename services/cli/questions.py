@@ -1,9 +1,10 @@
-"""recheck: questions about the past as a whole, with a bar for how far they are."""
+"""recheck, what-if: questions about the past as a whole, with a bar for how far they are."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -42,6 +43,97 @@ def recheck(since: Since = None, as_json: AsJson = False, data: Data = None) -> 
             _explain(each)
     if found["mismatches"] or found["gaps"]:
         raise typer.Exit(1)
+
+
+def what_if(
+    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
+    policy: Annotated[Path | None, typer.Option(help="The draft: a policy document")] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="ARN of a user, group or role, for a draft of its policy")
+    ] = None,
+    policy_name: Annotated[str, typer.Option(help="The inline policy that the draft replaces or adds")] = "draft",
+    grant: Annotated[str | None, typer.Option(help="A grant of the key that would have been revoked")] = None,
+    since: Since = None,
+    calls: Annotated[bool, typer.Option("--calls", help="The calls themselves too")] = False,
+    go_on: Annotated[Path | None, typer.Option(help="What an interrupted run kept")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What a draft would have done: every logged call decided again with it in place. Ctrl-C keeps what was found."""
+    body: dict[str, Any] = {"key": key, "principal": principal, "grant": grant, "since": since, "calls": calls}
+    if policy is not None:
+        try:
+            body |= {"policy": policy.read_text(), "policy_name": policy_name}
+        except (OSError, UnicodeDecodeError) as fault:
+            fail(f"{policy} cannot be read: {fault}", 2)
+    kept = _kept(go_on, body)
+    last: dict[str, Any] = {}
+    with progress_bar() as progress:
+        task = progress.add_task("deciding again", total=None)
+        try:
+            for line in Client(data).lines("/v1/what-if", body | {"after": kept["through"]}):
+                if "flipped" in line:
+                    typer.echo(json.dumps(line["flipped"]))
+                    continue
+                last = line
+                progress.update(task, completed=line["done"], total=line["of"])
+        except KeyboardInterrupt:
+            _keep(body, kept, last)
+    if not last.get("end"):
+        fail("The answer ended before its result: try again.")
+    found = _added(kept["result"], last["result"])
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    out.print(
+        f"{found['decisions']} decisions decided again: [bold]{found['flipped']}[/] come out otherwise"
+        + (
+            f", {found['unknown']} cannot be known (a permission would be asked that never was)"
+            if found["unknown"]
+            else ""
+        ),
+        highlight=False,
+    )
+    columns = ("calls", "principal", "operation", "effect", "decided_by", "first", "last")
+    show(found["groups"], columns, False, "nothing would have been different")
+
+
+def _kept(go_on: Path | None, body: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier run found, where it is to go on."""
+    nothing = {"through": None, "result": {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []}}
+    if go_on is None:
+        return nothing
+    try:
+        found: dict[str, Any] = json.loads(go_on.read_text())
+    except (OSError, ValueError) as fault:
+        fail(f"{go_on} cannot be read: {fault}", 2)
+    if found.get("asked") != body:
+        fail(f"{go_on} was kept of another question.", 2)
+    return found
+
+
+def _keep(body: dict[str, Any], kept: dict[str, Any], last: dict[str, Any]) -> None:
+    if "through" not in last:
+        fail("Stopped before anything was found.")
+    path = Path(f"what-if-{last['through']}.json")
+    found = {"asked": body, "through": last["through"], "result": _added(kept["result"], last["result"])}
+    path.write_text(json.dumps(found))
+    fail(f"Stopped after {found['result']['decisions']} decisions; the same command with --go-on {path} goes on.")
+
+
+def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two parts of one result."""
+    groups: dict[tuple[str, ...], dict[str, Any]] = {}
+    for each in (*one["groups"], *other["groups"]):
+        name = tuple(each[part] for part in ("principal", "operation", "effect", "decided_by"))
+        held = groups.get(name)
+        if held is None:
+            groups[name] = dict(each)
+        else:
+            held["calls"] += each["calls"]
+            held["first"], held["last"] = min(held["first"], each["first"]), max(held["last"], each["last"])
+    counts = {name: one[name] + other[name] for name in ("decisions", "flipped", "unknown")}
+    return counts | {"groups": sorted(groups.values(), key=lambda each: -each["calls"])}
 
 
 def _explain(mismatch: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from domain.access.caller import Caller
 from domain.access.context import encryption_context_keys
 from domain.access.evaluate import evaluate
 from domain.access.question import Question, Resource
+from domain.access.who_could import could
 from domain.arn import root_arn, session_arn
 from domain.policy.check import check_policy
 from domain.policy.compile import (
@@ -197,3 +198,35 @@ def test_both_evaluators_say_the_same(
         slow = {name: list(values) for name, values in folded.items()}
         expected = reader.allows(asker, key_policy, reader.Asked(action, arn(), ACCOUNT, slow, pairs, told))
         assert verdict.allowed == expected, (verdict.document(), caller.principal, action, context, pairs)
+
+
+@given(
+    policies(of_key=True, most=4),
+    st.lists(policies(of_key=False, most=2), max_size=3),
+    maybe,
+    maybe,
+    st.one_of(st.just([]), grants),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
+def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
+    key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
+) -> None:
+    compiled = compile_key_policy(key_policy, arn(), 1)
+    by_name: dict[str, list[Any]] = {}
+    for number, (grantee, operations, constraints) in enumerate(granted):
+        by_name.setdefault(grantee, []).append(grant(grantee, *operations, constraints=constraints, number=number))
+    chance = random.Random(seed)
+    for _ in range(REQUESTS):
+        caller, _ = callers(own, boundary, session, chance)
+        action, context, pairs = request(chance)
+        if ROLE not in caller.names.values():
+            context.pop("aws:principaltag/team", None)  # a user's tags are the user's, and these have none
+        folded = {name: tuple(values) for name, values in context.items()} | encryption_context_keys(pairs) | dict(caller.context)  # fmt: skip
+        resource = Resource(arn(), ACCOUNT, compiled, {}, by_name)
+        allowed = evaluate(caller, Question(action, resource, folded, pairs)).allowed
+        found = could(caller, action, resource)
+        if allowed:
+            assert found.paths
+        if found.paths and not found.paths[0].open and not found.unless:
+            assert allowed

@@ -1,0 +1,223 @@
+"""Who could: an evaluation with the request left open, in the order of `evaluate`.
+
+Of a caller and a key everything is known but the request: whether a condition holds is settled where it reads what is known
+of caller and key, and stays open where it reads the request. A path is what would let the caller in, with the conditions
+that are still open; none is left out, so a caller without a path is refused whatever the request says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
+
+from domain.access.caller import Caller
+from domain.access.question import Resource
+from domain.grants.grant import SOURCE_ARN, UNCONSTRAINED, Grant
+from domain.policy.compile import DIRECT, ROLE, Rule
+from domain.policy.conditions import Test
+from domain.policy.variables import Context
+
+MOST_PATHS = 20
+"""Paths that are told of one caller; one without open conditions comes first."""
+_VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
+_SIGNS = frozenset("*?$")
+_OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
+_OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
+_OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
+"""Known of a caller by default, and otherwise in another request."""
+_OF_THE_SESSION = frozenset({"aws:userid"})
+
+Open = tuple[dict[str, Any], ...]
+"""Conditions in the record's form: operator, key, wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What lets in: `by` a statement or grant, `delegation` the key policy's statement (or grant) that leaves it to the
+    identity policy, `open` the conditions that the request has still to meet."""
+
+    by: dict[str, Any]
+    delegation: dict[str, Any] | None
+    open: Open
+
+    def document(self) -> dict[str, Any]:
+        result: dict[str, Any] = {"by": self.by, "open": list(self.open)}
+        return result | ({"delegation": self.delegation} if self.delegation is not None else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Could:
+    """`unless`: statements that would deny under their conditions, which are all of those open."""
+
+    paths: tuple[Path, ...]
+    unless: tuple[dict[str, Any], ...]
+
+
+NEVER = Could((), ())
+
+
+class Known:
+    """What is known of a caller and a key, whatever the request."""
+
+    def __init__(self, caller: Caller, resource: Resource) -> None:
+        known = {**caller.context, **resource.context}
+        self._role = ROLE in caller.names.values()
+        unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
+        self.context: Context = {name: values for name, values in known.items() if name not in unknown}
+
+    def settles(self, test: Test) -> bool:
+        """Whether the test reads nothing but what is known."""
+        return self._is_known(test.key.lower()) and not self.unsettled(test.wanted)
+
+    def unsettled(self, texts: Iterable[str]) -> list[str]:
+        """The texts with a policy variable whose value is not known."""
+        return [
+            text
+            for text in texts
+            if any(not self._is_known(name.lower()) for name in _VARIABLE.findall(text) if name not in _SIGNS)
+        ]
+
+    def _is_known(self, key: str) -> bool:
+        if key in self.context or key.startswith(_OF_THE_KEY):
+            # A session may bring tags of its own, which go before the role's.
+            return not (self._role and key.startswith("aws:principaltag/"))
+        return not self._role and key.startswith(_OF_A_USER)
+
+
+def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:
+    """`reaches`: whether the operation can be called from another account."""
+    at_home = caller.account == resource.account
+    if not at_home and not reaches:
+        return NEVER
+    known = Known(caller, resource)
+    policy = resource.policy
+    assert policy is not None, "a key has its policy"
+    own = list(_speaking(caller.identity.rules, action, resource, known))
+    limits = [
+        list(_speaking(each.rules, action, resource, known))
+        for each in (caller.boundary, caller.session)
+        if each is not None
+    ]
+    stated = [
+        (rule.who(caller.names) if rule.who is not None else DIRECT, rule, conditions)
+        for rule, conditions in _speaking(policy.rules, action, resource, known)
+    ]
+    denies = [(rule, conditions) for how, rule, conditions in stated if how and rule.denies]
+    denies += [(rule, conditions) for rules in (own, *limits) for rule, conditions in rules if rule.denies]
+    if any(not conditions for _, conditions in denies):
+        return NEVER
+    allowing = _least([(rule, conditions) for rule, conditions in own if not rule.denies])
+    within = [_least([(rule, conditions) for rule, conditions in rules if not rule.denies]) for rules in limits]
+    paths: list[Path] = []
+    for how, rule, conditions in stated:
+        if how and not rule.denies:
+            paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
+    for how, grant, conditions in _granted(caller, action, resource):
+        paths += _by_grant(grant, how, conditions, allowing, within)
+    unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in denies)
+    paths.sort(key=lambda path: len(path.open))
+    return Could(tuple(paths[:MOST_PATHS]), unless) if paths else NEVER
+
+
+Stated = tuple[Rule, Open]
+
+
+def _speaking(rules: Iterable[Rule], action: str, resource: Resource, known: Known) -> Iterator[Stated]:
+    """The statements that can say something of the action, each with its open conditions; () where there is none."""
+    folded = action.lower()
+    for rule in rules:
+        if rule.elsewhere or rule.acts is None or not rule.acts(folded):
+            continue
+        named = (*(rule.statement.resource or ()), *(rule.statement.not_resource or ()))
+        unsettled = known.unsettled(named)
+        if not unsettled and rule.covers is not None and not rule.covers(resource.arn, known.context):
+            continue
+        conditions = _open(rule, known)
+        if conditions is not None:
+            where = ({"operator": "ArnLike", "key": "Resource", "wanted": unsettled},) if unsettled else ()
+            yield rule, (*where, *conditions)
+
+
+def _open(rule: Rule, known: Known) -> Open | None:
+    """The conditions that are open; None where a settled one does not hold."""
+    if rule.tests is None:
+        return () if rule.denies else None
+    found = []
+    for test in rule.tests:
+        if not known.settles(test):
+            found.append({"operator": test.operator, "key": test.key, "wanted": list(test.wanted)})
+        elif not test.holds(known.context):
+            return None
+    return tuple(found)
+
+
+def _least(statements: Sequence[Stated]) -> Sequence[Stated]:
+    """One without open conditions stands for all."""
+    free = [each for each in statements if not each[1]]
+    return free[:1] or statements
+
+
+def _through(
+    by: dict[str, Any],
+    how: int,
+    conditions: Open,
+    at_home: bool,
+    caller: Caller,
+    allowing: Sequence[Stated],
+    within: Sequence[Sequence[Stated]],
+) -> Iterator[Path]:
+    """Paths of a key policy's statement, as `evaluate` goes on from it."""
+    if at_home and how == DIRECT:
+        yield Path(by, None, conditions)
+    elif (at_home and how == ROLE) or (not at_home and not caller.needs_policies):
+        yield from _limited(by, None, conditions, within)
+    else:
+        for rule, more in allowing:
+            yield from _limited(rule.by.document(), by, (*conditions, *more), within)
+
+
+def _by_grant(
+    grant: Grant, how: int, conditions: Open, allowing: Sequence[Stated], within: Sequence[Sequence[Stated]]
+) -> Iterator[Path]:
+    by: dict[str, Any] = dict(grant.document())
+    if how == DIRECT:
+        yield Path(by, None, conditions)
+    elif how == ROLE:
+        yield from _limited(by, None, conditions, within)
+    else:
+        for rule, more in allowing:
+            yield from _limited(rule.by.document(), by, (*conditions, *more), within)
+
+
+def _limited(
+    by: dict[str, Any], delegation: dict[str, Any] | None, conditions: Open, within: Sequence[Sequence[Stated]]
+) -> Iterator[Path]:
+    """Within boundary and session policy, each of which has to allow it too."""
+    for chosen in islice(product(*within), MOST_PATHS):
+        yield Path(by, delegation, (*conditions, *(each for _, more in chosen for each in more)))
+
+
+def _granted(caller: Caller, action: str, resource: Resource) -> Iterator[tuple[int, Grant, Open]]:
+    for name, how in caller.names.items():
+        for grant in resource.grants.get(name, ()):
+            if action in grant.operations:
+                yield how, grant, () if action in UNCONSTRAINED else constraints_of(grant)
+
+
+def constraints_of(grant: Grant) -> Open:
+    """A grant's constraints as conditions."""
+    found: list[dict[str, Any]] = []
+    for name, wanted in grant.constraints.items():
+        if name == SOURCE_ARN:
+            found.append({"operator": "StringEquals", "key": "aws:SourceArn", "wanted": [wanted]})
+        elif isinstance(wanted, str):
+            continue
+        else:
+            found += [
+                {"operator": name, "key": f"kms:EncryptionContext:{key}", "wanted": [value]}
+                for key, value in wanted.items()
+            ]
+    return tuple(found)

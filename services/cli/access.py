@@ -1,0 +1,81 @@
+"""who-can, can-what: who could do what with a key, by which path and under which conditions."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, Most, out
+
+At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
+
+
+def who_can(
+    action: Annotated[str, typer.Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
+    key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
+    at: At = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open."""
+    found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    out.print(f"{found['action']} as of @{found['position']} ({found['at']})", style="dim", highlight=False)
+    table = Table("principal", "kind", "by", "only", "unless", box=None, header_style="bold", pad_edge=False)
+    for row in found["items"]:
+        for number, path in enumerate(row["paths"]):
+            who = (row["principal"], row["kind"]) if number == 0 else ("", "")
+            unless = "; ".join(_conditions(each["open"]) for each in row["unless"]) if number == 0 else ""
+            table.add_row(*(_plain(text) for text in (*who, _by(path), _conditions(path["open"]), unless)))
+    out.print(table if found["items"] else "nobody")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _by(path: dict[str, Any]) -> str:
+    by = _statement(path["by"])
+    return f"{by} (delegated by {_statement(path['delegation'])})" if "delegation" in path else by
+
+
+def _statement(by: dict[str, Any]) -> str:
+    if "grant" in by:
+        return f"grant {by['grant'][:12]}…"
+    if "policy" not in by:
+        return f"{by['kind']} of the other account"
+    name = by["policy"].rpartition("/")[2] if by["kind"] != "key-policy" else f"key policy v{by['version']}"
+    return f"{name} statement {by['index']}" + (f" {by['sid']!r}" if by["sid"] else "")
+
+
+def _conditions(found: list[dict[str, Any]]) -> str:
+    return " and ".join(f"{each['key']} {each['operator']} {'|'.join(map(str, each['wanted']))}" for each in found)
+
+
+def can_what(
+    principal: Annotated[str, typer.Argument(help="ARN of a user, role, session or root")],
+    at: At = None,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """Every key that a principal could do something with, and what."""
+    items = Client(data).items(f"/v1/can-what/{principal}", most, at=at)
+    if as_json:
+        for item in items:
+            typer.echo(json.dumps(item))
+        return
+    table = Table("key", "for sure", "under conditions", box=None, header_style="bold", pad_edge=False)
+    for item in items:
+        under = [
+            f"{name}: {_conditions(told['paths'][0]['open']) or 'unless denied'}"
+            for name, told in item["under_conditions"].items()
+        ]
+        table.add_row(item["key_id"], _plain(", ".join(item["operations"])), _plain("\n".join(under)))
+    out.print(table if table.row_count else "nothing")

@@ -1,0 +1,80 @@
+"""show: a key or a principal as it was."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.asking import is_principal
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, out
+
+At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
+
+
+def show_as_of(
+    of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a user, group or role")],
+    at: At = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """A key or a principal as it was: metadata, policy, aliases, tags, grants, and the policies of whom they name."""
+    kind = "principals" if is_principal(of) else "keys"
+    found = Client(data).get(f"/v1/as-of/{kind}/{of}", at=at)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    out.print(
+        f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim", highlight=False
+    )
+    if kind == "principals":
+        _principal(found["principal"])
+    else:
+        _key(found)
+
+
+def _key(found: dict[str, Any]) -> None:
+    _members(found["key"])
+    for alias in found["aliases"]:
+        out.print(f"alias  {alias}", highlight=False)
+    _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
+    for grant in found["grants"]:
+        limits = f" where {json.dumps(grant['constraints'])}" if grant["constraints"] else ""
+        out.print(
+            Text.assemble(
+                ("grant  ", "bold"), f"{grant['grant']} to {grant['grantee']}: {', '.join(grant['operations'])}{limits}"
+            )
+        )
+    for each in found["identities"]:
+        _principal(each)
+
+
+def _members(shown: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in shown.items():
+        if value not in (None, "", [], {}):
+            text = value if isinstance(value, str) else json.dumps(value)
+            table.add_row(Text(name, "bold"), Text(text))
+    out.print(table)
+
+
+def _principal(shown: dict[str, Any]) -> None:
+    out.print(Text.assemble((f"{shown['kind']}  ", "bold"), f"{shown['arn']} ({shown['id']})"))
+    if shown.get("trust"):
+        _policy("  trust policy", shown["trust"])
+    for holder, words in ((shown, ""), *((group, f" of group {group['arn']}") for group in shown.get("groups", ()))):
+        for name, document in holder["inline"].items():
+            _policy(f"  inline policy {name}{words}", document)
+        for arn, managed in holder["attached"].items():
+            _policy(f"  attached {arn}{words}", managed and managed["document"])
+    for arn, managed in shown.get("boundary", {}).items():
+        _policy(f"  boundary {arn}", managed and managed["document"])
+
+
+def _policy(title: str, document: Any) -> None:
+    out.print(title, style="bold", highlight=False)
+    out.print_json(json.dumps(document))

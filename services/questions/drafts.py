@@ -1,0 +1,113 @@
+"""Drafts: what a key policy, an identity's policy or a revoked grant would have changed, put into the worlds of a span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from domain.access.question import Resource
+from domain.arn import parse_arn
+from domain.errors import MalformedPolicy
+from domain.identities.identity import GROUP, Identity, InlinePolicy
+from domain.identities.principals import principals_of
+from domain.keys.key import Key, with_policy
+from domain.policy.parse import INLINE, KEY, parse_policy
+from domain.world import World
+
+Narrowed = tuple[str, tuple[Any, ...]]
+"""What of the decisions a draft could change: a condition, whose placeholders begin with $3, and its values."""
+
+
+class Draft(Protocol):
+    def put(self, world: World) -> None:
+        """The draft into the world, once more after each change of it."""
+        ...
+
+    def narrowed(self) -> Narrowed: ...
+
+
+@dataclass(slots=True)
+class KeyPolicyDraft:
+    """Another policy of one key, in force all the time. Raises MalformedPolicy, LimitExceeded."""
+
+    key: Key
+    text: str
+    _put: Key | None = None
+
+    def __post_init__(self) -> None:
+        parse_policy(self.text, KEY)
+
+    def put(self, world: World) -> None:
+        held = world.keys.get(self.key.id)
+        if held is None or held is self._put:
+            return
+        try:
+            principals = principals_of(parse_policy(self.text, KEY), world)
+        except MalformedPolicy:
+            principals = {}  # somebody whom it names was not there yet: nobody is meant by that name
+        # The same object while the key stays as it is: what was worked out of it holds.
+        self._put = with_policy(held, self.text, held.policy_version, principals)
+        world.keys[held.id] = self._put
+        world.resources.pop(held.id, None)
+
+    def narrowed(self) -> Narrowed:
+        return _of_key(self.key)
+
+
+@dataclass(slots=True)
+class RevokedGrant:
+    """One grant of a key less."""
+
+    key: Key
+    grant: str
+    _put: Resource | None = None
+
+    def put(self, world: World) -> None:
+        held = world.keys.get(self.key.id)
+        if held is None or world.resources.get(held.id) is self._put is not None:
+            return
+        resource = world.resource(held)
+        left = {
+            name: kept
+            for name, grants in resource.grants.items()
+            if (kept := tuple(each for each in grants if each.id != self.grant))
+        }
+        self._put = world.resources[held.id] = replace(resource, grants=left)
+
+    def narrowed(self) -> Narrowed:
+        return _of_key(self.key)
+
+
+@dataclass(slots=True)
+class IdentityPolicyDraft:
+    """Another inline policy of a user, group or role, or one more. Raises MalformedPolicy, LimitExceeded."""
+
+    identity: Identity
+    name: str
+    text: str
+    _put: Identity | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        parse_policy(self.text, INLINE)
+
+    def put(self, world: World) -> None:
+        held = world.directory.identities.get(self.identity.id)
+        if held is None or held is self._put:
+            return
+        inline = {**held.inline, self.name: InlinePolicy(self.text, world.position)}
+        self._put = world.directory.identities[held.id] = replace(held, inline=inline)
+        world.directory.changes += 1
+
+    def narrowed(self) -> Narrowed:
+        arn = parse_arn(self.identity.arn)
+        assert arn is not None, "an identity's ARN is one"
+        if self.identity.kind == GROUP:  # its members, whoever they were then
+            return "AND case_id IN (SELECT id FROM p_decisions.cases WHERE account = $3)", (arn.account,)
+        session = f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/"
+        condition = "principal = $3 OR starts_with(principal, $4)"
+        return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (self.identity.arn, session)
+
+
+def _of_key(key: Key) -> Narrowed:
+    condition = "key_id = $3 OR destination = $4"
+    return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (key.id, key.arn)

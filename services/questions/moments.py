@@ -1,0 +1,76 @@
+"""A time or a position, as people write them, to a position of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.ports import Unavailable
+from domain.trail.codec import micros
+from projections.history import queries as history
+
+PATIENCE, LOOK_EVERY = 4.0, 0.02
+"""Seconds that a projection a moment behind is waited for, and between two looks at it."""
+
+
+class NoSuchMoment(Exception):
+    """Not a time or position of this log. The message says what is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """After the record at `position`, which was decided at `at`."""
+
+    position: int
+    at: datetime
+
+    @property
+    def text(self) -> str:
+        return self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read_moment(text: str) -> tuple[int | None, datetime | None]:
+    """(position, time), one of them None. Raises NoSuchMoment."""
+    if text.startswith("@"):
+        if not (text[1:].isascii() and text[1:].isdigit() and len(text) < 19):
+            raise NoSuchMoment("a position is @ and a number, @1234 for instance")
+        return int(text[1:]), None
+    try:
+        return None, datetime.fromtimestamp(micros(text) / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise NoSuchMoment(
+            "a time is RFC 3339, 2026-01-31T12:00:00Z for instance, or a position such as @1234"
+        ) from None
+
+
+async def moment_of(connection: Any, text: str | None, end: int) -> Moment:
+    """The moment meant; now where nothing is said. `end` is the position that the log is known to have reached.
+
+    The history is waited for where it is a little behind. Raises NoSuchMoment, Unavailable.
+    """
+    position, at = (None, None) if not text else read_moment(text)
+    if position is not None and position > end:
+        raise NoSuchMoment(f"the log ends at @{end}")
+    await _reach(connection, end if position is None else position)
+    if at is not None:
+        position = await history.position_at(connection, at)
+        if position is None:
+            raise NoSuchMoment("the log begins later")
+    elif position is None:
+        position = end
+    decided = await history.moment_of(connection, position)
+    if decided is None:
+        raise NoSuchMoment("the log begins later")
+    return Moment(position, decided)
+
+
+async def _reach(connection: Any, position: int) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            # The projector is another process: there is no event to wait for.
+            while await history.reached(connection) < position:  # noqa: ASYNC110  # see above
+                await asyncio.sleep(LOOK_EVERY)
+    except TimeoutError:
+        raise Unavailable("the history is behind the log") from None

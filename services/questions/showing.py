@@ -1,0 +1,169 @@
+"""A key or a principal as it was: everything of it and what decides over it, after one position of the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.aliases.alias import Alias
+from domain.arn import alias_arn, parse_arn
+from domain.errors import KeyNotFound, NoSuchEntity
+from domain.grants.grant import Grant
+from domain.identities.identity import GROUP, Identity, ManagedPolicy
+from domain.identities.principals import canonical
+from domain.keys.key import Key
+from projections.history import queries as history
+from projections.history.project import ALIAS, IDENTITY, KEY
+from services.questions.moments import Moment
+
+
+def utc(micros: int) -> str:
+    moment = datetime.fromtimestamp(micros / 1_000_000, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+async def find_key(connection: Any, reference: str, account: str, region: str, moment: Moment) -> Any:
+    """The row of the key that an id, an ARN or an alias meant then. Raises KeyNotFound."""
+    name, owner = reference, account
+    arn = parse_arn(reference)
+    if arn is not None and arn.service == "kms":
+        owner, name = arn.account, arn.resource.removeprefix("key/")
+    if name.startswith("alias/"):
+        alias = await history.one(connection, moment.position, ALIAS, alias_arn(region, owner, name))
+        held = None if alias is None else history.aggregate(alias)
+        name = held.key if isinstance(held, Alias) else name
+    row = await history.one(connection, moment.position, KEY, name)
+    if row is None or row["account"] != owner:
+        raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
+    return row
+
+
+async def show_key(connection: Any, row: Any, moment: Moment) -> dict[str, Any]:
+    """`row` as find_key gives it."""
+    key = history.aggregate(row)
+    assert isinstance(key, Key), "the row is a key's"
+    related = [history.aggregate(each) for each in await history.about(connection, moment.position, [key.id])]
+    grants = [each for each in related if isinstance(each, Grant)]
+    named = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
+    people = await _identities(connection, moment.position, named)
+    return {
+        "position": moment.position,
+        "at": moment.text,
+        "key": _key(key),
+        "as_since": row["position"],
+        "policy": _document(key.policy_text),
+        "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
+        "grants": [_grant(each) for each in grants],
+        "identities": people,
+    }
+
+
+async def show_principal(connection: Any, reference: str, account: str, moment: Moment) -> dict[str, Any]:
+    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity."""
+    name = canonical(reference)
+    row = await history.by_arn(connection, moment.position, name)
+    if row is None:
+        row = await history.one(connection, moment.position, IDENTITY, name)
+    if row is None or row["kind"] != IDENTITY or row["account"] != account:
+        raise NoSuchEntity(f"There was no user, group or role {reference} in this account at @{moment.position}.")
+    (shown,) = await _identities(connection, moment.position, {row["id"]})
+    return {
+        "position": moment.position,
+        "at": moment.text,
+        "as_since": row["position"],
+        "principal": shown,
+    }
+
+
+async def _identities(connection: Any, position: int, ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Those who were there, by ARN, each with its own policies and its groups'."""
+    held = await _named(connection, position, IDENTITY, ids)
+    groups = await _named(connection, position, IDENTITY, {name for each in held for name in each.groups})
+    arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
+    policies = {
+        each.arn: each
+        for row in await history.by_arns(connection, position, sorted(arns))
+        if isinstance(each := history.aggregate(row), ManagedPolicy)
+    }
+    by_id = {group.id: group for group in groups}
+    return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
+
+
+async def _named(connection: Any, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
+    rows = await history.named(connection, position, kind, sorted(ids))
+    return [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {
+        "key_id": key.id,
+        "arn": key.arn,
+        "account": key.account,
+        "spec": key.spec.name,
+        "usage": key.usage,
+        "origin": key.origin,
+        "manager": key.manager,
+        "description": key.description,
+        "state": key.state.value,
+        "created_at": utc(key.created),
+        "deletion_at": utc(key.deletion) if key.deletion else None,
+        "tags": dict(key.tags),
+        "policy_version": key.policy_version,
+        "materials": [each.id for each in key.materials],
+        "current_material": key.current.id or None,
+        "rotation_period_in_days": key.schedule.period_days if key.schedule else None,
+        "next_rotation_at": utc(key.schedule.next) if key.schedule else None,
+    }
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    return {
+        "grant": grant.id,
+        "name": grant.name,
+        "grantee": grant.grantee_shown,
+        "retiring": grant.retiring_shown or None,
+        "operations": sorted(each.removeprefix("kms:") for each in grant.operations),
+        "constraints": grant.constraints,
+        "issued_by": grant.issued_by,
+        "created_at": utc(grant.created),
+    }
+
+
+def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "arn": identity.arn,
+        "id": identity.id,
+        "kind": identity.kind,
+        "created_at": utc(identity.created),
+        "tags": dict(identity.tags),
+        **_policies(identity, policies),
+    }
+    if identity.boundary:
+        shown["boundary"] = {identity.boundary: _managed(policies.get(identity.boundary))}
+    if identity.kind != GROUP:
+        shown["groups"] = [
+            {"arn": group.arn, **_policies(group, policies)}
+            for name in identity.groups
+            if (group := groups.get(name)) is not None
+        ]
+        shown["access_keys"] = {name: held.status for name, held in identity.access_keys.items()}
+    if identity.role is not None:
+        shown["trust"] = _document(identity.role.trust)
+    return shown
+
+
+def _policies(identity: Identity, policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    return {
+        "inline": {name: _document(policy.document) for name, policy in identity.inline.items()},
+        "attached": {arn: _managed(policies.get(arn)) for arn in identity.attached},
+    }
+
+
+def _managed(policy: ManagedPolicy | None) -> Any:
+    return None if policy is None else {"version": policy.default, "document": _document(policy.document)}
+
+
+def _document(text: str) -> Any:
+    return json.loads(text)

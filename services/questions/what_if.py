@@ -1,0 +1,137 @@
+"""What a draft would have done: every logged decision of a span that it could change, decided again at its own time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.identities.again import was_allowed
+from services.questions.again import Decided, Deciding, Span
+from services.questions.drafts import Draft
+from services.questions.replay import Replay
+from services.questions.snapshot import Still
+
+TOLD_EVERY = 0.25
+ASK_MORE = frozenset({"ReEncrypt", "CreateAlias", "UpdateAlias", "DeleteAlias"})
+"""Operations that ask several permissions: where the first was denied, the rest were never asked."""
+
+COUNT = """
+SELECT count(*), min(seen) FROM p_decisions.decisions
+WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
+"""
+# index: decisions_seen
+CALLS = """
+SELECT call_id, at FROM p_decisions.decisions
+WHERE seen = $1 AND case_id = $2 AND at >= $3 AND at <= $4 ORDER BY at, record
+"""
+Flip = tuple[str, str, str, str]
+"""(principal, operation, effect now, what decides now)."""
+
+
+@dataclass(slots=True)
+class Flipped:
+    """Calls that come out otherwise, by who, what and why."""
+
+    calls: int
+    first: datetime
+    last: datetime
+    seen: int
+    on_record: list[Any]
+    now: list[Any]
+
+    def take(self, each: Decided) -> None:
+        self.calls += each.calls
+        self.first = min(self.first, each.first)
+        self.last = max(self.last, each.last)
+
+
+def _decider(reasons: list[Any]) -> str:
+    by = next((each for each in reasons if each["effect"] == "deny"), reasons[-1])["by"] if reasons else {}
+    if "rule" in by:
+        return str(by["rule"])
+    if "grant" in by:
+        return f"grant {by['grant']}"
+    return f"{by.get('policy', '')} statement {by.get('index')}" + (f" {by['sid']!r}" if by.get("sid") else "")
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+async def what_if(
+    still: Still, region: str, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
+) -> AsyncIterator[dict[str, Any]]:
+    """`{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, `{"flipped"}` for each call
+    that comes out otherwise.
+
+    `through` is a position: with `after` the same question goes on behind it, and the results add up.
+    """
+    connection, last = still.connection, still.last
+    condition, values = draft.narrowed()
+    if since is not None:
+        condition, values = f"{condition} AND at >= ${len(values) + 3}", (*values, since)
+    begins = -2 if after is None else after
+    # the placeholders count from $3, behind the span's own two
+    total, first = await connection.fetchrow(COUNT.format(where=condition), begins, last, *values)
+    done, told, unknown = 0, time.monotonic(), 0
+    flips: dict[Flip, Flipped] = {}
+    if total:
+        replay = await Replay.begin(connection, region, min(first, still.history), last)
+        span = Span(begins, last, condition, values)
+        through = begins
+        async for each in Deciding(connection, replay, draft.put).walk(span):
+            if each.seen > through and time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                yield {"done": done, "of": total, "through": each.seen - 1, "result": _result(flips, done, unknown)}
+            through = each.seen
+            done += each.calls
+            before = was_allowed(each.case)
+            if before == each.again.allowed:
+                continue
+            if not before and each.case["operation"] in ASK_MORE and len(each.case["reasons"]) == 1:
+                unknown += each.calls
+                continue
+            now = list(each.again.reasons)
+            effect = "allowed" if each.again.allowed else "refused"
+            flip = (each.case["principal"], each.case["operation"], effect, _decider(now))
+            if calls:
+                times = (each.seen, each.name, each.first, each.last)
+                for row in await connection.fetch(CALLS, *times):
+                    call = {
+                        "call_id": row["call_id"],
+                        "at": _utc(row["at"]),
+                        "principal": flip[0],
+                        "operation": flip[1],
+                    }
+                    yield {"flipped": call | {"effect": effect, "decided_by": flip[3]}}
+            held = flips.get(flip)
+            if held is None:
+                flips[flip] = Flipped(each.calls, each.first, each.last, each.seen, each.case["reasons"], now)
+            else:
+                held.take(each)
+    yield {"done": done, "of": total, "through": last, "end": True, "result": _result(flips, done, unknown)}
+
+
+def _result(flips: dict[Flip, Flipped], done: int, unknown: int) -> dict[str, Any]:
+    """`unknown`: calls of which a permission would be asked that never was."""
+    groups = [
+        {
+            "principal": principal,
+            "operation": operation,
+            "effect": effect,
+            "decided_by": by,
+            "calls": found.calls,
+            "first": _utc(found.first),
+            "last": _utc(found.last),
+            "seen": found.seen,
+            "on_record": found.on_record,
+            "now": found.now,
+        }
+        for (principal, operation, effect, by), found in flips.items()
+    ]
+    groups.sort(key=lambda each: -int(str(each["calls"])))
+    flipped = sum(found.calls for found in flips.values())
+    return {"decisions": done, "flipped": flipped, "unknown": unknown, "groups": groups}

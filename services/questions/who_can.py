@@ -1,0 +1,126 @@
+"""Who could do what with a key, and with which keys somebody could do what: `domain.access.who_could` over a whole world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from domain.access.caller import Caller, root_of
+from domain.access.question import Resource
+from domain.access.who_could import Could, could
+from domain.arn import parse_arn, root_arn
+from domain.errors import NoSuchEntity
+from domain.identities.callers import caller_for
+from domain.identities.identity import ROLE, USER
+from domain.keys.key import Key
+from domain.policy.compile import DIRECT
+from domain.world import World
+from services.operations.table import CROSS_ACCOUNT
+
+Row = dict[str, Any]
+_OF_POLICIES = frozenset({"identity-policy", "boundary", "session-policy"})
+ANYONE = "*"
+
+
+def who_can(world: World, key: Key, action: str, account: str) -> list[Row]:
+    """A row for everyone who could: the principals hosted here by kind and ARN, then whom else policy and grants admit.
+
+    `account` asks: what the policies of other accounts say is not told.
+    """
+    resource = world.resource(key)
+    reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
+    rows = []
+    for kind, caller in (*_hosted(world, resource), *_outside(world, resource, action)):
+        found = could(caller, action, resource, reaches=reaches)
+        if found.paths:
+            rows.append({"principal": caller.principal, "kind": kind, **_told(found, caller.account == account)})
+    return rows
+
+
+def _told(found: Could, own: bool) -> Row:
+    paths = [path.document() for path in found.paths]
+    unless = list(found.unless)
+    if not own:
+        for path in paths:
+            if path["by"]["kind"] in _OF_POLICIES:
+                path["by"] = {"kind": path["by"]["kind"]}
+        unless = [each for each in unless if each["by"]["kind"] not in _OF_POLICIES]
+    return {"paths": paths, "unless": unless, "for_sure": not unless and not paths[0]["open"]}
+
+
+def _hosted(world: World, resource: Resource) -> Iterator[tuple[str, Caller]]:
+    for name in sorted(world.accounts):
+        yield "root", root_of(name)
+    for identity in sorted(world.directory.identities.values(), key=lambda each: each.arn):
+        if identity.kind in (USER, ROLE):
+            yield identity.kind, caller_for(world, identity.arn)
+    for name in sorted(_named(resource)):
+        arn = parse_arn(name)
+        if arn is not None and arn.resource.startswith("assumed-role/"):
+            try:
+                yield "session", caller_for(world, name)
+            except NoSuchEntity:
+                continue  # of an account that is not hosted here: it comes with those
+
+
+def _named(resource: Resource) -> set[str]:
+    """Every name in the key policy's statements, and every grantee."""
+    assert resource.policy is not None, "a key has its policy"
+    names: set[str] = set(resource.grants)
+    for rule in resource.policy.rules:
+        if rule.statement.principal is not None:
+            names |= rule.statement.principal.names
+    return names
+
+
+def _outside(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
+    """Whom policy and grants name that is not hosted here, and everyone where a statement says so."""
+    for name in sorted(_named(resource)):
+        kind, _, rest = name.partition(":")
+        arn = parse_arn(name)
+        if kind in ("Service", "Federated", "CanonicalUser"):
+            yield kind.lower(), Caller("", rest, {name: DIRECT}, rest, needs_policies=False)
+        elif arn is not None and arn.account not in world.accounts:
+            yield ("account" if name == root_arn(arn.account) else "foreign"), _foreign(arn.account, name)
+    if _admits_everyone(resource, action):
+        yield "everyone", Caller("", ANYONE, {ANYONE: DIRECT}, "", needs_policies=False)
+
+
+def _foreign(account: str, name: str) -> Caller:
+    """Somebody of another account, whose own policies nobody here knows: as if they allowed everything."""
+    context = {"aws:principalaccount": (account,), "kms:calleraccount": (account,)}
+    names = {name: DIRECT, root_arn(account): DIRECT}
+    return Caller(account, name, names, name, needs_policies=False, context=context)
+
+
+def _admits_everyone(resource: Resource, action: str) -> bool:
+    assert resource.policy is not None, "a key has its policy"
+    return any(
+        not rule.denies
+        and rule.acts is not None
+        and rule.acts(action.lower())
+        and not rule.elsewhere
+        and ((rule.statement.principal is not None and rule.statement.principal.anyone) or rule.statement.not_principal)
+        for rule in resource.policy.rules
+    )
+
+
+def can_what(world: World, caller: Caller, keys: Sequence[Key], actions: Sequence[str], account: str) -> list[Row]:
+    """Of each key that the caller could do something with: the operations, those for sure and those under conditions."""
+    rows = []
+    for key in keys:
+        resource = world.resource(key)
+        sure: list[str] = []
+        under: dict[str, Row] = {}
+        for action in actions:
+            name = action.removeprefix("kms:")
+            found = could(caller, action, resource, reaches=name in CROSS_ACCOUNT)
+            if found.paths:
+                told = _told(found, caller.account == account)
+                if told["for_sure"]:
+                    sure.append(name)
+                else:
+                    under[name] = {"paths": told["paths"], "unless": told["unless"]}
+        if sure or under:
+            rows.append({"key_id": key.id, "arn": key.arn, "operations": sure, "under_conditions": under})
+    return rows

@@ -1,0 +1,21 @@
+"""Parts of the world as they were, by indexes and never by a fold of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.world import World
+from projections.history import queries as history
+from projections.history.project import ACCOUNT, IDENTITY, POLICY, SERVICE
+from services.questions.moments import Moment
+
+
+async def world_then(
+    connection: Any, region: str, moment: Moment, keys: Sequence[Any], accounts: Sequence[str]
+) -> World:
+    """These keys (rows of the history) with their aliases and grants, and everyone of these accounts."""
+    around = await history.about(connection, moment.position, [row["id"] for row in keys])
+    people = await history.of_accounts(connection, moment.position, accounts, (ACCOUNT, SERVICE, IDENTITY, POLICY))
+    at = int(moment.at.timestamp() * 1_000_000)
+    return history.world_of([*keys, *around, *people], region, moment.position, at)

@@ -1,0 +1,270 @@
+"""Questions about the past, asked by the command line of a real installation, against a plain fold of its log."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from domain.trail.reading import Fold
+from domain.world import World
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from tests.installation import Installation
+
+ACCOUNT = "111122223333"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(principal: str, *actions: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": list(actions), "Resource": "*"} | more
+
+
+def user(installation: Installation, name: str) -> tuple[str, Any]:
+    """(ARN, KMS client) of a new user."""
+    iam = installation.client(service="iam")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    given = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    return arn, installation.client(given)
+
+
+def position(installation: Installation) -> int:
+    return installation.answers("status")[0]["position"]
+
+
+class Told:
+    """One key's story: what was so, and at which position."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        kms = self.kms = installation.client()
+        self.alice, self.as_alice = user(installation, f"alice-{uuid4().hex[:8]}")
+        self.key = kms.create_key(Description="told")["KeyMetadata"]["KeyId"]
+        self.made = position(installation)
+        self.alias = f"alias/told-{self.key[:8]}"
+        kms.create_alias(AliasName=self.alias, TargetKeyId=self.key)
+        self.open = document(allow(ROOT, "kms:*"), allow(self.alice, "kms:Encrypt", "kms:Decrypt"))
+        kms.put_key_policy(KeyId=self.key, Policy=self.open)
+        self.opened = position(installation)
+        self.blobs = [self.as_alice.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"] for _ in range(7)]
+        for blob in self.blobs[:3]:
+            self.as_alice.decrypt(CiphertextBlob=blob)
+        self.grant = kms.create_grant(KeyId=self.key, GranteePrincipal=self.alice, Operations=["GenerateDataKey"])["GrantId"]  # fmt: skip
+        self.as_alice.generate_data_key(KeyId=self.key, KeySpec="AES_256")
+        kms.put_key_policy(KeyId=self.key, Policy=document(allow(ROOT, "kms:*")))
+        self.closed = position(installation)
+        with pytest.raises(ClientError):
+            self.as_alice.decrypt(CiphertextBlob=self.blobs[0])
+        kms.delete_alias(AliasName=self.alias)
+        kms.tag_resource(KeyId=self.key, Tags=[{"TagKey": "team", "TagValue": "blue"}])
+        kms.disable_key(KeyId=self.key)
+        self.last = position(installation)
+        installation.caught_up()
+
+    def show(self, at: int | str, of: str | None = None) -> Any:
+        (found,) = self.installation.answers("show", of or self.key, "--at", at if isinstance(at, str) else f"@{at}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def told(installation: Installation) -> Told:
+    return Told(installation)
+
+
+def test_a_key_is_shown_as_it_was(told: Told) -> None:
+    made, opened, last = (told.show(at) for at in (told.made, told.opened, told.last))
+    assert (made["key"]["policy_version"], made["aliases"], made["grants"]) == (1, [], [])
+    assert (opened["key"]["policy_version"], opened["aliases"]) == (2, [told.alias])
+    assert opened["policy"] == json.loads(told.open)
+    assert [each["arn"] for each in opened["identities"]] == [told.alice]
+    assert (last["key"]["state"], last["key"]["tags"], last["aliases"]) == ("Disabled", {"team": "blue"}, [])
+    assert [each["grant"] for each in last["grants"]] == [told.grant]
+
+
+def test_a_time_that_is_a_records_own_has_the_record_in_it(told: Told) -> None:
+    at = told.show(told.opened)["at"]
+    assert told.show(at) == told.show(told.opened)
+
+
+def test_an_alias_means_the_key_that_it_meant_then(told: Told) -> None:
+    assert told.show(told.opened, told.alias)["key"]["key_id"] == told.key
+    gone = told.installation.keytrail("show", told.alias, "--at", f"@{told.last}", check=False)
+    assert (gone.returncode, "NotFoundException" in gone.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("at", ["@999999999", "yesterday", "@x", "1999-01-01T00:00:00Z"])
+def test_what_is_no_moment_of_the_log_is_told(told: Told, at: str) -> None:
+    done = told.installation.keytrail("show", told.key, "--at", at, check=False)
+    assert (done.returncode, "ValidationException" in done.stderr) == (1, True)
+
+
+def test_before_it_was_made_there_was_no_key(told: Told) -> None:
+    done = told.installation.keytrail("show", told.key, "--at", "@2", check=False)
+    assert "NotFoundException" in done.stderr
+
+
+def test_a_principal_is_shown_as_it_was_and_made_again_is_another(told: Told) -> None:
+    iam = told.installation.client(service="iam")
+    name = f"bob-{uuid4().hex[:8]}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    iam.put_user_policy(UserName=name, PolicyName="use", PolicyDocument=document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}))  # fmt: skip
+    before = position(told.installation)
+    iam.delete_user_policy(UserName=name, PolicyName="use")
+    iam.delete_user(UserName=name)
+    between = position(told.installation)
+    again = iam.create_user(UserName=name)["User"]["UserId"]
+    first = told.show(before, arn)["principal"]
+    assert list(first["inline"]) == ["use"]
+    assert "NotFoundException" in told.installation.keytrail("show", arn, "--at", f"@{between}", check=False).stderr
+    now = told.installation.answers("show", arn)[0]["principal"]
+    assert (now["id"], now["inline"]) == (again, {})
+    assert first["id"] != again
+    changes = [each["operation"] for each in told.installation.answers("history", arn)]
+    assert changes == ["CreateUser", "PutUserPolicy", "DeleteUserPolicy", "DeleteUser", "CreateUser"]
+
+
+def test_a_stranger_reads_nothing(told: Told) -> None:
+    name = f"stranger-{uuid4().hex[:8]}"
+    iam = told.installation.client(service="iam")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    mine = {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        "AWS_ENDPOINT_URL": told.installation.url,
+    }
+    for question in (
+        ("show", told.key),
+        ("show", told.alice),
+        ("history", told.alice),
+        ("recheck",),
+        ("what-if", told.key, "--grant", told.grant),
+    ):
+        done = told.installation.keytrail_as(mine, *question)
+        assert (done.returncode, "AccessDeniedException" in done.stderr) == (1, True), question
+
+
+def test_what_a_draft_would_have_done(told: Told, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.json"
+    draft.write_text(document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt")))
+    (found,) = told.installation.answers("what-if", told.key, "--policy", str(draft))
+    flips = {(each["operation"], each["effect"]): each["calls"] for each in found["groups"]}
+    # every Encrypt of hers would have been refused, and the Decrypt after the policy was closed allowed
+    assert flips == {("Encrypt", "refused"): 7, ("Decrypt", "allowed"): 1}
+    assert (found["flipped"], found["unknown"]) == (8, 0)
+    calls = told.installation.answers("what-if", told.key, "--policy", str(draft), "--calls")
+    assert len({each["call_id"] for each in calls[:-1]}) == 8
+
+
+def test_what_a_revoked_grant_would_have_done(told: Told) -> None:
+    (found,) = told.installation.answers("what-if", told.key, "--grant", told.grant)
+    assert [(each["operation"], each["effect"], each["calls"]) for each in found["groups"]] == [
+        ("GenerateDataKey", "refused", 1)
+    ]
+
+
+def test_what_an_identity_policy_would_have_done(told: Told, tmp_path: Path) -> None:
+    draft = tmp_path / "deny.json"
+    draft.write_text(document({"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*"}))
+    (found,) = told.installation.answers("what-if", "--principal", told.alice, "--policy", str(draft))
+    assert [(each["operation"], each["effect"], each["calls"]) for each in found["groups"]] == [
+        ("Decrypt", "refused", 3)
+    ]
+    assert [each["principal"] for each in found["groups"]] == [told.alice]
+
+
+def test_the_policy_that_was_in_force_changes_nothing(told: Told, tmp_path: Path) -> None:
+    same = tmp_path / "same.json"
+    same.write_text(document(allow(ROOT, "kms:*")))
+    (found,) = told.installation.answers("what-if", told.key, "--policy", str(same), "--since", f"@{told.closed}")
+    assert (found["flipped"], found["decisions"] > 0) == (0, True)
+
+
+async def folded(installation: Installation) -> list[World]:
+    """The world after some positions of the real log, by a fold and nothing else."""
+    events = KafkaTopic(installation.settings, names(installation.settings).events)
+    fold, reader = Fold(), await events.reader(0)
+    end = await events.end()
+    values = []
+    while len(values) < end:
+        values += [(stored.offset, stored.value) for stored in await reader.read(1000)]
+    await reader.close()
+    await events.close()
+    return [(value, fold) for value in values]  # type: ignore[return-value]  # folded by the caller, step by step
+
+
+async def test_every_key_at_random_positions_is_what_a_fold_says(told: Told) -> None:
+    chance = random.Random(7)
+    steps = await folded(told.installation)
+    chosen = set(chance.sample(range(told.made, len(steps)), 12))
+    for (offset, value), fold in steps:  # type: ignore[misc]  # see folded
+        fold.take(offset, value)
+        if offset not in chosen:
+            continue
+        for key in chance.sample(sorted(fold.world.keys), min(3, len(fold.world.keys))):
+            held = fold.world.keys[key]
+            if held.account != ACCOUNT:
+                continue
+            shown = told.show(offset, key)
+            assert shown["key"]["state"] == held.state.value
+            assert shown["key"]["tags"] == dict(held.tags)
+            assert shown["key"]["policy_version"] == held.policy_version
+            assert shown["policy"] == json.loads(held.policy_text)
+            assert shown["aliases"] == fold.world.aliases_of.get(key, [])
+            assert sorted(each["grant"] for each in shown["grants"]) == sorted(fold.world.grants.get(key, {}))
+
+
+def by_principal(told: Told, at: int, action: str = "kms:Decrypt") -> dict[str, Any]:
+    (found,) = told.installation.answers("who-can", action, told.key, "--at", f"@{at}")
+    return {each["principal"]: each for each in found["items"]}
+
+
+def test_who_could_decrypt_then(told: Told) -> None:
+    made, opened, closed = (by_principal(told, at) for at in (told.made, told.opened, told.closed))
+    assert (told.alice in made, told.alice in opened, told.alice in closed) == (False, True, False)
+    (path,) = opened[told.alice]["paths"]
+    assert (path["by"]["version"], path["by"]["index"], path["open"], opened[told.alice]["for_sure"]) == (
+        2,
+        1,
+        [],
+        True,
+    )
+    assert ROOT in closed
+    by_grant = by_principal(told, told.last, "kms:GenerateDataKey")[told.alice]
+    assert by_grant["paths"][0]["by"]["grant"] == told.grant
+
+
+def test_who_could_under_conditions_and_from_elsewhere(told: Told) -> None:
+    kms = told.installation.client()
+    only = {"Condition": {"StringEquals": {"kms:EncryptionContext:app": "payroll"}}}
+    elsewhere = "arn:aws:iam::999988887777:root"
+    service = {"Effect": "Allow", "Principal": {"Service": "logs.us-east-1.amazonaws.com"}, "Action": "kms:Decrypt", "Resource": "*"}  # fmt: skip
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}  # fmt: skip
+    policy = document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt", **only), allow(elsewhere, "kms:Decrypt"), service, deny)  # fmt: skip
+    key = kms.create_key(Policy=policy, BypassPolicyLockoutSafetyCheck=True)["KeyMetadata"]["KeyId"]
+    (found,) = told.installation.answers("who-can", "kms:Decrypt", key)
+    rows = {each["principal"]: each for each in found["items"]}
+    wanted = {"operator": "StringEquals", "key": "kms:EncryptionContext:app", "wanted": ["payroll"]}
+    assert rows[told.alice]["paths"][0]["open"] == [wanted]
+    assert rows[told.alice]["unless"][0]["open"][0]["key"] == "aws:SourceIp"
+    assert rows[elsewhere]["kind"] == "account"
+    assert rows["logs.us-east-1.amazonaws.com"]["kind"] == "service"
+    kms.put_key_policy(KeyId=key, Policy=document(allow(ROOT, "kms:*")))
+
+
+def test_what_somebody_can_do_with_which_keys(told: Told) -> None:
+    at = f"@{told.opened}"
+    found = {each["key_id"]: each for each in told.installation.answers("can-what", told.alice, "--at", at)}
+    assert found[told.key]["operations"] == ["Decrypt", "Encrypt"]
+    refused = told.installation.keytrail("can-what", "arn:aws:iam::111122223333:user/nobody", check=False)
+    assert "NotFoundException" in refused.stderr

@@ -1,0 +1,87 @@
+"""What the history holds at a position is what a plain fold of the log has there, whatever happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import documents
+from domain.world import World
+from projections.entry import Appends, Closes, Interns
+from projections.history import project, queries
+from tests.histories import History
+
+
+def everything(world: World) -> dict[str, Any]:
+    """Every aggregate of a world, as a document."""
+    directory = world.directory
+    return {
+        "keys": {name: documents.key_document(key) | {"policy": key.policy_text} for name, key in world.keys.items()},
+        "aliases": {alias.arn: documents.alias_document(alias) for alias in world.aliases.values()},
+        "grants": {
+            grant.id: documents.grant_document(grant) for held in world.grants.values() for grant in held.values()
+        },
+        "accounts": {name: documents.account_document(each) for name, each in world.accounts.items()},
+        "identities": {name: documents.identity_document(each) for name, each in directory.identities.items()},
+        "policies": {name: documents.policy_document(each) for name, each in directory.policies.items()},
+        "by_arn": dict(directory.by_arn),
+        "grantees": {
+            key: sorted((name, grant.id) for name, held in by_name.items() for grant in held)
+            for key, by_name in world.grantees.items()
+            if by_name
+        },
+    }
+
+
+@dataclass
+class Tables:
+    """What Postgres would hold, by the three kinds of change."""
+
+    rows: list[list[Any]]
+    texts: dict[str, str]
+    moments: list[Any]
+
+    def take(self, changes: list[Any]) -> None:
+        for change in changes:
+            match change:
+                case Closes():
+                    for kind, name, position, at in change.rows:
+                        for row in self.rows:
+                            if (row[0], row[1], row[7]) == (kind, name, project.STILL):
+                                row[7], row[8] = position, at
+                case Interns():
+                    for digest, text in change.rows:
+                        self.texts.setdefault(digest, text)
+                case Appends(table="history"):
+                    self.rows += [list(row) for row in change.rows]
+                case Appends():
+                    self.moments += change.rows
+
+    def world(self, position: int) -> World:
+        held = [dict(zip(project.COLUMNS, row, strict=True)) for row in self.rows if row[5] <= position < row[7]]
+        return queries.world_of(
+            [row | {"text": self.texts.get(row["policy"])} for row in held], "us-east-1", position, 0
+        )
+
+
+@given(seed=st.integers(0, 2**32), length=st.integers(1, 60), cuts=st.lists(st.integers(1, 20), min_size=1))
+def test_the_history_is_the_fold_at_every_position(seed: int, length: int, cuts: list[int]) -> None:
+    history = History(Random(seed))
+    folded = []
+    for _ in range(length):
+        history.step()
+        folded.append((history.world.position, json.dumps(everything(history.world), sort_keys=True, default=repr)))
+    tables, going, at = Tables([], {}, []), World(), 0
+    for size in cuts * (len(history.entries) // sum(cuts) + 1):  # the batches that it comes in make no difference
+        tables.take(project.changes(history.entries[at : at + size], going))
+        at += size
+    for position, expected in folded:
+        assert json.dumps(everything(tables.world(position)), sort_keys=True, default=repr) == expected
+    newest = json.dumps(everything(going), sort_keys=True, default=repr)
+    assert newest == folded[-1][1]
+    assert [row[0] for row in tables.moments] == list(range(len(history.entries)))
