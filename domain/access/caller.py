@@ -14,7 +14,7 @@ from domain.policy.variables import Context
 class Caller:
     """`principal` is an ARN; `unique` what `aws:userid` says of it; `needs_policies`: what it may do in its own account
     its identity policies say (a root user and a service need none). `boundary` and `session` are None where there are
-    none. `context` holds what conditions can read of the caller, and of one request once it asks."""
+    none. `context` holds what conditions can read of the caller, `request` what of one request, once it asks."""
 
     account: str
     principal: str
@@ -25,6 +25,7 @@ class Caller:
     boundary: Permissions | None = None
     session: Permissions | None = None
     context: Context = field(default_factory=dict)
+    request: Context = field(default_factory=dict)
     encryption_context: Mapping[str, str] = field(default_factory=dict)
 
     def asking(self, request: Context, encryption_context: Mapping[str, str]) -> Caller:
@@ -38,7 +39,8 @@ class Caller:
             self.identity,
             self.boundary,
             self.session,
-            {**self.context, **request},
+            self.context,
+            request,
             encryption_context,
         )
 

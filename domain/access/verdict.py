@@ -121,7 +121,7 @@ EVALUATOR = 1
 
 def inputs(caller: Caller, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """Everything that the evaluator could read, for the record: with it and the log a decision can be made again."""
-    result: dict[str, Any] = {"evaluator": EVALUATOR, "context": caller.context}
+    result: dict[str, Any] = {"evaluator": EVALUATOR, "context": {**caller.context, **caller.request}}
     if caller.encryption_context:
         result["encryption_context"] = caller.encryption_context
     resources = {each.resource: each.about.context for each in verdicts if each.about is not None}

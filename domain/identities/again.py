@@ -120,8 +120,8 @@ def _permissions(
             found.append(reason)
             continue
         context = _Noting(caller.context)
-        context.update(resource.context)
-        context.update(asked)
+        for more in (caller.request, resource.context, asked):
+            context.update(more)
         question = Question(action, resource, context, caller.encryption_context)
         found.append(_verdict(reason, caller, question).document())
         reads_time = reads_time or context.asked_time

@@ -162,7 +162,7 @@ class Calls:
         came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
         context = request_context(came, operation, parameters)
         caller = who.caller.asking(context, encryption_context(operation, parameters))
-        return Request(operation, parameters, caller, context, incoming.at, who.session)
+        return Request(operation, parameters, caller, incoming.at, who.session)
 
     async def _bridge(self, tokens: list[str]) -> None:
         """A grant token names the position of its grant: this worker folds up to it before it decides (rule 24).
@@ -219,7 +219,7 @@ class Calls:
         """
         via = None if call.via is None else Via(**call.via)
         caller = caller_of(self._present.world, call.access_key, request.session, request.at, via)
-        request.caller = caller.asking(request.context, request.caller.encryption_context)
+        request.caller = caller.asking(request.caller.request, request.caller.encryption_context)
 
     async def _see_to_service_key(self, call: Call, request: Request) -> None:
         """Have the key made that a service manages for an account, where this call is the first to need it.

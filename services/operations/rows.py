@@ -42,13 +42,12 @@ class Materials(Protocol):
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Request:
-    """A call whose signature and shape are right. Blobs in `parameters` are bytes. `context` is what conditions can read
-    of the request, which `caller` holds with its own; `at` is microseconds since the epoch."""
+    """A call whose signature and shape are right. Blobs in `parameters` are bytes. `caller` holds what conditions can
+    read of the request; `at` is microseconds since the epoch."""
 
     operation: str
     parameters: Parameters
     caller: Caller
-    context: Context
     at: int = 0
     session: Session | None = None
     used: tuple[str, ...] = ()
