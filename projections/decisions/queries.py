@@ -77,6 +77,18 @@ async def moment_of(pool: Any, position: int) -> datetime | None:
     return found
 
 
+# indexes: cases_key, cases_destination
+ASKED_WITH = """
+SELECT split_part(destination, ':key/', 2) AS key FROM p_decisions.cases WHERE key_id = $1 AND destination IS NOT NULL
+UNION SELECT key_id FROM p_decisions.cases WHERE destination = $2 AND key_id IS NOT NULL
+"""
+
+
+async def asked_with(connection: Any, key_id: str, arn: str) -> list[str]:
+    """The keys that some call concerned together with this one."""
+    return [row["key"] for row in await connection.fetch(ASKED_WITH, key_id, arn) if row["key"] != key_id]
+
+
 USES = (
     "Encrypt",
     "Decrypt",

@@ -46,12 +46,14 @@ VERSIONS = f"""
 SELECT {COLUMNS} {_FROM} WHERE h.kind = $1 AND h.id = $2 AND h.position <= $4 AND h.until_position > $3
 ORDER BY h.position
 """
-CHANGES = """
-SELECT position FROM p_history.history WHERE kind = ANY($3) AND account = ANY($4)
-AND position > $1 AND position <= $2
-UNION
-SELECT until_position FROM p_history.history WHERE kind = ANY($3) AND account = ANY($4)
-AND until_position > $1 AND until_position <= $2
+# indexes: history_pkey, history_about, history_account
+CHANGES_AROUND = """
+WITH around AS (
+    SELECT position, until_position FROM p_history.history
+    WHERE (kind = 'key' AND id = ANY($3)) OR about = ANY($3) OR kind IN ('account', 'service', 'identity', 'policy')
+)
+SELECT position FROM around WHERE position > $1 AND position <= $2
+UNION SELECT until_position FROM around WHERE until_position > $1 AND until_position <= $2
 ORDER BY 1
 """
 
@@ -107,6 +109,11 @@ async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row
 
 async def of_accounts(connection: Any, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Row]:
     return list(await connection.fetch(OF_ACCOUNTS, position, list(accounts), list(kinds)))
+
+
+async def changes_around(connection: Any, keys: Sequence[str], after: int, last: int) -> list[int]:
+    """The positions at which one of the keys, their aliases or grants, or anybody's identity or policy changed."""
+    return [row["position"] for row in await connection.fetch(CHANGES_AROUND, after, last, list(keys))]
 
 
 async def versions(connection: Any, kind: str, name: str, since: int, until: int) -> list[Row]:

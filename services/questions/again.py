@@ -26,31 +26,46 @@ AT_A_TIME = 200
 FETCHED = 5_000
 
 # index: decisions_seen, in its order
-GROUPS = """
-SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM p_decisions.decisions
+BY_POSITION = """
+SELECT seen AS since, seen AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
+FROM p_decisions.decisions
 WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where} GROUP BY seen, case_id ORDER BY seen, case_id
+"""
+# every decision of the span is read once: few groups come of many
+BY_EPOCH = """
+SELECT min(seen) AS since, max(seen) AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
+FROM p_decisions.decisions
+WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
+GROUP BY width_bucket(seen, {epochs}), case_id ORDER BY width_bucket(seen, {epochs}), case_id
 """
 # index: decisions_seen
 TIMES = """
-SELECT at, count(*) AS calls FROM p_decisions.decisions WHERE seen = $1 AND case_id = $2 {where} GROUP BY at
+SELECT at, count(*) AS calls FROM p_decisions.decisions
+WHERE seen >= $1 AND seen <= $2 AND case_id IS NOT NULL {where} AND case_id = {case} GROUP BY at
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on."""
+    """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on.
+
+    `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
+    known. Between two of them, all decisions of a case are one.
+    """
 
     after: int
     last: int
     where: str = ""
     values: tuple[Any, ...] = ()
+    epochs: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
 class Decided:
-    """`calls` decisions at `seen`, of one case; `again` is what they come out as now."""
+    """`calls` decisions at positions from `seen` to `until`, of one case; `again` is what they come out as now."""
 
     seen: int
+    until: int
     name: bytes
     case: dict[str, Any]
     calls: int
@@ -82,13 +97,18 @@ class Deciding:
 
     async def walk(self, span: Span) -> AsyncIterator[Decided]:
         """Every decision of the span, in the order of `seen`."""
-        cursor = self._connection.cursor(GROUPS.format(where=span.where), span.after, span.last, *span.values)
-        rows = await cursor
+        values = [span.after, span.last, *span.values]
+        if span.epochs is None:
+            query = BY_POSITION.format(where=span.where)
+        else:
+            values.append(list(span.epochs))
+            query = BY_EPOCH.format(where=span.where, epochs=f"${len(values)}::bigint[]")
+        rows = await self._connection.cursor(query, *values)
         done = 0
         while groups := await rows.fetch(FETCHED):
             await self._fetch_cases([row["case_id"] for row in groups])
             for row in groups:
-                if await self._replay.to(row["seen"]) or self._steps == 0:
+                if await self._replay.to(max(row["since"], self._replay.world.position)) or self._steps == 0:
                     self._steps += 1
                     if self._put is not None:
                         self._put(self._replay.world)
@@ -118,14 +138,17 @@ class Deciding:
             again = decide_again(held.case, self._replay.world, _micros(row["last"]))
             held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
         if not again.reads_time:
-            yield Decided(row["seen"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again)
+            yield Decided(
+                row["since"], row["until"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again
+            )
             return
         held.again = None
-        values = span.values
-        # the placeholders of `where` count from $3, as in GROUPS
-        for time in await self._connection.fetch(TIMES.format(where=span.where), row["seen"], row["case_id"], *values):
+        query = TIMES.format(where=span.where, case=f"${len(span.values) + 3}")
+        for time in await self._connection.fetch(query, row["since"], row["until"], *span.values, row["case_id"]):
             timed = decide_again(held.case, self._replay.world, _micros(time["at"]))
-            yield Decided(row["seen"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed)
+            yield Decided(
+                row["since"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
+            )
 
     def _known(self, held: _Held) -> Again | None:
         """What the case came out as, if it would come out so again: everything that it read is the same object still."""

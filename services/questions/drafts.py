@@ -13,6 +13,8 @@ from domain.identities.principals import principals_of
 from domain.keys.key import Key, with_policy
 from domain.policy.parse import INLINE, KEY, parse_policy
 from domain.world import World
+from projections.decisions import queries as decisions
+from projections.history import queries as history
 
 Narrowed = tuple[str, tuple[Any, ...]]
 """What of the decisions a draft could change: a condition, whose placeholders begin with $3, and its values."""
@@ -24,6 +26,10 @@ class Draft(Protocol):
         ...
 
     def narrowed(self) -> Narrowed: ...
+
+    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+        """The positions at which something changed that such decisions could read; None where that may be anything."""
+        ...
 
 
 @dataclass(slots=True)
@@ -53,6 +59,9 @@ class KeyPolicyDraft:
     def narrowed(self) -> Narrowed:
         return _of_key(self.key)
 
+    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+        return await _epochs_of(self.key, connection, after, last)
+
 
 @dataclass(slots=True)
 class RevokedGrant:
@@ -76,6 +85,9 @@ class RevokedGrant:
 
     def narrowed(self) -> Narrowed:
         return _of_key(self.key)
+
+    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+        return await _epochs_of(self.key, connection, after, last)
 
 
 @dataclass(slots=True)
@@ -106,6 +118,15 @@ class IdentityPolicyDraft:
         session = f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/"
         condition = "principal = $3 OR starts_with(principal, $4)"
         return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (self.identity.arn, session)
+
+    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+        return None  # the decisions are of any key
+
+
+async def _epochs_of(key: Key, connection: Any, after: int, last: int) -> tuple[int, ...]:
+    # ReEncrypt reads another key's policy too.
+    others = await decisions.asked_with(connection, key.id, key.arn)
+    return tuple(await history.changes_around(connection, [key.id, *others], after, last))
 
 
 def _of_key(key: Key) -> Narrowed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
 # index: decisions_seen
 CALLS = """
 SELECT call_id, at FROM p_decisions.decisions
-WHERE seen = $1 AND case_id = $2 AND at >= $3 AND at <= $4 ORDER BY at, record
+WHERE seen >= $1 AND seen <= $2 AND case_id = $3 AND at >= $4 AND at <= $5 ORDER BY at, record
 """
 Flip = tuple[str, str, str, str]
 """(principal, operation, effect now, what decides now)."""
@@ -80,13 +81,17 @@ async def what_if(
     flips: dict[Flip, Flipped] = {}
     if total:
         replay = await Replay.begin(connection, region, min(first, still.history), last)
-        span = Span(begins, last, condition, values)
-        through = begins
+        epochs = await draft.epochs(connection, begins, last)
+        span = Span(begins, last, condition, values, epochs)
+        behind = 0 if epochs is not None else begins
         async for each in Deciding(connection, replay, draft.put).walk(span):
-            if each.seen > through and time.monotonic() - told > TOLD_EVERY:
+            epoch = each.seen if epochs is None else bisect_right(epochs, each.seen)
+            if epoch > behind and time.monotonic() - told > TOLD_EVERY:
+                # All that was decided at positions up to `through` is in the result, and nothing after it.
                 told = time.monotonic()
-                yield {"done": done, "of": total, "through": each.seen - 1, "result": _result(flips, done, unknown)}
-            through = each.seen
+                through = (each.seen if epochs is None else epochs[epoch - 1]) - 1
+                yield {"done": done, "of": total, "through": through, "result": _result(flips, done, unknown)}
+            behind = epoch
             done += each.calls
             before = was_allowed(each.case)
             if before == each.again.allowed:
@@ -98,8 +103,7 @@ async def what_if(
             effect = "allowed" if each.again.allowed else "refused"
             flip = (each.case["principal"], each.case["operation"], effect, _decider(now))
             if calls:
-                times = (each.seen, each.name, each.first, each.last)
-                for row in await connection.fetch(CALLS, *times):
+                for row in await connection.fetch(CALLS, each.seen, each.until, each.name, each.first, each.last):
                     call = {
                         "call_id": row["call_id"],
                         "at": _utc(row["at"]),

@@ -15,6 +15,9 @@ from domain.trail.reading import Fold
 from domain.world import World
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
+from services.questions.drafts import KeyPolicyDraft
+from services.questions.snapshot import still
+from services.questions.what_if import what_if
 from tests.installation import Installation
 
 ACCOUNT = "111122223333"
@@ -268,3 +271,30 @@ def test_what_somebody_can_do_with_which_keys(told: Told) -> None:
     assert found[told.key]["operations"] == ["Decrypt", "Encrypt"]
     refused = told.installation.keytrail("can-what", "arn:aws:iam::111122223333:user/nobody", check=False)
     assert "NotFoundException" in refused.stderr
+
+
+class AtEveryPosition(KeyPolicyDraft):
+    """The same draft, with every change of the world taken for one that could matter."""
+
+    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+        return None
+
+
+async def test_decisions_grouped_by_epochs_come_out_as_those_of_each_position(told: Told) -> None:
+    settings = told.installation.settings
+    fold = (await folded(told.installation))[-1][1]  # type: ignore[index]  # see folded
+    for (offset, value), _ in await folded(told.installation):  # type: ignore[misc]  # see folded
+        fold.take(offset, value)
+    draft = document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt"))
+    key = fold.world.keys[told.key]
+    results = []
+    for kind in (KeyPolicyDraft, AtEveryPosition):
+        async with still(settings) as found:
+            lines = [line async for line in what_if(found, "us-east-1", kind(key, draft), None, None, calls=False)]
+        results.append({name: lines[-1]["result"][name] for name in ("decisions", "flipped", "unknown")})
+        groups = lines[-1]["result"]["groups"]
+        results[-1]["groups"] = sorted(
+            (each["operation"], each["effect"], each["decided_by"], each["calls"]) for each in groups
+        )
+    assert results[0] == results[1]
+    assert results[0]["flipped"] == 8
