@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import crypto, load, scale
+from bench import crypto, load, past, scale
 from bench.installed import Installed, free_port, until
 
 OUT = Path(__file__).with_name("out")
@@ -195,6 +195,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "operations": crypto.operations,
     "creation": crypto.creation,
     "beside_rsa": crypto.beside_rsa,
+    "past": past.past,
     "scale": scale.scale,
 }
 

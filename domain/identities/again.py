@@ -72,7 +72,30 @@ def was_allowed(case: Case) -> bool:
     return case["kind"] != AUTHENTICATION and all(reason["effect"] == "allow" for reason in case["reasons"])
 
 
-def decide_again(case: Case, world: World, at: int) -> Again:
+class Callers:
+    """Who calls with which credential: those without a session are held while the directory stays as it is."""
+
+    def __init__(self) -> None:
+        self._changes = -1
+        self._held: dict[str, Caller] = {}
+
+    def of(self, case: Case, world: World, at: int) -> Caller:
+        """Raises CredentialDisabled, CredentialExpired."""
+        access_key: str = case["access_key"]
+        session: Session | None = session_from(case["session"]) if case.get("session") else None
+        via = Via(**case["via"]) if case.get("via") else None
+        if session is not None or via is not None:
+            return caller_of(world, access_key, session, at, via)
+        if self._changes != world.directory.changes:
+            self._held.clear()
+            self._changes = world.directory.changes
+        held = self._held.get(access_key)
+        if held is None:
+            held = self._held[access_key] = caller_of(world, access_key, None, at)
+        return held
+
+
+def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
     """`case` as `case_of` gives it, of a call at `at` (microseconds since the epoch)."""
     reasons: Sequence[Mapping[str, Any]] = case["reasons"]
     inputs = case.get("inputs") or {}
@@ -80,7 +103,7 @@ def decide_again(case: Case, world: World, at: int) -> Again:
         return Again(was_allowed(case), tuple(reasons))
     expires = bool(case.get("session"))
     try:
-        caller = _caller(case, world, at)
+        caller = callers.of(case, world, at)
     except (CredentialDisabled, CredentialExpired):
         by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
         reason = {"action": case["operation"], "resource": case["principal"], "effect": "deny", "by": by}
@@ -92,19 +115,21 @@ def decide_again(case: Case, world: World, at: int) -> Again:
     recorded = _context(inputs["context"])
     if not recorded.keys() & READS_TIME:
         recorded |= timed(at)
-    asking = caller.asking(
-        {key: values for key, values in recorded.items() if caller.context.get(key) != values},
-        inputs.get("encryption_context", {}),
-    )
-    return _permissions(reasons, inputs, asking, world, _differing("the caller", caller.context, recorded))
+    # What the record says of the caller goes before what the world says: a draft changes policies and nothing else.
+    asking = caller.asking(recorded, inputs.get("encryption_context", {}))
+    again = _permissions(reasons, inputs, asking, world)
+    if list(again.reasons) == list(reasons):
+        return again
+    differences = _differing("the caller", caller.context, recorded)
+    for resource in again.read:
+        known = inputs.get("resources", {}).get(resource.arn)
+        if known is not None:
+            differences += _differing(resource.arn, resource.context, _context(known))
+    return replace(again, differences=tuple(differences))
 
 
 def _permissions(
-    reasons: Sequence[Mapping[str, Any]],
-    inputs: Mapping[str, Any],
-    caller: Caller,
-    world: World,
-    differences: list[str],
+    reasons: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any], caller: Caller, world: World
 ) -> Again:
     """Every permission that was asked, asked again."""
     found: list[Mapping[str, Any]] = []
@@ -112,31 +137,24 @@ def _permissions(
     reads_time = False
     for reason in reasons:
         action, arn = reason["action"], reason["resource"]
-        asked = _context(inputs.get("asked", {}).get(f"{action} {arn}", {}))
-        known = inputs.get("resources", {}).get(arn)
-        resource = _resource(action, arn, world, _context(known or {}))
+        asked = inputs.get("asked")
+        resource = _resource(action, arn, world, inputs)
         rule = reason["by"].get("rule")
         if rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != caller.account):
             found.append(reason)
             continue
         context = _Noting(caller.context)
-        for more in (caller.request, resource.context, asked):
-            context.update(more)
+        context.update(caller.request)
+        context.update(resource.context)
+        if asked is not None:
+            context.update(_context(asked.get(f"{action} {arn}", {})))
         question = Question(action, resource, context, caller.encryption_context)
         found.append(_verdict(reason, caller, question).document())
         reads_time = reads_time or context.asked_time
         if resource.policy is not None:
             read.append(resource)
-            if known is not None and dict(resource.context) != _context(known):
-                differences += _differing(arn, resource.context, _context(known))
     allowed = all(each["effect"] == "allow" for each in found)
-    return Again(allowed, tuple(found), tuple(differences), reads_time, tuple(read))
-
-
-def _caller(case: Case, world: World, at: int) -> Caller:
-    session: Session | None = session_from(case["session"]) if case.get("session") else None
-    via = Via(**case["via"]) if case.get("via") else None
-    return caller_of(world, case["access_key"], session, at, via)
+    return Again(allowed, tuple(found), (), reads_time, tuple(read))
 
 
 def _context(document: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
@@ -160,7 +178,7 @@ def _verdict(reason: Mapping[str, Any], caller: Caller, question: Question) -> V
     return evaluate(caller, question)
 
 
-def _resource(action: str, arn: str, world: World, read: Context) -> Resource:
+def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any]) -> Resource:
     parts = arn.split(":", 5)
     account, name = (parts[4], parts[5]) if len(parts) == 6 else ("", arn)
     if action.startswith("kms:") and name.startswith("key/"):
@@ -169,6 +187,7 @@ def _resource(action: str, arn: str, world: World, read: Context) -> Resource:
             return world.resource(key)
     if action.startswith("sts:"):
         return role_resource(arn, world)
+    read = _context(inputs.get("resources", {}).get(arn, {}))
     # A new account's root is asked of the hosting account: the record says whose the resource was.
     (owner,) = read.get("aws:resourceaccount", (account,))
     return in_account(arn, owner, read)

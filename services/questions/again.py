@@ -15,11 +15,11 @@ from typing import Any
 
 import orjson
 
-from domain.identities.again import Again, decide_again
+from domain.identities.again import Again, Callers, decide_again
 from domain.world import World
 from services.questions.replay import Replay
 
-CASES = 50_000
+CASES = 10_000
 """How many cases are held with what they came out as."""
 AT_A_TIME = 200
 """Groups decided before other calls of this process have their turn."""
@@ -92,6 +92,7 @@ class Deciding:
         self._replay = replay
         self._put = put
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._callers = Callers()
         self._steps = 0
         """Counts the changes of the world."""
 
@@ -135,7 +136,7 @@ class Deciding:
         held = self._held[row["case_id"]]
         again = self._known(held)
         if again is None:
-            again = decide_again(held.case, self._replay.world, _micros(row["last"]))
+            again = decide_again(held.case, self._replay.world, _micros(row["last"]), self._callers)
             held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
         if not again.reads_time:
             yield Decided(
@@ -145,7 +146,7 @@ class Deciding:
         held.again = None
         query = TIMES.format(where=span.where, case=f"${len(span.values) + 3}")
         for time in await self._connection.fetch(query, row["since"], row["until"], *span.values, row["case_id"]):
-            timed = decide_again(held.case, self._replay.world, _micros(time["at"]))
+            timed = decide_again(held.case, self._replay.world, _micros(time["at"]), self._callers)
             yield Decided(
                 row["since"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
             )

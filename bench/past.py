@@ -1,0 +1,282 @@
+"""Questions about the past over a long one: a million events, five million decisions, ten thousand principals.
+
+The rows are made in a database of their own beside the installation's, as the projector would write them; the questions
+are asked in this process, on one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import orjson
+
+from bench.installed import Installed
+from domain import documents
+from domain.access.case import case_of
+from domain.access.context import Came, encryption_context, request_context
+from domain.access.evaluate import may
+from domain.access.verdict import inputs
+from domain.arn import iam_arn, key_arn
+from domain.identities.callers import caller_of
+from domain.identities.identity import USER, AccessKey, Identity, InlinePolicy
+from domain.keys.key import created
+from domain.policy.default import default_key_policy
+from domain.trail import events
+from domain.trail.codec import rfc3339
+from domain.world import World
+from projections.decisions.project import CASE_COLUMNS
+from projections.history.project import COLUMNS, STILL
+from projections.registry import PROJECTIONS
+from services.projector import writing
+from services.questions.drafts import KeyPolicyDraft
+from services.questions.moments import moment_of
+from services.questions.rechecking import recheck
+from services.questions.showing import find_key, show_key
+from services.questions.snapshot import still
+from services.questions.what_if import what_if
+from services.questions.who_can import who_can
+from services.settings import Settings
+from services.settings import load as load_settings
+
+EVENTS = 1_000_000
+KEYS = 50_000
+PRINCIPALS = 10_000
+DECISIONS = 5_000_000
+CASES = 5_000
+DISTINCT = 200_000
+ACCOUNT, REGION = "111122223333", "us-east-1"
+BEGAN = 1_780_000_000_000_000
+Figure = tuple[str, str, str]
+
+
+def _settings(installed: Installed, database: str) -> Settings:
+    running = installed.running
+    settings = replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
+    head, _, _ = settings.postgres.partition("?")
+    base, _, _ = head.rpartition("/")
+    rest = settings.postgres.removeprefix(head)
+    return replace(settings, postgres=f"{base}/{database}{rest}")
+
+
+def _key_event(number: int, policy: str) -> events.KeyCreated:
+    name = f"{number:08x}-0000-4000-8000-000000000000"
+    return events.KeyCreated(
+        name, ACCOUNT, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "AWS_KMS", "", policy, {}, "ab" * 32, "cd" * 32, "",
+        False, False, {}, "", "",
+    )  # fmt: skip
+
+
+def _a_world() -> tuple[World, str]:
+    """One key with a policy of some statements, and the users; the key's id."""
+    world = World(region=REGION)
+    world.apply(events.AccountCreated(ACCOUNT, "AKIAROOT"))
+    statements = json.loads(default_key_policy(ACCOUNT))["Statement"]
+    for number in range(4):
+        arn = iam_arn(ACCOUNT, USER, "/", f"user-{number:05d}")
+        statements.append({"Sid": f"s{number}", "Effect": "Allow", "Principal": {"AWS": arn}, "Action": "kms:Decrypt", "Resource": "*"})  # fmt: skip
+    world.at = BEGAN
+    event = _key_event(0, json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    world.add_key(created(event, REGION, BEGAN))
+    use = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": "*", "Condition": {"StringLike": {"kms:EncryptionContext:app": "*"}}}]})  # fmt: skip
+    for number in range(PRINCIPALS):
+        inline = {"use": InlinePolicy(use, 1)} if number % 2 else {}
+        keys = {f"AKIA{number:08d}": AccessKey("Active", BEGAN)}
+        world.directory.add(
+            Identity(
+                USER, f"AIDA{number:012d}", ACCOUNT, f"user-{number:05d}", "/", BEGAN, {}, inline, access_keys=keys
+            )
+        )
+    return world, event.key
+
+
+def _case(world: World, key: str, number: int, apps: int) -> dict[str, Any]:
+    """A user's Decrypt, decided."""
+    pairs = {"app": f"a{number % apps}"}
+    parameters = {"EncryptionContext": pairs}
+    access_key = f"AKIA{number % PRINCIPALS:08d}"
+    caller = caller_of(world, access_key, None, BEGAN)
+    context = request_context(Came("10.0.0.1", "bench", False, BEGAN, REGION), "Decrypt", parameters)
+    asking = caller.asking(context, encryption_context("Decrypt", parameters))
+    verdict = may(asking, "kms:Decrypt", world.resource(world.keys[key]))
+    error = None if verdict.allowed else {"kind": "access-refused", "message": ""}
+    decision = {
+        "effect": "allowed" if verdict.allowed else "refused",
+        "reasons": [verdict.document()],
+        "error": error,
+        "resources": [verdict.resource],
+        "inputs": inputs(asking, [verdict]),
+        "kind": verdict.kind,
+    }
+    call = {"principal": caller.principal, "account": ACCOUNT, "access_key": access_key, "operation": "Decrypt"}
+    found = case_of({"call": call, "decision": json.loads(orjson.dumps(decision)), "at": rfc3339(BEGAN)})
+    assert found is not None
+    return found
+
+
+async def _fill(connection: Any, world: World, key: str) -> None:
+    row = json.dumps(documents.key_document(world.keys[key]))
+    await connection.execute("INSERT INTO p_history.texts VALUES ('t', $1)", world.keys[key].policy_text)
+    # every key in twenty versions, one after the other over the whole span
+    await connection.execute(
+        f"""
+        INSERT INTO p_history.history ({", ".join(COLUMNS)})
+        SELECT 'key', id, '{ACCOUNT}', NULL, NULL, p, to_timestamp($2::float8 + p), until,
+            CASE WHEN until < {STILL} THEN to_timestamp($2::float8 + until) END,
+            replace($1, $3, id)::json, 't'
+        FROM (SELECT lpad(to_hex(p % {KEYS}), 8, '0') || '-0000-4000-8000-000000000000' AS id, p + 100 AS p,
+            CASE WHEN p + {KEYS} < {EVENTS} THEN p + {KEYS} + 100 ELSE {STILL} END AS until
+            FROM generate_series(0, {EVENTS} - 1) p) v
+        """,
+        row,
+        BEGAN / 1e6,
+        key,
+    )
+    rows: list[tuple[Any, ...]] = [
+        (
+            "identity",
+            each.id,
+            ACCOUNT,
+            None,
+            each.arn,
+            1,
+            _at(1),
+            STILL,
+            None,
+            _dumps(documents.identity_document(each)),
+            None,
+        )
+        for each in world.directory.identities.values()
+    ]
+    account = documents.account_document(world.accounts[ACCOUNT])
+    rows.append(("account", ACCOUNT, ACCOUNT, None, None, 0, _at(0), STILL, None, json.dumps(account), None))
+    await connection.copy_records_to_table("history", schema_name="p_history", columns=COLUMNS, records=rows)
+    await connection.execute(
+        f"INSERT INTO p_history.moments SELECT p, to_timestamp($1::float8 + p) FROM generate_series(0, {EVENTS} + 99) p",
+        BEGAN / 1e6,
+    )
+    for schema in ("p_history", "p_decisions"):
+        await connection.execute(f"INSERT INTO {schema}.positions VALUES ('events', 0, {EVENTS} + 100, '')")
+
+
+def _dumps(document: Any) -> str:
+    return orjson.dumps(document).decode()
+
+
+def _at(second: int) -> Any:
+    return datetime.fromtimestamp(BEGAN / 1e6 + second, UTC)
+
+
+async def _cases(connection: Any, world: World, key: str, count: int, apps: int) -> None:
+    arn = key_arn(REGION, ACCOUNT, key)
+    rows = []
+    for number in range(count):
+        case = _case(world, key, number, apps)
+        rows.append((number.to_bytes(16, "big"), key, None, ACCOUNT, case["principal"], orjson.dumps(case).decode()))
+    assert case["resources"] == [arn]
+    await connection.execute("TRUNCATE p_decisions.cases, p_decisions.decisions")
+    await connection.copy_records_to_table("cases", schema_name="p_decisions", columns=CASE_COLUMNS, records=rows)
+
+
+async def _decisions(connection: Any, count: int, cases: int) -> None:
+    await connection.execute(
+        f"""
+        INSERT INTO p_decisions.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,
+            effect, key_id, owners, source, agent, summary, parameters, case_id)
+        SELECT to_timestamp($1::float8 + n / 5.0), 0, n, 100 + n / {max(1, count // EVENTS)}, n::text, '{ACCOUNT}', 'p', 'a',
+            'Decrypt', 'allowed', 'k', ARRAY['{ACCOUNT}'], '10.0.0.1', 'bench', '', '{{}}',
+            decode(lpad(to_hex((n * 7919) % {cases}), 32, '0'), 'hex')
+        FROM generate_series(0::bigint, {count} - 1) n
+        """,
+        BEGAN / 1e6,
+    )
+    await connection.execute("ANALYZE p_decisions.decisions")
+
+
+async def _timed(settings: Settings, question: Callable[[Any], Any]) -> tuple[dict[str, Any], float]:
+    began = time.perf_counter()
+    async with still(settings) as found:
+        async for line in question(found):
+            last = line
+    return last, time.perf_counter() - began
+
+
+async def _measure(installed: Installed) -> list[Figure]:
+    gc.set_threshold(50_000, 20, 50)  # as the API does
+    server = await asyncpg.connect(installed.running.postgres)
+    await server.execute("DROP DATABASE IF EXISTS bench_past")
+    await server.execute("CREATE DATABASE bench_past")
+    settings = _settings(installed, "bench_past")
+    connection = await asyncpg.connect(settings.postgres)
+    for projection in PROJECTIONS.values():
+        await writing.prepare(connection, projection, "bench")  # type: ignore[arg-type]  # a connection without a pool
+    world, key = _a_world()
+    figures: list[Figure] = []
+    await _fill(connection, world, key)
+    await _cases(connection, world, key, CASES, 7)
+    await _decisions(connection, DECISIONS, CASES)
+    await connection.execute("ANALYZE")
+    figures += await _showing(connection)
+    moment = await moment_of(connection, None, EVENTS + 99)
+    began = time.perf_counter()
+    rows = who_can(world, world.keys[key], "kms:Decrypt", ACCOUNT)
+    taken = time.perf_counter() - began
+    figures.append(
+        (f"who-can on one key, {PRINCIPALS:,} principals ({len(rows):,} could)", f"{taken:.2f} s", "at most 1 s")
+    )
+    assert moment.position == EVENTS + 99
+    draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
+    last, taken = await _timed(settings, lambda found: what_if(found, REGION, draft, None, None, calls=False))
+    done = last["result"]["decisions"]
+    what = f"what-if, {done:,} decisions of {CASES:,} requests, {last['result']['flipped']:,} flip"
+    figures.append((what, f"{done / taken:,.0f} decisions/s", "at least 300,000/s"))
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0)))
+    figures.append((f"recheck, the same ({last['result']['mismatches']} mismatches)", f"{done / taken:,.0f} decisions/s", "at least 50,000/s"))  # fmt: skip
+    await _cases(connection, world, key, DISTINCT, DISTINCT)
+    await _decisions(connection, DISTINCT, DISTINCT)
+    draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
+    last, taken = await _timed(settings, lambda found: what_if(found, REGION, draft, None, None, calls=False))
+    done = last["result"]["decisions"]
+    figures.append(
+        (f"what-if, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
+    )
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0)))
+    figures.append(
+        (f"recheck, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
+    )
+    await connection.close()
+    await server.execute("DROP DATABASE bench_past")
+    await server.close()
+    return figures
+
+
+async def _showing(connection: Any) -> list[Figure]:
+    chance = random.Random(1)  # which keys are asked for
+    taken, bare = [], []
+    for _ in range(2000):
+        key = f"{chance.randrange(KEYS):08x}-0000-4000-8000-000000000000"
+        position = chance.randrange(100 + KEYS, EVENTS)
+        began = time.perf_counter()
+        moment = await moment_of(connection, f"@{position}", EVENTS + 99)
+        await show_key(connection, await find_key(connection, key, ACCOUNT, REGION, moment), moment)
+        taken.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        await connection.fetchval("SELECT 1")
+        bare.append(time.perf_counter() - began)
+    taken.sort()
+    bare.sort()
+    what = f"show a key as of any time, {EVENTS:,} events, {DECISIONS:,} decisions"
+    figure = f"p50 {taken[1000] * 1e3:.2f} ms, p99 {taken[1980] * 1e3:.2f} ms"
+    return [(what, figure, "p99 at most 10 ms"), ("  yardstick: SELECT 1", f"p50 {bare[1000] * 1e3:.2f} ms", "")]
+
+
+def past(installed: Installed, seconds: float) -> list[Figure]:
+    return asyncio.run(_measure(installed))
