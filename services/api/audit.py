@@ -10,7 +10,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -28,13 +28,11 @@ from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import refusal_of
-from domain.arn import audit_arn, parse_arn
+from domain.arn import audit_arn
 from domain.errors import Refusal
-from domain.identities.principals import canonical
 from domain.ports import Unavailable
 from domain.trail.codec import micros
 from domain.trail.record import Call
-from domain.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
 from projections.keys import queries as keys
@@ -46,7 +44,7 @@ from services.api.app import Disconnected, read_body, where
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
-from services.api.explaining import Explained, bad
+from services.api.explaining import bad
 from services.api.items import call_item, item, page, utc
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
@@ -55,9 +53,6 @@ from services.api.questions import Questions
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
 from services.projector.writing import positions
-from services.questions.moments import NoSuchMoment, moment_of
-from services.questions.showing import find_key
-from services.questions.worlds import world_then
 from services.settings import Settings
 
 log = structlog.get_logger("audit")
@@ -190,11 +185,11 @@ class Audit:
             call = self._call(who, f"{request.method} {request.url.path}", request, {})
             await self._calls.record_refusal(call, who.refusal)
             raise WireError(403, errors.wire_error(who.refusal).code, who.refusal.message)
-        came = self._came(request)
+        came = self.came(request)
         caller = who.caller.asking(request_context(came, "", {}), {})
         return Asked(request, caller, who, body)
 
-    def _came(self, request: Request) -> Came:
+    def came(self, request: Request) -> Came:
         source, agent = request.client.host if request.client else "", request.headers.get("user-agent", "")[:512]
         at, region = self._clock.now(), self._present.world.region
         return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
@@ -353,33 +348,6 @@ class Audit:
         except Unavailable as fault:
             raise errors.not_now(str(fault)) from None
         return {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
-
-    async def explain(self, asked: Asked) -> Any:
-        """Raises WireError. Of a caller's own account, the principal or the key."""
-        body = Explained.read(asked.body)
-        try:
-            await self._present.barrier()
-            world = self._present.world
-            if body.at:
-                world = await self._then(body, asked.caller.account)
-        except NoSuchMoment as fault:
-            raise bad(str(fault)) from None
-        except Refusal as fault:
-            raise WireError(404, "NotFoundException", fault.message) from None
-        except (NotFresh, Unavailable):
-            raise errors.not_now("The log's state then cannot be read now; try again.") from None
-        came = self._came(asked.request)
-        at = world.at if body.at else came.at
-        return body.answer(world, asked.caller.account, replace(came, source="", agent="", at=at))
-
-    async def _then(self, body: Explained, account: str) -> World:
-        """What a question of one principal and one key needs of the world then. Raises NoSuchMoment, KeyNotFound."""
-        region = self._present.world.region
-        moment = await moment_of(self._pool, body.at, self._present.position)
-        row = await find_key(self._pool, body.key, account, region, moment)
-        arn = parse_arn(canonical(body.principal))
-        accounts = {account, row["account"], *([arn.account] if arn is not None else [])}
-        return await world_then(self._pool, region, moment, [row], sorted(accounts))
 
     async def status(self, asked: Asked) -> Any:
         present = self._present

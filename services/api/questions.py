@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from domain.arn import parse_arn
 from domain.errors import Refusal
 from domain.identities.callers import caller_for
 from domain.identities.principals import canonical
@@ -21,7 +23,7 @@ from projections.history import queries as history
 from services.adapters.postgres import Pool
 from services.api import errors
 from services.api.errors import WireError
-from services.api.explaining import KMS_ACTIONS, bad
+from services.api.explaining import KMS_ACTIONS, Explained, bad
 from services.api.items import page
 from services.api.present import NotFresh, Present
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
@@ -118,15 +120,38 @@ class Questions:
     @asynccontextmanager
     async def _moment(self, asked: Asked) -> AsyncIterator[Moment]:
         """The moment that `at` names, now where it names none. Raises WireError, also for what is not there then."""
+        async with self._answering():
+            yield await moment_of(self._pool, asked.text("at"), self._present.position)
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """On a present fetched after the question came. Raises WireError for what an answer raises."""
         try:
             await self._present.barrier()
-            yield await moment_of(self._pool, asked.text("at"), self._present.position)
+            yield
         except NoSuchMoment as fault:
             raise bad(str(fault)) from None
         except Refusal as fault:
             raise WireError(404, "NotFoundException", fault.message) from None
         except (NotFresh, Unavailable):
             raise errors.not_now("The log's state then cannot be read now; try again.") from None
+
+    async def explain(self, asked: Asked) -> Any:
+        """Raises WireError. Of a caller's own account, the principal or the key."""
+        body, account = Explained.read(asked.body), asked.caller.account
+        came = self._audit.came(asked.request)
+        async with self._answering():
+            world = await self._of_two(body, account) if body.at else self._present.world
+        at = world.at if body.at else came.at
+        return body.answer(world, account, replace(came, source="", agent="", at=at))
+
+    async def _of_two(self, body: Explained, account: str) -> World:
+        """What a question of one principal and one key needs of the world then. Raises NoSuchMoment, KeyNotFound."""
+        moment = await moment_of(self._pool, body.at, self._present.position)
+        row = await find_key(self._pool, body.key, account, self._settings.region, moment)
+        arn = parse_arn(canonical(body.principal))
+        accounts = {account, row["account"], *([arn.account] if arn is not None else [])}
+        return await world_then(self._pool, self._settings.region, moment, [row], sorted(accounts))
 
     async def who_can(self, asked: Asked) -> Any:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
