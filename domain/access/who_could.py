@@ -31,7 +31,7 @@ _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:mul
 _OF_THE_SESSION = frozenset({"aws:userid"})
 
 Open = tuple[dict[str, Any], ...]
-"""Conditions in the record's form: operator, key, wanted."""
+"""Conditions in the record's form (operator, key, wanted), with the kind of policy that each is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,11 @@ def _speaking(rules: Iterable[Rule], action: str, resource: Resource, known: Kno
             continue
         conditions = _open(rule, known)
         if conditions is not None:
-            where = ({"operator": "ArnLike", "key": "Resource", "wanted": unsettled},) if unsettled else ()
+            where = (
+                ({"operator": "ArnLike", "key": "Resource", "wanted": unsettled, "kind": rule.by.kind},)
+                if unsettled
+                else ()
+            )
             yield rule, (*where, *conditions)
 
 
@@ -148,7 +152,8 @@ def _open(rule: Rule, known: Known) -> Open | None:
     found = []
     for test in rule.tests:
         if not known.settles(test):
-            found.append({"operator": test.operator, "key": test.key, "wanted": list(test.wanted)})
+            condition = {"operator": test.operator, "key": test.key, "wanted": list(test.wanted)}
+            found.append(condition | {"kind": rule.by.kind})
         elif not test.holds(known.context):
             return None
     return tuple(found)
@@ -212,12 +217,12 @@ def constraints_of(grant: Grant) -> Open:
     found: list[dict[str, Any]] = []
     for name, wanted in grant.constraints.items():
         if name == SOURCE_ARN:
-            found.append({"operator": "StringEquals", "key": "aws:SourceArn", "wanted": [wanted]})
+            found.append({"operator": "StringEquals", "key": "aws:SourceArn", "wanted": [wanted], "kind": "grant"})
         elif isinstance(wanted, str):
             continue
         else:
             found += [
-                {"operator": name, "key": f"kms:EncryptionContext:{key}", "wanted": [value]}
+                {"operator": name, "key": f"kms:EncryptionContext:{key}", "wanted": [value], "kind": "grant"}
                 for key, value in wanted.items()
             ]
     return tuple(found)

@@ -41,11 +41,6 @@ BY_ARNS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = ANY($2)"
 NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = ANY($3)"
 # index: moments_at
 POSITION_AT = "SELECT position FROM p_history.moments WHERE at <= $1 ORDER BY at DESC, position DESC LIMIT 1"
-# index: history_pkey; every version that held at some time of a span
-VERSIONS = f"""
-SELECT {COLUMNS} {_FROM} WHERE h.kind = $1 AND h.id = $2 AND h.position <= $4 AND h.until_position > $3
-ORDER BY h.position
-"""
 # indexes: history_pkey, history_about, history_account
 CHANGES_AROUND = """
 WITH around AS (
@@ -114,11 +109,6 @@ async def of_accounts(connection: Any, position: int, accounts: Sequence[str], k
 async def changes_around(connection: Any, keys: Sequence[str], after: int, last: int) -> list[int]:
     """The positions at which one of the keys, their aliases or grants, or anybody's identity or policy changed."""
     return [row["position"] for row in await connection.fetch(CHANGES_AROUND, after, last, list(keys))]
-
-
-async def versions(connection: Any, kind: str, name: str, since: int, until: int) -> list[Row]:
-    """Every version that held at some position of the span, in order."""
-    return list(await connection.fetch(VERSIONS, kind, name, since, until))
 
 
 def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPolicy | tuple[str, Service]:

@@ -10,6 +10,7 @@ from typing import Any
 from domain.ports import Unavailable
 from domain.trail.codec import micros
 from projections.history import queries as history
+from services.api.items import utc
 
 PATIENCE, LOOK_EVERY = 4.0, 0.02
 """Seconds that a projection a moment behind is waited for, and between two looks at it."""
@@ -28,7 +29,7 @@ class Moment:
 
     @property
     def text(self) -> str:
-        return self.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return utc(self.at)
 
 
 def read_moment(text: str) -> tuple[int | None, datetime | None]:

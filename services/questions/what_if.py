@@ -6,10 +6,11 @@ import time
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from domain.identities.again import was_allowed
+from services.api.items import utc
 from services.questions.again import Decided, Deciding, Span
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
@@ -58,10 +59,6 @@ def _decider(reasons: list[Any]) -> str:
     return f"{by.get('policy', '')} statement {by.get('index')}" + (f" {by['sid']!r}" if by.get("sid") else "")
 
 
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
 async def what_if(
     still: Still, region: str, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
@@ -106,7 +103,7 @@ async def what_if(
                 for row in await connection.fetch(CALLS, each.seen, each.until, each.name, each.first, each.last):
                     call = {
                         "call_id": row["call_id"],
-                        "at": _utc(row["at"]),
+                        "at": utc(row["at"]),
                         "principal": flip[0],
                         "operation": flip[1],
                     }
@@ -128,14 +125,13 @@ def _result(flips: dict[Flip, Flipped], done: int, unknown: int) -> dict[str, An
             "effect": effect,
             "decided_by": by,
             "calls": found.calls,
-            "first": _utc(found.first),
-            "last": _utc(found.last),
+            "first": utc(found.first),
+            "last": utc(found.last),
             "seen": found.seen,
             "on_record": found.on_record,
             "now": found.now,
         }
-        for (principal, operation, effect, by), found in flips.items()
+        for (principal, operation, effect, by), found in sorted(flips.items(), key=lambda each: -each[1].calls)
     ]
-    groups.sort(key=lambda each: -int(str(each["calls"])))
     flipped = sum(found.calls for found in flips.values())
     return {"decisions": done, "flipped": flipped, "unknown": unknown, "groups": groups}

@@ -15,10 +15,10 @@ from domain.identities.identity import ROLE, USER
 from domain.keys.key import Key
 from domain.policy.compile import DIRECT
 from domain.world import World
+from services.api.explaining import OF_THE_CALLER, OF_THE_KEY
 from services.operations.table import CROSS_ACCOUNT
 
 Row = dict[str, Any]
-_OF_POLICIES = frozenset({"identity-policy", "boundary", "session-policy"})
 ANYONE = "*"
 
 
@@ -33,19 +33,41 @@ def who_can(world: World, key: Key, action: str, account: str) -> list[Row]:
     for kind, caller in (*_hosted(world, resource), *_outside(world, resource, action)):
         found = could(caller, action, resource, reaches=reaches)
         if found.paths:
-            rows.append({"principal": caller.principal, "kind": kind, **_told(found, caller.account == account)})
+            rows.append({"principal": caller.principal, "kind": kind, **_told(found, _withheld(caller, key, account))})
     return rows
 
 
-def _told(found: Could, own: bool) -> Row:
-    paths = [path.document() for path in found.paths]
-    unless = list(found.unless)
-    if not own:
-        for path in paths:
-            if path["by"]["kind"] in _OF_POLICIES:
-                path["by"] = {"kind": path["by"]["kind"]}
-        unless = [each for each in unless if each["by"]["kind"] not in _OF_POLICIES]
-    return {"paths": paths, "unless": unless, "for_sure": not unless and not paths[0]["open"]}
+def _withheld(caller: Caller, key: Key, account: str) -> frozenset[str]:
+    """The kinds of policies that are of another account than the one that asks, as `explain` has it."""
+    of_the_key = OF_THE_KEY if key.account != account else frozenset()
+    return of_the_key | (OF_THE_CALLER if caller.account != account else frozenset())
+
+
+def _told(found: Could, withheld: frozenset[str]) -> Row:
+    paths: list[Row] = []
+    for path in found.paths:
+        told = path.document()
+        for name in ("by", "delegation"):
+            if name in told:
+                told[name] = _shown(told[name], withheld)
+        paths.append(told | {"open": _conditions(told["open"], withheld)})
+    unless = [
+        {"by": each["by"], "open": _conditions(each["open"], withheld)}
+        for each in found.unless
+        if each["by"]["kind"] not in withheld
+    ]
+    return {"paths": paths, "unless": unless, "for_sure": not found.unless and not found.paths[0].open}
+
+
+def _shown(by: Row, withheld: frozenset[str]) -> Row:
+    return {"kind": by["kind"]} if by["kind"] in withheld else by
+
+
+def _conditions(found: Sequence[Row], withheld: frozenset[str]) -> list[Row]:
+    """Without those of policies that are not for the asking account."""
+    return [
+        {name: each[name] for name in ("operator", "key", "wanted")} for each in found if each["kind"] not in withheld
+    ]
 
 
 def _hosted(world: World, resource: Resource) -> Iterator[tuple[str, Caller]]:
@@ -116,7 +138,7 @@ def can_what(world: World, caller: Caller, keys: Sequence[Key], actions: Sequenc
             name = action.removeprefix("kms:")
             found = could(caller, action, resource, reaches=name in CROSS_ACCOUNT)
             if found.paths:
-                told = _told(found, caller.account == account)
+                told = _told(found, _withheld(caller, key, account))
                 if told["for_sure"]:
                     sure.append(name)
                 else:
