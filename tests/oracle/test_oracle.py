@@ -167,6 +167,15 @@ grants = st.lists(
     ),
     max_size=2,
 )
+
+
+def by_grantee(granted: list[Any]) -> dict[str, list[Any]]:
+    by_name: dict[str, list[Any]] = {}
+    for number, (grantee, operations, constraints) in enumerate(granted):
+        by_name.setdefault(grantee, []).append(grant(grantee, *operations, constraints=constraints, number=number))
+    return by_name
+
+
 maybe = st.one_of(st.none(), st.none(), policies(of_key=False, most=2))
 
 
@@ -184,9 +193,7 @@ def test_both_evaluators_say_the_same(
 ) -> None:
     check_policy(key_policy, KEY)
     compiled = compile_key_policy(key_policy, arn(), 1)
-    by_name: dict[str, list[Any]] = {}
-    for number, (grantee, operations, constraints) in enumerate(granted):
-        by_name.setdefault(grantee, []).append(grant(grantee, *operations, constraints=constraints, number=number))
+    by_name = by_grantee(granted)
     told = [{"grantee": grantee, "operations": operations, "constraints": constraints} for grantee, operations, constraints in granted]  # fmt: skip
     chance = random.Random(seed)
     for _ in range(REQUESTS):
@@ -213,9 +220,7 @@ def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
     compiled = compile_key_policy(key_policy, arn(), 1)
-    by_name: dict[str, list[Any]] = {}
-    for number, (grantee, operations, constraints) in enumerate(granted):
-        by_name.setdefault(grantee, []).append(grant(grantee, *operations, constraints=constraints, number=number))
+    by_name = by_grantee(granted)
     chance = random.Random(seed)
     for _ in range(REQUESTS):
         caller, _ = callers(own, boundary, session, chance)
