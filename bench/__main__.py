@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import crypto, load, past, scale
+from bench import comparing, crypto, load, past, scale
 from bench.installed import Installed, free_port, until
 
 OUT = Path(__file__).with_name("out")
@@ -190,6 +190,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "put_key_policy": put_key_policy,
     "session": session,
     "evaluation": evaluation,
+    "diff": lambda installed, seconds: comparing.measure(),
     "projector": projector,
     "start": start,
     "operations": crypto.operations,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.access.condition_keys import PARAMETERS, row_of
 from domain.policy.variables import Context
 from domain.trail.codec import rfc3339
 
@@ -283,3 +284,19 @@ def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tup
         "kms:encryptionalgorithm": (parameters.get(f"{side}EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),),
     }
     return context | request_alias(parameters.get(f"{side}KeyId")) | encryption_context_keys(pairs), pairs
+
+
+def carriers(key: str) -> frozenset[str] | None:
+    """The operations whose parameters can give a condition key of KMS (folded) a value; None for one that does not come
+    from parameters."""
+    if key == "kms:encryptioncontextkeys" or key.startswith("kms:encryptioncontext:"):
+        return frozenset(WITH_ENCRYPTION_CONTEXT) | RE_ENCRYPT
+    found = frozenset(name for name, rows in BY_OPERATION.items() if any(row == key for row, _ in rows))
+    if key in OF_RE_ENCRYPT:
+        found |= RE_ENCRYPT
+    row = row_of(key)
+    return found if row is not None and row.source == PARAMETERS and key.startswith("kms:") else None
+
+
+RE_ENCRYPT = frozenset({"ReEncryptFrom", "ReEncryptTo"})
+OF_RE_ENCRYPT = frozenset({"kms:reencryptonsamekey", "kms:encryptionalgorithm", "kms:requestalias"})

@@ -60,6 +60,9 @@ BY_USAGE: dict[str, frozenset[str]] = {
 }
 """What a grant can give on an asymmetric or HMAC key (developer guide, grant-manage, grant operations)."""
 
+GRANTABLE = ALWAYS | WITH_CONTEXT | OF_PAIRS | frozenset().union(*BY_USAGE.values())
+"""What a grant can give on some key."""
+
 
 def operations_of(key: Key) -> frozenset[str]:
     """The grant operations that the key supports."""

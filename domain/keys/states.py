@@ -95,3 +95,7 @@ def require_state(operation: str, arn: str, state: State) -> None:
     if cell != "ok":
         refusal, message = _REFUSALS[cell]
         raise refusal(message.format(arn=arn))
+
+
+KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
+"""What is asked of a key's policy."""

@@ -137,12 +137,21 @@ def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str]
     """`key` is the ARN of the key that the policy belongs to; `ids` the unique ids that its principals' ARNs meant when
     it was put. Raises what parse_policy raises."""
     policy = _parsed(text, KEY)
-    rules = []
-    for statement in policy.statements:
-        by = Decider(KEY_POLICY, key, version, statement.sid, statement.index)
-        rule = _rule(statement, by, policy.version, ids or {}, KEY)
-        rules.append(_on_key(rule, key, _has_variables(statement, policy.version)))
-    return CompiledPolicy(tuple(rules))
+    rules = key_policy_rules(policy, key, version, ids or {})
+    return CompiledPolicy(
+        tuple(
+            _on_key(rule, key, has_variables(statement, policy.version))
+            for rule, statement in zip(rules, policy.statements, strict=True)
+        )
+    )
+
+
+def key_policy_rules(policy: Policy, key: str, version: int, ids: Mapping[str, str]) -> tuple[Rule, ...]:
+    """The statements of a key policy before their Resource is settled for a key."""
+    return tuple(
+        _rule(statement, Decider(KEY_POLICY, key, version, statement.sid, statement.index), policy.version, ids, KEY)
+        for statement in policy.statements
+    )
 
 
 def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, str]) -> CompiledPolicy:
@@ -173,7 +182,7 @@ def compile_identity_policy(
     )
 
 
-def _has_variables(statement: Statement, version: str) -> bool:
+def has_variables(statement: Statement, version: str) -> bool:
     patterns = (*(statement.resource or ()), *(statement.not_resource or ()))
     return not all(is_constant(template(pattern, version)) for pattern in patterns)
 

@@ -219,7 +219,7 @@ def _compared(
 
 
 @lru_cache(maxsize=1024)
-def _number(text: str) -> Decimal:
+def as_number(text: str) -> Decimal:
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -230,7 +230,7 @@ def _number(text: str) -> Decimal:
 
 
 @lru_cache(maxsize=1024)
-def _date(text: str) -> datetime:
+def as_date(text: str) -> datetime:
     """A W3C profile of ISO 8601, or seconds since the epoch."""
     try:
         if text.replace(".", "", 1).isdigit() and len(text.partition(".")[0]) > 4:
@@ -257,7 +257,7 @@ def _booleans(wanted: Sequence[str], version: str) -> Matches:
     return lambda value, context: value.lower() in texts
 
 
-def _binary(text: str) -> bytes:
+def as_binary(text: str) -> bytes:
     try:
         return b64decode(text, validate=True)
     except ValueError:
@@ -293,20 +293,20 @@ FAMILIES: dict[str, tuple[bool, Callable[[Sequence[str], str], Matches]]] = {
     "StringNotEqualsIgnoreCase": (True, _strings(fold=True, wild=False)),
     "StringLike": (False, _strings(fold=False, wild=True)),
     "StringNotLike": (True, _strings(fold=False, wild=True)),
-    "NumericEquals": (False, _compared(_number, eq)),
-    "NumericNotEquals": (True, _compared(_number, eq)),
-    "NumericLessThan": (False, _compared(_number, lt)),
-    "NumericLessThanEquals": (False, _compared(_number, le)),
-    "NumericGreaterThan": (False, _compared(_number, gt)),
-    "NumericGreaterThanEquals": (False, _compared(_number, ge)),
-    "DateEquals": (False, _compared(_date, eq)),
-    "DateNotEquals": (True, _compared(_date, eq)),
-    "DateLessThan": (False, _compared(_date, lt)),
-    "DateLessThanEquals": (False, _compared(_date, le)),
-    "DateGreaterThan": (False, _compared(_date, gt)),
-    "DateGreaterThanEquals": (False, _compared(_date, ge)),
+    "NumericEquals": (False, _compared(as_number, eq)),
+    "NumericNotEquals": (True, _compared(as_number, eq)),
+    "NumericLessThan": (False, _compared(as_number, lt)),
+    "NumericLessThanEquals": (False, _compared(as_number, le)),
+    "NumericGreaterThan": (False, _compared(as_number, gt)),
+    "NumericGreaterThanEquals": (False, _compared(as_number, ge)),
+    "DateEquals": (False, _compared(as_date, eq)),
+    "DateNotEquals": (True, _compared(as_date, eq)),
+    "DateLessThan": (False, _compared(as_date, lt)),
+    "DateLessThanEquals": (False, _compared(as_date, le)),
+    "DateGreaterThan": (False, _compared(as_date, gt)),
+    "DateGreaterThanEquals": (False, _compared(as_date, ge)),
     "Bool": (False, _booleans),
-    "BinaryEquals": (False, _compared(_binary, eq)),
+    "BinaryEquals": (False, _compared(as_binary, eq)),
     "IpAddress": (False, _addresses),
     "NotIpAddress": (True, _addresses),
     # ArnEquals behaves as ArnLike (rule 19).

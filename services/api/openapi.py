@@ -300,6 +300,26 @@ ROUTES: tuple[RouteRow, ...] = (
         action="keytrail:WhatIf",
     ),
     RouteRow(
+        "POST",
+        "/v1/keys/{key:path}/diff",
+        "diff",
+        "What another version of a key's policy, or a draft, lets in and keeps out",
+        (
+            ("answer", "equivalent (proven), different, or unknown"),
+            ("allowed", "what the second policy lets in: principals, actions, conditions, and a witness of each"),
+            ("denied", "what it keeps out, in the same form"),
+            ("unknown", "what could not be told, with the statements that caused it"),
+        ),
+        (
+            ("from", "in the body: a version, a time or a position"),
+            ("to", "in the body: the same; the version in force where left out"),
+            ("from_policy", "in the body: the text of a policy instead"),
+            ("to_policy", "in the body: the same"),
+        ),
+        is_list=False,
+        action="keytrail:Diff",
+    ),
+    RouteRow(
         "GET",
         "/v1/recheck",
         "recheck",

@@ -15,7 +15,8 @@ from domain.arn import parse_arn
 from domain.errors import Refusal
 from domain.identities.callers import caller_for
 from domain.identities.principals import canonical
-from domain.keys.states import TABLE
+from domain.keys.key import Key
+from domain.keys.states import KEY_ACTIONS
 from domain.ports import Unavailable
 from domain.world import World
 from projections.decisions.queries import Filters
@@ -25,7 +26,10 @@ from services.api import errors
 from services.api.errors import WireError
 from services.api.explaining import KMS_ACTIONS, Explained, bad
 from services.api.items import page
+from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
+from services.aside import aside
+from services.questions import changes
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.moments import Moment, NoSuchMoment, moment_of
 from services.questions.rechecking import recheck
@@ -43,10 +47,6 @@ AT_ONCE = 2
 """Long questions that one worker answers at a time: they share its processor with every call."""
 
 
-KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
-"""What is asked of a key's policy."""
-
-
 def _action(text: str | None) -> str:
     """Raises WireError."""
     name = (text or "").removeprefix("kms:")
@@ -61,22 +61,25 @@ WHAT_IF_BODY = (
 )
 
 
-def _document(body: bytes) -> dict[str, Any]:
+DIFF_BODY = 'the body is {"from": "1", "to": "2"}: versions, times or positions; "from_policy" and "to_policy" are texts instead'
+
+
+def _document(body: bytes, words: str = WHAT_IF_BODY) -> dict[str, Any]:
     """Raises WireError."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise bad(WHAT_IF_BODY)
+        raise bad(words)
     return found
 
 
-def _text(body: dict[str, Any], name: str) -> str:
+def _text(body: dict[str, Any], name: str, words: str = WHAT_IF_BODY) -> str:
     """Raises WireError."""
     found = body.get(name) or ""
     if not isinstance(found, str) or "\0" in found:
-        raise bad(WHAT_IF_BODY)
+        raise bad(words)
     return found
 
 
@@ -203,6 +206,33 @@ class Questions:
         async with self._still() as found:
             async for each in what_if(found, self._settings.region, draft, since, after, calls=calls):
                 yield each
+
+    async def diff(self, asked: Asked) -> Any:
+        """Raises WireError."""
+        body = _document(asked.body, DIFF_BODY)
+        texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
+        if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
+            raise bad(DIFF_BODY)
+        if self._places.locked():
+            raise errors.not_now(f"{AT_ONCE} such questions are being answered now; try again.")
+        async with self._places, self._answering():
+            world = self._present.world
+            key = world.key(asked.request.path_params["key"], asked.caller.account, aliases=True)
+            if key.account != asked.caller.account:
+                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+            old, new = [await self._side(key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")]
+            own = sorted({route.action for route in ROUTES if route.action})
+            return await aside(changes.difference, key, old, new, own)
+
+    async def _side(self, key: Key, reference: str, text: str, name: str) -> changes.Policy:
+        """Raises WireError, NoSuchMoment, Unavailable."""
+        if not text:
+            reference = reference or str(key.policy_version)
+            return await changes.policy_in(self._pool, key, reference, self._present.position)
+        try:
+            return changes.draft(text, self._present.world, 0)
+        except Refusal as fault:
+            raise bad(f"{name}_policy: {fault.message}") from None
 
     async def _draft(self, asked: Asked, body: dict[str, Any]) -> Draft:
         """Raises WireError."""

@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "show": "services.cli.showing:show_as_of",
     "who-can": "services.cli.access:who_can",
     "can-what": "services.cli.access:can_what",
+    "diff": "services.cli.comparing:diff",
+    "check-policy": "services.cli.comparing:check_policy",
     "what-if": "services.cli.questions:what_if",
     "recheck": "services.cli.questions:recheck",
     "account create": "services.cli.asking:create_account",

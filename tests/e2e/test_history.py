@@ -298,3 +298,36 @@ async def test_decisions_grouped_by_epochs_come_out_as_those_of_each_position(to
         )
     assert results[0] == results[1]
     assert results[0]["flipped"] == 8
+
+
+# -- what a change let in -------------------------------------------------------------------------------------------
+
+
+def differences(told: Told, *arguments: str) -> dict[str, Any]:
+    done = told.installation.keytrail("diff", told.key, *arguments, "--json", check=False)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == {"equivalent": 0, "different": 1, "unknown": 3}[found["answer"]]
+    return found
+
+
+def test_a_diff_names_whom_a_change_let_in(told: Told) -> None:
+    found = differences(told, "--from", "1", "--to", "2")
+    (region,) = found["allowed"]
+    assert (found["denied"], region["actions"]) == ([], ["kms:Decrypt", "kms:Encrypt"])
+    assert [each["principal"] for each in region["principals"]] == [told.alice]
+    assert region["witness"]["allowed"]["by"]["version"] == 2
+    back = differences(told, "--from", f"@{told.opened}", "--to", f"@{told.closed}")
+    assert (back["allowed"], len(back["denied"]), back["to"]["version"]) == ([], 1, 3)
+    assert differences(told, "--from", "1")["answer"] == "equivalent"
+
+
+def test_a_draft_is_compared_before_it_is_put(told: Told, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.json"
+    draft.write_text(document(allow(ROOT, "kms:*"), allow("444455556666", "kms:Decrypt")))
+    found = differences(told, "--from", "3", "--to", str(draft))
+    assert {each["account"] for region in found["allowed"] for each in region["principals"]} == {"444455556666"}
+    draft.write_text("{}")
+    done = told.installation.keytrail("diff", told.key, "--from", "3", "--to", str(draft), check=False)
+    assert (done.returncode, "to_policy" in done.stderr) == (1, True)
+    done = told.installation.keytrail("diff", told.key, "--from", "9", check=False)
+    assert (done.returncode, "no version 9" in done.stderr) == (1, True)

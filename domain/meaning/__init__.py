@@ -1,0 +1,1 @@
+"""What a key policy means: sets of requests, what sets two policies apart, and one request of each."""

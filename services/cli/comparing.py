@@ -1,0 +1,177 @@
+"""diff, check-policy: policies by what they mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from domain.arn import ACCOUNT_ID, root_arn
+from domain.errors import Refusal
+from domain.keys.states import KEY_ACTIONS
+from domain.meaning.check import PASSED, NoSuchAction, Policies, no_new_access_than, not_grants, not_public
+from domain.meaning.compare import DIFFERENT, UNKNOWN
+from domain.meaning.space import Side
+from domain.policy.check import check_policy as checked
+from domain.policy.parse import KEY
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, fail, out, settings_or_fail
+
+DIFFERS, NOT_KNOWN = 1, 3
+"""Exit codes; 2 is a question that cannot be asked."""
+COLOURS = {"equivalent": "green", "passed": "green", "different": "yellow", "failed": "red", "unknown": "magenta"}
+
+
+def diff(
+    key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
+    old: Annotated[str, typer.Option("--from", help="A version, a time, a @position, or a file")],
+    new: Annotated[str | None, typer.Option("--to", help="The same; the version in force where left out")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What another version of a key's policy lets in and keeps out, by meaning. Exit code 1 where they differ, 3 where it
+    is not known."""
+    body = _side("from", old) | (_side("to", new) if new is not None else {})
+    found = Client(data).post(f"/v1/keys/{key}/diff", body)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        out.print(f"{_named(found['from'])}  →  {_named(found['to'])}", style="dim", highlight=False)
+        _show(found, "the two mean the same: no request is answered otherwise")
+    raise typer.Exit({DIFFERENT: DIFFERS, UNKNOWN: NOT_KNOWN}.get(found["answer"], 0))
+
+
+def _side(name: str, reference: str) -> dict[str, str]:
+    path = Path(reference)
+    # A version, a time and a position are no names of files that anybody has.
+    if reference.startswith("@") or reference.isdigit() or not path.is_file():
+        return {name: reference}
+    return {f"{name}_policy": _read(path)}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as fault:
+        fail(f"{path} cannot be read: {fault}", 2)
+
+
+def _named(shown: dict[str, Any]) -> str:
+    if "draft" in shown:
+        return "the draft"
+    return f"version {shown['version']} (@{shown['position']}, {shown['at']}, {shown['principal']})"
+
+
+def check_policy(
+    policy: Annotated[Path, typer.Argument(help="A key policy")],
+    not_granted: Annotated[
+        list[str] | None,
+        typer.Option("--not-grants", help="ACTION, or ACTION=PRINCIPAL: kms:Decrypt, kms:*=444455556666"),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--no-new-access-than", help="A policy that may be as open as this one is")
+    ] = None,
+    public: Annotated[bool, typer.Option("--not-public", help="Nobody of whom the policy says nothing")] = False,
+    key: Annotated[str, typer.Option(help="ARN of the key that it is of; any of the account's where left out")] = "",
+    account: Annotated[str | None, typer.Option(help="The key's account [KEYTRAIL_ACCOUNT_ID]")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a policy to what it must not do, without a server. Exit code 0 where every check passes, 1 where one fails, 3
+    where one is not known, 2 where it cannot be asked."""
+    if not (not_granted or reference or public):
+        fail("Nothing is checked: name --not-grants, --no-new-access-than or --not-public.", 2)
+    owner = account or (key.split(":")[4] if key.count(":") >= 5 else settings_or_fail().account_id)
+    if not ACCOUNT_ID.fullmatch(owner):
+        fail(f"{owner} is no account: write twelve digits.", 2)
+    of = Policies(_checked(policy), owner, KEY_ACTIONS, key)
+    results: dict[str, dict[str, Any]] = {}
+    try:
+        for each in not_granted or ():
+            action, _, principal = each.partition("=")
+            name = root_arn(principal) if ACCOUNT_ID.fullmatch(principal) else principal
+            results[f"--not-grants {each}"] = not_grants(of, action, name)
+        if reference is not None:
+            results[f"--no-new-access-than {reference}"] = no_new_access_than(of, _checked(reference))
+        if public:
+            results["--not-public"] = not_public(of)
+    except NoSuchAction as fault:
+        fail(f"{fault}.", 2)
+    if as_json:
+        typer.echo(json.dumps(results))
+    for name, found in () if as_json else results.items():
+        out.print(f"{name}", style="bold", highlight=False)
+        _show(found, "")
+    answers = {found["answer"] for found in results.values()}
+    raise typer.Exit(DIFFERS if "failed" in answers else NOT_KNOWN if UNKNOWN in answers else 0)
+
+
+def _checked(path: Path) -> Side:
+    text = _read(path)
+    try:
+        checked(text, KEY)
+    except Refusal as fault:
+        fail(f"{path}: {fault.message}", 2)
+    return Side(text)
+
+
+def _show(found: dict[str, Any], same: str) -> None:
+    colour = COLOURS[found["answer"]]
+    out.print(f"[bold {colour}]{found['answer']}[/]", same if found["answer"] in ("equivalent", PASSED) else "")
+    for name, sign, shade in (("allowed", "+", "green"), ("denied", "-", "red")):
+        for region in found.get(name, ()):
+            _region(region, sign, shade)
+    for each in found["unknown"]:
+        region = each.get("allowed") or each.get("denied")
+        if region is not None:
+            _region(region, "?", "magenta")
+        if "why" in each:
+            _print(f"    not known: {each['why']}")
+        for statement in each.get("statements", ()):
+            by, condition = statement["by"], statement["condition"]
+            _print(
+                f"    not known: statement {by['index']} {by['sid']!r}, {condition['key']} {condition['operator']} "
+                f"{'|'.join(condition['wanted'])}: {statement['why']}"
+            )
+
+
+def _region(region: dict[str, Any], sign: str, shade: str) -> None:
+    _print(f"{sign} {', '.join(region['actions'])}", shade)
+    _print(f"    {region['before']} → {region['after']}")
+    _print(f"    for {', '.join(_principal(each) for each in region['principals'])}")
+    for arn in region.get("resources", ()):
+        _print(f"    on {arn}")
+    for condition in region["conditions"]:
+        _print(f"    where {' or '.join(_case(condition['key'], each) for each in condition['any_of'])}")
+    if "witness" in region:
+        witness = region["witness"]
+        context = ", ".join(f"{name}={'|'.join(values)}" for name, values in witness["context"].items())
+        _print(
+            f"    witness: {witness['action']} by {witness['principal']}"
+            + (f" with {context}" if context else "")
+            + f"; {witness['with']}"
+        )
+
+
+def _principal(shown: dict[str, Any]) -> str:
+    if "principal" in shown:
+        return str(shown["principal"]) + (f" ({shown['id']})" if shown.get("id") else "")
+    if shown["kind"] == "service":
+        return "any other service"
+    where = "other accounts" if shown["account"] == "any other" else shown["account"]
+    return {"root": f"root of {where}", "user": f"other users of {where}", "role": f"other roles of {where}"}.get(
+        shown["kind"], f"{shown['kind']} of {where}"
+    )
+
+
+def _case(key: str, case: dict[str, Any]) -> str:
+    words = [f"{each['operator']} {'|'.join(each['wanted'])}" for each in case["holds"]]
+    words += [f"not {each['operator']} {'|'.join(each['wanted'])}" for each in case["fails"]]
+    if "present" in case:
+        words.append("there" if case["present"] else "not there")
+    return f"{key} {' and '.join(words)}"
+
+
+def _print(text: str, style: str = "") -> None:
+    out.print(text, style=style, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,64 @@
+"""What a change of a key's policy let in and kept out: two versions, moments or drafts, compared by what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from domain.identities.principals import principals_of
+from domain.keys.key import Key
+from domain.keys.states import KEY_ACTIONS
+from domain.meaning.compare import compare
+from domain.meaning.space import Side, Space
+from domain.policy.check import check_policy
+from domain.policy.parse import KEY as KEY_POLICY
+from domain.world import World
+from projections.history import queries as history
+from projections.history.project import KEY
+from projections.policy_versions import queries as policy_versions
+from services.questions.moments import NoSuchMoment, moment_of
+
+OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
+              "kms:customermasterkeyusage", "kms:keyorigin", "kms:multiregion")  # fmt: skip
+"""Condition keys whose values never change for a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that is compared: a version of the key's, with who put it and when, or a draft."""
+
+    side: Side
+    shown: dict[str, Any]
+
+
+async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Policy:
+    """The version that a number, a time or a position means. Raises NoSuchMoment, Unavailable."""
+    if reference.isascii() and reference.isdigit() and len(reference) < 10:
+        rows = await policy_versions.page(connection, key.id, int(reference) - 1, 1)
+        if not rows or rows[0]["version"] != int(reference):
+            raise NoSuchMoment(f"the key's policy has no version {reference}")
+        position = rows[0]["position"]
+        await moment_of(connection, f"@{position}", end)
+    else:
+        position = (await moment_of(connection, reference, end)).position
+    row = await history.one(connection, position, KEY, key.id)
+    if row is None:
+        raise NoSuchMoment(f"the key was not there at {reference}")
+    held = history.aggregate(row)
+    assert isinstance(held, Key), "the row is a key's"
+    (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
+    shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
+    shown["at"] = put["at"].isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return Policy(Side(held.policy_text, dict(held.principals), held.policy_version), shown)
+
+
+def draft(text: str, world: World, version: int) -> Policy:
+    """Raises MalformedPolicy, LimitExceeded."""
+    return Policy(Side(text, principals_of(check_policy(text, KEY_POLICY), world), version), {"draft": True})
+
+
+def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
+    """`more` are the actions that are asked of keys beside those of KMS."""
+    fixed = {name: key.resource.context[name] for name in OF_THE_KEY}
+    space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=fixed)
+    return {"key_id": key.id, "from": old.shown, "to": new.shown, **compare(space)}

@@ -1,0 +1,230 @@
+"""What two policies have apart, and what a policy must not do: by meaning, not by text."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.keys.states import KEY_ACTIONS
+from domain.meaning.check import Policies, no_new_access_than, not_grants, not_public
+from domain.meaning.compare import DIFFERENT, EQUIVALENT, UNKNOWN, compare
+from domain.meaning.space import Side, Space
+from domain.meaning.words import TooMany, arn, glob, literal, samples
+from domain.policy.default import default_key_policy
+from tests.given import ACCOUNT, OTHER
+from tests.given import arn as key_arn
+from tests.policies import delegating, named, policy, role_arn, statement, user_arn
+
+DEFAULT = default_key_policy(ACCOUNT)
+
+
+def diff(old: str, new: str, old_ids: dict[str, str] | None = None, new_ids: dict[str, str] | None = None) -> Any:
+    return compare(Space((Side(old, old_ids or {}), Side(new, new_ids or {})), ACCOUNT, KEY_ACTIONS, key_arn()))
+
+
+def who(region: dict[str, Any]) -> set[str]:
+    return {each.get("principal", f"other {each['kind']} of {each.get('account')}") for each in region["principals"]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (statement(Action=["kms:Encrypt", "kms:Decrypt"]), [statement(Action="kms:Decrypt"), statement(Action="kms:Encrypt")]),
+        (statement(Action="kms:enCRYPT"), [statement(Action="KMS:Encrypt")]),
+        (statement(), [statement(), statement(Action="kms:Encrypt")]),
+        (statement(Action="kms:Encrypt"), [statement(Action="kms:Encrypt", Sid="named", Condition={})]),
+        (named(ACCOUNT), [named(f"arn:aws:iam::{ACCOUNT}:root")]),
+        (
+            statement(Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}),
+            [statement(Condition={"StringLike": {"kms:CallerAccount": ACCOUNT}})],
+        ),
+        (
+            statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+            [
+                statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/9"}}),
+                statement(Condition={"IpAddress": {"aws:SourceIp": "10.128.0.0/9"}}),
+            ],
+        ),
+        (
+            statement(Condition={"NumericLessThan": {"kms:RotationPeriodInDays": "100"}}),
+            [
+                statement(Condition={"NumericLessThanEquals": {"kms:RotationPeriodInDays": "50"}}),
+                statement(Condition={"NumericLessThan": {"kms:RotationPeriodInDays": ["100", "20"]}}),
+            ],
+        ),
+        (
+            statement(Condition={"StringLike": {"kms:ViaService": "*"}}),
+            [statement(Condition={"Null": {"kms:ViaService": "false"}})],
+        ),
+    ],
+)  # fmt: skip
+def test_other_words_for_the_same_are_equivalent(one: dict[str, Any], other: list[dict[str, Any]]) -> None:
+    assert diff(policy(delegating(), one), policy(delegating(), *other))["answer"] == EQUIVALENT
+
+
+def test_a_new_statement_lets_in_whom_it_names_with_a_witness() -> None:
+    more = named(user_arn(), Action="kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
+    found = diff(policy(delegating()), policy(delegating(), more))
+    (region,) = found["allowed"]
+    assert (found["answer"], found["denied"], who(region)) == (DIFFERENT, [], {user_arn()})
+    assert (region["actions"], region["before"], region["after"]) == (
+        ["kms:Decrypt"],
+        "left to identity policies",
+        "allowed",
+    )
+    witness = region["witness"]
+    assert witness["context"] == {"kms:encryptioncontext:app": ["payroll"]}
+    assert (witness["refused"]["effect"], witness["allowed"]["effect"]) == ("deny", "allow")
+    assert witness["allowed"]["by"]["index"] == 1
+
+
+def test_the_other_way_round_is_what_is_kept_out() -> None:
+    found = diff(policy(delegating(), named(role_arn())), policy(delegating()))
+    assert found["allowed"] == []
+    assert {(each["before"], each["after"]) for each in found["denied"]} == {
+        ("allowed within boundary and session policy", "left to identity policies")
+    }
+
+
+def test_a_deny_that_is_dropped_gives_a_grant_its_effect_back() -> None:
+    deny = named(OTHER, Effect="Deny", Action="kms:Decrypt")
+    (region,) = diff(policy(delegating(), deny), policy(delegating()))["allowed"]
+    assert (region["before"], region["after"], region["witness"]["with"]) == (
+        "denied",
+        "not allowed",
+        "a grant of the operation",
+    )
+    # No grant gives PutKeyPolicy: denied or not allowed is the same.
+    deny = named(OTHER, Effect="Deny", Action="kms:PutKeyPolicy")
+    assert diff(policy(delegating(), deny), policy(delegating()))["answer"] == EQUIVALENT
+
+
+def test_a_policy_that_names_a_user_made_again_means_somebody_else() -> None:
+    text = policy(delegating(), named(user_arn(), Action="kms:Decrypt"))
+    old = new = user_arn()
+    found = diff(text, text, {old: "AIDAFIRST"}, {new: "AIDASECOND"})
+    assert [each["id"] for region in found["allowed"] for each in region["principals"]] == ["AIDASECOND"]
+    assert [each["id"] for region in found["denied"] for each in region["principals"]] == ["AIDAFIRST"]
+
+
+def test_a_condition_key_that_an_action_does_not_have_lets_nothing_in() -> None:
+    more = named(user_arn(), Action="kms:DescribeKey", Condition={"Null": {"kms:EncryptionContext:app": "false"}})
+    assert diff(policy(delegating()), policy(delegating(), more))["answer"] == EQUIVALENT
+
+
+def test_a_pair_and_its_name_go_together() -> None:
+    pair = statement(Action="kms:Decrypt", Condition={"StringLike": {"kms:EncryptionContext:App": "*"}})
+    name = statement(
+        Action="kms:Decrypt", Condition={"ForAnyValue:StringEqualsIgnoreCase": {"kms:EncryptionContextKeys": "app"}}
+    )
+    assert diff(policy(pair), policy(name))["answer"] == EQUIVALENT
+
+
+def test_a_policy_variable_is_unknown_and_told_with_its_statement() -> None:
+    more = statement(Sid="own", Condition={"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}})
+    found = diff(policy(delegating()), policy(delegating(), more))
+    assert (found["answer"], found["allowed"]) == (UNKNOWN, [])
+    assert {each["by"]["sid"] for region in found["unknown"] for each in region["statements"]} == {"own"}
+    # The same condition on both sides is the same, whatever it says.
+    assert diff(policy(delegating(), more), policy(more, delegating()))["answer"] == EQUIVALENT
+
+
+def test_what_is_not_cut_hides_nothing_that_is() -> None:
+    more = statement(Condition={"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}})
+    found = diff(policy(delegating()), policy(delegating(), more, named(OTHER, Action="kms:Decrypt")))
+    assert found["answer"] == UNKNOWN
+    assert f"arn:aws:iam::{OTHER}:root" in {name for region in found["allowed"] for name in who(region)}
+
+
+def test_too_many_parts_are_unknown() -> None:
+    old = [
+        statement(Condition={"StringEquals": {f"aws:PrincipalTag/t{n}": "a", f"aws:RequestTag/t{n}": "b"}})
+        for n in range(14)
+    ]
+    found = diff(policy(*old), policy(statement()))
+    assert (found["answer"], found["allowed"]) == (UNKNOWN, [])
+    assert "more than" in found["unknown"][0]["why"]
+
+
+def test_public_is_whom_nothing_is_known_of() -> None:
+    def public(**elements: Any) -> str:
+        of = Policies(Side(policy(delegating(), statement(Action="kms:Decrypt", **elements))), ACCOUNT, KEY_ACTIONS)
+        answer: str = not_public(of)["answer"]
+        return answer
+
+    assert public() == "failed"
+    assert public(Condition={"StringEquals": {"kms:CallerAccount": OTHER}}) == "passed"
+    assert public(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-abc"}}) == "passed"
+    assert public(Condition={"StringLike": {"aws:PrincipalOrgID": "o-*"}}) == "failed"
+    assert public(Condition={"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}) == "passed"
+    assert public(Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}) == "failed"
+    assert public(Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-abc"}}) == "failed"
+    assert public(Condition={"StringEquals": {"kms:EncryptionContext:app": "x"}}) == "failed"
+    assert public(Principal={"AWS": OTHER}) == "passed"
+
+
+def test_a_check_names_actions_and_principals() -> None:
+    of = Policies(Side(policy(delegating(), named(role_arn(), Action="kms:Decrypt"))), ACCOUNT, KEY_ACTIONS)
+    assert not_grants(of, "kms:Decrypt", role_arn())["answer"] == "failed"
+    assert not_grants(of, "kms:*", f"arn:aws:iam::{OTHER}:root")["answer"] == "passed"
+    assert not_grants(of, "kms:Encrypt")["answer"] == "failed"  # the root, and whom its identity policies let
+    assert no_new_access_than(of, Side(DEFAULT))["answer"] == "failed"
+    assert no_new_access_than(Policies(Side(DEFAULT), ACCOUNT, KEY_ACTIONS), of.policy)["answer"] == "passed"
+
+
+def test_a_statement_of_another_key_counts_where_no_key_is_named() -> None:
+    elsewhere = named(OTHER, Action="kms:Decrypt", Resource=key_arn(2))
+    of = Policies(Side(policy(delegating(), elsewhere)), ACCOUNT, KEY_ACTIONS)
+    assert not_grants(of, "kms:Decrypt", f"arn:aws:iam::{OTHER}:root")["answer"] == "failed"
+    of = Policies(of.policy, ACCOUNT, KEY_ACTIONS, key_arn())
+    assert not_grants(of, "kms:Decrypt", f"arn:aws:iam::{OTHER}:root")["answer"] == "passed"
+
+
+def test_words_stand_for_every_way_to_match() -> None:
+    found = samples([[glob([("a*", True)])], [glob([("*b", True)])], [literal("ab")]])
+    met = {(word.startswith("a"), word.endswith("b"), word == "ab") for word in found}
+    assert met == {
+        (False, False, False),
+        (True, False, False),
+        (False, True, False),
+        (True, True, False),
+        (True, True, True),
+    }
+    assert arn([("arn:aws:iam", True)]) is None
+    with pytest.raises(TooMany):
+        samples([[glob([("*a" + "?" * 20, True)])]])
+
+
+def test_the_command_line_needs_no_server_and_exits_by_its_answer(tmp_path: Path) -> None:
+    path, other = tmp_path / "policy.json", tmp_path / "open.json"
+    path.write_text(DEFAULT)
+    other.write_text(policy(delegating(), statement(Action="kms:Decrypt")))
+
+    def check(file: Path, *arguments: str) -> int:
+        command = [str(Path(sys.executable).parent / "keytrail"), "check-policy", str(file), *arguments]
+        return subprocess.run(command, capture_output=True, check=False).returncode  # our own program
+
+    assert check(path, "--not-public") == 0
+    assert check(other, "--not-public") == 1
+    assert check(other, "--no-new-access-than", str(path), "--json") == 1
+    assert check(path, "--no-new-access-than", str(other), "--not-grants", f"kms:*={OTHER}") == 0
+    assert check(path) == 2
+    assert check(path, "--not-grants", "s3:GetObject") == 2
+    other.write_text(json.dumps({"Version": "2012-10-17"}))
+    assert check(other, "--not-public") == 2
+
+
+def test_every_printed_policy_is_the_same_as_itself_and_differs_from_another() -> None:
+    path = Path(__file__).parents[3] / "shared" / "data" / "policies" / "kms-guide-policies.json"
+    if not path.exists():
+        pytest.skip("the guide's policies are not beside this checkout")
+    texts = [json.dumps(each["policy"]) for each in json.loads(path.read_text()) if each["kind"] == "key policy"]
+    answers = [[diff(one, other)["answer"] for other in texts] for one in texts]
+    assert {answers[at][at] for at in range(len(texts))} == {EQUIVALENT}
+    assert all(answers[at][other] == answers[other][at] for at in range(len(texts)) for other in range(len(texts)))
+    assert UNKNOWN not in {answer for row in answers for answer in row}
