@@ -35,6 +35,11 @@ OF_ACCOUNTS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.account = ANY($2) A
 BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
 # index: history_pkey
 KEYS_AFTER = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 ORDER BY h.id LIMIT $3"
+# index: history_pkey
+KEYS_BETWEEN = """
+SELECT DISTINCT id FROM p_history.history
+WHERE kind = 'key' AND position <= $2 AND until_position > $1 AND id > $3 ORDER BY id LIMIT $4
+"""
 # index: history_arn
 BY_ARNS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = ANY($2)"
 # index: history_pkey
@@ -95,6 +100,11 @@ async def named(connection: Any, position: int, kind: str, names: Sequence[str])
 async def keys_after(connection: Any, position: int, after: str, limit: int) -> list[Row]:
     """The next keys of every account, in the order of their ids."""
     return list(await connection.fetch(KEYS_AFTER, position, after, limit))
+
+
+async def keys_between(connection: Any, first: int, last: int, after: str, limit: int) -> list[str]:
+    """The next ids of keys that were there at some position of a span."""
+    return [row["id"] for row in await connection.fetch(KEYS_BETWEEN, first, last, after, limit)]
 
 
 async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from domain.arn import parse_arn
-from domain.errors import Refusal
+from domain.errors import KeyNotFound, Refusal
 from domain.identities.callers import caller_for
 from domain.identities.principals import canonical
 from domain.keys.key import Key
@@ -29,7 +29,7 @@ from services.api.items import page
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
 from services.aside import aside
-from services.questions import changes
+from services.questions import between, changes
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.moments import Moment, NoSuchMoment, moment_of
 from services.questions.rechecking import recheck
@@ -43,6 +43,8 @@ from services.settings import Settings
 if TYPE_CHECKING:
     from services.api.audit import Asked, Audit
 
+KEYS_AT_ONCE = 200
+"""Keys whose changes are followed in one pass over the log."""
 AT_ONCE = 2
 """Long questions that one worker answers at a time: they share its processor with every call."""
 
@@ -185,6 +187,71 @@ class Questions:
         found = page(items, limit, None)
         more = page(rows, limit, [rows[-1]["id"]] if rows else None)["next"]
         return found | {"next": more, "position": moment.position}
+
+    async def who_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+        reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
+        account, region = asked.caller.account, self._settings.region
+        first, last = await self._two_moments(asked)
+        async with self._answering():
+            row = None
+            for moment in (first, last):
+                with suppress(KeyNotFound):
+                    row = await find_key(self._pool, reference, account, region, moment)
+                    break
+            if row is None:
+                raise KeyNotFound(f"There was no key {reference} between @{first.position} and @{last.position}.")
+            if row["account"] != account:
+                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+        return self._who_between(row["id"], action, account, first, last)
+
+    async def _who_between(
+        self, key: str, action: str, account: str, first: Moment, last: Moment
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._still() as found:
+            world = await self._world_of([key], first, found.connection)
+            async for each in between.who_between(found.connection, world, key, action, account, last.position):
+                yield each
+
+    async def what_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+        first, last = await self._two_moments(asked)
+        principal = canonical(asked.request.path_params["principal"])
+        return self._what_between(principal, asked.caller.account, first, last)
+
+    async def _what_between(
+        self, principal: str, account: str, first: Moment, last: Moment
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._still() as found:
+            after, count = "", 0
+            while True:
+                span = (first.position, last.position)
+                keys = await history.keys_between(found.connection, *span, after, KEYS_AT_ONCE)
+                world = await self._world_of(keys, first, found.connection)
+                async for each in between.what_between(
+                    found.connection, world, keys, principal, account, last.position
+                ):
+                    count += 1
+                    yield each
+                if len(keys) < KEYS_AT_ONCE:
+                    break
+                after = keys[-1]
+                yield {"through": after}
+            yield {"result": {"changes": count}}
+
+    async def _two_moments(self, asked: Asked) -> tuple[Moment, Moment]:
+        """Raises WireError."""
+        async with self._answering():
+            first, last = [
+                await moment_of(self._pool, asked.text(name), self._present.position) for name in ("from", "to")
+            ]
+        if not asked.text("from") or first.position > last.position:
+            raise bad("from is a time or position, and not after to")
+        return first, last
+
+    async def _world_of(self, keys: list[str], moment: Moment, connection: Any) -> World:
+        """Those of the keys that were there, and everybody."""
+        rows = await history.named(connection, moment.position, "key", keys)
+        accounts = sorted(self._present.world.accounts)
+        return await world_then(connection, self._settings.region, moment, rows, accounts)
 
     async def _everyone(self, asked: Asked, moment: Moment, keys: list[Any]) -> World:
         """These keys, and everybody of every account."""

@@ -9,19 +9,28 @@ import typer
 from rich.table import Table
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, out
+from services.cli.terminal import AsJson, Data, Most, fail, out, progress_bar
 
 At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
+Between = Annotated[
+    tuple[str, str] | None,
+    typer.Option(help="Two moments, each a time or a @position: what changed from one to the other"),
+]
 
 
 def who_can(
     action: Annotated[str, typer.Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
     at: At = None,
+    between: Between = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open."""
+    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open. With --between,
+    who gained and who lost, when, by which change and whose."""
+    if between is not None:
+        _between(Client(data), f"/v1/who-could/{key}", at, between, as_json, action=action)
+        return
     found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at)
     if as_json:
         typer.echo(json.dumps(found))
@@ -61,11 +70,15 @@ def _conditions(found: list[dict[str, Any]]) -> str:
 def can_what(
     principal: Annotated[str, typer.Argument(help="ARN of a user, role, session or root")],
     at: At = None,
+    between: Between = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """Every key that a principal could do something with, and what."""
+    """Every key that a principal could do something with, and what. With --between, what it gained and lost."""
+    if between is not None:
+        _between(Client(data), f"/v1/could-what/{principal}", at, between, as_json)
+        return
     items = Client(data).items(f"/v1/can-what/{principal}", most, at=at)
     if as_json:
         for item in items:
@@ -79,3 +92,41 @@ def can_what(
         ]
         table.add_row(item["key_id"], _plain(", ".join(item["operations"])), _plain("\n".join(under)))
     out.print(table if table.row_count else "nothing")
+
+
+def _between(
+    client: Client, path: str, at: str | None, between: tuple[str, str], as_json: bool, **parameters: Any
+) -> None:
+    """Changes as they are found: with a bar while they are looked for, a table at the end."""
+    if at is not None:
+        fail("--at and --between exclude each other", 2)
+    table = Table("when", "change", "by", "what", box=None, header_style="bold", pad_edge=False)
+    result: dict[str, Any] = {}
+    with progress_bar() as progress:
+        task = progress.add_task("following the changes", total=None)
+        for line in client.lines(path, **parameters, **{"from": between[0], "to": between[1]}):
+            if as_json and ("change" in line or "result" in line):
+                typer.echo(json.dumps(line))
+            if "done" in line:
+                progress.update(task, completed=line["done"], total=line["of"])
+            result = line.get("result", result)
+            if "change" in line:
+                change = line["change"]
+                where = f"on {line['key_id']} " if "key_id" in line else ""
+                summary = change.get("summary", change["operation"])
+                for name, colour in (("gained", "green"), ("lost", "red"), ("changed", "yellow")):
+                    if line[name]:
+                        names = ", ".join(_plain(str(_name(each))) for each in line[name])
+                        who = f"{where}[{colour}]{name}[/] {names}"
+                        table.add_row(change["at"], _plain(summary), _plain(change["principal"]), who)
+    if as_json:
+        return
+    out.print(table if table.row_count else "nothing changed")
+    for name, sign in (("gained", "+"), ("lost", "-")):
+        for each in result.get(name, ()):
+            out.print(f"{sign} {each}", highlight=False, markup=False)
+
+
+def _name(each: Any) -> Any:
+    """An operation, or the principal of a row."""
+    return each["principal"] if isinstance(each, dict) else each

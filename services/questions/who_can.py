@@ -28,13 +28,23 @@ def who_can(world: World, key: Key, action: str, account: str) -> list[Row]:
     `account` asks: what the policies of other accounts say is not told.
     """
     resource = world.resource(key)
+    found = (row_of(world, key, action, account, kind, caller) for kind, caller in everyone(world, resource, action))
+    return [row for row in found if row is not None]
+
+
+def everyone(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
+    """Every caller that is asked about: those hosted here, then whom else policy and grants admit."""
+    yield from _hosted(world, resource)
+    yield from outside(world, resource, action)
+
+
+def row_of(world: World, key: Key, action: str, account: str, kind: str, caller: Caller) -> Row | None:
+    """None for a caller who could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
-    rows = []
-    for kind, caller in (*_hosted(world, resource), *_outside(world, resource, action)):
-        found = could(caller, action, resource, reaches=reaches)
-        if found.paths:
-            rows.append({"principal": caller.principal, "kind": kind, **_told(found, _withheld(caller, key, account))})
-    return rows
+    found = could(caller, action, world.resource(key), reaches=reaches)
+    if not found.paths:
+        return None
+    return {"principal": caller.principal, "kind": kind, **_told(found, _withheld(caller, key, account))}
 
 
 def _withheld(caller: Caller, key: Key, account: str) -> frozenset[str]:
@@ -95,7 +105,7 @@ def _named(resource: Resource) -> set[str]:
     return names
 
 
-def _outside(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
+def outside(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
     """Whom policy and grants name that is not hosted here, and everyone where a statement says so."""
     for name in sorted(_named(resource)):
         kind, _, rest = name.partition(":")

@@ -331,3 +331,66 @@ def test_a_draft_is_compared_before_it_is_put(told: Told, tmp_path: Path) -> Non
     assert (done.returncode, "to_policy" in done.stderr) == (1, True)
     done = told.installation.keytrail("diff", told.key, "--from", "9", check=False)
     assert (done.returncode, "no version 9" in done.stderr) == (1, True)
+
+
+# -- who gained and who lost ----------------------------------------------------------------------------------------
+
+
+def lines(told: Told, *arguments: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    *changes, last = told.installation.answers(*arguments)
+    return changes, last["result"]
+
+
+def test_who_gained_and_lost_is_told_with_the_change_and_its_author(told: Told) -> None:
+    span = ("--between", f"@{told.made}", f"@{told.last}")
+    changes, result = lines(told, "who-can", "kms:Decrypt", told.key, *span)
+    gained, lost = changes
+    assert (
+        [each["principal"] for each in gained["gained"]] == [told.alice] == [each["principal"] for each in lost["lost"]]
+    )
+    assert (gained["change"]["position"], lost["change"]["position"]) == (told.opened, told.closed)
+    assert {each["change"]["principal"] for each in changes} == {ROOT}
+    assert (result["changes"], result["gained"], result["lost"]) == (2, [], [])
+    changes, result = lines(
+        told, "who-can", "kms:GenerateDataKey", told.key, "--between", f"@{told.made}", f"@{told.closed}"
+    )
+    assert [each["change"]["operation"] for each in changes] == ["CreateGrant"]
+    assert result["gained"] == [told.alice]
+
+
+def test_what_somebody_gained_and_lost_is_told_key_by_key(told: Told) -> None:
+    changes, _ = lines(told, "can-what", told.alice, "--between", f"@{told.made}", f"@{told.last}")
+    mine = [each for each in changes if each["key_id"] == told.key]
+    assert [(each["gained"], each["lost"]) for each in mine] == [
+        (["Decrypt", "Encrypt"], []),
+        (["GenerateDataKey"], []),
+        ([], ["Decrypt", "Encrypt"]),
+    ]
+
+
+def test_an_identity_policy_lets_in_and_a_deleted_user_is_out(installation: Installation) -> None:
+    iam, kms = installation.client(service="iam"), installation.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = f"bob-{uuid4().hex[:8]}"
+    begin = position(installation)
+    arn, _ = user(installation, name)
+    allows = document({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"})
+    group = f"readers-{name}"
+    iam.create_group(GroupName=group)
+    iam.put_group_policy(GroupName=group, PolicyName="read", PolicyDocument=allows)
+    iam.add_user_to_group(GroupName=group, UserName=name)
+    inside = position(installation)
+    iam.delete_group_policy(GroupName=group, PolicyName="read")
+    installation.caught_up()
+    found = [
+        json.loads(line)
+        for line in installation.keytrail(
+            "who-can", "kms:Decrypt", key, "--between", f"@{begin}", f"@{position(installation)}", "--json"
+        ).stdout.splitlines()
+    ]
+    assert [each["change"]["operation"] for each in found[:-1]] == ["AddUserToGroup", "DeleteGroupPolicy"]
+    assert [row["principal"] for row in found[0]["gained"]] == [arn] == [row["principal"] for row in found[1]["lost"]]
+    now = installation.answers("who-can", "kms:Decrypt", key, "--at", f"@{inside}")[0]
+    assert arn in {row["principal"] for row in now["items"]}
+    done = installation.keytrail("who-can", "kms:Decrypt", key, "--between", f"@{inside}", f"@{begin}", check=False)
+    assert (done.returncode, "not after" in done.stderr) == (1, True)

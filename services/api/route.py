@@ -1,0 +1,67 @@
+"""What a route of the audit API is, and the words that routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Parameter = tuple[str, str]
+"""(name, description) of a query parameter."""
+
+LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
+CURSOR = ("cursor", "`next` of the answer before")
+AT = ("at", "a time (RFC 3339) or a position such as @1234; now where left out")
+SPAN = (
+    ("from", "the first time, RFC 3339, or a position such as @1234"),
+    ("to", "the time after the last, RFC 3339, or a position such as @1234"),
+)
+BETWEEN = (
+    ("from", "the first moment: a time or a position"),
+    ("to", "the last; now where left out"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """`function` is the name of a method of Audit or Questions; `fields` are an item's members, in words."""
+
+    method: str
+    path: str
+    function: str
+    summary: str
+    fields: tuple[Parameter, ...]
+    parameters: tuple[Parameter, ...] = ()
+    is_list: bool = True
+    action: str = ""
+    """The permission that it asks, "" for none."""
+
+
+DECISION = (
+    ("at", "when it was decided"),
+    ("position", "the record's place on the log, for changing calls; null for others"),
+    ("seen", "the position of the log that it was decided at"),
+    ("call_id", "the call, as in x-amzn-RequestId"),
+    ("principal", "who called"),
+    ("access_key", "with which credential"),
+    ("operation", "what was asked"),
+    ("effect", "allowed or refused"),
+    ("key_id", "the key concerned"),
+    (
+        "kind",
+        "what decided: key-policy, identity-policy, grant, boundary, session-policy, implicit-deny, key-state, ...",
+    ),
+    ("decided_by", "the policy or grant that decided"),
+    ("policy_version", "the policy's version; of an inline policy, the position at which it was put"),
+    ("sid", "the deciding statement's Sid"),
+    ("statement", "the deciding statement's index, from 0"),
+    ("rule", "the rule that decided where no statement did"),
+    ("error", "the kind of refusal"),
+    ("message", "what the caller was told"),
+    ("source", "the caller's address"),
+    ("agent", "the caller's user agent"),
+    ("encryption_context", "the encryption context, where there was one"),
+    ("event_type", "the event that the call caused"),
+    ("summary", "one line"),
+    ("parameters", "the request, with secrets left out"),
+    ("reasons", "every permission that was asked, and what decided each"),
+    ("event", "the event's data"),
+)
