@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 Cursor = tuple[datetime, int, int]
 """(at, origin, record) of the last row given: the order is total, whatever the clocks said."""
@@ -17,49 +20,171 @@ FROM p_decisions.decisions LEFT JOIN (SELECT id, document FROM p_decisions.cases
 """
 
 
+WITH_INPUTS = _WITH_CASE.replace(
+    " AS materials",
+    """ AS materials,
+    cases.document->'session' AS session, coalesce(cases.document->'inputs', '{}') AS inputs""",
+)
+"""The same with everything that the evaluator read."""
+
+FIELDS: dict[str, str] = {
+    "call_id": "text",
+    "account": "text",
+    "principal": "text",
+    "access_key": "text",
+    "operation": "text",
+    "effect": "text",
+    "kind": "text",
+    "rule": "text",
+    "decided_by": "text",
+    "policy_version": "text",
+    "sid": "text",
+    "statement": "int",
+    "error": "text",
+    "message": "text",
+    "source": "text",
+    "agent": "text",
+    "via": "text",
+    "event_type": "text",
+    "summary": "text",
+    "position": "bigint",
+    "seen": "bigint",
+}
+"""Fields that a call can be asked for by a value, with the type of their column."""
+OF_A_POLICY = frozenset({"decided_by", "policy_version", "sid", "statement"})
+"""What a policy says is for the account whose policy it is: calls are found by it in the rows that show it alone."""
+# $1 is the account that asks; the sources of a policy's words are the key's account and, for an identity's policies, the
+# caller's (services/api/items.py says the same of a row that is shown).
+OWN = """(owners <@ ARRAY[$1, account] AND (operation <> 'ReEncrypt' OR owners = ARRAY[$1])
+    AND (account = $1 OR kind NOT IN ('identity-policy', 'boundary', 'session-policy')))"""
+EXPRESSIONS: dict[str, str] = {
+    **{
+        name: name for name in FIELDS if name not in OF_A_POLICY | {"call_id", "message", "position", "seen", "summary"}
+    },
+    **{name: f"CASE WHEN {OWN} THEN {name} END" for name in OF_A_POLICY},
+    "key": "key_id",
+    "hour": "date_trunc('hour', at)",
+    "day": "date_trunc('day', at)",
+}
+"""What calls can be counted by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history."""
+    """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history. `fields`: values of
+    FIELDS, text with `*` for any characters. `pair`: a name and value of the encryption context."""
 
     key: str | None = None
     about: str | None = None
     """What a change was made to, by ARN."""
-    principal: str | None = None
-    operation: str | None = None
-    effect: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     changes_only: bool = False
+    fields: Mapping[str, str | int] = field(default_factory=dict)
+    pair: tuple[str, str] | None = None
 
 
-async def page(pool: Any, account: str, filters: Filters, after: Cursor | None, limit: int) -> list[Any]:
+class _Where:
+    """Conditions that are joined by AND; every value is a parameter."""
+
+    def __init__(self, account: str, filters: Filters) -> None:
+        self.values: list[Any] = [account]
+        self._conditions = ["$1 = ANY(owners)"]
+        for condition, value in (
+            ("key_id = {}", filters.key),
+            ("about = {}", filters.about),
+            ("at >= {}", filters.since),
+            ("at < {}", filters.until),
+        ):
+            if value is not None:
+                self.add(condition, value)
+        for name, wanted in filters.fields.items():
+            self._field(name, wanted)
+        if filters.pair is not None:
+            self.add("encryption_context @> {}::jsonb", orjson.dumps(dict([filters.pair])).decode())
+        if filters.changes_only:
+            self._conditions.append("position IS NOT NULL")
+
+    def _field(self, name: str, value: str | int) -> None:
+        assert name in FIELDS, "only a column's name becomes part of a query"
+        if isinstance(value, str) and "*" in value:
+            escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+            self.add(f"{name} LIKE {{}}", escaped)
+        else:
+            self.add(f"{name} = {{}}", value)
+        if name in OF_A_POLICY:
+            self._conditions.append(OWN)
+
+    def add(self, condition: str, *given: Any) -> None:
+        numbers = [f"${len(self.values) + place}" for place in range(1, len(given) + 1)]
+        self._conditions.append(condition.format(*numbers))
+        self.values.extend(given)
+
+    def __str__(self) -> str:
+        return " AND ".join(self._conditions)
+
+
+async def page(
+    pool: Any, account: str, filters: Filters, after: Cursor | None, limit: int, *, inputs: bool = False
+) -> list[Any]:
     """The next calls that concern an account, oldest first. Indexes: decisions_key, decisions_about,
     decisions_principal, decisions_at."""
-    conditions, values = ["$1 = ANY(owners)"], [account]
-
-    def add(condition: str, *given: Any) -> None:
-        numbers = [f"${len(values) + place}" for place in range(1, len(given) + 1)]
-        conditions.append(condition.format(*numbers))
-        values.extend(given)
-
-    for condition, value in (
-        ("key_id = {}", filters.key),
-        ("about = {}", filters.about),
-        ("principal = {}", filters.principal),
-        ("operation = {}", filters.operation),
-        ("effect = {}", filters.effect),
-        ("at >= {}", filters.since),
-        ("at < {}", filters.until),
-    ):
-        if value is not None:
-            add(condition, value)
-    if filters.changes_only:
-        conditions.append("position IS NOT NULL")
+    where = _Where(account, filters)
     if after is not None:
-        add("(at, origin, record) > ({}, {}, {})", *after)
-    add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
-    # Only the fixed conditions above are joined; every value is a parameter.
-    return list(await pool.fetch(f"{_WITH_CASE} WHERE {' AND '.join(conditions)}", *values))
+        where.add("(at, origin, record) > ({}, {}, {})", *after)
+    where.add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
+    return list(await pool.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values))
+
+
+async def counts(pool: Any, account: str, filters: Filters, by: Sequence[str], limit: int) -> list[Any]:
+    """How many calls there were of each kind, how many of them were refused, the first and the last; most first. `by` are
+    names of EXPRESSIONS. Reads every row that the filters leave."""
+    where = _Where(account, filters)
+    columns = ", ".join(f"{EXPRESSIONS[name]} AS {name}" for name in by)
+    numbers = ", ".join(str(place) for place in range(1, len(by) + 1))
+    where.add(f"TRUE GROUP BY {numbers} ORDER BY calls DESC, {numbers} LIMIT {{}}", limit)
+    query = f"""SELECT {columns}, count(*) AS calls, count(*) FILTER (WHERE effect = 'refused') AS refused,
+        min(at) AS first, max(at) AS last FROM p_decisions.decisions WHERE {where}"""
+    return list(await pool.fetch(query, *where.values))
+
+
+# indexes: decisions_key, decisions_destination
+LAST_USES = """
+SELECT operation, count(*) AS calls, max(at) AS last, (array_agg(principal ORDER BY at DESC))[1] AS principal,
+    (array_agg(call_id ORDER BY at DESC))[1] AS call_id
+FROM p_decisions.decisions
+WHERE (key_id = $1 OR destination = $2) AND effect = 'allowed' AND operation = ANY($3)
+GROUP BY operation ORDER BY last DESC
+"""
+
+
+async def last_uses(pool: Any, key_id: str, arn: str) -> list[Any]:
+    """Of each operation that used a key: how often it did, and the last time and who."""
+    return list(await pool.fetch(LAST_USES, key_id, arn, USES))
+
+
+# index: decisions_key
+LET_IN = """
+SELECT case_id, count(*) AS calls, max(at) AS last FROM p_decisions.decisions
+WHERE {whose} AND at >= $2 AND effect = 'allowed' AND case_id IS NOT NULL GROUP BY case_id
+"""
+CASES = "SELECT id, document FROM p_decisions.cases WHERE id = ANY($1)"
+
+
+async def let_in_with(pool: Any, key_id: str, arn: str, since: datetime) -> list[Any]:
+    """The cases of calls that a key's policy or grants let in since a time. Indexes: decisions_key, decisions_destination."""
+    return list(await pool.fetch(LET_IN.format(whose="(key_id = $1 OR destination = $3)"), key_id, since, arn))
+
+
+async def let_in_of(pool: Any, principal: str, session: str, since: datetime) -> list[Any]:
+    """The cases of a principal's calls, a role's by all of its sessions. Index: cases_principal."""
+    whose = "case_id IN (SELECT id FROM p_decisions.cases WHERE principal = $1 OR starts_with(principal, $3))"
+    return list(await pool.fetch(LET_IN.format(whose=whose), principal, since, session))
+
+
+async def cases(pool: Any, names: Sequence[bytes]) -> dict[bytes, str]:
+    """Documents of cases by their names. Index: cases_pkey."""
+    return {row["id"]: row["document"] for row in await pool.fetch(CASES, list(names))}
 
 
 # index: decisions_position

@@ -43,6 +43,7 @@ from services.api import errors, sigv4
 from services.api.app import Disconnected, read_body, where
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
+from services.api.counted import Counted
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import call_item, item, page, utc
@@ -125,10 +126,13 @@ class Audit:
 
     def app(self) -> Starlette:
         questions = Questions(self, self._settings, self._present, self._pool)
+        counted = Counted(self, questions, self._present, self._pool)
+        # A route's function is a method of one of these; a name that none has fails here, at the start.
+        functions = {name: getattr(each, name) for each in (self, questions, counted) for name in dir(each)}
         routes = [
             Route(
                 route.path,
-                self._signed(getattr(self, route.function, None) or getattr(questions, route.function), route.action),
+                self._signed(functions[route.function], route.action),
                 methods=[route.method],
             )
             for route in ROUTES
@@ -249,43 +253,29 @@ class Audit:
             except Refusal:
                 raise WireError(404, "NotFoundException", first.message) from None
 
-    async def _own_key_id(self, asked: Asked) -> str:
+    async def own_key_id(self, asked: Asked) -> str:
         key_id, account = await self._key_id(asked)
         if account != asked.caller.account:
             raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
         return key_id
 
     async def show_key(self, asked: Asked) -> Any:
-        key_id = await self._own_key_id(asked)
+        key_id = await self.own_key_id(asked)
         row = await keys.one(self._pool, asked.caller.account, key_id)
         if row is None:
             raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
         return item(row, ("tags",))
 
     async def history(self, asked: Asked) -> Any:
-        return await self.calls_that(asked, Filters(key=await self._own_key_id(asked), changes_only=True))
+        return await self.calls_that(asked, Filters(key=await self.own_key_id(asked), changes_only=True))
 
     async def policies(self, asked: Asked) -> Any:
-        key_id, cursor, limit = await self._own_key_id(asked), asked.cursor(int), asked.limit()
+        key_id, cursor, limit = await self.own_key_id(asked), asked.cursor(int), asked.limit()
         rows = await policy_versions.page(self._pool, key_id, cursor[0] if cursor else 0, limit)
         return page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
 
-    async def decisions(self, asked: Asked) -> Any:
-        effect = asked.text("effect")
-        if effect not in (None, "allowed", "refused"):
-            raise bad("effect is allowed or refused")
-        key = asked.text("key")
-        filters = Filters(
-            key=self._bare_key(asked, key) if key else None,
-            principal=asked.text("principal"),
-            operation=asked.text("operation"),
-            effect=effect,
-            since=await self.moment(asked, "from"),
-            until=await self.moment(asked, "to"),
-        )
-        return await self.calls_that(asked, filters)
-
-    def _bare_key(self, asked: Asked, reference: str) -> str:
+    def bare_key(self, asked: Asked, reference: str) -> str:
+        """The id of a key, of one that is no more too."""
         try:
             return self._present.world.once(reference, asked.caller.account)[0]
         except Refusal:
@@ -308,7 +298,7 @@ class Audit:
         except (ValueError, OverflowError, OSError):
             raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
-    async def calls_that(self, asked: Asked, filters: Filters) -> Any:
+    async def calls_that(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Any:
         cursor, limit = asked.cursor(str, int, int), asked.limit()
         after = None
         if cursor is not None:
@@ -317,7 +307,7 @@ class Audit:
                 after = (datetime.fromisoformat(moment), origin, record)
             except ValueError:
                 raise bad("cursor is not one that an earlier answer gave") from None
-        rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit)
+        rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit, inputs=inputs)
         last = rows[-1] if rows else None
         following = [utc(last["at"]), last["origin"], last["record"]] if last else None
         return page([call_item(row, asked.caller.account) for row in rows], limit, following)

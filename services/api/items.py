@@ -37,14 +37,16 @@ def item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
     return result
 
 
+DOCUMENTS = ("encryption_context", "parameters", "reasons", "event", "resources", "materials", "session", "inputs")
 _OWNERS_ALONE = ("decided_by", "policy_version", "sid", "statement", "reasons")
 
 
 def call_item(row: Any, account: str) -> dict[str, Any]:
     """A call as an account may see it: what a policy says is for the account whose policy it is."""
-    result = item(row, ("encryption_context", "parameters", "reasons", "event", "resources", "materials"))
+    result = item(row, DOCUMENTS)
     foreign_key = any(":key/" in resource and resource.split(":", 5)[4] != account for resource in result["resources"])
     foreign_caller = result["account"] != account and result["kind"] in OF_THE_CALLER
     if foreign_key or foreign_caller:
         result.update(dict.fromkeys(_OWNERS_ALONE))
+        result.pop("inputs", None)  # the tags of another account's key or caller among them
     return result

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.api.route import CURSOR, DECISION, LIMIT, SPAN, RouteRow
+from projections.decisions.queries import EXPRESSIONS, FIELDS
+from services.api.route import CURSOR, DECISION, LIMIT, SPAN, Parameter, RouteRow
 from services.api.routes_past import PAST
 
 KEY = (
@@ -31,6 +32,13 @@ VERSION = (
     ("call_id", "by which call"),
     ("bypassed_lockout_check", "whether the safety check was bypassed"),
     ("locked_out", "whether its author may not put another"),
+)
+
+FILTERS: tuple[Parameter, ...] = (
+    ("key", "id, ARN or alias of a key"),
+    ("encryption_context", "NAME=VALUE"),
+    *((name, f"{dict(DECISION).get(name, 'as shown')}; * for any characters") for name in FIELDS),
+    *SPAN,
 )
 
 ROUTES: tuple[RouteRow, ...] = (
@@ -63,6 +71,18 @@ ROUTES: tuple[RouteRow, ...] = (
     ),
     RouteRow(
         "GET",
+        "/v1/keys/{key:path}/last-use",
+        "last_use",
+        "When a key was last used, for what and by whom, operation by operation",
+        (
+            ("last", "the last use: operation, last, principal, call_id; null for a key that never was"),
+            ("by_operation", "the same of every operation, with the number of calls"),
+        ),
+        is_list=False,
+        action="keytrail:ReadDecisions",
+    ),
+    RouteRow(
+        "GET",
         "/v1/keys/{key:path}",
         "show_key",
         "One key, by id, ARN or alias",
@@ -76,15 +96,42 @@ ROUTES: tuple[RouteRow, ...] = (
         "decisions",
         "Every call that concerned the account, and what decided it",
         DECISION,
+        (*FILTERS, ("inputs", "true: with everything that the evaluator read"), LIMIT, CURSOR),
+        action="keytrail:ReadDecisions",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/decisions/counts",
+        "counts",
+        "How many calls there were by principal, operation, key, hour or any other field; most first",
+        (
+            ("calls", "how many"),
+            ("refused", "how many of them were refused"),
+            ("first", "when the first was decided"),
+            ("last", "when the last was"),
+        ),
+        (("by", f"one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas"), *FILTERS, LIMIT),
+        action="keytrail:ReadDecisions",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/unused",
+        "unused",
+        "What the statements and grants on a key, or of a principal, allow and nobody used",
+        (
+            ("items", "a row for each Allow statement and grant"),
+            ("by", "in a row: the statement or grant"),
+            ("used", "in a row: the actions that it let in since, with the number of calls and the last"),
+            ("unused", "in a row: the actions that it allows and let nobody in for"),
+            ("principals_unused", "in a row: whom it names and who never came in by it"),
+            ("since", "when the time looked at began"),
+        ),
         (
             ("key", "id, ARN or alias of a key"),
-            ("principal", "the ARN of who called"),
-            ("operation", "Encrypt, for instance"),
-            ("effect", "allowed or refused"),
-            *SPAN,
-            LIMIT,
-            CURSOR,
+            ("principal", "or the ARN of a user or role"),
+            ("days", "how many days are looked at; 90 where left out"),
         ),
+        is_list=False,
         action="keytrail:ReadDecisions",
     ),
     RouteRow(

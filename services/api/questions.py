@@ -96,11 +96,17 @@ class Questions:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
-    async def _still(self) -> AsyncIterator[Still]:
-        """Raises WireError, Unavailable."""
+    async def place(self) -> AsyncIterator[None]:
+        """A place among the long questions. Raises WireError where all are taken."""
         if self._places.locked():
             raise errors.not_now(f"{AT_ONCE} such questions are being answered now; try again.")
-        async with self._places, still(self._settings) as found:
+        async with self._places:
+            yield
+
+    @asynccontextmanager
+    async def _still(self) -> AsyncIterator[Still]:
+        """Raises WireError, Unavailable."""
+        async with self.place(), still(self._settings) as found:
             yield found
 
     async def key_as_of(self, asked: Asked) -> Any:
@@ -280,9 +286,7 @@ class Questions:
         texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
         if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
             raise bad(DIFF_BODY)
-        if self._places.locked():
-            raise errors.not_now(f"{AT_ONCE} such questions are being answered now; try again.")
-        async with self._places, self._answering():
+        async with self.place(), self._answering():
             world = self._present.world
             key = world.key(asked.request.path_params["key"], asked.caller.account, aliases=True)
             if key.account != asked.caller.account:

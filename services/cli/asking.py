@@ -79,25 +79,6 @@ def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None)
     return found[-1]
 
 
-def decisions(
-    key: Annotated[str | None, typer.Option(help="id, ARN or alias of a key")] = None,
-    principal: Annotated[str | None, typer.Option(help="ARN of who called")] = None,
-    operation: Annotated[str | None, typer.Option(help="Encrypt, for instance")] = None,
-    effect: Annotated[str | None, typer.Option(help="allowed or refused")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="A time or @position")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="A time or @position")] = None,
-    as_json: AsJson = False,
-    most: Most = None,
-    data: Data = None,
-) -> None:
-    """Every call, what was answered, and which statement or rule decided it."""
-    client = Client(data)
-    wanted = {"key": key, "principal": principal, "operation": operation, "effect": effect}
-    items = client.items("/v1/decisions", most, **wanted, **{"from": since, "to": until})
-    columns = ("at", "principal", "operation", "key_id", "effect", "kind", "decided_by", "sid", "error")
-    show(items, columns, as_json, "no decisions")
-
-
 def create_account(
     account_id: Annotated[str, typer.Argument(help="Twelve digits")], as_json: AsJson = False, data: Data = None
 ) -> None:

@@ -1,0 +1,106 @@
+"""Routes about decisions together: filtered by every field, counted, the last use of a key, what was never used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from domain.errors import Refusal
+from projections.decisions import queries as decisions
+from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
+from services.adapters.postgres import Pool
+from services.api.errors import WireError
+from services.api.explaining import bad
+from services.api.items import item, utc
+from services.api.present import Present
+from services.questions.unused import NOT_USED_FOR, unused_of_key, unused_of_principal
+
+if TYPE_CHECKING:
+    from services.api.audit import Asked, Audit
+    from services.api.questions import Questions
+
+EFFECTS = (None, "allowed", "refused")
+MOST_DAYS = 36_500
+
+
+class Counted:
+    """The routes' functions, beside those of Audit and Questions."""
+
+    def __init__(self, audit: Audit, questions: Questions, present: Present, pool: Pool) -> None:
+        self._audit = audit
+        self._questions = questions
+        self._present = present
+        self._pool = pool
+
+    async def decisions(self, asked: Asked) -> Any:
+        inputs = asked.text("inputs") == "true"
+        return await self._audit.calls_that(asked, await self._filters(asked), inputs=inputs)
+
+    async def _filters(self, asked: Asked) -> Filters:
+        """Raises WireError."""
+        if asked.text("effect") not in EFFECTS:
+            raise bad("effect is allowed or refused")
+        key, pair = asked.text("key"), asked.text("encryption_context")
+        fields = {name: _value(name, text) for name in FIELDS if (text := asked.text(name)) is not None}
+        if pair is not None and "=" not in pair:
+            raise bad("encryption_context is NAME=VALUE")
+        return Filters(
+            key=self._audit.bare_key(asked, key) if key else None,
+            since=await self._audit.moment(asked, "from"),
+            until=await self._audit.moment(asked, "to"),
+            fields=fields,
+            pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
+        )
+
+    async def counts(self, asked: Asked) -> Any:
+        by = list(dict.fromkeys((asked.text("by") or "").split(",")))
+        if not set(by) <= EXPRESSIONS.keys():
+            raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas")
+        filters = await self._filters(asked)
+        async with self._questions.place():
+            rows = await decisions.counts(self._pool, asked.caller.account, filters, by, asked.limit())
+        return {"items": [item(row) for row in rows], "next": None}
+
+    async def last_use(self, asked: Asked) -> Any:
+        key_id = await self._audit.own_key_id(asked)
+        key = self._present.world.keys.get(key_id)
+        arn = key.arn if key is not None else ""
+        rows = [item(row) for row in await decisions.last_uses(self._pool, key_id, arn)]
+        used = {"key_id": key_id, "created_at": None if key is None else utc(_moment(key.created))}
+        return used | {"last": rows[0] if rows else None, "by_operation": rows}
+
+    async def unused(self, asked: Asked) -> Any:
+        text = asked.text("days") or str(NOT_USED_FOR)
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
+            raise bad(f"days is a number from 1 to {MOST_DAYS}")
+        since = datetime.now(UTC) - timedelta(days=int(text))
+        key, principal, account = asked.text("key"), asked.text("principal"), asked.caller.account
+        if (key is None) is (principal is None):
+            raise bad("name a key or a principal")
+        async with self._questions.place():
+            world = self._present.world
+            try:
+                if key is not None:
+                    held = world.key(key, account, aliases=True)
+                    if held.account != account:
+                        raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+                    found = await unused_of_key(self._pool, world, held, since)
+                else:
+                    found = await unused_of_principal(self._pool, world, principal or "", account, since)
+            except Refusal as fault:
+                raise WireError(404, "NotFoundException", fault.message) from None
+        return {"since": utc(since), "items": found}
+
+
+def _value(name: str, text: str) -> str | int:
+    """Raises WireError."""
+    if FIELDS[name] == "text":
+        return text
+    digits = text.removeprefix("@")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18 or (FIELDS[name] == "int" and len(digits) > 9):
+        raise bad(f"{name} is a number")
+    return int(digits)
+
+
+def _moment(micros: int) -> datetime:
+    return datetime.fromtimestamp(micros / 1_000_000, UTC)

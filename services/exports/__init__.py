@@ -1,0 +1,1 @@
+"""Decisions in the forms that others read: a table (CSV, Parquet), OCSF, CloudTrail."""

@@ -1,0 +1,150 @@
+"""A decision as a CloudTrail record, so that what reads CloudTrail reads it, our own import among them.
+
+Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide, logging-using-cloudtrail.
+Errors are named as the API names them. `additionalEventData.keytrail` holds what CloudTrail has no place for: the time in
+microseconds and the position (a record's own time has seconds), and what decided.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.api.errors import CODES
+from services.exports.naming import camel, service_of, shapes_of
+from services.exports.ocsf import READ, activity_of, type_of
+
+EVENT_VERSION = "1.11"
+OWN = "keytrail"
+_KEPT = ("position", "seen", "kind", "decided_by", "policy_version", "sid", "statement", "rule", "event_type")
+SERVICE_EVENTS = {
+    "key.deleted.v1": "DeleteKey",
+    "key.rotated.v1": "RotateKey",
+    "key.material-expired.v1": "DeleteExpiredKeyMaterial",
+}
+USES = frozenset(
+    {"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret"}
+)
+
+
+def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
+    """`item` as /v1/decisions gives it with its inputs."""
+    operation = item["operation"]
+    service = service_of(operation)
+    event_name = SERVICE_EVENTS.get(item["event_type"] or "", operation) if item["kind"] == "due" else operation
+    input_shape, _ = shapes_of(service, operation)
+    context = (item.get("inputs") or {}).get("context") or {}
+    kept = {name: item[name] for name in _KEPT if item.get(name) is not None}
+    if item.get("session"):
+        kept["session"] = item["session"]
+    if item.get("inputs"):
+        kept["context"] = context
+    record: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": _identity(item, context),
+        "eventTime": f"{item['at'][:19]}Z",
+        "eventSource": f"{service}.amazonaws.com",
+        "eventName": event_name,
+        "awsRegion": region,
+        "sourceIPAddress": item.get("via") or item["source"] or "AWS Internal",
+        "userAgent": item.get("via") or item["agent"] or "AWS Internal",
+        "requestParameters": camel(input_shape, item["parameters"]) or None,
+        "responseElements": _response(item),
+        "additionalEventData": {OWN: {"at": item["at"], **kept}} | _of_grant(item),
+        "requestID": item["call_id"],
+        "eventID": item["call_id"],
+        "readOnly": activity_of(operation) == READ or operation in USES or operation.startswith("Generate"),
+        "resources": [_resource(name) for name in item["resources"]],
+        "eventType": "AwsServiceEvent" if event_name != operation or item["kind"] == "due" else "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": item["account"],
+        "eventCategory": "Management",
+    }
+    if item["effect"] == "refused":
+        record["errorCode"], record["errorMessage"] = _error(item["error"]), item["message"]
+    return record
+
+
+def _error(kind: str) -> str:
+    """CloudTrail says AccessDenied, of KMS too."""
+    code = CODES.get(kind, (0, kind))[1]
+    return "AccessDenied" if code == "AccessDeniedException" else code
+
+
+def _resource(arn: str) -> dict[str, Any]:
+    parts = arn.split(":", 5)
+    return {"accountId": parts[4] if len(parts) == 6 else "", "type": type_of(arn), "ARN": arn}
+
+
+def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, Any]:
+    arn, account = item["principal"], item["account"]
+    if not arn.startswith("arn:"):
+        return {"type": "AWSService", "invokedBy": item.get("via") or arn}
+    unique = (context.get("aws:userid") or [""])[0]
+    session = item.get("session") or {}
+    identity: dict[str, Any] = {"principalId": unique or account, "arn": arn, "accountId": account}
+    if item["access_key"]:
+        identity["accessKeyId"] = item["access_key"]
+    if arn.endswith(":root"):
+        identity["type"] = "Root"
+    elif ":assumed-role/" in arn:
+        role = arn.split("/")[1]
+        issuer_arn = (context.get("aws:principalarn") or [session.get("arn") or f"arn:aws:iam::{account}:role/{role}"])[
+            0
+        ]
+        issuer = {"type": "Role", "principalId": unique.partition(":")[0], "arn": issuer_arn, "accountId": account}
+        identity |= {"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer | {"userName": role}}}
+    else:
+        identity |= {"type": "IAMUser", "userName": arn.rpartition("/")[2]}
+    if session.get("issued"):
+        issued = (context.get("aws:tokenissuetime") or [""])[0]
+        attributes = {"creationDate": f"{issued[:19]}Z" if issued else "", "mfaAuthenticated": "false"}
+        identity.setdefault("sessionContext", {})["attributes"] = attributes
+    if item.get("via"):
+        identity["invokedBy"] = item["via"]
+    return identity
+
+
+def _of_grant(item: dict[str, Any]) -> dict[str, Any]:
+    """RetireGrant names its grant here (developer guide, ct-retire-grant)."""
+    event = item.get("event") or {}
+    return {"grantId": event["grant"]} if item["operation"] == "RetireGrant" and event.get("grant") else {}
+
+
+_MADE = {"CreateUser": "user", "CreateGroup": "group", "CreateRole": "role", "CreatePolicy": "policy"}
+
+
+def _response(item: dict[str, Any]) -> dict[str, Any] | None:
+    """What the answer said of what was made, which the request does not name."""
+    operation, event = item["operation"], item.get("event") or {}
+    if item["effect"] == "refused" or not event:
+        return None
+    resources = item["resources"]
+    if operation == "CreateKey":
+        arn = resources[0]
+        metadata = {
+            "aWSAccountId": arn.split(":")[4],
+            "keyId": event["key"],
+            "arn": arn,
+            "creationDate": item["at"],
+            "enabled": event["origin"] != "EXTERNAL",
+            "description": event["description"],
+            "keyUsage": event["usage"],
+            "keyState": "PendingImport" if event["origin"] == "EXTERNAL" else "Enabled",
+            "origin": event["origin"],
+            "keyManager": "CUSTOMER",
+            "keySpec": event["spec"],
+            "customerMasterKeySpec": event["spec"],
+            "multiRegion": False,
+        }
+        return {"keyMetadata": metadata}
+    if operation == "CreateGrant":
+        return {"grantId": event["grant"], "keyId": resources[0] if resources else None}
+    if operation in _MADE:
+        noun = _MADE[operation]
+        made = {"arn": resources[0] if resources else None, "path": event.get("path"), f"{noun}Id": event["id"]}
+        return {noun: made | {"createDate": item["at"], f"{noun}Name": event.get("name")}}
+    if operation == "CreatePolicyVersion":
+        return {"policyVersion": {"versionId": event["version"], "isDefaultVersion": event.get("default", False)}}
+    if operation == "CreateAccessKey":
+        return {"accessKey": {"userName": event.get("user"), "accessKeyId": event["access_key"], "status": "Active"}}
+    return None

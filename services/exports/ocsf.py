@@ -1,0 +1,100 @@
+"""A decision as an event of the Open Cybersecurity Schema Framework: API Activity (class 6003), version 1.3.0.
+
+Source: schema.ocsf.io, classes/api_activity and its objects. What the schema has no place for stands under `unmapped`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.exports.naming import service_of
+
+VERSION = "1.3.0"
+CLASS, CATEGORY = 6003, 6
+CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
+ACTIVITIES = {CREATE: "Create", READ: "Read", UPDATE: "Update", DELETE: "Delete", OTHER: "Other"}
+_BY_VERB = {
+    "Create": CREATE, "Import": CREATE, "Describe": READ, "Get": READ, "List": READ, "Simulate": READ, "Update": UPDATE,
+    "Put": UPDATE, "Enable": UPDATE, "Disable": UPDATE, "Tag": UPDATE, "Untag": UPDATE, "Add": UPDATE, "Remove": UPDATE,
+    "Attach": UPDATE, "Detach": UPDATE, "Set": UPDATE, "Rotate": UPDATE, "Cancel": UPDATE, "Delete": DELETE,
+    "Schedule": DELETE, "Revoke": DELETE, "Retire": DELETE,
+}  # fmt: skip
+SUCCESS, FAILURE = 1, 2
+
+
+def activity_of(operation: str) -> int:
+    """What an operation does to what it names; a use of a key (Encrypt, Sign) is none of the four."""
+    return next((found for verb, found in _BY_VERB.items() if operation.startswith(verb)), OTHER)
+
+
+def event_of(item: dict[str, Any], region: str, version: str) -> dict[str, Any]:
+    """`item` as /v1/decisions gives it; `version` is the product's."""
+    operation, refused = item["operation"], item["effect"] == "refused"
+    activity = activity_of(operation)
+    moment = datetime.fromisoformat(item["at"])
+    user = {
+        "uid": item["principal"],
+        "name": item["principal"].rpartition("/")[2] or item["principal"],
+        "account": {"uid": item["account"], "type": "AWS Account", "type_id": 10},
+    }
+    if item["access_key"]:
+        user["credential_uid"] = item["access_key"]
+    actor: dict[str, Any] = {"user": user}
+    if item.get("via"):
+        actor["invoked_by"] = item["via"]
+    service = service_of(operation)
+    event: dict[str, Any] = {
+        "class_uid": CLASS,
+        "class_name": "API Activity",
+        "category_uid": CATEGORY,
+        "category_name": "Application Activity",
+        "activity_id": activity,
+        "activity_name": ACTIVITIES[activity],
+        "type_uid": CLASS * 100 + activity,
+        "type_name": f"API Activity: {ACTIVITIES[activity]}",
+        "time": round(moment.timestamp() * 1000),
+        "severity_id": 1,
+        "severity": "Informational",
+        "status_id": FAILURE if refused else SUCCESS,
+        "status": "Failure" if refused else "Success",
+        "actor": actor,
+        "api": {"operation": operation, "service": {"name": service}, "request": {"uid": item["call_id"]}},
+        "src_endpoint": {"ip": item["source"]} if item["source"] else {"name": service},
+        "cloud": {"provider": "Keytrail", "region": region, "account": {"uid": item["account"]}},
+        "metadata": {
+            "version": VERSION,
+            "uid": item["call_id"],
+            "profiles": ["cloud"],
+            "product": {"name": "Keytrail", "vendor_name": "Keytrail", "version": version},
+            "log_name": "decisions" if item["position"] is None else "events",
+        },
+        "resources": [_resource(name) for name in item["resources"]],
+        "unmapped": {
+            name: item[name]
+            for name in ("kind", "decided_by", "policy_version", "sid", "statement", "rule", "position", "seen", "reasons",
+                         "encryption_context", "event_type", "summary")
+            if item.get(name) is not None
+        },
+    }  # fmt: skip
+    if item["agent"]:
+        event["http_request"] = {"user_agent": item["agent"]}
+    if refused:
+        event["status_code"], event["status_detail"] = item["error"], item["message"]
+        event["api"]["response"] = {"error": item["error"], "error_message": item["message"]}
+    return event
+
+
+_TYPES = {":key/": "AWS::KMS::Key", ":alias/": "AWS::KMS::Alias", ":user/": "AWS::IAM::User", ":role/": "AWS::IAM::Role",
+          ":group/": "AWS::IAM::Group", ":policy/": "AWS::IAM::ManagedPolicy"}  # fmt: skip
+
+
+def type_of(arn: str) -> str:
+    """CloudFormation's name of what an ARN names, as CloudTrail gives it."""
+    return next((found for part, found in _TYPES.items() if part in arn), "AWS::Account")
+
+
+def _resource(arn: str) -> dict[str, Any]:
+    parts = arn.split(":", 5)
+    owner = {"owner": {"account": {"uid": parts[4]}}} if len(parts) == 6 else {}
+    return {"uid": arn, "type": type_of(arn)} | owner

@@ -1,0 +1,131 @@
+"""Permissions that nobody used: what each statement and grant in force allows, and what it let in since a time.
+
+A call counts for the statement that lets it in today: every call that was let in is decided again on the present, so that
+a statement keeps its use when the policy around it is replaced, and one that stands in the shadow of another has none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.arn import parse_arn
+from domain.errors import NoSuchEntity
+from domain.identities.again import Callers, decide_again
+from domain.identities.callers import caller_for
+from domain.identities.principals import canonical
+from domain.keys.key import Key
+from domain.keys.states import KEY_ACTIONS
+from domain.policy.compile import Rule
+from domain.world import World
+from projections.decisions import queries as decisions
+from services.api.items import utc
+
+NOT_USED_FOR = 90
+"""Days."""
+AT_A_TIME = 200
+Name = tuple[str, str, str]
+
+
+def _name(by: dict[str, Any]) -> Name:
+    """What a decider is known by, whatever its policy's version: (kind, policy or grant, index)."""
+    return by.get("kind", ""), str(by.get("policy") or by.get("grant") or ""), str(by.get("index", ""))
+
+
+@dataclass(slots=True)
+class Use:
+    """How often a statement or grant let an action in, and who was let in by it."""
+
+    actions: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    principals: set[str] = field(default_factory=set)
+
+
+async def _uses(pool: Any, world: World, rows: Sequence[Any]) -> dict[Name, Use]:
+    found: dict[Name, Use] = {}
+    callers = Callers()
+    for begin in range(0, len(rows), AT_A_TIME):
+        some = rows[begin : begin + AT_A_TIME]
+        documents = await decisions.cases(pool, [row["case_id"] for row in some])
+        for row in some:
+            case = orjson.loads(documents[row["case_id"]])
+            again = decide_again(case, world, round(row["last"].timestamp() * 1_000_000), callers)
+            for reason in again.reasons:
+                for by in (reason["by"], reason.get("delegation")):
+                    if by is not None and reason["effect"] == "allow":
+                        _count(found.setdefault(_name(by), Use()), reason["action"], case["principal"], row)
+        await asyncio.sleep(0)
+    return found
+
+
+def _count(use: Use, action: str, principal: str, row: Any) -> None:
+    calls, last = use.actions.get(action, (0, row["last"]))
+    use.actions[action] = (calls + row["calls"], max(last, row["last"]))
+    use.principals.add(principal)
+
+
+async def unused_of_key(pool: Any, world: World, key: Key, since: datetime) -> list[dict[str, Any]]:
+    """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
+    uses = await _uses(pool, world, await decisions.let_in_with(pool, key.id, key.arn, since))
+    resource = world.resource(key)
+    assert resource.policy is not None, "a key has its policy"
+    rows = _of_rules(resource.policy.rules, uses)
+    for held in resource.grants.values():
+        for grant in held:
+            by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
+            rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
+    return rows
+
+
+async def unused_of_principal(
+    pool: Any, world: World, principal: str, account: str, since: datetime
+) -> list[dict[str, Any]]:
+    """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
+    name = canonical(principal)
+    caller = caller_for(world, name)
+    if caller.account != account:
+        raise NoSuchEntity(f"There is no user or role {principal} here.")
+    arn = parse_arn(name)
+    assert arn is not None, "whoever calls has an ARN"
+    session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
+    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since))
+    return _of_rules(caller.identity.rules, uses)
+
+
+def _of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
+    rows = []
+    for rule in rules:
+        if rule.denies or rule.elsewhere or rule.acts is None:
+            continue
+        allowed = [action for action in KEY_ACTIONS if rule.acts(action.lower())]
+        by = dict(rule.by.document())
+        use = uses.get(_name(by), Use())
+        named = rule.statement.principal.names if rule.statement.principal is not None else frozenset()
+        rows.append(_row(by, allowed, use, sorted(each for each in named if not _met(each, use.principals))))
+    return rows
+
+
+def _met(name: str, principals: Iterable[str]) -> bool:
+    """Whether one of those who called answers to a name in a Principal element."""
+    arn = parse_arn(name)
+    if arn is None or arn.resource == "root":
+        return any(f"::{arn.account}:" in each if arn else each in name for each in principals)
+    if arn.resource.startswith("role/"):
+        role = f":assumed-role/{arn.resource.rpartition('/')[2]}/"
+        return any(f"::{arn.account}{role}" in each for each in principals)
+    return name in principals
+
+
+def _row(by: dict[str, Any], allowed: list[str], use: Use, unmet: list[str]) -> dict[str, Any]:
+    used = {action: {"calls": calls, "last": utc(last)} for action, (calls, last) in sorted(use.actions.items())}
+    return {
+        "by": by,
+        "used": used,
+        "unused": [action for action in allowed if action not in used],
+        "principals_unused": unmet,
+        "never_used": not used,
+    }
