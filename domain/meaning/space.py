@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.access.context import carriers
+from domain.cloudtrail import unseen
 from domain.grants.commands import GRANTABLE
 from domain.meaning import words
 from domain.meaning.boxes import Box
@@ -144,6 +145,9 @@ class Space:
                 require_readable(test, version)
             except Unmodelled as fault:
                 self._hide(rule, test, version, fault.why)
+                continue
+            if test.key == unseen.KEY:
+                self._hide(rule, test, version, "the trail never saw it")
                 continue
             found.append((rule, test, version))
         return found

@@ -36,6 +36,10 @@ BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
 # index: history_pkey
 KEYS_AFTER = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 ORDER BY h.id LIMIT $3"
 # index: history_pkey
+ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
+# index: history_pkey
+ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORDER BY id"
+# index: history_pkey
 KEYS_BETWEEN = """
 SELECT DISTINCT id FROM p_history.history
 WHERE kind = 'key' AND position <= $2 AND until_position > $1 AND id > $3 ORDER BY id LIMIT $4
@@ -82,6 +86,17 @@ async def reached(connection: Any) -> int:
 
 async def one(connection: Any, position: int, kind: str, name: str) -> Row | None:
     return await connection.fetchrow(ONE, position, kind, name)
+
+
+async def alias_named(connection: Any, position: int, name: str) -> Row | None:
+    """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
+    found: Row | None = await connection.fetchrow(ALIAS_NAMED, position, name)
+    return found
+
+
+async def accounts(connection: Any) -> list[str]:
+    """Every account that there ever was. Index: history_pkey, within its kind."""
+    return [row["id"] for row in await connection.fetch(ACCOUNTS)]
 
 
 async def by_arn(connection: Any, position: int, arn: str) -> Row | None:

@@ -123,10 +123,10 @@ class Audit:
         self._calls = calls
         self._making = making
         self._pool = pool
+        self.questions = Questions(self, settings, present, pool)
 
     def app(self) -> Starlette:
-        questions = Questions(self, self._settings, self._present, self._pool)
-        counted = Counted(self, questions, self._present, self._pool)
+        questions, counted = self.questions, Counted(self, self.questions, self._present, self._pool)
         # A route's function is a method of one of these; a name that none has fails here, at the start.
         functions = {name: getattr(each, name) for each in (self, questions, counted) for name in dir(each)}
         routes = [
@@ -207,7 +207,7 @@ class Audit:
             return
         account = asked.caller.account
         resource = in_account(audit_arn(self._present.world.region, account), account)
-        if "key" in asked.request.path_params:
+        if "key" in asked.request.path_params and not asked.text("trail"):
             key = self._present.world.keys.get((await self._key_id(asked))[0])
             if key is not None and key.account == account:
                 resource = in_account(key.arn, account, key.resource.context)
@@ -267,7 +267,11 @@ class Audit:
         return item(row, ("tags",))
 
     async def history(self, asked: Asked) -> Any:
-        return await self.calls_that(asked, Filters(key=await self.own_key_id(asked), changes_only=True))
+        if asked.text("trail"):
+            key = await self.questions.key_id(asked, asked.request.path_params["key"])
+        else:
+            key = await self.own_key_id(asked)
+        return await self.calls_that(asked, Filters(key=key, changes_only=True))
 
     async def policies(self, asked: Asked) -> Any:
         key_id, cursor, limit = await self.own_key_id(asked), asked.cursor(int), asked.limit()
@@ -284,12 +288,12 @@ class Audit:
     async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
         text = asked.text(name)
-        return None if text is None else await self.moment_in(text, name)
+        return None if text is None else await self.moment_in(self._pool, text, name)
 
-    async def moment_in(self, text: str, name: str) -> datetime:
+    async def moment_in(self, pool: Any, text: str, name: str) -> datetime:
         """Raises WireError; `name` is what the text was called."""
         if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
-            found = await decisions.moment_of(self._pool, int(text[1:]))
+            found = await decisions.moment_of(pool, int(text[1:]))
             if found is None:
                 raise bad(f"there is no record at position {text}")
             return found
@@ -307,10 +311,11 @@ class Audit:
                 after = (datetime.fromisoformat(moment), origin, record)
             except ValueError:
                 raise bad("cursor is not one that an earlier answer gave") from None
-        rows = await decisions.page(self._pool, asked.caller.account, filters, after, limit, inputs=inputs)
+        source = await self.questions.sources.of(asked)
+        rows = await decisions.page(source.pool, asked.caller.account, filters, after, limit, inputs=inputs)
         last = rows[-1] if rows else None
         following = [utc(last["at"]), last["origin"], last["record"]] if last else None
-        return page([call_item(row, asked.caller.account) for row in rows], limit, following)
+        return page([call_item(row, source.account) for row in rows], limit, following)
 
     async def events(self, asked: Asked) -> Any:
         text = asked.text("after") or "-1"

@@ -44,10 +44,17 @@ class Counted:
         fields = {name: _value(name, text) for name in FIELDS if (text := asked.text(name)) is not None}
         if pair is not None and "=" not in pair:
             raise bad("encryption_context is NAME=VALUE")
+        source = await self._questions.sources.of(asked)
+        if key:
+            key = await self._questions.key_id(asked, key) if source.is_trail else self._audit.bare_key(asked, key)
+        since, until = [
+            None if (text := asked.text(name)) is None else await self._audit.moment_in(source.pool, text, name)
+            for name in ("from", "to")
+        ]
         return Filters(
-            key=self._audit.bare_key(asked, key) if key else None,
-            since=await self._audit.moment(asked, "from"),
-            until=await self._audit.moment(asked, "to"),
+            key=key or None,
+            since=since,
+            until=until,
             fields=fields,
             pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
         )
@@ -58,14 +65,20 @@ class Counted:
             raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas")
         filters = await self._filters(asked)
         async with self._questions.place():
-            rows = await decisions.counts(self._pool, asked.caller.account, filters, by, asked.limit())
+            source = await self._questions.sources.of(asked)
+            rows = await decisions.counts(source.pool, asked.caller.account, filters, by, asked.limit())
         return {"items": [item(row) for row in rows], "next": None}
 
     async def last_use(self, asked: Asked) -> Any:
-        key_id = await self._audit.own_key_id(asked)
-        key = self._present.world.keys.get(key_id)
+        source = await self._questions.sources.of(asked)
+        if source.is_trail:
+            key_id = await self._questions.key_id(asked, asked.request.path_params["key"])
+            key = None
+        else:
+            key_id = await self._audit.own_key_id(asked)
+            key = self._present.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
-        rows = [item(row) for row in await decisions.last_uses(self._pool, key_id, arn)]
+        rows = [item(row) for row in await decisions.last_uses(source.pool, key_id, arn)]
         used = {"key_id": key_id, "created_at": None if key is None else utc(_moment(key.created))}
         return used | {"last": rows[0] if rows else None, "by_operation": rows}
 

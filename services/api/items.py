@@ -42,8 +42,11 @@ _OWNERS_ALONE = ("decided_by", "policy_version", "sid", "statement", "reasons")
 
 
 def call_item(row: Any, account: str) -> dict[str, Any]:
-    """A call as an account may see it: what a policy says is for the account whose policy it is."""
+    """A call as an account may see it: what a policy says is for the account whose policy it is; all of it for "", who may
+    read a trail."""
     result = item(row, DOCUMENTS)
+    if not account:
+        return result
     foreign_key = any(":key/" in resource and resource.split(":", 5)[4] != account for resource in result["resources"])
     foreign_caller = result["account"] != account and result["kind"] in OF_THE_CALLER
     if foreign_key or foreign_caller:

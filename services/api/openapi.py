@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from projections.decisions.queries import EXPRESSIONS, FIELDS
-from services.api.route import CURSOR, DECISION, LIMIT, SPAN, Parameter, RouteRow
+from services.api.route import CURSOR, DECISION, LIMIT, SPAN, TRAIL, Parameter, RouteRow
 from services.api.routes_past import PAST
 
 KEY = (
@@ -58,6 +58,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "Every change of a key, refused attempts included",
         DECISION,
         (LIMIT, CURSOR),
+        of_trails=True,
         action="keytrail:ReadHistory",
     ),
     RouteRow(
@@ -79,6 +80,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("by_operation", "the same of every operation, with the number of calls"),
         ),
         is_list=False,
+        of_trails=True,
         action="keytrail:ReadDecisions",
     ),
     RouteRow(
@@ -97,6 +99,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "Every call that concerned the account, and what decided it",
         DECISION,
         (*FILTERS, ("inputs", "true: with everything that the evaluator read"), LIMIT, CURSOR),
+        of_trails=True,
         action="keytrail:ReadDecisions",
     ),
     RouteRow(
@@ -111,6 +114,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("last", "when the last was"),
         ),
         (("by", f"one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas"), *FILTERS, LIMIT),
+        of_trails=True,
         action="keytrail:ReadDecisions",
     ),
     RouteRow(
@@ -207,7 +211,7 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         }
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
-        for name, description in route.parameters
+        for name, description in (*route.parameters, *((TRAIL,) if route.of_trails else ()))
     ]
     for name in ("key", "reference", "principal"):
         if f"{{{name}" in route.path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,7 @@ import orjson
 from domain.arn import parse_arn
 from domain.errors import KeyNotFound, Refusal
 from domain.identities.callers import caller_for
+from domain.identities.identity import Identity
 from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
@@ -28,6 +29,7 @@ from services.api.explaining import KMS_ACTIONS, Explained, bad
 from services.api.items import page
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
+from services.api.sources import Source, Sources
 from services.aside import aside
 from services.questions import between, changes
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
@@ -39,6 +41,7 @@ from services.questions.what_if import what_if
 from services.questions.who_can import can_what, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
+from services.trails import what_if as trails
 
 if TYPE_CHECKING:
     from services.api.audit import Asked, Audit
@@ -93,6 +96,7 @@ class Questions:
         self._settings = settings
         self._present = present
         self._pool = pool
+        self.sources = Sources(settings, present, pool)
         self._places = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
@@ -104,35 +108,36 @@ class Questions:
             yield
 
     @asynccontextmanager
-    async def _still(self) -> AsyncIterator[Still]:
+    async def _still(self, source: Source | None = None) -> AsyncIterator[Still]:
         """Raises WireError, Unavailable."""
-        async with self.place(), still(self._settings) as found:
-            yield found
+        async with self.place():
+            kept = still(self._settings) if source is None else source.still(self._settings)
+            async with kept as found:
+                yield found
 
     async def key_as_of(self, asked: Asked) -> Any:
-        reference, account = asked.request.path_params["reference"], asked.caller.account
-        region = self._settings.region
-        async with self._moment(asked) as moment:
-            row = await find_key(self._pool, reference, account, region, moment)
-            if row["account"] != account:
-                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-            return await show_key(self._pool, row, moment)
+        async with self._moment(asked) as (source, moment):
+            row = await find_key(
+                source.pool, asked.request.path_params["reference"], source.account, source.region, moment
+            )
+            source.require_own(row["account"])
+            return await show_key(source.pool, row, moment)
 
     async def principal_as_of(self, asked: Asked) -> Any:
-        async with self._moment(asked) as moment:
-            return await show_principal(
-                self._pool, asked.request.path_params["principal"], asked.caller.account, moment
-            )
+        async with self._moment(asked) as (source, moment):
+            return await show_principal(source.pool, asked.request.path_params["principal"], source.account, moment)
 
     async def principal_history(self, asked: Asked) -> Any:
         arn = canonical(asked.request.path_params["principal"])
         return await self._audit.calls_that(asked, Filters(about=arn, changes_only=True))
 
     @asynccontextmanager
-    async def _moment(self, asked: Asked) -> AsyncIterator[Moment]:
-        """The moment that `at` names, now where it names none. Raises WireError, also for what is not there then."""
+    async def _moment(self, asked: Asked) -> AsyncIterator[tuple[Source, Moment]]:
+        """What is asked, and the moment that `at` names, now where it names none. Raises WireError, also for what is not
+        there then."""
         async with self._answering():
-            yield await moment_of(self._pool, asked.text("at"), self._present.position)
+            source = await self.sources.of(asked)
+            yield source, await source.moment(asked.text("at"))
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
@@ -166,28 +171,27 @@ class Questions:
 
     async def who_can(self, asked: Asked) -> Any:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
-        async with self._moment(asked) as moment:
-            row = await find_key(self._pool, reference, asked.caller.account, self._settings.region, moment)
-            if row["account"] != asked.caller.account:
-                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-            world = await self._everyone(asked, moment, [row])
+        async with self._moment(asked) as (source, moment):
+            row = await find_key(source.pool, reference, source.account, source.region, moment)
+            source.require_own(row["account"])
+            world = await self._everyone(source, moment, [row])
             key = world.keys[row["id"]]
             return {
                 "position": moment.position,
                 "at": moment.text,
                 "action": action,
-                "items": who_can(world, key, action, asked.caller.account),
+                "items": who_can(world, key, action, source.account),
             }
 
     async def can_what(self, asked: Asked) -> Any:
-        principal, account, limit = asked.request.path_params["principal"], asked.caller.account, asked.limit()
-        cursor = asked.cursor(str)
-        async with self._moment(asked) as moment:
-            rows = await history.keys_after(self._pool, moment.position, cursor[0] if cursor else "", limit)
-            world = await self._everyone(asked, moment, rows)
+        principal, limit, cursor = asked.request.path_params["principal"], asked.limit(), asked.cursor(str)
+        async with self._moment(asked) as (source, moment):
+            account = source.account
+            rows = await history.keys_after(source.pool, moment.position, cursor[0] if cursor else "", limit)
+            world = await self._everyone(source, moment, rows)
             caller = caller_for(world, principal)
             keys = [world.keys[row["id"]] for row in rows]
-            if caller.account != account:
+            if account not in ("", caller.account):
                 keys = [key for key in keys if key.account == account]
             items = can_what(world, caller, keys, KEY_ACTIONS, account)
         found = page(items, limit, None)
@@ -196,44 +200,41 @@ class Questions:
 
     async def who_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
-        account, region = asked.caller.account, self._settings.region
-        first, last = await self._two_moments(asked)
+        source, first, last = await self._two_moments(asked)
         async with self._answering():
             row = None
             for moment in (first, last):
                 with suppress(KeyNotFound):
-                    row = await find_key(self._pool, reference, account, region, moment)
+                    row = await find_key(source.pool, reference, source.account, source.region, moment)
                     break
             if row is None:
                 raise KeyNotFound(f"There was no key {reference} between @{first.position} and @{last.position}.")
-            if row["account"] != account:
-                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-        return self._who_between(row["id"], action, account, first, last)
+            source.require_own(row["account"])
+        return self._who_between(source, row["id"], action, first, last)
 
     async def _who_between(
-        self, key: str, action: str, account: str, first: Moment, last: Moment
+        self, source: Source, key: str, action: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still() as found:
-            world = await self._world_of([key], first, found.connection)
-            async for each in between.who_between(found.connection, world, key, action, account, last.position):
+        async with self._still(source) as found:
+            world = await self._world_of(source, [key], first, found.connection)
+            async for each in between.who_between(found.connection, world, key, action, source.account, last.position):
                 yield each
 
     async def what_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
-        first, last = await self._two_moments(asked)
-        principal = canonical(asked.request.path_params["principal"])
-        return self._what_between(principal, asked.caller.account, first, last)
+        source, first, last = await self._two_moments(asked)
+        return self._what_between(source, canonical(asked.request.path_params["principal"]), first, last)
 
     async def _what_between(
-        self, principal: str, account: str, first: Moment, last: Moment
+        self, source: Source, principal: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still() as found:
+        async with self._still(source) as found:
             after, count = "", 0
             while True:
                 span = (first.position, last.position)
                 keys = await history.keys_between(found.connection, *span, after, KEYS_AT_ONCE)
-                world = await self._world_of(keys, first, found.connection)
+                world = await self._world_of(source, keys, first, found.connection)
                 async for each in between.what_between(
-                    found.connection, world, keys, principal, account, last.position
+                    found.connection, world, keys, principal, source.account, last.position
                 ):
                     count += 1
                     yield each
@@ -243,41 +244,47 @@ class Questions:
                 yield {"through": after}
             yield {"result": {"changes": count}}
 
-    async def _two_moments(self, asked: Asked) -> tuple[Moment, Moment]:
+    async def _two_moments(self, asked: Asked) -> tuple[Source, Moment, Moment]:
         """Raises WireError."""
         async with self._answering():
-            first, last = [
-                await moment_of(self._pool, asked.text(name), self._present.position) for name in ("from", "to")
-            ]
+            source = await self.sources.of(asked)
+            first, last = [await source.moment(asked.text(name)) for name in ("from", "to")]
         if not asked.text("from") or first.position > last.position:
             raise bad("from is a time or position, and not after to")
-        return first, last
+        return source, first, last
 
-    async def _world_of(self, keys: list[str], moment: Moment, connection: Any) -> World:
+    async def _world_of(self, source: Source, keys: list[str], moment: Moment, connection: Any) -> World:
         """Those of the keys that were there, and everybody."""
         rows = await history.named(connection, moment.position, "key", keys)
-        accounts = sorted(self._present.world.accounts)
-        return await world_then(connection, self._settings.region, moment, rows, accounts)
+        return await world_then(connection, source.region, moment, rows, await self._accounts(source))
 
-    async def _everyone(self, asked: Asked, moment: Moment, keys: list[Any]) -> World:
+    async def _everyone(self, source: Source, moment: Moment, keys: list[Any]) -> World:
         """These keys, and everybody of every account."""
-        accounts = sorted(self._present.world.accounts)
-        return await world_then(self._pool, self._settings.region, moment, keys, accounts)
+        return await world_then(source.pool, source.region, moment, keys, await self._accounts(source))
+
+    async def _accounts(self, source: Source) -> list[str]:
+        return await history.accounts(source.pool) if source.is_trail else sorted(self._present.world.accounts)
 
     async def what_if(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         body = _document(asked.body)
-        draft = await self._draft(asked, body)
+        async with self._answering():
+            source = await self.sources.of(asked)
+            draft = await self._draft(source, body)
         since, after = _text(body, "since"), body.get("after")
         if after is not None and not isinstance(after, int):
             raise bad("after is the position that an answer before went through to")
-        moment = await self._audit.moment_in(since, "since") if since else None
-        return self._what_if(draft, moment, after, calls=body.get("calls") is True)
+        moment = await self._audit.moment_in(source.pool, since, "since") if since else None
+        return self._what_if(source, draft, moment, after, calls=body.get("calls") is True)
 
     async def _what_if(
-        self, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
+        self, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still() as found:
-            async for each in what_if(found, self._settings.region, draft, since, after, calls=calls):
+        async with self._still(source) as found:
+            if source.is_trail:
+                answers = trails.what_if(found.connection, draft, found.last, since, after, calls=calls)
+            else:
+                answers = what_if(found, source.region, draft, since, after, calls=calls)
+            async for each in answers:
                 yield each
 
     async def diff(self, asked: Asked) -> Any:
@@ -287,46 +294,72 @@ class Questions:
         if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
             raise bad(DIFF_BODY)
         async with self.place(), self._answering():
-            world = self._present.world
-            key = world.key(asked.request.path_params["key"], asked.caller.account, aliases=True)
-            if key.account != asked.caller.account:
-                raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-            old, new = [await self._side(key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")]
+            source = await self.sources.of(asked)
+            key = await self._key(source, asked.request.path_params["key"])
+            old, new = [
+                await self._side(source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
+            ]
             own = sorted({route.action for route in ROUTES if route.action})
             return await aside(changes.difference, key, old, new, own)
 
-    async def _side(self, key: Key, reference: str, text: str, name: str) -> changes.Policy:
+    async def key_id(self, asked: Asked, reference: str) -> str:
+        """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
+        if "alias/" not in reference:
+            return reference.rpartition("/")[2]
+        async with self._answering():
+            source = await self.sources.of(asked)
+            found = await find_key(source.pool, reference, "", source.region, await source.moment(None))
+            return str(found["id"])
+
+    async def _key(self, source: Source, reference: str) -> Key:
+        """The key now; of a trail at its end. Raises WireError, KeyNotFound and its kin."""
+        if source.is_trail:
+            moment = await source.moment(None)
+            found = history.aggregate(await find_key(source.pool, reference, "", source.region, moment))
+            assert isinstance(found, Key), "the row is a key's"
+            return found
+        key = self._present.world.key(reference, source.account, aliases=True)
+        source.require_own(key.account)
+        return key
+
+    async def _side(self, source: Source, key: Key, reference: str, text: str, name: str) -> changes.Policy:
         """Raises WireError, NoSuchMoment, Unavailable."""
         if not text:
             reference = reference or str(key.policy_version)
-            return await changes.policy_in(self._pool, key, reference, self._present.position)
+            return await changes.policy_in(source.pool, key, reference, source.end)
         try:
-            return changes.draft(text, self._present.world, 0)
+            return changes.draft(text, None if source.is_trail else self._present.world, 0)
         except Refusal as fault:
             raise bad(f"{name}_policy: {fault.message}") from None
 
-    async def _draft(self, asked: Asked, body: dict[str, Any]) -> Draft:
-        """Raises WireError."""
-        account, world = asked.caller.account, self._present.world
+    async def _draft(self, source: Source, body: dict[str, Any]) -> Draft:
+        """Raises WireError, and refusals for what is not there."""
         key, principal, policy, grant = (_text(body, name) for name in ("key", "principal", "policy", "grant"))
+        if key and (policy or grant) and not (policy and grant) and not principal:
+            found = await self._key(source, key)
+            return self._of_policy(KeyPolicyDraft, found, policy) if policy else RevokedGrant(found, grant)
+        if principal and policy and not key and not grant:
+            identity = await self._identity(source, principal)
+            if identity is None or source.account not in ("", identity.account):
+                raise WireError(404, "NotFoundException", f"There is no user, group or role {principal} here.")
+            return self._of_policy(IdentityPolicyDraft, identity, _text(body, "policy_name") or "draft", policy)
+        raise bad(WHAT_IF_BODY)
+
+    @staticmethod
+    def _of_policy(made: Callable[..., Draft], *given: Any) -> Draft:
+        """Raises WireError for a policy that is none."""
         try:
-            await self._present.barrier()
-            if key and (policy or grant) and not (policy and grant) and not principal:
-                found = world.key(key, account, aliases=True)
-                if found.account != account:
-                    raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-                return KeyPolicyDraft(found, policy) if policy else RevokedGrant(found, grant)
-            if principal and policy and not key and not grant:
-                unique = world.directory.by_arn.get(principal, principal)
-                identity = world.directory.identities.get(unique)
-                if identity is None or identity.account != account:
-                    raise WireError(404, "NotFoundException", f"There is no user, group or role {principal} here.")
-                return IdentityPolicyDraft(identity, _text(body, "policy_name") or "draft", policy)
-        except NotFresh:
-            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+            return made(*given)
         except Refusal as fault:
             raise errors.wire_error(fault) from None
-        raise bad(WHAT_IF_BODY)
+
+    async def _identity(self, source: Source, principal: str) -> Identity | None:
+        if not source.is_trail:
+            directory = self._present.world.directory
+            return directory.identities.get(directory.by_arn.get(principal, principal))
+        row = await history.by_arn(source.pool, source.end, principal)
+        found = None if row is None else history.aggregate(row)
+        return found if isinstance(found, Identity) else None
 
     async def recheck(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         if not self._audit.hosts(asked):

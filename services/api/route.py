@@ -9,6 +9,7 @@ Parameter = tuple[str, str]
 
 LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
 CURSOR = ("cursor", "`next` of the answer before")
+TRAIL = ("trail", "the name of an imported trail, asked instead of our own log")
 AT = ("at", "a time (RFC 3339) or a position such as @1234; now where left out")
 SPAN = (
     ("from", "the first time, RFC 3339, or a position such as @1234"),
@@ -31,6 +32,8 @@ class RouteRow:
     fields: tuple[Parameter, ...]
     parameters: tuple[Parameter, ...] = ()
     is_list: bool = True
+    of_trails: bool = False
+    """Whether it can be asked of an imported trail."""
     action: str = ""
     """The permission that it asks, "" for none."""
 

@@ -48,6 +48,7 @@ PAST: tuple[RouteRow, ...] = (
         ),
         (AT,),
         is_list=False,
+        of_trails=True,
         action="keytrail:ReadKey",
     ),
     RouteRow(
@@ -62,6 +63,7 @@ PAST: tuple[RouteRow, ...] = (
         ),
         (AT,),
         is_list=False,
+        of_trails=True,
         action="keytrail:ReadPrincipal",
     ),
     RouteRow(
@@ -71,6 +73,7 @@ PAST: tuple[RouteRow, ...] = (
         "Every change of a user, group, role or managed policy, refused attempts included",
         DECISION,
         (LIMIT, CURSOR),
+        of_trails=True,
         action="keytrail:ReadHistory",
     ),
     RouteRow(
@@ -88,6 +91,7 @@ PAST: tuple[RouteRow, ...] = (
         ),
         (("action", "kms:Decrypt, for instance"), AT),
         is_list=False,
+        of_trails=True,
         action="keytrail:WhoCan",
     ),
     RouteRow(
@@ -101,6 +105,7 @@ PAST: tuple[RouteRow, ...] = (
             ("under_conditions", "what it could under conditions, with the paths"),
         ),
         (AT, LIMIT, CURSOR),
+        of_trails=True,
         action="keytrail:CanWhat",
     ),
     RouteRow(
@@ -117,6 +122,7 @@ PAST: tuple[RouteRow, ...] = (
         ),
         (("action", "kms:Decrypt, for instance"), *BETWEEN),
         is_list=False,
+        of_trails=True,
         action="keytrail:WhoCan",
     ),
     RouteRow(
@@ -134,6 +140,7 @@ PAST: tuple[RouteRow, ...] = (
         ),
         BETWEEN,
         is_list=False,
+        of_trails=True,
         action="keytrail:CanWhat",
     ),
     RouteRow(
@@ -156,6 +163,7 @@ PAST: tuple[RouteRow, ...] = (
             ("calls", "in the body: true for the calls themselves"),
         ),
         is_list=False,
+        of_trails=True,
         action="keytrail:WhatIf",
     ),
     RouteRow(
@@ -176,6 +184,7 @@ PAST: tuple[RouteRow, ...] = (
             ("to_policy", "in the body: the same"),
         ),
         is_list=False,
+        of_trails=True,
         action="keytrail:Diff",
     ),
     RouteRow(

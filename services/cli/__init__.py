@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "check-policy": "services.cli.comparing:check_policy",
     "what-if": "services.cli.questions:what_if",
     "recheck": "services.cli.questions:recheck",
+    "import cloudtrail": "services.cli.importing:cloudtrail",
     "account create": "services.cli.asking:create_account",
     "verify": "services.cli.proving:verify_log",
     "export-log": "services.cli.proving:export_log",
@@ -40,6 +41,7 @@ COMMANDS: dict[str, str] = {
 }
 
 GROUPS: dict[str, str] = {
+    "import": "Trails from elsewhere.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
 }

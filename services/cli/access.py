@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, fail, out, progress_bar
+from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar
 
 At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
 Between = Annotated[
@@ -23,15 +23,16 @@ def who_can(
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
     at: At = None,
     between: Between = None,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Everyone who could: the statement or grant that lets each in, and the conditions that are still open. With --between,
     who gained and who lost, when, by which change and whose."""
     if between is not None:
-        _between(Client(data), f"/v1/who-could/{key}", at, between, as_json, action=action)
+        _between(Client(data), f"/v1/who-could/{key}", at, between, as_json, action=action, trail=trail)
         return
-    found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at)
+    found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at, trail=trail)
     if as_json:
         typer.echo(json.dumps(found))
         return
@@ -71,15 +72,16 @@ def can_what(
     principal: Annotated[str, typer.Argument(help="ARN of a user, role, session or root")],
     at: At = None,
     between: Between = None,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
     """Every key that a principal could do something with, and what. With --between, what it gained and lost."""
     if between is not None:
-        _between(Client(data), f"/v1/could-what/{principal}", at, between, as_json)
+        _between(Client(data), f"/v1/could-what/{principal}", at, between, as_json, trail=trail)
         return
-    items = Client(data).items(f"/v1/can-what/{principal}", most, at=at)
+    items = Client(data).items(f"/v1/can-what/{principal}", most, at=at, trail=trail)
     if as_json:
         for item in items:
             typer.echo(json.dumps(item))

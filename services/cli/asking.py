@@ -9,7 +9,7 @@ import typer
 
 from domain.trail.codec import micros
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, fail, out, show
+from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, show
 
 Key = Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")]
 
@@ -22,6 +22,7 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
 
 def history(
     of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a principal or policy")],
+    trail: OfTrail = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
@@ -29,7 +30,7 @@ def history(
     """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts."""
     columns = ("position", "at", "principal", "source", "access_key", "operation", "effect", "summary")
     path = f"/v1/principals/{of}/history" if is_principal(of) else f"/v1/keys/{of}/history"
-    show(Client(data).items(path, most), columns, as_json, "no changes")
+    show(Client(data).items(path, most, trail=trail), columns, as_json, "no changes")
 
 
 def is_principal(reference: str) -> bool:

@@ -38,12 +38,10 @@ class Client:
         self._region = settings.region
 
     def get(self, path: str, **parameters: Any) -> Any:
-        given = {name.rstrip("_"): value for name, value in parameters.items() if value is not None}
-        query = "?" + urlencode(given, quote_via=quote) if given else ""
-        return self._send("GET", quote(path, safe="/") + query, b"")
+        return self._send("GET", quote(path, safe="/") + _query(parameters), b"")
 
-    def post(self, path: str, body: Any) -> Any:
-        return self._send("POST", path, json.dumps(body).encode())
+    def post(self, path: str, body: Any, **parameters: Any) -> Any:
+        return self._send("POST", quote(path, safe="/") + _query(parameters), json.dumps(body).encode())
 
     def items(self, path: str, most: int | None = None, **parameters: Any) -> Iterator[Any]:
         """Every item of a list, page after page, `most` at most."""
@@ -61,10 +59,8 @@ class Client:
     def lines(self, path: str, body: Any = None, **parameters: Any) -> Iterator[Any]:
         """The objects of an answer of one a line, as they come; with a body it is posted. One that ends with an error
         ends the command."""
-        given = {name: value for name, value in parameters.items() if value is not None}
-        query = "?" + urlencode(given, quote_via=quote) if given else ""
         method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
-        for line in self._answer(method, quote(path, safe="/") + query, sent, patience=600):
+        for line in self._answer(method, quote(path, safe="/") + _query(parameters), sent, patience=600):
             document = json.loads(line)
             if "error" in document:
                 fail(f"{document['error']['code']}: {document['error']['message']}")
@@ -90,3 +86,8 @@ class Client:
             fail(f"{error['code']}: {error['message']}")
         except (urllib.error.URLError, OSError) as fault:
             fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")
+
+
+def _query(parameters: dict[str, Any]) -> str:
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return "?" + urlencode(given, quote_via=quote) if given else ""

@@ -17,7 +17,7 @@ from domain.meaning.space import Side
 from domain.policy.check import check_policy as checked
 from domain.policy.parse import KEY
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, fail, out, settings_or_fail
+from services.cli.terminal import AsJson, Data, OfTrail, fail, out, settings_or_fail
 
 DIFFERS, NOT_KNOWN = 1, 3
 """Exit codes; 2 is a question that cannot be asked."""
@@ -28,13 +28,14 @@ def diff(
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
     old: Annotated[str, typer.Option("--from", help="A version, a time, a @position, or a file")],
     new: Annotated[str | None, typer.Option("--to", help="The same; the version in force where left out")] = None,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """What another version of a key's policy lets in and keeps out, by meaning. Exit code 1 where they differ, 3 where it
     is not known."""
     body = _side("from", old) | (_side("to", new) if new is not None else {})
-    found = Client(data).post(f"/v1/keys/{key}/diff", body)
+    found = Client(data).post(f"/v1/keys/{key}/diff", body, trail=trail)
     if as_json:
         typer.echo(json.dumps(found))
     else:

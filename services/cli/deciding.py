@@ -14,7 +14,7 @@ import typer
 
 from projections.decisions.queries import FIELDS
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, fail, out, progress_bar, settings_or_fail, show
+from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar, settings_or_fail, show
 
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
 (NAME=VALUE)"""
@@ -44,6 +44,7 @@ def decisions(
     by: Annotated[
         str | None, typer.Option(help="Count them: principal,operation for instance; key, hour, day or any field")
     ] = None,
+    trail: OfTrail = None,
     export: Annotated[Path | None, typer.Option(help="Write them to a file; - for the output")] = None,
     form: Annotated[Format, typer.Option("--format", help="Of the export")] = Format.JSON,
     as_json: AsJson = False,
@@ -51,7 +52,15 @@ def decisions(
     data: Data = None,
 ) -> None:  # fmt: skip
     """Every call, what was answered, and which statement or rule decided it."""
-    wanted = {"key": key, "principal": principal, "operation": operation, "effect": effect, "from": since, "to": until}
+    wanted = {
+        "key": key,
+        "principal": principal,
+        "operation": operation,
+        "effect": effect,
+        "from": since,
+        "to": until,
+        "trail": trail,
+    }
     for each in where or ():
         name, equals, value = each.partition("=")
         if not equals or name not in (*FIELDS, "encryption_context"):
@@ -115,10 +124,13 @@ def _lines(items: Iterator[Any], form: Format, region: str) -> Iterator[str]:
 
 
 def last_use(
-    key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")], as_json: AsJson = False, data: Data = None
+    key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
+    trail: OfTrail = None,
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
     """When a key was last used, for what and by whom."""
-    found = Client(data).get(f"/v1/keys/{key}/last-use")
+    found = Client(data).get(f"/v1/keys/{key}/last-use", trail=trail)
     if as_json:
         typer.echo(json.dumps(found))
         return

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, show
+from services.cli.terminal import AsJson, Data, OfTrail, err, fail, out, progress_bar, show
 
+UNKNOWN_OF_LOG = "a permission would be asked that never was"
+UNKNOWN_OF_TRAIL = "the trail does not show what would decide; --json names it"
 Since = Annotated[str | None, typer.Option(help="From a time or @position on; everything where left out")]
 
 
@@ -55,12 +57,20 @@ def what_if(
     grant: Annotated[str | None, typer.Option(help="A grant of the key that would have been revoked")] = None,
     since: Since = None,
     calls: Annotated[bool, typer.Option("--calls", help="The calls themselves too")] = False,
+    trail: OfTrail = None,
     go_on: Annotated[Path | None, typer.Option(help="What an interrupted run kept")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """What a draft would have done: every logged call decided again with it in place. Ctrl-C keeps what was found."""
-    body: dict[str, Any] = {"key": key, "principal": principal, "grant": grant, "since": since, "calls": calls}
+    body: dict[str, Any] = {
+        "key": key,
+        "principal": principal,
+        "grant": grant,
+        "since": since,
+        "calls": calls,
+        "trail": trail,
+    }
     if policy is not None:
         try:
             body |= {"policy": policy.read_text(), "policy_name": policy_name}
@@ -71,7 +81,7 @@ def what_if(
     with progress_bar() as progress:
         task = progress.add_task("deciding again", total=None)
         try:
-            for line in Client(data).lines("/v1/what-if", body | {"after": kept["through"]}):
+            for line in Client(data).lines("/v1/what-if", body | {"after": kept["through"]}, trail=trail):
                 if "flipped" in line:
                     typer.echo(json.dumps(line["flipped"]))
                     continue
@@ -88,7 +98,7 @@ def what_if(
     out.print(
         f"{found['decisions']} decisions decided again: [bold]{found['flipped']}[/] come out otherwise"
         + (
-            f", {found['unknown']} cannot be known (a permission would be asked that never was)"
+            f", {found['unknown']} cannot be known ({UNKNOWN_OF_TRAIL if trail else UNKNOWN_OF_LOG})"
             if found["unknown"]
             else ""
         ),

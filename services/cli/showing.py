@@ -11,7 +11,7 @@ from rich.text import Text
 
 from services.cli.asking import is_principal
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, out
+from services.cli.terminal import AsJson, Data, OfTrail, out
 
 At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
 
@@ -19,18 +19,23 @@ At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @posi
 def show_as_of(
     of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a user, group or role")],
     at: At = None,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """A key or a principal as it was: metadata, policy, aliases, tags, grants, and the policies of whom they name."""
     kind = "principals" if is_principal(of) else "keys"
-    found = Client(data).get(f"/v1/as-of/{kind}/{of}", at=at)
+    found = Client(data).get(f"/v1/as-of/{kind}/{of}", at=at, trail=trail)
     if as_json:
         typer.echo(json.dumps(found))
         return
     out.print(
         f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim", highlight=False
     )
+    if "unknown" in found:
+        out.print(
+            f"not known is what it was before the trail began: {found['unknown']}", style="yellow", highlight=False
+        )
     if kind == "principals":
         _principal(found["principal"])
     else:

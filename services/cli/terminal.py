@@ -23,6 +23,7 @@ err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
 Data = Annotated[Path | None, typer.Option(help="The data folder [KEYTRAIL_DATA, .keytrail]")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, one object a line for lists")]
 
+OfTrail = Annotated[str | None, typer.Option("--trail", help="Ask a trail that was imported, and not our own log")]
 Most = Annotated[int | None, typer.Option("--limit", help="How many at most", min=1)]
 
 NARROW = frozenset({"at", "key_id", "position", "effect", "state", "operation", "version"})

@@ -25,6 +25,8 @@ from projections.history.project import IDENTITY, POLICY, touched
 from services.api.items import utc
 from services.questions.who_can import Row, can_what, everyone, row_of
 
+MET = "trail"
+"""Who put into a trail what was there before it began."""
 FETCHED = 2_000
 TOLD_EVERY = 0.25
 AT_A_TIME = 200
@@ -183,7 +185,10 @@ async def who_between(
     told, count = time.monotonic(), 0
     async for change, event in changes_of(connection, world, [key], last, account):
         found = await standing.take(event)
-        if any(found.values()):
+        if change["principal"] == MET:
+            # A trail met somebody, or a key, from before it began: nobody gained anything by that.
+            first.update({name: row for name, row in standing.rows.items() if row in found["gained"]})
+        elif any(found.values()):
             count += 1
             yield {"change": change, **found}
         if time.monotonic() - told > TOLD_EVERY:
@@ -221,7 +226,7 @@ async def what_between(
             had, held[name] = held[name], found
             gained, lost = sorted(found.keys() - had.keys()), sorted(had.keys() - found.keys())
             changed = sorted(each for each in found.keys() & had.keys() if found[each] != had[each])
-            if gained or lost or changed:
+            if (gained or lost or changed) and change["principal"] != MET:
                 yield {"change": change, "key_id": name, "gained": gained, "lost": lost, "changed": changed}
 
 

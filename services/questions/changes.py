@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from domain.cloudtrail import unseen
 from domain.identities.principals import principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
@@ -52,13 +53,15 @@ async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Poli
     return Policy(Side(held.policy_text, dict(held.principals), held.policy_version), shown)
 
 
-def draft(text: str, world: World, version: int) -> Policy:
-    """Raises MalformedPolicy, LimitExceeded."""
-    return Policy(Side(text, principals_of(check_policy(text, KEY_POLICY), world), version), {"draft": True})
+def draft(text: str, world: World | None, version: int) -> Policy:
+    """`world` is None where nobody knows who is there. Raises MalformedPolicy, LimitExceeded."""
+    policy = check_policy(text, KEY_POLICY)
+    ids = principals_of(policy, world) if world is not None else {}
+    return Policy(Side(text, ids, version), {"draft": True})
 
 
 def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
     """`more` are the actions that are asked of keys beside those of KMS."""
-    fixed = {name: key.resource.context[name] for name in OF_THE_KEY}
+    fixed = {} if unseen.unseen_of(key.tags) else {name: key.resource.context[name] for name in OF_THE_KEY}
     space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=fixed)
     return {"key_id": key.id, "from": old.shown, "to": new.shown, **compare(space)}

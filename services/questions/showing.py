@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.aliases.alias import Alias
 from domain.arn import alias_arn, parse_arn
+from domain.cloudtrail import unseen
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy
@@ -25,17 +26,21 @@ def utc(micros: int) -> str:
 
 
 async def find_key(connection: Any, reference: str, account: str, region: str, moment: Moment) -> Any:
-    """The row of the key that an id, an ARN or an alias meant then. Raises KeyNotFound."""
+    """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail's are
+    many). Raises KeyNotFound."""
     name, owner = reference, account
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
         owner, name = arn.account, arn.resource.removeprefix("key/")
     if name.startswith("alias/"):
-        alias = await history.one(connection, moment.position, ALIAS, alias_arn(region, owner, name))
+        if owner:
+            alias = await history.one(connection, moment.position, ALIAS, alias_arn(region, owner, name))
+        else:
+            alias = await history.alias_named(connection, moment.position, name)
         held = None if alias is None else history.aggregate(alias)
         name = held.key if isinstance(held, Alias) else name
     row = await history.one(connection, moment.position, KEY, name)
-    if row is None or row["account"] != owner:
+    if row is None or owner not in ("", row["account"]):
         raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
     return row
 
@@ -48,7 +53,9 @@ async def show_key(connection: Any, row: Any, moment: Moment) -> dict[str, Any]:
     grants = [each for each in related if isinstance(each, Grant)]
     named = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
     people = await _identities(connection, moment.position, named)
+    unknown = unseen.unseen_of(key.tags)
     return {
+        **({"unknown": unknown} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
         "key": _key(key),
@@ -66,7 +73,7 @@ async def show_principal(connection: Any, reference: str, account: str, moment: 
     row = await history.by_arn(connection, moment.position, name)
     if row is None:
         row = await history.one(connection, moment.position, IDENTITY, name)
-    if row is None or row["kind"] != IDENTITY or row["account"] != account:
+    if row is None or row["kind"] != IDENTITY or account not in ("", row["account"]):
         raise NoSuchEntity(f"There was no user, group or role {reference} in this account at @{moment.position}.")
     (shown,) = await _identities(connection, moment.position, {row["id"]})
     return {

@@ -48,7 +48,10 @@ def row_of(world: World, key: Key, action: str, account: str, kind: str, caller:
 
 
 def _withheld(caller: Caller, key: Key, account: str) -> frozenset[str]:
-    """The kinds of policies that are of another account than the one that asks, as `explain` has it."""
+    """The kinds of policies that are of another account than the one that asks, as `explain` has it; none are withheld
+    from "", who may read a trail."""
+    if not account:
+        return frozenset()
     of_the_key = OF_THE_KEY if key.account != account else frozenset()
     return of_the_key | (OF_THE_CALLER if caller.account != account else frozenset())
 

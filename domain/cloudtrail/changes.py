@@ -1,0 +1,448 @@
+"""What a CloudTrail record changed, as events of our own catalogue: evolve then says what they mean.
+
+Whatever an event speaks of must be there first: a key, an alias or an identity that the trail did not see made is put there
+as unseen (unseen.py) by events of its own. A record whose call was refused changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from domain.arn import ACCOUNT_ID, parse_arn
+from domain.cloudtrail import unseen
+from domain.cloudtrail.people import IAM, identity_met
+from domain.cloudtrail.record import Broken, Reading, moment
+from domain.crypto.specs import SPECS
+from domain.errors import Refusal
+from domain.identities.identity import ROLE, USER
+from domain.policy.default import default_key_policy
+from domain.policy.parse import KEY, UNIQUE_ID, parse_policy
+from domain.trail import events as kms
+from domain.trail import identity_events as iam
+from domain.trail.codec import rfc3339
+from domain.world import World
+
+DAY = 86_400 * 1_000_000
+Events = Iterator[object]
+
+
+def changes_of(reading: Reading, world: World) -> Events:
+    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
+    not."""
+    if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
+        yield from _key_there(reading, world, reading.key)
+        for arn in reading.resources:
+            if ":key/" in arn and arn != reading.key:
+                yield from _key_there(reading, world, arn)
+    yield from _caller_there(reading, world)
+    if reading.refused:
+        return
+    made = BY_OPERATION.get(reading.service, {}).get(reading.operation)
+    if made is not None:
+        yield from made(reading, world)
+
+
+def is_change(reading: Reading) -> bool:
+    return reading.operation in BY_OPERATION.get(reading.service, {})
+
+
+def _text(holder: Mapping[str, Any], name: str) -> str:
+    """Raises Broken."""
+    found = holder.get(name)
+    if not isinstance(found, str) or not found:
+        raise Broken(f"it does not say {name}")
+    return found
+
+
+def _given(holder: Mapping[str, Any], name: str) -> str:
+    found = holder.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _policy(text: str) -> str:
+    """The text, if it is a policy that can be read. Raises Broken."""
+    try:
+        parse_policy(text, KEY)
+    except Refusal as fault:
+        raise Broken(f"its policy cannot be read: {fault.message}") from None
+    return text
+
+
+def _tags(given: Any) -> dict[str, str]:
+    found = {}
+    for each in given if isinstance(given, list) else ():
+        if isinstance(each, dict):
+            name = each.get("TagKey", each.get("Key", each.get("tagKey", each.get("key"))))
+            value = each.get("TagValue", each.get("Value", each.get("tagValue", each.get("value", ""))))
+            if isinstance(name, str) and name != unseen.NAME:
+                found[name] = str(value)
+    return found
+
+
+def _key_id(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+# -- what has to be there -----------------------------------------------------------------------------------------------
+
+
+def _key_there(reading: Reading, world: World, arn: str) -> Events:
+    key, parsed = _key_id(arn), parse_arn(arn)
+    # A deleted key does not come back, and one that was not found was not there.
+    if key in world.keys or key in world.deleted or parsed is None or not key or reading.error == "NotFoundException":
+        return
+    yield from account_there(world, parsed.account)
+    yield _created(key, parsed.account, unseen.policy_before(arn), {unseen.NAME: f"{unseen.POLICY}, {unseen.REST}"})
+
+
+def account_there(world: World, account: str) -> Events:
+    if ACCOUNT_ID.fullmatch(account) and account not in world.accounts:
+        yield kms.AccountCreated(account, f"root-of-{account}")
+
+
+def _named_there(text: str, world: World) -> Events:
+    """The users and roles that a policy names: whoever could, by it, is somebody."""
+    for statement in parse_policy(text, KEY).statements:
+        names = statement.principal.names if statement.principal is not None else frozenset()
+        for name in sorted(names):
+            arn = parse_arn(name)
+            if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
+                continue
+            yield from account_there(world, arn.account)
+            if arn.resource.startswith("user/") and name not in world.directory.by_arn:
+                yield from _identity_there(world, USER, name, "")
+            elif arn.resource.startswith("role/") and name not in world.directory.by_arn:
+                yield from _identity_there(world, ROLE, name, "")
+
+
+def _created(
+    key: str,
+    account: str,
+    policy: str,
+    tags: Mapping[str, str],
+    principals: Mapping[str, str] | None = None,
+    **more: str,
+) -> kms.KeyCreated:
+    external = more.get("origin") == "EXTERNAL"
+    return kms.KeyCreated(
+        key=key,
+        account=account,
+        spec=more.get("spec", "SYMMETRIC_DEFAULT"),
+        usage=more.get("usage", "ENCRYPT_DECRYPT"),
+        origin=more.get("origin", "AWS_KMS"),
+        description=more.get("description", ""),
+        policy=policy,
+        tags=tags,
+        material="" if external else key,
+        fingerprint="",
+        public_key="",
+        bypassed_lockout_check=False,
+        locked_out=False,
+        principals=principals or {},
+        manager="",
+        alias="",
+    )
+
+
+def _caller_there(reading: Reading, world: World) -> Events:
+    """Whoever is met is known from then on, with policies that were never seen."""
+    if reading.principal.startswith("arn:"):
+        yield from account_there(world, reading.account)
+    if reading.role:
+        yield from _identity_there(world, ROLE, reading.role, reading.role_id)
+    elif ":user/" in reading.principal:
+        yield from _identity_there(world, USER, reading.principal, reading.unique)
+
+
+def _identity_there(world: World, kind: str, arn: str, unique: str) -> Events:
+    parsed = parse_arn(arn)
+    directory = world.directory
+    if parsed is None or not parsed.account:
+        return
+    held = directory.by_arn.get(arn)
+    if (
+        held is not None
+        and held.startswith("ARN:")
+        and UNIQUE_ID.fullmatch(unique)
+        and unique not in directory.identities
+    ):
+        return  # somebody whom a policy named, and whose unique id is learnt only now, is the same
+    unique = unique if UNIQUE_ID.fullmatch(unique) else held or f"ARN:{arn}"
+    if held == unique or unique in directory.identities:
+        return
+    path, _, name = parsed.resource.partition("/")[2].rpartition("/")
+    if held is not None:  # another of the name is there: it was deleted, which the trail did not see
+        yield iam.IdentityDeleted(parsed.account, kind, held, directory.identities[held].name)
+    other = directory.find(kind, parsed.account, name)
+    if other is not None:
+        yield iam.IdentityDeleted(parsed.account, kind, other.id, other.name)
+    yield from identity_met(parsed.account, kind, unique, name, f"/{path}/" if path else "/")
+
+
+def _principals(text: str, world: World) -> dict[str, str]:
+    """The unique ids that the policy's principals meant, of those whom the trail has met."""
+    try:
+        policy = parse_policy(text, KEY)
+    except Refusal:
+        return {}
+    found = {}
+    for statement in policy.statements:
+        for named in (statement.principal, statement.not_principal):
+            for name in named.names if named is not None else ():
+                unique = world.directory.by_arn.get(name)
+                if unique is not None and not unique.startswith("ARN:"):
+                    found[name] = unique
+    return found
+
+
+# -- KMS ------------------------------------------------------------------------------------------------------------------
+
+
+def _create_key(reading: Reading, world: World) -> Events:
+    """A CreateKey without a policy means the default one."""
+    metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
+    arn = reading.key or str(metadata.get("arn") or "")
+    key = str(metadata.get("keyid") or _key_id(arn))
+    account = str(metadata.get("awsaccountid") or (arn.split(":")[4] if arn.count(":") > 4 else reading.account))
+    if not key:
+        raise Broken("it does not say which key was made")
+    if key in world.keys or key in world.deleted:
+        return
+    given = reading.parameters
+    text = _given(given, "Policy")
+    policy = _policy(text) if text else default_key_policy(account)
+    spec = _given(given, "KeySpec") or _given(given, "CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
+    yield from account_there(world, account)
+    yield from _named_there(policy, world)
+    yield _created(
+        key,
+        account,
+        policy,
+        _tags(given.get("Tags")),
+        _principals(policy, world),
+        spec=spec if spec in SPECS else "SYMMETRIC_DEFAULT",
+        usage=_given(given, "KeyUsage") or "ENCRYPT_DECRYPT",
+        origin=_given(given, "Origin") or "AWS_KMS",
+        description=_given(given, "Description"),
+    )
+
+
+def _folded(holder: Any) -> dict[str, Any]:
+    return {name.lower(): value for name, value in holder.items()} if isinstance(holder, dict) else {}
+
+
+def _put_key_policy(reading: Reading, world: World) -> Events:
+    held = world.keys.get(_key_id(_need_key(reading)))
+    if held is None:
+        raise Broken("the key had been deleted by then")
+    key = held
+    text = _policy(_text(reading.parameters, "Policy"))
+    bypassed = reading.parameters.get("BypassPolicyLockoutSafetyCheck") is True
+    yield from _named_there(text, world)
+    yield kms.PolicyReplaced(key.id, key.policy_version + 1, text, bypassed, False, _principals(text, world))
+    if unseen.unseen_of(key.tags):
+        tags = {**world.keys[key.id].tags, unseen.NAME: unseen.REST}
+        yield kms.KeyTagged(key.id, {unseen.NAME: unseen.REST}, tags)
+
+
+def _need_key(reading: Reading) -> str:
+    if not reading.key:
+        raise Broken("it does not say which key")
+    return reading.key
+
+
+def _on_key(make: Callable[[str, Reading, World], Sequence[object]]) -> Callable[[Reading, World], Events]:
+    def events(reading: Reading, world: World) -> Events:
+        key = _key_id(_need_key(reading))
+        if key in world.keys:
+            yield from make(key, reading, world)
+
+    return events
+
+
+def _schedule(key: str, reading: Reading, world: World) -> Sequence[object]:
+    days = reading.parameters.get("PendingWindowInDays", 30)
+    days = days if isinstance(days, int) else 30
+    told = _folded(reading.response).get("deletiondate")
+    try:
+        due = moment(told) if told is not None else reading.at + days * DAY
+    except Broken:
+        due = reading.at + days * DAY
+    return [kms.DeletionScheduled(key, days, rfc3339(due))]
+
+
+def _tag(key: str, reading: Reading, world: World) -> Sequence[object]:
+    tags = _tags(reading.parameters.get("Tags"))
+    return [kms.KeyTagged(key, tags, {**world.keys[key].tags, **tags})]
+
+
+def _untag(key: str, reading: Reading, world: World) -> Sequence[object]:
+    gone = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str) and each != unseen.NAME]
+    left = {name: value for name, value in world.keys[key].tags.items() if name not in gone}
+    return [kms.KeyUntagged(key, gone, left)]
+
+
+def _delete_key(key: str, reading: Reading, world: World) -> Sequence[object]:
+    held = world.keys[key]
+    stored = [each.stored for each in held.materials if each.stored]
+    return [
+        kms.KeyDeleted(key, held.account, list(world.aliases_of.get(key, ())), list(world.grants.get(key, ())), stored)
+    ]
+
+
+def _enable_rotation(key: str, reading: Reading, world: World) -> Sequence[object]:
+    period = reading.parameters.get("RotationPeriodInDays", 365)
+    period = period if isinstance(period, int) else 365
+    return [kms.RotationEnabled(key, period, rfc3339(reading.at + period * DAY))]
+
+
+def _rotated(key: str, reading: Reading, world: World) -> Sequence[object]:
+    material = f"{reading.id}"
+    return [
+        kms.KeyRotated(
+            key, material, material, "", "AUTOMATIC" if reading.operation == "RotateKey" else "ON_DEMAND", ""
+        )
+    ]
+
+
+def _imported(key: str, reading: Reading, world: World) -> Sequence[object]:
+    told = reading.parameters.get("ValidTo")
+    try:
+        valid_to = rfc3339(moment(told)) if told is not None else ""
+    except Broken:
+        valid_to = ""
+    first = world.keys[key].materials
+    material = first[0].id if first else key
+    return [kms.MaterialImported(key, material, f"{key}/{reading.id}", "", "", valid_to, "", False, "Enabled")]
+
+
+def _material_gone(key: str, reading: Reading, world: World) -> Sequence[object]:
+    made = kms.MaterialExpired if reading.operation == "DeleteExpiredKeyMaterial" else kms.MaterialDeleted
+    return [made(key, each.id, each.stored, "PendingImport") for each in world.keys[key].materials if each.stored]
+
+
+def _create_alias(reading: Reading, world: World) -> Events:
+    yield from _alias_to(reading, world, _key_id(_need_key(reading)))
+
+
+def _alias_to(reading: Reading, world: World, key: str) -> Events:
+    name = _text(reading.parameters, "AliasName")
+    if key not in world.keys:
+        return
+    account = world.keys[key].account
+    held = world.aliases.get((account, name))
+    if held is None:
+        yield kms.AliasCreated(account, name, key)
+    elif held.key != key:
+        yield kms.AliasMoved(account, name, key, held.key)
+
+
+def _update_alias(reading: Reading, world: World) -> Events:
+    target = _given(reading.parameters, "TargetKeyId")
+    key = _key_id(target) if target else _key_id(_need_key(reading))
+    if key not in world.keys:
+        yield from _key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
+    yield from _alias_to(reading, world, key)
+
+
+def _delete_alias(reading: Reading, world: World) -> Events:
+    name = _text(reading.parameters, "AliasName")
+    name = (name.partition(":alias/")[2] and f"alias/{name.partition(':alias/')[2]}") or name
+    owners = [world.keys[_key_id(reading.key)].account] if _key_id(reading.key) in world.keys else []
+    for account in dict.fromkeys((*owners, reading.account)):
+        held = world.aliases.get((account, name))
+        if held is not None:
+            yield kms.AliasDeleted(account, name, held.key)
+            return
+
+
+def _create_grant(reading: Reading, world: World) -> Events:
+    key, given = _key_id(_need_key(reading)), reading.parameters
+    grant = str(_folded(reading.response).get("grantid") or "")
+    if not grant:
+        raise Broken("it does not say which grant was made")
+    if key not in world.keys or grant in world.grants.get(key, {}):
+        return
+    grantee = _grantee(given, "Grantee")
+    retiring = _grantee(given, "Retiring")
+    constraints = {
+        name: each for name, each in (given.get("Constraints") or {}).items() if isinstance(each, dict | str)
+    }
+    yield kms.GrantCreated(
+        key=key,
+        grant=grant,
+        name=_given(given, "Name"),
+        grantee=grantee.removeprefix("Service:") if grantee.startswith("Service:") else grantee,
+        grantee_id=world.directory.by_arn.get(grantee, grantee),
+        retiring=retiring,
+        retiring_id=world.directory.by_arn.get(retiring, retiring),
+        operations=sorted({each for each in given.get("Operations") or () if isinstance(each, str)}),
+        constraints=constraints,
+        issuer=reading.principal,
+        issued_by=reading.account,
+        parent="",
+    )
+
+
+def _grantee(given: Mapping[str, Any], which: str) -> str:
+    service = _given(given, f"{which}ServicePrincipal")
+    return f"Service:{service}" if service else _given(given, f"{which}Principal")
+
+
+def _end_grant(reading: Reading, world: World) -> Events:
+    """RetireGrant may have null parameters; the id is in additionalEventData then."""
+    grant = (
+        _given(reading.parameters, "GrantId")
+        or _given(reading.extra, "grantId")
+        or str(_folded(reading.response).get("grantid") or "")
+    )
+    key = _key_id(reading.key)
+    held = world.grants.get(key, {})
+    if not grant and not key:
+        raise Broken("it does not say which grant")
+    if grant in held:
+        made = kms.GrantRevoked if reading.operation == "RevokeGrant" else kms.GrantRetired
+        yield made(key, grant)
+
+
+def _replicate(reading: Reading, world: World) -> Events:
+    """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
+    region = _text(reading.parameters, "ReplicaRegion")
+    metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
+    arn = str(metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{_key_id(_need_key(reading))}")
+    if _key_id(arn) not in world.keys:
+        yield from _key_there(reading, world, arn)
+
+
+KMS: dict[str, Callable[[Reading, World], Events]] = {
+    "CreateKey": _create_key,
+    "PutKeyPolicy": _put_key_policy,
+    "EnableKey": _on_key(lambda key, reading, world: [kms.KeyEnabled(key)]),
+    "DisableKey": _on_key(lambda key, reading, world: [kms.KeyDisabled(key)]),
+    "UpdateKeyDescription": _on_key(
+        lambda key, reading, world: [kms.KeyDescribed(key, _given(reading.parameters, "Description"))]
+    ),
+    "TagResource": _on_key(_tag),
+    "UntagResource": _on_key(_untag),
+    "ScheduleKeyDeletion": _on_key(_schedule),
+    "CancelKeyDeletion": _on_key(lambda key, reading, world: [kms.DeletionCancelled(key, "Disabled")]),
+    "DeleteKey": _on_key(_delete_key),
+    "EnableKeyRotation": _on_key(_enable_rotation),
+    "DisableKeyRotation": _on_key(lambda key, reading, world: [kms.RotationDisabled(key)]),
+    "RotateKey": _on_key(_rotated),
+    "RotateKeyOnDemand": _on_key(_rotated),
+    "ImportKeyMaterial": _on_key(_imported),
+    "DeleteImportedKeyMaterial": _on_key(_material_gone),
+    "DeleteExpiredKeyMaterial": _on_key(_material_gone),
+    "CreateAlias": _create_alias,
+    "UpdateAlias": _update_alias,
+    "DeleteAlias": _delete_alias,
+    "CreateGrant": _create_grant,
+    "RevokeGrant": _end_grant,
+    "RetireGrant": _end_grant,
+    "ReplicateKey": _replicate,
+}
+
+BY_OPERATION: dict[str, dict[str, Callable[[Reading, World], Events]]] = {"kms": KMS, "iam": IAM}
+"""By service: every operation that changes something."""

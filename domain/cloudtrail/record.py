@@ -1,0 +1,374 @@
+"""A CloudTrail record to a reading: who called, what for, what came of it, and what conditions could read of it.
+
+Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide, logging-using-cloudtrail.
+Parameters come with the API's own spelling of their members (`names` gives it), since CloudTrail's differs by age:
+`aWSAccountId` and `AWSAccountId` are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from domain.access.context import Came, Via, request_context
+from domain.arn import ACCOUNT_ID, parse_arn, root_arn
+from domain.policy.compile import DELEGATED, DIRECT, ROLE
+from domain.policy.variables import Context
+
+SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
+OWN = "keytrail"
+"""The member of additionalEventData that our own export has."""
+INTERNAL = "AWS Internal"
+ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
+_DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%M:%S", "%b %d, %Y %H:%M:%S %p",
+              "%a %b %d %H:%M:%S UTC %Y")  # fmt: skip
+
+Document = Mapping[str, Any]
+Names = Callable[[str, str, Document | None], dict[str, Any]]
+"""(service, operation, members) -> the members as the API's input shape spells them."""
+
+
+class Broken(Exception):
+    """Not a CloudTrail record. The message says why."""
+
+
+class Elsewhere(Exception):
+    """A record of a service that nothing here asks about."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """`at` is in microseconds; `order` and `seen` are positions of our own log, where the record is an export of it, -1
+    elsewhere. `sure`: what `context` does not have, the request did not have."""
+
+    id: str
+    at: int
+    service: str
+    operation: str
+    region: str
+    account: str
+    principal: str
+    unique: str
+    access_key: str
+    names: Mapping[str, int]
+    source: str
+    agent: str
+    via: str
+    parameters: dict[str, Any]
+    response: dict[str, Any]
+    extra: Document
+    resources: tuple[str, ...]
+    key: str
+    error: str
+    message: str
+    context: Context
+    pairs: Mapping[str, str]
+    sure: bool = False
+    order: int = -1
+    seen: int = -1
+    preferred: bool = True
+    """Of the two records of one call between accounts, the one that says who called."""
+    role: str = ""
+    """ARN of the role whose session it was."""
+    role_id: str = ""
+    policy: str = ""
+    """The session's own policy, where the record has it."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> bool:
+        return bool(self.error)
+
+    @property
+    def denied(self) -> bool:
+        return self.error in ACCESS_DENIED
+
+
+def moment(value: Any) -> int:
+    """Microseconds since the epoch of a time as CloudTrail has it: RFC 3339, seconds, or as it is displayed. Raises Broken."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return round(value * 1_000_000)
+    if not isinstance(value, str):
+        raise Broken("it has no time")
+    try:
+        if value[10:11] == "T":
+            found = datetime.fromisoformat(value)
+            return _micros(found if found.tzinfo else found.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise Broken(f"{value!r} is no time") from None
+    for form in _DISPLAYED:
+        try:
+            return _micros(datetime.strptime(value, form).replace(tzinfo=UTC))
+        except ValueError:
+            continue
+    raise Broken(f"{value!r} is no time")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(at: datetime) -> int:
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _text(document: Document, name: str) -> str:
+    found = document.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _object(document: Document, name: str) -> Document:
+    found = document.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def read(record: Any, names: Names) -> Reading:
+    """Raises Broken, Elsewhere."""
+    if not isinstance(record, dict):
+        raise Broken("it is no JSON object")
+    operation = _text(record, "eventName")
+    if not operation or "eventSource" not in record:
+        raise Broken("it has no eventName or eventSource")
+    service = SERVICES.get(_text(record, "eventSource"))
+    if service is None:
+        raise Elsewhere(_text(record, "eventSource"))
+    identifier = _text(record, "sharedEventID") or _text(record, "eventID")
+    if not identifier:
+        raise Broken("it has no eventID")
+    extra = _object(record, "additionalEventData")
+    own = _object(extra, OWN)
+    at = moment(own["at"] if "at" in own else record.get("eventTime"))
+    identity = _object(record, "userIdentity")
+    request = record.get("requestParameters")
+    parameters = names(service, operation, request if isinstance(request, dict) else None)
+    response = record.get("responseElements")
+    resources = tuple(
+        arn
+        for each in record.get("resources") or ()
+        if isinstance(each, dict) and (arn := _text(each, "ARN") or _text(each, "arn"))
+    )
+    region = _text(record, "awsRegion") or "us-east-1"
+    who = _who(identity, _text(record, "recipientAccountId"))
+    key = _key(resources, parameters, region, who.account)
+    via = _text(identity, "invokedBy")
+    source = _text(record, "sourceIPAddress")
+    reading = Reading(
+        id=identifier,
+        at=at,
+        service=service,
+        operation=operation,
+        region=region,
+        account=who.account,
+        principal=who.principal,
+        unique=who.unique,
+        access_key=_text(identity, "accessKeyId"),
+        names=who.names,
+        source=source,
+        agent=_text(record, "userAgent"),
+        via=via,
+        parameters=parameters,
+        response=response if isinstance(response, dict) else {},
+        extra=extra,
+        resources=resources or ((key,) if key else ()),
+        key=key,
+        error=_text(record, "errorCode"),
+        message=_text(record, "errorMessage"),
+        context={},
+        pairs={},
+        preferred=bool(_text(identity, "arn")) or "sharedEventID" not in record,
+        role=who.role,
+        role_id=who.role_id,
+    )
+    if own:
+        _of_own(reading, own)
+    else:
+        reading.context = _context(reading, record, who)
+    reading.pairs = _pairs(parameters)
+    return reading
+
+
+def _of_own(reading: Reading, own: Document) -> None:
+    """What our own export says beside, which CloudTrail has no place for."""
+    session = own.get("session")
+    for name in ("position", "seen"):
+        if name in own and not isinstance(own[name], int):
+            raise Broken(f"{OWN}.{name} is no number")
+    reading.order, reading.seen = own.get("position", -1), own.get("seen", -1)
+    if isinstance(session, dict):
+        reading.policy = _text(session, "policy")
+        reading.tags = _object(session, "tags")
+    context = own.get("context")
+    if isinstance(context, dict):
+        reading.sure = True
+        reading.context = {name: tuple(values) for name, values in context.items() if isinstance(values, list)}
+
+
+def _pairs(parameters: Document) -> Mapping[str, str]:
+    found = parameters.get("EncryptionContext")
+    return {name: str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+# -- who called --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    account: str
+    principal: str
+    unique: str
+    names: Mapping[str, int]
+    context: Context
+    role: str = ""
+    role_id: str = ""
+
+
+def _who(identity: Document, recipient: str) -> _Who:
+    kind, arn, unique = _text(identity, "type"), _text(identity, "arn"), _text(identity, "principalId")
+    parsed = parse_arn(arn) if arn else None
+    account = _text(identity, "accountId") or (parsed.account if parsed is not None else "") or recipient
+    if not ACCOUNT_ID.fullmatch(account):
+        account = recipient if ACCOUNT_ID.fullmatch(recipient) else ""
+    root = root_arn(account)
+    invoked = _text(identity, "invokedBy")
+    if kind == "AWSService" or (not arn and not unique and invoked.endswith(".amazonaws.com")):
+        of_service: Context = {"aws:principalisawsservice": ("true",), "aws:principalservicename": (invoked,)}
+        return _Who(account, invoked or INTERNAL, "", {f"Service:{invoked}": DIRECT}, of_service)
+    context: dict[str, tuple[str, ...]] = {
+        "aws:principalaccount": (account,),
+        "kms:calleraccount": (account,),
+        "aws:principalisawsservice": ("false",),
+    }
+    if unique:
+        context["aws:userid"] = (unique,)
+    if kind == "Root" or arn == root:
+        names: dict[str, int] = {root: DIRECT}
+        return _Who(account, root, account, names, context | _called(root, "Account"))
+    if kind == "AssumedRole" or ":assumed-role/" in arn:
+        return _session(identity, account, arn, unique, dict(context))
+    if kind == "FederatedUser" and arn:
+        return _Who(account, arn, unique, {arn: DIRECT, root: DELEGATED}, context | _called(arn, "FederatedUser"))
+    name = _text(identity, "userName")
+    if kind == "IAMUser" or ":user/" in arn:
+        own = arn or f"arn:aws:iam::{account}:user/{name}"
+        names = {own: DIRECT, root: DELEGATED} | ({unique: DIRECT} if unique else {})
+        more = {"aws:username": (own.rpartition("/")[2],)}
+        return _Who(account, own, unique, names, context | _called(own, "User") | more)
+    if kind in ("WebIdentityUser", "SAMLUser"):
+        provider = _text(identity, "identityProvider")
+        return _Who(account, unique or provider, unique, {f"Federated:{provider}": DIRECT}, {})
+    if not kind and not arn:
+        return _Who(account, invoked or INTERNAL, "", {}, {})
+    # Somebody of another account, of whom it says no more.
+    return _Who(account, arn or unique or root, unique, {root: DELEGATED} | ({arn: DIRECT} if arn else {}), context)
+
+
+def _called(arn: str, kind: str) -> dict[str, tuple[str, ...]]:
+    return {"aws:principalarn": (arn,), "aws:principaltype": (kind,)}
+
+
+def _session(identity: Document, account: str, arn: str, unique: str, context: dict[str, tuple[str, ...]]) -> _Who:
+    held = _object(identity, "sessionContext")
+    issuer = _object(held, "sessionIssuer")
+    _, _, rest = arn.partition(":assumed-role/")
+    name, _, session = rest.partition("/")
+    role = _text(issuer, "arn") or f"arn:aws:iam::{account}:role/{name}"
+    role_id = _text(issuer, "principalId") or unique.partition(":")[0]
+    own = (
+        arn or f"arn:aws:sts::{account}:assumed-role/{_text(issuer, 'userName')}/{unique.partition(':')[2] or session}"
+    )
+    names = {own: DIRECT, role: ROLE, root_arn(account): DELEGATED} | ({role_id: ROLE} if role_id else {})
+    attributes = _object(held, "attributes")
+    more: dict[str, tuple[str, ...]] = {}
+    if created := _text(attributes, "creationDate"):
+        more["aws:tokenissuetime"] = (created,)
+    if mfa := _text(attributes, "mfaAuthenticated"):
+        more["aws:multifactorauthpresent"] = (mfa,)
+    if source := _text(held, "sourceIdentity"):
+        more["aws:sourceidentity"] = (source,)
+    return _Who(account, own, unique, names, context | _called(role, "AssumedRole") | more, role, role_id)
+
+
+def _key(resources: tuple[str, ...], parameters: Document, region: str, account: str) -> str:
+    """The ARN of the key concerned: among the resources, or as the request names it; "" where it names an alias alone."""
+    for arn in resources:
+        if ":key/" in arn:
+            return arn
+    named = parameters.get("KeyId") or parameters.get("TargetKeyId")
+    if not isinstance(named, str):
+        return ""
+    if ":key/" in named:
+        return named
+    if "alias/" in named or named.startswith("arn:"):
+        return ""
+    return f"arn:aws:kms:{region}:{account}:key/{named}"
+
+
+# -- what conditions could read ------------------------------------------------------------------------------------------
+
+
+def _context(reading: Reading, record: Document, who: _Who) -> Context:
+    service = reading.via.endswith(".amazonaws.com") and reading.via != who.principal
+    via = Via(reading.via, reading.via.removesuffix(".amazonaws.com"), who.principal) if service else None
+    came = Came(
+        _address(reading.source), reading.agent, bool(record.get("tlsDetails")), reading.at, reading.region, via=via
+    )
+    context: dict[str, tuple[str, ...]] = {
+        **who.context,
+        **request_context(came, reading.operation, _whole(reading.parameters)),
+    }
+    if not record.get("tlsDetails"):
+        del context["aws:securetransport"]  # not said
+    if endpoint := _text(record, "vpcEndpointId"):
+        context["aws:sourcevpce"] = (endpoint,)
+    for name in ("aws:currenttime", "aws:epochtime"):
+        del context[name]  # put back from the time when it is judged: no two calls would be of one case
+    return context
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return ""
+
+
+def _whole(parameters: Document) -> Document:
+    """Parameters that are of the types that reading them expects; others are as if they were not there."""
+    shaped = dict(parameters)
+    for name, kind in _SHAPED.items():
+        if name in shaped and not isinstance(shaped[name], kind):
+            del shaped[name]
+    if "Tags" in shaped and not all(
+        isinstance(each, dict) and ("TagKey" in each or "Key" in each) for each in shaped["Tags"]
+    ):
+        del shaped["Tags"]
+    return shaped
+
+
+_SHAPED: dict[str, type] = {
+    "Tags": list,
+    "TagKeys": list,
+    "EncryptionContext": dict,
+    "Constraints": dict,
+    "Operations": list,
+    "TransitiveTagKeys": list,
+}
+# What a record says of a request, it says whole: a key of these that is not there, was not there.
+TOLD = frozenset(
+    {
+        "aws:principalarn",
+        "aws:principalaccount",
+        "kms:calleraccount",
+        "aws:principaltype",
+        "aws:username",
+        "aws:principalisawsservice",
+        "aws:requestedregion",
+        "aws:useragent",
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:sourcevpce",
+    }
+)

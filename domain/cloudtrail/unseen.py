@@ -1,0 +1,44 @@
+"""What a trail does not show, as policies that say so: an Allow and a Deny, both under a condition that nobody can know.
+
+Who could, a diff and a draft's answers then come out as they are: possible, under the condition that what was never seen
+allows it and does not deny it. No answer takes what is unseen for allowed or for denied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from domain.policy.compile import Rule
+
+KEY = "keytrail:Unseen"
+"""The condition key; its wanted value says what was never seen."""
+NAME = "keytrail-unseen"
+"""The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
+POLICIES, POLICY, REST = "identity policies", "key policy", "grants, aliases, tags and specification"
+
+
+def document(what: str, *, of_key: bool) -> str:
+    """A policy that may allow everything and may deny everything."""
+    condition = {"StringEquals": {KEY: what}}
+    common = {"Action": "*", "Resource": "*", "Condition": condition} | ({"Principal": "*"} if of_key else {})
+    statements = [{"Sid": f"Unseen{effect}", "Effect": effect, **common} for effect in ("Allow", "Deny")]
+    return json.dumps({"Version": "2012-10-17", "Id": NAME, "Statement": statements})
+
+
+def policy_before(key: str) -> str:
+    return document(f"the policy of {key} from before the trail began", of_key=True)
+
+
+def policies_of(principal: str) -> str:
+    return document(f"the identity policies of {principal}", of_key=False)
+
+
+def is_unseen(rule: Rule) -> bool:
+    """Whether a statement stands for what was never seen."""
+    return any(test.key == KEY for test in rule.tests or ())
+
+
+def unseen_of(tags: Mapping[str, str]) -> str:
+    """What of a key was never seen, "" for nothing; from its tags."""
+    return tags.get(NAME, "")

@@ -1,0 +1,43 @@
+-- What did a trail from elsewhere (AWS CloudTrail) say? One schema a trail.
+-- Its records as they were read, one a call: what comes twice, or in two accounts' trails, is here once. Nothing is asked of
+-- this table: `calls` is made of it, in the order of time, after each import.
+CREATE TABLE records (
+    id text PRIMARY KEY,
+    at timestamptz NOT NULL,
+    -- positions of our own log, in an export of it
+    own_order bigint,
+    own_seen bigint,
+    -- says who called, where another record of the same call does not
+    preferred bool NOT NULL,
+    service text NOT NULL,
+    account text NOT NULL,
+    principal text NOT NULL,
+    access_key text NOT NULL,
+    operation text NOT NULL,
+    effect text NOT NULL,
+    key_id text,
+    about text,
+    destination text,
+    error text,
+    message text,
+    source text NOT NULL,
+    agent text NOT NULL,
+    via text,
+    encryption_context jsonb,
+    parameters jsonb NOT NULL,
+    case_id bytea,
+    -- the record itself, where it changed something or is the first to name somebody
+    raw json
+);
+CREATE TABLE cases (
+    id bytea PRIMARY KEY,
+    key_id text,
+    destination text,
+    account text NOT NULL,
+    principal text NOT NULL,
+    document json NOT NULL
+);
+-- What could not be read, with the reason.
+CREATE TABLE aside (source text NOT NULL, place text NOT NULL, reason text NOT NULL, raw text NOT NULL, PRIMARY KEY (source, place));
+-- The names of those who may read it: `owners` of every call.
+CREATE TABLE readers (account text NOT NULL)

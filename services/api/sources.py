@@ -1,0 +1,79 @@
+"""What is asked: our own log, or a trail from elsewhere that stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from projections.history import queries as history
+from services.adapters.postgres import Pool
+from services.api.errors import WireError
+from services.api.explaining import bad
+from services.api.present import Present
+from services.questions.moments import Moment, moment_of
+from services.questions.snapshot import Still, still
+from services.settings import Settings
+from services.trails.naming import BadName, Elsewhere, schema_of
+
+if TYPE_CHECKING:
+    from services.api.audit import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`pool` answers questions to the projections; `account` is whose keys and people may be told of, "" for everybody's
+    (a trail is the installation's own reading of other accounts); `schema` is "" for our own log."""
+
+    pool: Any
+    account: str
+    region: str
+    end: int
+    schema: str = ""
+
+    @property
+    def is_trail(self) -> bool:
+        return bool(self.schema)
+
+    def require_own(self, account: str) -> None:
+        """Raises WireError."""
+        if self.account and account != self.account:
+            raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+
+    async def moment(self, text: str | None) -> Moment:
+        """Raises NoSuchMoment, Unavailable."""
+        return await moment_of(self.pool, text, self.end)
+
+    @asynccontextmanager
+    async def still(self, settings: Settings) -> AsyncIterator[Still]:
+        """Raises Unavailable."""
+        async with still(settings) as found:
+            if not self.schema:
+                yield found
+                return
+            connection = Elsewhere(found.connection, self.schema)
+            yield Still(connection, self.end, self.end)
+
+
+class Sources:
+    def __init__(self, settings: Settings, present: Present, pool: Pool) -> None:
+        self._settings, self._present, self._pool = settings, present, pool
+
+    async def of(self, asked: Asked) -> Source:
+        """What `trail` names, our own log where it names none. Raises WireError."""
+        name, account = asked.text("trail"), asked.caller.account
+        if not name:
+            return Source(self._pool, account, self._settings.region, self._present.position)
+        if account != self._settings.account_id:
+            raise WireError(403, "AccessDeniedException", "A trail is read by the first account's principals alone.")
+        try:
+            schema = schema_of(name)
+        except BadName as fault:
+            raise bad(str(fault)) from None
+        if not await self._pool.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.decisions"):
+            raise WireError(
+                404, "NotFoundException", f"There is no trail {name}; keytrail import cloudtrail makes one."
+            )
+        pool = Elsewhere(self._pool, schema)
+        return Source(pool, "", self._settings.region, await history.reached(pool), schema)

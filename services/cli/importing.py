@@ -1,0 +1,101 @@
+"""import cloudtrail: AWS CloudTrail as a trail beside our own log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.adapters.postgres import UNREACHABLE
+from services.cli.proving import reaching
+from services.cli.terminal import AsJson, Data, fail, out, progress_bar, show
+from services.settings import Settings
+from services.trails.building import Building
+from services.trails.files import Found, files_in, records_of
+from services.trails.importing import Trail, open_connection
+from services.trails.naming import BadName
+
+COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
+
+
+def cloudtrail(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders: JSON, a JSON object a line, .gz")],
+    trail: Annotated[str, typer.Option(help="The trail's name")] = "cloudtrail",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Read AWS CloudTrail into a trail, which questions are then asked of with --trail NAME. What is there already is not
+    read twice."""
+    settings = reaching(data)
+    if not settings.postgres:
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    try:
+        held = Trail(settings, trail)
+        found = files_in(paths)
+    except BadName as fault:
+        fail(f"{fault}.", 2)
+    except FileNotFoundError as fault:
+        fail(f"There is no file or folder {fault}.", 2)
+    if not found:
+        fail("There are no files in it.", 2)
+    try:
+        report = asyncio.run(_import(settings, held, found))
+    except UNREACHABLE as fault:
+        fail(f"The import was broken off; the same command goes on: {fault}")
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        _show(report, trail)
+
+
+async def _import(settings: Settings, trail: Trail, paths: list[Path]) -> dict[str, Any]:
+    connection = await open_connection(settings)
+    try:
+        with progress_bar() as progress:
+            reading = progress.add_task("files", total=len(paths))
+            records = progress.add_task("records", total=None)
+
+            def records_in() -> Iterator[Found]:
+                for path in paths:
+                    yield from records_of(path)
+                    progress.advance(reading)
+
+            def told(what: str, count: int) -> None:
+                progress.update(records, description=what, completed=count)
+
+            taken = await trail.take(connection, records_in(), told)
+            built = await Building(connection, trail.schema, trail.name).build(told)
+    finally:
+        await connection.close(timeout=5)
+    return {"trail": trail.name, "files": len(paths), **taken.document(), **built}
+
+
+def _show(report: dict[str, Any], trail: str) -> None:
+    out.print(
+        f"[bold]{report['records']}[/] records read: {report['new']} new, {report['told_twice']} there already, "
+        f"{report['of_other_services']} of other services, {report['broken']} broken",
+        highlight=False,
+    )
+    for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
+        out.print(f"  {count} × {reason}", style="red", highlight=False, markup=False)
+    out.print(
+        f"trail {trail}: {report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes",
+        highlight=False,
+    )
+    out.print(
+        f"  the recorded policies explain [green]{report['explained']}[/]; nothing explains [red]{report['unexplained']}[/]; "
+        f"what was never seen may explain [yellow]{report['open']}[/]; {report['other_errors']} ended by another error, "
+        f"{report['not_asked']} asked no key policy",
+        highlight=False,
+    )
+    show(report["by"], ("outcome", "calls", "kind", "decided_by", "sid", "statement"), False, "nothing was judged")
+    for each in report["missing"]:
+        out.print(
+            f"  {each['calls']} calls: not known is {each['missing']}", style="dim", highlight=False, markup=False
+        )
+    for each in report["changed_nothing"]:
+        out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red", highlight=False, markup=False)

@@ -1,0 +1,289 @@
+"""A trail's records to what is asked: its history, its calls in the order of time, and what explains each.
+
+All of it is made anew of `records` after each import, so that late and out-of-order files give what one ordered import
+would: changes are folded in the order of time (in an export of our own log, in the log's), then every call learns the
+position that it was decided at, then each distinct call is judged once on the state of that position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+import orjson
+
+from domain.cloudtrail.changes import changes_of, is_change
+from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
+from domain.cloudtrail.record import Broken, Reading, read
+from domain.trail import events
+from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
+from domain.world import World
+from projections.entry import EVENTS, Appends, Closes, Entry, Interns
+from projections.history import project as history
+from projections.policy_versions import project as policy_versions
+from services.questions import between
+from services.questions.replay import Replay
+from services.trails.judging import Judging
+from services.trails.naming import Elsewhere
+from services.trails.rows import names
+
+BATCH = 1_000
+MADE = ("calls", "judged", "history", "texts", "moments", "policy_versions", "positions")
+CHANGES = """
+SELECT id, at, own_order, raw FROM records WHERE raw IS NOT NULL ORDER BY at, own_order NULLS FIRST, id
+"""
+# A changing call is at the position of its last event, and was decided before its first; others at the last change up to
+# their time, or where our own log says that they were decided.
+CALLS = """
+CREATE TABLE calls AS
+SELECT r.at, 0::smallint AS origin, (row_number() OVER (ORDER BY r.at, r.own_order NULLS FIRST, r.id))::bigint AS record,
+    c.last AS position,
+    coalesce(
+        c.before,
+        CASE WHEN r.own_seen IS NOT NULL AND cardinality($2::bigint[]) > 0
+            THEN coalesce(($3::bigint[])[width_bucket(r.own_seen, $2::bigint[])], -1)
+        ELSE width_bucket(r.at, $1::timestamptz[]) - 1 END
+    )::bigint AS seen,
+    r.id AS call_id, r.account, r.principal, r.access_key, r.operation, r.effect, r.key_id, r.about, r.destination,
+    ARRAY(SELECT account FROM readers) AS owners, r.error, r.message, r.source, r.agent, r.via, r.encryption_context,
+    c.event_type,
+    coalesce(
+        c.summary, CASE WHEN r.error IS NOT NULL THEN 'refused: ' || r.error ELSE r.operation || ' answered' END
+    ) AS summary,
+    r.parameters, c.event, r.case_id
+FROM records r LEFT JOIN pg_temp.changed c USING (id)
+"""
+# What the trail itself puts there (a key from before it began) has no call: a row for those who follow the events alone.
+MET = """
+INSERT INTO calls (at, origin, record, position, seen, call_id, account, principal, access_key, operation, effect, owners,
+    source, agent, event_type, summary, parameters, event)
+SELECT at, -1, position, position, position - 1, id || '#' || position, '{met}', '{met}', '', '{met}', 'allowed', '{}', '', '',
+    event_type, summary, '{}', event
+FROM pg_temp.met
+""".replace("{met}", between.MET)
+INDEXES = """
+CREATE INDEX ON calls (at, origin, record);
+CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
+CREATE INDEX ON calls (principal, at);
+CREATE INDEX ON calls (about, at) WHERE about IS NOT NULL AND position IS NOT NULL;
+CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
+CREATE INDEX ON calls (seen, case_id, at);
+CREATE INDEX ON calls (destination, at) WHERE destination IS NOT NULL;
+ALTER TABLE calls ADD PRIMARY KEY (call_id);
+"""
+JUDGED = """
+CREATE TABLE judged (case_id bytea, seen bigint, outcome text NOT NULL, kind text, decided_by text, policy_version text,
+    sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen));
+CREATE VIEW decisions AS
+SELECT calls.*, judged.outcome, judged.kind, judged.decided_by, judged.policy_version, judged.sid, judged.statement,
+    judged.rule, judged.missing
+FROM calls LEFT JOIN judged USING (case_id, seen);
+"""
+GROUPS = """
+SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls WHERE case_id IS NOT NULL
+GROUP BY seen, case_id ORDER BY seen
+"""
+REPORT = """
+SELECT coalesce(outcome, 'not asked') AS outcome, kind, decided_by, sid, statement, count(*) AS calls FROM decisions
+WHERE origin = 0 GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC
+"""
+MISSING = """
+SELECT m AS missing, count(*) AS calls FROM decisions, unnest(missing) m GROUP BY m ORDER BY calls DESC, m LIMIT 20
+"""
+SPAN = "SELECT count(*) AS calls, min(at) AS first, max(at) AS last FROM calls WHERE origin = 0"
+Progress = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class _Folded:
+    """What the fold has come to: the position after the last event, and what each changing record did."""
+
+    world: World
+    position: int = 0
+    moments: list[datetime] = field(default_factory=list)
+    orders: list[tuple[int, int]] = field(default_factory=list)
+    changed: list[tuple[Any, ...]] = field(default_factory=list)
+    met: list[tuple[Any, ...]] = field(default_factory=list)
+    aside: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Building:
+    def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
+        self._connection, self._schema, self._name = connection, schema, name
+
+    async def build(self, progress: Progress) -> dict[str, Any]:
+        """In one transaction: who asks meanwhile is answered from what was there. The report."""
+        connection = self._connection
+        async with connection.transaction():
+            await connection.execute(f"SET LOCAL search_path TO {self._schema}, pg_temp")
+            # Sorting and joining by the hundred thousand: a small allowance would spill it all to disk.
+            await connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'")
+            await connection.execute("DROP VIEW IF EXISTS decisions")
+            for table in MADE:
+                await connection.execute(f"DROP TABLE IF EXISTS {table}")
+            for projection in ("history", "policy_versions"):
+                await connection.execute(files("projections").joinpath(projection, "table.sql").read_text())
+            await connection.execute("CREATE TABLE positions (topic text, partition int, next bigint, digest text)")
+            folded = await self._fold(progress)
+            await self._calls(folded)
+            await connection.execute("INSERT INTO positions VALUES ('events', 0, $1, '')", folded.position)
+            await connection.execute(JUDGED)
+            await self._judge(folded.position - 1, progress)
+            await connection.execute("ANALYZE calls; ANALYZE judged; ANALYZE history")
+            return await self._report(folded)
+
+    async def _fold(self, progress: Progress) -> _Folded:
+        folded = _Folded(World(region=""))
+        rows = await self._connection.cursor(CHANGES)
+        done = 0
+        while some := await rows.fetch(BATCH):
+            entries = self._entries(some, folded)
+            # The projection takes each entry in before the next is asked for: what a record changes depends on it.
+            seen: list[Entry] = []
+            for change in history.changes(_noting(entries, seen), folded.world):  # type: ignore[arg-type]  # an iterator will do
+                await self._write(change)
+            for appended in policy_versions.changes(seen):
+                await self._write(appended)
+            done += len(some)
+            progress("following the changes", done)
+            await asyncio.sleep(0)
+        return folded
+
+    def _entries(self, rows: list[Any], folded: _Folded) -> Iterator[Entry]:
+        for row in rows:
+            reading = read(orjson.loads(row["raw"]), names)
+            before = folded.position - 1
+            made: list[object] = []
+            try:
+                if reading.region != folded.world.region:
+                    made.append(None)
+                    yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
+                for event in changes_of(reading, folded.world):
+                    made.append(event)
+                    yield self._entry(reading, row, event, folded)
+            except Broken as fault:
+                folded.aside.append((row["id"], str(fault)))
+            if made and made[-1] is not None:
+                self._note(reading, row, before, folded)
+
+    def _entry(self, reading: Reading, row: Any, event: object, folded: _Folded) -> Entry:
+        at = row["at"]
+        document = {
+            "at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "call": {"principal": reading.principal, "access_key": reading.access_key, "id": reading.id},
+        }
+        entry = Entry(EVENTS, 0, folded.position, at, reading.region, document, event)
+        folded.position += 1
+        folded.moments.append(at)
+        name = WIRE_NAMES[type(event)]
+        data = _data(event)
+        summary = CATALOGUE[name].summary.format(**data)
+        folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
+        return entry
+
+    def _note(self, reading: Reading, row: Any, before: int, folded: _Folded) -> None:
+        """The last event is the record's own, unless it only put somebody there."""
+        if reading.refused or not is_change(reading):
+            return
+        position, _, _, name, summary, data = folded.met.pop()
+        folded.changed.append((reading.id, before, position, name, summary, data))
+        if reading.order >= 0:
+            folded.orders.append((reading.order, position))
+
+    async def _write(self, change: Any) -> None:
+        connection = self._connection
+        match change:
+            case Appends():
+                await connection.copy_records_to_table(
+                    change.table, schema_name=self._schema, columns=change.columns, records=change.rows
+                )
+            case Closes():
+                await connection.executemany(_CLOSE, change.rows)
+            case Interns():
+                marks = ", ".join(f"${number}" for number in range(1, len(change.columns) + 1))
+                await connection.executemany(
+                    f"INSERT INTO {change.table} VALUES ({marks}) ON CONFLICT DO NOTHING", change.rows
+                )
+
+    async def _calls(self, folded: _Folded) -> None:
+        connection = self._connection
+        await connection.execute(
+            "CREATE TEMP TABLE changed (id text, before bigint, last bigint, event_type text, summary text, event jsonb)"
+            " ON COMMIT DROP; CREATE TEMP TABLE met (position bigint, at timestamptz, id text, event_type text,"
+            " summary text, event jsonb) ON COMMIT DROP"
+        )
+        await connection.copy_records_to_table("changed", schema_name="pg_temp", records=folded.changed)
+        await connection.copy_records_to_table("met", schema_name="pg_temp", records=folded.met)
+        orders = sorted(folded.orders)
+        query = CALLS
+        for number, values in ((1, folded.moments), (2, [order for order, _ in orders]), (3, [at for _, at in orders])):
+            # CREATE TABLE AS takes no parameters: the arrays go in as a table of one row each.
+            kind = "timestamptz" if number == 1 else "bigint"
+            table = f"array_{number}"
+            await connection.execute(f"CREATE TEMP TABLE {table} (held {kind}[]) ON COMMIT DROP")
+            await connection.copy_records_to_table(table, schema_name="pg_temp", records=[(values,)])
+            query = query.replace(f"${number}::{kind}[]", f"(SELECT held FROM pg_temp.{table})")
+        await connection.execute(query)
+        await connection.execute(MET)
+        await connection.execute(INDEXES)
+
+    async def _judge(self, last: int, progress: Progress) -> None:
+        asking = Elsewhere(self._connection, self._schema)
+        replay = await Replay.begin(asking, "", -1, last)
+        judging = Judging(asking, replay)
+        rows = await self._connection.cursor(GROUPS)
+        done = 0
+        while some := await rows.fetch(BATCH):
+            found = [(row["case_id"], row["seen"], *await judging.explain(row)) for row in some]
+            await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
+            done += sum(row["calls"] for row in some)
+            progress("judging", done)
+
+    async def _report(self, folded: _Folded) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        by: list[dict[str, Any]] = []
+        for row in await self._connection.fetch(REPORT):
+            counts[row["outcome"]] = counts.get(row["outcome"], 0) + row["calls"]
+            if row["outcome"] in (EXPLAINED, UNEXPLAINED, OPEN):
+                by.append({name: row[name] for name in ("outcome", "kind", "decided_by", "sid", "statement", "calls")})
+        missing = await self._connection.fetch(MISSING)
+        (span,) = await self._connection.fetch(SPAN)
+        return {
+            "calls": span["calls"],
+            "first": _utc(span["first"]),
+            "last": _utc(span["last"]),
+            "changes": len(folded.changed),
+            "explained": counts.get(EXPLAINED, 0),
+            "unexplained": counts.get(UNEXPLAINED, 0),
+            "open": counts.get(OPEN, 0),
+            "other_errors": counts.get(OTHER_ERROR, 0),
+            "not_asked": counts.get("not asked", 0),
+            "by": by,
+            "missing": [dict(row) for row in missing],
+            "changed_nothing": [{"id": identifier, "reason": reason} for identifier, reason in folded.aside[:100]],
+        }
+
+
+_CLOSE = (
+    "UPDATE history SET until_position = $3, until_at = $4 "
+    "WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
+)
+
+
+def _noting(entries: Iterator[Entry], seen: list[Entry]) -> Iterator[Entry]:
+    for entry in entries:
+        seen.append(entry)
+        yield entry
+
+
+def _data(event: Any) -> dict[str, Any]:
+    return asdict(event)  # every catalogued event is a dataclass
+
+
+def _utc(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,183 @@
+"""The calls of a trail, judged on the state of their position: what explains each, and what a draft would have made of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.access.case import timed
+from domain.access.question import Resource
+from domain.cloudtrail import unseen
+from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge
+from domain.cloudtrail.record import ACCESS_DENIED
+from domain.identities.identity import Identity
+from domain.policy.compile import (
+    IDENTITY_POLICY,
+    NO_PERMISSIONS,
+    SESSION_POLICY,
+    Permissions,
+    compile_identity_policy,
+)
+from domain.policy.parse import INLINE, SESSION
+from domain.world import World
+from services.questions.replay import Replay
+
+HELD = 20_000
+"""Cases that are held with what they came out as."""
+AGAINST = ("kms:reencryptfrom", "kms:reencryptto")
+Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
+"""Columns of `judged` from `outcome` on."""
+
+
+class Judging:
+    """Of one connection and a replay that goes forward."""
+
+    def __init__(self, connection: Any, replay: Replay) -> None:
+        self._connection, self._replay = connection, replay
+        self._cases: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._answers: dict[bytes, tuple[object, Explained]] = {}
+
+    @property
+    def world(self) -> World:
+        return self._replay.world
+
+    async def at(self, row: Any) -> dict[str, Any]:
+        """The world at the row's position, and its case."""
+        await self._replay.to(max(row["seen"], self._replay.world.position))
+        return await self._case(row["case_id"])
+
+    async def _case(self, name: bytes) -> dict[str, Any]:
+        found = self._cases.get(name)
+        if found is None:
+            text = await self._connection.fetchval("SELECT document FROM p_decisions.cases WHERE id = $1", name)
+            found = self._cases[name] = orjson.loads(text)
+            while len(self._cases) > HELD:
+                gone, _ = self._cases.popitem(last=False)
+                self._answers.pop(gone, None)
+        return found
+
+    async def explain(self, row: Any) -> Explained:
+        """`row` has seen, case_id, last. Judged again only where something that it read has changed since."""
+        case = await self.at(row)
+        reads = self._reads(case)
+        held = self._answers.get(row["case_id"])
+        if held is not None and held[0] == reads:
+            return held[1]
+        error = case["error"]
+        answers = [
+            explained(asked, resource, of_key, known, refused=bool(error), denied=error in ACCESS_DENIED)
+            for asked, resource, of_key, known in questions_of(case, self.world, row["last"])
+        ]
+        outcome, found = min(answers, key=lambda each: _ORDER.index(each[0])) if answers else ("open", NOT_THERE)
+        answer = (outcome, *_columns(found))
+        self._answers[row["case_id"]] = (reads, answer)
+        return answer
+
+    def _reads(self, case: dict[str, Any]) -> object:
+        """What a judgement depends on, to be compared: the keys as they are, and the count of changes of identities."""
+        world = self.world
+        keys = []
+        for arn in case["resources"]:
+            key = world.keys.get(arn.rpartition("/")[2])
+            if key is not None:
+                keys.append((id(world.resource(key)), key.policy_version))
+        return world.directory.changes, keys
+
+
+_ORDER = ("unexplained", "open", "other error", "explained")
+NOT_THERE = Judged("unknown", {}, ("the key",))
+
+
+def _columns(found: Judged) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
+    by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
+    version = by.get("version")
+    return (
+        by.get("kind"),
+        by.get("policy") or by.get("grant"),
+        None if version is None else str(version),
+        by.get("sid"),
+        by.get("index"),
+        by.get("rule"),
+        list(found.missing),
+    )
+
+
+Question = tuple[Asked, Resource, str, Known]
+
+
+def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Question]:
+    """What was asked of which key: two of ReEncrypt, none where the key is not there."""
+    found = []
+    arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+    actions = [f"kms:{case['operation']}"]
+    if case["operation"] == "ReEncrypt":
+        actions = ["kms:ReEncryptFrom", "kms:ReEncryptTo"][: len(arns)]
+    for action, arn in zip(actions, arns, strict=False):
+        key = world.keys.get(arn.rpartition("/")[2])
+        if key is None:
+            continue
+        resource = world.resource(key)
+        of_key = unseen.unseen_of(key.tags)
+        found.append((_asked(case, action, at), resource, of_key, known_of(case, world)))
+    return found
+
+
+def _asked(case: dict[str, Any], action: str, at: datetime) -> Asked:
+    context = {name: tuple(values) for name, values in case["context"].items()}
+    context |= timed(round(at.timestamp() * 1_000_000))
+    principal = case["principal"]
+    root = principal.endswith(":root") or not principal.startswith("arn:")
+    # A service has no account of its own that a key's is compared with.
+    account = "" if not principal.startswith("arn:") else case["account"]
+    return Asked(action, account, case["names"], context, case.get("pairs", {}), case.get("sure", False), root)
+
+
+def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
+    directory = world.directory
+    found = directory.identities.get(case["unique"].partition(":")[0])
+    if found is not None:
+        return found
+    for name in case["names"]:
+        unique = directory.by_arn.get(name)
+        if unique is not None:
+            return directory.identities[unique]
+    return None
+
+
+def known_of(case: dict[str, Any], world: World) -> Known:
+    principal = case["principal"]
+    if principal.endswith(":root") or not principal.startswith("arn:"):
+        return Known(NO_PERMISSIONS)
+    identity = _identity_of(case, world)
+    own = NO_PERMISSIONS if identity is None else world.directory.permissions(identity)
+    if identity is None:
+        own = _unseen(f"the identity policies of {principal}", IDENTITY_POLICY)
+    boundary = None if identity is None else world.directory.boundary(identity)
+    session = None
+    if ":assumed-role/" in principal:
+        if not case.get("sure"):
+            session = _unseen(f"the session policy of {principal}", SESSION_POLICY)
+        elif case.get("policy"):
+            session = Permissions(compile_identity_policy(case["policy"], SESSION_POLICY, principal, 0, SESSION))
+    return Known(own, boundary, session)
+
+
+def _unseen(what: str, by: str) -> Permissions:
+    return Permissions(compile_identity_policy(unseen.document(what, of_key=False), by, what, 0, INLINE))
+
+
+def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judged:
+    """A case judged on a world with a draft in it; `evidence` is of the world without, where the call was let in."""
+    answers = []
+    for number, (asked, resource, of_key, known) in enumerate(questions_of(case, world, at)):
+        held = evidence[number] if evidence is not None and number < len(evidence) else None
+        answers.append(judge(asked, resource, of_key, known, held))
+    order = ("refused", "unknown", "allowed")
+    return min(answers, key=lambda each: order.index(each.answer)) if answers else NOT_THERE
+
+
+def evidence_in(case: dict[str, Any], world: World, at: datetime) -> list[Evidence]:
+    return [evidence_of(*question) for question in questions_of(case, world, at)]

@@ -1,0 +1,103 @@
+"""A reading to the row of `records` and its case."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from domain.cloudtrail.record import Document, Reading
+from services.exports.naming import pascal, shapes_of
+
+COLUMNS = (
+    "id", "at", "own_order", "own_seen", "preferred", "service", "account", "principal", "access_key", "operation",
+    "effect", "key_id", "about", "destination", "error", "message", "source", "agent", "via", "encryption_context",
+    "parameters", "case_id", "raw",
+)  # fmt: skip
+CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NOT_ASKED = frozenset({"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom", "RetireGrant"})
+"""Operations of KMS that ask no key's policy (RetireGrant by the grant's own word)."""
+Row = tuple[Any, ...]
+
+
+def names(service: str, operation: str, members: Document | None) -> dict[str, Any]:
+    """Members of a request as the API spells them."""
+    if not members:
+        return {}
+    found = pascal(shapes_of(service, operation)[0], members)
+    return found if isinstance(found, dict) else {}
+
+
+def case_of(reading: Reading) -> dict[str, Any] | None:
+    """What a call was judged on, without what is its own; None for one that no key's policy is asked of."""
+    if reading.service != "kms" or not reading.key or reading.operation in NOT_ASKED or not reading.names:
+        return None
+    if reading.operation.startswith("Delete") and not reading.principal.startswith("arn:"):
+        return None  # what a service does of itself
+    found: dict[str, Any] = {
+        "operation": reading.operation,
+        "principal": reading.principal,
+        "account": reading.account,
+        "unique": reading.role_id or reading.unique,
+        "names": reading.names,
+        "key": reading.key,
+        "error": reading.error,
+        "context": reading.context,
+        "resources": reading.resources,
+        # what our own decisions' cases have too
+        "effect": "refused" if reading.refused else "allowed",
+        "access_key": reading.access_key,
+    }
+    if reading.pairs:
+        found["pairs"] = reading.pairs
+    if reading.sure:
+        context = {
+            name: each for name, each in reading.context.items() if name not in ("aws:currenttime", "aws:epochtime")
+        }
+        found |= {"sure": True, "policy": reading.policy, "context": context}
+    return found
+
+
+def row_of(reading: Reading, case: bytes | None, raw: str | None) -> Row:
+    destination = None
+    if reading.operation == "ReEncrypt":
+        keys = [arn for arn in reading.resources if ":key/" in arn]
+        destination = keys[1] if len(keys) > 1 else None
+    parameters = orjson.dumps(reading.parameters).decode()
+    return (
+        reading.id,
+        _EPOCH + timedelta(microseconds=reading.at),
+        reading.order if reading.order >= 0 else None,
+        reading.seen if reading.seen >= 0 else None,
+        reading.preferred,
+        reading.service,
+        reading.account,
+        reading.principal,
+        reading.access_key,
+        reading.operation,
+        "refused" if reading.error else "allowed",
+        reading.key.rpartition("/")[2] or None,
+        reading.resources[0] if reading.resources else None,
+        destination,
+        reading.error or None,
+        reading.message or None,
+        reading.source,
+        reading.agent,
+        reading.via or None,
+        orjson.dumps(dict(reading.pairs)).decode() if reading.pairs else None,
+        parameters.replace("\\u0000", "�") if "\\u0000" in parameters else parameters,
+        case,
+        raw,
+    )
+
+
+def case_row(reading: Reading, case: dict[str, Any]) -> tuple[bytes, Row]:
+    """(name, row)."""
+    text = orjson.dumps(case)
+    name = blake2b(text, digest_size=16).digest()
+    key = reading.key.rpartition("/")[2]
+    destination = next((arn for arn in reading.resources[1:] if ":key/" in arn), None)
+    return name, (name, key, destination, reading.account, reading.principal, text.decode())

@@ -1,0 +1,453 @@
+"""AWS CloudTrail as a trail: real records, odd ones and broken ones; and our own export, which imports to the same answers."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.test_history import ROOT, allow, document, position, user
+from tests.installation import Installation
+
+SHARED = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail"
+A = "111122223333"
+REGION = "us-west-2"
+
+
+def key_arn(number: int, account: str = A) -> str:
+    return f"arn:aws:kms:{REGION}:{account}:key/1234abcd-12ab-34cd-56ef-{number:012d}"
+
+
+def who(name: str = "alice", account: str = A) -> dict[str, Any]:
+    arn = f"arn:aws:iam::{account}:user/{name}"
+    return {
+        "type": "IAMUser",
+        "principalId": f"AIDA{name.upper():X<17}",
+        "arn": arn,
+        "accountId": account,
+        "userName": name,
+    }
+
+
+def record(
+    operation: str, at: str, number: int = 1, identity: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    return {
+        "eventVersion": "1.08",
+        "userIdentity": who() if identity is None else identity,
+        "eventTime": at,
+        "eventSource": "kms.amazonaws.com",
+        "eventName": operation,
+        "awsRegion": REGION,
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "aws-cli",
+        "requestParameters": {"keyId": key_arn(number)},
+        "responseElements": None,
+        "requestID": str(uuid4()),
+        "eventID": str(uuid4()),
+        "resources": [{"accountId": A, "type": "AWS::KMS::Key", "ARN": key_arn(number)}],
+        "eventType": "AwsApiCall",
+        "recipientAccountId": A,
+    } | more
+
+
+def created(number: int, at: str, **request: Any) -> dict[str, Any]:
+    metadata = {"aWSAccountId": A, "keyId": key_arn(number).rpartition("/")[2], "arn": key_arn(number)}
+    return record(
+        "CreateKey", at, number, requestParameters=request or None, responseElements={"keyMetadata": metadata}
+    )
+
+
+def put(number: int, at: str, *statements: dict[str, Any], identity: dict[str, Any] | None = None) -> dict[str, Any]:
+    parameters = {"keyId": key_arn(number), "policyName": "default", "policy": document(*statements)}
+    return record("PutKeyPolicy", at, number, identity, requestParameters=parameters)
+
+
+def imported(installation: Installation, trail: str, *paths: Path) -> dict[str, Any]:
+    done = installation.keytrail("import", "cloudtrail", *map(str, paths), "--trail", trail, "--json")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def written(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(each) + "\n" for each in records))
+    return path
+
+
+@pytest.fixture
+def trail() -> str:
+    return f"t{uuid4().hex[:10]}"
+
+
+def test_real_records_and_documented_samples_are_read(installation: Installation, trail: str) -> None:
+    if not SHARED.exists():
+        pytest.skip("the records are not beside this checkout")
+    found = imported(installation, trail, SHARED)
+    # 240 real records, 69 samples of which two are of other services, and a licence, which is no record.
+    assert (found["records"], found["of_other_services"], found["broken"]) == (310, 2, 1)
+    assert (found["unexplained"], found["open"] > 250) == (0, True)
+    assert any("from before the trail began" in each["missing"] for each in found["missing"])
+    again = imported(installation, trail, SHARED)
+    assert (again["new"], again["broken"]) == (0, 0)
+    for name in ("calls", "changes", "open", "explained", "by", "first", "last"):
+        assert again[name] == found[name]
+    counted = installation.answers("decisions", "--by", "operation", "--trail", trail)
+    assert sum(each["calls"] for each in counted) == found["calls"]
+
+
+def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    alice, bob = who()["arn"], who("bob")["arn"]
+    records = [
+        created(1, "2024-01-01T00:00:00Z"),
+        record("Encrypt", "2024-01-01T00:10:00Z"),
+        put(1, "2024-01-01T01:00:00Z", allow(f"arn:aws:iam::{A}:root", "kms:*"), allow(alice, "kms:Decrypt")),
+        record("Decrypt", "2024-01-01T02:00:00Z"),
+        record("Decrypt", "2024-01-01T02:00:01Z", 1, who("bob"), errorCode="AccessDenied", errorMessage="no"),
+        record("Decrypt", "2024-01-01T02:00:02Z", 2, who("bob")),
+        put(1, "2024-01-01T03:00:00Z", allow(f"arn:aws:iam::{A}:root", "kms:*"), allow(bob, "kms:Decrypt")),
+    ]
+    found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    assert (found["calls"], found["changes"], found["unexplained"]) == (7, 3, 0)
+    by = {(each["outcome"], each["kind"], each["statement"]): each["calls"] for each in found["by"]}
+    # The default policy delegates, and an identity policy that was never seen allowed it: that is known, since it was allowed.
+    assert by["explained", "key-policy", 0] >= 1
+    assert by["explained", "key-policy", 1] == 1  # alice, by her own statement
+    key, ask = key_arn(1), ("--trail", trail)
+    (shown,) = installation.answers("show", key, "--at", "2024-01-01T02:30:00Z", *ask)
+    assert (shown["key"]["policy_version"], shown["policy"]["Statement"][1]["Principal"]) == (2, {"AWS": alice})
+    history = installation.answers("history", key, *ask)
+    assert [each["operation"] for each in history] == ["CreateKey", "PutKeyPolicy", "PutKeyPolicy"]
+    # Alice could by the key policy, unless an identity policy that was never seen denied it.
+    could = installation.answers("who-can", "kms:Decrypt", key, "--at", "2024-01-01T02:30:00Z", *ask)[0]["items"]
+    row = next(each for each in could if each["principal"] == alice)
+    assert (row["for_sure"], row["unless"][0]["open"][0]["key"]) == (False, "keytrail:Unseen")
+    (compared,) = [
+        json.loads(installation.keytrail("diff", key, "--from", "2", "--to", "3", *ask, "--json", check=False).stdout)
+    ]
+    assert [each["principal"] for region in compared["allowed"] for each in region["principals"]] == [bob]
+    *changes, _ = installation.answers("who-can", "kms:Decrypt", key, "--between", "2024-01-01T00:30:00Z", "2024-01-02T00:00:00Z", *ask)  # fmt: skip
+    assert [each["change"]["operation"] for each in changes] == ["PutKeyPolicy", "PutKeyPolicy"]
+    # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean.
+    unseen = installation.keytrail("diff", key_arn(2), "--from", "1", "--to", str(written(tmp_path / "p.json", json.loads(document(allow(alice, "kms:Decrypt"))))), *ask, "--json", check=False)  # fmt: skip
+    assert (unseen.returncode, json.loads(unseen.stdout)["answer"]) == (3, "unknown")
+    closed = written(tmp_path / "closed.json", json.loads(document(allow(f"arn:aws:iam::{A}:root", "kms:*"))))
+    (drafted,) = installation.answers("what-if", key, "--policy", str(closed), *ask)
+    # Without her statement an identity policy would have had to let Alice in, and none of hers was ever seen.
+    assert (drafted["flipped"], drafted["unknown"]) == (0, 1)
+    assert any("identity policies" in words for group in drafted["groups"] for words in group["missing"])
+    none = written(tmp_path / "none.json", json.loads(document(allow(bob, "kms:Encrypt"))))
+    (drafted,) = installation.answers("what-if", key, "--policy", str(none), *ask)
+    assert {(each["operation"], each["effect"]) for each in drafted["groups"]} >= {("Decrypt", "refused")}
+
+
+def test_order_and_repetition_change_nothing(installation: Installation, tmp_path: Path) -> None:
+    alice = who()["arn"]
+    statements = [allow(f"arn:aws:iam::{A}:root", "kms:*"), allow(alice, "kms:Decrypt")]
+    records = [
+        created(1, "2024-01-01T00:00:00Z"),
+        *(record("Decrypt", f"2024-01-01T00:{minute:02d}:30Z") for minute in range(20)),
+        *(put(1, f"2024-01-01T00:{minute:02d}:00Z", *statements[: 1 + minute % 2]) for minute in range(20)),
+        record(
+            "CreateGrant",
+            "2024-01-01T00:05:10Z",
+            requestParameters={"keyId": key_arn(1), "granteePrincipal": alice, "operations": ["Decrypt"]},
+            responseElements={"grantId": "g1"},
+        ),
+        record("RetireGrant", "2024-01-01T00:09:10Z", requestParameters=None, additionalEventData={"grantId": "g1"}),
+    ]
+    ordered, shuffled = f"t{uuid4().hex[:10]}", f"t{uuid4().hex[:10]}"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    written(tmp_path / "in" / "all.jsonl", *sorted(records, key=lambda each: each["eventTime"]))
+    one = imported(installation, ordered, tmp_path / "in")
+    mixed = list(records)
+    random.Random(7).shuffle(mixed)
+    (tmp_path / "out" / "1.json").write_text(json.dumps({"Records": mixed[:15]}))
+    with gzip.open(tmp_path / "out" / "2.json.gz", "wt") as file:
+        json.dump({"Records": mixed[10:30]}, file, indent=1)
+    imported(installation, shuffled, tmp_path / "out")
+    written(tmp_path / "out" / "3.jsonl", *mixed[25:])
+    other = imported(installation, shuffled, tmp_path / "out")
+    for name in ("calls", "changes", "explained", "unexplained", "open", "by", "missing"):
+        assert other[name] == one[name], name
+    for question in (
+        ("show", key_arn(1), "--at", "2024-01-01T00:07:20Z"),
+        ("history", key_arn(1)),
+        ("who-can", "kms:Decrypt", key_arn(1), "--at", "2024-01-01T00:08:59Z"),
+        ("decisions", "--key", key_arn(1)),
+    ):
+        assert installation.answers(*question, "--trail", ordered) == installation.answers(
+            *question, "--trail", shuffled
+        )
+
+
+def test_odd_forms_are_read_and_broken_records_kept_aside(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    foreign = {"type": "AWSAccount", "principalId": "AIDASOMEBODY", "accountId": "444455556666"}
+    shared = str(uuid4())
+    role = {
+        "type": "AssumedRole",
+        "principalId": "AROAEXAMPLEEXAMPLE123:i-1",
+        "arn": f"arn:aws:sts::{A}:assumed-role/app/i-1",
+        "accountId": A,
+        "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": "AROAEXAMPLEEXAMPLE123", "arn": f"arn:aws:iam::{A}:role/x/app"}},
+    }  # fmt: skip
+    records: list[Any] = [
+        record(
+            "CreateKey",
+            "Jan 1, 2024 1:00:00 AM",
+            5,
+            requestParameters=None,
+            responseElements={
+                "keyMetadata": {"AWSAccountId": A, "keyId": key_arn(5).rpartition("/")[2], "arn": key_arn(5)}
+            },
+        ),
+        record("Decrypt", "2024-01-01T02:00:00Z", 5, role, requestParameters={"encryptionContext": {"app": "x"}}),
+        record("Decrypt", "2024-01-01T02:01:00Z", 5, foreign, sharedEventID=shared),
+        record("Decrypt", "2024-01-01T02:01:00Z", 5, who("carol", "444455556666"), sharedEventID=shared),
+        record(
+            "RotateKey",
+            "2024-01-01T03:00:00Z",
+            5,
+            {"accountId": A, "invokedBy": "AWS Internal"},
+            requestParameters=None,
+            eventType="AwsServiceEvent",
+        ),
+        record(
+            "GenerateDataKey",
+            "2024-01-01T04:00:00Z",
+            5,
+            {"type": "AWSService", "invokedBy": "s3.amazonaws.com"},
+            sourceIPAddress="s3.amazonaws.com",
+        ),
+        record(
+            "PutUserPolicy",
+            "2024-01-01T05:00:00Z",
+            eventSource="iam.amazonaws.com",
+            resources=[],
+            requestParameters={
+                "userName": "dora",
+                "policyName": "p",
+                "policyDocument": document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"}),
+            },
+        ),
+        record(
+            "ScheduleKeyDeletion",
+            "2024-01-01T06:00:00Z",
+            5,
+            requestParameters={"keyId": key_arn(5), "pendingWindowInDays": 7},
+            responseElements={"deletionDate": "Jan 8, 2024 6:00:00 AM"},
+        ),
+        record(
+            "DeleteKey",
+            "2024-01-08T06:00:00Z",
+            5,
+            {"accountId": A, "invokedBy": "AWS Internal"},
+            requestParameters=None,
+            eventType="AwsServiceEvent",
+        ),
+        {"eventName": "Decrypt"},
+        {"hello": "world"},
+        [1, 2],
+        record("Decrypt", "yesterday"),
+        put(6, "2024-01-01T07:00:00Z") | {"requestParameters": {"keyId": key_arn(6), "policy": "{ not json"}},
+        record(
+            "Encrypt",
+            "2024-01-01T08:00:00Z",
+            7,
+            requestParameters={"keyId": key_arn(7), "encryptionContext": {"a\u0000b": "c"}},
+        ),
+    ]
+    path = written(tmp_path / "odd.jsonl", *records)
+    path.write_text(path.read_text() + '{"eventVersion": "1.08", "cut')
+    (tmp_path / "not.gz").write_bytes(b"\x1f\x8bnothing")
+    found = imported(installation, trail, path, tmp_path / "not.gz")
+    assert (found["broken"], found["told_twice"]) == (6, 1)
+    assert len(found["changed_nothing"]) == 1
+    calls = installation.answers("decisions", "--key", key_arn(5), "--trail", trail)
+    assert [each["operation"] for each in calls] == [
+        "CreateKey", "Decrypt", "Decrypt", "RotateKey", "GenerateDataKey", "ScheduleKeyDeletion", "DeleteKey",
+    ]  # fmt: skip
+    assert calls[2]["principal"] == "arn:aws:iam::444455556666:user/carol"
+    assert calls[4]["principal"] == "s3.amazonaws.com"
+    (shown,) = installation.answers("show", key_arn(5), "--at", "2024-01-02T00:00:00Z", "--trail", trail)
+    assert (shown["key"]["state"], shown["key"]["deletion_at"][:10]) == ("PendingDeletion", "2024-01-08")
+    (dora,) = installation.answers("show", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
+    assert sorted(dora["principal"]["inline"]) == ["keytrail-unseen", "p"]
+    done = installation.keytrail("show", key_arn(5), "--trail", trail, check=False)
+    assert (done.returncode, "There was no key" in done.stderr) == (1, True)
+
+
+def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Installation, tmp_path: Path) -> None:
+    done = installation.keytrail("decisions", "--trail", "nothing_here", check=False)
+    assert (done.returncode, "There is no trail" in done.stderr) == (1, True)
+    done = installation.keytrail("decisions", "--trail", "x; drop schema p_decisions", check=False)
+    assert (done.returncode, "no name of a trail" in done.stderr) == (1, True)
+    done = installation.keytrail("import", "cloudtrail", str(tmp_path / "nowhere"), check=False)
+    assert done.returncode == 2
+    _, stranger = user(installation, f"st-{uuid4().hex[:8]}")
+    del stranger
+
+
+# -- the closed circle: our own log, exported as CloudTrail and imported again ---------------------------------------
+
+
+class Circle:
+    """A generated history of keys, policies, grants, aliases and identities on the installation, and its trail."""
+
+    def __init__(self, installation: Installation, folder: Path, calls: int) -> None:
+        self.installation = installation
+        chance = random.Random(11)
+        kms, iam = installation.client(), installation.client(service="iam")
+        self.begin = position(installation)
+        names = [f"c{number}-{uuid4().hex[:6]}" for number in range(4)]
+        self.users = [user(installation, name) for name in names]
+        self.keys = [kms.create_key(Description=f"k{number}")["KeyMetadata"]["KeyId"] for number in range(5)]
+        self.moments: list[int] = []
+        grants: list[tuple[str, str]] = []
+        for number in range(calls):
+            key = chance.choice(self.keys)
+            arn, client = chance.choice(self.users)
+            which = chance.random()
+            try:
+                if which < 0.72:
+                    context = {"app": chance.choice(["a", "b"])} if chance.random() < 0.5 else {}
+                    client.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext=context)
+                elif which < 0.80:
+                    client.describe_key(KeyId=key)
+                elif which < 0.88:
+                    named = allow(arn, *chance.sample(["kms:Encrypt", "kms:Decrypt", "kms:Describe*"], 2))
+                    if chance.random() < 0.5:
+                        named["Condition"] = {"StringEquals": {"kms:EncryptionContext:app": "a"}}
+                    if chance.random() < 0.2:
+                        named["Effect"] = "Deny"
+                    kms.put_key_policy(KeyId=key, Policy=document(allow(ROOT, "kms:*"), named))
+                elif which < 0.92:
+                    made = kms.create_grant(KeyId=key, GranteePrincipal=arn, Operations=["Encrypt", "DescribeKey"])
+                    grants.append((key, made["GrantId"]))
+                elif which < 0.94 and grants:
+                    of, grant = grants.pop(chance.randrange(len(grants)))
+                    kms.revoke_grant(KeyId=of, GrantId=grant)
+                elif which < 0.98:
+                    effect = "Allow" if chance.random() < 0.7 else "Deny"
+                    text = document({"Effect": effect, "Action": ["kms:Encrypt", "kms:DescribeKey"], "Resource": "*"})
+                    iam.put_user_policy(UserName=arn.rpartition("/")[2], PolicyName="p", PolicyDocument=text)
+                else:
+                    kms.tag_resource(KeyId=key, Tags=[{"TagKey": "n", "TagValue": str(number)}])
+            except ClientError as fault:
+                assert fault.response["Error"]["Code"] == "AccessDeniedException"  # noqa: PT017  # refusals are part of it
+            if number % 50 == 0:
+                self.moments.append(position(installation))
+        installation.caught_up()
+        self.end = position(installation)
+        self.trail = f"circle{uuid4().hex[:8]}"
+        path = folder / "own.jsonl"
+        installation.keytrail(
+            "decisions", "--from", f"@{self.begin + 1}", "--export", str(path), "--format", "cloudtrail"
+        )
+        self.report = imported(installation, self.trail, path)
+
+
+@pytest.fixture(scope="module")
+def circle(installation: Installation, tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Circle:
+    return Circle(installation, tmp_path_factory.mktemp("circle"), 10_500 if soak else 400)
+
+
+def both(circle: Circle, *question: str) -> tuple[list[Any], list[Any]]:
+    ask = circle.installation.answers
+    return ask(*question), ask(*question, "--trail", circle.trail)
+
+
+def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
+    assert (circle.report["broken"], circle.report["unexplained"], circle.report["open"]) == (0, 0, 0)
+    assert circle.report["explained"] > 300
+
+
+def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
+    for key in circle.keys:
+        own, trail = both(circle, "decisions", "--key", key)
+        assert [each["call_id"] for each in own] == [each["call_id"] for each in trail]
+        assert [each["effect"] for each in own] == [each["effect"] for each in trail]
+        for one, other in zip(own, trail, strict=True):
+            if one["operation"] in ("Encrypt", "DescribeKey") and one["kind"] in ("key-policy", "identity-policy"):
+                assert (one["kind"], one["sid"], one["statement"]) == (other["kind"], other["sid"], other["statement"])
+                if one["kind"] == "key-policy":
+                    assert one["policy_version"] == other["policy_version"]
+            elif one["operation"] == "Encrypt" and one["kind"] == "grant":
+                assert one["decided_by"] == other["decided_by"]
+
+
+def test_the_history_is_the_same(circle: Circle) -> None:
+    for key in circle.keys:
+        own, trail = both(circle, "history", key)
+        for name in ("operation", "principal", "effect", "at", "summary"):
+            assert [each[name] for each in own if each["effect"] == "allowed"] == [
+                each[name] for each in trail if each["effect"] == "allowed"
+            ]
+        for at in ["2030-01-01T00:00:00Z", *times(circle, key)]:
+            (one,), (other,) = both(circle, "show", key, "--at", at)
+            for shown in (one, other):
+                shown["key"].pop("materials")
+                shown["key"].pop("current_material")
+                for grant in shown["grants"]:
+                    del grant["created_at"]
+                for each in shown["identities"]:
+                    each.pop("access_keys", None)
+                    each.pop("created_at")
+                shown["grants"].sort(key=lambda each: each["grant"])
+            assert (one["key"], one["policy"], one["grants"]) == (other["key"], other["policy"], other["grants"])
+            assert one["identities"] == other["identities"]
+
+
+def times(circle: Circle, key: str) -> list[str]:
+    """Times of some changes of a key."""
+    own = circle.installation.answers("history", key)
+    return [each["at"] for each in own[:: max(1, len(own) // 4)]]
+
+
+def test_who_could_and_a_diff_and_a_draft_are_the_same(circle: Circle, tmp_path: Path) -> None:
+    people = {arn for arn, _ in circle.users}
+    for key in circle.keys[:3]:
+        for at in times(circle, key):
+            (one,), (other,) = both(circle, "who-can", "kms:Encrypt", key, "--at", at)
+            shown = [
+                {
+                    (row["principal"], row["for_sure"], len(row["paths"]))
+                    for row in each["items"]
+                    if row["principal"] in people
+                }
+                for each in (one, other)
+            ]
+            assert shown[0] == shown[1]
+        versions = circle.installation.answers("show", key)[0]["key"]["policy_version"]
+        if versions > 1:
+            compared = [
+                json.loads(circle.installation.keytrail("diff", key, "--from", "1", "--to", str(versions), "--json", *more, check=False).stdout)
+                for more in ((), ("--trail", circle.trail))
+            ]  # fmt: skip
+            for name in ("answer", "allowed", "denied"):
+                assert _bare(compared[0][name]) == _bare(compared[1][name])
+    draft = written(tmp_path / "draft.json", json.loads(document(allow(ROOT, "kms:*"))))
+    for key in circle.keys[:3]:
+        (one,), (other,) = both(circle, "what-if", key, "--policy", str(draft))
+        flips = [
+            {(each["principal"], each["operation"], each["effect"]): each["calls"] for each in found["groups"] if each["operation"] in ("Encrypt", "DescribeKey")}
+            for found in (one, other)
+        ]  # fmt: skip
+        assert flips[0] == flips[1]
+
+
+def _bare(found: Any) -> Any:
+    """Without witnesses, whose keys have values that nobody wrote down."""
+    if isinstance(found, list):
+        return [{name: value for name, value in each.items() if name != "witness"} for each in found]
+    return found
