@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.arn import ACCOUNT_ID, parse_arn
 from domain.cloudtrail import unseen
-from domain.cloudtrail.people import IAM, identity_met
+from domain.cloudtrail.meeting import account_there, caller_there, created, key_id, key_there, named_there, principals
+from domain.cloudtrail.people import IAM, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
 from domain.errors import Refusal
-from domain.identities.identity import ROLE, USER
 from domain.policy.default import default_key_policy
-from domain.policy.parse import KEY, UNIQUE_ID, parse_policy
+from domain.policy.parse import KEY, parse_policy
 from domain.trail import events as kms
-from domain.trail import identity_events as iam
 from domain.trail.codec import rfc3339
 from domain.world import World
 
@@ -31,11 +29,11 @@ def changes_of(reading: Reading, world: World) -> Events:
     """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
     not."""
     if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
-        yield from _key_there(reading, world, reading.key)
+        yield from key_there(reading, world, reading.key)
         for arn in reading.resources:
             if ":key/" in arn and arn != reading.key:
-                yield from _key_there(reading, world, arn)
-    yield from _caller_there(reading, world)
+                yield from key_there(reading, world, arn)
+    yield from caller_there(reading, world)
     if reading.refused:
         return
     made = BY_OPERATION.get(reading.service, {}).get(reading.operation)
@@ -45,14 +43,6 @@ def changes_of(reading: Reading, world: World) -> Events:
 
 def is_change(reading: Reading) -> bool:
     return reading.operation in BY_OPERATION.get(reading.service, {})
-
-
-def _text(holder: Mapping[str, Any], name: str) -> str:
-    """Raises Broken."""
-    found = holder.get(name)
-    if not isinstance(found, str) or not found:
-        raise Broken(f"it does not say {name}")
-    return found
 
 
 def _given(holder: Mapping[str, Any], name: str) -> str:
@@ -80,122 +70,6 @@ def _tags(given: Any) -> dict[str, str]:
     return found
 
 
-def _key_id(arn: str) -> str:
-    return arn.rpartition("/")[2]
-
-
-# -- what has to be there -----------------------------------------------------------------------------------------------
-
-
-def _key_there(reading: Reading, world: World, arn: str) -> Events:
-    key, parsed = _key_id(arn), parse_arn(arn)
-    # A deleted key does not come back, and one that was not found was not there.
-    if key in world.keys or key in world.deleted or parsed is None or not key or reading.error == "NotFoundException":
-        return
-    yield from account_there(world, parsed.account)
-    yield _created(key, parsed.account, unseen.policy_before(arn), {unseen.NAME: f"{unseen.POLICY}, {unseen.REST}"})
-
-
-def account_there(world: World, account: str) -> Events:
-    if ACCOUNT_ID.fullmatch(account) and account not in world.accounts:
-        yield kms.AccountCreated(account, f"root-of-{account}")
-
-
-def _named_there(text: str, world: World) -> Events:
-    """The users and roles that a policy names: whoever could, by it, is somebody."""
-    for statement in parse_policy(text, KEY).statements:
-        names = statement.principal.names if statement.principal is not None else frozenset()
-        for name in sorted(names):
-            arn = parse_arn(name)
-            if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
-                continue
-            yield from account_there(world, arn.account)
-            if arn.resource.startswith("user/") and name not in world.directory.by_arn:
-                yield from _identity_there(world, USER, name, "")
-            elif arn.resource.startswith("role/") and name not in world.directory.by_arn:
-                yield from _identity_there(world, ROLE, name, "")
-
-
-def _created(
-    key: str,
-    account: str,
-    policy: str,
-    tags: Mapping[str, str],
-    principals: Mapping[str, str] | None = None,
-    **more: str,
-) -> kms.KeyCreated:
-    external = more.get("origin") == "EXTERNAL"
-    return kms.KeyCreated(
-        key=key,
-        account=account,
-        spec=more.get("spec", "SYMMETRIC_DEFAULT"),
-        usage=more.get("usage", "ENCRYPT_DECRYPT"),
-        origin=more.get("origin", "AWS_KMS"),
-        description=more.get("description", ""),
-        policy=policy,
-        tags=tags,
-        material="" if external else key,
-        fingerprint="",
-        public_key="",
-        bypassed_lockout_check=False,
-        locked_out=False,
-        principals=principals or {},
-        manager="",
-        alias="",
-    )
-
-
-def _caller_there(reading: Reading, world: World) -> Events:
-    """Whoever is met is known from then on, with policies that were never seen."""
-    if reading.principal.startswith("arn:"):
-        yield from account_there(world, reading.account)
-    if reading.role:
-        yield from _identity_there(world, ROLE, reading.role, reading.role_id)
-    elif ":user/" in reading.principal:
-        yield from _identity_there(world, USER, reading.principal, reading.unique)
-
-
-def _identity_there(world: World, kind: str, arn: str, unique: str) -> Events:
-    parsed = parse_arn(arn)
-    directory = world.directory
-    if parsed is None or not parsed.account:
-        return
-    held = directory.by_arn.get(arn)
-    if (
-        held is not None
-        and held.startswith("ARN:")
-        and UNIQUE_ID.fullmatch(unique)
-        and unique not in directory.identities
-    ):
-        return  # somebody whom a policy named, and whose unique id is learnt only now, is the same
-    unique = unique if UNIQUE_ID.fullmatch(unique) else held or f"ARN:{arn}"
-    if held == unique or unique in directory.identities:
-        return
-    path, _, name = parsed.resource.partition("/")[2].rpartition("/")
-    if held is not None:  # another of the name is there: it was deleted, which the trail did not see
-        yield iam.IdentityDeleted(parsed.account, kind, held, directory.identities[held].name)
-    other = directory.find(kind, parsed.account, name)
-    if other is not None:
-        yield iam.IdentityDeleted(parsed.account, kind, other.id, other.name)
-    yield from identity_met(parsed.account, kind, unique, name, f"/{path}/" if path else "/")
-
-
-def _principals(text: str, world: World) -> dict[str, str]:
-    """The unique ids that the policy's principals meant, of those whom the trail has met."""
-    try:
-        policy = parse_policy(text, KEY)
-    except Refusal:
-        return {}
-    found = {}
-    for statement in policy.statements:
-        for named in (statement.principal, statement.not_principal):
-            for name in named.names if named is not None else ():
-                unique = world.directory.by_arn.get(name)
-                if unique is not None and not unique.startswith("ARN:"):
-                    found[name] = unique
-    return found
-
-
 # -- KMS ------------------------------------------------------------------------------------------------------------------
 
 
@@ -203,7 +77,7 @@ def _create_key(reading: Reading, world: World) -> Events:
     """A CreateKey without a policy means the default one."""
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
-    key = str(metadata.get("keyid") or _key_id(arn))
+    key = str(metadata.get("keyid") or key_id(arn))
     account = str(metadata.get("awsaccountid") or (arn.split(":")[4] if arn.count(":") > 4 else reading.account))
     if not key:
         raise Broken("it does not say which key was made")
@@ -214,13 +88,13 @@ def _create_key(reading: Reading, world: World) -> Events:
     policy = _policy(text) if text else default_key_policy(account)
     spec = _given(given, "KeySpec") or _given(given, "CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
     yield from account_there(world, account)
-    yield from _named_there(policy, world)
-    yield _created(
+    yield from named_there(policy, world)
+    yield created(
         key,
         account,
         policy,
         _tags(given.get("Tags")),
-        _principals(policy, world),
+        principals(policy, world),
         spec=spec if spec in SPECS else "SYMMETRIC_DEFAULT",
         usage=_given(given, "KeyUsage") or "ENCRYPT_DECRYPT",
         origin=_given(given, "Origin") or "AWS_KMS",
@@ -233,14 +107,14 @@ def _folded(holder: Any) -> dict[str, Any]:
 
 
 def _put_key_policy(reading: Reading, world: World) -> Events:
-    held = world.keys.get(_key_id(_need_key(reading)))
+    held = world.keys.get(key_id(_need_key(reading)))
     if held is None:
         raise Broken("the key had been deleted by then")
     key = held
-    text = _policy(_text(reading.parameters, "Policy"))
+    text = _policy(text_of(reading.parameters, "Policy"))
     bypassed = reading.parameters.get("BypassPolicyLockoutSafetyCheck") is True
-    yield from _named_there(text, world)
-    yield kms.PolicyReplaced(key.id, key.policy_version + 1, text, bypassed, False, _principals(text, world))
+    yield from named_there(text, world)
+    yield kms.PolicyReplaced(key.id, key.policy_version + 1, text, bypassed, False, principals(text, world))
     if unseen.unseen_of(key.tags):
         tags = {**world.keys[key.id].tags, unseen.NAME: unseen.REST}
         yield kms.KeyTagged(key.id, {unseen.NAME: unseen.REST}, tags)
@@ -254,7 +128,7 @@ def _need_key(reading: Reading) -> str:
 
 def _on_key(make: Callable[[str, Reading, World], Sequence[object]]) -> Callable[[Reading, World], Events]:
     def events(reading: Reading, world: World) -> Events:
-        key = _key_id(_need_key(reading))
+        key = key_id(_need_key(reading))
         if key in world.keys:
             yield from make(key, reading, world)
 
@@ -323,11 +197,11 @@ def _material_gone(key: str, reading: Reading, world: World) -> Sequence[object]
 
 
 def _create_alias(reading: Reading, world: World) -> Events:
-    yield from _alias_to(reading, world, _key_id(_need_key(reading)))
+    yield from _alias_to(reading, world, key_id(_need_key(reading)))
 
 
 def _alias_to(reading: Reading, world: World, key: str) -> Events:
-    name = _text(reading.parameters, "AliasName")
+    name = text_of(reading.parameters, "AliasName")
     if key not in world.keys:
         return
     account = world.keys[key].account
@@ -340,16 +214,16 @@ def _alias_to(reading: Reading, world: World, key: str) -> Events:
 
 def _update_alias(reading: Reading, world: World) -> Events:
     target = _given(reading.parameters, "TargetKeyId")
-    key = _key_id(target) if target else _key_id(_need_key(reading))
+    key = key_id(target) if target else key_id(_need_key(reading))
     if key not in world.keys:
-        yield from _key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
+        yield from key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
     yield from _alias_to(reading, world, key)
 
 
 def _delete_alias(reading: Reading, world: World) -> Events:
-    name = _text(reading.parameters, "AliasName")
+    name = text_of(reading.parameters, "AliasName")
     name = (name.partition(":alias/")[2] and f"alias/{name.partition(':alias/')[2]}") or name
-    owners = [world.keys[_key_id(reading.key)].account] if _key_id(reading.key) in world.keys else []
+    owners = [world.keys[key_id(reading.key)].account] if key_id(reading.key) in world.keys else []
     for account in dict.fromkeys((*owners, reading.account)):
         held = world.aliases.get((account, name))
         if held is not None:
@@ -358,7 +232,7 @@ def _delete_alias(reading: Reading, world: World) -> Events:
 
 
 def _create_grant(reading: Reading, world: World) -> Events:
-    key, given = _key_id(_need_key(reading)), reading.parameters
+    key, given = key_id(_need_key(reading)), reading.parameters
     grant = str(_folded(reading.response).get("grantid") or "")
     if not grant:
         raise Broken("it does not say which grant was made")
@@ -397,7 +271,7 @@ def _end_grant(reading: Reading, world: World) -> Events:
         or _given(reading.extra, "grantId")
         or str(_folded(reading.response).get("grantid") or "")
     )
-    key = _key_id(reading.key)
+    key = key_id(reading.key)
     held = world.grants.get(key, {})
     if not grant and not key:
         raise Broken("it does not say which grant")
@@ -408,11 +282,11 @@ def _end_grant(reading: Reading, world: World) -> Events:
 
 def _replicate(reading: Reading, world: World) -> Events:
     """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
-    region = _text(reading.parameters, "ReplicaRegion")
+    region = text_of(reading.parameters, "ReplicaRegion")
     metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
-    arn = str(metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{_key_id(_need_key(reading))}")
-    if _key_id(arn) not in world.keys:
-        yield from _key_there(reading, world, arn)
+    arn = str(metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{key_id(_need_key(reading))}")
+    if key_id(arn) not in world.keys:
+        yield from key_there(reading, world, arn)
 
 
 KMS: dict[str, Callable[[Reading, World], Events]] = {

@@ -9,7 +9,13 @@ CREATE TABLE records (
     own_seen bigint,
     -- says who called, where another record of the same call does not
     preferred bool NOT NULL,
-    service text NOT NULL,
+    kind bytea NOT NULL,
+    -- the record itself, where it changed something or is the first to name somebody
+    raw json
+);
+-- What many records have in common: everything of them but their id and their time.
+CREATE TABLE kinds (
+    id bytea PRIMARY KEY,
     account text NOT NULL,
     principal text NOT NULL,
     access_key text NOT NULL,
@@ -25,9 +31,7 @@ CREATE TABLE records (
     via text,
     encryption_context jsonb,
     parameters jsonb NOT NULL,
-    case_id bytea,
-    -- the record itself, where it changed something or is the first to name somebody
-    raw json
+    case_id bytea
 );
 CREATE TABLE cases (
     id bytea PRIMARY KEY,

@@ -41,7 +41,9 @@ SELECT id, at, own_order, raw FROM records WHERE raw IS NOT NULL ORDER BY at, ow
 # their time, or where our own log says that they were decided.
 CALLS = """
 CREATE TABLE calls AS
-SELECT r.at, 0::smallint AS origin, (row_number() OVER (ORDER BY r.at, r.own_order NULLS FIRST, r.id))::bigint AS record,
+SELECT r.at, 0::smallint AS origin,
+    -- of the calls of one time, an order that does not depend on the order in which they were read
+    coalesce(r.own_order, hashtextextended(r.id, 0)) AS record,
     c.last AS position,
     coalesce(
         c.before,
@@ -49,40 +51,37 @@ SELECT r.at, 0::smallint AS origin, (row_number() OVER (ORDER BY r.at, r.own_ord
             THEN coalesce(($3::bigint[])[width_bucket(r.own_seen, $2::bigint[])], -1)
         ELSE width_bucket(r.at, $1::timestamptz[]) - 1 END
     )::bigint AS seen,
-    r.id AS call_id, r.account, r.principal, r.access_key, r.operation, r.effect, r.key_id, r.about, r.destination,
-    ARRAY(SELECT account FROM readers) AS owners, r.error, r.message, r.source, r.agent, r.via, r.encryption_context,
-    c.event_type,
-    coalesce(
-        c.summary, CASE WHEN r.error IS NOT NULL THEN 'refused: ' || r.error ELSE r.operation || ' answered' END
-    ) AS summary,
-    r.parameters, c.event, r.case_id
-FROM records r LEFT JOIN pg_temp.changed c USING (id)
+    r.id AS call_id, r.kind AS kind_id, k.key_id, k.principal, k.case_id, c.event_type, c.summary, c.event
+FROM records r JOIN kinds k ON k.id = r.kind LEFT JOIN pg_temp.changed c ON c.id = r.id
 """
 # What the trail itself puts there (a key from before it began) has no call: a row for those who follow the events alone.
 MET = """
-INSERT INTO calls (at, origin, record, position, seen, call_id, account, principal, access_key, operation, effect, owners,
-    source, agent, event_type, summary, parameters, event)
-SELECT at, -1, position, position, position - 1, id || '#' || position, '{met}', '{met}', '', '{met}', 'allowed', '{}', '', '',
-    event_type, summary, '{}', event
+INSERT INTO kinds (id, account, principal, access_key, operation, effect, source, agent, parameters)
+VALUES ('\\x00', '{met}', '{met}', '', '{met}', 'allowed', '', '', '{}') ON CONFLICT DO NOTHING;
+INSERT INTO calls (at, origin, record, position, seen, call_id, kind_id, principal, event_type, summary, event)
+SELECT at, -1, position, position, position - 1, id || '#' || position, '\\x00', '{met}', event_type, summary, event
 FROM pg_temp.met
 """.replace("{met}", between.MET)
+# Those of our own decisions that are asked most; the rest is found by reading through: a trail is asked now and then.
 INDEXES = """
 CREATE INDEX ON calls (at, origin, record);
 CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
-CREATE INDEX ON calls (principal, at);
-CREATE INDEX ON calls (about, at) WHERE about IS NOT NULL AND position IS NOT NULL;
 CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
-CREATE INDEX ON calls (seen, case_id, at);
-CREATE INDEX ON calls (destination, at) WHERE destination IS NOT NULL;
-ALTER TABLE calls ADD PRIMARY KEY (call_id);
 """
 JUDGED = """
 CREATE TABLE judged (case_id bytea, seen bigint, outcome text NOT NULL, kind text, decided_by text, policy_version text,
     sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen));
 CREATE VIEW decisions AS
-SELECT calls.*, judged.outcome, judged.kind, judged.decided_by, judged.policy_version, judged.sid, judged.statement,
-    judged.rule, judged.missing
-FROM calls LEFT JOIN judged USING (case_id, seen);
+SELECT c.at, c.origin, c.record, c.position, c.seen, c.call_id, k.account, c.principal, k.access_key, k.operation,
+    k.effect, c.key_id, k.about, k.destination, CASE WHEN c.origin = 0 THEN readers.owners ELSE '{}' END AS owners,
+    k.error, k.message, k.source, k.agent, k.via, k.encryption_context, c.event_type,
+    coalesce(
+        c.summary, CASE WHEN k.error IS NOT NULL THEN 'refused: ' || k.error ELSE k.operation || ' answered' END
+    ) AS summary,
+    k.parameters, c.event, c.case_id, j.outcome, j.kind, j.decided_by, j.policy_version, j.sid, j.statement, j.rule,
+    j.missing
+FROM calls c JOIN kinds k ON k.id = c.kind_id LEFT JOIN judged j ON j.case_id = c.case_id AND j.seen = c.seen
+    CROSS JOIN (SELECT array_agg(account) AS owners FROM readers) readers;
 """
 GROUPS = """
 SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls WHERE case_id IS NOT NULL
@@ -122,7 +121,9 @@ class Building:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL search_path TO {self._schema}, pg_temp")
             # Sorting and joining by the hundred thousand: a small allowance would spill it all to disk.
-            await connection.execute("SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'")
+            await connection.execute(
+                "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL default_statistics_target = 20"
+            )
             await connection.execute("DROP VIEW IF EXISTS decisions")
             for table in MADE:
                 await connection.execute(f"DROP TABLE IF EXISTS {table}")

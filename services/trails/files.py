@@ -28,15 +28,25 @@ KEPT = 100_000
 WRAPPERS = ("detail", "record", "CloudTrailEvent")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
-    """A record with where it was; `document` is None, with a reason, for what could not be read."""
+    """A record with where it was; `document` is None, with a reason, for what could not be read. `line` is its own text,
+    where the file has it on its own."""
 
     source: str
     place: str
     document: Any
-    raw: bytes
+    line: bytes | None
     reason: str = ""
+
+    @property
+    def raw(self) -> bytes:
+        return orjson.dumps(self.document) if self.line is None else self.line
+
+    @property
+    def text(self) -> str:
+        """As Postgres can hold it."""
+        return self.raw.replace(b"\\u0000", b"\\ufffd").decode("utf-8", "replace")
 
 
 def files_in(paths: list[Path]) -> list[Path]:
@@ -143,10 +153,10 @@ def _document(text: bytes, source: str) -> Iterator[Found]:
     elif isinstance(document, dict) and isinstance(document.get("Events"), list):
         document = document["Events"]
     for number, each in enumerate(document if isinstance(document, list) else [document]):
-        yield _unwrapped(each, orjson.dumps(each), source, f"record {number}")
+        yield _unwrapped(each, None, source, f"record {number}")
 
 
-def _unwrapped(document: Any, raw: bytes, source: str, place: str) -> Found:
+def _unwrapped(document: Any, line: bytes | None, source: str, place: str) -> Found:
     if isinstance(document, dict) and "eventName" not in document:
         for name in WRAPPERS:
             inner = document.get(name)
@@ -156,8 +166,8 @@ def _unwrapped(document: Any, raw: bytes, source: str, place: str) -> Found:
                 except orjson.JSONDecodeError:
                     continue
             if isinstance(inner, dict):
-                return Found(source, place, inner, orjson.dumps(inner))
-    return Found(source, place, document, raw)
+                return Found(source, place, inner, None)
+    return Found(source, place, document, line)
 
 
 def _pieces(head: bytes, file: IO[bytes], source: str) -> Iterator[Found]:

@@ -7,8 +7,11 @@ twice changes nothing.
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.resources import files
 from itertools import islice
 from typing import Any
@@ -18,8 +21,6 @@ import orjson
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from domain.cloudtrail.changes import is_change
-from domain.cloudtrail.record import Broken, Elsewhere, Reading, read
 from domain.ports import Unavailable
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.postgres import LOST
@@ -27,7 +28,8 @@ from services.adapters.topics import FOREVER, MAX_MESSAGE
 from services.settings import Settings
 from services.trails.files import Found
 from services.trails.naming import schema_of, topic_of
-from services.trails.rows import CASE_COLUMNS, COLUMNS, Row, case_of, case_row, names, row_of
+from services.trails.preparing import Kind, Prepared, Preparing
+from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
 
 BATCH = 4_000
 LOCK = 1802661490
@@ -79,33 +81,49 @@ class Trail:
 
     async def take(self, connection: asyncpg.Connection[Any], found: Iterable[Found], progress: Progress) -> Taken:
         """Every record into the trail. Raises Unavailable."""
-        taken, writing = Taken(), _Writing(connection, self.schema)
-        producer = Producer(self.settings)
+        fresh = await self.prepare(connection)
+        writing, preparing = _Writing(connection, self.schema), Preparing()
+        if fresh:
+            # The topic outlives the tables: what was read before is read again from there.
+            read = Taken()
+            async for kept in self._kept():
+                new, _, held = await writing.unknown([preparing.prepare(each) for each in kept])
+                await writing.put(new, read, held)
+                progress("reading the topic again", read.new)
+        taken, producer, stream = Taken(), Producer(self.settings), iter(found)
+        # Nothing of what the libraries hold becomes garbage here: the collector need not look at it again and again.
+        gc.freeze()
+
+        def following() -> list[Prepared]:
+            return [preparing.prepare(each) for each in islice(stream, BATCH)]
+
         try:
-            if await self.prepare(connection):
-                # The topic outlives the tables: what was read before is read again from there.
-                async for batch in self._kept():
-                    await writing.put(batch, taken)
-                    progress("reading the topic again", taken.records)
-            taken = Taken()
-            await writing.known_ids()
-            stream = iter(found)
-            while some := list(islice(stream, BATCH)):
-                read_ones = [_read(each) for each in some]
-                new, twice = await writing.unknown(read_ones)
-                if new:
-                    records = [(each.found.raw, _headers(each.found)) for each in new]
-                    await producer.append_all(self.topic, 0, records)
-                taken.told_twice += twice
-                taken.of_other_services += sum(each.elsewhere for each in read_ones)
-                taken.records += len(some)
-                await writing.put(new, taken)
+            batch = await asyncio.to_thread(following)
+            while batch:
+                # While one batch is written the next is read: the broker and the database work beside this process.
+                reading = asyncio.create_task(asyncio.to_thread(following))
+                try:
+                    await self._one(batch, writing, producer, taken)
+                finally:
+                    following_batch = await reading
+                batch = following_batch
                 progress("reading", taken.records)
         finally:
+            gc.unfreeze()
             await producer.close()
         return taken
 
-    async def _kept(self) -> AsyncIterator[list[_Read]]:
+    async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
+        new, twice, held = await writing.unknown(batch)
+        if new:
+            records = [(each.raw or each.found.raw, _headers(each.found)) for each in new]
+            await producer.append_all(self.topic, 0, records)
+        taken.told_twice += twice
+        taken.of_other_services += sum(each.elsewhere for each in batch)
+        taken.records += len(batch)
+        await writing.put(new, taken, held)
+
+    async def _kept(self) -> AsyncIterator[list[Found]]:
         """What is on the topic."""
         topic = KafkaTopic(self.settings, self.topic)
         try:
@@ -118,7 +136,7 @@ class Trail:
                 while at < end:
                     stored = await reader.read(BATCH)
                     at = stored[-1].offset + 1
-                    yield [_read(_of_topic(each.value, self.topic, each.offset)) for each in stored]
+                    yield [_of_topic(each.value, self.topic, each.offset) for each in stored]
             finally:
                 await reader.close()
         finally:
@@ -136,50 +154,23 @@ def _of_topic(value: bytes, topic: str, offset: int) -> Found:
         return Found(topic, f"offset {offset}", None, value, f"it is no JSON: {fault}")
 
 
-@dataclass(slots=True)
-class _Read:
-    found: Found
-    reading: Reading | None = None
-    reason: str = ""
-    elsewhere: bool = False
-
-
-def _read(found: Found) -> _Read:
-    if found.reason:
-        return _Read(found, None, found.reason)
-    document = found.document
-    if b"\\u0000" in found.raw:  # no text of Postgres holds it
-        document = orjson.loads(found.raw.replace(b"\\u0000", b"\\ufffd"))
-    try:
-        return _Read(found, read(document, names))
-    except Elsewhere:
-        return _Read(found, elsewhere=True)
-    except Broken as fault:
-        return _Read(found, None, str(fault))
-    except (TypeError, ValueError, AttributeError, KeyError) as fault:
-        # A record may be of any shape: what no line above looks for is a reason too, and stops nothing.
-        return _Read(found, None, f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
-
-
 class _Writing:
-    """Batches into `records`, `cases` and `aside`."""
+    """Batches into `records`, `kinds`, `cases` and `aside`."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str) -> None:
         self._connection, self._schema = connection, schema
-        self._cases: dict[bytes, None] = {}
-        self._met: dict[tuple[str, str], int] = {}
+        self._known: dict[bytes, None] = {}
+        self._met: dict[tuple[str, str], datetime] = {}
 
-    async def known_ids(self) -> None:
-        await self._connection.execute(
-            f"CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE {self._schema}.records) ON COMMIT DELETE ROWS"
-        )
-
-    async def unknown(self, batch: list[_Read]) -> tuple[list[_Read], int]:
-        """Those that the trail does not have, or has in a form that says less; and how many told of a call again."""
-        ids = [each.reading.id for each in batch if each.reading is not None]
+    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], int, set[str]]:
+        """Those that the trail does not have, or has in a form that says less; how many told of a call again; and the ids
+        that the trail has."""
+        ids = [each.id for each in batch if each.kind is not None]
         query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
-        held = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        held = dict(there)
         places = [(each.found.source, each.found.place) for each in batch if each.reason]
+        aside = set()
         if places:
             query = f"""SELECT source, place FROM {self._schema}.aside
                 WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
@@ -187,81 +178,83 @@ class _Writing:
             aside = {(row["source"], row["place"]) for row in rows}
         result, twice = [], 0
         for each in batch:
-            if each.reading is not None:
-                twice += each.reading.id in held
-                had = held.get(each.reading.id)
-                if had is None or (each.reading.preferred and not had):
-                    held[each.reading.id] = each.reading.preferred
+            if each.kind is not None:
+                had = held.get(each.id)
+                twice += had is not None
+                if had is None or (each.preferred and not had):
+                    held[each.id] = each.preferred
                     result.append(each)
             elif each.reason and (each.found.source, each.found.place) not in aside:
                 result.append(each)
-        return result, twice
+        return result, twice, set(there)
 
-    async def put(self, batch: list[_Read], taken: Taken) -> None:
-        await self.known_ids()
+    async def put(self, batch: list[Prepared], taken: Taken, held: set[str]) -> None:
+        """`held`: ids that the trail has."""
         rows: dict[str, Row] = {}
+        kinds: dict[bytes, Row] = {}
         cases: dict[bytes, Row] = {}
         aside: list[Row] = []
         for each in batch:
-            reading = each.reading
-            if reading is None:
+            kind = each.kind
+            if kind is None:
                 if each.reason:
-                    taken.broken += 1
-                    taken.reasons[each.reason[:80]] = taken.reasons.get(each.reason[:80], 0) + 1
-                    broken = each.found.raw.decode("utf-8", "replace").replace("\0", "�")
-                    aside.append((each.found.source, each.found.place, each.reason.replace("\0", "�"), broken))
+                    aside.append(_aside(each, taken))
                 continue
-            case = case_of(reading)
-            name = None
-            if case is not None:
-                name, row = case_row(reading, case)
-                if name not in self._cases:
-                    cases[name] = row
-            kept = is_change(reading) or self._meets(reading)
-            raw = each.found.raw.replace(b"\\u0000", b"\\ufffd").decode("utf-8", "replace") if kept else None
-            held = rows.get(reading.id)
-            if held is None or (reading.preferred and not held[4]):
-                rows[reading.id] = row_of(reading, name, raw)
+            name = kind.name
+            if name not in self._known:
+                kinds[name] = kind.row
+                if kind.case is not None:
+                    cases[kind.case[0]] = kind.case
+            assert each.at is not None, "a record of a kind has a time"
+            kept = self._meets(kind, each.at) or kind.changes
+            raw = each.found.text if kept else None
+            twin = rows.get(each.id)
+            if twin is None or (each.preferred and not twin[4]):
+                rows[each.id] = (each.id, each.at, each.order, each.seen, each.preferred, name, raw)
         async with self._connection.transaction():
-            await self._write(list(rows.values()), list(cases.values()), aside)
-        self._cases.update(dict.fromkeys(cases))
-        while len(self._cases) > KNOWN:
-            del self._cases[next(iter(self._cases))]
+            await self._intern("cases", CASE_COLUMNS, list(cases.values()))
+            await self._intern("kinds", KIND_COLUMNS, list(kinds.values()))
+            await self._write(list(rows.values()), aside, held)
+        self._known.update(dict.fromkeys(kinds))
+        while len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
         taken.new += len(rows)
 
-    def _meets(self, reading: Reading) -> bool:
+    def _meets(self, kind: Kind, at: datetime) -> bool:
         """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""
         found = False
-        names = [("who", reading.role_id or reading.unique or reading.principal)]
-        names += [("key", arn) for arn in reading.resources]
-        for kind, name in names:
-            if not name:
-                continue
-            at = self._met.get((kind, name))
-            if at is None or reading.at < at:
-                self._met[kind, name] = reading.at
+        for name in kind.met:
+            first = self._met.get(name)
+            if first is None or at < first:
+                self._met[name] = at
                 found = True
         return found
 
-    async def _write(self, rows: list[Row], cases: list[Row], aside: list[Row]) -> None:
-        connection, schema = self._connection, self._schema
-        if cases:
-            await connection.executemany(
-                f"INSERT INTO {schema}.cases ({', '.join(CASE_COLUMNS)}) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-                cases,
-            )
-        if aside:
-            await connection.executemany(
-                f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", aside
-            )
+    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         if rows:
-            await connection.copy_records_to_table("incoming", schema_name="pg_temp", columns=COLUMNS, records=rows)
-            columns = ", ".join(COLUMNS)
-            updates = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
-            await connection.execute(
-                f"INSERT INTO {schema}.records ({columns}) SELECT {columns} FROM pg_temp.incoming "
-                f"ON CONFLICT (id) DO UPDATE SET {updates} WHERE excluded.preferred AND NOT records.preferred"
-            )
+            marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+            query = f"INSERT INTO {self._schema}.{table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+            await self._connection.executemany(query, rows)
+
+    async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
+        connection, schema = self._connection, self._schema
+        if aside:
+            query = f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+            await connection.executemany(query, aside)
+        if rows:
+            # What is there already is only here because this record says more of the same call.
+            upgraded = [row[0] for row in rows if row[0] in held]
+            if upgraded:
+                await connection.execute(f"DELETE FROM {schema}.records WHERE id = ANY($1)", upgraded)
+            await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
+
+
+def _aside(each: Prepared, taken: Taken) -> Row:
+    taken.broken += 1
+    short = each.reason[:80]
+    taken.reasons[short] = taken.reasons.get(short, 0) + 1
+    raw = each.found.raw.decode("utf-8", "replace").replace("\0", "�")
+    return each.found.source, each.found.place, each.reason.replace("\0", "�"), raw
 
 
 async def _make_topic(settings: Settings, topic: str) -> None:

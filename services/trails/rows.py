@@ -11,10 +11,10 @@ import orjson
 from domain.cloudtrail.record import Document, Reading
 from services.exports.naming import pascal, shapes_of
 
-COLUMNS = (
-    "id", "at", "own_order", "own_seen", "preferred", "service", "account", "principal", "access_key", "operation",
-    "effect", "key_id", "about", "destination", "error", "message", "source", "agent", "via", "encryption_context",
-    "parameters", "case_id", "raw",
+COLUMNS = ("id", "at", "own_order", "own_seen", "preferred", "kind", "raw")
+KIND_COLUMNS = (
+    "id", "account", "principal", "access_key", "operation", "effect", "key_id", "about", "destination", "error",
+    "message", "source", "agent", "via", "encryption_context", "parameters", "case_id",
 )  # fmt: skip
 CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,19 +61,14 @@ def case_of(reading: Reading) -> dict[str, Any] | None:
     return found
 
 
-def row_of(reading: Reading, case: bytes | None, raw: str | None) -> Row:
+def kind_row(reading: Reading, case: bytes | None) -> Row:
+    """The row of `kinds`; its name follows from the rest of it."""
     destination = None
     if reading.operation == "ReEncrypt":
         keys = [arn for arn in reading.resources if ":key/" in arn]
         destination = keys[1] if len(keys) > 1 else None
     parameters = orjson.dumps(reading.parameters).decode()
-    return (
-        reading.id,
-        _EPOCH + timedelta(microseconds=reading.at),
-        reading.order if reading.order >= 0 else None,
-        reading.seen if reading.seen >= 0 else None,
-        reading.preferred,
-        reading.service,
+    rest = (
         reading.account,
         reading.principal,
         reading.access_key,
@@ -88,10 +83,14 @@ def row_of(reading: Reading, case: bytes | None, raw: str | None) -> Row:
         reading.agent,
         reading.via or None,
         orjson.dumps(dict(reading.pairs)).decode() if reading.pairs else None,
-        parameters.replace("\\u0000", "�") if "\\u0000" in parameters else parameters,
-        case,
-        raw,
+        parameters,
     )
+    name = blake2b(orjson.dumps((*rest, None if case is None else case.hex())), digest_size=16).digest()
+    return (name, *rest, case)
+
+
+def at_of(reading: Reading) -> datetime:
+    return _EPOCH + timedelta(microseconds=reading.at)
 
 
 def case_row(reading: Reading, case: dict[str, Any]) -> tuple[bytes, Row]:

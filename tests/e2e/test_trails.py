@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from services.cli.client import Client
 from tests.e2e.test_history import ROOT, allow, document, position, user
 from tests.installation import Installation
 
@@ -367,6 +368,12 @@ def both(circle: Circle, *question: str) -> tuple[list[Any], list[Any]]:
     return ask(*question), ask(*question, "--trail", circle.trail)
 
 
+def both_at(circle: Circle, path: str, **parameters: str) -> tuple[Any, Any]:
+    """The same by the audit API: there are many of these, and the command line takes half a second to start."""
+    client = Client(circle.installation.data)
+    return client.get(path, **parameters), client.get(path, **parameters, trail=circle.trail)
+
+
 def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
     assert (circle.report["broken"], circle.report["unexplained"], circle.report["open"]) == (0, 0, 0)
     assert circle.report["explained"] > 300
@@ -394,7 +401,7 @@ def test_the_history_is_the_same(circle: Circle) -> None:
                 each[name] for each in trail if each["effect"] == "allowed"
             ]
         for at in ["2030-01-01T00:00:00Z", *times(circle, key)]:
-            (one,), (other,) = both(circle, "show", key, "--at", at)
+            one, other = both_at(circle, f"/v1/as-of/keys/{key}", at=at)
             for shown in (one, other):
                 shown["key"].pop("materials")
                 shown["key"].pop("current_material")
@@ -418,7 +425,7 @@ def test_who_could_and_a_diff_and_a_draft_are_the_same(circle: Circle, tmp_path:
     people = {arn for arn, _ in circle.users}
     for key in circle.keys[:3]:
         for at in times(circle, key):
-            (one,), (other,) = both(circle, "who-can", "kms:Encrypt", key, "--at", at)
+            one, other = both_at(circle, f"/v1/who-can/{key}", action="kms:Encrypt", at=at)
             shown = [
                 {
                     (row["principal"], row["for_sure"], len(row["paths"]))
@@ -437,7 +444,7 @@ def test_who_could_and_a_diff_and_a_draft_are_the_same(circle: Circle, tmp_path:
             for name in ("answer", "allowed", "denied"):
                 assert _bare(compared[0][name]) == _bare(compared[1][name])
     draft = written(tmp_path / "draft.json", json.loads(document(allow(ROOT, "kms:*"))))
-    for key in circle.keys[:3]:
+    for key in circle.keys[:2]:
         (one,), (other,) = both(circle, "what-if", key, "--policy", str(draft))
         flips = [
             {(each["principal"], each["operation"], each["effect"]): each["calls"] for each in found["groups"] if each["operation"] in ("Encrypt", "DescribeKey")}

@@ -1,0 +1,80 @@
+"""CloudTrail read into a trail: real records of another account's use, told of many moments, with policies put between."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.installed import Installed
+from services.settings import load
+from services.trails.building import Building
+from services.trails.files import files_in, records_of
+from services.trails.importing import Trail, open_connection
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "cloudtrail" / "invictus-kms.jsonl"
+RECORDS = 300_000
+A_FILE = 10_000
+BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def write(folder: Path, count: int) -> None:
+    """Files as CloudTrail delivers them, the real records again and again, each time at later moments."""
+    real = [json.loads(line) for line in REAL.read_text().splitlines()]
+    keys = sorted({each["resources"][0]["ARN"] for each in real})
+    put = {**real[0], "eventName": "PutKeyPolicy", "responseElements": None}
+    for number in range(count // A_FILE):
+        records = []
+        for place, each in enumerate(itertools.islice(itertools.cycle(real), A_FILE)):
+            at = BEGIN + timedelta(seconds=number * A_FILE + place)
+            own: dict[str, Any] = {"eventTime": at.isoformat().replace("+00:00", "Z"), "eventID": f"{number}-{place}"}
+            records.append({**each, **own})
+        arn = keys[number % len(keys)]
+        user = real[0]["userIdentity"]["arn"]
+        statement = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "kms:*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Sid": f"S{number}"}]})
+        change = {"requestParameters": {"keyId": arn, "policy": policy, "policyName": "default"}}
+        put_at = (BEGIN + timedelta(seconds=number * A_FILE)).isoformat().replace("+00:00", "Z")
+        resources = [{"ARN": arn, "accountId": arn.split(":")[4], "type": "AWS::KMS::Key"}]
+        records.append({**put, **change, "eventTime": put_at, "eventID": f"put-{number}", "resources": resources})
+        with gzip.open(folder / f"{number:05}.json.gz", "wt", compresslevel=1) as file:
+            json.dump({"Records": records}, file)
+
+
+async def _import(installed: Installed, folder: Path) -> dict[str, Any]:
+    settings = replace(load({}, data=installed.data), kafka=installed.kafka, postgres=installed.running.postgres)
+    trail = Trail(settings, "bench")
+    connection = await open_connection(settings)
+    try:
+        found = (each for path in files_in([folder]) for each in records_of(path))
+        began = time.perf_counter()
+        taken = await trail.take(connection, found, lambda what, count: None)
+        read = time.perf_counter()
+        report = await Building(connection, trail.schema, trail.name).build(lambda what, count: None)
+        built = time.perf_counter()
+    finally:
+        await connection.close(timeout=5)
+    return {"records": taken.records, "reading": read - began, "building": built - read, "report": report}
+
+
+def measure(installed: Installed, seconds: float) -> list[tuple[str, str, str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), RECORDS)
+        found = asyncio.run(_import(installed, Path(folder)))
+    whole = found["reading"] + found["building"]
+    explained = found["report"]["explained"]
+    return [
+        ("import CloudTrail, records a second", f"{found['records'] / whole:,.0f}/s", "at least 20,000/s"),
+        (
+            f"  {found['records']:,} records",
+            f"{found['reading']:.1f} s read and kept, {found['building']:.1f} s ordered and judged ({explained:,} explained)",
+            "",
+        ),
+    ]
