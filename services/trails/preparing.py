@@ -64,11 +64,7 @@ class Preparing:
         if not isinstance(document, dict):
             return Prepared(found, reason="it is no JSON object")
         rest = dict(document)
-        identifier, moment, request = (
-            rest.pop("eventID", None),
-            rest.pop("eventTime", None),
-            rest.pop("requestID", None),
-        )
+        identifier, moment, _ = (rest.pop(name, None) for name in OWN_MEMBERS)
         try:
             key = orjson.dumps(rest)
             kind = self._kinds.get(key)
