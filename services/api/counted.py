@@ -13,7 +13,8 @@ from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, utc
 from services.api.present import Present
-from services.questions.unused import NOT_USED_FOR, unused_of_key, unused_of_principal
+from services.questions.unused import NOT_USED_FOR, of_our_own, unused_of_key, unused_of_principal
+from services.trails.judging import let_in_by
 
 if TYPE_CHECKING:
     from services.api.audit import Asked, Audit
@@ -86,20 +87,25 @@ class Counted:
         text = asked.text("days") or str(NOT_USED_FOR)
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
             raise bad(f"days is a number from 1 to {MOST_DAYS}")
-        since = datetime.now(UTC) - timedelta(days=int(text))
-        key, principal, account = asked.text("key"), asked.text("principal"), asked.caller.account
+        key, principal = asked.text("key"), asked.text("principal")
         if (key is None) is (principal is None):
             raise bad("name a key or a principal")
+        source = await self._questions.sources.of(asked)
+        # A trail ends when its last record was written, and nobody knows what was used after.
+        end = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
+        since = end - timedelta(days=int(text))
+        decide = let_in_by if source.is_trail else of_our_own()
         async with self._questions.place():
-            world = self._present.world
             try:
                 if key is not None:
-                    held = world.key(key, account, aliases=True)
-                    if held.account != account:
-                        raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
-                    found = await unused_of_key(self._pool, world, held, since)
+                    held = await self._questions.key(source, key)
+                    world = await self._questions.world(source, held.id)
+                    found = await unused_of_key(source.pool, world, held, since, decide)
                 else:
-                    found = await unused_of_principal(self._pool, world, principal or "", account, since)
+                    world = await self._questions.world(source, None)
+                    found = await unused_of_principal(
+                        source.pool, world, principal or "", source.account, since, decide
+                    )
             except Refusal as fault:
                 raise WireError(404, "NotFoundException", fault.message) from None
         return {"since": utc(since), "items": found}

@@ -136,6 +136,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("days", "how many days are looked at; 90 where left out"),
         ),
         is_list=False,
+        of_trails=True,
         action="keytrail:ReadDecisions",
     ),
     RouteRow(

@@ -46,6 +46,8 @@ from services.trails import what_if as trails
 if TYPE_CHECKING:
     from services.api.audit import Asked, Audit
 
+MOST_KEYS = 10_000
+"""Keys of a trail that a principal's permissions are looked for on."""
 KEYS_AT_ONCE = 200
 """Keys whose changes are followed in one pass over the log."""
 AT_ONCE = 2
@@ -258,6 +260,16 @@ class Questions:
         rows = await history.named(connection, moment.position, "key", keys)
         return await world_then(connection, source.region, moment, rows, await self._accounts(source))
 
+    async def world(self, source: Source, key: str | None) -> World:
+        """What is so now; of a trail, at its end, and with one key or all of them."""
+        if not source.is_trail:
+            return self._present.world
+        moment = await source.moment(None)
+        keys = (
+            [key] if key is not None else await history.keys_between(source.pool, source.end, source.end, "", MOST_KEYS)
+        )
+        return await self._world_of(source, keys, moment, source.pool)
+
     async def _everyone(self, source: Source, moment: Moment, keys: list[Any]) -> World:
         """These keys, and everybody of every account."""
         return await world_then(source.pool, source.region, moment, keys, await self._accounts(source))
@@ -295,7 +307,7 @@ class Questions:
             raise bad(DIFF_BODY)
         async with self.place(), self._answering():
             source = await self.sources.of(asked)
-            key = await self._key(source, asked.request.path_params["key"])
+            key = await self.key(source, asked.request.path_params["key"])
             old, new = [
                 await self._side(source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
             ]
@@ -311,7 +323,7 @@ class Questions:
             found = await find_key(source.pool, reference, "", source.region, await source.moment(None))
             return str(found["id"])
 
-    async def _key(self, source: Source, reference: str) -> Key:
+    async def key(self, source: Source, reference: str) -> Key:
         """The key now; of a trail at its end. Raises WireError, KeyNotFound and its kin."""
         if source.is_trail:
             moment = await source.moment(None)
@@ -336,7 +348,7 @@ class Questions:
         """Raises WireError, and refusals for what is not there."""
         key, principal, policy, grant = (_text(body, name) for name in ("key", "principal", "policy", "grant"))
         if key and (policy or grant) and not (policy and grant) and not principal:
-            found = await self._key(source, key)
+            found = await self.key(source, key)
             return self._of_policy(KeyPolicyDraft, found, policy) if policy else RevokedGrant(found, grant)
         if principal and policy and not key and not grant:
             identity = await self._identity(source, principal)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from domain.cloudtrail import unseen
 from services.cli.client import Client
 from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar
 
@@ -65,7 +66,12 @@ def _statement(by: dict[str, Any]) -> str:
 
 
 def _conditions(found: list[dict[str, Any]]) -> str:
-    return " and ".join(f"{each['key']} {each['operator']} {'|'.join(map(str, each['wanted']))}" for each in found)
+    return " and ".join(_condition(each) for each in found)
+
+
+def _condition(shown: dict[str, Any]) -> str:
+    wanted = "|".join(map(str, shown["wanted"]))
+    return f"(not known: {wanted})" if shown["key"] == unseen.KEY else f"{shown['key']} {shown['operator']} {wanted}"
 
 
 def can_what(

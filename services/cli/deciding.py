@@ -141,12 +141,13 @@ def last_use(
 def unused(
     key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
     principal: Annotated[str | None, typer.Option(help="Or the ARN of a user or role: its own policies")] = None,
-    days: Annotated[int, typer.Option(help="How far back a use counts", min=1)] = 90,
+    days: Annotated[int, typer.Option(help="How far back a use counts, from a trail's end on", min=1)] = 90,
+    trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """What the statements and grants in force allow, and nobody used."""
-    found = Client(data).get("/v1/unused", key=key, principal=principal, days=days)
+    found = Client(data).get("/v1/unused", key=key, principal=principal, days=days, trail=trail)
     if as_json:
         typer.echo(json.dumps(found))
         return

@@ -7,7 +7,7 @@ a statement keeps its use when the policy around it is replaced, and one that st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,7 @@ AT_A_TIME = 200
 Name = tuple[str, str, str]
 
 
-def _name(by: dict[str, Any]) -> Name:
+def _name(by: Mapping[str, Any]) -> Name:
     """What a decider is known by, whatever its policy's version: (kind, policy or grant, index)."""
     return by.get("kind", ""), str(by.get("policy") or by.get("grant") or ""), str(by.get("index", ""))
 
@@ -45,19 +45,34 @@ class Use:
     principals: set[str] = field(default_factory=set)
 
 
-async def _uses(pool: Any, world: World, rows: Sequence[Any]) -> dict[Name, Use]:
-    found: dict[Name, Use] = {}
+Given = tuple[str, Mapping[str, Any]]
+"""An action, and the statement or grant that lets it in today."""
+Decide = Callable[[dict[str, Any], World, datetime], Iterable[Given]]
+
+
+def of_our_own() -> Decide:
+    """How a case of our own log is decided today."""
     callers = Callers()
+
+    def decide(case: dict[str, Any], world: World, last: datetime) -> Iterator[Given]:
+        again = decide_again(case, world, round(last.timestamp() * 1_000_000), callers)
+        for reason in again.reasons:
+            for by in (reason["by"], reason.get("delegation")):
+                if by is not None and reason["effect"] == "allow":
+                    yield reason["action"], by
+
+    return decide
+
+
+async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide) -> dict[Name, Use]:
+    found: dict[Name, Use] = {}
     for begin in range(0, len(rows), AT_A_TIME):
         some = rows[begin : begin + AT_A_TIME]
         documents = await decisions.cases(pool, [row["case_id"] for row in some])
         for row in some:
             case = orjson.loads(documents[row["case_id"]])
-            again = decide_again(case, world, round(row["last"].timestamp() * 1_000_000), callers)
-            for reason in again.reasons:
-                for by in (reason["by"], reason.get("delegation")):
-                    if by is not None and reason["effect"] == "allow":
-                        _count(found.setdefault(_name(by), Use()), reason["action"], case["principal"], row)
+            for action, by in decide(case, world, row["last"]):
+                _count(found.setdefault(_name(by), Use()), action, case["principal"], row)
         await asyncio.sleep(0)
     return found
 
@@ -68,9 +83,9 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
     use.principals.add(principal)
 
 
-async def unused_of_key(pool: Any, world: World, key: Key, since: datetime) -> list[dict[str, Any]]:
+async def unused_of_key(pool: Any, world: World, key: Key, since: datetime, decide: Decide) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
-    uses = await _uses(pool, world, await decisions.let_in_with(pool, key.id, key.arn, since))
+    uses = await _uses(pool, world, await decisions.let_in_with(pool, key.id, key.arn, since), decide)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
     rows = _of_rules(resource.policy.rules, uses)
@@ -82,17 +97,17 @@ async def unused_of_key(pool: Any, world: World, key: Key, since: datetime) -> l
 
 
 async def unused_of_principal(
-    pool: Any, world: World, principal: str, account: str, since: datetime
+    pool: Any, world: World, principal: str, account: str, since: datetime, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
     caller = caller_for(world, name)
-    if caller.account != account:
+    if account not in ("", caller.account):
         raise NoSuchEntity(f"There is no user or role {principal} here.")
     arn = parse_arn(name)
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
-    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since))
+    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since), decide)
     return _of_rules(caller.identity.rules, uses)
 
 

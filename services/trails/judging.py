@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -181,3 +182,13 @@ def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evide
 
 def evidence_in(case: dict[str, Any], world: World, at: datetime) -> list[Evidence]:
     return [evidence_of(*question) for question in questions_of(case, world, at)]
+
+
+def let_in_by(case: dict[str, Any], world: World, at: datetime) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The statement or grant that lets a call of a trail in today, where that is known, with its action."""
+    for asked, resource, of_key, known in questions_of(case, world, at):
+        found = judge(asked, resource, of_key, known, evidence_of(asked, resource, of_key, known))
+        if found.answer == "allowed":
+            for by in (found.by, found.by.get("delegation")):
+                if by is not None and "kind" in by:
+                    yield asked.action, by

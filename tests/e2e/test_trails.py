@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from services.cli.client import Client
 from tests.e2e.test_history import ROOT, allow, document, position, user
-from tests.installation import Installation
+from tests.installation import KEYTRAIL, Installation
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail"
 A = "111122223333"
@@ -147,6 +149,8 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     none = written(tmp_path / "none.json", json.loads(document(allow(bob, "kms:Encrypt"))))
     (drafted,) = installation.answers("what-if", key, "--policy", str(none), *ask)
     assert {(each["operation"], each["effect"]) for each in drafted["groups"]} >= {("Decrypt", "refused")}
+    (found,) = installation.answers("unused", key, *ask)
+    assert [each["used"] for each in found["items"]][1] == {}  # bob's: nobody came in by it
 
 
 def test_order_and_repetition_change_nothing(installation: Installation, tmp_path: Path) -> None:
@@ -295,8 +299,41 @@ def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Instal
     assert (done.returncode, "no name of a trail" in done.stderr) == (1, True)
     done = installation.keytrail("import", "cloudtrail", str(tmp_path / "nowhere"), check=False)
     assert done.returncode == 2
-    _, stranger = user(installation, f"st-{uuid4().hex[:8]}")
-    del stranger
+    name = f"st-{uuid4().hex[:8]}"
+    arn, _ = user(installation, name)
+    access = installation.client(service="iam").create_access_key(UserName=name)["AccessKey"]
+    stranger = {"AWS_ACCESS_KEY_ID": access["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": access["SecretAccessKey"]}
+    written(tmp_path / "a.jsonl", created(1, "2024-01-01T00:00:00Z"))
+    imported(installation, "t_read", tmp_path)
+    done = installation.keytrail_as(stranger, "decisions", "--trail", "t_read")
+    assert (done.returncode, "AccessDenied" in done.stderr, arn in done.stderr) == (1, True, True)
+    done = installation.keytrail("account", "create", "777788889999", "--json", check=False)
+    if done.returncode == 0:
+        made = json.loads(done.stdout)
+        other = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+        done = installation.keytrail_as(other, "decisions", "--trail", "t_read")
+        assert (done.returncode, "first account" in done.stderr) == (1, True)
+
+
+def test_an_import_that_is_killed_goes_on_and_loses_nothing(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    records = [created(1, "2024-01-01T00:00:00Z")]
+    records += [
+        record("Decrypt", f"2024-01-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z") for n in range(1, 30_000)
+    ]
+    written(tmp_path / "a.jsonl", *records)
+    command = [str(KEYTRAIL), "import", "cloudtrail", str(tmp_path), "--trail", trail, "--data", str(installation.data)]
+    for patience in (1.2, 1.8):
+        process = subprocess.Popen(command, env=installation.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+        process.kill()
+        process.wait()
+    found = imported(installation, trail, tmp_path)
+    assert (found["records"], found["calls"], found["unexplained"]) == (30_000, 30_000, 0)
+    again = imported(installation, trail, tmp_path)
+    assert (again["new"], again["told_twice"], again["calls"]) == (0, 30_000, 30_000)
 
 
 # -- the closed circle: our own log, exported as CloudTrail and imported again ---------------------------------------

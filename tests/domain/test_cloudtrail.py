@@ -1,0 +1,237 @@
+"""What a CloudTrail record says, what it changed, and what it leaves unknown."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.cloudtrail import unseen
+from domain.cloudtrail.changes import changes_of
+from domain.cloudtrail.judge import ALLOWED, REFUSED, UNKNOWN, Asked, Evidence, Known, evidence_of, explained, judge
+from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
+from domain.policy.compile import (
+    DELEGATED,
+    DIRECT,
+    IDENTITY_POLICY,
+    ROLE,
+    Permissions,
+    compile_identity_policy,
+)
+from domain.policy.parse import MANAGED
+from domain.trail import events
+from domain.world import World
+from services.trails.rows import names
+from tests.e2e.test_trails import A, created, key_arn, put, record, who
+from tests.given import ACCOUNT
+from tests.policies import delegating, key, named, permissions, policy, statement, to_identity, user_arn
+
+JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def reading(document: dict[str, Any]) -> Reading:
+    return read(document, names)
+
+
+def fold(*records: dict[str, Any]) -> World:
+    world = World(region="us-west-2")
+    for each in records:
+        one = reading(each)
+        world.at = one.at
+        for event in changes_of(one, world):
+            world.position += 1
+            world.apply(event)
+    return world
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00", "2024-01-01T01:00:00+01:00", "Jan 1, 2024 12:00:00 AM", 1704067200],
+)
+def test_times_are_read_in_every_form(text: Any) -> None:
+    assert moment(text) == round(JANUARY.timestamp() * 1_000_000)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
+def test_what_is_no_time_is_broken(text: Any) -> None:
+    with pytest.raises(Broken):
+        moment(text)
+
+
+def test_a_caller_is_known_by_every_name_that_a_policy_can_mean_it_by() -> None:
+    role = {
+        "type": "AssumedRole",
+        "principalId": "AROAEXAMPLEEXAMPLE123:i-1",
+        "arn": f"arn:aws:sts::{A}:assumed-role/app/i-1",
+        "accountId": A,
+        "sessionContext": {
+            "sessionIssuer": {"principalId": "AROAEXAMPLEEXAMPLE123", "arn": f"arn:aws:iam::{A}:role/x/app"}
+        },
+    }
+    found = reading(record("Decrypt", "2024-01-01T00:00:00Z", 1, role))
+    assert found.names == {
+        f"arn:aws:sts::{A}:assumed-role/app/i-1": DIRECT,
+        f"arn:aws:iam::{A}:role/x/app": ROLE,
+        "AROAEXAMPLEEXAMPLE123": ROLE,
+        f"arn:aws:iam::{A}:root": DELEGATED,
+    }
+    service = reading(
+        record("Decrypt", "2024-01-01T00:00:00Z", 1, {"type": "AWSService", "invokedBy": "s3.amazonaws.com"})
+    )
+    assert service.names == {"Service:s3.amazonaws.com": DIRECT}
+    through = who() | {"invokedBy": "secretsmanager.amazonaws.com"}
+    found = reading(record("Decrypt", "2024-01-01T00:00:00Z", 1, through))
+    assert found.context["kms:viaservice"] == ("secretsmanager.us-west-2.amazonaws.com",)
+
+
+def test_another_services_record_is_elsewhere_and_a_record_without_id_is_broken() -> None:
+    with pytest.raises(Elsewhere):
+        reading(record("RunInstances", "2024-01-01T00:00:00Z", eventSource="ec2.amazonaws.com"))
+    with pytest.raises(Broken):
+        reading(record("Decrypt", "2024-01-01T00:00:00Z", eventID=None))
+
+
+def test_a_key_made_without_a_policy_has_the_default_one_and_one_met_later_an_unseen_one() -> None:
+    world = fold(created(1, "2024-01-01T00:00:00Z"), record("Decrypt", "2024-01-01T01:00:00Z", 2))
+    made, met = (world.keys[key_arn(number).rpartition("/")[2]] for number in (1, 2))
+    assert json.loads(made.policy_text)["Id"] == "key-default-1"
+    assert unseen.unseen_of(made.tags) == ""
+    assert json.loads(met.policy_text)["Id"] == unseen.NAME
+    assert "key policy" in unseen.unseen_of(met.tags)
+
+
+def test_a_policy_that_is_put_is_known_and_the_rest_of_the_key_is_not() -> None:
+    world = fold(record("Decrypt", "2024-01-01T01:00:00Z", 2), put(2, "2024-01-01T02:00:00Z", statement()))
+    held = world.keys[key_arn(2).rpartition("/")[2]]
+    assert (held.policy_version, unseen.unseen_of(held.tags)) == (2, unseen.REST)
+
+
+def test_a_refused_change_changed_nothing() -> None:
+    refused = put(1, "2024-01-01T02:00:00Z", statement()) | {"errorCode": "AccessDenied"}
+    world = fold(created(1, "2024-01-01T00:00:00Z"), refused)
+    assert world.keys[key_arn(1).rpartition("/")[2]].policy_version == 1
+
+
+def test_a_deleted_key_does_not_come_back() -> None:
+    gone = record("DeleteKey", "2024-01-02T00:00:00Z", 1, {"accountId": A, "invokedBy": "AWS Internal"})
+    late = record("Decrypt", "2024-01-03T00:00:00Z", 1)
+    world = fold(created(1, "2024-01-01T00:00:00Z"), gone, late)
+    assert world.keys == {}
+    with pytest.raises(Broken):
+        list(changes_of(reading(put(1, "2024-01-04T00:00:00Z", statement())), world))
+
+
+def test_who_was_named_before_a_unique_id_was_seen_is_the_same() -> None:
+    world = fold(
+        created(1, "2024-01-01T00:00:00Z"),
+        put(1, "2024-01-01T01:00:00Z", statement(Principal={"AWS": who("bob")["arn"]})),
+        record("Decrypt", "2024-01-01T02:00:00Z", 1, who("bob")),
+    )
+    assert [each.arn for each in world.directory.identities.values()].count(who("bob")["arn"]) == 1
+
+
+def test_a_grant_is_retired_by_the_id_beside_null_parameters() -> None:
+    made = record(
+        "CreateGrant",
+        "2024-01-01T01:00:00Z",
+        requestParameters={"keyId": key_arn(1), "granteePrincipal": who()["arn"], "operations": ["Decrypt"]},
+        responseElements={"grantId": "g1"},
+    )
+    retired = record(
+        "RetireGrant", "2024-01-01T02:00:00Z", requestParameters=None, additionalEventData={"grantId": "g1"}
+    )
+    key_id = key_arn(1).rpartition("/")[2]
+    assert list(fold(created(1, "2024-01-01T00:00:00Z"), made).grants[key_id]) == ["g1"]
+    assert fold(created(1, "2024-01-01T00:00:00Z"), made, retired).grants[key_id] == {}
+
+
+def test_a_managed_policy_that_was_never_seen_says_so() -> None:
+    attached = record(
+        "AttachUserPolicy",
+        "2024-01-01T01:00:00Z",
+        eventSource="iam.amazonaws.com",
+        resources=[],
+        requestParameters={"userName": "alice", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    )
+    world = fold(attached)
+    text = world.directory.policies["arn:aws:iam::aws:policy/AdministratorAccess"].document
+    assert json.loads(text)["Id"] == unseen.NAME
+
+
+def test_a_key_event_is_of_our_catalogue() -> None:
+    (account, key_made) = list(changes_of(reading(created(1, "2024-01-01T00:00:00Z")), World()))[-2:]
+    del account
+    assert isinstance(key_made, events.KeyCreated)
+
+
+# -- three answers ------------------------------------------------------------------------------------------------------
+
+
+def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> Asked:
+    names = {user_arn(): DIRECT, f"arn:aws:iam::{ACCOUNT}:root": DELEGATED}
+    given = {name.replace("__", ":"): (value,) for name, value in context.items()}
+    return Asked(action, ACCOUNT, names, given, {}, sure, root=False)
+
+
+UNSEEN = Known(Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED)))
+NONE = Known(Permissions(()))
+ALLOWING = Known(permissions(to_identity()))
+OWN, DELEGATING = policy(named(user_arn())), policy(delegating())
+
+
+def test_what_is_known_is_answered_as_the_evaluator_answers() -> None:
+    assert judge(asked(), key(OWN), "", NONE).answer == ALLOWED
+    assert judge(asked(), key(DELEGATING), "", NONE).answer == REFUSED
+    assert judge(asked(), key(DELEGATING), "", ALLOWING).answer == ALLOWED
+
+
+def test_identity_policies_that_were_never_seen_leave_it_unknown() -> None:
+    for text in (OWN, DELEGATING):
+        found = judge(asked(), key(text), "", UNSEEN)
+        assert (found.answer, found.missing) == (UNKNOWN, ("the identity policies of alice",))
+    # What nothing could let in is refused, whatever they say.
+    assert judge(asked(), key(policy(statement(Action="kms:Encrypt"))), "", UNSEEN).answer == REFUSED
+    assert judge(asked(), key(policy(statement(), statement(Effect="Deny"))), "", UNSEEN).answer == REFUSED
+
+
+def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
+    assert judge(asked(), key(OWN), "", UNSEEN, Evidence(False, False)).answer == ALLOWED
+    # ... and, where only a delegation could let it in, that an identity policy allowed it.
+    evidence = evidence_of(asked(), key(DELEGATING), "", UNSEEN)
+    assert evidence == Evidence(identity=True, limits=True)
+    assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == ALLOWED
+    # Where her own statement could, nothing is known of her policies: a draft that delegates alone is unknown.
+    evidence = evidence_of(asked(), key(policy(delegating(), named(user_arn()))), "", UNSEEN)
+    assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == UNKNOWN
+
+
+def test_a_condition_that_nobody_recorded_leaves_it_unknown() -> None:
+    text = policy(named(user_arn(), Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}))
+    found = judge(asked(), key(text), "", NONE)
+    assert (found.answer, found.missing) == (UNKNOWN, ("aws:PrincipalOrgID of the request",))
+    assert judge(asked(sure=True), key(text), "", NONE).answer == REFUSED
+    assert judge(asked(aws__principalorgid="o-1"), key(text), "", NONE).answer == ALLOWED
+    # A parameter that the record does not have, the request did not have.
+    text = policy(named(user_arn(), Condition={"StringEquals": {"kms:EncryptionContext:app": "x"}}))
+    assert judge(asked(), key(text), "", NONE).answer == REFUSED
+
+
+def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() -> None:
+    before = key(unseen.policy_before("key"))
+    assert judge(asked(), before, unseen.POLICY, NONE).answer == UNKNOWN
+    nothing = key(policy(statement(Action="kms:Encrypt")))
+    assert judge(asked(), nothing, unseen.REST, NONE).answer == UNKNOWN  # a grant may have let it in
+    assert judge(asked(), nothing, "", NONE).answer == REFUSED
+
+
+def test_what_the_policies_do_not_explain_is_told() -> None:
+    assert explained(asked(), key(OWN), "", NONE, refused=False, denied=False)[0] == "explained"
+    assert (
+        explained(asked(), key(policy(statement(Action="kms:Encrypt"))), "", NONE, refused=False, denied=False)[0]
+        == "unexplained"
+    )
+    assert explained(asked(), key(OWN), "", NONE, refused=True, denied=True)[0] == "unexplained"
+    assert explained(asked(), key(OWN), "", NONE, refused=True, denied=False)[0] == "other error"
+    assert explained(asked(), key(OWN), "", UNSEEN, refused=True, denied=True)[0] == "open"
