@@ -238,11 +238,13 @@ def _grant(grantee: str, action: str) -> Grant:
 def space_shown(space: Space, box: Box) -> dict[str, Any]:
     """A box in the form that is shown: what is not there is not limited."""
     result: dict[str, Any] = {
-        "principals": [each.document() for at, everyone in _members(space.callers, box[0]) for each in _told(everyone)],
-        "actions": sorted(name for _, names in _members(space.actions, box[1]) for name in names),
+        "principals": [
+            each.document() for at, everyone in Space.members(space.callers, box[0]) for each in _told(everyone)
+        ],
+        "actions": sorted(name for _, names in Space.members(space.actions, box[1]) for name in names),
     }
     if box[2] != space.resources.whole:
-        result["resources"] = [arns[0] for _, arns in _members(space.resources, box[2])]
+        result["resources"] = [arns[0] for _, arns in Space.members(space.resources, box[2])]
     result["conditions"] = [
         {"key": dimension.tests[0].key, "any_of": conditions_of(dimension, bits)}
         for dimension, bits in zip(space.dimensions[3:], box[3:], strict=True)
@@ -254,12 +256,6 @@ def space_shown(space: Space, box: Box) -> dict[str, Any]:
 def _told(everyone: Sequence[Someone]) -> list[Someone]:
     """Those of a case who are told: no examples of a kind whose others are told."""
     return list({str(each.document()): each for each in everyone}.values())
-
-
-def _members(dimension: Dimension, bits: int) -> Iterator[tuple[int, Any]]:
-    for at, member in enumerate(dimension.members):
-        if bits >> at & 1:
-            yield at, member
 
 
 def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
@@ -280,7 +276,7 @@ def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
                 return [_item(dimension, [one, other], bits)]
     return [
         _item(dimension, [(number, passed) for number, passed in enumerate(case.passes)], 1 << at)
-        for at, case in _members(dimension, bits)
+        for at, case in Space.members(dimension, bits)
     ]
 
 

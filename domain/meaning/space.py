@@ -8,7 +8,7 @@ either way is known for sure, and what is not is never called known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -362,6 +362,13 @@ class Space:
         """Every request that a grant could let in, None for none."""
         bits = bits_of(names[0].removeprefix("kms:") in GRANTABLE for names in self.actions.members)
         return self.box({ACTION: bits}) if bits else None
+
+    @staticmethod
+    def members(dimension: Dimension, bits: int) -> Iterator[tuple[int, Any]]:
+        """Those of a dimension whose bit is set, with their places."""
+        for at, member in enumerate(dimension.members):
+            if bits >> at & 1:
+                yield at, member
 
     def opacity(self, box: Box) -> int:
         """How many conditions that were not cut a box depends on."""

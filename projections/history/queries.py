@@ -17,7 +17,7 @@ from domain.keys.key import Key
 from domain.world import World
 from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, SERVICE, STILL
 
-COLUMNS = "h.kind, h.id, h.account, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
+COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
 _THEN = "h.position <= $1 AND h.until_position > $1"
 
@@ -35,6 +35,11 @@ OF_ACCOUNTS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.account = ANY($2) A
 BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
 # index: history_pkey
 KEYS_AFTER = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 ORDER BY h.id LIMIT $3"
+# index: history_pkey
+POLICIES_BETWEEN = f"""
+SELECT DISTINCT ON (h.policy, h.document->>'principals') {COLUMNS} {_FROM}
+WHERE h.kind = 'key' AND h.id = $3 AND h.position <= $2 AND h.until_position > $1 LIMIT $4
+"""
 # index: history_pkey
 ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
 # index: history_pkey
@@ -115,6 +120,11 @@ async def named(connection: Any, position: int, kind: str, names: Sequence[str])
 async def keys_after(connection: Any, position: int, after: str, limit: int) -> list[Row]:
     """The next keys of every account, in the order of their ids."""
     return list(await connection.fetch(KEYS_AFTER, position, after, limit))
+
+
+async def policies_between(connection: Any, key: str, first: int, last: int, limit: int) -> list[Row]:
+    """A version of a key for each policy, and each meaning of its principals, that it had at some position of a span."""
+    return list(await connection.fetch(POLICIES_BETWEEN, first, last, key, limit))
 
 
 async def keys_between(connection: Any, first: int, last: int, after: str, limit: int) -> list[str]:

@@ -11,10 +11,13 @@ from domain.errors import MalformedPolicy
 from domain.identities.identity import GROUP, Identity, InlinePolicy
 from domain.identities.principals import principals_of
 from domain.keys.key import Key, with_policy
+from domain.meaning.space import Side
 from domain.policy.parse import INLINE, KEY, parse_policy
 from domain.world import World
 from projections.decisions import queries as decisions
 from projections.history import queries as history
+from projections.history.project import IDENTITY
+from services.questions.touched import Touched, touched_by
 
 Narrowed = tuple[str, tuple[Any, ...]]
 """What of the decisions a draft could change: a condition, whose placeholders begin with $3, and its values."""
@@ -26,6 +29,10 @@ class Draft(Protocol):
         ...
 
     def narrowed(self) -> Narrowed: ...
+
+    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+        """Whose calls at these positions it can change, where that is told apart."""
+        ...
 
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         """The positions at which something changed that such decisions could read; None where that may be anything."""
@@ -59,6 +66,18 @@ class KeyPolicyDraft:
     def narrowed(self) -> Narrowed:
         return _of_key(self.key)
 
+    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+        policy = parse_policy(self.text, KEY)
+        named = {
+            name
+            for statement in policy.statements
+            for principals in (statement.principal, statement.not_principal)
+            for name in (principals.names if principals is not None else ())
+        }
+        rows = await history.by_arns(connection, last, sorted(named))
+        ids = {row["arn"]: row["id"] for row in rows if row["kind"] == IDENTITY}
+        return await touched_by(connection, self.key, Side(self.text, ids), first, last)
+
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         return await _epochs_of(self.key, connection, after, last)
 
@@ -85,6 +104,9 @@ class RevokedGrant:
 
     def narrowed(self) -> Narrowed:
         return _of_key(self.key)
+
+    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+        return None
 
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         return await _epochs_of(self.key, connection, after, last)
@@ -118,6 +140,9 @@ class IdentityPolicyDraft:
         session = f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/"
         condition = "principal = $3 OR starts_with(principal, $4)"
         return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (self.identity.arn, session)
+
+    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+        return None
 
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         return None  # the decisions are of any key

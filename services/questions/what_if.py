@@ -50,6 +50,21 @@ class Flipped:
         self.last = max(self.last, each.last)
 
 
+class _Outside:
+    """Calls that the draft cannot change, as the sets of requests show that it and the policies of then have apart: they are
+    counted and not decided."""
+
+    def __init__(self, connection: Any, where: str, values: tuple[Any, ...], after: int) -> None:
+        self._connection, self._where, self._values, self._after = connection, where, values, after
+
+    async def up_to(self, position: int) -> int:
+        """How many more there are up to a position."""
+        query = COUNT.format(where=self._where)
+        count, _ = await self._connection.fetchrow(query, self._after, position, *self._values)
+        self._after = max(self._after, position)
+        return int(count)
+
+
 def _decider(reasons: list[Any]) -> str:
     by = next((each for each in reasons if each["effect"] == "deny"), reasons[-1])["by"] if reasons else {}
     if "rule" in by:
@@ -77,6 +92,10 @@ async def what_if(
     done, told, unknown = 0, time.monotonic(), 0
     flips: dict[Flip, Flipped] = {}
     if total:
+        touched = await draft.touched(connection, first, last)
+        narrower, given = touched.condition(len(values) + 3) if touched is not None else ("TRUE", ())
+        outside = _Outside(connection, f"{condition} AND NOT ({narrower})", (*values, *given), begins)
+        condition, values = f"{condition} AND {narrower}", (*values, *given)
         replay = await Replay.begin(connection, region, min(first, still.history), last)
         epochs = await draft.epochs(connection, begins, last)
         span = Span(begins, last, condition, values, epochs)
@@ -87,6 +106,7 @@ async def what_if(
                 # All that was decided at positions up to `through` is in the result, and nothing after it.
                 told = time.monotonic()
                 through = (each.seen if epochs is None else epochs[epoch - 1]) - 1
+                done += await outside.up_to(through)
                 yield {"done": done, "of": total, "through": through, "result": _result(flips, done, unknown)}
             behind = epoch
             done += each.calls
@@ -113,6 +133,7 @@ async def what_if(
                 flips[flip] = Flipped(each.calls, each.first, each.last, each.seen, each.case["reasons"], now)
             else:
                 held.take(each)
+        done += await outside.up_to(last)
     yield {"done": done, "of": total, "through": last, "end": True, "result": _result(flips, done, unknown)}
 
 

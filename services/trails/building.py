@@ -43,7 +43,7 @@ CALLS = """
 CREATE TABLE calls AS
 SELECT r.at, 0::smallint AS origin,
     -- of the calls of one time, an order that does not depend on the order in which they were read
-    coalesce(r.own_order, hashtextextended(r.id, 0)) AS record,
+    coalesce(r.own_order, hashtextextended(r.id, 0) / 4) AS record,
     c.last AS position,
     coalesce(
         c.before,

@@ -17,6 +17,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.snapshot import still
+from services.questions.touched import Touched
 from services.questions.what_if import what_if
 from tests.installation import Installation
 
@@ -209,7 +210,7 @@ async def folded(installation: Installation) -> list[World]:
 async def test_every_key_at_random_positions_is_what_a_fold_says(told: Told) -> None:
     chance = random.Random(7)
     steps = await folded(told.installation)
-    chosen = set(chance.sample(range(told.made, len(steps)), 12))
+    chosen = set(chance.sample(range(told.made, len(steps)), min(12, len(steps) - told.made)))
     for (offset, value), fold in steps:  # type: ignore[misc]  # see folded
         fold.take(offset, value)
         if offset not in chosen:
@@ -280,24 +281,40 @@ class AtEveryPosition(KeyPolicyDraft):
         return None
 
 
-async def test_decisions_grouped_by_epochs_come_out_as_those_of_each_position(told: Told) -> None:
+class OfEverybody(KeyPolicyDraft):
+    """The same draft, with every call of the key decided again, and not those alone that it can change."""
+
+    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+        return None
+
+
+async def test_decisions_grouped_and_left_out_come_out_as_each_by_itself(told: Told) -> None:
     settings = told.installation.settings
     fold = (await folded(told.installation))[-1][1]  # type: ignore[index]  # see folded
     for (offset, value), _ in await folded(told.installation):  # type: ignore[misc]  # see folded
         fold.take(offset, value)
-    draft = document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt"))
-    key = fold.world.keys[told.key]
-    results = []
-    for kind in (KeyPolicyDraft, AtEveryPosition):
-        async with still(settings) as found:
-            lines = [line async for line in what_if(found, "us-east-1", kind(key, draft), None, None, calls=False)]
-        results.append({name: lines[-1]["result"][name] for name in ("decisions", "flipped", "unknown")})
-        groups = lines[-1]["result"]["groups"]
-        results[-1]["groups"] = sorted(
-            (each["operation"], each["effect"], each["decided_by"], each["calls"]) for each in groups
-        )
-    assert results[0] == results[1]
-    assert results[0]["flipped"] == 8
+    key, flipped = fold.world.keys[told.key], []
+    encrypting = {"StringNotEquals": {"kms:EncryptionContext:app": "none"}}
+    for draft in (
+        document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt")),
+        document(allow(ROOT, "kms:*"), allow("*", "kms:*") | {"Effect": "Deny", "Condition": encrypting}),
+        document(allow(ROOT, "kms:Put*"), allow("444455556666", "kms:*")),
+        told.open,
+    ):
+        results = []
+        for kind in (KeyPolicyDraft, AtEveryPosition, OfEverybody):
+            async with still(settings) as found:
+                lines = [line async for line in what_if(found, "us-east-1", kind(key, draft), None, None, calls=False)]
+            results.append({name: lines[-1]["result"][name] for name in ("decisions", "flipped", "unknown")})
+            groups = lines[-1]["result"]["groups"]
+            results[-1]["groups"] = sorted(
+                (each["principal"], each["operation"], each["effect"], each["decided_by"], each["calls"])
+                for each in groups
+            )
+        assert results[0] == results[1] == results[2]
+        flipped.append(results[0]["flipped"])
+    assert flipped[0] == 8
+    assert min(flipped[1:]) > 0
 
 
 # -- what a change let in -------------------------------------------------------------------------------------------
