@@ -43,8 +43,11 @@ class History:
         ):
             self._happen(event)
 
+    def next_position(self) -> int:
+        return len(self.entries)
+
     def _happen(self, event: object | None) -> None:
-        position = len(self.entries)
+        position = self.next_position()
         self.at += self.chance.choice((0, 0, 1, 1_000_000))  # records of one microsecond are in order all the same
         self.world.fold(position, Record("", position - 1, self.at, "w", 0, None, None, event))
         moment = rfc3339(self.at)

@@ -302,17 +302,24 @@ def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Instal
     name = f"st-{uuid4().hex[:8]}"
     arn, _ = user(installation, name)
     access = installation.client(service="iam").create_access_key(UserName=name)["AccessKey"]
-    stranger = {"AWS_ACCESS_KEY_ID": access["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": access["SecretAccessKey"]}
+    stranger = {
+        "AWS_ACCESS_KEY_ID": access["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": access["SecretAccessKey"],
+        "AWS_ENDPOINT_URL": installation.url,
+    }
     written(tmp_path / "a.jsonl", created(1, "2024-01-01T00:00:00Z"))
     imported(installation, "t_read", tmp_path)
     done = installation.keytrail_as(stranger, "decisions", "--trail", "t_read")
-    assert (done.returncode, "AccessDenied" in done.stderr, arn in done.stderr) == (1, True, True)
-    done = installation.keytrail("account", "create", "777788889999", "--json", check=False)
-    if done.returncode == 0:
-        made = json.loads(done.stdout)
-        other = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
-        done = installation.keytrail_as(other, "decisions", "--trail", "t_read")
-        assert (done.returncode, "first account" in done.stderr) == (1, True)
+    assert (done.returncode, "AccessDeniedException" in done.stderr, arn in done.stderr) == (1, True, True)
+    account = str(random.randrange(10**11, 10**12))  # of another run of this test there may be one already
+    made = json.loads(installation.keytrail("account", "create", account, "--json").stdout)
+    other = {
+        "AWS_ACCESS_KEY_ID": made["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": made["secret_access_key"],
+        "AWS_ENDPOINT_URL": installation.url,
+    }
+    done = installation.keytrail_as(other, "decisions", "--trail", "t_read")
+    assert (done.returncode, "first account" in done.stderr) == (1, True)
 
 
 def test_an_import_that_is_killed_goes_on_and_loses_nothing(
@@ -397,7 +404,7 @@ class Circle:
 
 @pytest.fixture(scope="module")
 def circle(installation: Installation, tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Circle:
-    return Circle(installation, tmp_path_factory.mktemp("circle"), 10_500 if soak else 400)
+    return Circle(installation, tmp_path_factory.mktemp("circle"), 10_500 if soak else 200)
 
 
 def both(circle: Circle, *question: str) -> tuple[list[Any], list[Any]]:
@@ -413,7 +420,7 @@ def both_at(circle: Circle, path: str, **parameters: str) -> tuple[Any, Any]:
 
 def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
     assert (circle.report["broken"], circle.report["unexplained"], circle.report["open"]) == (0, 0, 0)
-    assert circle.report["explained"] > 300
+    assert circle.report["explained"] > 100
 
 
 def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:

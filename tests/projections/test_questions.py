@@ -1,0 +1,354 @@
+"""Every question asked of Postgres is answered as by a plain fold of the log: random histories of keys, policies, grants,
+aliases and identities, with calls decided in between; at random positions and times, records given twice, places of void
+records left out, and tables thrown away and filled anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from domain import documents
+from domain.access.context import Came, encryption_context, request_context
+from domain.access.evaluate import evaluate, may
+from domain.access.question import Question
+from domain.access.verdict import inputs
+from domain.arn import root_arn
+from domain.identities.callers import caller_of
+from domain.identities.identity import USER
+from domain.keys.key import with_policy
+from domain.keys.states import KEY_ACTIONS
+from domain.trail import events, identity_events
+from domain.trail.codec import rfc3339
+from domain.trail.record import Record
+from domain.world import World
+from projections.decisions import queries as decisions
+from projections.decisions.queries import Filters
+from projections.entry import DECISIONS, EVENTS, Entry
+from projections.registry import PROJECTIONS
+from services.projector import writing
+from services.questions import between
+from services.questions.drafts import KeyPolicyDraft
+from services.questions.moments import moment_of
+from services.questions.rechecking import recheck
+from services.questions.showing import find_key, show_key
+from services.questions.snapshot import Still
+from services.questions.what_if import what_if
+from services.questions.who_can import can_what, who_can
+from services.questions.worlds import world_then
+from tests.given import ACCOUNT, OTHER, REGION
+from tests.histories import TEXTS, History
+from tests.installation import Installation
+
+OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
+
+
+class Recorded(History):
+    """A history whose records have calls, with decisions between; places of void records are left out."""
+
+    def __init__(self, chance: Random) -> None:
+        self._last = -1
+        self.decided: list[Entry] = []
+        super().__init__(chance)
+
+    def next_position(self) -> int:
+        self._last += self.chance.choice((1, 1, 1, 2)) if self._last >= 0 else 1
+        return self._last
+
+    def _happen(self, event: object | None) -> None:
+        super()._happen(event)
+        document = self.entries[-1].document
+        if not isinstance(event, events.LogCreated):
+            root = root_arn(ACCOUNT)
+            document["call"] = self._call(root, ACCOUNT, "AKIAONE", "Change", {})
+        if isinstance(event, identity_events.UserCreated):
+            self._happen(identity_events.UserAccessKeyCreated(ACCOUNT, event.id, f"AKIA{event.id}"))
+        for _ in range(self.chance.choice((0, 0, 1, 3))):
+            self._decide()
+
+    def _call(self, principal: str, account: str, access_key: str, operation: str, parameters: Any) -> dict[str, Any]:
+        return {
+            "id": f"call-{len(self.entries)}-{len(self.decided)}",
+            "access_key": access_key,
+            "principal": principal,
+            "account": account,
+            "source": "127.0.0.1",
+            "agent": "tests",
+            "operation": operation,
+            "parameters": parameters,
+            "invocation": "",
+        }
+
+    def _decide(self) -> None:
+        world, chance = self.world, self.chance
+        key = self.one(world.keys)
+        if key is None:
+            return
+        users = [each for each in world.directory.identities.values() if each.kind == USER and each.access_keys]
+        access_key = chance.choice(["AKIAONE", "AKIATWO", *(next(iter(each.access_keys)) for each in users)])
+        operation = chance.choice(OPERATIONS)
+        parameters: dict[str, Any] = {"KeyId": key}
+        if operation != "DescribeKey" and chance.random() < 0.5:
+            parameters["EncryptionContext"] = {"app": chance.choice("xy")}
+        at = self.at + chance.choice((0, 1))
+        caller = caller_of(world, access_key, None, at)
+        context = request_context(Came("127.0.0.1", "tests", False, at, REGION), operation, parameters)
+        asking = caller.asking(context, encryption_context(operation, parameters))
+        verdict = may(asking, f"kms:{operation}", world.resource(world.keys[key]))
+        error = None if verdict.allowed else {"kind": "access-refused", "message": "no"}
+        document = {
+            "at": rfc3339(at),
+            "seen": world.position,
+            "call": self._call(caller.principal, caller.account, access_key, operation, parameters),
+            "decision": {
+                "effect": "allowed" if verdict.allowed else "refused",
+                "reasons": [verdict.document()],
+                "error": error,
+                "resources": [verdict.resource],
+                "inputs": inputs(asking, [verdict]),
+                "kind": verdict.kind,
+            },
+        }
+        document = orjson.loads(orjson.dumps(document))
+        moment = datetime.fromisoformat(rfc3339(at)).astimezone(UTC)
+        self.decided.append(Entry(DECISIONS, 0, len(self.decided), moment, REGION, document))
+
+    def folded(self, position: int) -> World:
+        """The plain fold up to a position."""
+        world = World()
+        for entry in self.entries:
+            if entry.offset > position:
+                break
+            at = round(entry.at.timestamp() * 1_000_000)
+            world.fold(entry.offset, Record("", entry.offset - 1, at, "w", 0, None, None, entry.event))
+        return world
+
+
+@pytest.fixture(scope="module")
+def database(installation: Installation) -> Iterator[str]:
+    """A database of its own: what is asked has the names of the live projections."""
+    server = installation.settings.postgres
+    head, mark, rest = server.partition("?")
+    base, _, _ = head.rpartition("/")
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(server)
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run("DROP DATABASE IF EXISTS questions"))
+    asyncio.run(run("CREATE DATABASE questions"))
+    yield f"{base}/questions{mark}{rest}"
+    asyncio.run(run("DROP DATABASE questions WITH (FORCE)"))
+
+
+async def filled(connection: Any, history: Recorded, chance: Random) -> None:
+    """The projections, by batches of any size that overlap, as after answers that were lost; some thrown away on the way."""
+    for projection in PROJECTIONS.values():
+        await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema} CASCADE")
+        await writing.prepare(connection, projection, "log")
+        begin = going = None
+        entries = [*history.entries, *history.decided] if DECISIONS in projection.topics else list(history.entries)
+        entries.sort(
+            key=lambda each: (each.offset, 0) if each.topic == EVENTS else (each.document["seen"], 1 + each.offset)
+        )
+        for _ in range(1 + (chance.random() < 0.3)):
+            if begin is not None:
+                await connection.execute(f"DROP SCHEMA {projection.schema} CASCADE")
+                await writing.prepare(connection, projection, "log")
+            begin, going, at = 0, writing.Going(), 0
+            reached: dict[writing.Partition, int] = {}
+            while at < len(entries):
+                size = chance.randint(1, 40)
+                batch = entries[max(0, at - chance.choice((0, 0, 3))) : at + size]
+                for entry in entries[at : at + size]:
+                    reached[entry.topic, entry.partition] = entry.offset + 1
+                for _ in range(chance.choice((1, 1, 2))):
+                    await writing.take_in(connection, projection, batch, reached, "digest", None, going)
+                at += size
+
+
+@contextmanager
+def told(history: Recorded, what: str) -> Iterator[None]:
+    try:
+        yield
+    except AssertionError as fault:
+        raise AssertionError(f"{what}: {fault}; {[type(each.event).__name__ for each in history.entries]}") from None
+
+
+def plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, sort_keys=True, default=repr))
+
+
+async def ask(connection: Any, history: Recorded, chance: Random) -> None:
+    entries = history.entries
+    last = entries[-1].offset
+    for _ in range(4):
+        position = chance.randint(0, last)
+        at = f"@{position}"
+        if chance.random() < 0.5:  # a time: an event's own, between two, in the future
+            entry = chance.choice(entries)
+            moment = entry.at + timedelta(microseconds=chance.choice((0, 0, 1, 10**9)))
+            at = moment.isoformat().replace("+00:00", "Z")
+            position = max(each.offset for each in entries if each.at <= moment)
+        found = await moment_of(connection, at, last)
+        assert (found.position, at) == (position, at)
+        world = history.folded(position)
+        for key in sorted(world.keys)[:3]:
+            with told(history, f"show {key} at {at}"):
+                await _shown(connection, world, key, found)
+            with told(history, f"who could at {at}"):
+                await _could(connection, world, key, found)
+    await _between(connection, history, chance)
+    await _decided(connection, history, chance)
+
+
+async def _shown(connection: Any, world: World, key: str, moment: Any) -> None:
+    held = world.keys[key]
+    row = await find_key(connection, held.arn, ACCOUNT, REGION, moment)
+    shown = await show_key(connection, row, moment)
+    assert documents.key_document(held)["principals"] == dict(held.principals)
+    assert (shown["key"]["state"], shown["key"]["policy_version"], shown["key"]["tags"]) == (
+        held.state.value,
+        held.policy_version,
+        dict(held.tags),
+    )
+    assert shown["policy"] == json.loads(held.policy_text)
+    assert shown["aliases"] == list(world.aliases_of.get(key, []))
+    assert sorted(each["grant"] for each in shown["grants"]) == sorted(world.grants.get(key, {}))
+
+
+async def _could(connection: Any, world: World, key: str, moment: Any) -> None:
+    held = world.keys[key]
+    row = await find_key(connection, held.arn, ACCOUNT, REGION, moment)
+    then = await world_then(connection, REGION, moment, [row], sorted(world.accounts))
+    action = "kms:Decrypt"
+    expected = who_can(world, held, action, held.account)
+    assert plain(who_can(then, then.keys[key], action, held.account)) == plain(expected)
+    for identity in list(world.directory.identities.values())[:2]:
+        if identity.kind == USER and identity.access_keys:
+            caller = [caller_of(each, f"AKIA{identity.id}", None, world.at) for each in (then, world)]
+            mine = [can_what(each, who, [each.keys[key]], KEY_ACTIONS, ACCOUNT) for each, who in zip((then, world), caller, strict=True)]  # fmt: skip
+            assert plain(mine[0]) == plain(mine[1])
+
+
+async def _between(connection: Any, history: Recorded, chance: Random) -> None:
+    """Who gained and lost, change by change, against who could before and after each."""
+    last = history.entries[-1].offset
+    first = chance.randint(0, last)
+    world = history.folded(first)
+    if not world.keys:
+        return
+    key = chance.choice(sorted(world.keys))
+    account = world.keys[key].account
+    moment = await moment_of(connection, f"@{first}", last)
+    rows = [await find_key(connection, world.keys[key].arn, account, REGION, moment)]
+    begin = await world_then(connection, REGION, moment, rows, [ACCOUNT, OTHER])
+    lines = [line async for line in between.who_between(connection, begin, key, "kms:Decrypt", account, last)]
+    told_of = {
+        line["change"]["position"]: (
+            {row["principal"] for row in line["gained"]},
+            {row["principal"] for row in line["lost"]},
+        )
+        for line in lines
+        if "change" in line
+    }
+
+    def could(at: World) -> dict[str, str]:
+        """By unique id, so that one who was made again, or moved, is told apart."""
+        held = at.keys.get(key)
+        found = [] if held is None else who_can(at, held, "kms:Decrypt", account)
+        return {at.directory.by_arn.get(row["principal"], row["principal"]): row["principal"] for row in found}
+
+    before = could(world)
+    for entry in history.entries:
+        if entry.offset <= first:
+            continue
+        after = could(history.folded(entry.offset))
+        gained = {name for unique, name in after.items() if unique not in before and not name.startswith("arn:aws:sts")}
+        lost = {name for unique, name in before.items() if unique not in after and not name.startswith("arn:aws:sts")}
+        found = told_of.get(entry.offset, (set(), set()))
+        with told(history, f"between, at @{entry.offset}"):
+            assert {each for each in found[0] if not each.startswith("arn:aws:sts")} == gained
+            assert {each for each in found[1] if not each.startswith("arn:aws:sts")} == lost
+        before = after
+
+
+async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
+    calls = history.decided
+    counted = Counter((each.document["call"]["principal"], each.document["call"]["operation"], each.document["decision"]["effect"]) for each in calls if ACCOUNT in _owners(each))  # fmt: skip
+    rows = await decisions.counts(connection, ACCOUNT, Filters(), ["principal", "operation", "effect"], 1000)
+    found = {(row["principal"], row["operation"], row["effect"]): row["calls"] for row in rows}
+    with told(history, "counts"):
+        assert {name: count for name, count in found.items() if name[1] in OPERATIONS} == dict(counted)
+    last = history.entries[-1].offset
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        still = Still(connection, last, last)
+        with told(history, "recheck"):
+            *_, line = [line async for line in recheck(still, REGION, None)]
+            assert (line["result"]["mismatches"], line["result"]["gaps"]) == (0, []), line["result"]["explained"]
+        world = history.folded(last)
+        if not world.keys:
+            return
+        key, text = (
+            world.keys[chance.choice(sorted(world.keys))],
+            chance.choice([*TEXTS, TEXTS[0].replace("kms:*", "kms:Enc*")]),
+        )
+        *_, line = [line async for line in what_if(still, REGION, KeyPolicyDraft(key, text), None, None, calls=False)]
+    flips = 0
+    for each in calls:
+        if each.document["decision"]["resources"] != [key.arn]:
+            continue
+        then = history.folded(each.document["seen"])
+        then.keys[key.id] = with_policy(then.keys[key.id], text, 1, {})
+        then.resources.pop(key.id, None)
+        call = each.document["call"]
+        caller = caller_of(then, call["access_key"], None, then.at)
+        pairs = call["parameters"].get("EncryptionContext", {})
+        context = {name: tuple(values) for name, values in each.document["decision"]["inputs"]["context"].items()}
+        resource = then.resource(then.keys[key.id])
+        question = Question(
+            f"kms:{call['operation']}", resource, {**caller.context, **context, **resource.context}, pairs
+        )
+        flips += evaluate(caller, question).allowed is not (each.document["decision"]["effect"] == "allowed")
+    with told(history, "what-if"):
+        assert line["result"]["flipped"] == flips
+
+
+def _owners(entry: Entry) -> set[str]:
+    return {
+        entry.document["call"]["account"],
+        *(each.split(":")[4] for each in entry.document["decision"]["resources"]),
+    }
+
+
+# A history does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
+@settings(max_examples=300 if settings.default.max_examples > 1000 else 25, phases=[Phase.explicit, Phase.generate])
+@given(seed=st.integers(0, 2**32), length=st.integers(5, 45))
+def test_what_postgres_answers_is_what_a_fold_says(database: str, seed: int, length: int) -> None:
+    chance = Random(seed)
+    history = Recorded(chance)
+    for _ in range(length):
+        history.step()
+
+    async def run() -> None:
+        connection = await asyncpg.connect(database)
+        try:
+            await filled(connection, history, chance)
+            await ask(connection, history, chance)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
