@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from domain.arn import iam_arn, parse_arn
@@ -17,8 +17,6 @@ from domain.world import World
 
 Events = Iterator[object]
 NOUNS = {USER: "User", GROUP: "Group", ROLE: "Role"}
-ANY_LENGTH = {kind: replace(kind, most=1 << 20) for kind in (INLINE, MANAGED, TRUST)}
-"""AWS counts the characters of a policy without its white space."""
 
 
 def text_of(holder: Mapping[str, Any], name: str) -> str:
@@ -38,9 +36,12 @@ def _document(reading: Reading, name: str, kind: Kind) -> str:
     """Raises Broken."""
     text = text_of(reading.parameters, name)
     try:
-        parse_policy(text, ANY_LENGTH[kind])
-    except Refusal as fault:
-        raise Broken(f"its policy cannot be read: {fault.message}") from None
+        if len(text.encode("utf-8", "surrogatepass")) > kind.most:
+            # IAM counts the characters of a policy without its white space.
+            text = json.dumps(json.loads(text), separators=(",", ":"))
+        parse_policy(text, kind)
+    except (Refusal, ValueError) as fault:
+        raise Broken(f"its policy cannot be read: {fault}") from None
     return text
 
 

@@ -155,6 +155,8 @@ def read(record: Any, names: Names) -> Reading:
     key = _key(resources, parameters, region, who.account)
     via = _text(identity, "invokedBy")
     source = _text(record, "sourceIPAddress")
+    _require_names(identifier, operation, region, who.principal, key, via, *resources)
+    _require_parameters(parameters)
     reading = Reading(
         id=identifier,
         at=at,
@@ -188,6 +190,21 @@ def read(record: Any, names: Names) -> Reading:
         reading.context = _context(reading, record, who)
     reading.pairs = _pairs(parameters)
     return reading
+
+
+LONGEST_NAME = 1024
+"""Characters; more than any id, ARN or name of AWS has."""
+DOCUMENTS = frozenset({"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "Description"})
+
+
+def _require_names(*names: str) -> None:
+    """Raises Broken: no index takes a name of any length."""
+    if any(len(each) > LONGEST_NAME for each in names):
+        raise Broken(f"a name in it has more than {LONGEST_NAME} characters")
+
+
+def _require_parameters(parameters: Document) -> None:
+    _require_names(*(each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS))
 
 
 def _of_own(reading: Reading, own: Document) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from domain.meaning.words import TooMany
 
-MOST_BOXES = 4_000
+MOST_BOXES = 2_000
 Box = tuple[int, ...]
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-MOST_STATES = 20_000
-"""States that are walked before the question is given up: a second or so."""
+MOST_STATES = 5_000
+"""States that are walked before the question is given up: a second or two of the largest policies."""
 _SPARE = "x" + "".join(map(chr, range(0x61, 0x7B))) + "0123456789-_" + "".join(map(chr, range(0x400, 0x460)))
 """Characters for what no pattern names; more of them than policies name."""
 

@@ -51,7 +51,8 @@ SELECT r.at, 0::smallint AS origin,
             THEN coalesce(($3::bigint[])[width_bucket(r.own_seen, $2::bigint[])], -1)
         ELSE width_bucket(r.at, $1::timestamptz[]) - 1 END
     )::bigint AS seen,
-    r.id AS call_id, r.kind AS kind_id, k.key_id, k.principal, k.case_id, c.event_type, c.summary, c.event
+    r.id AS call_id, r.kind AS kind_id, k.key_id, k.principal, k.case_id, coalesce(c.about, k.about) AS about,
+    c.event_type, c.summary, c.event
 FROM records r JOIN kinds k ON k.id = r.kind LEFT JOIN pg_temp.changed c ON c.id = r.id
 """
 # What the trail itself puts there (a key from before it began) has no call: a row for those who follow the events alone.
@@ -73,7 +74,7 @@ CREATE TABLE judged (case_id bytea, seen bigint, outcome text NOT NULL, kind tex
     sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen));
 CREATE VIEW decisions AS
 SELECT c.at, c.origin, c.record, c.position, c.seen, c.call_id, k.account, c.principal, k.access_key, k.operation,
-    k.effect, c.key_id, k.about, k.destination, CASE WHEN c.origin = 0 THEN readers.owners ELSE '{}' END AS owners,
+    k.effect, c.key_id, c.about, k.destination, CASE WHEN c.origin = 0 THEN readers.owners ELSE '{}' END AS owners,
     k.error, k.message, k.source, k.agent, k.via, k.encryption_context, c.event_type,
     coalesce(
         c.summary, CASE WHEN k.error IS NOT NULL THEN 'refused: ' || k.error ELSE k.operation || ' answered' END
@@ -113,20 +114,20 @@ class _Folded:
 
 class Building:
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
-        self._connection, self._schema, self._name = connection, schema, name
+        self._connection, self._kept, self._name = connection, schema, name
+        self._schema = f"{schema}_beside"
 
     async def build(self, progress: Progress) -> dict[str, Any]:
-        """In one transaction: who asks meanwhile is answered from what was there. The report."""
-        connection = self._connection
+        """In one transaction, beside what is there and put in its place at the end: who asks meanwhile is answered from
+        that. The report."""
+        connection, kept, beside = self._connection, self._kept, self._schema
         async with connection.transaction():
-            await connection.execute(f"SET LOCAL search_path TO {self._schema}, pg_temp")
+            await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE; CREATE SCHEMA {beside}")
+            await connection.execute(f"SET LOCAL search_path TO {beside}, {kept}, pg_temp")
             # Sorting and joining by the hundred thousand: a small allowance would spill it all to disk.
             await connection.execute(
                 "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL default_statistics_target = 20"
             )
-            await connection.execute("DROP VIEW IF EXISTS decisions")
-            for table in MADE:
-                await connection.execute(f"DROP TABLE IF EXISTS {table}")
             for projection in ("history", "policy_versions"):
                 await connection.execute(files("projections").joinpath(projection, "table.sql").read_text())
             await connection.execute("CREATE TABLE positions (topic text, partition int, next bigint, digest text)")
@@ -134,9 +135,17 @@ class Building:
             await self._calls(folded)
             await connection.execute("INSERT INTO positions VALUES ('events', 0, $1, '')", folded.position)
             await connection.execute(JUDGED)
+            await connection.execute(f"CREATE VIEW cases AS SELECT * FROM {kept}.cases")
             await self._judge(folded.position - 1, progress)
             await connection.execute("ANALYZE calls; ANALYZE judged; ANALYZE history")
-            return await self._report(folded)
+            report = await self._report(folded)
+            await connection.execute(f"DROP VIEW cases; DROP VIEW IF EXISTS {kept}.decisions")
+            for table in MADE:
+                await connection.execute(
+                    f"DROP TABLE IF EXISTS {kept}.{table}; ALTER TABLE {beside}.{table} SET SCHEMA {kept}"
+                )
+            await connection.execute(f"ALTER VIEW {beside}.decisions SET SCHEMA {kept}; DROP SCHEMA {beside}")
+            return report
 
     async def _fold(self, progress: Progress) -> _Folded:
         folded = _Folded(World(region=""))
@@ -160,17 +169,22 @@ class Building:
             reading = read(orjson.loads(row["raw"]), names)
             before = folded.position - 1
             made: list[object] = []
+            about = None
             try:
                 if reading.region != folded.world.region:
                     made.append(None)
                     yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
                 for event in changes_of(reading, folded.world):
                     made.append(event)
+                    about = _about(event, folded.world)
                     yield self._entry(reading, row, event, folded)
-            except Broken as fault:
-                folded.aside.append((row["id"], str(fault)))
+                    about = about or _about(event, folded.world)
+            except (Broken, ValueError, OverflowError, KeyError, TypeError, AttributeError) as fault:
+                # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
+                folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+                continue
             if made and made[-1] is not None:
-                self._note(reading, row, before, folded)
+                self._note(reading, before, about, folded)
 
     def _entry(self, reading: Reading, row: Any, event: object, folded: _Folded) -> Entry:
         at = row["at"]
@@ -187,12 +201,12 @@ class Building:
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         return entry
 
-    def _note(self, reading: Reading, row: Any, before: int, folded: _Folded) -> None:
+    def _note(self, reading: Reading, before: int, about: str | None, folded: _Folded) -> None:
         """The last event is the record's own, unless it only put somebody there."""
         if reading.refused or not is_change(reading):
             return
         position, _, _, name, summary, data = folded.met.pop()
-        folded.changed.append((reading.id, before, position, name, summary, data))
+        folded.changed.append((reading.id, before, position, about, name, summary, data))
         if reading.order >= 0:
             folded.orders.append((reading.order, position))
 
@@ -214,8 +228,8 @@ class Building:
     async def _calls(self, folded: _Folded) -> None:
         connection = self._connection
         await connection.execute(
-            "CREATE TEMP TABLE changed (id text, before bigint, last bigint, event_type text, summary text, event jsonb)"
-            " ON COMMIT DROP; CREATE TEMP TABLE met (position bigint, at timestamptz, id text, event_type text,"
+            "CREATE TEMP TABLE changed (id text, before bigint, last bigint, about text, event_type text, summary text,"
+            " event jsonb) ON COMMIT DROP; CREATE TEMP TABLE met (position bigint, at timestamptz, id text, event_type text,"
             " summary text, event jsonb) ON COMMIT DROP"
         )
         await connection.copy_records_to_table("changed", schema_name="pg_temp", records=folded.changed)
@@ -274,6 +288,15 @@ _CLOSE = (
     "UPDATE history SET until_position = $3, until_at = $4 "
     "WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
 )
+
+
+def _about(event: object, world: World) -> str | None:
+    """The ARN of the identity or managed policy that an event changes, which CloudTrail's records of IAM do not name."""
+    unique = getattr(event, "id", None) or getattr(event, "user", None)
+    if unique is None:
+        return None
+    identity = world.directory.identities.get(unique)
+    return identity.arn if identity is not None else world.directory.policy_arns.get(unique)
 
 
 def _noting(entries: Iterator[Entry], seen: list[Entry]) -> Iterator[Entry]:

@@ -260,6 +260,7 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
             requestParameters=None,
             eventType="AwsServiceEvent",
         ),
+        record("Decrypt", "2024-01-01T06:30:00Z", eventID="x" * 5000),
         {"eventName": "Decrypt"},
         {"hello": "world"},
         [1, 2],
@@ -276,7 +277,7 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     path.write_text(path.read_text() + '{"eventVersion": "1.08", "cut')
     (tmp_path / "not.gz").write_bytes(b"\x1f\x8bnothing")
     found = imported(installation, trail, path, tmp_path / "not.gz")
-    assert (found["broken"], found["told_twice"]) == (6, 1)
+    assert (found["broken"], found["told_twice"]) == (7, 1)
     assert len(found["changed_nothing"]) == 1
     calls = installation.answers("decisions", "--key", key_arn(5), "--trail", trail)
     assert [each["operation"] for each in calls] == [
@@ -288,6 +289,8 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     assert (shown["key"]["state"], shown["key"]["deletion_at"][:10]) == ("PendingDeletion", "2024-01-08")
     (dora,) = installation.answers("show", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
     assert sorted(dora["principal"]["inline"]) == ["keytrail-unseen", "p"]
+    history = installation.answers("history", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
+    assert [each["operation"] for each in history] == ["PutUserPolicy"]
     done = installation.keytrail("show", key_arn(5), "--trail", trail, check=False)
     assert (done.returncode, "There was no key" in done.stderr) == (1, True)
 
