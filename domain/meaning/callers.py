@@ -25,7 +25,7 @@ FOLLOWING = frozenset(
 )
 """Condition keys whose values follow from who calls."""
 SOMEBODY, SOME_SESSION = "somebody-else", "some-session"
-STRANGERS = ("999999999999", "888888888888", "777777777777", "666666666666")
+STRANGERS = range(999_999_999_999, 0, -1)
 """Accounts that stand for every account that no policy names; the first that is not named is taken."""
 AGAIN = "made-again"
 SERVICE, FEDERATED, CANONICAL = "Service:", "Federated:", "CanonicalUser:"
@@ -127,7 +127,7 @@ def someones(
         meant.setdefault(arn, {})[unique] = None
         named.uniques.pop(unique, None)
     names = _from_tests(named, tests)
-    stranger = next(each for each in STRANGERS if each not in named.accounts)
+    stranger = next(text for each in STRANGERS if (text := f"{each:012}") not in named.accounts)
     named.accounts.setdefault(stranger)
     for owner in named.accounts:
         for name in names:

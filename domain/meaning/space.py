@@ -18,7 +18,7 @@ from domain.grants.commands import GRANTABLE
 from domain.meaning import words
 from domain.meaning.boxes import Box
 from domain.meaning.callers import FOLLOWING, Someone, someones
-from domain.meaning.values import VARIABLE, Case, Unmodelled, cases, parts_of, require_readable
+from domain.meaning.values import VARIABLE, WORDS, Case, Unmodelled, cases, family, parts_of, require_readable
 from domain.meaning.words import TooMany
 from domain.policy.compile import DELEGATED, DIRECT, Rule, has_variables, key_policy_rules
 from domain.policy.conditions import Test, compile_test
@@ -145,6 +145,9 @@ class Space:
                 require_readable(test, version)
             except Unmodelled as fault:
                 self._hide(rule, test, version, fault.why)
+                continue
+            if following and family(test) not in ("", WORDS):
+                self._hide(rule, test, version, "it compares who calls as no text")
                 continue
             if test.key == unseen.KEY:
                 self._hide(rule, test, version, "the trail never saw it")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 MOST_STATES = 5_000
 """States that are walked before the question is given up: a second or two of the largest policies."""
-_SPARE = "x" + "".join(map(chr, range(0x61, 0x7B))) + "0123456789-_" + "".join(map(chr, range(0x400, 0x460)))
-"""Characters for what no pattern names; more of them than policies name."""
+_SPARE = "xyzabcdefghijklmnopqrstuvw0123456789-_"
+_BEYOND = range(0x400, 0x10000)
+"""Characters for what no pattern names: these first, then any, of which there are more than a policy has."""
 
 
 class TooMany(Exception):
@@ -169,9 +170,8 @@ class _Automaton:
                 if spare is not None:
                     named[spare] = None
         if open_ones:
-            spare = next((one for one in _SPARE if one not in named and not self._is_named(one, waited)), None)
-            if spare is not None:
-                named = {spare: None, **named}
+            spare = next(one for one in _spares() if one not in named and not self._is_named(one, waited))
+            named = {spare: None, **named}
         for character in named:
             after = self._after(state, character)
             if after:
@@ -198,6 +198,11 @@ class _Automaton:
             if more == state:
                 return state
             state = more
+
+
+def _spares() -> Iterator[str]:
+    yield from _SPARE
+    yield from (chr(each) for each in _BEYOND if not 0xD800 <= each < 0xE000)
 
 
 def _without_twins(pattern: Pattern) -> Pattern:

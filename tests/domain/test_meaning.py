@@ -141,6 +141,26 @@ def test_what_is_not_cut_hides_nothing_that_is() -> None:
     assert f"arn:aws:iam::{OTHER}:root" in {name for region in found["allowed"] for name in who(region)}
 
 
+def test_a_policy_that_names_every_stranger_leaves_another() -> None:
+    taken = [f"{number:012}" for number in range(999_999_999_990, 10**12)]
+    old = policy(delegating(), statement(Effect="Deny", Principal={"AWS": taken}), statement(Action="kms:Decrypt"))
+    assert diff(policy(delegating()), old)["answer"] == DIFFERENT
+
+
+def test_who_calls_compared_as_a_number_is_unknown() -> None:
+    more = statement(Condition={"NumericLessThan": {"kms:CallerAccount": "500000000000"}})
+    found = diff(policy(delegating()), policy(delegating(), more))
+    assert (found["answer"], found["allowed"]) == (UNKNOWN, [])
+
+
+def test_a_character_that_no_pattern_names_is_found_however_many_do() -> None:
+    signs = "xyzabcdefghijklmnopqrstuvw0123456789-_" + "".join(map(chr, range(0x400, 0x480)))
+    wanted = {"StringLike": {"kms:ViaService": [f"{sign}*" for sign in signs]}}
+    narrow, wide = statement(Condition=wanted), statement(Condition={"StringLike": {"kms:ViaService": "?*"}})
+    (region,) = diff(policy(narrow), policy(wide))["allowed"][:1]
+    assert region["witness"]["context"]["kms:viaservice"][0][0] not in signs
+
+
 def test_too_many_parts_are_unknown() -> None:
     old = [
         statement(Condition={"StringEquals": {f"aws:PrincipalTag/t{n}": "a", f"aws:RequestTag/t{n}": "b"}})
