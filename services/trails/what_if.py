@@ -20,6 +20,14 @@ GROUPS = """
 SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM p_decisions.decisions
 WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where} GROUP BY seen, case_id ORDER BY seen, case_id
 """
+FIRST = """
+SELECT min(seen) FROM p_decisions.decisions WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
+"""
+# A trail has many Regions: an event names the one that the next keys are made in.
+REGION = """
+SELECT event->>'region' FROM p_decisions.decisions
+WHERE position <= $1 AND event_type LIKE 'log.created.%' ORDER BY position DESC LIMIT 1
+"""
 CALLS = """
 SELECT call_id, at FROM p_decisions.decisions WHERE seen = $1 AND case_id = $2 AND at >= $3 AND at <= $4 ORDER BY at, record
 """
@@ -59,8 +67,11 @@ async def what_if(
     if since is not None:
         condition, values = f"{condition} AND at >= ${len(values) + 3}", (*values, since)
     begins = -2 if after is None else after
-    as_it_was = Judging(connection, await Replay.begin(connection, "", -1, last))
-    drafted = Judging(connection, await Replay.begin(connection, "", -1, last))
+    first = await connection.fetchval(FIRST.format(where=condition), begins, last, *values)
+    region = await connection.fetchval(REGION, -1 if first is None else first) or ""
+    as_it_was, drafted = [
+        Judging(connection, await Replay.begin(connection, region, -1 if first is None else first, last)) for _ in "12"
+    ]
     groups: dict[tuple[str, ...], _Group] = {}
     counts = {"decisions": 0, "flipped": 0, "unknown": 0}
     told = time.monotonic()
