@@ -33,7 +33,8 @@ SERVICE, FEDERATED, CANONICAL = "Service:", "Federated:", "CanonicalUser:"
 _DIGITS: Pattern = (words.DIGIT,) * 12
 _IAM = words.literal("arn:aws:iam::")
 _WITHIN = Element(frozenset(":"), other=True, many=True)
-_NAME: Pattern = (Element(frozenset(":"), other=True), _WITHIN)
+_NAME: Pattern = (_WITHIN, Element(frozenset(":/"), other=True))
+"""With its path; a name is never empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,10 @@ class Named:
             return
         self.accounts[arn.account] = None
         kind, _, rest = arn.resource.partition("/")
-        if kind == "user" and rest:
+        own = rest.rpartition("/")[2] and ":" not in rest
+        if kind == "user" and own:
             self.users[name] = None
-        elif kind == "role" and rest:
+        elif kind == "role" and own:
             self.roles[name] = None
         elif kind == "assumed-role" and "/" in rest:
             self.sessions[name] = None
@@ -154,8 +156,8 @@ def _from_tests(named: Named, tests: Sequence[tuple[Test, str]]) -> list[str]:
                 named.add(text)
             elif key in ACCOUNTS and ACCOUNT_ID.fullmatch(text):
                 named.accounts[text] = None
-            elif key == NAME:
-                names.append(text)
+            elif key == NAME and text and "/" not in text and ":" not in text:
+                names.append(text)  # others are nobody's name
             elif key == "aws:principalservicename":
                 named.others[SERVICE + text] = None
     return names

@@ -147,6 +147,20 @@ def test_a_policy_that_names_every_stranger_leaves_another() -> None:
     assert diff(policy(delegating()), old)["answer"] == DIFFERENT
 
 
+@pytest.mark.parametrize("name", ["", "a/b", "a:b"])
+def test_a_name_that_nobody_can_have_lets_nobody_in(name: str) -> None:
+    more = statement(Condition={"StringEquals": {"aws:username": name}})
+    assert diff(policy(delegating()), policy(delegating(), more))["answer"] == EQUIVALENT
+
+
+def test_a_path_before_a_name_is_met_by_a_pattern() -> None:
+    more = statement(Condition={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:user/team/*"}})
+    found = diff(policy(delegating()), policy(delegating(), more))
+    assert {each["principal"].rpartition("/")[0] for region in found["allowed"] for each in region["principals"]} == {
+        f"arn:aws:iam::{ACCOUNT}:user/team"
+    }
+
+
 def test_who_calls_compared_as_a_number_is_unknown() -> None:
     more = statement(Condition={"NumericLessThan": {"kms:CallerAccount": "500000000000"}})
     found = diff(policy(delegating()), policy(delegating(), more))
