@@ -171,7 +171,8 @@ ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDE
 def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
     """A world that holds these rows and nothing else; the evaluator asks it as it asks any other."""
     world = World(region=region, position=position, at=at)
-    for row in sorted(rows, key=lambda row: ORDER[row["kind"]]):
+    # Grants in the order in which they were made: of several that would do, the first decides.
+    for row in sorted(rows, key=lambda row: (ORDER[row["kind"]], row["position"])):
         match aggregate(row):
             case Account() as account:
                 world.accounts[account.id] = account
