@@ -330,20 +330,20 @@ def test_an_import_that_is_killed_goes_on_and_loses_nothing(
 ) -> None:
     records = [created(1, "2024-01-01T00:00:00Z")]
     records += [
-        record("Decrypt", f"2024-01-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z") for n in range(1, 30_000)
+        record("Decrypt", f"2024-01-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z") for n in range(1, 12_000)
     ]
     written(tmp_path / "a.jsonl", *records)
     command = [str(KEYTRAIL), "import", "cloudtrail", str(tmp_path), "--trail", trail, "--data", str(installation.data)]
-    for patience in (1.2, 1.8):
+    for patience in (1.4,):
         process = subprocess.Popen(command, env=installation.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         with suppress(subprocess.TimeoutExpired):
             process.wait(patience)
         process.kill()
         process.wait()
     found = imported(installation, trail, tmp_path)
-    assert (found["records"], found["calls"], found["unexplained"]) == (30_000, 30_000, 0)
+    assert (found["records"], found["calls"], found["unexplained"]) == (12_000, 12_000, 0)
     again = imported(installation, trail, tmp_path)
-    assert (again["new"], again["told_twice"], again["calls"]) == (0, 30_000, 30_000)
+    assert (again["new"], again["told_twice"], again["calls"]) == (0, 12_000, 12_000)
 
 
 # -- the closed circle: our own log, exported as CloudTrail and imported again ---------------------------------------
@@ -410,6 +410,11 @@ def circle(installation: Installation, tmp_path_factory: pytest.TempPathFactory,
     return Circle(installation, tmp_path_factory.mktemp("circle"), 10_500 if soak else 200)
 
 
+def asked_of(circle: Circle) -> list[str]:
+    """All keys where the history is long, some where every test waits for this one."""
+    return circle.keys if circle.report["calls"] > 1000 else circle.keys[:2]
+
+
 def both(circle: Circle, *question: str) -> tuple[list[Any], list[Any]]:
     ask = circle.installation.answers
     return ask(*question), ask(*question, "--trail", circle.trail)
@@ -427,7 +432,7 @@ def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
 
 
 def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
-    for key in circle.keys:
+    for key in asked_of(circle):
         own, trail = both(circle, "decisions", "--key", key)
         assert [each["call_id"] for each in own] == [each["call_id"] for each in trail]
         assert [each["effect"] for each in own] == [each["effect"] for each in trail]
@@ -441,7 +446,7 @@ def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
 
 
 def test_the_history_is_the_same(circle: Circle) -> None:
-    for key in circle.keys:
+    for key in asked_of(circle):
         own, trail = both(circle, "history", key)
         for name in ("operation", "principal", "effect", "at", "summary"):
             assert [each[name] for each in own if each["effect"] == "allowed"] == [
@@ -470,7 +475,7 @@ def times(circle: Circle, key: str) -> list[str]:
 
 def test_who_could_and_a_diff_and_a_draft_are_the_same(circle: Circle, tmp_path: Path) -> None:
     people = {arn for arn, _ in circle.users}
-    for key in circle.keys[:3]:
+    for key in asked_of(circle)[:3]:
         for at in times(circle, key):
             one, other = both_at(circle, f"/v1/who-can/{key}", action="kms:Encrypt", at=at)
             shown = [
@@ -491,7 +496,7 @@ def test_who_could_and_a_diff_and_a_draft_are_the_same(circle: Circle, tmp_path:
             for name in ("answer", "allowed", "denied"):
                 assert _bare(compared[0][name]) == _bare(compared[1][name])
     draft = written(tmp_path / "draft.json", json.loads(document(allow(ROOT, "kms:*"))))
-    for key in circle.keys[:2]:
+    for key in asked_of(circle)[1:3]:
         (one,), (other,) = both(circle, "what-if", key, "--policy", str(draft))
         flips = [
             {(each["principal"], each["operation"], each["effect"]): each["calls"] for each in found["groups"] if each["operation"] in ("Encrypt", "DescribeKey")}
