@@ -159,12 +159,13 @@ async def changes_of(
     connection: Any, world: World, keys: list[str], last: int, account: str
 ) -> AsyncIterator[tuple[dict[str, Any], object]]:
     """(what is told of it, event) of every change of these keys or of an identity up to a position; the world's position
-    and time go along, its state is the caller's to take along. Of other accounts' changes who and what is told alone."""
+    and time go along, its state is the caller's to take along. Of other accounts' changes who and what is told alone, but
+    to "", who may read a trail."""
     while True:
         rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED)
         for row in rows:
             world.position, world.at = row["position"], max(world.at, int(row["at"].timestamp() * 1_000_000))
-            members = OF_THE_CHANGE if row["account"] == account else OF_ANOTHER_ACCOUNT
+            members = OF_THE_CHANGE if account in ("", row["account"]) else OF_ANOTHER_ACCOUNT
             told = {name: row[name] for name in members} | {"at": utc(row["at"])}
             yield told, event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
         if len(rows) < FETCHED:
@@ -246,7 +247,7 @@ def _operations(world: World, key: str, principal: str, account: str) -> dict[st
         caller = caller_for(world, principal)
     except NoSuchEntity:
         return {}
-    if held is None or (caller.account != account and held.account != account):
+    if held is None or account not in ("", caller.account, held.account):
         return {}
     for row in can_what(world, caller, [held], KEY_ACTIONS, account):
         under = {

@@ -138,6 +138,14 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     assert [each["principal"] for region in compared["allowed"] for each in region["principals"]] == [bob]
     *changes, _ = installation.answers("who-can", "kms:Decrypt", key, "--between", "2024-01-01T00:30:00Z", "2024-01-02T00:00:00Z", *ask)  # fmt: skip
     assert [each["change"]["operation"] for each in changes] == ["PutKeyPolicy", "PutKeyPolicy"]
+    assert {each["change"]["summary"] for each in changes} == {
+        "policy replaced by version 2",
+        "policy replaced by version 3",
+    }
+    *changes, _ = installation.answers(
+        "can-what", bob, "--between", "2024-01-01T02:30:00Z", "2024-01-02T00:00:00Z", *ask
+    )
+    assert [(each["change"]["operation"], each["changed"]) for each in changes] == [("PutKeyPolicy", ["Decrypt"])]
     # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean.
     unseen = installation.keytrail("diff", key_arn(2), "--from", "1", "--to", str(written(tmp_path / "p.json", json.loads(document(allow(alice, "kms:Decrypt"))))), *ask, "--json", check=False)  # fmt: skip
     assert (unseen.returncode, json.loads(unseen.stdout)["answer"]) == (3, "unknown")
