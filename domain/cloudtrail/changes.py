@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.cloudtrail import unseen
 from domain.cloudtrail.meeting import account_there, caller_there, created, key_id, key_there, named_there, principals
-from domain.cloudtrail.people import IAM, text_of
+from domain.cloudtrail.people import IAM, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
 from domain.errors import Refusal
@@ -45,11 +45,6 @@ def is_change(reading: Reading) -> bool:
     return reading.operation in BY_OPERATION.get(reading.service, {})
 
 
-def _given(holder: Mapping[str, Any], name: str) -> str:
-    found = holder.get(name)
-    return found if isinstance(found, str) else ""
-
-
 def _policy(text: str) -> str:
     """The text, if it is a policy that can be read. Raises Broken."""
     try:
@@ -57,17 +52,6 @@ def _policy(text: str) -> str:
     except Refusal as fault:
         raise Broken(f"its policy cannot be read: {fault.message}") from None
     return text
-
-
-def _tags(given: Any) -> dict[str, str]:
-    found = {}
-    for each in given if isinstance(given, list) else ():
-        if isinstance(each, dict):
-            name = each.get("TagKey", each.get("Key", each.get("tagKey", each.get("key"))))
-            value = each.get("TagValue", each.get("Value", each.get("tagValue", each.get("value", ""))))
-            if isinstance(name, str) and name != unseen.NAME:
-                found[name] = str(value)
-    return found
 
 
 # -- KMS ------------------------------------------------------------------------------------------------------------------
@@ -83,22 +67,22 @@ def _create_key(reading: Reading, world: World) -> Events:
         raise Broken("it does not say which key was made")
     if key in world.keys or key in world.deleted:
         return
-    given = reading.parameters
-    text = _given(given, "Policy")
+    told = reading.parameters
+    text = given(told, "Policy")
     policy = _policy(text) if text else default_key_policy(account)
-    spec = _given(given, "KeySpec") or _given(given, "CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
+    spec = given(told, "KeySpec") or given(told, "CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT"
     yield from account_there(world, account)
     yield from named_there(policy, world)
     yield created(
         key,
         account,
         policy,
-        _tags(given.get("Tags")),
+        tags_of(told.get("Tags")),
         principals(policy, world),
         spec=spec if spec in SPECS else "SYMMETRIC_DEFAULT",
-        usage=_given(given, "KeyUsage") or "ENCRYPT_DECRYPT",
-        origin=_given(given, "Origin") or "AWS_KMS",
-        description=_given(given, "Description"),
+        usage=given(told, "KeyUsage") or "ENCRYPT_DECRYPT",
+        origin=given(told, "Origin") or "AWS_KMS",
+        description=given(told, "Description"),
     )
 
 
@@ -107,10 +91,9 @@ def _folded(holder: Any) -> dict[str, Any]:
 
 
 def _put_key_policy(reading: Reading, world: World) -> Events:
-    held = world.keys.get(key_id(_need_key(reading)))
-    if held is None:
+    key = world.keys.get(key_id(_need_key(reading)))
+    if key is None:
         raise Broken("the key had been deleted by then")
-    key = held
     text = _policy(text_of(reading.parameters, "Policy"))
     bypassed = reading.parameters.get("BypassPolicyLockoutSafetyCheck") is True
     yield from named_there(text, world)
@@ -147,7 +130,7 @@ def _schedule(key: str, reading: Reading, world: World) -> Sequence[object]:
 
 
 def _tag(key: str, reading: Reading, world: World) -> Sequence[object]:
-    tags = _tags(reading.parameters.get("Tags"))
+    tags = tags_of(reading.parameters.get("Tags"))
     return [kms.KeyTagged(key, tags, {**world.keys[key].tags, **tags})]
 
 
@@ -172,7 +155,7 @@ def _enable_rotation(key: str, reading: Reading, world: World) -> Sequence[objec
 
 
 def _rotated(key: str, reading: Reading, world: World) -> Sequence[object]:
-    material = f"{reading.id}"
+    material = reading.id
     return [
         kms.KeyRotated(
             key, material, material, "", "AUTOMATIC" if reading.operation == "RotateKey" else "ON_DEMAND", ""
@@ -213,7 +196,7 @@ def _alias_to(reading: Reading, world: World, key: str) -> Events:
 
 
 def _update_alias(reading: Reading, world: World) -> Events:
-    target = _given(reading.parameters, "TargetKeyId")
+    target = given(reading.parameters, "TargetKeyId")
     key = key_id(target) if target else key_id(_need_key(reading))
     if key not in world.keys:
         yield from key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
@@ -222,7 +205,8 @@ def _update_alias(reading: Reading, world: World) -> Events:
 
 def _delete_alias(reading: Reading, world: World) -> Events:
     name = text_of(reading.parameters, "AliasName")
-    name = (name.partition(":alias/")[2] and f"alias/{name.partition(':alias/')[2]}") or name
+    _, colon, rest = name.partition(":alias/")
+    name = f"alias/{rest}" if colon else name
     owners = [world.keys[key_id(reading.key)].account] if key_id(reading.key) in world.keys else []
     for account in dict.fromkeys((*owners, reading.account)):
         held = world.aliases.get((account, name))
@@ -232,26 +216,24 @@ def _delete_alias(reading: Reading, world: World) -> Events:
 
 
 def _create_grant(reading: Reading, world: World) -> Events:
-    key, given = key_id(_need_key(reading)), reading.parameters
+    key, told = key_id(_need_key(reading)), reading.parameters
     grant = str(_folded(reading.response).get("grantid") or "")
     if not grant:
         raise Broken("it does not say which grant was made")
     if key not in world.keys or grant in world.grants.get(key, {}):
         return
-    grantee = _grantee(given, "Grantee")
-    retiring = _grantee(given, "Retiring")
-    constraints = {
-        name: each for name, each in (given.get("Constraints") or {}).items() if isinstance(each, dict | str)
-    }
+    grantee = _grantee(told, "Grantee")
+    retiring = _grantee(told, "Retiring")
+    constraints = {name: each for name, each in (told.get("Constraints") or {}).items() if isinstance(each, dict | str)}
     yield kms.GrantCreated(
         key=key,
         grant=grant,
-        name=_given(given, "Name"),
-        grantee=grantee.removeprefix("Service:") if grantee.startswith("Service:") else grantee,
+        name=given(told, "Name"),
+        grantee=grantee.removeprefix("Service:"),
         grantee_id=world.directory.by_arn.get(grantee, grantee),
         retiring=retiring,
         retiring_id=world.directory.by_arn.get(retiring, retiring),
-        operations=sorted({each for each in given.get("Operations") or () if isinstance(each, str)}),
+        operations=sorted({each for each in told.get("Operations") or () if isinstance(each, str)}),
         constraints=constraints,
         issuer=reading.principal,
         issued_by=reading.account,
@@ -259,16 +241,16 @@ def _create_grant(reading: Reading, world: World) -> Events:
     )
 
 
-def _grantee(given: Mapping[str, Any], which: str) -> str:
-    service = _given(given, f"{which}ServicePrincipal")
-    return f"Service:{service}" if service else _given(given, f"{which}Principal")
+def _grantee(told: Mapping[str, Any], which: str) -> str:
+    service = given(told, f"{which}ServicePrincipal")
+    return f"Service:{service}" if service else given(told, f"{which}Principal")
 
 
 def _end_grant(reading: Reading, world: World) -> Events:
     """RetireGrant may have null parameters; the id is in additionalEventData then."""
     grant = (
-        _given(reading.parameters, "GrantId")
-        or _given(reading.extra, "grantId")
+        given(reading.parameters, "GrantId")
+        or given(reading.extra, "grantId")
         or str(_folded(reading.response).get("grantid") or "")
     )
     key = key_id(reading.key)
@@ -295,7 +277,7 @@ KMS: dict[str, Callable[[Reading, World], Events]] = {
     "EnableKey": _on_key(lambda key, reading, world: [kms.KeyEnabled(key)]),
     "DisableKey": _on_key(lambda key, reading, world: [kms.KeyDisabled(key)]),
     "UpdateKeyDescription": _on_key(
-        lambda key, reading, world: [kms.KeyDescribed(key, _given(reading.parameters, "Description"))]
+        lambda key, reading, world: [kms.KeyDescribed(key, given(reading.parameters, "Description"))]
     ),
     "TagResource": _on_key(_tag),
     "UntagResource": _on_key(_untag),

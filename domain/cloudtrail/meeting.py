@@ -10,6 +10,7 @@ from domain.cloudtrail.people import identity_met
 from domain.cloudtrail.record import Reading
 from domain.errors import Refusal
 from domain.identities.identity import ROLE, USER
+from domain.identities.principals import named
 from domain.policy.parse import KEY, UNIQUE_ID, parse_policy
 from domain.trail import events as kms
 from domain.trail import identity_events as iam
@@ -123,9 +124,8 @@ def principals(text: str, world: World) -> dict[str, str]:
         return {}
     found = {}
     for statement in policy.statements:
-        for named in (statement.principal, statement.not_principal):
-            for name in named.names if named is not None else ():
-                unique = world.directory.by_arn.get(name)
-                if unique is not None and not unique.startswith("ARN:"):
-                    found[name] = unique
+        for _, name in named(statement):
+            unique = world.directory.by_arn.get(name)
+            if unique is not None and not unique.startswith("ARN:"):
+                found[name] = unique
     return found

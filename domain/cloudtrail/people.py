@@ -27,7 +27,7 @@ def text_of(holder: Mapping[str, Any], name: str) -> str:
     return found
 
 
-def _given(holder: Mapping[str, Any], name: str) -> str:
+def given(holder: Mapping[str, Any], name: str) -> str:
     found = holder.get(name)
     return found if isinstance(found, str) else ""
 
@@ -45,12 +45,16 @@ def _document(reading: Reading, name: str, kind: Kind) -> str:
     return text
 
 
-def _tags(given: Any) -> dict[str, str]:
-    return {
-        str(name): str(each.get("Value", each.get("value", "")))
-        for each in (given if isinstance(given, list) else ())
-        if isinstance(each, dict) and (name := each.get("Key", each.get("key"))) is not None
-    }
+def tags_of(told: Any) -> dict[str, str]:
+    """Tags as KMS or IAM has them; one that would be taken for our own mark is none."""
+    found = {}
+    for each in told if isinstance(told, list) else ():
+        if isinstance(each, dict):
+            name = each.get("TagKey", each.get("Key", each.get("tagKey", each.get("key"))))
+            value = each.get("TagValue", each.get("Value", each.get("tagValue", each.get("value", ""))))
+            if isinstance(name, str) and name != unseen.NAME:
+                found[name] = str(value)
+    return found
 
 
 def _said(reading: Reading, noun: str, member: str) -> str:
@@ -64,9 +68,9 @@ def _made(kind: str) -> Callable[[Reading, World], Events]:
     noun = NOUNS[kind]
 
     def events(reading: Reading, world: World) -> Events:
-        given, account, directory = reading.parameters, reading.account, world.directory
-        name = text_of(given, f"{noun}Name")
-        path = _given(given, "Path") or "/"
+        told, account, directory = reading.parameters, reading.account, world.directory
+        name = text_of(told, f"{noun}Name")
+        path = given(told, "Path") or "/"
         arn = iam_arn(account, kind, path, name)
         unique = _said(reading, noun.lower(), f"{noun}Id") or f"ARN:{arn}"
         if unique in directory.identities:
@@ -74,16 +78,16 @@ def _made(kind: str) -> Callable[[Reading, World], Events]:
         old = directory.find(kind, account, name)
         if old is not None:
             yield iam.IdentityDeleted(account, kind, old.id, old.name)
-        boundary = _given(given, "PermissionsBoundary")
+        boundary = given(told, "PermissionsBoundary")
         if boundary:
             yield from _policy_there(world, boundary)
         if kind == USER:
-            yield iam.UserCreated(account, unique, name, path, _tags(given.get("Tags")), boundary)
+            yield iam.UserCreated(account, unique, name, path, tags_of(told.get("Tags")), boundary)
         elif kind == GROUP:
             yield iam.GroupCreated(account, unique, name, path)
         else:
             trust = _document(reading, "AssumeRolePolicyDocument", TRUST)
-            tags, about = _tags(given.get("Tags")), _given(given, "Description")
+            tags, about = tags_of(told.get("Tags")), given(told, "Description")
             yield iam.RoleCreated(account, unique, name, path, trust, {}, about, 3600, tags, boundary)
 
     return events
@@ -127,7 +131,7 @@ def _on(kind: str, make: Make) -> Callable[[Reading, World], Events]:
     """An event of an identity, which is put there where the trail has not seen it."""
 
     def events(reading: Reading, world: World) -> Events:
-        name = _given(reading.parameters, f"{NOUNS[kind]}Name")
+        name = given(reading.parameters, f"{NOUNS[kind]}Name")
         if not name and kind == USER:
             name = reading.principal.rpartition("/")[2]  # who names nobody means themselves
         if not name:
@@ -172,7 +176,7 @@ def _unbound(held: Identity, reading: Reading, world: World) -> Events:
 
 
 def _tag(held: Identity, reading: Reading, world: World) -> Events:
-    yield iam.IdentityTagged(held.account, held.kind, held.id, _tags(reading.parameters.get("Tags")))
+    yield iam.IdentityTagged(held.account, held.kind, held.id, tags_of(reading.parameters.get("Tags")))
 
 
 def _untag(held: Identity, reading: Reading, world: World) -> Events:
@@ -186,8 +190,8 @@ def _delete(held: Identity, reading: Reading, world: World) -> Events:
 
 def _update(held: Identity, reading: Reading, world: World) -> Events:
     noun = NOUNS[held.kind]
-    name = _given(reading.parameters, f"New{noun}Name") or held.name
-    path = _given(reading.parameters, "NewPath") or held.path
+    name = given(reading.parameters, f"New{noun}Name") or held.name
+    path = given(reading.parameters, "NewPath") or held.path
     if (name, path) != (held.name, held.path):
         yield iam.IdentityMoved(held.account, held.kind, held.id, name, path)
 
@@ -211,8 +215,8 @@ def _member(group: Identity, reading: Reading, world: World) -> Events:
 
 
 def _create_policy(reading: Reading, world: World) -> Events:
-    given = reading.parameters
-    name, path = text_of(given, "PolicyName"), _given(given, "Path") or "/"
+    told = reading.parameters
+    name, path = text_of(told, "PolicyName"), given(told, "Path") or "/"
     arn = _said(reading, "policy", "arn") or iam_arn(reading.account, POLICY, path, name)
     unique = _said(reading, "policy", "policyId") or f"ARN:{arn}"
     held = world.directory.policies.get(arn)
@@ -221,8 +225,8 @@ def _create_policy(reading: Reading, world: World) -> Events:
     if held is not None:
         yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
     document = _document(reading, "PolicyDocument", MANAGED)
-    about = _given(given, "Description")
-    yield iam.ManagedPolicyCreated(reading.account, unique, name, path, about, document, _tags(given.get("Tags")))
+    about = given(told, "Description")
+    yield iam.ManagedPolicyCreated(reading.account, unique, name, path, about, document, tags_of(told.get("Tags")))
 
 
 def _on_policy(make: Callable[[str, Reading, World], Events]) -> Callable[[Reading, World], Events]:

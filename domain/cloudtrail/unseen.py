@@ -15,7 +15,7 @@ KEY = "keytrail:Unseen"
 """The condition key; its wanted value says what was never seen."""
 NAME = "keytrail-unseen"
 """The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
-POLICIES, POLICY, REST = "identity policies", "key policy", "grants, aliases, tags and specification"
+POLICY, REST = "key policy", "grants, aliases, tags and specification"
 
 
 def document(what: str, *, of_key: bool) -> str:

@@ -19,7 +19,7 @@ def principals_of(policy: Policy, world: World) -> dict[str, str]:
     hosted account that is not there; of other accounts nothing is known."""
     result: dict[str, str] = {}
     for statement in policy.statements:
-        for element, name in _named(statement):
+        for element, name in named(statement):
             unique = meaning(name, world)
             if unique is None:
                 raise invalid_principals(f"$.Statement[{statement.index}].{element}")
@@ -28,7 +28,8 @@ def principals_of(policy: Policy, world: World) -> dict[str, str]:
     return result
 
 
-def _named(statement: Statement) -> Iterator[tuple[str, str]]:
+def named(statement: Statement) -> Iterator[tuple[str, str]]:
+    """(element, name) of everyone whom Principal or NotPrincipal names."""
     for element, principals in (("Principal", statement.principal), ("NotPrincipal", statement.not_principal)):
         for name in sorted(principals.names) if principals is not None else ():
             yield element, name

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from domain.policy.glob import ARN_PARTS, arn_components, covers_rest
+
 MOST_STATES = 5_000
 """States that are walked before the question is given up: a second or two of the largest policies."""
 _SPARE = "xyzabcdefghijklmnopqrstuvw0123456789-_"
@@ -69,18 +71,10 @@ def _signs(parts: Iterable[tuple[str, bool]], fold: bool, one: Element, many: El
                 yield Element(frozenset(sign))
 
 
-ARN_PARTS = 6
-
-
 def arn(parts: Sequence[tuple[str, bool]]) -> Pattern | None:
     """The pattern of an ARN: no wildcard of the first five components meets a colon. None for what meets nothing."""
-    components: list[list[tuple[str, bool]]] = [[]]
-    for text, wild in parts:
-        cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
-        components[-1].append((cuts[0], wild))
-        components.extend([(cut, wild)] for cut in cuts[1:])
-    last_text, last_wild = components[-1][-1]
-    if len(components) < ARN_PARTS and not (last_wild and last_text.endswith("*")):
+    components = arn_components(parts)
+    if len(components) < ARN_PARTS and not covers_rest(components):
         return None
     result: list[Element] = []
     for number, component in enumerate(components):

@@ -118,23 +118,34 @@ def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
     A pattern of fewer components whose last ends with `*` covers what follows, colons too (IAM user guide,
     reference_arns: "it can expand to match beyond the colon boundaries").
     """
-    components: list[list[tuple[str, bool]]] = [[]]
-    for text, wild in parts:
-        # A colon in a variable's value separates nothing: the value stays within its component.
-        cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
-        components[-1].append((cuts[0], wild))
-        components.extend([(cut, wild)] for cut in cuts[1:])
+    components = arn_components(parts)
     expression = _one_expression(components)
     if expression is not None:
         return lambda text: expression(text) is not None
     matchers = [compile_parts(component) for component in components]
     if len(matchers) == ARN_PARTS:
         return lambda text: _components(matchers, text.split(":", ARN_PARTS - 1))
-    text, wild = components[-1][-1]
-    if not (wild and text.endswith(STAR)):
+    if not covers_rest(components):
         return lambda text: False
     count = len(matchers)
     return lambda text: _components(matchers, text.split(":", count - 1))
+
+
+def arn_components(parts: Sequence[tuple[str, bool]]) -> list[list[tuple[str, bool]]]:
+    """An ARN's pattern cut at its first five colons."""
+    components: list[list[tuple[str, bool]]] = [[]]
+    for text, wild in parts:
+        # A colon in a variable's value separates nothing: the value stays within its component.
+        cuts = text.split(":", ARN_PARTS - len(components)) if wild and len(components) < ARN_PARTS else [text]
+        components[-1].append((cuts[0], wild))
+        components.extend([(cut, wild)] for cut in cuts[1:])
+    return components
+
+
+def covers_rest(components: Sequence[Sequence[tuple[str, bool]]]) -> bool:
+    """Whether the last component ends with `*`: fewer than six then cover what follows, colons too."""
+    text, wild = components[-1][-1]
+    return wild and text.endswith(STAR)
 
 
 def _one_expression(components: Sequence[Sequence[tuple[str, bool]]]) -> Callable[[str], object] | None:

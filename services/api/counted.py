@@ -13,6 +13,7 @@ from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, utc
 from services.api.present import Present
+from services.questions.showing import utc as utc_of
 from services.questions.unused import NOT_USED_FOR, of_our_own, unused_of_key, unused_of_principal
 from services.trails.judging import let_in_by
 
@@ -80,7 +81,7 @@ class Counted:
             key = self._present.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
         rows = [item(row) for row in await decisions.last_uses(source.pool, key_id, arn)]
-        used = {"key_id": key_id, "created_at": None if key is None else utc(_moment(key.created))}
+        used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
         return used | {"last": rows[0] if rows else None, "by_operation": rows}
 
     async def unused(self, asked: Asked) -> Any:
@@ -119,7 +120,3 @@ def _value(name: str, text: str) -> str | int:
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18 or (FIELDS[name] == "int" and len(digits) > 9):
         raise bad(f"{name} is a number")
     return int(digits)
-
-
-def _moment(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros / 1_000_000, UTC)

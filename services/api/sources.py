@@ -15,7 +15,7 @@ from services.api.present import Present
 from services.questions.moments import Moment, moment_of
 from services.questions.snapshot import Still, still
 from services.settings import Settings
-from services.trails.naming import BadName, Elsewhere, schema_of
+from services.trails.naming import BadName, InTrail, schema_of
 
 if TYPE_CHECKING:
     from services.api.audit import Asked
@@ -52,7 +52,7 @@ class Source:
             if not self.schema:
                 yield found
                 return
-            connection = Elsewhere(found.connection, self.schema)
+            connection = InTrail(found.connection, self.schema)
             yield Still(connection, self.end, self.end)
 
 
@@ -75,5 +75,5 @@ class Sources:
             raise WireError(
                 404, "NotFoundException", f"There is no trail {name}; keytrail import cloudtrail makes one."
             )
-        pool = Elsewhere(self._pool, schema)
+        pool = InTrail(self._pool, schema)
         return Source(pool, "", self._settings.region, await history.reached(pool), schema)

@@ -17,6 +17,7 @@ import orjson
 
 from domain.identities.again import Again, Callers, decide_again
 from domain.world import World
+from projections.decisions import queries as decisions
 from services.questions.replay import Replay
 
 CASES = 10_000
@@ -125,10 +126,8 @@ class Deciding:
             if name in self._held:
                 self._held.move_to_end(name)
         if missing:
-            for row in await self._connection.fetch(
-                "SELECT id, document FROM p_decisions.cases WHERE id = ANY($1)", list(missing)
-            ):
-                self._held[row["id"]] = _Held(orjson.loads(row["document"]))
+            for name, text in (await decisions.cases(self._connection, list(missing))).items():
+                self._held[name] = _Held(orjson.loads(text))
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)
 

@@ -17,6 +17,7 @@ from domain.world import World
 from projections.history import queries as history
 from projections.history.project import KEY
 from projections.policy_versions import queries as policy_versions
+from services.api.items import utc
 from services.questions.moments import NoSuchMoment, moment_of
 
 OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
@@ -49,8 +50,8 @@ async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Poli
     assert isinstance(held, Key), "the row is a key's"
     (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
-    shown["at"] = put["at"].isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return Policy(Side(held.policy_text, dict(held.principals), held.policy_version), shown)
+    side = Side(held.policy_text, dict(held.principals), held.policy_version)
+    return Policy(side, shown | {"at": utc(put["at"])})
 
 
 def draft(text: str, world: World | None, version: int) -> Policy:

@@ -9,7 +9,7 @@ from domain.access.question import Resource
 from domain.arn import parse_arn
 from domain.errors import MalformedPolicy
 from domain.identities.identity import GROUP, Identity, InlinePolicy
-from domain.identities.principals import principals_of
+from domain.identities.principals import named, principals_of
 from domain.keys.key import Key, with_policy
 from domain.meaning.space import Side
 from domain.policy.parse import INLINE, KEY, parse_policy
@@ -68,13 +68,8 @@ class KeyPolicyDraft:
 
     async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
         policy = parse_policy(self.text, KEY)
-        named = {
-            name
-            for statement in policy.statements
-            for principals in (statement.principal, statement.not_principal)
-            for name in (principals.names if principals is not None else ())
-        }
-        rows = await history.by_arns(connection, last, sorted(named))
+        names = {name for statement in policy.statements for _, name in named(statement)}
+        rows = await history.by_arns(connection, last, sorted(names))
         ids = {row["arn"]: row["id"] for row in rows if row["kind"] == IDENTITY}
         return await touched_by(connection, self.key, Side(self.text, ids), first, last)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,7 +66,11 @@ class _Outside:
 
 
 def _decider(reasons: list[Any]) -> str:
-    by = next((each for each in reasons if each["effect"] == "deny"), reasons[-1])["by"] if reasons else {}
+    return in_words(next((each for each in reasons if each["effect"] == "deny"), reasons[-1])["by"] if reasons else {})
+
+
+def in_words(by: Mapping[str, Any]) -> str:
+    """What decided: a rule, a grant or a statement."""
     if "rule" in by:
         return str(by["rule"])
     if "grant" in by:

@@ -26,10 +26,12 @@ from domain.world import World
 from projections.entry import EVENTS, Appends, Closes, Entry, Interns
 from projections.history import project as history
 from projections.policy_versions import project as policy_versions
+from services.api.items import utc
 from services.questions import between
 from services.questions.replay import Replay
 from services.trails.judging import Judging
-from services.trails.naming import Elsewhere
+from services.trails.naming import InTrail
+from services.trails.preparing import UNSHAPED
 from services.trails.rows import names
 
 BATCH = 1_000
@@ -179,7 +181,7 @@ class Building:
                     about = _about(event, folded.world)
                     yield self._entry(reading, row, event, folded)
                     about = about or _about(event, folded.world)
-            except (Broken, ValueError, OverflowError, KeyError, TypeError, AttributeError) as fault:
+            except (Broken, *UNSHAPED) as fault:
                 # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
                 folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
                 continue
@@ -189,7 +191,7 @@ class Building:
     def _entry(self, reading: Reading, row: Any, event: object, folded: _Folded) -> Entry:
         at = row["at"]
         document = {
-            "at": at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "at": utc(at),
             "call": {"principal": reading.principal, "access_key": reading.access_key, "id": reading.id},
         }
         entry = Entry(EVENTS, 0, folded.position, at, reading.region, document, event)
@@ -248,12 +250,13 @@ class Building:
         await connection.execute(INDEXES)
 
     async def _judge(self, last: int, progress: Progress) -> None:
-        asking = Elsewhere(self._connection, self._schema)
+        asking = InTrail(self._connection, self._schema)
         replay = await Replay.begin(asking, "", -1, last)
         judging = Judging(asking, replay)
         rows = await self._connection.cursor(GROUPS)
         done = 0
         while some := await rows.fetch(BATCH):
+            await judging.fetch(some)
             found = [(row["case_id"], row["seen"], *await judging.explain(row)) for row in some]
             await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
             done += sum(row["calls"] for row in some)
@@ -270,8 +273,8 @@ class Building:
         (span,) = await self._connection.fetch(SPAN)
         return {
             "calls": span["calls"],
-            "first": _utc(span["first"]),
-            "last": _utc(span["last"]),
+            "first": span["first"] and utc(span["first"]),
+            "last": span["last"] and utc(span["last"]),
             "changes": len(folded.changed),
             "explained": counts.get(EXPLAINED, 0),
             "unexplained": counts.get(UNEXPLAINED, 0),
@@ -307,7 +310,3 @@ def _noting(entries: Iterator[Entry], seen: list[Entry]) -> Iterator[Entry]:
 
 def _data(event: Any) -> dict[str, Any]:
     return asdict(event)  # every catalogued event is a dataclass
-
-
-def _utc(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -89,8 +89,6 @@ def _records(file: IO[bytes], source: str) -> Iterator[Found]:
         head += file.read(AT_ONCE - PIECE)
     if len(head) < AT_ONCE:
         yield from _document(head, source)
-    elif newline:
-        yield from _pieces(head, file, source)
     else:
         yield from _pieces(head, file, source)
 

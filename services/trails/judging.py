@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from domain.policy.compile import (
 )
 from domain.policy.parse import INLINE, SESSION
 from domain.world import World
+from projections.decisions import queries as decisions
 from services.questions.replay import Replay
 
 HELD = 20_000
@@ -45,20 +46,22 @@ class Judging:
     def world(self) -> World:
         return self._replay.world
 
+    async def fetch(self, rows: Sequence[Any]) -> None:
+        """The cases of a batch of rows, which are asked about next."""
+        wanted = {row["case_id"] for row in rows}
+        for name in wanted & self._cases.keys():
+            self._cases.move_to_end(name)
+        missing = sorted(wanted - self._cases.keys())
+        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+            self._cases[name] = orjson.loads(text)
+        while len(self._cases) > max(HELD, len(wanted)):
+            gone, _ = self._cases.popitem(last=False)
+            self._answers.pop(gone, None)
+
     async def at(self, row: Any) -> dict[str, Any]:
         """The world at the row's position, and its case."""
         await self._replay.to(max(row["seen"], self._replay.world.position))
-        return await self._case(row["case_id"])
-
-    async def _case(self, name: bytes) -> dict[str, Any]:
-        found = self._cases.get(name)
-        if found is None:
-            text = await self._connection.fetchval("SELECT document FROM p_decisions.cases WHERE id = $1", name)
-            found = self._cases[name] = orjson.loads(text)
-            while len(self._cases) > HELD:
-                gone, _ = self._cases.popitem(last=False)
-                self._answers.pop(gone, None)
-        return found
+        return self._cases[row["case_id"]]
 
     async def explain(self, row: Any) -> Explained:
         """`row` has seen, case_id, last. Judged again only where something that it read has changed since."""

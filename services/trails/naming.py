@@ -30,7 +30,7 @@ def topic_of(settings: Settings, name: str) -> str:
     return f"{settings.topic_prefix}.trail.{checked(name)}"
 
 
-class Elsewhere:
+class InTrail:
     """A connection or a pool whose questions to the projections of our own log are put to a trail's tables. They have the
     same columns, so whatever is asked of the one can be asked of the other, by the same functions."""
 

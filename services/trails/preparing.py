@@ -17,6 +17,8 @@ from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
 
 OWN_MEMBERS = ("eventID", "eventTime", "requestID")
 """What no two records have in common."""
+UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
+"""A record may be of any shape: what nothing here looks for is a reason too, and stops nothing."""
 KINDS = 20_000
 """Kinds that are remembered."""
 
@@ -81,8 +83,7 @@ class Preparing:
             return Prepared(found, elsewhere=True)
         except Broken as fault:
             return Prepared(found, reason=str(fault))
-        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as fault:
-            # A record may be of any shape: what nothing here looks for is a reason too, and stops nothing.
+        except UNSHAPED as fault:
             return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
 
     def _read(self, found: Found, document: Any, key: bytes) -> Prepared:

@@ -13,7 +13,7 @@ from domain.cloudtrail.record import ACCESS_DENIED
 from services.api.items import utc
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
-from services.questions.what_if import TOLD_EVERY
+from services.questions.what_if import TOLD_EVERY, in_words
 from services.trails.judging import Judging, again, evidence_in
 
 GROUPS = """
@@ -78,6 +78,8 @@ async def what_if(
     rows = await connection.cursor(GROUPS.format(where=condition), begins, last, *values)
     before = begins
     while some := await rows.fetch(FETCHED):
+        await as_it_was.fetch(some)
+        await drafted.fetch(some)
         for row in some:
             if row["seen"] > before and time.monotonic() - told > TOLD_EVERY:
                 told = time.monotonic()
@@ -140,13 +142,9 @@ def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: d
 
 
 def _by(found: Judged) -> str:
+    """Where nothing of the caller's own policies is known, the statement that leaves it to them stands for them."""
     by = found.by
-    if "rule" in by:
-        return str(by["rule"])
-    if "grant" in by:
-        return f"grant {by['grant']}"
-    held = by if "policy" in by else by.get("delegation", {})
-    return f"{held.get('policy', '')} statement {held.get('index')}" + (f" {held['sid']!r}" if held.get("sid") else "")
+    return in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))
 
 
 def _result(counts: dict[str, int], groups: dict[tuple[str, ...], _Group]) -> dict[str, Any]:
