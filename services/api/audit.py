@@ -6,13 +6,11 @@ concerns its own account.
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import orjson
@@ -23,13 +21,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
-from domain.access.verdict import refusal_of
+from domain.access.verdict import Verdict, refusal_of
 from domain.arn import audit_arn
-from domain.errors import Refusal
+from domain.errors import CredentialDisabled, CredentialExpired, Refusal
+from domain.identities.callers import caller_of
 from domain.ports import Unavailable
 from domain.trail.codec import micros
 from domain.trail.record import Call
@@ -41,6 +39,7 @@ from projections.registry import PROJECTIONS
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.api import errors, sigv4
 from services.api.app import Disconnected, read_body, where
+from services.api.asked import Asked
 from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.counted import Counted
@@ -59,48 +58,6 @@ from services.settings import Settings
 log = structlog.get_logger("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
-MOST = 1000
-USUAL = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An authenticated question."""
-
-    request: Request
-    caller: Caller
-    who: Authenticated
-    body: bytes
-
-    def text(self, name: str) -> str | None:
-        return self.request.query_params.get(name)
-
-    def limit(self) -> int:
-        """Raises WireError."""
-        text = self.text("limit")
-        if text is None:
-            return USUAL
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
-            raise bad(f"limit is a number from 1 to {MOST}")
-        return int(text)
-
-    def cursor(self, *kinds: type) -> list[Any] | None:
-        """The parts of the cursor, each of its kind. Raises WireError."""
-        text = self.text("cursor")
-        if text is None:
-            return None
-        try:
-            found = json.loads(urlsafe_b64decode(text.encode("ascii")))
-        except ValueError:
-            found = None
-        if (
-            not isinstance(found, list)
-            or len(found) != len(kinds)
-            or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
-            or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
-        ):
-            raise bad("cursor is not one that an earlier answer gave")
-        return found
 
 
 class Audit:
@@ -145,8 +102,7 @@ class Audit:
         async def answer(request: Request) -> Response:
             call = str(uuid4())
             try:
-                asked = await self._authenticated(request)
-                await self._authorize(asked, action)
+                asked = await self._authorized(await self._authenticated(request), action)
                 found = await function(asked)
                 return await _lines(found, call) if isinstance(found, AsyncGenerator) else _json(200, found, call)
             except WireError as fault:
@@ -186,9 +142,7 @@ class Audit:
             raise errors.not_now("The caller could not be authenticated now; try again.") from None
         if who.caller is None:
             assert who.refusal is not None, "a credential without a caller was refused"
-            call = self._call(who, f"{request.method} {request.url.path}", request, {})
-            await self._calls.record_refusal(call, who.refusal)
-            raise WireError(403, errors.wire_error(who.refusal).code, who.refusal.message)
+            await self._refuse(request, who, who.refusal)
         came = self.came(request)
         caller = who.caller.asking(request_context(came, "", {}), {})
         return Asked(request, caller, who, body)
@@ -198,25 +152,52 @@ class Audit:
         at, region = self._clock.now(), self._present.world.region
         return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
 
-    async def _authorize(self, asked: Asked, action: str) -> None:
+    async def _authorized(self, asked: Asked, action: str) -> Asked:
         """The account root may; others as their identity policies say, on the key where the question is of one.
 
-        A refusal is on record, and given on a present fetched after the question arrived. Raises WireError.
+        A refusal is on record, and given on a present fetched after the question arrived: the policy that allows it may
+        have been put through another worker a millisecond ago. Raises WireError.
         """
-        if not action:
-            return
+        if not action or (await self._verdict(asked, action)).allowed:
+            return asked
+        try:
+            await self._present.barrier()
+            asked = self._renewed(asked)
+        except NotFresh:
+            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+        except (CredentialDisabled, CredentialExpired) as fault:
+            await self._refuse(asked.request, asked.who, fault)
+        verdict = await self._verdict(asked, action)
+        if not verdict.allowed:
+            refusal = refusal_of(asked.caller, verdict)
+            call = self._call(asked.who, action, asked.request, dict(asked.request.query_params))
+            await self._calls.record(call, refusal, asked.caller, verdict)
+            raise WireError(403, "AccessDeniedException", refusal.message)
+        return asked
+
+    async def _verdict(self, asked: Asked, action: str) -> Verdict:
+        """Raises WireError where the key that the path names is none."""
         account = asked.caller.account
         resource = in_account(audit_arn(self._present.world.region, account), account)
         if "key" in asked.request.path_params and not asked.text("trail"):
             key = self._present.world.keys.get((await self._key_id(asked))[0])
             if key is not None and key.account == account:
                 resource = in_account(key.arn, account, key.resource.context)
-        verdict = may(asked.caller, action, resource)
-        if not verdict.allowed:
-            fault = refusal_of(asked.caller, verdict)
-            call = self._call(asked.who, action, asked.request, dict(asked.request.query_params))
-            await self._calls.record(call, fault, asked.caller, verdict)
-            raise WireError(403, "AccessDeniedException", fault.message)
+        return may(asked.caller, action, resource)
+
+    def _renewed(self, asked: Asked) -> Asked:
+        """The same question by the caller as the present has it now. Raises CredentialDisabled, CredentialExpired."""
+        who, world = asked.who, self._present.world
+        caller = caller_of(world, who.access_key, who.session, self._clock.now(), who.via)
+        return replace(asked, caller=caller.asking(asked.caller.request, {}))
+
+    async def _refuse(
+        self, request: Request, who: Authenticated, fault: CredentialDisabled | CredentialExpired
+    ) -> NoReturn:
+        """What a credential that may not be used is told, with its record. Raises WireError."""
+        call = self._call(who, f"{request.method} {request.url.path}", request, {})
+        await self._calls.record_refusal(call, fault)
+        raise WireError(403, errors.wire_error(fault).code, fault.message)
 
     def _call(self, who: Authenticated, operation: str, request: Request, parameters: dict[str, Any]) -> Call:
         return Call(

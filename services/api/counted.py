@@ -18,7 +18,8 @@ from services.questions.unused import NOT_USED_FOR, of_our_own, unused_of_key, u
 from services.trails.judging import let_in_by
 
 if TYPE_CHECKING:
-    from services.api.audit import Asked, Audit
+    from services.api.asked import Asked
+    from services.api.audit import Audit
     from services.api.questions import Questions
 
 EFFECTS = (None, "allowed", "refused")

@@ -44,7 +44,8 @@ from services.settings import Settings
 from services.trails import what_if as trails
 
 if TYPE_CHECKING:
-    from services.api.audit import Asked, Audit
+    from services.api.asked import Asked
+    from services.api.audit import Audit
 
 MOST_KEYS = 10_000
 """Keys of a trail that a principal's permissions are looked for on."""

@@ -18,7 +18,7 @@ from services.settings import Settings
 from services.trails.naming import BadName, InTrail, schema_of
 
 if TYPE_CHECKING:
-    from services.api.audit import Asked
+    from services.api.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)

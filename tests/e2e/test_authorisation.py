@@ -415,6 +415,14 @@ def test_the_audit_api_asks_the_same_engine(house: House) -> None:
     assert audit(house, house.installation.credentials(), "/v1/explain", question) == 200
 
 
+def test_a_policy_put_through_one_worker_holds_at_every_other(house: House) -> None:
+    name, _, who = house.user("auditor")
+    for _ in range(10):
+        house.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(may("keytrail:ReadDecisions")))
+        assert [audit(house, who, "/v1/decisions") for _ in range(4)] == [200] * 4  # a connection each: any worker
+        house.iam.delete_user_policy(UserName=name, PolicyName="p")
+
+
 def test_explain_keeps_another_accounts_policies_to_itself(house: House) -> None:
     other = second_account(house)
     iam, name = house.client(other, "iam"), fresh("guest")

@@ -1,0 +1,57 @@
+"""An authenticated question to the audit API: who asks, and the parameters that every list takes."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from domain.access.caller import Caller
+from services.api.authentication import Authenticated
+from services.api.explaining import bad
+
+MOST = 1000
+USUAL = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An authenticated question."""
+
+    request: Request
+    caller: Caller
+    who: Authenticated
+    body: bytes
+
+    def text(self, name: str) -> str | None:
+        return self.request.query_params.get(name)
+
+    def limit(self) -> int:
+        """Raises WireError."""
+        text = self.text("limit")
+        if text is None:
+            return USUAL
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
+            raise bad(f"limit is a number from 1 to {MOST}")
+        return int(text)
+
+    def cursor(self, *kinds: type) -> list[Any] | None:
+        """The parts of the cursor, each of its kind. Raises WireError."""
+        text = self.text("cursor")
+        if text is None:
+            return None
+        try:
+            found = json.loads(urlsafe_b64decode(text.encode("ascii")))
+        except ValueError:
+            found = None
+        if (
+            not isinstance(found, list)
+            or len(found) != len(kinds)
+            or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
+            or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
+        ):
+            raise bad("cursor is not one that an earlier answer gave")
+        return found
