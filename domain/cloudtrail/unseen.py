@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from domain.policy.compile import Rule
+if TYPE_CHECKING:  # the command line names these words and compiles nothing
+    from domain.policy.compile import Rule
 
 KEY = "keytrail:Unseen"
 """The condition key; its wanted value says what was never seen."""

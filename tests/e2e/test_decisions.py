@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from services.cli.client import Client
 from tests.e2e.test_history import ROOT, allow, document, user
 from tests.installation import Installation
 
@@ -56,9 +57,11 @@ def test_calls_are_found_by_every_field(used: Used) -> None:
                      "sid", "statement", "source", "agent", "seen", "summary", "position", "event_type"):  # fmt: skip
             if item[name] in (None, ""):
                 continue
-            found = used.answers("decisions", "--key", used.key, "--where", f"{name}={item[name]}")
+            found = list(Client(used.installation.data).items("/v1/decisions", key=used.key, **{name: item[name]}))
             assert item["call_id"] in {each["call_id"] for each in found}, name
             assert {each[name] for each in found} == {item[name]}
+    named = used.answers("decisions", "--key", used.key, "--where", f"call_id={one['call_id']}")
+    assert named == [one]
     pairs = used.answers("decisions", "--key", used.key, "--where", "encryption_context=app=a1")
     assert [each["encryption_context"] for each in pairs] == [{"app": "a1"}] * 2
     refused = used.answers("decisions", "--key", used.key, "--where", "error=access-*", "--where", "principal=*/ev-*")

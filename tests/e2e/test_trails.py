@@ -191,15 +191,15 @@ def test_order_and_repetition_change_nothing(installation: Installation, tmp_pat
     other = imported(installation, shuffled, tmp_path / "out")
     for name in ("calls", "changes", "explained", "unexplained", "open", "by", "missing"):
         assert other[name] == one[name], name
-    for question in (
-        ("show", key_arn(1), "--at", "2024-01-01T00:07:20Z"),
-        ("history", key_arn(1)),
-        ("who-can", "kms:Decrypt", key_arn(1), "--at", "2024-01-01T00:08:59Z"),
-        ("decisions", "--key", key_arn(1)),
-    ):
-        assert installation.answers(*question, "--trail", ordered) == installation.answers(
-            *question, "--trail", shuffled
-        )
+    client = Client(installation.data)
+    asked: list[tuple[str, dict[str, str]]] = [
+        (f"/v1/as-of/keys/{key_arn(1)}", {"at": "2024-01-01T00:07:20Z"}),
+        (f"/v1/keys/{key_arn(1)}/history", {}),
+        (f"/v1/who-can/{key_arn(1)}", {"action": "kms:Decrypt", "at": "2024-01-01T00:08:59Z"}),
+        ("/v1/decisions", {"key": key_arn(1)}),
+    ]
+    for path, parameters in asked:
+        assert client.get(path, **parameters, trail=ordered) == client.get(path, **parameters, trail=shuffled)
 
 
 def test_odd_forms_are_read_and_broken_records_kept_aside(
@@ -441,7 +441,7 @@ def test_every_call_of_our_own_is_explained(circle: Circle) -> None:
 
 def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
     for key in asked_of(circle):
-        own, trail = both(circle, "decisions", "--key", key)
+        own, trail = all_of(circle, "/v1/decisions", key=key)
         assert [each["call_id"] for each in own] == [each["call_id"] for each in trail]
         assert [each["effect"] for each in own] == [each["effect"] for each in trail]
         for one, other in zip(own, trail, strict=True):
@@ -455,7 +455,7 @@ def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
 
 def test_the_history_is_the_same(circle: Circle) -> None:
     for key in asked_of(circle):
-        own, trail = both(circle, "history", key)
+        own, trail = all_of(circle, f"/v1/keys/{key}/history")
         for name in ("operation", "principal", "effect", "at", "summary"):
             assert [each[name] for each in own if each["effect"] == "allowed"] == [
                 each[name] for each in trail if each["effect"] == "allowed"
@@ -475,9 +475,15 @@ def test_the_history_is_the_same(circle: Circle) -> None:
             assert one["identities"] == other["identities"]
 
 
+def all_of(circle: Circle, path: str, **parameters: str) -> tuple[list[Any], list[Any]]:
+    """Lists, page after page."""
+    client = Client(circle.installation.data)
+    return list(client.items(path, **parameters)), list(client.items(path, **parameters, trail=circle.trail))
+
+
 def times(circle: Circle, key: str) -> list[str]:
     """Times of some changes of a key."""
-    own = circle.installation.answers("history", key)
+    own = list(Client(circle.installation.data).items(f"/v1/keys/{key}/history"))
     return [each["at"] for each in own[:: max(1, len(own) // 4)]]
 
 
