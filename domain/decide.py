@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.access.caller import Caller
 from domain.access.verdict import Verdict, decided_by, inputs, refusal_of
+from domain.alerts import marking
 from domain.aliases import commands as aliases
 from domain.arn import iam_arn, key_arn, root_arn
 from domain.errors import Refusal
@@ -61,6 +62,7 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     grants.CreateGrant: (grants.asks_to_create, grants.create),
     grants.RetireGrant: (grants.asks_to_retire, grants.retire),
     grants.RevokeGrant: (grants.asks_to_revoke, grants.revoke),
+    marking.MarkAlert: (marking.asks, marking.mark),
     accounts.CreateAccount: (accounts.asks_to_create, accounts.create),
     people.CreateUser: (people.asks_to_create_user, people.create_user),
     people.CreateGroup: (people.asks_to_create_group, people.create_group),

@@ -246,6 +246,10 @@ class World:
         """Nothing changed."""
 
     @apply.register
+    def _(self, event: events.AlertMarked) -> None:
+        """Alerts are not of the world that decisions are made on."""
+
+    @apply.register
     def _(self, event: events.ServiceRegistered) -> None:
         self.directory.changes += 1
         self.services = {key: each for key, each in self.services.items() if each.name != event.service}

@@ -1,4 +1,4 @@
-"""What a projection is given: one record of `events` or `decisions`, with where it stood."""
+"""What a projection is given: one record of `events`, `decisions` or `alerts`, with where it stood."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 EVENTS = "events"
 DECISIONS = "decisions"
+ALERTS = "alerts"
 
 
 @dataclass(slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from projections.alerts import project as alerts
 from projections.decisions import project as decisions
-from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.entry import ALERTS, DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.history import project as history
 from projections.history.queries import restore
 from projections.keys import project as keys
@@ -49,6 +50,7 @@ PROJECTIONS: dict[str, Projection] = {
         Projection("keys", (EVENTS,), _alone(keys.changes)),
         Projection("policy_versions", (EVENTS,), _alone(policy_versions.changes)),
         Projection("decisions", (EVENTS, DECISIONS), _alone(decisions.changes)),
+        Projection("alerts", (EVENTS, ALERTS), _alone(alerts.changes)),
         Projection("history", (EVENTS,), history.changes, restore),
     )
 }

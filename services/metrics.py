@@ -32,6 +32,10 @@ LAG = Gauge(
     ["topic"],
     multiprocess_mode="mostrecent",
 )
+ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
+ALERTS_LAG = Gauge(
+    "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
+)
 
 
 class Tally:

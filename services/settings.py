@@ -32,6 +32,8 @@ class Settings:
     host: str = _setting("the address the API binds; unset: loopback, or every address where TLS is on", "")
     workers: int = _setting("API worker processes", 1)
     writers: int = _setting("writer processes: one leads, the others stand by", 2)
+    alert_workers: int = _setting("alert worker processes, between which the decisions are divided", 1)
+    alerts_file: str = _setting("TOML file of the alerts' rules, allow-lists and notifiers; unset: as documented", "")
     kafka: str = _setting("bootstrap servers; unset: the bundled broker", "")
     kafka_security: str = _setting("PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", "PLAINTEXT")
     kafka_sasl_mechanism: str = _setting("PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512", "SCRAM-SHA-512")
@@ -120,6 +122,7 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
+        "KEYTRAIL_ALERT_WORKERS takes 0 or more": settings.alert_workers >= 0,
         "KEYTRAIL_TLS_CERT and KEYTRAIL_TLS_KEY go together": bool(settings.tls_cert) == bool(settings.tls_key),
         "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY go together": bool(settings.root_access_key_id)
         == bool(settings.root_secret_access_key),

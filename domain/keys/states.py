@@ -99,3 +99,20 @@ def require_state(operation: str, arn: str, state: State) -> None:
 
 KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
 """What is asked of a key's policy."""
+USES = (
+    "Encrypt",
+    "Decrypt",
+    "ReEncrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "Sign",
+    "Verify",
+    "GenerateMac",
+    "VerifyMac",
+    "DeriveSharedSecret",
+    "Encapsulate",
+    "Decapsulate",
+)
+"""The operations that use a key (API reference, GetKeyLastUsage, KeyLastUsageTrackingOperation)."""

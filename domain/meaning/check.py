@@ -76,19 +76,22 @@ def not_public(of: Policies) -> dict[str, Any]:
     """Whether the policy lets nobody in of whom nothing is known: of an account, an organization, a network that it does
     not name."""
     space = of.space(NOTHING, examples=STRANGER)
-    limits = {
-        CALLER: bits_of(
-            any(each.kind in ("root", "user", "role") and not each.of for each in everyone)
-            for everyone in space.callers.members
-        )
-    }
+    limits = {CALLER: strangers(space)}
     for dimension in space.dimensions:
         if dimension.name in STRANGER:
-            limits[dimension.name] = _as_a_stranger(dimension)
+            limits[dimension.name] = as_a_stranger(dimension)
     return _result(compare(space, space.box(limits)))
 
 
-def _as_a_stranger(dimension: Dimension) -> int:
+def strangers(space: Space) -> int:
+    """The callers of accounts that no policy names."""
+    return bits_of(
+        any(each.kind in ("root", "user", "role") and not each.of for each in everyone)
+        for everyone in space.callers.members
+    )
+
+
+def as_a_stranger(dimension: Dimension) -> int:
     """The cases of a stranger's values, and of none."""
     values = [()] + [(each,) for each in STRANGER[dimension.name]]
     contexts = [{dimension.name: each} if each else {} for each in values]

@@ -27,6 +27,7 @@ _ROWS = (
     EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over"),
     EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"),
     EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's"),
+    EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now"),
     EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered"),
     EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed"),
     EventType("account.created", 1, events.AccountCreated, "account {account} created"),

@@ -42,6 +42,17 @@ class ClockRead:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertMarked:
+    """Somebody took an alert up: `state` is acknowledged, resolved, or open again; `note` is theirs. `account` is the
+    alert's, "" for one about Keytrail itself."""
+
+    account: str
+    alert: str
+    state: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRegistered:
     """A service principal that calls with this access key; `account` is its own, `alias` the name that the keys which it
     manages for others have in `alias/aws/...`."""

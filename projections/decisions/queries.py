@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from domain.keys.states import USES
+
 Cursor = tuple[datetime, int, int]
 """(at, origin, record) of the last row given: the order is total, whatever the clocks said."""
 
@@ -214,23 +216,6 @@ async def asked_with(connection: Any, key_id: str, arn: str) -> list[str]:
     return [row["key"] for row in await connection.fetch(ASKED_WITH, key_id, arn) if row["key"] != key_id]
 
 
-USES = (
-    "Encrypt",
-    "Decrypt",
-    "ReEncrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "Sign",
-    "Verify",
-    "GenerateMac",
-    "VerifyMac",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "Decapsulate",
-)
-"""The operations that use a key (API reference, GetKeyLastUsage, KeyLastUsageTrackingOperation)."""
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with
 LAST_USE = """
 SELECT operation, at, call_id FROM (
@@ -246,3 +231,19 @@ SELECT operation, at, call_id FROM (
 async def last_use(pool: Any, key_id: str, arn: str) -> Any | None:
     """The last call that used a key."""
     return await pool.fetchrow(LAST_USE, key_id, arn, USES)
+
+
+# indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with
+USED_BEFORE = """
+SELECT greatest(
+    (SELECT max(at) FROM p_decisions.decisions
+     WHERE key_id = $1 AND effect = 'allowed' AND operation = ANY($3) AND at < $4),
+    (SELECT max(at) FROM p_decisions.decisions WHERE destination = $2 AND effect = 'allowed' AND at < $4)
+)
+"""
+
+
+async def used_before(pool: Any, key_id: str, arn: str, at: datetime) -> datetime | None:
+    """When a key was used last before a time."""
+    found: datetime | None = await pool.fetchval(USED_BEFORE, key_id, arn, USES, at)
+    return found

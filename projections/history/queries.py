@@ -41,6 +41,12 @@ SELECT DISTINCT ON (h.policy, h.document->>'principals') {COLUMNS} {_FROM}
 WHERE h.kind = 'key' AND h.id = $3 AND h.position <= $2 AND h.until_position > $1 LIMIT $4
 """
 # index: history_pkey
+POLICY_SPANS = f"""
+SELECT DISTINCT ON (h.document->>'policy_version') {COLUMNS} {_FROM}
+WHERE h.kind = 'key' AND h.id = $1 AND h.until_position < $2
+ORDER BY h.document->>'policy_version', h.position DESC
+"""
+# index: history_pkey
 ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
 # index: history_pkey
 ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORDER BY id"
@@ -125,6 +131,11 @@ async def keys_after(connection: Any, position: int, after: str, limit: int) -> 
 async def policies_between(connection: Any, key: str, first: int, last: int, limit: int) -> list[Row]:
     """A version of a key for each policy, and each meaning of its principals, that it had at some position of a span."""
     return list(await connection.fetch(POLICIES_BETWEEN, first, last, key, limit))
+
+
+async def policy_spans(connection: Any, key: str, position: int) -> list[Row]:
+    """Of each policy that a key had before a position, the last version of the key with it."""
+    return list(await connection.fetch(POLICY_SPANS, key, position))
 
 
 async def keys_between(connection: Any, first: int, last: int, after: str, limit: int) -> list[str]:

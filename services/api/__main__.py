@@ -105,6 +105,7 @@ async def serve(settings: Settings) -> None:
             ssl_keyfile=settings.tls_key or None,
         )
         server = uvicorn.Server(config)
+        audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(present.follow()),
             asyncio.create_task(present.keep_asking()),

@@ -38,6 +38,7 @@ from projections.policy_versions import queries as policy_versions
 from projections.registry import PROJECTIONS
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.api import errors, sigv4
+from services.api.alerting import Alerting
 from services.api.app import Disconnected, read_body, where
 from services.api.asked import Asked
 from services.api.authentication import Authenticated, Authenticator
@@ -80,12 +81,15 @@ class Audit:
         self._calls = calls
         self._making = making
         self._pool = pool
+        self.stopping: Callable[[], bool] = lambda: False
+        """Whether this worker is to end: streams end themselves."""
         self.questions = Questions(self, settings, present, pool)
 
     def app(self) -> Starlette:
         questions, counted = self.questions, Counted(self, self.questions, self._present, self._pool)
+        alerting = Alerting(self, self.questions, self._settings, self._present, self._pool)
         # A route's function is a method of one of these; a name that none has fails here, at the start.
-        functions = {name: getattr(each, name) for each in (self, questions, counted) for name in dir(each)}
+        functions = {name: getattr(each, name) for each in (self, questions, counted, alerting) for name in dir(each)}
         routes = [
             Route(
                 route.path,
@@ -104,6 +108,8 @@ class Audit:
             try:
                 asked = await self._authorized(await self._authenticated(request), action)
                 found = await function(asked)
+                if isinstance(found, Response):
+                    return found
                 return await _lines(found, call) if isinstance(found, AsyncGenerator) else _json(200, found, call)
             except WireError as fault:
                 return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
@@ -213,6 +219,14 @@ class Audit:
             secure=request.url.scheme == "https",
         )
 
+    async def change(self, asked: Asked, operation: str, parameters: dict[str, Any], made: dict[str, str]) -> int:
+        """Have the writer decide a change; the position of its record. Raises WireError."""
+        return (await self._calls.command(self._call(asked.who, operation, asked.request, parameters), made))[0]
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self._clock.now()
+
     # -- what the routes answer -----------------------------------------------------------------------------------
 
     async def list_keys(self, asked: Asked) -> Any:
@@ -318,8 +332,9 @@ class Audit:
             raise bad("account_id is a string of twelve digits")
         try:
             made = await self._making.access_key()
-            call = self._call(asked.who, "CreateAccount", asked.request, {"AccountId": account})
-            await self._calls.command(call, {**made, "host": self._settings.account_id})
+            await self.change(
+                asked, "CreateAccount", {"AccountId": account}, {**made, "host": self._settings.account_id}
+            )
             secret = await self._making.secret(made["access_key"])
         except Unavailable as fault:
             raise errors.not_now(str(fault)) from None

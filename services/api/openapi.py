@@ -6,6 +6,7 @@ from typing import Any
 
 from projections.decisions.queries import EXPRESSIONS, FIELDS
 from services.api.route import CURSOR, DECISION, LIMIT, SPAN, TRAIL, Parameter, RouteRow
+from services.api.routes_alerts import ALERTS, CHECK
 from services.api.routes_past import PAST
 
 KEY = (
@@ -83,6 +84,7 @@ ROUTES: tuple[RouteRow, ...] = (
         of_trails=True,
         action="keytrail:ReadDecisions",
     ),
+    CHECK,
     RouteRow(
         "GET",
         "/v1/keys/{key:path}",
@@ -176,6 +178,7 @@ ROUTES: tuple[RouteRow, ...] = (
         is_list=False,
         action="keytrail:ReadStatus",
     ),
+    *ALERTS,
     *PAST,
     RouteRow("GET", "/v1/openapi.json", "openapi", "This description", (), is_list=False),
 )
@@ -214,7 +217,7 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
         for name, description in (*route.parameters, *((TRAIL,) if route.of_trails else ()))
     ]
-    for name in ("key", "reference", "principal"):
+    for name in ("key", "reference", "principal", "alert"):
         if f"{{{name}" in route.path:
             parameters.insert(0, {"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     operation: dict[str, Any] = {

@@ -111,7 +111,7 @@ class Questions:
             yield
 
     @asynccontextmanager
-    async def _still(self, source: Source | None = None) -> AsyncIterator[Still]:
+    async def still(self, source: Source | None = None) -> AsyncIterator[Still]:
         """Raises WireError, Unavailable."""
         async with self.place():
             kept = still(self._settings) if source is None else source.still(self._settings)
@@ -138,12 +138,12 @@ class Questions:
     async def _moment(self, asked: Asked) -> AsyncIterator[tuple[Source, Moment]]:
         """What is asked, and the moment that `at` names, now where it names none. Raises WireError, also for what is not
         there then."""
-        async with self._answering():
+        async with self.answering():
             source = await self.sources.of(asked)
             yield source, await source.moment(asked.text("at"))
 
     @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[None]:
+    async def answering(self) -> AsyncIterator[None]:
         """On a present fetched after the question came. Raises WireError for what an answer raises."""
         try:
             await self._present.barrier()
@@ -159,7 +159,7 @@ class Questions:
         """Raises WireError. Of a caller's own account, the principal or the key."""
         body, account = Explained.read(asked.body), asked.caller.account
         came = self._audit.came(asked.request)
-        async with self._answering():
+        async with self.answering():
             world = await self._of_two(body, account) if body.at else self._present.world
         at = world.at if body.at else came.at
         return body.answer(world, account, replace(came, source="", agent="", at=at))
@@ -204,7 +204,7 @@ class Questions:
     async def who_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
         source, first, last = await self._two_moments(asked)
-        async with self._answering():
+        async with self.answering():
             row = None
             for moment in (first, last):
                 with suppress(KeyNotFound):
@@ -218,7 +218,7 @@ class Questions:
     async def _who_between(
         self, source: Source, key: str, action: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still(source) as found:
+        async with self.still(source) as found:
             world = await self._world_of(source, [key], first, found.connection)
             async for each in between.who_between(found.connection, world, key, action, source.account, last.position):
                 yield each
@@ -230,7 +230,7 @@ class Questions:
     async def _what_between(
         self, source: Source, principal: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still(source) as found:
+        async with self.still(source) as found:
             after, count = "", 0
             while True:
                 span = (first.position, last.position)
@@ -249,7 +249,7 @@ class Questions:
 
     async def _two_moments(self, asked: Asked) -> tuple[Source, Moment, Moment]:
         """Raises WireError."""
-        async with self._answering():
+        async with self.answering():
             source = await self.sources.of(asked)
             first, last = [await source.moment(asked.text(name)) for name in ("from", "to")]
         if not asked.text("from") or first.position > last.position:
@@ -280,7 +280,7 @@ class Questions:
 
     async def what_if(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         body = _document(asked.body)
-        async with self._answering():
+        async with self.answering():
             source = await self.sources.of(asked)
             draft = await self._draft(source, body)
         since, after = _text(body, "since"), body.get("after")
@@ -292,7 +292,7 @@ class Questions:
     async def _what_if(
         self, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still(source) as found:
+        async with self.still(source) as found:
             if source.is_trail:
                 answers = trails.what_if(found.connection, draft, found.last, since, after, calls=calls)
             else:
@@ -306,7 +306,7 @@ class Questions:
         texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
         if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
             raise bad(DIFF_BODY)
-        async with self.place(), self._answering():
+        async with self.place(), self.answering():
             source = await self.sources.of(asked)
             key = await self.key(source, asked.request.path_params["key"])
             old, new = [
@@ -319,7 +319,7 @@ class Questions:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
         if "alias/" not in reference:
             return reference.rpartition("/")[2]
-        async with self._answering():
+        async with self.answering():
             source = await self.sources.of(asked)
             found = await find_key(source.pool, reference, "", source.region, await source.moment(None))
             return str(found["id"])
@@ -382,6 +382,6 @@ class Questions:
         return self._rechecked(await self._audit.moment(asked, "since"))
 
     async def _rechecked(self, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._still() as found:
+        async with self.still() as found:
             async for each in recheck(found, self._settings.region, since):
                 yield each

@@ -28,6 +28,15 @@ COMMANDS: dict[str, str] = {
     "check-policy": "services.cli.comparing:check_policy",
     "what-if": "services.cli.questions:what_if",
     "recheck": "services.cli.questions:recheck",
+    "alerts": "services.cli.alerting:alerts",
+    "alerts follow": "services.cli.alerting:follow",
+    "alerts show": "services.cli.alerting:show_one",
+    "alerts ack": "services.cli.alerting:acknowledge",
+    "alerts resolve": "services.cli.alerting:resolve",
+    "alerts reopen": "services.cli.alerting:reopen",
+    "alerts rules": "services.cli.alerting:rules",
+    "alerts scan": "services.cli.alerting:scan",
+    "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",
     "account create": "services.cli.asking:create_account",
     "verify": "services.cli.proving:verify_log",
@@ -41,6 +50,7 @@ COMMANDS: dict[str, str] = {
 }
 
 GROUPS: dict[str, str] = {
+    "alerts": "Risky changes and uses: without a command, those that were raised.",
     "import": "Trails from elsewhere.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
@@ -61,11 +71,17 @@ def build(names: list[str]) -> typer.Typer:
     for name in names:
         module, _, function = COMMANDS[name].partition(":")
         group, _, short = name.rpartition(" ")
+        run = getattr(import_module(module), function)
+        if name in GROUPS:  # the group's own command, which stands before the others
+            groups[name] = typer.Typer(invoke_without_command=True, help=GROUPS[name])
+            groups[name].callback()(run)
+            app.add_typer(groups[name], name=name)
+            continue
         if group and group not in groups:
             groups[group] = typer.Typer(no_args_is_help=True, help=GROUPS[group])
             groups[group].callback()(lambda: None)
             app.add_typer(groups[group], name=group)
-        (groups[group] if group else app).command(short)(getattr(import_module(module), function))
+        (groups[group] if group else app).command(short)(run)
     return app
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 from botocore.auth import SigV4Auth
@@ -66,26 +68,52 @@ class Client:
                 fail(f"{document['error']['code']}: {document['error']['message']}")
             yield document
 
+    def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
+        """The data of server-sent events as they come, for ever: a stream that ends is taken up where it was. None stands
+        for a stream that was lost. A refusal ends the command."""
+        while True:
+            try:
+                for line in self._opened(
+                    "GET", quote(path, safe="/") + _query({**parameters, "after": after}), b"", 60
+                ):
+                    if line.startswith(b"id: "):
+                        after = int(line[4:])
+                    elif line.startswith(b"data: "):
+                        yield json.loads(line[6:])
+            except urllib.error.HTTPError as fault:
+                if fault.code < 500:
+                    self._refused(fault)
+            except (urllib.error.URLError, OSError, HTTPException):
+                pass
+            yield None
+            time.sleep(1)
+
     def _send(self, method: str, path: str, body: bytes) -> Any:
         return json.loads(b"".join(self._answer(method, path, body, patience=60)))
 
     def _answer(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         """The lines of an answer."""
+        try:
+            yield from self._opened(method, path, body, patience)
+        except urllib.error.HTTPError as fault:
+            self._refused(fault)
+        except (urllib.error.URLError, OSError) as fault:
+            fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")
+
+    def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         request = AWSRequest(method, self._url + path, data=body)
         SigV4Auth(self._credentials, "keytrail", self._region).add_auth(request)
         sent = urllib.request.Request(self._url + path, body or None, dict(request.headers), method=method)  # noqa: S310  # the installation's own address
+        with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
+            yield from answer
+
+    def _refused(self, fault: urllib.error.HTTPError) -> NoReturn:
+        text = fault.read()
         try:
-            with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
-                yield from answer
-        except urllib.error.HTTPError as fault:
-            text = fault.read()
-            try:
-                error = json.loads(text)["error"]
-            except (ValueError, KeyError, TypeError):
-                fail(f"{self._url} answered {fault.code}")
-            fail(f"{error['code']}: {error['message']}")
-        except (urllib.error.URLError, OSError) as fault:
-            fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")
+            error = json.loads(text)["error"]
+        except (ValueError, KeyError, TypeError):
+            fail(f"{self._url} answered {fault.code}")
+        fail(f"{error['code']}: {error['message']}")
 
 
 def _query(parameters: dict[str, Any]) -> str:

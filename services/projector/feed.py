@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from domain.ports import OutOfRange, Unavailable
 from domain.trail.chain import Chain
 from domain.trail.codec import RECORD_VERSION, Unreadable, event_from
-from projections.entry import DECISIONS, EVENTS, Entry
+from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS, connection
 from services.adapters.topics import names
 from services.projector.writing import Partition
@@ -49,14 +49,14 @@ class Batch:
 
 
 class Feed:
-    """One consumer over every partition of `events` and `decisions`, by assignment."""
+    """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
     def __init__(self, settings: Settings, partitions: int, region: str) -> None:
         topics = names(settings)
         self._settings = settings
         self._region = region
-        self._topics = {topics.events: EVENTS, topics.decisions: DECISIONS}
-        self._all = [TopicPartition(topics.events, 0)] + [
+        self._topics = {topics.events: EVENTS, topics.decisions: DECISIONS, topics.alerts: ALERTS}
+        self._all = [TopicPartition(topics.events, 0), TopicPartition(topics.alerts, 0)] + [
             TopicPartition(topics.decisions, number) for number in range(partitions)
         ]
         self._consumer: AIOKafkaConsumer | None = None
@@ -115,7 +115,7 @@ class Feed:
     async def lag(self) -> dict[str, int]:
         """Records on each topic that were not read yet, by the last watermark seen."""
         assert self._consumer is not None, "open comes first"
-        result = {EVENTS: 0, DECISIONS: 0}
+        result = {EVENTS: 0, DECISIONS: 0, ALERTS: 0}
         for each in self._all:
             high = self._consumer.highwater(each)
             if high is not None:

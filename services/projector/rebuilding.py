@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from projections.entry import DECISIONS, EVENTS
 from projections.registry import Projection
 from services.adapters import topics
 from services.adapters.postgres import Pool
@@ -39,7 +38,7 @@ async def rebuild_projection(
                         connection, projection, batch.entries, batch.reached, batch.head, beside, going
                     )
                 lag = await feed.lag()
-                behind = sum(lag[topic] for topic in (EVENTS, DECISIONS) if topic in projection.topics)
+                behind = sum(lag[topic] for topic in projection.topics)
                 progress(done, done + behind)
                 if behind == 0 and await _swapped(pool, projection, beside):
                     return done

@@ -18,7 +18,7 @@ import psutil
 import structlog
 
 from domain.ports import Unavailable
-from services.adapters import services_file
+from services.adapters import alerts_file, services_file
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
@@ -58,6 +58,7 @@ class Supervisor:
     async def start(self) -> Credentials:
         """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting, LogRefused, MasterKeyRefused."""
         services_file.load(self.settings)
+        alerts_file.load(self.settings)
         self.folder.take()
         if self.folder.restoring.exists():
             raise CannotStart(
@@ -205,6 +206,8 @@ class Supervisor:
         for number in range(1, self.settings.writers + 1):
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
         self._add("projector", "services.projector", common)
+        for number in range(1, self.settings.alert_workers + 1):
+            self._add(f"alerts-{number}", "services.alerts", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
         for number in range(1, self.settings.workers + 1):
             self._add(
                 f"api-{number}",
@@ -238,7 +241,7 @@ class Supervisor:
             self._socket.close()
         for task in self._tasks:
             task.cancel()
-        for prefix, deadline in (("api", 15.0), ("projector", 10.0), ("writer", 5.0)):
+        for prefix, deadline in (("api", 15.0), ("alerts", 5.0), ("projector", 10.0), ("writer", 5.0)):
             children = [child for child in self._children if child.name.startswith(prefix)]
             await asyncio.gather(*(child.stop(deadline) for child in children))
         await asyncio.gather(self._stop_kafka(), self._stop_postgres())

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from domain.access.caller import Caller
 from domain.access.context import Came, Via, encryption_context, request_context
+from domain.alerts.marking import MARK, MarkAlert
 from domain.decide import Outcome, decide, refused
 from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
 from domain.identities.accounts import CreateAccount
@@ -175,6 +176,9 @@ def _read(value: bytes) -> _Readable:
 def _command(call: Call, made: dict[str, str]) -> object:
     if call.operation == SERVICE_KEY:
         return CreateServiceKey(call.parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
+    if call.operation == MARK:
+        parameters = call.parameters
+        return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
     if call.operation == "CreateAccount":
         return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
     row = BY_NAME[call.operation]

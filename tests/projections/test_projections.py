@@ -10,10 +10,13 @@ from uuid import uuid4
 
 import pytest
 
+from domain.alerts.finding import Finding
+from domain.alerts.judging import Alert
+from domain.alerts.table import RULES
 from domain.trail.codec import event_from, rfc3339
 from domain.trail.reading import Fold
 from domain.trail.record import REFUSED
-from projections.entry import DECISIONS, EVENTS, Entry
+from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.registry import PROJECTIONS, Projection
 from services.adapters.postgres import Pool, connect
 from services.projector import writing
@@ -63,8 +66,23 @@ def decision_entry(offset: int, effect: str = "allowed", partition: int = 0) -> 
     return Entry(DECISIONS, partition, offset, datetime.fromisoformat(rfc3339(NOW + offset)), REGION, document)
 
 
-ENTRIES = [*event_entries(a_log()), decision_entry(0), decision_entry(1, "refused"), decision_entry(0, partition=3)]
-REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1}
+def alert_entry(offset: int) -> Entry:
+    """The same alert wherever it stands: a worker that was killed raised it again."""
+    finding = Finding(arn(), "the root was used", ACCOUNT, arn(), ("somebody",), evidence={"a": 1})
+    alert = Alert("the-log", RULES["root-used"], "low", finding, "~0", NOW, {"topic": "decisions"}, None)
+    document = alert.document()
+    return Entry(ALERTS, 0, offset, datetime.fromisoformat(document["at"]), REGION, document)
+
+
+ENTRIES = [
+    *event_entries(a_log()),
+    decision_entry(0),
+    decision_entry(1, "refused"),
+    decision_entry(0, partition=3),
+    alert_entry(0),
+    alert_entry(1),
+]
+REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1, (ALERTS, 0): 2}
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""A record that changed something, on the world as it was before it, with what else rules read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from domain.alerts.compared import Compared
+from domain.alerts.finding import Number
+from domain.alerts.settings import AlertSettings
+from domain.keys.key import Key, created
+from domain.meaning.space import Side
+from domain.policy.default import default_key_policy
+from domain.trail.events import KeyCreated, PolicyReplaced
+from domain.world import World
+
+OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
+              "kms:customermasterkeyusage", "kms:keyorigin", "kms:multiregion")  # fmt: skip
+"""Condition keys whose values never change for a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A policy that a key had; `until` is when another took its place, in microseconds since the epoch."""
+
+    version: int
+    text: str
+    principals: Mapping[str, str]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the history says that the world does not hold. `used`: the last use of the key, microseconds, 0 for never;
+    `versions`: the key's policies before the one in force."""
+
+    used: int = 0
+    versions: Sequence[Version] = ()
+
+
+NO_FACTS = Facts()
+
+
+class Change:
+    """`event` is at its newest version; `at` in microseconds; `caller` "" for what Keytrail does itself."""
+
+    def __init__(
+        self,
+        event: Any,
+        world: World,
+        at: int,
+        position: int,
+        *,
+        caller: str = "",
+        account: str = "",
+        operation: str = "",
+        facts: Facts = NO_FACTS,
+        settings: AlertSettings | None = None,
+    ) -> None:
+        self.event, self.world, self.at, self.position = event, world, at, position
+        self.caller, self.account, self.operation = caller, account, operation
+        self.facts = facts
+        self.settings = settings or AlertSettings()
+
+    def number(self, rule: str, numbers: Mapping[str, Number], name: str) -> int:
+        """A threshold of a rule, as the settings have it."""
+        return self.settings.number(rule, name, numbers[name].default)
+
+    @cached_property
+    def key(self) -> Key | None:
+        """The key that the event is about, as it was before; as it is made where the event makes it."""
+        if isinstance(self.event, KeyCreated):
+            return created(self.event, self.world.region, self.at)
+        return self.world.keys.get(getattr(self.event, "key", ""))
+
+    @property
+    def made(self) -> bool:
+        """Whether the key comes into being with this."""
+        return isinstance(self.event, KeyCreated)
+
+    @cached_property
+    def policy(self) -> Compared:
+        """The new key policy beside the one before, a new key's beside the default one."""
+        event, key = self.event, self.key
+        assert isinstance(event, KeyCreated | PolicyReplaced), "only these have a key policy"
+        assert key is not None, "the key is there"
+        if isinstance(event, PolicyReplaced):
+            old = Side(key.policy_text, dict(key.principals), key.policy_version)
+            new = Side(event.policy, dict(event.principals), event.version)
+        else:
+            old, new = Side(default_key_policy(key.account)), Side(event.policy, dict(event.principals))
+        return compared(key, old, new)
+
+    @cached_property
+    def new_statements(self) -> list[tuple[int, dict[str, Any]]]:
+        """(place, statement) of those that the policy before had not, word for word."""
+        event, key = self.event, self.key
+        assert key is not None, "the key is there"
+        before = [] if self.made else _statements(key.policy_text)
+        return [(at, each) for at, each in enumerate(_statements(event.policy)) if each not in before]
+
+
+def _statements(text: str) -> list[dict[str, Any]]:
+    found = json.loads(text)["Statement"]
+    return found if isinstance(found, list) else [found]
+
+
+def compared(key: Key, old: Side, new: Side) -> Compared:
+    return Compared(old, new, key.account, key.arn, {name: key.resource.context[name] for name in OF_THE_KEY})
+
+
+def on_key(key: Key) -> dict[str, Any]:
+    """A finding's fields that say which key it is about."""
+    return {"account": key.account, "key": key.arn, "tags": dict(key.tags)}

@@ -1,0 +1,174 @@
+"""What replaced a key policy means beside what it replaced, in the sets that rules ask about.
+
+A set that depends on a condition which is not modelled is taken for one that is let in: not known is never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from domain.arn import root_arn
+from domain.keys.states import KEY_ACTIONS
+from domain.meaning.boxes import Box, common, subtract, within
+from domain.meaning.callers import Someone
+from domain.meaning.check import STRANGER, as_a_stranger, strangers
+from domain.meaning.compare import DENIES, SILENT, WORDS, Witnesses, gains, space_shown
+from domain.meaning.space import ACTION, CALLER, Meaning, Side, Space, bits_of
+from domain.meaning.words import TooMany
+from domain.policy.compile import DELEGATED, DIRECT, ROLE
+
+DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret"})
+"""What gives back what was encrypted."""
+USING = DECRYPTING | {
+    "kms:Encrypt", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac",
+}  # fmt: skip
+MANAGING = frozenset({"kms:PutKeyPolicy"})
+"""Whoever may replace the policy may let in anyone."""
+ADMINISTERING = MANAGING | {
+    "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:RevokeGrant", "kms:CreateGrant",
+}  # fmt: skip
+MOST_SHOWN = 5
+"""Sets that a finding shows; it says how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Requests that were answered with `lower` and are with `upper`; see domain/meaning/compare.py."""
+
+    box: Box
+    lower: int
+    upper: int
+
+
+class Compared:
+    """Two policies of one key. `why` is set where they cannot be told apart; then nothing is known of what was let in."""
+
+    def __init__(self, old: Side, new: Side, account: str, key: str, fixed: dict[str, tuple[str, ...]]) -> None:
+        self.account, self.key, self.sides = account, key, (old, new)
+        self.why = ""
+        self.gained: list[Gain] = []
+        try:
+            self.space = Space((old, new), account, KEY_ACTIONS, key, fixed=fixed, examples=STRANGER)
+            found = gains(self.before, self.after, self.space, self.space.whole)
+        except TooMany as fault:
+            self.why = str(fault)
+            return
+        self.gained = [Gain(box, region.lower, region.upper) for region in found for box in region.boxes]
+
+    @property
+    def before(self) -> Meaning:
+        return self.space.meanings[0]
+
+    @property
+    def after(self) -> Meaning:
+        return self.space.meanings[1]
+
+    # -- whom and what ------------------------------------------------------------------------------------------------
+
+    def callers(self, wanted: Callable[[Someone], bool]) -> int:
+        """The bits of the callers who are so. Callers of one case answer alike, whoever of them is asked."""
+        return bits_of(any(wanted(each) for each in everyone) for everyone in self.space.callers.members)
+
+    def actions(self, wanted: Collection[str]) -> int:
+        return self.space.of_actions(wanted)
+
+    def let_in(self, callers: int, actions: int | None = None, least: int = DELEGATED) -> list[Gain]:
+        """What these callers gained by what the policy allows now, at this level or a stronger one."""
+        limits = {CALLER: callers} | ({} if actions is None else {ACTION: actions})
+        return self._within([each for each in self.gained if each.upper >= least], limits)
+
+    def no_more_denied(self) -> list[Gain]:
+        return [each for each in self.gained if each.lower == DENIES]
+
+    def _within(self, found: Iterable[Gain], limits: dict[str, int]) -> list[Gain]:
+        if not all(limits.values()):
+            return []
+        box = self.space.box(limits)
+        return [Gain(both, each.lower, each.upper) for each in found if (both := common(each.box, box)) is not None]
+
+    @cached_property
+    def public(self) -> list[Gain]:
+        """What those of whom nothing is known gained."""
+        if self.why:
+            return []
+        limits = {CALLER: strangers(self.space)}
+        for dimension in self.space.dimensions:
+            if dimension.name in STRANGER:
+                limits[dimension.name] = as_a_stranger(dimension)
+        return self._within([each for each in self.gained if each.upper >= DELEGATED], limits)
+
+    def could(self, meaning: Meaning, actions: Collection[str], least: int = ROLE) -> int:
+        """The bits of the callers whom the policy itself lets do one of these under some condition."""
+        wanted = self.space.box({ACTION: self.actions(actions)})
+        if not all(wanted):
+            return 0
+        found = subtract(within(meaning.at_least(least), [wanted]), meaning.denies)
+        bits = 0
+        for box in subtract(found, self.space.impossible):
+            bits |= box[0]
+        return bits
+
+    def root_can(self, meaning: Meaning, actions: Collection[str]) -> bool:
+        """Whether the account's root can, which no identity policy limits."""
+        root = root_arn(self.account)
+        return bool(self.could(meaning, actions, DELEGATED) & self.callers(lambda each: each.arn == root))
+
+    def named(self, bits: int) -> list[str]:
+        """Those whom a policy names, by ARN: a role for its sessions."""
+        return sorted({each.arn for each in self.people(bits) if each.arn})
+
+    def people(self, bits: int) -> Iterator[Someone]:
+        for _, everyone in Space.members(self.space.callers, bits):
+            yield from everyone
+
+    # -- in words -----------------------------------------------------------------------------------------------------
+
+    def shown(self, found: list[Gain]) -> dict[str, Any]:
+        """Some of the sets, each with a request that the evaluator refuses before and allows after."""
+        regions = []
+        witnesses = Witnesses(self.space, *self.sides)
+        for each in found[:MOST_SHOWN]:
+            region = space_shown(self.space, each.box)
+            region["before"], region["after"] = WORDS[each.lower], WORDS[each.upper]
+            opaque = self.space.opaque_in(each.box)
+            if opaque:
+                region["not_known"] = [test.document() for test in opaque[:MOST_SHOWN]]
+            else:
+                region["witness"] = witnesses.of(each.box, each.lower, each.upper)
+            regions.append(region)
+        return {"sets": len(found), "regions": regions}
+
+    def actions_of(self, found: list[Gain]) -> list[str]:
+        bits = 0
+        for each in found:
+            bits |= each.box[1]
+        return sorted(name for _, names in Space.members(self.space.actions, bits) for name in names)
+
+    def callers_of(self, found: list[Gain]) -> list[str]:
+        """Whom sets are about, in words."""
+        bits = 0
+        for each in found:
+            bits |= each.box[0]
+        return sorted({named(each) for each in self.people(bits)})
+
+
+def named(each: Someone) -> str:
+    if each.arn:
+        return each.arn
+    if each.kind == "service":
+        return "any service"
+    if each.kind == "root":
+        return f"the root of {each.of or 'any account'}"
+    return f"other {each.kind}s of {each.of or 'any account'}"
+
+
+def is_own(account: str) -> Callable[[Someone], bool]:
+    """A principal of the account, its root left out."""
+    return lambda each: each.of == account and each.kind in ("user", "role", "federated")
+
+
+__all__ = ["DELEGATED", "DENIES", "DIRECT", "ROLE", "SILENT", "Compared", "Gain"]

@@ -1,0 +1,58 @@
+"""Windows and first times counted in memory: over history, where everything is seen once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.alerts.judging import Alert, Candidate, Judge, Pair
+from domain.alerts.use import Use
+
+HELD = 200_000
+"""Windows that are held at once; the oldest touched go first."""
+
+
+@dataclass(slots=True)
+class _Window:
+    count: int = 0
+    items: set[str] = field(default_factory=set)
+
+
+class Counting:
+    """Gives each window's alert once, and each pair once."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._windows: OrderedDict[tuple[str, str, int], _Window] = OrderedDict()
+        self._pairs: set[tuple[str, str]] = set()
+
+    def take(self, use: Use, source: Mapping[str, Any]) -> list[Alert]:
+        return [
+            self._judge.reached(candidate, use, source)
+            for candidate in self._judge.candidates(use)
+            if self._crosses(candidate)
+        ]
+
+    def _crosses(self, candidate: Candidate) -> bool:
+        window = self._windows.get(candidate.window_of)
+        if window is None:
+            window = self._windows[candidate.window_of] = _Window()
+            if len(self._windows) > HELD:
+                self._windows.popitem(last=False)
+        if candidate.item:
+            if candidate.item in window.items or window.count >= candidate.threshold:
+                return False
+            window.items.add(candidate.item)
+        window.count += 1
+        return window.count == candidate.threshold
+
+    def new_pairs(self, use: Use, source: Mapping[str, Any]) -> list[Pair]:
+        """The pairs that were not given before."""
+        found = []
+        for pair in self._judge.pairs(use, source):
+            if (pair.principal, pair.key) not in self._pairs:
+                self._pairs.add((pair.principal, pair.key))
+                found.append(pair)
+        return found

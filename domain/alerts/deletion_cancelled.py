@@ -1,0 +1,14 @@
+"""A key that was to be deleted stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key = change.key
+    if key is not None:
+        yield Finding(key.arn, f"{change.caller} cancelled the deletion", about=(change.caller,), **on_key(key))

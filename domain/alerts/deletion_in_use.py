@@ -1,0 +1,17 @@
+"""A key that is in use is to be deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts import key_in_use
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, event = change.key, change.event
+    days = key_in_use.ago(change, "deletion-in-use")
+    if key is not None and days is not None:
+        summary = f"deleted at {event.due}, and used {days} days ago"
+        yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))

@@ -1,0 +1,110 @@
+"""What a rule finds, and the kinds of rule there are.
+
+Rules are pure: what they read is given to them. A rule that counts says what is counted, and is told when it is enough:
+counting is the business of who runs it, and is the same over a stream and over history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from domain.alerts.change import Change
+    from domain.alerts.health import Health
+    from domain.alerts.use import Use
+
+INFO, LOW, MEDIUM, HIGH, CRITICAL = SEVERITIES = ("info", "low", "medium", "high", "critical")
+"""From the mildest to the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`subject` tells findings of one rule on one record apart; `about` are the principals that it is about: whom a change
+    lets in, else who called. `severity` is "" for the rule's own. `key` is an ARN, with the key's `tags`."""
+
+    subject: str
+    summary: str
+    account: str
+    key: str = ""
+    about: tuple[str, ...] = ()
+    severity: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One that counts towards a threshold. `item` is what has to differ between those that count, "" where each does."""
+
+    subject: str
+    account: str
+    item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A threshold with what it means; the settings file may change it."""
+
+    default: int
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnChange:
+    """Judges a record that changed something, on the world before it. `on` are the events that it looks at."""
+
+    judge: Callable[[Change], Iterator[Finding]]
+    on: tuple[type, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnUse:
+    """Judges one call, allowed or refused, by itself. A finding's subject is raised once in `every` seconds."""
+
+    judge: Callable[[Use], Iterator[Finding]]
+    every: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Counts calls in windows of `window` seconds that begin at whole multiples of it, whatever order records come in;
+    what reaches `threshold` is found once in a window."""
+
+    ticks: Callable[[Use], Iterable[Tick]]
+    found: Callable[[Tick, int, int], Finding]
+    """Of (tick, how many, seconds of the window)."""
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is found the first time that a pair comes, once the key is old enough (`age`, seconds)."""
+
+    pairs: Callable[[Use], Iterable[tuple[str, str]]]
+    """(principal, key's ARN)."""
+    found: Callable[[Use, str], Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class OnHealth:
+    """Judges what was seen of Keytrail itself."""
+
+    judge: Callable[[Health], Iterator[Finding]]
+
+
+Kind = OnChange | OnUse | Counted | First | OnHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`means` and `do` are for who reads the alert; `references` are names of outside sources."""
+
+    id: str
+    title: str
+    severity: str
+    means: str
+    do: str
+    references: tuple[str, ...]
+    kind: Kind
+    numbers: Mapping[str, Number] = field(default_factory=dict)

@@ -1,0 +1,16 @@
+"""A grant that a principal of another account may retire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+from domain.alerts.grantee import account_of
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, event = change.key, change.event
+    if key is not None and event.retiring and account_of(event.retiring) != key.account:
+        summary = f"{event.retiring}, who is not of account {key.account}, may retire the grant of {event.grantee}"
+        yield Finding(event.grant, summary, about=(event.retiring,), **on_key(key))

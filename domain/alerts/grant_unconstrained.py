@@ -1,0 +1,17 @@
+"""A grant lets decrypt whatever the encryption context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+from domain.alerts.grantee import DECRYPTING
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, event = change.key, change.event
+    operations = sorted(DECRYPTING.intersection(event.operations))
+    if key is not None and operations and not event.constraints:
+        summary = f"{event.grantee} is granted {', '.join(operations)} without a constraint"
+        yield Finding(event.grant, summary, about=(event.grantee,), **on_key(key))

@@ -1,0 +1,36 @@
+"""Who a grant is for, and what it could do with the key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.access.caller import Caller
+from domain.access.question import Resource
+from domain.access.who_could import could
+from domain.alerts.change import Change
+from domain.arn import parse_arn
+from domain.errors import NoSuchEntity
+from domain.identities.callers import caller_for
+
+NOT_USE = frozenset({"DescribeKey", "RetireGrant", "GetPublicKey", "Verify", "VerifyMac"})
+"""Operations of grants that use nothing secret."""
+DECRYPTING = frozenset({"Decrypt", "ReEncryptFrom", "DeriveSharedSecret"})
+
+
+def account_of(principal: str) -> str:
+    """The account of an ARN, "" for a service."""
+    arn = parse_arn(principal)
+    return "" if arn is None else arn.account
+
+
+def caller(change: Change, principal: str) -> Caller | None:
+    """The grantee as a caller, None where nobody of that name is here."""
+    try:
+        return caller_for(change.world, principal)
+    except NoSuchEntity:
+        return None
+
+
+def cannot(who: Caller, operations: Sequence[str], resource: Resource) -> list[str]:
+    """The operations that nothing lets the caller do, under whatever conditions."""
+    return [each for each in operations if not could(who, f"kms:{each}", resource).paths]

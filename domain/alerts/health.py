@@ -1,0 +1,20 @@
+"""What is seen of Keytrail itself while the log is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VOID, BREAK, BEHIND, MISMATCH, CLOCK_BACK, LOST = "void", "break", "behind", "mismatch", "clock-back", "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`kind` is one of the words above; `where` names what tells it apart from others of its kind; `at` in microseconds;
+    `number` what was measured (records, seconds), `least` how much of it is too much."""
+
+    kind: str
+    where: str
+    at: int
+    summary: str
+    number: int = 0
+    account: str = ""

@@ -1,0 +1,49 @@
+"""An identity policy newly gives a key's secrets, or its policy, on every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change
+from domain.alerts.finding import Finding
+from domain.alerts.wide_identity_policy import gives
+from domain.identities.identity import ManagedPolicy
+from domain.trail.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """A managed policy counts where it is attached, and when it changes while it is."""
+    event, region = change.event, change.world.region
+    before, after, subject, whose = _documents(change)
+    if not after:
+        return
+    new = gives(after, event.account, region) - (gives(before, event.account, region) if before else frozenset())
+    if new:
+        summary = f"{', '.join(whose)} may {', '.join(sorted(new))} on every key of the account, by {subject.rpartition('#')[2]}"
+        evidence = {"policy": after, "by": change.caller}
+        yield Finding(subject, summary, event.account, about=tuple(whose), evidence=evidence)
+
+
+def _documents(change: Change) -> tuple[str, str, str, list[str]]:
+    """(the document before, the one after, a subject, whose it is)."""
+    event, directory = change.event, change.world.directory
+    if isinstance(event, InlinePolicyPut | PolicyAttached):
+        identity = directory.identities[event.id]
+        if isinstance(event, PolicyAttached):
+            policy = directory.policies.get(event.policy)
+            text = "" if policy is None else policy.versions[policy.default].document
+            return "", text, f"{identity.arn}#{event.policy}", [identity.arn]
+        held = identity.inline.get(event.policy)
+        return held.document if held else "", event.document, f"{identity.arn}#{event.policy}", [identity.arn]
+    policy = _managed(change)
+    if policy is None or (isinstance(event, PolicyVersionCreated) and not event.default):
+        return "", "", "", []
+    assert isinstance(event, PolicyVersionCreated | DefaultVersionSet), "the other events of the rule"
+    new = event.document if isinstance(event, PolicyVersionCreated) else policy.versions[event.version].document
+    whose = sorted(directory.identities[each].arn for each in directory.attached_to.get(policy.arn, ()))
+    return policy.versions[policy.default].document, new if whose else "", f"{policy.arn}#{policy.arn}", whose
+
+
+def _managed(change: Change) -> ManagedPolicy | None:
+    arn = change.world.directory.policy_arns.get(change.event.id)
+    return None if arn is None else change.world.directory.policies.get(arn)

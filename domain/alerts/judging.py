@@ -1,0 +1,188 @@
+"""Rules held to records: alerts with names that follow from rule and record, so that redelivery changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.alerts.change import Change
+from domain.alerts.finding import Counted, Finding, First, OnChange, OnHealth, OnUse, Rule, Tick
+from domain.alerts.health import Health
+from domain.alerts.numbers import FIRST_USE, THRESHOLD, WINDOW
+from domain.alerts.settings import AlertSettings
+from domain.alerts.table import RULES
+from domain.alerts.use import Use
+from domain.trail.codec import rfc3339
+
+SECOND = 1_000_000
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`where` names what raised it: `@position`, a window's begin, or "" where the subject says it all. `source` is the
+    record (topic, partition, offset, call) that it was found on, {} for what is found of Keytrail itself."""
+
+    log: str
+    rule: Rule
+    severity: str
+    finding: Finding
+    where: str
+    at: int
+    source: Mapping[str, Any]
+    suppressed: Mapping[str, Any] | None
+
+    @property
+    def id(self) -> str:
+        named = "\n".join((self.log, self.rule.id, self.where, self.finding.subject))
+        return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+    def document(self) -> dict[str, Any]:
+        finding = self.finding
+        return {
+            "v": VERSION,
+            "id": self.id,
+            "log": self.log,
+            "rule": self.rule.id,
+            "title": self.rule.title,
+            "severity": self.severity,
+            "at": rfc3339(self.at),
+            "account": finding.account,
+            "key": finding.key,
+            "subject": finding.subject,
+            "about": list(finding.about),
+            "summary": finding.summary,
+            "evidence": dict(finding.evidence),
+            "source": dict(self.source),
+            "suppressed": None if self.suppressed is None else dict(self.suppressed),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is raised when `threshold` of it have come in the window that begins at `start` (seconds). `item`: see Tick."""
+
+    rule: Rule
+    subject: str
+    start: int
+    window: int
+    threshold: int
+    item: str
+    tick: Tick | None
+    finding: Finding | None
+
+    @property
+    def window_of(self) -> tuple[str, str, int]:
+        return self.rule.id, self.subject, self.start
+
+
+@dataclass(slots=True)
+class Pair:
+    """A principal and a key that may have come together for the first time."""
+
+    rule: Rule
+    principal: str
+    key: str
+    use: Use
+    source: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Judge:
+    """Every rule that is on, under one state of the settings. `log` names the log whose records are judged."""
+
+    log: str
+    settings: AlertSettings = field(default_factory=AlertSettings)
+    region: str = ""
+    _on_change: dict[type, list[tuple[Rule, OnChange]]] = field(default_factory=dict)
+    _on_use: list[tuple[Rule, OnUse]] = field(default_factory=list)
+    _counted: list[tuple[Rule, Counted, int, int]] = field(default_factory=list)
+    _first: list[tuple[Rule, First]] = field(default_factory=list)
+    _on_health: list[tuple[Rule, OnHealth]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for rule in RULES.values():
+            own = self.settings.of(rule.id)
+            if own.off:
+                continue
+            match rule.kind:
+                case OnChange() as kind:
+                    for event in kind.on:
+                        self._on_change.setdefault(event, []).append((rule, kind))
+                case OnUse() as kind:
+                    self._on_use.append((rule, kind))
+                case Counted() as kind:
+                    window = max(1, self.number(rule, WINDOW))
+                    self._counted.append((rule, kind, window, max(1, self.number(rule, THRESHOLD))))
+                case First() as kind:
+                    self._first.append((rule, kind))
+                case OnHealth() as kind:
+                    self._on_health.append((rule, kind))
+
+    def number(self, rule: Rule, name: str) -> int:
+        return self.settings.number(rule.id, name, rule.numbers[name].default)
+
+    @property
+    def first_age(self) -> int:
+        """Seconds that a key has to be old before a new principal is told of."""
+        return self.settings.number("first-use", "age", FIRST_USE["age"].default)
+
+    def asks(self, event: object) -> bool:
+        """Whether any rule looks at such an event."""
+        return type(event) in self._on_change
+
+    def of_change(self, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+        return [
+            self.alert(rule, finding, f"@{change.position}", change.at, source)
+            for rule, kind in self._on_change.get(type(change.event), ())
+            for finding in kind.judge(change)
+        ]
+
+    def of_health(self, health: Health) -> list[Alert]:
+        return [
+            self.alert(rule, finding, "", health.at, {})
+            for rule, kind in self._on_health
+            for finding in kind.judge(health)
+        ]
+
+    def candidates(self, use: Use) -> Iterator[Candidate]:
+        """What of a call counts towards an alert."""
+        for rule, kind in self._on_use:
+            for finding in kind.judge(use):
+                start = use.at // SECOND // kind.every * kind.every
+                yield Candidate(rule, finding.subject, start, kind.every, 1, "", None, finding)
+        for rule, counted, window, threshold in self._counted:
+            for tick in counted.ticks(use):
+                start = use.at // SECOND // window * window
+                yield Candidate(rule, tick.subject, start, window, threshold, tick.item, tick, None)
+
+    def reached(self, candidate: Candidate, use: Use, source: Mapping[str, Any]) -> Alert:
+        """The alert of a window that has enough."""
+        finding = candidate.finding
+        if finding is None:
+            kind = candidate.rule.kind
+            assert isinstance(kind, Counted), "others bring their finding"
+            assert candidate.tick is not None, "a counted one is a tick"
+            finding = kind.found(candidate.tick, candidate.threshold, candidate.window)
+        return self.alert(candidate.rule, finding, f"~{candidate.start}", use.at, source)
+
+    def pairs(self, use: Use, source: Mapping[str, Any]) -> Iterator[Pair]:
+        for rule, kind in self._first:
+            for principal, key in kind.pairs(use):
+                yield Pair(rule, principal, key, use, source)
+
+    def first(self, pair: Pair, key_created: int) -> Alert | None:
+        """The alert of a pair that has come for the first time; None while the key is too young."""
+        if pair.use.at - key_created < self.first_age * SECOND:
+            return None
+        kind = pair.rule.kind
+        assert isinstance(kind, First), "a pair is of such a rule"
+        return self.alert(pair.rule, kind.found(pair.use, pair.key), "", pair.use.at, pair.source)
+
+    def alert(self, rule: Rule, finding: Finding, where: str, at: int, source: Mapping[str, Any]) -> Alert:
+        own = self.settings.of(rule.id)
+        severity = own.severity or finding.severity or rule.severity
+        suppressed = self.settings.suppression(rule.id, finding, at)
+        return Alert(self.log, rule, severity, finding, where, at, source, suppressed)

@@ -1,0 +1,22 @@
+"""A key policy makes somebody an administrator of the key who was none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import ADMINISTERING, ROLE
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, policy = change.key, change.policy
+    if key is None or policy.why or policy.public:
+        return
+    before = policy.could(policy.before, ADMINISTERING)
+    someone = policy.callers(lambda each: each.kind != "root" and bool(each.account)) & ~before
+    gained = policy.let_in(someone, policy.actions(ADMINISTERING), ROLE)
+    if gained:
+        who = policy.callers_of(gained)
+        summary = f"{', '.join(who)} may administer the key now: {', '.join(policy.actions_of(gained))}"
+        yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(gained), **on_key(key))

@@ -1,0 +1,21 @@
+"""A key policy newly lets a principal of the account decrypt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import DECRYPTING, ROLE, is_own
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """Of a policy that replaced another. A new key's policy is where its first users stand."""
+    key, policy = change.key, change.policy
+    if key is None or policy.why or policy.public:
+        return
+    gained = policy.let_in(policy.callers(is_own(key.account)), policy.actions(DECRYPTING), ROLE)
+    if gained:
+        who = policy.callers_of(gained)
+        summary = f"the policy lets {', '.join(who)} decrypt: {', '.join(policy.actions_of(gained))}"
+        yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(gained), **on_key(key))

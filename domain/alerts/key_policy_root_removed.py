@@ -1,0 +1,19 @@
+"""A key policy takes from the account's root the way to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import MANAGING
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, policy = change.key, change.policy
+    if key is None or policy.why:
+        return
+    if policy.root_can(policy.before, MANAGING) and not policy.root_can(policy.after, MANAGING):
+        summary = f"the root of {key.account} may not replace the policy any more"
+        about = (f"arn:aws:iam::{key.account}:root",)
+        yield Finding(key.arn, summary, about=about, **on_key(key))

@@ -1,0 +1,31 @@
+"""Whom of other accounts a key policy lets in, for the rules on known and unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import named
+from domain.alerts.finding import Finding
+
+
+def judge(change: Change, known: bool) -> Iterator[Finding]:
+    """One finding an account. Whoever is let in with everyone else is told of there."""
+    key, policy = change.key, change.policy
+    if key is None or policy.why or policy.public:
+        return
+    own = change.settings.known_accounts | change.world.accounts.keys()
+    callers = policy.callers(lambda each: each.of not in ("", key.account))
+    accounts = sorted({each.of for each in policy.people(callers)} - {"", key.account})
+    for account in accounts:
+        if (account in own) is not known:
+            continue
+        theirs = policy.let_in(policy.callers(lambda each, account=account: each.of == account))  # type: ignore[misc]
+        if not theirs:
+            continue
+        actions = policy.actions_of(theirs)
+        summary = f"the policy lets in account {account}: {', '.join(actions)}"
+        people = tuple(
+            sorted({named(each) for found in theirs for each in policy.people(found.box[0]) if each.of == account})
+        )
+        yield Finding(account, summary, about=people, evidence=policy.shown(theirs), **on_key(key))

@@ -1,0 +1,106 @@
+"""One call as the rules on use read it: from a record of either topic, or from a row of the decisions table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.arn import parse_arn, root_arn
+from domain.errors import AccessRefused, CredentialDisabled
+from domain.trail.codec import micros
+from domain.trail.record import REFUSED
+
+TAG = "aws:resourcetag/"
+NO_TAGS: Mapping[str, str] = {}
+
+
+@dataclass(slots=True)  # made for every call
+class Use:
+    """`at` is microseconds since the epoch, `keys` ARNs; `refused` is the kind of the refusal, "" for an allowed call."""
+
+    at: int
+    call: str
+    principal: str
+    account: str
+    access_key: str
+    operation: str
+    keys: tuple[str, ...]
+    refused: str
+    source: str
+    via: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the first key, by the folded name."""
+
+    @property
+    def is_root(self) -> bool:
+        return self.principal == root_arn(self.account)
+
+    @property
+    def denied(self) -> bool:
+        """Refused because it may not."""
+        return self.refused == AccessRefused.kind
+
+    @property
+    def dead(self) -> bool:
+        """Refused because the credential is no more."""
+        return self.refused == CredentialDisabled.kind
+
+    @property
+    def who(self) -> str:
+        """The principal itself: the role of a session, whatever its name."""
+        return principal_of(self.principal)
+
+
+def principal_of(arn: str) -> str:
+    """A session's role; everyone else as named."""
+    if ":assumed-role/" not in arn:
+        return arn
+    parsed = parse_arn(arn)
+    if parsed is None:
+        return arn
+    return f"arn:aws:iam::{parsed.account}:role/{parsed.resource.split('/')[1]}"
+
+
+def use_of(document: Mapping[str, Any]) -> Use | None:
+    """Of a record's document; None for what Keytrail did itself."""
+    call, decision = document["call"], document["decision"]
+    if call is None or decision is None or not call["account"]:
+        return None
+    keys = tuple([each for each in decision["resources"] if ":key/" in each])
+    error = decision["error"]
+    refused = error["kind"] if decision["effect"] == REFUSED and error is not None else ""
+    return Use(
+        micros(document["at"]),
+        call["id"],
+        call["principal"],
+        call["account"],
+        call["access_key"],
+        call["operation"],
+        keys,
+        refused,
+        call["source"],
+        (call.get("via") or {}).get("service", ""),
+        _tags(decision["inputs"], keys),
+    )
+
+
+def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]:
+    """Of the first key, as the evaluator read them."""
+    context = inputs.get("resources", NO_TAGS).get(keys[0]) if keys else None
+    if not context:
+        return NO_TAGS
+    return {name[len(TAG) :]: values[0] for name, values in context.items() if name.startswith(TAG)}
+
+
+def use_of_case(case: Mapping[str, Any]) -> Use | None:
+    """What calls of a case (domain/access/case.py) have in common; time, call and source are each call's own."""
+    if not case["account"]:
+        return None
+    keys = tuple([each for each in case.get("resources") or () if ":key/" in each])
+    refused = (case["error"] or "") if case["effect"] == REFUSED else ""
+    via = (case.get("via") or {}).get("service", "")
+    tags = _tags(case.get("inputs") or {}, keys)
+    return Use(
+        0, "", case["principal"], case["account"], case["access_key"], case["operation"], keys, refused, "", via, tags
+    )

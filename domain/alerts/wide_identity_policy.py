@@ -1,0 +1,36 @@
+"""What an identity policy gives on every key, for the rule that asks it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from domain.access.caller import Caller
+from domain.access.question import Resource
+from domain.access.who_could import could
+from domain.arn import key_arn, root_arn
+from domain.policy.compile import (
+    DELEGATED,
+    DIRECT,
+    IDENTITY_POLICY,
+    Permissions,
+    compile_identity_policy,
+    compile_key_policy,
+)
+from domain.policy.default import default_key_policy
+from domain.policy.parse import INLINE
+
+ASKED = ("kms:Decrypt", "kms:CreateGrant", "kms:PutKeyPolicy")
+NO_KEY = "00000000-0000-0000-0000-000000000000"
+"""A key that no policy means but by a pattern for all."""
+ANY_USER = "any-user"
+
+
+@lru_cache(maxsize=1024)
+def gives(document: str, account: str, region: str) -> frozenset[str]:
+    """What the document allows on a key of which it knows nothing, that leaves its access to identity policies."""
+    arn, root = key_arn(region, account, NO_KEY), root_arn(account)
+    principal = f"arn:aws:iam::{account}:user/{ANY_USER}"
+    rules = compile_identity_policy(document, IDENTITY_POLICY, principal, 0, INLINE)
+    who = Caller(account, principal, {principal: DIRECT, root: DELEGATED}, ANY_USER, identity=Permissions(rules))
+    resource = Resource(arn, account, compile_key_policy(default_key_policy(account), arn, 1), {}, {})
+    return frozenset(each for each in ASKED if could(who, each, resource).paths)

@@ -1,0 +1,218 @@
+"""The alerts' settings, from a file (TOML):
+
+known_accounts = ["444455556666"]         # whom keys may be shared with, beside the accounts hosted here
+
+[rules.denied-burst]                      # of any rule of docs/alerts.md
+threshold = 50                            # its own numbers
+severity = "high"
+
+[rules.root-used]
+off = true
+
+[[allow]]                                 # a finding that is allowed is recorded as suppressed, and told to nobody
+rule = "grant-unconstrained"              # or "*"
+principal = "arn:aws:iam::*:role/ci-*"    # at least one of principal, key (ARN or id) and tag (NAME or NAME=VALUE)
+reason = "the build reads what it wrote"
+expires = 2027-01-31                      # a day or a time
+
+[[webhook]]
+name = "siem"
+url = "https://siem.example.com/keytrail"
+secret_file = "/etc/keytrail/siem.secret" # its signature's key; mode 0600
+least = "medium"                          # the mildest severity that is told
+
+[[apprise]]
+name = "chat"
+url_file = "/etc/keytrail/chat.url"       # or url = "..."; see github.com/caronc/apprise
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from domain.alerts.finding import LOW, SEVERITIES
+from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
+from domain.alerts.table import RULES
+from domain.arn import ACCOUNT_ID
+from services.settings import BadSetting, Settings
+
+WEBHOOK, APPRISE = "webhook", "apprise"
+GROUP_SECONDS, GIVE_UP_AFTER = 300, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """`least` is the mildest severity that it is told of; a storm within `group_seconds` is one message; a message that
+    cannot be delivered for `give_up_after` seconds is a dead letter."""
+
+    kind: str
+    name: str
+    url: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+    least: str = LOW
+    group_seconds: int = GROUP_SECONDS
+    give_up_after: int = GIVE_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsFile:
+    settings: AlertSettings = field(default_factory=AlertSettings)
+    notifiers: tuple[Notifier, ...] = ()
+
+
+def load(settings: Settings) -> AlertsFile:
+    """Raises BadSetting, which says what the file takes."""
+    if not settings.alerts_file:
+        return AlertsFile()
+    path = Path(settings.alerts_file)
+    try:
+        document = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise BadSetting(f"KEYTRAIL_ALERTS_FILE: {path} cannot be read: {fault}") from None
+    try:
+        return _file(document)
+    except _Wrong as fault:
+        raise BadSetting(f"KEYTRAIL_ALERTS_FILE: {path}: {fault}") from None
+
+
+class _Wrong(Exception):
+    """The message names what is wrong, and what would be right."""
+
+
+def _file(document: dict[str, Any]) -> AlertsFile:
+    _only("the file", document, {"known_accounts", "rules", "allow", WEBHOOK, APPRISE})
+    known = _list(document, "known_accounts")
+    for account in known:
+        if not isinstance(account, str) or not ACCOUNT_ID.fullmatch(account):
+            raise _Wrong(f"known_accounts: {account!r} is no account: write twelve digits in quotes")
+    rules = document.get("rules", {})
+    if not isinstance(rules, dict):
+        raise _Wrong("rules are tables: [rules.NAME]")
+    settings = AlertSettings(
+        {name: _rule(name, given) for name, given in rules.items()},
+        tuple(_allow(at, given) for at, given in enumerate(_list(document, "allow"), 1)),
+        frozenset(known),
+    )
+    notifiers = [_webhook(each) for each in _list(document, WEBHOOK)]
+    notifiers += [_apprise(each) for each in _list(document, APPRISE)]
+    names = [each.name for each in notifiers]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise _Wrong(f"two notifiers have the name {min(twice)!r}: what was told is kept under it")
+    return AlertsFile(settings, tuple(notifiers))
+
+
+def _list(document: dict[str, Any], name: str) -> list[Any]:
+    found = document.get(name, [])
+    if not isinstance(found, list):
+        raise _Wrong(f"{name} is a list")
+    return found
+
+
+def _only(where: str, given: dict[str, Any], known: set[str]) -> None:
+    strange = sorted(set(given) - known)
+    if strange:
+        raise _Wrong(f"{where} has {strange[0]!r}, and takes {', '.join(sorted(known))}")
+
+
+def _rule(name: str, given: Any) -> RuleSettings:
+    rule = RULES.get(name)
+    if rule is None:
+        raise _Wrong(f"there is no rule {name!r}; `keytrail alerts rules` lists them")
+    if not isinstance(given, dict):
+        raise _Wrong(f"[rules.{name}] is a table")
+    _only(f"[rules.{name}]", given, {"off", "severity", *rule.numbers})
+    off, severity = given.get("off", False), given.get("severity", "")
+    if not isinstance(off, bool):
+        raise _Wrong(f"[rules.{name}] off is true or false")
+    if severity and severity not in SEVERITIES:
+        raise _Wrong(f"[rules.{name}] severity is one of {', '.join(SEVERITIES)}")
+    numbers = {each: given[each] for each in rule.numbers if each in given}
+    for each, number in numbers.items():
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
+            raise _Wrong(f"[rules.{name}] {each} is a whole number: {rule.numbers[each].meaning}")
+    return RuleSettings(off, severity, numbers)
+
+
+def _allow(at: int, given: Any) -> Allow:
+    where = f"[[allow]] number {at}"
+    if not isinstance(given, dict):
+        raise _Wrong(f"{where} is a table")
+    _only(where, given, {"rule", "principal", "key", "tag", "reason", "expires"})
+    rule, reason = given.get("rule"), given.get("reason")
+    if rule != EVERY and rule not in RULES:
+        raise _Wrong(f"{where}: rule is one of `keytrail alerts rules`, or {EVERY!r} for all")
+    if not isinstance(reason, str) or not reason.strip():
+        raise _Wrong(f"{where} wants a reason")
+    asked = {name: given.get(name, "") for name in ("principal", "key", "tag")}
+    if not any(asked.values()) or not all(isinstance(each, str) for each in asked.values()):
+        raise _Wrong(f"{where} wants a principal, a key or a tag; to allow everything, switch the rule off")
+    return Allow(rule, reason, _moment(where, given.get("expires")), **asked)
+
+
+def _moment(where: str, given: Any) -> int:
+    if isinstance(given, datetime):
+        moment = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+    elif isinstance(given, date):
+        moment = datetime.combine(given, time(), UTC)
+    else:
+        raise _Wrong(f"{where} wants expires, a day such as 2027-01-31 or a time, without quotes")
+    return round(moment.timestamp() * 1_000_000)
+
+
+_COMMON = {"name", "url", "url_file", "least", "group_seconds", "give_up_after"}
+
+
+def _webhook(given: Any) -> Notifier:
+    found = _notifier(WEBHOOK, given, _COMMON | {"secret_file"})
+    if not found.url.startswith(("https://", "http://")):
+        raise _Wrong(f"[[webhook]] {found.name}: url begins with https:// or http://")
+    return found
+
+
+def _apprise(given: Any) -> Notifier:
+    found = _notifier(APPRISE, given, _COMMON)
+    import apprise  # a second of loading, for whoever uses it
+
+    if not apprise.Apprise().add(found.url):
+        raise _Wrong(f"[[apprise]] {found.name}: its url is none that apprise knows")
+    return found
+
+
+def _notifier(kind: str, given: Any, known: set[str]) -> Notifier:
+    if not isinstance(given, dict) or not isinstance(given.get("name"), str) or not given["name"]:
+        raise _Wrong(f"[[{kind}]] wants a name")
+    where = f"[[{kind}]] {given['name']}"
+    _only(where, given, known)
+    url = given.get("url") or _secret(where, given, "url_file")
+    if not isinstance(url, str) or not url:
+        raise _Wrong(f"{where} wants a url or a url_file")
+    secret = _secret(where, given, "secret_file") if kind == WEBHOOK else ""
+    if kind == WEBHOOK and len(secret) < 16:
+        raise _Wrong(f"{where} wants a secret_file with 16 characters or more, which signs what is sent")
+    least = given.get("least", LOW)
+    if least not in SEVERITIES:
+        raise _Wrong(f"{where}: least is one of {', '.join(SEVERITIES)}")
+    seconds = [given.get("group_seconds", GROUP_SECONDS), given.get("give_up_after", GIVE_UP_AFTER)]
+    if not all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each < 2**31 for each in seconds):
+        raise _Wrong(f"{where}: group_seconds and give_up_after are whole numbers of seconds")
+    return Notifier(kind, given["name"], url, secret, least, *seconds)
+
+
+def _secret(where: str, given: dict[str, Any], name: str) -> str:
+    """The content of a file that nobody else may read; "" where none is named."""
+    text = given.get(name)
+    if text is None:
+        return ""
+    path = Path(text)
+    try:
+        mode, content = path.stat().st_mode & 0o777, path.read_text().strip()
+    except (OSError, UnicodeDecodeError, TypeError) as fault:
+        raise _Wrong(f"{where}: {name} cannot be read: {fault}") from None
+    if mode & 0o077:
+        raise _Wrong(f"{where}: {path} can be read by others (mode {mode:o}): chmod 600 it")
+    return content

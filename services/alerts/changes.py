@@ -1,0 +1,201 @@
+"""`events` judged, record after record, on a fold of its own; a record is judged on the world before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from domain.alerts.change import NO_FACTS, Change
+from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
+from domain.alerts.judging import Alert, Candidate, Judge, Pair
+from domain.alerts.numbers import CLOCK
+from domain.alerts.use import Use, use_of
+from domain.ports import OutOfRange
+from domain.trail.codec import parse, record_from
+from domain.trail.reading import Fold
+from domain.trail.record import Record
+from projections.entry import EVENTS
+from services.adapters import snapshots
+from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.alerts import facts, keeping
+from services.alerts.keeping import Counts, Reached
+from services.alerts.publishing import Publisher
+from services.alerts.using import Counter
+from services.settings import Settings
+
+log = structlog.get_logger("alerts")
+
+PART = (EVENTS, 0)
+READ = 500
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A value at its offset, and the broker's time of it in microseconds (0: not known)."""
+
+    offset: int
+    value: bytes
+    appended: int = 0
+
+
+class Changes:
+    """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
+
+    def __init__(
+        self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._judge = judge
+        self._publisher = publisher
+        self._topic = KafkaTopic(settings, names(settings).events)
+        self._counter = Counter(pool, judge, publisher, counts)
+        self._fold: Fold | None = None
+        self._skew: int | None = None
+        self._candidates: list[tuple[Candidate, Use, dict[str, Any]]] = []
+        self._pairs: list[Pair] = []
+
+    async def take(self, messages: Sequence[Message]) -> None:
+        """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        if not messages:
+            return
+        if self._fold is None:
+            await self._restore()
+        assert self._fold is not None, "it was restored"
+        if messages[0].offset > self._fold.next:
+            await self._read_up_to(messages[0].offset)
+        try:
+            await self._batch([each for each in messages if each.offset >= self._fold.next])
+        except BaseException:
+            self._fold = None  # it may be ahead of what is kept
+            raise
+
+    async def _restore(self) -> None:
+        """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
+        kept = (await keeping.reached(self._pool)).get(PART, Reached())
+        if kept.next and await self._topic.end() < kept.next:
+            await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
+        fold = await snapshots.restore(self._pool, self._topic, (kept.next - 1, None)) if kept.next else Fold()
+        if fold.next < kept.next:
+            reader = await self._topic.reader(fold.next)
+            try:
+                while fold.next < kept.next:
+                    for stored in await reader.read(min(READ, kept.next - fold.next)):
+                        fold.take(stored.offset, stored.value)
+            finally:
+                await reader.close()
+        if kept.digest and fold.chain.head != kept.digest:
+            await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
+        self._fold, self._skew = fold, kept.skew
+        self._candidates, self._pairs = [], []
+
+    async def _broken(self, kept: Reached, summary: str) -> None:
+        judge = self._judge()
+        health = Health(BREAK, f"{kept.next} {kept.digest}", time.time_ns() // 1000, summary)
+        await self._publisher.publish(judge.of_health(health))
+        raise OutOfRange(summary)
+
+    async def _read_up_to(self, offset: int) -> None:
+        """What nobody told: Faust passed it over, or another worker was to judge it and did not."""
+        assert self._fold is not None, "it was restored"
+        log.warning("records were passed over; reading them", first=self._fold.next, last=offset - 1)
+        reader = await self._topic.reader(self._fold.next)
+        try:
+            while self._fold.next < offset:
+                found = await reader.read(min(READ, offset - self._fold.next))
+                await self._batch([Message(each.offset, each.value) for each in found])
+        finally:
+            await reader.close()
+
+    async def _batch(self, messages: Sequence[Message]) -> None:
+        fold = self._fold
+        assert fold is not None, "it was restored"
+        if not messages:
+            return
+        first = fold.next
+        for message in messages:
+            alerts = await self._one(fold, message)
+            if alerts:
+                # Before the transaction: an operator hears of it at once, and again under the same name after a crash.
+                await self._publisher.publish(alerts)
+        candidates, pairs = self._candidates, self._pairs
+        self._candidates, self._pairs = [], []
+        reached = Reached(fold.next, fold.chain.head, self._skew)
+        if not await self._counter.count(PART, first, reached, candidates, pairs):
+            raise facts.Elsewhere("another worker judged these records")
+
+    async def _one(self, fold: Fold, message: Message) -> list[Alert]:
+        judge, world = self._judge(), fold.world
+        document = parse(message.value)
+        fold.next = message.offset + 1
+        if document is None or not fold.chain.accepts(message.offset, message.value, document["previous"]):
+            fold.voids += 1
+            where = f"events@{message.offset}"
+            return judge.of_health(Health(VOID, where, world.at, f"record @{message.offset} is void"))
+        record = record_from(document)
+        source = {"topic": EVENTS, "partition": 0, "offset": message.offset, "call": _call(record)}
+        alerts = self._clock(judge, world.at, record, message)
+        if judge.asks(record.event):
+            change = await self._change(fold, record, message.offset)
+            alerts += judge.of_change(change, source)
+        use = use_of(document)
+        if use is not None:
+            self._candidates += [(each, use, source) for each in judge.candidates(use)]
+            self._pairs += judge.pairs(use, source)
+        world.fold(message.offset, record)
+        return alerts
+
+    async def _change(self, fold: Fold, record: Record, position: int) -> Change:
+        call, event, world = record.call, record.event, fold.world
+        key = world.keys.get(getattr(event, "key", ""))
+        found = NO_FACTS
+        if key is not None and facts.needed(event):
+            await self._caught_up(event, position)
+            found = await facts.facts_of(self._pool, event, key, position, record.at)
+        return Change(
+            event,
+            world,
+            record.at,
+            position,
+            caller="" if call is None else call.principal,
+            account="" if call is None else call.account,
+            operation="" if call is None else call.operation,
+            facts=found,
+            settings=self._judge().settings,
+        )
+
+    async def _caught_up(self, event: object, position: int) -> None:
+        """The projections have what the rules on this event read of them."""
+        if facts.reads_uses(event):
+            await facts.decisions_projected(self._pool, await ends(self._settings, names(self._settings).decisions))
+        else:
+            await facts.history_written(self._pool, position - 1)
+
+    def _clock(self, judge: Judge, before: int, record: Record, message: Message) -> list[Alert]:
+        """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""
+        if not message.appended:
+            return []
+        skew = message.appended - record.at
+        if record.at > before or self._skew is None:
+            self._skew = skew
+            return []
+        least = judge.settings.number("clock-stepped-back", "seconds", CLOCK["seconds"].default)
+        behind = (skew - self._skew) // SECOND
+        if behind < least:
+            return []
+        summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
+        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary, behind))
+
+    async def close(self) -> None:
+        await self._topic.close()
+
+
+def _call(record: Record) -> str:
+    return "" if record.call is None else record.call.id

@@ -1,0 +1,33 @@
+"""Alerts onto their topic, durable when they are published; one that was published before goes again under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from domain.alerts.judging import Alert
+from domain.trail.codec import rfc3339
+from services.adapters import cloudevents
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from services.metrics import ALERTS
+from services.settings import Settings
+
+RAISED = "alert.raised.v1"
+
+
+class Publisher:
+    def __init__(self, settings: Settings) -> None:
+        self._topic = KafkaTopic(settings, names(settings).alerts)
+
+    async def publish(self, alerts: Sequence[Alert]) -> None:
+        """Raises Unavailable."""
+        for alert in alerts:
+            value = orjson.dumps(alert.document())
+            headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
+            await self._topic.append(value, headers)
+            ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()
+
+    async def close(self) -> None:
+        await self._topic.close()

@@ -1,0 +1,178 @@
+"""The worker: the Faust app, the rules under the settings file as it is now, and a watch over its own lag."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from domain.alerts.health import BEHIND, Health
+from domain.alerts.judging import Judge
+from domain.alerts.numbers import LAG
+from domain.ports import OutOfRange, Unavailable
+from domain.trail.codec import Unreadable
+from projections.entry import DECISIONS, EVENTS
+from services.adapters import alerts_file
+from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.topics import names
+from services.alerts import keeping
+from services.alerts.app import app_of
+from services.alerts.changes import Changes, Message
+from services.alerts.facts import Elsewhere
+from services.alerts.keeping import Counts, Reached
+from services.alerts.publishing import Publisher
+from services.alerts.using import Decisions
+from services.metrics import ALERTS_LAG
+from services.settings import BadSetting, Settings
+
+log = structlog.get_logger("alerts")
+
+LOOK_EVERY = 1.0
+WATCH_EVERY = 5.0
+FORGET_EVERY = 3600.0
+AGAIN = 0.5
+
+
+class Rules:
+    """The judge under the settings file; a file that has become wrong leaves it as it was."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._log = name
+        self._path = Path(settings.alerts_file) if settings.alerts_file else None
+        self._stamp = self._stamped()
+        self._judge = Judge(name, alerts_file.load(settings).settings, settings.region)
+
+    def judge(self) -> Judge:
+        return self._judge
+
+    def _stamped(self) -> int:
+        try:
+            return 0 if self._path is None else self._path.stat().st_mtime_ns
+        except OSError:
+            return -1
+
+    def look(self) -> None:
+        stamp = self._stamped()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._judge = Judge(self._log, alerts_file.load(self._settings).settings, self._settings.region)
+            log.info("the alerts' settings were read again")
+        except BadSetting as fault:
+            log.error("the alerts' settings cannot be used; those of before hold", reason=str(fault))
+
+
+class Worker:
+    """`name` is the worker's own, and stays its own when it starts again. Raises BadSetting."""
+
+    def __init__(self, settings: Settings, pool: Pool, log_name: str, name: str) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._rules = Rules(settings, log_name)
+        self._publisher = Publisher(settings)
+        self._events = KafkaTopic(settings, names(settings).events)
+        counts = Counts()
+        self._changes = Changes(settings, pool, self._rules.judge, self._publisher, counts)
+        self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher, counts)
+        self._app = app_of(settings, name, self._take_events, self._take_decisions)
+        self._behind_since: float | None = None
+
+    async def run(self) -> None:
+        """Until the app stops, which it does by itself only when it crashes."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_app())
+            tasks.create_task(self._every(LOOK_EVERY, self._look))
+            tasks.create_task(self._every(WATCH_EVERY, self._watch))
+            tasks.create_task(self._every(FORGET_EVERY, self._forget))
+
+    async def _run_app(self) -> None:
+        await self._app.maybe_start()
+        await self._app.wait_until_stopped()
+        log.error("the app stopped; this process ends")
+        os._exit(75)
+
+    # -- the streams --------------------------------------------------------------------------------------------------
+
+    async def _take_events(self, messages: Sequence[Any]) -> None:
+        found = [Message(each.offset, each.value or b"", round((each.timestamp or 0) * 1_000_000)) for each in messages]
+        await self._surely(lambda: self._changes.take(found))
+
+    async def _take_decisions(self, messages: Sequence[Any]) -> None:
+        by_partition: dict[int, list[tuple[int, bytes]]] = {}
+        for each in messages:
+            by_partition.setdefault(each.partition, []).append((each.offset, each.value or b""))
+        for partition, found in by_partition.items():
+            await self._surely(lambda partition=partition, found=found: self._decisions.take(partition, found))  # type: ignore[misc]
+
+    async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
+        """Again and again until it is done: to fall behind is better than to pass anything over."""
+        while True:
+            try:
+                await judged()
+                return
+            except (OutOfRange, Unreadable) as fault:
+                log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
+                os._exit(78)
+            except Elsewhere as fault:
+                log.info("judging goes on from where another worker left off", reason=str(fault))
+            except INTERRUPTED as fault:
+                log.warning("judging was interrupted; trying again", reason=repr(fault))
+                await asyncio.sleep(AGAIN)
+            except Exception as fault:
+                log.exception("a record cannot be judged; this process ends", reason=repr(fault))
+                os._exit(70)
+
+    # -- beside them --------------------------------------------------------------------------------------------------
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except INTERRUPTED as fault:
+                log.warning("what is done beside judging was interrupted", reason=repr(fault))
+            await asyncio.sleep(seconds)
+
+    async def _look(self) -> None:
+        self._rules.look()
+
+    async def _forget(self) -> None:
+        await keeping.forget(self._pool, int(time.time()) - keeping.KEPT_FOR)
+
+    async def _watch(self) -> None:
+        """How many records are not judged, of every partition: a worker tells of what another one leaves lying."""
+        try:
+            there = {(EVENTS, 0): await self._events.end()}
+            found = await ends(self._settings, names(self._settings).decisions)
+        except Unavailable:
+            return
+        there |= {(DECISIONS, partition): end for partition, end in found.items()}
+        reached = await keeping.reached(self._pool)
+        left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
+        for topic in (EVENTS, DECISIONS):
+            ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
+        await self._tell_of_lag(sum(left.values()))
+
+    async def _tell_of_lag(self, left: int) -> None:
+        if not left:
+            self._behind_since = None
+            return
+        now = time.monotonic()
+        if self._behind_since is None:
+            self._behind_since = now
+        judge = self._rules.judge()
+        least = judge.settings.number("alerts-behind", "seconds", LAG["seconds"].default)
+        if now - self._behind_since < least:
+            return
+        moment = time.time_ns() // 1000
+        summary = f"{left} records are not judged, and some have not been for {least} s or more"
+        health = Health(BEHIND, f"~{moment // 3_600_000_000}", moment, summary, left)  # told once an hour
+        await self._publisher.publish(judge.of_health(health))
+        self._behind_since = now + 3600

@@ -1,0 +1,167 @@
+"""The rules over history: what they would have raised since a moment, of our own log or of a trail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from domain.alerts.change import NO_FACTS, Change
+from domain.alerts.counting import Counting
+from domain.alerts.judging import Alert, Judge
+from domain.alerts.use import Use, use_of_case
+from domain.trail.codec import event_from
+from projections.decisions import queries as decisions
+from projections.entry import DECISIONS, EVENTS
+from services.alerts import facts
+from services.questions.replay import Replay
+
+FETCHED = 5_000
+CASES = 20_000
+"""Cases that are held with the calls that they make."""
+AT_A_TIME = 500
+"""Rows after which other calls of the process have their turn."""
+
+# index: decisions_position
+CHANGED = """
+SELECT position, at, principal, account, operation, call_id, event_type, event FROM p_decisions.decisions
+WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL ORDER BY position
+"""
+# index: decisions_at
+CALLED = """
+SELECT at, origin, record, call_id, source, case_id FROM p_decisions.decisions
+WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL ORDER BY at, origin, record
+"""
+# index: decisions_at
+COUNTED = "SELECT count(*) FROM p_decisions.decisions WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`."""
+
+    after: int
+    last: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(slots=True)
+class Progress:
+    done: int = 0
+    total: int = 0
+
+
+async def changes(
+    connection: Any, region: str, judge: Judge, span: Span, progress: Progress
+) -> AsyncIterator[tuple[Alert, Any]]:
+    """(alert, row) of what was changed, in the order of the log; on the world before each record."""
+    replay = await Replay.begin(connection, region, span.after, span.last)
+    rows = await connection.cursor(CHANGED, span.after, span.last)
+    while found := await rows.fetch(FETCHED):
+        for row in found:
+            position, at = row["position"], facts.micros_of(row["at"])
+            await replay.to(position - 1)
+            event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
+            if judge.asks(event):
+                key = replay.world.keys.get(getattr(event, "key", ""))
+                past = NO_FACTS
+                if facts.needed(event):
+                    past = await facts.facts_of(connection, event, key, position, at)
+                change = Change(
+                    event, replay.world, at, position, caller=row["principal"], account=row["account"],
+                    operation=row["operation"], facts=past, settings=judge.settings,
+                )  # fmt: skip
+                source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
+                for alert in judge.of_change(change, source):
+                    yield alert, row
+            progress.done += 1
+            if progress.done % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+
+
+async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[tuple[Alert, Any]]:
+    """(alert, row) of what was called, in the order of time."""
+    counting, templates = Counting(judge), _Templates(connection)
+    ages = judge.first_age
+    created: dict[str, int] = {}
+    rows = await connection.cursor(CALLED, span.since, span.until)
+    while found := await rows.fetch(FETCHED):
+        await templates.fetch({row["case_id"] for row in found})
+        for row in found:
+            use = templates.use(row)
+            if use is not None:
+                source = _source(row)
+                for alert in counting.take(use, source):
+                    yield alert, row
+                for pair in counting.new_pairs(use, source):
+                    if ages and pair.key not in created:
+                        created[pair.key] = await _created(connection, pair.key)
+                    first = judge.first(pair, created.get(pair.key, 0))
+                    if first is not None:
+                        yield first, row
+            progress.done += 1
+            if progress.done % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+
+
+def _source(row: Any) -> Mapping[str, Any]:
+    on_log = row["origin"] < 0
+    return {
+        "topic": EVENTS if on_log else DECISIONS,
+        "partition": 0 if on_log else row["origin"],
+        "offset": row["record"],
+        "call": row["call_id"],
+    }
+
+
+async def _created(connection: Any, key: str) -> int:
+    """When a key was made, in microseconds; 0 for one that was there before all that is known."""
+    # index: history_pkey
+    query = "SELECT min(at) FROM p_history.history WHERE kind = 'key' AND id = $1"
+    found: datetime | None = await connection.fetchval(query, key.rpartition("/")[2])
+    return 0 if found is None else facts.micros_of(found)
+
+
+async def known(connection: Any, alerts: list[str]) -> set[str]:
+    """Those of these alerts that were raised."""
+    rows = await connection.fetch("SELECT id FROM p_alerts.alerts WHERE id = ANY($1)", alerts)
+    return {row["id"] for row in rows}
+
+
+class _Templates:
+    """What the calls of a case have in common, made once."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._held: OrderedDict[bytes, Use | None] = OrderedDict()
+
+    async def fetch(self, names: set[bytes]) -> None:
+        missing = [name for name in names if name not in self._held]
+        for name in names:
+            if name in self._held:
+                self._held.move_to_end(name)
+        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+            self._held[name] = use_of_case(orjson.loads(text))
+        while len(self._held) > max(CASES, len(names)):
+            self._held.popitem(last=False)
+
+    def use(self, row: Any) -> Use | None:
+        """The call of a row; one object for all of a case, filled anew for each."""
+        use = self._held.get(row["case_id"])
+        if use is not None:
+            use.at, use.call, use.source = _micros(row["at"]), row["call_id"], row["source"]
+        return use
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(moment: datetime) -> int:
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

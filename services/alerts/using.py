@@ -1,0 +1,178 @@
+"""Calls counted towards alerts, with the position of the partition that they stand on, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+
+from domain.alerts.health import LOST, Health
+from domain.alerts.judging import Alert, Candidate, Judge, Pair
+from domain.alerts.use import Use, use_of
+from domain.ports import OutOfRange
+from domain.trail.codec import RECORD_VERSION, Unreadable
+from projections.entry import DECISIONS
+from services.adapters.kafka import KafkaReader
+from services.adapters.postgres import Connection, Pool
+from services.adapters.topics import names
+from services.alerts import facts, keeping
+from services.alerts.keeping import Counts, Part, Reached
+from services.alerts.publishing import Publisher
+from services.settings import Settings
+
+log = structlog.get_logger("alerts")
+
+READ = 500
+Found = tuple[Candidate, Use, Mapping[str, Any]]
+
+
+class Counter:
+    """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
+
+    def __init__(self, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts) -> None:
+        self._pool = pool
+        self._judge = judge
+        self._publisher = publisher
+        self._counts = counts
+        self._created: dict[str, int] = {}
+
+    async def count(
+        self, part: Part, first: int, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
+    ) -> bool:
+        """Whether it counted: not where the partition is not judged up to `first` just now. Raises INTERRUPTED."""
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                if (await keeping.locked(connection, part)).next != first:
+                    return False
+                alerts = await self._reached(connection, candidates) + await self._first(connection, pairs)
+                if alerts:
+                    await self._publisher.publish(alerts)
+                await keeping.move(connection, part, to)
+        except BaseException:
+            self._counts.dropped()
+            raise
+        self._counts.committed()
+        return True
+
+    async def _reached(self, connection: Connection, candidates: Sequence[Found]) -> list[Alert]:
+        if not candidates:
+            return []
+        crossed = await self._counts.add(connection, [each for each, _, _ in candidates])
+        by_window = {each.window_of: (each, use, source) for each, use, source in reversed(candidates)}
+        judge = self._judge()
+        return [judge.reached(*by_window[name]) for name in crossed]
+
+    async def _first(self, connection: Connection, pairs: Sequence[Pair]) -> list[Alert]:
+        new = await self._counts.new(connection, pairs) if pairs else []
+        if not new:
+            return []
+        judge = self._judge()
+        created = await self._ages(new) if judge.first_age else {}
+        found = [judge.first(each, created.get(each.key, 0)) for each in new]
+        return [each for each in found if each is not None]
+
+    async def _ages(self, pairs: Sequence[Pair]) -> dict[str, int]:
+        """When the keys were made, in microseconds; a key that is used is on the log, and in time in the projection."""
+        wanted = sorted({each.key for each in pairs if each.key not in self._created})
+        if wanted:
+            await facts.keys_there(self._pool, wanted)
+            rows = await self._pool.fetch("SELECT arn, created_at FROM p_keys.keys WHERE arn = ANY($1)", wanted)
+            if len(self._created) > keeping.REMEMBERED:
+                self._created.clear()
+            self._created.update((row["arn"], facts.micros_of(row["created_at"])) for row in rows)
+        return self._created
+
+
+class Decisions:
+    """`decisions` judged, partition by partition."""
+
+    def __init__(
+        self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts
+    ) -> None:
+        self._settings = settings
+        self._topic = names(settings).decisions
+        self._pool = pool
+        self._judge = judge
+        self._publisher = publisher
+        self._counter = Counter(pool, judge, publisher, counts)
+        self._next: dict[int, int] = {}
+
+    async def take(self, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
+        """(offset, value) in order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
+        while messages:
+            start = self._next.get(partition)
+            if start is None:
+                start = (await keeping.reached(self._pool)).get((DECISIONS, partition), Reached()).next
+                self._next[partition] = start
+            messages = [each for each in messages if each[0] >= start]
+            if not messages:
+                return
+            if messages[0][0] > start:
+                await self._read_up_to(partition, start, messages[0][0])
+                continue
+            if await self._batch(partition, start, messages):
+                return
+
+    async def _batch(self, partition: int, start: int, messages: Sequence[tuple[int, bytes]]) -> bool:
+        judge = self._judge()
+        candidates: list[Found] = []
+        pairs: list[Pair] = []
+        for offset, value in messages:
+            use = _use(value)
+            if use is None:
+                continue
+            source = {"topic": DECISIONS, "partition": partition, "offset": offset, "call": use.call}
+            candidates += [(each, use, source) for each in judge.candidates(use)]
+            pairs += judge.pairs(use, source)
+        after = messages[-1][0] + 1
+        self._next.pop(partition, None)
+        if await self._counter.count((DECISIONS, partition), start, Reached(after), candidates, pairs):
+            self._next[partition] = after
+            return True
+        return False
+
+    async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
+        """What Faust passed over: records between, read from the topic itself, and what is gone from it told of."""
+        reader = await KafkaReader(self._settings, self._topic, partition).open(start)
+        try:
+            try:
+                found = await reader.read(READ)
+            except OutOfRange:
+                await self._lost(partition, start, offset)
+                return
+            first = found[0].offset
+            if first > start:
+                await self._lost(partition, start, first)
+            await self._batch(
+                partition,
+                self._next.get(partition, start),
+                [(each.offset, each.value) for each in found if each.offset < offset],
+            )
+        finally:
+            await reader.close()
+
+    async def _lost(self, partition: int, start: int, first: int) -> None:
+        summary = f"records {start} to {first - 1} of partition {partition} of {self._topic} were gone before they were judged"
+        log.error("records were gone before they were judged", partition=partition, first=start, last=first - 1)
+        health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary, first - start)
+        await self._publisher.publish(self._judge().of_health(health))
+        if await self._counter.count((DECISIONS, partition), start, Reached(first), (), ()):
+            self._next[partition] = first
+        else:
+            self._next.pop(partition, None)
+
+
+def _use(value: bytes) -> Use | None:
+    """Raises Unreadable. What is no record is nobody's call: projections leave it out too."""
+    try:
+        document = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    if document.get("v") != RECORD_VERSION:
+        raise Unreadable(f"a decision of version {document.get('v')!r}: a newer Keytrail wrote it")
+    return use_of(document)

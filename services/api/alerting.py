@@ -1,0 +1,256 @@
+"""Routes about alerts: those that were raised, live too, what was done about each, and the rules over history and drafts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.responses import StreamingResponse
+
+from domain.alerts.change import Change
+from domain.alerts.finding import SEVERITIES, Rule
+from domain.alerts.judging import Judge
+from domain.alerts.marking import MARK, STATES
+from domain.alerts.settings import AlertSettings
+from domain.alerts.table import RULES
+from domain.errors import Refusal
+from domain.identities.principals import principals_of
+from domain.policy.check import check_policy
+from domain.policy.parse import KEY
+from domain.trail.events import PolicyReplaced
+from projections.alerts import queries as alerts
+from projections.alerts.queries import Filters
+from services.adapters import alerts_file
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.alerts import facts, scanning
+from services.alerts.drafts import shown
+from services.api import errors
+from services.api.errors import WireError
+from services.api.explaining import bad
+from services.api.items import item, page
+from services.api.present import Present
+from services.settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    from services.api.asked import Asked
+    from services.api.audit import Audit
+    from services.api.questions import Questions
+    from services.api.sources import Source
+
+DOCUMENTS = ("suppressed", "evidence", "source")
+NEWEST = 2**62
+_ALWAYS, _FOR_EVER = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+LOOK_EVERY = 0.1
+"""Seconds between two looks for whoever follows."""
+BEAT_EVERY = 10.0
+FOLLOWERS = 100
+"""Streams of one worker at once."""
+TELL_EVERY = 0.25
+
+
+class Alerting:
+    """The routes' functions, beside those of Audit and Questions."""
+
+    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present, pool: Pool) -> None:
+        self._audit = audit
+        self._questions = questions
+        self._settings = settings
+        self._present = present
+        self._pool = pool
+        self._followers = 0
+
+    async def alerts(self, asked: Asked) -> Any:
+        cursor, limit = asked.cursor(int), asked.limit()
+        rows = await alerts.page(self._pool, await self._filters(asked), cursor[0] if cursor else NEWEST, limit)
+        items = [item(row, DOCUMENTS) for row in rows]
+        return page(items, limit, [rows[-1]["number"]] if rows else None)
+
+    async def _filters(self, asked: Asked) -> Filters:
+        """Raises WireError."""
+        state, rule, severity, key = (asked.text(name) for name in ("state", "rule", "severity", "key"))
+        if state not in (None, *STATES):
+            raise bad(f"state is one of {', '.join(STATES)}")
+        if rule is not None and rule not in RULES:
+            raise bad(f"there is no rule {rule}; /v1/alert-rules lists them")
+        if severity not in (None, *SEVERITIES):
+            raise bad(f"severity is the mildest that is asked: one of {', '.join(SEVERITIES)}")
+        return Filters(
+            self._accounts(asked),
+            state,
+            rule,
+            0 if severity is None else SEVERITIES.index(severity),
+            None if key is None else self._audit.bare_key(asked, key),
+            asked.text("principal"),
+            asked.text("suppressed") == "true",
+        )
+
+    def _accounts(self, asked: Asked) -> list[str]:
+        """An account's own; those about Keytrail itself are for the account that hosts the others."""
+        own = asked.caller.account
+        return [own, ""] if self._audit.hosts(asked) else [own]
+
+    async def _one(self, asked: Asked) -> Any:
+        """Raises WireError; another account's alert is none."""
+        id = asked.request.path_params["alert"]
+        row = await alerts.one(self._pool, id)
+        if row is None or row["account"] not in self._accounts(asked):
+            raise WireError(404, "NotFoundException", f"There is no alert {id}.")
+        return row
+
+    async def alert(self, asked: Asked) -> Any:
+        row = await self._one(asked)
+        rule = RULES.get(row["rule"])
+        marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
+        told = {"means": rule.means, "do": rule.do, "references": list(rule.references)} if rule is not None else {}
+        return item(row, DOCUMENTS) | told | {"marks": marks}
+
+    async def mark_alert(self, asked: Asked) -> Any:
+        body = _object(asked.body, '{"state": "acknowledged", "note": "..."}')
+        state, note = body.get("state"), body.get("note", "")
+        if state not in STATES or not isinstance(note, str):
+            raise bad(f"state is one of {', '.join(STATES)}, and note a text")
+        row = await self._one(asked)
+        parameters = {"AlertId": row["id"], "State": state, "Note": note}
+        position = await self._audit.change(asked, MARK, parameters, {"owner": row["account"]})
+        return {"id": row["id"], "state": state, "note": note, "position": position}
+
+    async def alert_rules(self, asked: Asked) -> Any:
+        settings = self._alert_settings()
+        return page([_rule(rule, settings) for rule in RULES.values()], len(RULES) + 1, None)
+
+    def _alert_settings(self) -> AlertSettings:
+        try:
+            return alerts_file.load(self._settings).settings
+        except BadSetting as fault:
+            raise errors.not_now(f"The alerts' settings cannot be read: {fault}") from None
+
+    # -- live ---------------------------------------------------------------------------------------------------------
+
+    async def alert_stream(self, asked: Asked) -> Any:
+        """Server-sent events (HTML standard, 9.2): `id` is the alert's number, from which a client that comes again goes
+        on. Raises WireError."""
+        if self._followers >= FOLLOWERS:
+            raise errors.not_now(f"{FOLLOWERS} follow already; try again.")
+        filters = await self._filters(asked)
+        text = asked.request.headers.get("last-event-id") or asked.text("after")
+        if text is None:
+            number = await alerts.newest(self._pool)
+        elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
+            number = int(text)
+        else:
+            raise bad("after, and Last-Event-ID, is an alert's number")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._follow(filters, number), 200, headers, "text/event-stream")
+
+    async def _follow(self, filters: Filters, number: int) -> AsyncIterator[bytes]:
+        self._followers += 1
+        quiet = 0.0
+        try:
+            yield b": the alerts\n\n"
+            while not self._audit.stopping():
+                try:
+                    rows = await alerts.after(self._pool, filters, number, 100)
+                except INTERRUPTED:
+                    rows = []  # it comes again, and so do the alerts
+                for row in rows:
+                    number, quiet = row["number"], 0.0
+                    text = orjson.dumps(item(row, DOCUMENTS))
+                    yield b"id: %d\nevent: alert\ndata: %s\n\n" % (number, text)
+                if not rows:
+                    quiet += LOOK_EVERY
+                    if quiet >= BEAT_EVERY:
+                        quiet = 0.0
+                        yield b": nothing new\n\n"
+                    await asyncio.sleep(LOOK_EVERY)
+        finally:
+            self._followers -= 1
+
+    # -- the rules over what was, and over what may be ---------------------------------------------------------------
+
+    async def alert_scan(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+        since = asked.text("since")
+        async with self._questions.answering():
+            source = await self._questions.sources.of(asked)
+            first = await source.moment(since) if since else None
+            last = await source.moment(None)
+        after, begin = (-1, _ALWAYS) if first is None else (first.position, first.at)
+        judge = Judge(asked.text("trail") or self._present.world.log, self._alert_settings(), source.region)
+        span = scanning.Span(after, last.position, begin, _FOR_EVER)
+        return self._scan(source, judge, span, None if source.is_trail else set(self._accounts(asked)))
+
+    async def _scan(
+        self, source: Source, judge: Judge, span: scanning.Span, own: set[str] | None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._questions.still(source) as found:
+            total = await found.connection.fetchval(scanning.COUNTED, span.since, span.until)
+            progress, told, count = scanning.Progress(total=total), 0.0, 0
+            loop = asyncio.get_running_loop()
+            yield {"progress": {"done": 0, "total": total}}
+            for walk in (
+                scanning.changes(found.connection, source.region, judge, span, progress),
+                scanning.uses(found.connection, judge, span, progress),
+            ):
+                async for alert, _ in walk:
+                    if own is None or alert.finding.account in own:
+                        count += 1
+                        raised = None if source.is_trail else bool(await scanning.known(found.connection, [alert.id]))
+                        yield shown(alert) | {"raised": raised}
+                    if loop.time() - told > TELL_EVERY:
+                        told = loop.time()
+                        yield {"progress": {"done": progress.done, "total": max(total, progress.done)}}
+            yield {"result": {"alerts": count, "records": progress.done}}
+
+    async def check_draft(self, asked: Asked) -> Any:
+        """What the rules would say of a policy that was put now."""
+        body = _object(asked.body, '{"policy": "..."}')
+        text = body.get("policy")
+        if not isinstance(text, str):
+            raise bad("policy is a key policy, as a text")
+        key_id = await self._audit.own_key_id(asked)
+        world = self._present.world
+        key = world.keys.get(key_id)
+        if key is None:
+            raise WireError(404, "NotFoundException", f"The key {key_id} is no more.")
+        try:
+            policy = check_policy(text, KEY)
+        except Refusal as fault:
+            raise WireError(400, errors.wire_error(fault).code, fault.message) from None
+        event = PolicyReplaced(key_id, key.policy_version + 1, text, False, False, principals_of(policy, world))
+        at, settings = self._audit.now(), self._alert_settings()
+        position = self._present.position + 1
+        past = await facts.facts_of(self._pool, event, key, position, at)
+        caller = asked.caller
+        change = Change(
+            event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
+            facts=past, settings=settings,
+        )  # fmt: skip
+        found = Judge(world.log, settings, world.region).of_change(change, {})
+        return page([shown(each) for each in found], len(found) + 1, None)
+
+
+def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
+    own = settings.of(rule.id)
+    return {
+        "rule": rule.id,
+        "title": rule.title,
+        "severity": own.severity or rule.severity,
+        "off": own.off,
+        "means": rule.means,
+        "do": rule.do,
+        "references": list(rule.references),
+        "numbers": {name: settings.number(rule.id, name, number.default) for name, number in rule.numbers.items()},
+    }
+
+
+def _object(body: bytes, example: str) -> dict[str, Any]:
+    """Raises WireError."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise bad(f"the body is {example}")
+    return found

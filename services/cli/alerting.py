@@ -1,0 +1,224 @@
+"""alerts: those that were raised, live too; what was done about each; the rules over history and over drafts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from domain.alerts.finding import SEVERITIES
+from domain.errors import Refusal
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, Most, OfTrail, err, fail, out, progress_bar, settings_or_fail, show
+from services.settings import BadSetting
+
+COLUMNS = ("at", "severity", "rule", "state", "key_id", "summary", "id")
+SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
+FOUND = 1
+"""Exit code of `check` where a rule fires."""
+
+State = Annotated[str | None, typer.Option(help="open, acknowledged or resolved")]
+OfRule = Annotated[str | None, typer.Option("--rule", help="One rule; `keytrail alerts rules` lists them")]
+Severity = Annotated[str | None, typer.Option(help=f"The mildest that is shown: {', '.join(SEVERITIES)}")]
+OfKey = Annotated[str | None, typer.Option("--key", help="id, ARN or alias of a key")]
+About = Annotated[str | None, typer.Option("--principal", help="ARN of whom it is about")]
+Suppressed = Annotated[bool, typer.Option("--suppressed", help="With those that an allow-list covers")]
+Id = Annotated[str, typer.Argument(help="The alert's id")]
+Note = Annotated[str, typer.Option(help="Why")]
+
+
+def alerts(
+    context: typer.Context,
+    state: State = None,
+    rule: OfRule = None,
+    severity: Severity = None,
+    key: OfKey = None,
+    principal: About = None,
+    suppressed: Suppressed = False,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """The alerts that were raised, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    asked = _asked(state, rule, severity, key, principal, suppressed)
+    _table(Client(data).items("/v1/alerts", most, **asked), as_json, "no alerts")
+
+
+def _asked(
+    state: str | None, rule: str | None, severity: str | None, key: str | None, principal: str | None, suppressed: bool
+) -> dict[str, Any]:
+    asked = {"state": state, "rule": rule, "severity": severity, "key": key, "principal": principal}
+    return asked | ({"suppressed": "true"} if suppressed else {})
+
+
+def _table(items: Iterable[Any], as_json: bool, empty: str) -> None:
+    if as_json or not out.is_terminal:
+        show(items, COLUMNS, as_json, empty)
+        return
+    count = 0
+    for each in items:
+        count += 1
+        _line(each)
+    if not count:
+        out.print(empty, style="dim")
+
+
+def _line(alert: dict[str, Any]) -> None:
+    """One alert on a terminal."""
+    severity = alert["severity"]
+    out.print(alert["at"][:19].replace("T", " "), style="dim", end=" ", highlight=False)
+    out.print(f"{severity:<8}", style=SHADES[severity], end=" ", highlight=False)
+    out.print(alert["title"], style="bold", end="", highlight=False)
+    state = alert.get("state", "")
+    out.print(f" ({state})" if state not in ("", "open") else "", style="green", highlight=False)
+    key = f" [key {alert['key_id']}]" if alert.get("key_id") else ""
+    out.print(f"    {alert['summary']}{key}", highlight=False, markup=False)
+    out.print(f"    {alert['rule']}  {alert['id']}", style="dim", highlight=False)
+    if alert.get("suppressed"):
+        out.print(f"    allowed: {alert['suppressed']['reason']}", style="green", highlight=False, markup=False)
+
+
+def follow(
+    state: State = None,
+    rule: OfRule = None,
+    severity: Severity = None,
+    key: OfKey = None,
+    principal: About = None,
+    suppressed: Suppressed = False,
+    after: Annotated[int | None, typer.Option(help="From after this number on; from now on where left out")] = None,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:
+    """Alerts as they are raised, until Ctrl-C."""
+    asked = _asked(state, rule, severity, key, principal, suppressed)
+    count, lost = 0, False
+    try:
+        for each in Client(data).events("/v1/alerts/stream", after, **asked):
+            if each is None:
+                if not lost:
+                    err.print("the stream was lost; trying again", style="yellow")
+                lost = True
+                continue
+            lost = False
+            if as_json:
+                typer.echo(json.dumps(each))
+            else:
+                _line(each)
+            count += 1
+            if count == most:
+                return
+    except KeyboardInterrupt:
+        return
+
+
+def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
+    """One alert: what it means, what it rests on, what to do, and what was done."""
+    found = Client(data).get(f"/v1/alerts/{id}")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    _line(found)
+    for name, title in (("means", "means"), ("do", "do")):
+        if found.get(name):
+            out.print(f"    {title}: {found[name]}", highlight=False, markup=False)
+    if found.get("references"):
+        out.print(f"    see: {', '.join(found['references'])}", style="dim", highlight=False)
+    if found["evidence"]:
+        out.print_json(data=found["evidence"])
+    for each in found["marks"]:
+        out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}",
+                  highlight=False, markup=False)  # fmt: skip
+
+
+def acknowledge(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
+    """Say that somebody looks at an alert."""
+    _mark(id, "acknowledged", note, as_json, data)
+
+
+def resolve(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
+    """Say that an alert is dealt with."""
+    _mark(id, "resolved", note, as_json, data)
+
+
+def reopen(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
+    """Say that an alert is not dealt with after all."""
+    _mark(id, "open", note, as_json, data)
+
+
+def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> None:
+    found = Client(data).post(f"/v1/alerts/{id}", {"state": state, "note": note})
+    typer.echo(json.dumps(found) if as_json else f"{id} is {state} (@{found['position']})")
+
+
+def rules(as_json: AsJson = False, data: Data = None) -> None:
+    """Every rule, as the settings have it."""
+    show(Client(data).items("/v1/alert-rules"), ("rule", "severity", "off", "title", "numbers"), as_json, "no rules")
+
+
+def scan(
+    since: Annotated[str | None, typer.Option(help="From a time or @position on; everything where left out")] = None,
+    trail: OfTrail = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What the rules find in history. Nothing is raised: `raised` tells what was."""
+    begun = time.monotonic()
+    with progress_bar() as progress:
+        task = progress.add_task("judging", total=None)
+        for line in Client(data).lines("/v1/alerts/scan", since=since, trail=trail):
+            if "progress" in line:
+                progress.update(task, completed=line["progress"]["done"], total=line["progress"]["total"] or None)
+            elif "result" in line:
+                result = line["result"]
+                break
+            elif as_json:
+                typer.echo(json.dumps(line))
+            else:
+                _line(line | {"key_id": line["key"].rpartition("/")[2]})
+        else:
+            fail("The answer ended before its result: try again.")
+    seconds = time.monotonic() - begun
+    err.print(
+        f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim", highlight=False
+    )
+
+
+def check(
+    policy: Annotated[Path, typer.Option(help="The draft: a key policy")],
+    key: Annotated[
+        str | None, typer.Option(help="A key whose policy it would replace; a new key's where left out")
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="The account of a new key [KEYTRAIL_ACCOUNT_ID]")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What the rules say of a draft. Exit code 1 where one fires. Without --key no server is asked."""
+    try:
+        text = policy.read_text()
+    except (OSError, UnicodeDecodeError) as fault:
+        fail(f"{policy} cannot be read: {fault}", 2)
+    if key is not None:
+        found = Client(data).post(f"/v1/keys/{key}/alerts", {"policy": text})["items"]
+    else:
+        from services.alerts.drafts import of_new_key  # half a second, for whoever asks it
+
+        settings = settings_or_fail(data=data)
+        try:
+            found = of_new_key(settings, text, account or settings.account_id)
+        except (Refusal, BadSetting) as fault:
+            fail(f"{policy}: {fault}", 2)
+    for each in found:
+        if as_json:
+            typer.echo(json.dumps(each))
+        else:
+            _line(each)
+    if not found and not as_json:
+        out.print("no rule fires", style="green")
+    raise typer.Exit(FOUND if any(each["suppressed"] is None for each in found) else 0)
