@@ -1,0 +1,493 @@
+"""Every rule has an example that fires and a twin that does not; a rule without both fails here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from domain.alerts.change import NO_FACTS, Change, Facts, Version
+from domain.alerts.counting import Counting
+from domain.alerts.finding import SEVERITIES
+from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, VOID, Health
+from domain.alerts.judging import Alert, Judge
+from domain.alerts.settings import AlertSettings, RuleSettings
+from domain.alerts.table import RULES
+from domain.alerts.use import Use
+from domain.arn import root_arn
+from domain.errors import AccessRefused, CredentialDisabled
+from domain.keys.key import DAY
+from domain.policy.default import default_key_policy
+from domain.trail import events
+from domain.trail import identity_events as identities
+from domain.world import World
+from tests.given import ACCOUNT, OTHER, a_key, arn, given, key_id
+
+NOW = 1_800_000_000_000_000
+UNKNOWN = "777788889999"
+ADMIN, USER, THIRD = (f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("admin", "reader", "third"))
+ROOT = root_arn(ACCOUNT)
+
+
+def allow(principal: Any, *actions: str, effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    named = principal if principal == "*" else {"AWS": principal}
+    return {"Effect": effect, "Principal": named, "Action": list(actions), "Resource": "*", **more}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+ROOTED = allow(ROOT, "kms:*")
+OPEN = allow("*", "kms:Decrypt")
+
+
+def user(name: str, number: int) -> identities.UserCreated:
+    return identities.UserCreated(ACCOUNT, f"AIDA{number:016}", name, "/", {}, "")
+
+
+PEOPLE = (user("admin", 1), user("reader", 2), user("third", 3))
+INLINE = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}}
+)
+NARROW = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn()}}
+)
+
+
+def judged(
+    event: object,
+    *before: object,
+    facts: Facts = NO_FACTS,
+    by: str = ROOT,
+    settings: AlertSettings | None = None,
+) -> list[Alert]:
+    """What the rules find of an event in a world made of others."""
+    world: World = given(*PEOPLE, *before).world
+    change = Change(event, world, NOW, 100, caller=by, account=ACCOUNT, facts=facts, settings=settings)
+    return Judge("the-log", settings or AlertSettings(), "us-east-1").of_change(change, {})
+
+
+def put(old: str, new: str, *, bypassed: bool = False, version: int = 2, **more: Any) -> list[Alert]:
+    event = events.PolicyReplaced(key_id(), version, new, bypassed, False, {})
+    return judged(event, a_key(policy=old), **more)
+
+
+def made(text: str) -> list[Alert]:
+    return judged(a_key(policy=text))
+
+
+def grant(
+    to: str = USER,
+    *operations: str,
+    old: str = policy(ROOTED),
+    retiring: str = "",
+    constraints: Any = None,
+    **more: Any,
+) -> list[Alert]:
+    event = events.GrantCreated(
+        key_id(),
+        "g1",
+        "",
+        to,
+        to,
+        retiring,
+        retiring,
+        list(operations or ("Encrypt",)),
+        constraints or {},
+        ACCOUNT,
+        ROOT,
+        "",
+    )
+    return judged(event, a_key(policy=old), **more)
+
+
+def of_key(event: object, *before: object, used: int = 0) -> list[Alert]:
+    return judged(event, a_key(), *before, facts=Facts(used=used))
+
+
+def uses(*calls: Use, age: int = 0, created: int = 0) -> list[Alert]:
+    """What the rules find of calls in their order, of keys made at `created`."""
+    judge = Judge("the-log", AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
+    counting, found = Counting(judge), []
+    for each in calls:
+        found += counting.take(each, {})
+        for pair in counting.new_pairs(each, {}):
+            first = judge.first(pair, created)
+            found += [first] if first is not None else []
+    return found
+
+
+def call(number: int = 0, principal: str = USER, **changes: Any) -> Use:
+    fields: dict[str, Any] = {
+        "at": NOW // 60_000_000 * 60_000_000 + number * 1000, "call": f"c{number}", "principal": principal,
+        "account": ACCOUNT, "access_key": "AKIAX", "operation": "Decrypt", "keys": (arn(),), "refused": "",
+        "source": "10.0.0.1",
+    }  # fmt: skip
+    return Use(**(fields | changes))
+
+
+def denied(count: int, keys: int = 1, **changes: Any) -> list[Use]:
+    return [call(each, refused=AccessRefused.kind, keys=(arn(1 + each % keys),), **changes) for each in range(count)]
+
+
+def health(kind: str, number: int = 60) -> list[Alert]:
+    return Judge("the-log").of_health(Health(kind, "here", NOW, "what was seen", number))
+
+
+WITH_CONTEXT = allow(USER, "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
+THROUGH = allow(USER, "kms:Decrypt", Condition={"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}})
+TRUST = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "%s"}, "Action": "sts:AssumeRole"}}'
+ROLE = identities.RoleCreated(
+    ACCOUNT, "AROA0000000000000001", "app", "/", TRUST % ROOT, {}, "", 3600, {}, ""
+)  # fmt: skip
+MANAGED = identities.ManagedPolicyCreated(ACCOUNT, "ANPA0000000000000001", "wide", "/", "", NARROW, {})
+MANAGED_ARN = f"arn:aws:iam::{ACCOUNT}:policy/wide"
+BOUND = identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", MANAGED_ARN)
+ROTATED = events.RotationEnabled(key_id(), 365, "2030-01-01T00:00:00Z")
+MINE = events.GrantCreated(key_id(), "g1", "", USER, USER, "", "", ["Decrypt"], {}, ACCOUNT, ADMIN, "")
+OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY),)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What fires, and what is nearly so and does not."""
+
+    fires: Callable[[], list[Alert]]
+    quiet: tuple[Callable[[], list[Alert]], ...] = field(default=())
+
+
+EXAMPLES: dict[str, Example] = {
+    "key-policy-public": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, OPEN)),
+        (
+            lambda: put(policy(ROOTED, OPEN), policy(ROOTED, OPEN, allow(USER, "kms:Encrypt"))),
+            lambda: put(
+                policy(ROOTED),
+                policy(ROOTED, allow("*", "kms:Decrypt", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-ours00000"}})),
+            ),
+            lambda: put(policy(ROOTED), policy(ROOTED, OPEN, allow("*", "kms:*", effect="Deny"))),
+        ),
+    ),
+    "key-policy-unknown-account": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, allow(root_arn(UNKNOWN), "kms:Decrypt"))),
+        (lambda: put(policy(ROOTED), policy(ROOTED, allow(root_arn(OTHER), "kms:Decrypt"))),),
+    ),
+    "key-policy-known-account": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, allow(root_arn(OTHER), "kms:Decrypt"))),
+        (lambda: put(policy(ROOTED), policy(ROOTED, allow(root_arn(UNKNOWN), "kms:Decrypt"))),),
+    ),
+    "key-policy-service": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, {**OPEN, "Principal": {"Service": "logs.amazonaws.com"}})),
+        (
+            lambda: put(
+                policy(ROOTED),
+                policy(
+                    ROOTED,
+                    {
+                        **OPEN,
+                        "Principal": {"Service": "logs.amazonaws.com"},
+                        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+                    },
+                ),
+            ),
+        ),
+    ),
+    "key-policy-decrypt": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, allow(USER, "kms:Decrypt"))),
+        (
+            lambda: put(policy(ROOTED), policy(ROOTED, allow(USER, "kms:Encrypt"))),
+            lambda: put(policy(ROOTED, allow(USER, "kms:*")), policy(ROOTED, allow(USER, "kms:Decrypt"))),
+            lambda: made(policy(ROOTED, allow(USER, "kms:Decrypt"))),
+        ),
+    ),
+    "key-policy-delegated": Example(
+        lambda: put(policy(allow(ADMIN, "kms:PutKeyPolicy")), policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy"))),
+        (lambda: put(policy(ROOTED), policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy"))),),
+    ),
+    "key-policy-administrator": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy"))),
+        (
+            lambda: put(
+                policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy")),
+                policy(ROOTED, allow(ADMIN, "kms:PutKeyPolicy", "kms:DisableKey")),
+            ),
+        ),
+    ),
+    "key-policy-both": Example(
+        lambda: put(policy(ROOTED, allow(USER, "kms:Decrypt")), policy(ROOTED, allow(USER, "kms:Decrypt", "kms:PutKeyPolicy"))),
+        (
+            lambda: put(
+                policy(ROOTED, allow(USER, "kms:Decrypt")),
+                policy(ROOTED, allow(USER, "kms:Decrypt"), allow(ADMIN, "kms:PutKeyPolicy")),
+            ),
+        ),
+    ),
+    "key-policy-root-removed": Example(
+        lambda: put(policy(ROOTED), policy(allow(ADMIN, "kms:*"))),
+        (lambda: put(policy(ROOTED), policy(allow(ROOT, "kms:PutKeyPolicy"), allow(ADMIN, "kms:*"))),),
+    ),
+    "key-policy-last-administrator": Example(
+        lambda: put(policy(ROOTED), policy(allow(ADMIN, "kms:*"))),
+        (lambda: put(policy(ROOTED), policy(allow([ADMIN, THIRD], "kms:*"))),),
+    ),
+    "key-policy-deny-dropped": Example(
+        lambda: put(policy(ROOTED, allow(USER, "kms:Decrypt", effect="Deny")), policy(ROOTED)),
+        (
+            lambda: put(
+                policy(ROOTED, allow(USER, "kms:Decrypt", effect="Deny")),
+                policy(ROOTED, allow([USER, THIRD], "kms:Decrypt", effect="Deny")),
+            ),
+        ),
+    ),
+    "key-policy-loosened": Example(
+        lambda: put(policy(ROOTED, WITH_CONTEXT), policy(ROOTED, allow(USER, "kms:Decrypt"))),
+        (
+            lambda: put(policy(ROOTED, allow(USER, "kms:Decrypt")), policy(ROOTED, WITH_CONTEXT)),
+            lambda: put(policy(ROOTED), policy(ROOTED, allow(USER, "kms:Decrypt"))),
+        ),
+    ),
+    "key-policy-not-principal": Example(
+        lambda: put(
+            policy(ROOTED),
+            policy(
+                ROOTED,
+                {"Effect": "Allow", "NotPrincipal": {"AWS": [USER, ROOT]}, "Action": "kms:Decrypt", "Resource": "*"},
+            ),
+        ),
+        (
+            lambda: put(
+                policy(ROOTED),
+                policy(
+                    ROOTED,
+                    {"Effect": "Deny", "NotPrincipal": {"AWS": [USER, ROOT]}, "Action": "kms:Decrypt", "Resource": "*"},
+                ),
+            ),
+        ),
+    ),
+    "key-policy-dead-statement": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED, {**allow(USER, "kms:Decrypt"), "Resource": arn(2)})),
+        (lambda: put(policy(ROOTED), policy(ROOTED, {**allow(USER, "kms:Decrypt"), "Resource": arn(1)})),),
+    ),
+    "key-policy-lockout": Example(
+        lambda: put(policy(ROOTED), policy(ROOTED), bypassed=True), (lambda: put(policy(ROOTED), policy(ROOTED)),)
+    ),
+    "key-policy-returned": Example(
+        lambda: put(
+            policy(ROOTED), policy(allow(USER, "kms:Decrypt"), ROOTED), version=2,
+            facts=Facts(versions=(Version(0, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW),)),
+        ),
+        (
+            lambda: put(
+                policy(ROOTED), policy(allow(THIRD, "kms:Decrypt"), ROOTED),
+                facts=Facts(versions=(Version(0, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW),)),
+            ),
+            lambda: put(
+                policy(ROOTED, allow(USER, "kms:Decrypt")), policy(ROOTED),
+                facts=Facts(versions=(Version(0, policy(ROOTED), {}, NOW),)),
+            ),
+        ),
+    ),
+    "key-policy-unclear": Example(
+        lambda: put(parted(), policy(OPEN)), (lambda: put(policy(ROOTED), policy(OPEN)),)
+    ),
+    "grant-outside": Example(
+        lambda: grant(f"arn:aws:iam::{OTHER}:user/x"), (lambda: grant(USER), )
+    ),
+    "grant-new-access": Example(
+        lambda: grant(USER, "Decrypt"),
+        (
+            lambda: grant(USER, "Decrypt", old=policy(ROOTED, allow(USER, "kms:Decrypt"))),
+            lambda: grant(ROOT, "Decrypt"),
+        ),
+    ),
+    "grant-unconstrained": Example(
+        lambda: grant(USER, "Decrypt"),
+        (
+            lambda: grant(USER, "Decrypt", constraints={"EncryptionContextSubset": {"app": "x"}}),
+            lambda: grant(USER, "Encrypt"),
+        ),
+    ),
+    "grant-may-grant": Example(lambda: grant(USER, "Encrypt", "CreateGrant"), (lambda: grant(USER, "Encrypt"),)),
+    "grant-retiring-outside": Example(
+        lambda: grant(USER, retiring=root_arn(OTHER)), (lambda: grant(USER, retiring=ADMIN),)
+    ),
+    "grant-gives-back": Example(
+        lambda: grant(USER, "Decrypt", facts=Facts(versions=OLD_OPEN)),
+        (
+            lambda: grant(THIRD, "Decrypt", facts=Facts(versions=OLD_OPEN)),
+            lambda: grant(USER, "Encrypt", facts=Facts(versions=OLD_OPEN)),
+            lambda: grant(USER, "Decrypt", facts=Facts(versions=(Version(1, OLD_OPEN[0].text, {}, NOW - 2 * DAY),))),
+        ),
+    ),
+    "grants-many": Example(
+        lambda: uses(*[call(each, operation="CreateGrant") for each in range(10)]),
+        (
+            lambda: uses(*[call(each, operation="CreateGrant") for each in range(9)]),
+            lambda: uses(*[call(each, operation="CreateGrant", refused="x") for each in range(20)]),
+        ),
+    ),
+    "grant-ended-by-stranger": Example(
+        lambda: judged(events.GrantRevoked(key_id(), "g1"), a_key(), MINE, by=THIRD),
+        (
+            lambda: judged(events.GrantRevoked(key_id(), "g1"), a_key(), MINE, by=ADMIN),
+            lambda: judged(events.GrantRetired(key_id(), "g1"), a_key(), MINE, by=USER),
+            lambda: judged(events.GrantRevoked(key_id(), "g1"), a_key(), MINE, by=ROOT),
+        ),
+    ),
+    "deletion-scheduled": Example(
+        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")),
+        (lambda: of_key(events.KeyDisabled(key_id())),),
+    ),
+    "deletion-shortest": Example(
+        lambda: of_key(events.DeletionScheduled(key_id(), 7, "2030-01-01T00:00:00Z")),
+        (lambda: of_key(events.DeletionScheduled(key_id(), 8, "2030-01-01T00:00:00Z")),),
+    ),
+    "deletion-in-use": Example(
+        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 29 * DAY),
+        (
+            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 31 * DAY),
+            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")),
+        ),
+    ),
+    "deletion-cancelled": Example(
+        lambda: of_key(events.DeletionCancelled(key_id(), "Disabled")), (lambda: of_key(events.KeyEnabled(key_id())),)
+    ),
+    "disabled-in-use": Example(
+        lambda: of_key(events.KeyDisabled(key_id()), used=NOW - DAY), (lambda: of_key(events.KeyDisabled(key_id())),)
+    ),
+    "rotation-disabled": Example(
+        lambda: of_key(events.RotationDisabled(key_id()), ROTATED), (lambda: of_key(events.RotationDisabled(key_id())),)
+    ),
+    "material-deleted": Example(
+        lambda: of_key(events.MaterialDeleted(key_id(), "m", "s", "PendingImport")),
+        (lambda: of_key(imported("")),),
+    ),
+    "material-expiring": Example(
+        lambda: of_key(imported("2027-01-16T08:00:00Z")),
+        (lambda: of_key(imported("2027-03-16T08:00:00Z")), lambda: of_key(imported(""))),
+    ),
+    "alias-moved": Example(
+        lambda: judged(
+            events.AliasMoved(ACCOUNT, "alias/a", key_id(2), key_id(1)), a_key(1), a_key(2),
+            events.AliasCreated(ACCOUNT, "alias/a", key_id(1)),
+        ),
+        (lambda: judged(events.AliasCreated(ACCOUNT, "alias/b", key_id(1)), a_key(1)),),
+    ),
+    "identity-wide": Example(
+        lambda: judged(identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", INLINE)),
+        (
+            lambda: judged(identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", NARROW)),
+            lambda: judged(
+                identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", INLINE),
+                identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", "p", INLINE),
+            ),
+            lambda: judged(
+                identities.PolicyVersionCreated(ACCOUNT, "ANPA0000000000000001", "v2", INLINE, True), MANAGED
+            ),
+        ),
+    ),
+    "role-trust-outside": Example(
+        lambda: judged(identities.TrustReplaced(ACCOUNT, ROLE.id, 2, TRUST % root_arn(OTHER), {}), ROLE),
+        (
+            lambda: judged(identities.TrustReplaced(ACCOUNT, ROLE.id, 2, TRUST % USER, {}), ROLE),
+            lambda: judged(
+                identities.TrustReplaced(ACCOUNT, ROLE.id, 3, TRUST % root_arn(OTHER), {}), ROLE,
+                identities.TrustReplaced(ACCOUNT, ROLE.id, 2, TRUST % root_arn(OTHER), {}),
+            ),
+        ),
+    ),
+    "root-access-key": Example(
+        lambda: judged(events.AccessKeyCreated(ACCOUNT, "AKIANEW")),
+        (lambda: judged(identities.UserAccessKeyCreated(ACCOUNT, "AIDA0000000000000002", "AKIANEW")),),
+    ),
+    "boundary-removed": Example(
+        lambda: judged(identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", ""), MANAGED, BOUND),
+        (lambda: judged(BOUND, MANAGED),),
+    ),
+    "denied-burst": Example(lambda: uses(*denied(20)), (lambda: uses(*denied(19)), lambda: uses(*[call(each) for each in range(50)]))),
+    "enumeration": Example(lambda: uses(*denied(10, keys=10)), (lambda: uses(*denied(40, keys=9)),)),
+    "first-use": Example(
+        lambda: uses(call(), age=3600, created=NOW - DAY),
+        (
+            lambda: uses(call(), age=3600, created=NOW - 1_000_000),
+            lambda: uses(call(refused=AccessRefused.kind), age=0),
+            lambda: uses(call(operation="DescribeKey"), age=0),
+        ),
+    ),
+    "root-used": Example(lambda: uses(call(principal=ROOT)), (lambda: uses(call(principal=USER)),)),
+    "dead-credential": Example(
+        lambda: uses(call(refused=CredentialDisabled.kind)), (lambda: uses(call(refused=AccessRefused.kind)),)
+    ),
+    "writer-changed": Example(
+        lambda: judged(events.WriterStarted("w2", 0), events.WriterStarted("w1", 0)),
+        (lambda: judged(events.WriterStarted("w1", 0)),),
+    ),
+    "commands-skipped": Example(
+        lambda: judged(events.CommandsSkipped(3, 9)), (lambda: judged(events.ClockRead("w1")),)
+    ),
+    "void-records": Example(lambda: health(VOID), (lambda: health(BEHIND),)),
+    "chain-broken": Example(lambda: health(BREAK), (lambda: health(VOID),)),
+    "records-lost": Example(lambda: health(LOST), (lambda: health(VOID),)),
+    "alerts-behind": Example(lambda: health(BEHIND), (lambda: health(VOID),)),
+    "recheck-mismatch": Example(lambda: health(MISMATCH), (lambda: health(VOID),)),
+    "clock-stepped-back": Example(lambda: health(CLOCK_BACK), (lambda: health(VOID),)),
+}  # fmt: skip
+
+
+def imported(valid_to: str) -> events.MaterialImported:
+    return events.MaterialImported(key_id(), "m", "s", "f", "", valid_to, "", False, "Enabled")
+
+
+def parted() -> str:
+    """A policy that falls into more parts than are looked at where another is subtracted from it."""
+    parts = [{f"aws:PrincipalTag/t{each}": "a", f"aws:RequestTag/t{each}": "b"} for each in range(14)]
+    return policy(*(allow("*", "kms:Decrypt", Condition={"StringEquals": each}) for each in parts))
+
+
+def test_every_rule_has_its_example() -> None:
+    assert EXAMPLES.keys() == RULES.keys()
+    assert all(each.quiet for each in EXAMPLES.values())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_it_fires_once(rule: str) -> None:
+    found = [each for each in EXAMPLES[rule].fires() if each.rule.id == rule]
+    assert [each.rule.id for each in found] == [rule]
+    (alert,) = found
+    document = alert.document()
+    assert json.loads(json.dumps(document)) == document
+    assert alert.id == next(each for each in EXAMPLES[rule].fires() if each.rule.id == rule).id
+    assert alert.severity in SEVERITIES
+    assert alert.finding.summary
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_its_twin_does_not(rule: str) -> None:
+    for quiet in EXAMPLES[rule].quiet:
+        assert rule not in {each.rule.id for each in quiet()}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
+    row = RULES[rule]
+    assert row.title
+    assert row.means.endswith(".")
+    assert row.do.endswith(".")
+    assert row.severity in SEVERITIES
+
+
+def test_the_default_policy_raises_nothing() -> None:
+    assert made(default_key_policy(ACCOUNT)) == []
+
+
+def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:
+    (alert,) = (each for each in put(policy(ROOTED), policy(ROOTED, OPEN)) if each.rule.id == "key-policy-public")
+    regions = alert.finding.evidence["regions"]
+    assert regions
+    for region in regions:
+        assert region["witness"]["action"] == "kms:Decrypt"
+        assert (region["witness"]["refused"]["effect"], region["witness"]["allowed"]["effect"]) == ("deny", "allow")
