@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import sys
+import tomllib
 import typing
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from domain.access.condition_keys import CONDITION_KEYS
+from domain.alerts.table import FAMILIES as ALERT_FAMILIES
 from domain.trail.catalogue import CATALOGUE, EventType
 from services.api.openapi import ROUTES
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Using
@@ -108,7 +110,41 @@ def condition_keys() -> str:
     return MADE + "\n".join(lines) + "\n"
 
 
+def alerts() -> str:
+    lines = [
+        "# Alerts",
+        "",
+        "Every rule: what an alert of it means, and what to do. A rule's name, severity and numbers can be set in the file that",
+        "`KEYTRAIL_ALERTS_FILE` names; [the how-to](howto/alerts.md) shows it. CIS is the AWS Foundations Benchmark 1.4, Security",
+        "Hub its controls for AWS, T... a technique of MITRE ATT&CK.",
+    ]
+    for title, rules in ALERT_FAMILIES.items():
+        lines += ["", f"## {title}", "", "| rule | severity | means | do | see |", "|---|---|---|---|---|"]
+        for rule in rules:
+            numbers = "".join(
+                f"<br>`{name}` = {number.default}: {number.meaning}" for name, number in rule.numbers.items()
+            )
+            lines.append(
+                f"| **{rule.title}**<br>`{rule.id}`{numbers} | {rule.severity} | {rule.means} | {rule.do} "
+                f"| {', '.join(rule.references)} |"
+            )
+    lines += [
+        "",
+        "## Documented policies",
+        "",
+        "What the rules say of the 121 policies and statements in AWS's KMS developer guide (June 2023), each as the policy of a",
+        "new key, a statement beside the default one, an identity policy on a user. The others raise nothing.",
+        "",
+        "| page | rule | why it is right |",
+        "|---|---|---|",
+    ]
+    argued = tomllib.loads((DOCS / "documented_policies.toml").read_text())["finding"]
+    lines += [f"| {each['page']} (number {each['number']}) | `{each['rule']}` | {each['why']} |" for each in argued]
+    return MADE + "\n".join(lines) + "\n"
+
+
 DOCUMENTS = {
+    "alerts.md": alerts,
     "condition-keys.md": condition_keys,
     "events.md": events,
     "api.md": operations,

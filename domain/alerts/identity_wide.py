@@ -17,9 +17,14 @@ def judge(change: Change) -> Iterator[Finding]:
     before, after, subject, whose = _documents(change)
     if not after:
         return
-    new = gives(after, event.account, region) - (gives(before, event.account, region) if before else frozenset())
+    was = gives(before, event.account, region) if before else {}
+    new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}
+    # What is asked more than before is no less than before.
+    new = {action: keys for action, keys in new.items() if action not in was or not set(was[action]) <= set(keys)}
     if new:
-        summary = f"{', '.join(whose)} may {', '.join(sorted(new))} on every key of the account, by {subject.rpartition('#')[2]}"
+        actions = [f"{each} (asking {', '.join(new[each])})" if new[each] else each for each in sorted(new)]
+        by = subject.rpartition("#")[2]
+        summary = f"{', '.join(whose)} may {', '.join(actions)} on every key of the account, by {by}"
         evidence = {"policy": after, "by": change.caller}
         yield Finding(subject, summary, event.account, about=tuple(whose), evidence=evidence)
 

@@ -13,6 +13,9 @@ from domain.meaning.boxes import subtract
 from domain.meaning.space import Side, Space
 from domain.meaning.words import TooMany
 
+ELSEWHERE = ("kms:ReplicateKey", "kms:SynchronizeMultiRegionKey", "kms:UpdatePrimaryRegion")
+"""What AWS asks of multi-Region keys, which are none here: a statement about them is no mistake."""
+
 
 def judge(change: Change) -> Iterator[Finding]:
     """Asked of the statement alone, over every request that there can be."""
@@ -30,7 +33,7 @@ def judge(change: Change) -> Iterator[Finding]:
 
 def is_dead(side: Side, account: str, key: str) -> bool:
     try:
-        space = Space((side,), account, KEY_ACTIONS, key)
+        space = Space((side,), account, [*KEY_ACTIONS, *ELSEWHERE], key)
         (meaning,) = space.meanings
         return not subtract([*meaning.denies, *meaning.at_least(1)], space.impossible)
     except (TooMany, Refusal):

@@ -303,4 +303,11 @@ KEYTRAIL = (
          ("T1565",), OnHealth(clock_stepped_back.judge), CLOCK),
 )  # fmt: skip
 
+FAMILIES: dict[str, tuple[Rule, ...]] = {
+    "Key policies": KEY_POLICY,
+    "Grants and the life of keys": GRANTS_AND_KEYS,
+    "Identities": IDENTITY,
+    "Use": USE,
+    "Keytrail itself": KEYTRAIL,
+}
 RULES: dict[str, Rule] = {rule.id: rule for rule in (*KEY_POLICY, *GRANTS_AND_KEYS, *IDENTITY, *USE, *KEYTRAIL)}

@@ -26,11 +26,15 @@ ANY_USER = "any-user"
 
 
 @lru_cache(maxsize=1024)
-def gives(document: str, account: str, region: str) -> frozenset[str]:
-    """What the document allows on a key of which it knows nothing, that leaves its access to identity policies."""
+def gives(document: str, account: str, region: str) -> dict[str, tuple[str, ...]]:
+    """What the document allows on a key of which it knows nothing, that leaves its access to identity policies; by action,
+    the condition keys that it asks."""
     arn, root = key_arn(region, account, NO_KEY), root_arn(account)
     principal = f"arn:aws:iam::{account}:user/{ANY_USER}"
     rules = compile_identity_policy(document, IDENTITY_POLICY, principal, 0, INLINE)
     who = Caller(account, principal, {principal: DIRECT, root: DELEGATED}, ANY_USER, identity=Permissions(rules))
     resource = Resource(arn, account, compile_key_policy(default_key_policy(account), arn, 1), {}, {})
-    return frozenset(each for each in ASKED if could(who, each, resource).paths)
+    found = {each: could(who, each, resource).paths for each in ASKED}
+    return {
+        each: tuple(sorted({condition["key"] for condition in paths[0].open})) for each, paths in found.items() if paths
+    }

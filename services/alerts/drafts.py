@@ -18,14 +18,14 @@ from services.settings import Settings
 NO_KEY = "00000000-0000-0000-0000-000000000000"
 
 
-def of_new_key(settings: Settings, text: str, account: str) -> list[dict[str, Any]]:
+def of_new_key(settings: Settings, text: str, account: str, key: str = NO_KEY) -> list[dict[str, Any]]:
     """What would be found if a key were made with this policy. Raises MalformedPolicy, LimitExceeded, BadSetting."""
     check_policy(text, KEY)
     own = alerts_file.load(settings).settings
     world = World(region=settings.region)
     world.accounts[account] = Account(account, 0, {"draft": ACTIVE})
     event = KeyCreated(
-        NO_KEY,
+        key,
         account,
         "SYMMETRIC_DEFAULT",
         "ENCRYPT_DECRYPT",
