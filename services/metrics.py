@@ -33,6 +33,7 @@ LAG = Gauge(
     multiprocess_mode="mostrecent",
 )
 ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
+NOTIFICATIONS = Counter("keytrail_notifications", "Messages to notifiers by what became of them", ["kind", "outcome"])
 ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )

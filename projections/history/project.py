@@ -72,6 +72,7 @@ def touched(event: object, world: World) -> list[Name]:
             | events.WriterStarted()
             | events.CommandsSkipped()
             | events.ClockRead()
+            | events.AlertMarked()
             | events.GrantFound()
         ):
             return []

@@ -20,6 +20,9 @@ name = "siem"
 url = "https://siem.example.com/keytrail"
 secret_file = "/etc/keytrail/siem.secret" # its signature's key; mode 0600
 least = "medium"                          # the mildest severity that is told
+format = "ocsf"                           # or "keytrail", which is the default
+group_seconds = 300                       # a storm of one rule within this time is one message; 0: never
+give_up_after = 86400                     # seconds after which a message is a dead letter
 
 [[apprise]]
 name = "chat"
@@ -42,6 +45,8 @@ from services.settings import BadSetting, Settings
 
 WEBHOOK, APPRISE = "webhook", "apprise"
 GROUP_SECONDS, GIVE_UP_AFTER = 300, 86_400
+FORMATS = ("keytrail", "ocsf")
+"""What a webhook's event holds: our own message, or an OCSF Detection Finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Notifier:
     url: str = field(repr=False)
     secret: str = field(default="", repr=False)
     least: str = LOW
+    form: str = "keytrail"
     group_seconds: int = GROUP_SECONDS
     give_up_after: int = GIVE_UP_AFTER
 
@@ -168,7 +174,7 @@ _COMMON = {"name", "url", "url_file", "least", "group_seconds", "give_up_after"}
 
 
 def _webhook(given: Any) -> Notifier:
-    found = _notifier(WEBHOOK, given, _COMMON | {"secret_file"})
+    found = _notifier(WEBHOOK, given, _COMMON | {"secret_file", "format"})
     if not found.url.startswith(("https://", "http://")):
         raise _Wrong(f"[[webhook]] {found.name}: url begins with https:// or http://")
     return found
@@ -200,7 +206,10 @@ def _notifier(kind: str, given: Any, known: set[str]) -> Notifier:
     seconds = [given.get("group_seconds", GROUP_SECONDS), given.get("give_up_after", GIVE_UP_AFTER)]
     if not all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each < 2**31 for each in seconds):
         raise _Wrong(f"{where}: group_seconds and give_up_after are whole numbers of seconds")
-    return Notifier(kind, given["name"], url, secret, least, *seconds)
+    form = given.get("format", FORMATS[0])
+    if form not in FORMATS:
+        raise _Wrong(f"{where}: format is one of {', '.join(FORMATS)}")
+    return Notifier(kind, given["name"], url, secret, least, form, *seconds)
 
 
 def _secret(where: str, given: dict[str, Any], name: str) -> str:

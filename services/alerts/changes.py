@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,21 +62,37 @@ class Changes:
         self._skew: int | None = None
         self._candidates: list[tuple[Candidate, Use, dict[str, Any]]] = []
         self._pairs: list[Pair] = []
+        self._one_at_a_time = asyncio.Lock()
+
+    async def catch_up(self) -> None:
+        """What stands on the topic and nobody told. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        async with self._one_at_a_time:
+            await self._go_on()
+            end = await self._topic.end()
+            try:
+                await self._read_up_to(end)
+            except BaseException:
+                self._fold = None
+                raise
 
     async def take(self, messages: Sequence[Message]) -> None:
         """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
-        if not messages:
-            return
+        async with self._one_at_a_time:
+            fold = await self._go_on()
+            try:
+                if messages and messages[0].offset > fold.next:
+                    log.warning("records were passed over; reading them", first=fold.next, last=messages[0].offset - 1)
+                    await self._read_up_to(messages[0].offset)
+                await self._batch([each for each in messages if each.offset >= fold.next])
+            except BaseException:
+                self._fold = None  # it may be ahead of what is kept
+                raise
+
+    async def _go_on(self) -> Fold:
         if self._fold is None:
             await self._restore()
         assert self._fold is not None, "it was restored"
-        if messages[0].offset > self._fold.next:
-            await self._read_up_to(messages[0].offset)
-        try:
-            await self._batch([each for each in messages if each.offset >= self._fold.next])
-        except BaseException:
-            self._fold = None  # it may be ahead of what is kept
-            raise
+        return self._fold
 
     async def _restore(self) -> None:
         """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
@@ -105,7 +122,8 @@ class Changes:
     async def _read_up_to(self, offset: int) -> None:
         """What nobody told: Faust passed it over, or another worker was to judge it and did not."""
         assert self._fold is not None, "it was restored"
-        log.warning("records were passed over; reading them", first=self._fold.next, last=offset - 1)
+        if self._fold.next >= offset:
+            return
         reader = await self._topic.reader(self._fold.next)
         try:
             while self._fold.next < offset:

@@ -25,7 +25,7 @@ from services.alerts import keeping
 from services.alerts.app import app_of
 from services.alerts.changes import Changes, Message
 from services.alerts.facts import Elsewhere
-from services.alerts.keeping import Counts, Reached
+from services.alerts.keeping import Counts, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.metrics import ALERTS_LAG
@@ -84,6 +84,7 @@ class Worker:
         self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher, counts)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._behind_since: float | None = None
+        self._left: dict[Part, int] = {}
 
     async def run(self) -> None:
         """Until the app stops, which it does by itself only when it crashes."""
@@ -158,6 +159,15 @@ class Worker:
         left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
         for topic in (EVENTS, DECISIONS):
             ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
+        for part, end in there.items():
+            # Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
+            # whose partition it is has gone), so it is read here.
+            if left[part] and self._left.get(part) == reached.get(part, Reached()).next:
+                if part[0] == EVENTS:
+                    await self._surely(self._changes.catch_up)
+                else:
+                    await self._surely(lambda part=part, end=end: self._decisions.catch_up(part[1], end))  # type: ignore[misc]
+        self._left = {part: reached.get(part, Reached()).next for part in there}
         await self._tell_of_lag(sum(left.values()))
 
     async def _tell_of_lag(self, left: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -99,22 +100,35 @@ class Decisions:
         self._publisher = publisher
         self._counter = Counter(pool, judge, publisher, counts)
         self._next: dict[int, int] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def catch_up(self, partition: int, end: int) -> None:
+        """What stands on a partition before `end` and nobody told. Raises INTERRUPTED, Unreadable."""
+        async with self._one_at_a_time:
+            while (start := await self._start(partition)) < end:
+                await self._read_up_to(partition, start, end)
+
+    async def _start(self, partition: int) -> int:
+        """Up to where a partition is judged."""
+        start = self._next.get(partition)
+        if start is None:
+            start = (await keeping.reached(self._pool)).get((DECISIONS, partition), Reached()).next
+            self._next[partition] = start
+        return start
 
     async def take(self, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
         """(offset, value) in order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
-        while messages:
-            start = self._next.get(partition)
-            if start is None:
-                start = (await keeping.reached(self._pool)).get((DECISIONS, partition), Reached()).next
-                self._next[partition] = start
-            messages = [each for each in messages if each[0] >= start]
-            if not messages:
-                return
-            if messages[0][0] > start:
-                await self._read_up_to(partition, start, messages[0][0])
-                continue
-            if await self._batch(partition, start, messages):
-                return
+        async with self._one_at_a_time:
+            while messages:
+                start = await self._start(partition)
+                messages = [each for each in messages if each[0] >= start]
+                if not messages:
+                    return
+                if messages[0][0] > start:
+                    log.warning("records were passed over; reading them", partition=partition, first=start)
+                    await self._read_up_to(partition, start, messages[0][0])
+                elif await self._batch(partition, start, messages):
+                    return
 
     async def _batch(self, partition: int, start: int, messages: Sequence[tuple[int, bytes]]) -> bool:
         judge = self._judge()

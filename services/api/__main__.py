@@ -23,6 +23,7 @@ from services.adapters import snapshots, topics
 from services.adapters.kafka import Decisions, KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
+from services.alerts.publishing import Publisher
 from services.api.app import App
 from services.api.audit import Audit
 from services.api.authentication import Authenticator
@@ -86,7 +87,9 @@ async def serve(settings: Settings) -> None:
         making = Making(vault, tokens)
         calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
-        audit = Audit(settings, present, authenticator, calls, making, pool, clock)
+        publisher = Publisher(settings)
+        closing.push_async_callback(publisher.close)
+        audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
         app = App(present, authenticator, calls, audit.app(), clock, watch)
         config = uvicorn.Config(
             app,

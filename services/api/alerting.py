@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from domain.alerts.change import Change
 from domain.alerts.finding import SEVERITIES, Rule
+from domain.alerts.health import MISMATCH, Health
 from domain.alerts.judging import Judge
 from domain.alerts.marking import MARK, STATES
 from domain.alerts.settings import AlertSettings
@@ -20,18 +21,23 @@ from domain.errors import Refusal
 from domain.identities.principals import principals_of
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
+from domain.ports import Unavailable
 from domain.trail.events import PolicyReplaced
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
 from services.adapters import alerts_file
+from services.adapters.kafka import ends
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alerts import facts, scanning
+from services.adapters.topics import names
+from services.alerts import facts, keeping, scanning
 from services.alerts.drafts import shown
+from services.alerts.publishing import Publisher
 from services.api import errors
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, page
 from services.api.present import Present
+from services.notifier import outbox
 from services.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -54,13 +60,72 @@ TELL_EVERY = 0.25
 class Alerting:
     """The routes' functions, beside those of Audit and Questions."""
 
-    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(
+        self,
+        audit: Audit,
+        questions: Questions,
+        settings: Settings,
+        present: Present,
+        pool: Pool,
+        publisher: Publisher,
+    ) -> None:
+        self._publisher = publisher
+        questions.on_mismatch = self.mismatch
         self._audit = audit
         self._questions = questions
         self._settings = settings
         self._present = present
         self._pool = pool
         self._followers = 0
+
+    async def how_far(self) -> dict[str, Any]:
+        """How far each partition is judged, and how many records wait to be."""
+        if await self._pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
+            return {"judged": {}, "lag": {}}
+        found = await keeping.reached(self._pool)
+        judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
+        try:
+            there = await ends(self._settings, names(self._settings).decisions)
+        except Unavailable:
+            there = {}
+        left = {
+            f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0) for partition, end in there.items()
+        }
+        return {"judged": judged, "lag": {"events/0": self._present.next - judged.get("events/0", 0), **left}}
+
+    async def mismatch(self, result: dict[str, Any]) -> None:
+        """A recheck that found decisions which come out otherwise is an alert. Raises Unavailable."""
+        first = result["explained"][0]
+        where = f"@{first['seen']} {first['principal']} {first['operation']}"
+        summary = (
+            f"{result['mismatches']} decisions come out otherwise; the first: {first['operation']} of "
+            f"{first['principal']}, decided at @{first['seen']}"
+        )
+        judge = Judge(self._present.world.log, self._alert_settings(), self._present.world.region)
+        health = Health(MISMATCH, where, self._audit.now(), summary, result["mismatches"])
+        await self._publisher.publish(judge.of_health(health))
+
+    async def notifiers(self, asked: Asked) -> Any:
+        """Raises WireError: notifiers are the installation's."""
+        self._require_host(asked)
+        found = await outbox.state(self._pool)
+        return page(found, len(found) + 1, None)
+
+    async def dead_letters(self, asked: Asked) -> Any:
+        """Raises WireError."""
+        self._require_host(asked)
+        limit = asked.limit()
+        found = await outbox.dead(self._pool, limit)
+        return page(found, limit + 1, None)
+
+    async def redeliver(self, asked: Asked) -> Any:
+        """Raises WireError."""
+        self._require_host(asked)
+        return {"messages": await outbox.again(self._pool)}
+
+    def _require_host(self, asked: Asked) -> None:
+        if not self._audit.hosts(asked):
+            raise WireError(403, "AccessDeniedException", "Notifiers are the first account's.")
 
     async def alerts(self, asked: Asked) -> Any:
         cursor, limit = asked.cursor(int), asked.limit()

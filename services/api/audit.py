@@ -37,6 +37,7 @@ from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from projections.registry import PROJECTIONS
 from services.adapters.postgres import INTERRUPTED, Pool
+from services.alerts.publishing import Publisher
 from services.api import errors, sigv4
 from services.api.alerting import Alerting
 from services.api.app import Disconnected, read_body, where
@@ -73,6 +74,7 @@ class Audit:
         making: Making,
         pool: Pool,
         clock: Clock,
+        publisher: Publisher,
     ) -> None:
         self._clock = clock
         self._settings = settings
@@ -84,10 +86,11 @@ class Audit:
         self.stopping: Callable[[], bool] = lambda: False
         """Whether this worker is to end: streams end themselves."""
         self.questions = Questions(self, settings, present, pool)
+        self._alerting = Alerting(self, self.questions, settings, present, pool, publisher)
 
     def app(self) -> Starlette:
         questions, counted = self.questions, Counted(self, self.questions, self._present, self._pool)
-        alerting = Alerting(self, self.questions, self._settings, self._present, self._pool)
+        alerting = self._alerting
         # A route's function is a method of one of these; a name that none has fails here, at the start.
         functions = {name: getattr(each, name) for each in (self, questions, counted, alerting) for name in dir(each)}
         routes = [
@@ -360,6 +363,7 @@ class Audit:
             "accounts": sorted(present.world.accounts) if self.hosts(asked) else [asked.caller.account],
             "projections": reached,
             "lag": {name: present.next - each.get("events/0", 0) for name, each in reached.items()},
+            "alerts": await self._alerting.how_far(),
             "database_bytes": size,
         }
 

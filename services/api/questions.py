@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -101,6 +101,8 @@ class Questions:
         self._pool = pool
         self.sources = Sources(settings, present, pool)
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.on_mismatch: Callable[[dict[str, Any]], Awaitable[None]] | None = None
+        """Told of a recheck's result that has any."""
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -384,4 +386,6 @@ class Questions:
     async def _rechecked(self, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
         async with self.still() as found:
             async for each in recheck(found, self._settings.region, since):
+                if "result" in each and each["result"]["mismatches"] and self.on_mismatch is not None:
+                    await self.on_mismatch(each["result"])
                 yield each

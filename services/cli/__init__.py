@@ -35,6 +35,8 @@ COMMANDS: dict[str, str] = {
     "alerts resolve": "services.cli.alerting:resolve",
     "alerts reopen": "services.cli.alerting:reopen",
     "alerts rules": "services.cli.alerting:rules",
+    "alerts notifiers": "services.cli.alerting:notifiers",
+    "alerts dead-letters": "services.cli.alerting:dead_letters",
     "alerts scan": "services.cli.alerting:scan",
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",

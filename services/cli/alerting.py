@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from domain.alerts.finding import SEVERITIES
 from domain.errors import Refusal
 from services.cli.client import Client
 from services.cli.terminal import AsJson, Data, Most, OfTrail, err, fail, out, progress_bar, settings_or_fail, show
+from services.exports.ocsf_finding import finding_of
 from services.settings import BadSetting
 
 COLUMNS = ("at", "severity", "rule", "state", "key_id", "summary", "id")
@@ -39,6 +41,7 @@ def alerts(
     key: OfKey = None,
     principal: About = None,
     suppressed: Suppressed = False,
+    ocsf: Annotated[bool, typer.Option("--ocsf", help="As OCSF Detection Findings (class 2004), one a line")] = False,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
@@ -47,6 +50,12 @@ def alerts(
     if context.invoked_subcommand is not None:
         return
     asked = _asked(state, rule, severity, key, principal, suppressed)
+    if ocsf:
+        client = Client(data)
+        for each in client.items("/v1/alerts", most, **asked):
+            whole = client.get(f"/v1/alerts/{each['id']}")
+            typer.echo(json.dumps(finding_of(whole, version=version("keytrail"))))
+        return
     _table(Client(data).items("/v1/alerts", most, **asked), as_json, "no alerts")
 
 
@@ -160,6 +169,32 @@ def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> N
 def rules(as_json: AsJson = False, data: Data = None) -> None:
     """Every rule, as the settings have it."""
     show(Client(data).items("/v1/alert-rules"), ("rule", "severity", "off", "title", "numbers"), as_json, "no rules")
+
+
+def notifiers(as_json: AsJson = False, data: Data = None) -> None:
+    """How far each notifier is, what waits, and what was given up."""
+    columns = ("notifier", "waiting", "since", "dead", "fault")
+    show(
+        Client(data).items("/v1/alerts/notifiers"),
+        columns,
+        as_json,
+        "no notifier has run; KEYTRAIL_ALERTS_FILE names them",
+    )
+
+
+def dead_letters(
+    again: Annotated[bool, typer.Option("--again", help="Try all of them again")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Messages to notifiers that were given up."""
+    client = Client(data)
+    if again:
+        found = client.post("/v1/alerts/dead-letters", {})
+        typer.echo(json.dumps(found) if as_json else f"{found['messages']} messages are tried again")
+        return
+    columns = ("notifier", "at", "attempts", "fault", "id")
+    show(client.items("/v1/alerts/dead-letters"), columns, as_json, "no dead letters")
 
 
 def scan(

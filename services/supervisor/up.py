@@ -208,6 +208,8 @@ class Supervisor:
         self._add("projector", "services.projector", common)
         for number in range(1, self.settings.alert_workers + 1):
             self._add(f"alerts-{number}", "services.alerts", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
+        if alerts_file.load(self.settings).notifiers:
+            self._add("notifier", "services.notifier", common)
         for number in range(1, self.settings.workers + 1):
             self._add(
                 f"api-{number}",
@@ -241,7 +243,13 @@ class Supervisor:
             self._socket.close()
         for task in self._tasks:
             task.cancel()
-        for prefix, deadline in (("api", 15.0), ("alerts", 5.0), ("projector", 10.0), ("writer", 5.0)):
+        for prefix, deadline in (
+            ("api", 15.0),
+            ("notifier", 5.0),
+            ("alerts", 5.0),
+            ("projector", 10.0),
+            ("writer", 5.0),
+        ):
             children = [child for child in self._children if child.name.startswith(prefix)]
             await asyncio.gather(*(child.stop(deadline) for child in children))
         await asyncio.gather(self._stop_kafka(), self._stop_postgres())

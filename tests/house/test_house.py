@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from domain.errors import REFUSALS, Refusal
 from domain.identities.directory import Directory
 from domain.keys.states import TABLE
 from domain.trail.catalogue import CATALOGUE
+from domain.trail.codec import event_from
 from domain.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
 from services.api import errors, shapes
@@ -105,6 +107,16 @@ def test_every_event_type_is_evolved() -> None:
         in_directory = directory.dispatch(row.event) is not directory.dispatch(object)
         assert in_world or in_key or in_directory, row.wire
         assert in_directory == (row.event in IDENTITY_EVENTS), row.wire
+
+
+def test_every_event_type_is_in_the_history() -> None:
+    """Or is said to change nothing there: a projector that meets a stranger would stop."""
+    from projections.history.project import touched
+
+    for path in sorted((ROOT / "tests" / "golden").glob("*.v*.json")):
+        document = json.loads(path.read_text())
+        if document["type"] in CATALOGUE:
+            touched(event_from(document), World(region="us-east-1"))
 
 
 def test_every_refusal_has_its_code_at_the_door() -> None:

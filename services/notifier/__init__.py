@@ -1,0 +1,1 @@
+"""Tells others of alerts: webhooks that we sign, and chat, mail and the rest by apprise."""
