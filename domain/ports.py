@@ -21,10 +21,12 @@ class OutOfRange(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A value as it is on the topic, at its offset."""
+    """A value as it is on the topic, at its offset. `appended` is the time that the topic has of it, in microseconds: the
+    broker's own on `events`; 0 where there is none."""
 
     offset: int
     value: bytes
+    appended: int = 0
 
 
 class Reader(Protocol):

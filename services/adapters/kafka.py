@@ -93,7 +93,7 @@ class KafkaReader:
                 raise Unavailable(str(fault)) from fault
             for records in found.values():
                 if records:
-                    return [Stored(record.offset, record.value or b"") for record in records]
+                    return [Stored(record.offset, record.value or b"", record.timestamp * 1000) for record in records]
 
     async def close(self) -> None:
         if self._consumer is not None:

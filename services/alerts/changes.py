@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import Use, use_of
-from domain.ports import OutOfRange
+from domain.ports import OutOfRange, Stored
 from domain.trail.codec import parse, record_from
 from domain.trail.reading import Fold
 from domain.trail.record import Record
@@ -35,15 +34,6 @@ log = structlog.get_logger("alerts")
 PART = (EVENTS, 0)
 READ = 500
 SECOND = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A value at its offset, and the broker's time of it in microseconds (0: not known)."""
-
-    offset: int
-    value: bytes
-    appended: int = 0
 
 
 class Changes:
@@ -75,7 +65,7 @@ class Changes:
                 self._fold = None
                 raise
 
-    async def take(self, messages: Sequence[Message]) -> None:
+    async def take(self, messages: Sequence[Stored]) -> None:
         """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
         async with self._one_at_a_time:
             fold = await self._go_on()
@@ -128,28 +118,27 @@ class Changes:
         try:
             while self._fold.next < offset:
                 found = await reader.read(min(READ, offset - self._fold.next))
-                await self._batch([Message(each.offset, each.value) for each in found])
+                await self._batch(found)
         finally:
             await reader.close()
 
-    async def _batch(self, messages: Sequence[Message]) -> None:
+    async def _batch(self, messages: Sequence[Stored]) -> None:
         fold = self._fold
         assert fold is not None, "it was restored"
         if not messages:
             return
-        first = fold.next
-        for message in messages:
-            alerts = await self._one(fold, message)
-            if alerts:
-                # Before the transaction: an operator hears of it at once, and again under the same name after a crash.
-                await self._publisher.publish(alerts)
-        candidates, pairs = self._candidates, self._pairs
-        self._candidates, self._pairs = [], []
-        reached = Reached(fold.next, fold.chain.head, self._skew)
-        if not await self._counter.count(PART, first, reached, candidates, pairs):
-            raise facts.Elsewhere("another worker judged these records")
+        async with self._counter.holding(PART, fold.next) as held:
+            for message in messages:
+                alerts = await self._one(fold, message)
+                if alerts:
+                    # Before the transaction ends: an operator hears of it at once, and again, under the same name, after a
+                    # crash.
+                    await self._publisher.publish(alerts)
+            candidates, pairs = self._candidates, self._pairs
+            self._candidates, self._pairs = [], []
+            await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
 
-    async def _one(self, fold: Fold, message: Message) -> list[Alert]:
+    async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
         judge, world = self._judge(), fold.world
         document = parse(message.value)
         fold.next = message.offset + 1
@@ -196,7 +185,7 @@ class Changes:
         else:
             await facts.history_written(self._pool, position - 1)
 
-    def _clock(self, judge: Judge, before: int, record: Record, message: Message) -> list[Alert]:
+    def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
         """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""
         if not message.appended:
             return []

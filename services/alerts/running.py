@@ -14,7 +14,7 @@ import structlog
 from domain.alerts.health import BEHIND, Health
 from domain.alerts.judging import Judge
 from domain.alerts.numbers import LAG
-from domain.ports import OutOfRange, Unavailable
+from domain.ports import OutOfRange, Stored, Unavailable
 from domain.trail.codec import Unreadable
 from projections.entry import DECISIONS, EVENTS
 from services.adapters import alerts_file
@@ -23,7 +23,7 @@ from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alerts import keeping
 from services.alerts.app import app_of
-from services.alerts.changes import Changes, Message
+from services.alerts.changes import Changes
 from services.alerts.facts import Elsewhere
 from services.alerts.keeping import Counts, Part, Reached
 from services.alerts.publishing import Publisher
@@ -85,11 +85,14 @@ class Worker:
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._behind_since: float | None = None
         self._left: dict[Part, int] = {}
+        self._catching: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until the app stops, which it does by itself only when it crashes."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._run_app())
+            # Whether the log is the one that was judged shows at once, and not with the next record.
+            tasks.create_task(self._surely(self._changes.catch_up))
             tasks.create_task(self._every(LOOK_EVERY, self._look))
             tasks.create_task(self._every(WATCH_EVERY, self._watch))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
@@ -103,7 +106,7 @@ class Worker:
     # -- the streams --------------------------------------------------------------------------------------------------
 
     async def _take_events(self, messages: Sequence[Any]) -> None:
-        found = [Message(each.offset, each.value or b"", round((each.timestamp or 0) * 1_000_000)) for each in messages]
+        found = [Stored(each.offset, each.value or b"", round((each.timestamp or 0) * 1_000_000)) for each in messages]
         await self._surely(lambda: self._changes.take(found))
 
     async def _take_decisions(self, messages: Sequence[Any]) -> None:
@@ -159,16 +162,22 @@ class Worker:
         left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
         for topic in (EVENTS, DECISIONS):
             ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
-        for part, end in there.items():
-            # Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
-            # whose partition it is has gone), so it is read here.
-            if left[part] and self._left.get(part) == reached.get(part, Reached()).next:
-                if part[0] == EVENTS:
-                    await self._surely(self._changes.catch_up)
-                else:
-                    await self._surely(lambda part=part, end=end: self._decisions.catch_up(part[1], end))  # type: ignore[misc]
+        stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, Reached()).next]
+        if stuck and (self._catching is None or self._catching.done()):
+            self._catching = asyncio.create_task(self._catch_up([(part, there[part]) for part in stuck]))
         self._left = {part: reached.get(part, Reached()).next for part in there}
         await self._tell_of_lag(sum(left.values()))
+
+    async def _catch_up(self, parts: Sequence[tuple[Part, int]]) -> None:
+        """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
+        whose partition it is has gone), so it is read here. Beside the watch, which goes on telling of what waits."""
+        for (topic, partition), end in parts:
+            if topic == EVENTS:
+                await self._surely(self._changes.catch_up)
+            else:
+                await self._surely(
+                    lambda partition=partition, end=end: self._decisions.catch_up(partition, end)  # type: ignore[misc]
+                )
 
     async def _tell_of_lag(self, left: int) -> None:
         if not left:

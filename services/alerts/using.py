@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ from services.adapters.kafka import KafkaReader
 from services.adapters.postgres import Connection, Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
+from services.alerts.facts import Elsewhere
 from services.alerts.keeping import Counts, Part, Reached
 from services.alerts.publishing import Publisher
 from services.settings import Settings
@@ -40,23 +43,27 @@ class Counter:
         self._counts = counts
         self._created: dict[str, int] = {}
 
-    async def count(
-        self, part: Part, first: int, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
-    ) -> bool:
-        """Whether it counted: not where the partition is not judged up to `first` just now. Raises INTERRUPTED."""
+    @asynccontextmanager
+    async def holding(self, part: Part, first: int) -> AsyncIterator[Held]:
+        """A partition that is judged up to `first`, which no other worker judges until this is over. What `Held` is told
+        counts when it ends. Raises Elsewhere where it is judged up to another place, INTERRUPTED."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 if (await keeping.locked(connection, part)).next != first:
-                    return False
-                alerts = await self._reached(connection, candidates) + await self._first(connection, pairs)
-                if alerts:
-                    await self._publisher.publish(alerts)
-                await keeping.move(connection, part, to)
+                    raise Elsewhere("another worker judged these records")
+                yield Held(self, connection, part)
         except BaseException:
             self._counts.dropped()
             raise
         self._counts.committed()
-        return True
+
+    async def settle(
+        self, connection: Connection, part: Part, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
+    ) -> None:
+        alerts = await self._reached(connection, candidates) + await self._first(connection, pairs)
+        if alerts:
+            await self._publisher.publish(alerts)
+        await keeping.move(connection, part, to)
 
     async def _reached(self, connection: Connection, candidates: Sequence[Found]) -> list[Alert]:
         if not candidates:
@@ -85,6 +92,19 @@ class Counter:
                 self._created.clear()
             self._created.update((row["arn"], facts.micros_of(row["created_at"])) for row in rows)
         return self._created
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A partition that one worker judges."""
+
+    counter: Counter
+    connection: Connection
+    part: Part
+
+    async def settle(self, to: Reached, candidates: Sequence[Found] = (), pairs: Sequence[Pair] = ()) -> None:
+        """Judged up to `to`, with what is counted of it."""
+        await self.counter.settle(self.connection, self.part, to, candidates, pairs)
 
 
 class Decisions:
@@ -142,11 +162,20 @@ class Decisions:
             candidates += [(each, use, source) for each in judge.candidates(use)]
             pairs += judge.pairs(use, source)
         after = messages[-1][0] + 1
+        return await self._settle(partition, start, after, candidates, pairs)
+
+    async def _settle(
+        self, partition: int, start: int, after: int, candidates: Sequence[Found], pairs: Sequence[Pair]
+    ) -> bool:
+        """Whether it counts; where another worker was there first, it does not."""
         self._next.pop(partition, None)
-        if await self._counter.count((DECISIONS, partition), start, Reached(after), candidates, pairs):
-            self._next[partition] = after
-            return True
-        return False
+        try:
+            async with self._counter.holding((DECISIONS, partition), start) as held:
+                await held.settle(Reached(after), candidates, pairs)
+        except Elsewhere:
+            return False
+        self._next[partition] = after
+        return True
 
     async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
         """What Faust passed over: records between, read from the topic itself, and what is gone from it told of."""
@@ -173,10 +202,7 @@ class Decisions:
         log.error("records were gone before they were judged", partition=partition, first=start, last=first - 1)
         health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary, first - start)
         await self._publisher.publish(self._judge().of_health(health))
-        if await self._counter.count((DECISIONS, partition), start, Reached(first), (), ()):
-            self._next[partition] = first
-        else:
-            self._next.pop(partition, None)
+        await self._settle(partition, start, first, (), ())
 
 
 def _use(value: bytes) -> Use | None:

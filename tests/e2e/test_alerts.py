@@ -486,8 +486,7 @@ def test_who_may_not_reads_and_marks_nothing(house: Installation, raised: list[d
     iam.create_user(UserName=name)
     made = iam.create_access_key(UserName=name)["AccessKey"]
     nobody = given | {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
-    for words in (["alerts"], ["alerts", "show", raised[0]["id"]], ["alerts", "resolve", raised[0]["id"]],
-                  ["alerts", "scan"], ["alerts", "rules"], ["alerts", "dead-letters"]):  # fmt: skip
+    for words in (["alerts"], ["alerts", "resolve", raised[0]["id"]], ["alerts", "scan"]):
         done = house.keytrail_as(nobody, *words)
         assert (done.returncode, "AccessDenied" in done.stderr) == (1, True), (words, done.stderr)
 

@@ -1,0 +1,345 @@
+"""Alert workers killed under load, receivers that fail or hang, and the faults of Keytrail's own that are alerts.
+
+`make test` has the short forms; `make soak` the full ones (ten kills, a minute without a receiver).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from botocore.exceptions import ClientError
+
+from domain.alerts.finding import OnHealth
+from domain.alerts.table import RULES
+from services.adapters.kafka import ends
+from services.adapters.postgres import connect
+from services.cli.client import Client
+from services.notifier.sending import signature
+from services.settings import Settings
+from tests.e2e.test_alerts import ROOTED, allow, document, judged
+from tests.installation import Installation, eventually
+
+SECRET = "a secret that is long enough"
+OF_RECORDS = {rule.id for rule in RULES.values() if not isinstance(rule.kind, OnHealth)}
+
+
+def execute(settings: Settings, *statements: str) -> None:
+    async def run() -> None:
+        pool = await connect(settings)
+        for each in statements:
+            await pool.execute(each)
+        await pool.close()
+
+    asyncio.run(run())
+
+
+async def _alerts(settings: Settings) -> list[dict[str, Any]]:
+    part = TopicPartition("keytrail.alerts", 0)
+    end = (await ends(settings, part.topic))[0]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([part])
+        consumer.seek(part, 0)
+        found: list[dict[str, Any]] = []
+        while len(found) < end:
+            for records in (await consumer.getmany(part, timeout_ms=500)).values():
+                found += [json.loads(record.value) for record in records]
+        return found
+    finally:
+        await consumer.stop()
+
+
+def on_topic(installation: Installation) -> list[dict[str, Any]]:
+    """Every alert as it stands on the topic, repetitions too."""
+    return asyncio.run(_alerts(installation.settings))
+
+
+# -- kill -9 ---------------------------------------------------------------------------------------------------------
+
+
+class Load:
+    """Users who call and are refused, and policies that open and close, for as long as the block lasts."""
+
+    def __init__(self, installation: Installation) -> None:
+        iam, self._kms = installation.client(service="iam"), installation.client()
+        self._keys = [self._kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(4)]
+        self._clients = []
+        for number in range(3):
+            iam.create_user(UserName=f"load-{number}")
+            made = iam.create_access_key(UserName=f"load-{number}")["AccessKey"]
+            credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+            self._clients.append(installation.client(credentials))
+        self._stop = threading.Event()
+        self.calls = 0
+        self._threads = [threading.Thread(target=self._use, args=(each,)) for each in self._clients]
+        self._threads.append(threading.Thread(target=self._change))
+
+    def _use(self, client: Any) -> None:
+        while not self._stop.is_set():
+            for key in self._keys:
+                self._tried(client.encrypt, KeyId=key, Plaintext=b"x")
+                self._tried(self._kms.encrypt, KeyId=key, Plaintext=b"x")
+
+    def _change(self) -> None:
+        while not self._stop.is_set():
+            for key in self._keys:
+                user = "arn:aws:iam::111122223333:user/load-0"
+                self._tried(self._kms.put_key_policy, KeyId=key, Policy=document(ROOTED, allow(user, "kms:Encrypt")))
+                self._tried(self._kms.put_key_policy, KeyId=key, Policy=document(ROOTED, allow("*", "kms:Decrypt")))
+                self._tried(self._kms.create_grant, KeyId=key, GranteePrincipal=user, Operations=["Decrypt"])
+                time.sleep(0.05)  # the load's own pace
+
+    def _tried(self, call: Any, **parameters: Any) -> None:
+        self.calls += 1
+        with suppress(ClientError):  # some are refused, which is what is counted
+            call(**parameters)
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: bool) -> None:
+    (tmp_path / "alerts.toml").write_text("[rules.first-use]\nage = 0\n")
+    extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_ALERT_WORKERS": "2",
+             "KEYTRAIL_DECISION_PARTITIONS": "4"}  # fmt: skip
+    with Installation(tmp_path / "data", workers=2, **extra) as running:
+        with Load(running) as load:
+            for number in range(10 if soak else 2):
+                name = f"alerts-{number % 2 + 1}"
+                before = running.pid(name)
+                time.sleep(1.5)  # under load, at no moment in particular
+                running.process(name).send_signal(signal.SIGKILL)
+                eventually(lambda name=name, before=before: running.pid(name) != before)
+            time.sleep(2)
+        judged(running)
+        disturbed = on_topic(running)
+        shown = [each["id"] for each in Client(running.data).items("/v1/alerts", suppressed="true")]
+        assert load.calls > 200
+        assert set(Counter(shown).values()) == {1}
+        assert set(shown) == {each["id"] for each in disturbed}
+        # Judged anew from the first record on by workers that nobody disturbs, and by the rules over history.
+        execute(running.settings, "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs")
+        for name in ("alerts-1", "alerts-2"):
+            running.process(name).send_signal(signal.SIGKILL)
+        eventually(lambda: Client(running.data).get("/v1/status")["alerts"]["judged"].get("events/0"), within=60)
+        judged(running)
+        again = on_topic(running)[len(disturbed) :]
+        assert {each["id"] for each in again if each["rule"] in OF_RECORDS} == {
+            each["id"] for each in disturbed if each["rule"] in OF_RECORDS
+        }
+        assert set(Counter(each["id"] for each in again).values()) == {1}
+        scanned = {each["id"] for each in running.answers("alerts", "scan")}
+        assert scanned == {each["id"] for each in again if each["rule"] in OF_RECORDS}
+        assert {"denied-burst", "first-use", "key-policy-public", "grant-unconstrained"} <= {
+            each["rule"] for each in again
+        }
+
+
+# -- receivers --------------------------------------------------------------------------------------------------------
+
+
+class Receiver:
+    """A webhook's receiver; `status` is what it answers, None for nothing ever."""
+
+    def __init__(self) -> None:
+        self.status: int | None = 200
+        self.taken: list[dict[str, Any]] = []
+        self.tried: list[str] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                named = self.headers["webhook-id"], self.headers["webhook-timestamp"]
+                assert signature(SECRET, *named, body) == self.headers["webhook-signature"]
+                receiver.tried.append(named[0])
+                while receiver.status is None:
+                    time.sleep(0.1)  # it hangs, as it was told to
+                if receiver.status == 200:
+                    receiver.taken.append(json.loads(body))
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, *arguments: Any) -> None:
+                """Nothing is said of each request."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/alerts"
+
+    @property
+    def ids(self) -> list[str]:
+        """The alerts that it was told of, in order."""
+        return [each for message in self.taken for each in message["data"]["alerts"]]
+
+
+@contextmanager
+def receivers(*names: str) -> Iterator[dict[str, Receiver]]:
+    found = {name: Receiver() for name in names}
+    threads = [threading.Thread(target=each.server.serve_forever, daemon=True) for each in found.values()]
+    for thread in threads:
+        thread.start()
+    yield found
+    for each in found.values():
+        each.status = 200
+        each.server.shutdown()
+        each.server.server_close()
+
+
+def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
+    with receivers("failing", "hanging", "refusing", "grouping") as told:
+        secret = tmp_path / "secret"
+        secret.touch(0o600)
+        secret.write_text(SECRET)
+        groups = {"grouping": 4}
+        text = "".join(
+            f'[[webhook]]\nname = "{name}"\nurl = "{each.url}"\nsecret_file = "{secret}"\nleast = "low"\n'
+            f"group_seconds = {groups.get(name, 0)}\n\n"
+            for name, each in told.items()
+        )
+        (tmp_path / "alerts.toml").write_text(text)
+        with Installation(tmp_path / "data", KEYTRAIL_ALERTS_FILE=str(tmp_path / "alerts.toml")) as running:
+            kms, client = running.client(), Client(running.data)
+            eventually(lambda: len(client.get("/v1/alerts/notifiers")["items"]) == 4)
+            told["failing"].status, told["hanging"].status, told["refusing"].status = 503, None, 400
+            began = time.monotonic()
+            for _ in range(12):
+                key = kms.create_key()["KeyMetadata"]["KeyId"]
+                kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=30)
+            judged(running)
+            raised = [each["id"] for each in client.items("/v1/alerts", severity="low")][::-1]
+            assert len(raised) == 13, "twelve deletions, and the root was used"
+            # The one that hangs and the one that fails delay nobody: a storm is one message after five.
+            eventually(lambda: len(told["grouping"].ids) == 13)
+            stormy = [each["data"] for each in told["grouping"].taken if each["data"]["count"] > 1]
+            assert [each["count"] for each in stormy] == [7]
+            assert sorted(told["grouping"].ids) == sorted(raised)
+            eventually(lambda: len(client.get("/v1/alerts/dead-letters")["items"]) == 13)
+            while time.monotonic() - began < (60 if soak else 6):
+                assert told["failing"].taken == []
+                time.sleep(0.5)
+            assert told["failing"].tried
+            assert set(told["failing"].tried) == {told["failing"].tried[0]}, "the others wait behind the first"
+            told["failing"].status = told["hanging"].status = told["refusing"].status = 200
+            eventually(lambda: told["failing"].ids == raised, within=60)
+            eventually(lambda: set(told["hanging"].ids) == set(raised), within=60)
+            assert "13 messages are tried again" in running.keytrail("alerts", "dead-letters", "--again").stdout
+            eventually(lambda: told["refusing"].ids == raised)
+            # Killed in the middle: what is acknowledged is not sent again, what is not is.
+            running.process("notifier").send_signal(signal.SIGKILL)
+            kms.schedule_key_deletion(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], PendingWindowInDays=30)
+            eventually(lambda: len(told["failing"].ids) == 14)
+            event = told["failing"].taken[-1]
+            assert (event["specversion"], event["type"]) == ("1.0", "keytrail.alert.raised.v1")
+
+
+# -- Keytrail's own ---------------------------------------------------------------------------------------------------
+
+
+async def _append_stranger(settings: Settings) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    await producer.send_and_wait("keytrail.events", b'{"previous": "of another chain"}')
+    await producer.stop()
+
+
+async def _delete_records(settings: Settings) -> None:
+    found = await ends(settings, "keytrail.decisions")
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    await admin.delete_records(
+        {TopicPartition("keytrail.decisions", each): RecordsToDelete(before_offset=end) for each, end in found.items()}
+    )
+    await admin.close()
+
+
+async def held_while(installation: Installation, call: Callable[[], Any]) -> None:
+    """How far the partitions are judged is locked until the workers have told that they are behind."""
+    pool = await connect(installation.settings)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT * FROM alerting.positions FOR UPDATE")
+        await asyncio.to_thread(call)
+        told = lambda: rules_of(installation)["alerts-behind"] >= 1  # noqa: E731  # waited for beside the lock
+        await asyncio.to_thread(eventually, told, 60)
+    await pool.close()
+
+
+def rules_of(installation: Installation) -> Counter[str]:
+    return Counter(each["rule"] for each in Client(installation.data).items("/v1/alerts", suppressed="true"))
+
+
+def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
+    (tmp_path / "alerts.toml").write_text("[rules.alerts-behind]\nseconds = 1\n")
+    extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_CLOCK_OFFSET": str(2 * 86_400),
+             "KEYTRAIL_ALERT_WORKERS": "2"}  # fmt: skip
+    running = Installation(tmp_path / "data", test_clock=True, **extra)
+    with running:
+        kms = running.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.encrypt(KeyId=key, Plaintext=b"x")
+        judged(running)
+        assert rules_of(running) == {"root-used": 1}
+
+        running.process("writer-1").send_signal(signal.SIGKILL)
+        running.process("writer-2").send_signal(signal.SIGKILL)
+        asyncio.run(_append_stranger(running.settings))
+        eventually(lambda: {"writer-changed", "void-records"} <= rules_of(running).keys(), within=60)
+
+        execute(
+            running.settings,
+            "UPDATE p_decisions.cases SET document = jsonb_set(document::jsonb, '{reasons,0,effect}', '\"deny\"')",
+        )
+        assert running.keytrail("recheck", check=False).returncode == 1
+        assert running.keytrail("recheck", check=False).returncode == 1
+        eventually(lambda: rules_of(running)["recheck-mismatch"] == 1)
+        assert "decisions built anew" in running.keytrail("rebuild", "decisions").stdout
+
+        # Somebody holds what the workers have to write: they fall behind, say so, and go on when it is free.
+        asyncio.run(held_while(running, lambda: kms.encrypt(KeyId=key, Plaintext=b"x")))
+        judged(running)
+
+        # The clock of the machine goes back by two days, and the root gets another access key.
+        running.extra |= {"KEYTRAIL_CLOCK_OFFSET": "0", "KEYTRAIL_ALERT_WORKERS": "0",
+                          "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAANOTHERONE000001",
+                          "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": "another-secret-of-the-root-for-a-test"}  # fmt: skip
+        running.stop()
+        running.start()
+        kms = running.client()
+        for _ in range(5):
+            kms.encrypt(KeyId=key, Plaintext=b"x")
+        time.sleep(5)  # the clock stands for as long as the rule asks
+        kms.update_key_description(KeyId=key, Description="after the step")
+        running.caught_up()
+        asyncio.run(_delete_records(running.settings))
+        running.extra["KEYTRAIL_ALERT_WORKERS"] = "1"
+        running.stop()
+        running.start()
+        eventually(
+            lambda: {"clock-stepped-back", "records-lost", "root-access-key"} <= rules_of(running).keys(), within=60
+        )
+
+        # What was judged is not what stands on the log.
+        judged(running)
+        execute(running.settings, "UPDATE alerting.positions SET digest = repeat('0', 64) WHERE topic = 'events'")
+        running.process("alerts-1").send_signal(signal.SIGKILL)
+        eventually(lambda: rules_of(running)["chain-broken"] == 1, within=60)
