@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import comparing, crypto, load, past, scale, trails
+from bench import alerting, comparing, crypto, load, past, scale, trails
 from bench.installed import Installed, free_port, until
 
 OUT = Path(__file__).with_name("out")
@@ -198,6 +198,7 @@ BENCHMARKS: dict[str, Callable[[Installed, float], list[Figure]]] = {
     "beside_rsa": crypto.beside_rsa,
     "past": past.past,
     "trails": trails.measure,
+    "alerts": alerting.measure,
     "scale": scale.scale,
 }
 

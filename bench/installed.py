@@ -39,8 +39,9 @@ def until(condition: Callable[[], bool], within: float = 90.0) -> None:
 
 
 class Installed:
-    def __init__(self, data: Path, offset: int | None = None) -> None:
-        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock."""
+    def __init__(self, data: Path, offset: int | None = None, **extra: str) -> None:
+        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock. `extra`: settings."""
+        self._extra = extra
         self.data = data
         self.offset = offset
         self.port = free_port()
@@ -68,7 +69,10 @@ class Installed:
         if self.offset is not None:
             clean["KEYTRAIL_CLOCK_OFFSET"] = str(self.offset)
         self._up = subprocess.Popen(
-            command, env=clean | {"KEYTRAIL_CHANGE_RATE": "0"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=clean | {"KEYTRAIL_CHANGE_RATE": "0"} | self._extra,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         until(self._healthy)
 

@@ -58,7 +58,7 @@ BEGAN = 1_780_000_000_000_000
 Figure = tuple[str, str, str]
 
 
-def _settings(installed: Installed, database: str) -> Settings:
+def settings_of(installed: Installed, database: str) -> Settings:
     running = installed.running
     settings = replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
     head, _, _ = settings.postgres.partition("?")
@@ -75,7 +75,7 @@ def _key_event(number: int, policy: str) -> events.KeyCreated:
     )  # fmt: skip
 
 
-def _a_world() -> tuple[World, str]:
+def a_world() -> tuple[World, str]:
     """One key with a policy of some statements, and the users; the key's id."""
     world = World(region=REGION)
     world.apply(events.AccountCreated(ACCOUNT, "AKIAROOT"))
@@ -175,7 +175,7 @@ def _at(second: int) -> Any:
     return datetime.fromtimestamp(BEGAN / 1e6 + second, UTC)
 
 
-async def _cases(connection: Any, world: World, key: str, count: int, apps: int) -> None:
+async def put_cases(connection: Any, world: World, key: str, count: int, apps: int) -> None:
     arn = key_arn(REGION, ACCOUNT, key)
     rows = []
     for number in range(count):
@@ -186,7 +186,7 @@ async def _cases(connection: Any, world: World, key: str, count: int, apps: int)
     await connection.copy_records_to_table("cases", schema_name="p_decisions", columns=CASE_COLUMNS, records=rows)
 
 
-async def _decisions(connection: Any, count: int, cases: int) -> None:
+async def put_decisions(connection: Any, count: int, cases: int) -> None:
     await connection.execute(
         f"""
         INSERT INTO p_decisions.decisions (at, origin, record, seen, call_id, account, principal, access_key, operation,
@@ -214,15 +214,15 @@ async def _measure(installed: Installed) -> list[Figure]:
     server = await asyncpg.connect(installed.running.postgres)
     await server.execute("DROP DATABASE IF EXISTS bench_past")
     await server.execute("CREATE DATABASE bench_past")
-    settings = _settings(installed, "bench_past")
+    settings = settings_of(installed, "bench_past")
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
         await writing.prepare(connection, projection, "bench")  # type: ignore[arg-type]  # a connection without a pool
-    world, key = _a_world()
+    world, key = a_world()
     figures: list[Figure] = []
     await _fill(connection, world, key)
-    await _cases(connection, world, key, CASES, 7)
-    await _decisions(connection, DECISIONS, CASES)
+    await put_cases(connection, world, key, CASES, 7)
+    await put_decisions(connection, DECISIONS, CASES)
     await connection.execute("ANALYZE")
     figures += await _showing(connection)
     moment = await moment_of(connection, None, EVENTS + 99)
@@ -240,8 +240,8 @@ async def _measure(installed: Installed) -> list[Figure]:
     figures.append((what, f"{done / taken:,.0f} decisions/s", "at least 300,000/s"))
     last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0)))
     figures.append((f"recheck, the same ({last['result']['mismatches']} mismatches)", f"{done / taken:,.0f} decisions/s", "at least 50,000/s"))  # fmt: skip
-    await _cases(connection, world, key, DISTINCT, DISTINCT)
-    await _decisions(connection, DISTINCT, DISTINCT)
+    await put_cases(connection, world, key, DISTINCT, DISTINCT)
+    await put_decisions(connection, DISTINCT, DISTINCT)
     draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
     last, taken = await _timed(settings, lambda found: what_if(found, REGION, draft, None, None, calls=False))
     done = last["result"]["decisions"]

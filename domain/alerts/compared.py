@@ -48,7 +48,7 @@ class Compared:
     """Two policies of one key. `why` is set where they cannot be told apart; then nothing is known of what was let in."""
 
     def __init__(self, old: Side, new: Side, account: str, key: str, fixed: dict[str, tuple[str, ...]]) -> None:
-        self.account, self.key, self.sides = account, key, (old, new)
+        self.account, self.key, self.sides, self.fixed = account, key, (old, new), fixed
         self.why = ""
         self.gained: list[Gain] = []
         try:

@@ -9,13 +9,15 @@ from typing import Any
 
 import structlog
 
-from domain.alerts.change import NO_FACTS, Change
+from domain.alerts.change import NO_FACTS, Change, Facts
 from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import Use, use_of
+from domain.keys.key import Key
 from domain.ports import OutOfRange, Stored
 from domain.trail.codec import parse, record_from
+from domain.trail.events import GrantCreated, PolicyReplaced
 from domain.trail.reading import Fold
 from domain.trail.record import Record
 from projections.entry import EVENTS
@@ -27,6 +29,7 @@ from services.alerts import facts, keeping
 from services.alerts.keeping import Counts, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter
+from services.alerts.versions import Versions
 from services.settings import Settings
 
 log = structlog.get_logger("alerts")
@@ -49,6 +52,7 @@ class Changes:
         self._topic = KafkaTopic(settings, names(settings).events)
         self._counter = Counter(pool, judge, publisher, counts)
         self._fold: Fold | None = None
+        self._versions = Versions(pool, live=True)
         self._skew: int | None = None
         self._candidates: list[tuple[Candidate, Use, dict[str, Any]]] = []
         self._pairs: list[Pair] = []
@@ -100,7 +104,7 @@ class Changes:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew = fold, kept.skew
+        self._fold, self._skew, self._versions = fold, kept.skew, Versions(self._pool, live=True)
         self._candidates, self._pairs = [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
@@ -152,6 +156,8 @@ class Changes:
         if judge.asks(record.event):
             change = await self._change(fold, record, message.offset)
             alerts += judge.of_change(change, source)
+        if isinstance(record.event, PolicyReplaced):
+            self._versions.replaced(world.keys[record.event.key], record.at)
         use = use_of(document)
         if use is not None:
             self._candidates += [(each, use, source) for each in judge.candidates(use)]
@@ -162,10 +168,7 @@ class Changes:
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:
         call, event, world = record.call, record.event, fold.world
         key = world.keys.get(getattr(event, "key", ""))
-        found = NO_FACTS
-        if key is not None and facts.needed(event):
-            await self._caught_up(event, position)
-            found = await facts.facts_of(self._pool, event, key, position, record.at)
+        past = NO_FACTS if key is None else await self._past(event, key, position, record.at)
         return Change(
             event,
             world,
@@ -174,16 +177,18 @@ class Changes:
             caller="" if call is None else call.principal,
             account="" if call is None else call.account,
             operation="" if call is None else call.operation,
-            facts=found,
+            facts=past,
             settings=self._judge().settings,
         )
 
-    async def _caught_up(self, event: object, position: int) -> None:
-        """The projections have what the rules on this event read of them."""
+    async def _past(self, event: object, key: Key, position: int, at: int) -> Facts:
+        """What the rules on this event read of the past; the projections are waited for where it is theirs to say."""
+        if isinstance(event, PolicyReplaced | GrantCreated):
+            return Facts(versions=await self._versions.before(key, position))
         if facts.reads_uses(event):
             await facts.decisions_projected(self._pool, await ends(self._settings, names(self._settings).decisions))
-        else:
-            await facts.history_written(self._pool, position - 1)
+            return await facts.facts_of(self._pool, event, key, position, at)
+        return NO_FACTS
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
         """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""

@@ -25,7 +25,7 @@ async def facts_of(source: Any, event: object, key: Key | None, position: int, a
         used = await decisions.used_before(source, key.id, key.arn, _moment(at))
         return Facts(used=0 if used is None else micros_of(used))
     if isinstance(event, GrantCreated) or (isinstance(event, PolicyReplaced) and event.version > 2):
-        return Facts(versions=await _versions(source, key, position))
+        return Facts(versions=await versions(source, key, position))
     return NO_FACTS
 
 
@@ -37,14 +37,8 @@ def reads_uses(event: object) -> bool:
     return isinstance(event, DeletionScheduled | KeyDisabled)
 
 
-def needed(event: object) -> bool:
-    """Whether anything is read of the past for such an event."""
-    if isinstance(event, PolicyReplaced):
-        return event.version > 2
-    return reads_uses(event) or isinstance(event, GrantCreated)
-
-
-async def _versions(source: Any, key: Key, position: int) -> tuple[Version, ...]:
+async def versions(source: Any, key: Key, position: int) -> tuple[Version, ...]:
+    """The policies of a key before the one in force."""
     found = []
     for row in await history.policy_spans(source, key.id, position):
         held = history.aggregate(row)

@@ -11,14 +11,16 @@ from typing import Any
 
 import orjson
 
-from domain.alerts.change import NO_FACTS, Change
+from domain.alerts.change import NO_FACTS, Change, Facts
 from domain.alerts.counting import Counting
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.use import Use, use_of_case
 from domain.trail.codec import event_from
+from domain.trail.events import GrantCreated, PolicyReplaced
 from projections.decisions import queries as decisions
 from projections.entry import DECISIONS, EVENTS
 from services.alerts import facts
+from services.alerts.versions import Versions
 from services.questions.replay import Replay
 
 FETCHED = 5_000
@@ -62,6 +64,7 @@ async def changes(
 ) -> AsyncIterator[tuple[Alert, Any]]:
     """(alert, row) of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
+    versions = Versions(connection, live=False)
     rows = await connection.cursor(CHANGED, span.after, span.last)
     while found := await rows.fetch(FETCHED):
         for row in found:
@@ -71,7 +74,9 @@ async def changes(
             if judge.asks(event):
                 key = replay.world.keys.get(getattr(event, "key", ""))
                 past = NO_FACTS
-                if facts.needed(event):
+                if key is not None and isinstance(event, PolicyReplaced | GrantCreated):
+                    past = Facts(versions=await versions.before(key, position))
+                elif facts.reads_uses(event):
                     past = await facts.facts_of(connection, event, key, position, at)
                 change = Change(
                     event, replay.world, at, position, caller=row["principal"], account=row["account"],
@@ -80,6 +85,8 @@ async def changes(
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in judge.of_change(change, source):
                     yield alert, row
+            if isinstance(event, PolicyReplaced):
+                versions.replaced(replay.world.keys[event.key], at)
             progress.done += 1
             if progress.done % AT_A_TIME == 0:
                 await asyncio.sleep(0)

@@ -1,0 +1,302 @@
+"""Alerts: from a PutKeyPolicy's answer to its alert on the topic, decisions that workers follow, and scans of history."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from bench import past
+from bench.installed import Installed, until
+from domain.alerts.judging import Judge
+from projections.registry import PROJECTIONS
+from services.adapters import kafka, topics
+from services.alerts import scanning
+from services.projector import writing
+from services.questions.snapshot import still
+from services.settings import Settings
+from services.settings import load as load_settings
+
+Figure = tuple[str, str, str]
+CALLS = 300
+FOLLOWED = 60_000
+USERS = 500
+SCANNED, CASES = 1_000_000, 5_000
+KEYS, VERSIONS = 40, 40
+ROOT = "arn:aws:iam::111122223333:root"
+
+
+def _settings(installed: Installed) -> Settings:
+    running, credentials = installed.running, installed.credentials
+    return replace(
+        load_settings({}, data=installed.data),
+        kafka=running.kafka,
+        postgres=running.postgres,
+        root_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        root_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def _policy(number: int) -> str:
+    """One of policies that let in more and less than each other."""
+    statements: list[dict[str, Any]] = [
+        {"Sid": "root", "Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
+    ]
+    if number % 2:
+        statements.append({"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"})
+    if number % 3 == 1:
+        partner = {"AWS": f"arn:aws:iam::{444455556600 + number % 7}:root"}
+        only = {"StringEquals": {"kms:EncryptionContext:app": f"a{number % 5}"}}
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Principal": partner,
+                "Action": ["kms:Decrypt", "kms:Encrypt"],
+                "Resource": "*",
+                "Condition": only,
+            }
+        )
+    if number % 5 == 2:
+        only = {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+        statements.append(
+            {"Effect": "Deny", "Principal": "*", "Action": "kms:ReEncrypt*", "Resource": "*", "Condition": only}
+        )
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+# -- from the answer to the alert --------------------------------------------------------------------------------------
+
+
+class _Listening(threading.Thread):
+    """When each call's first alert came, by the call's id."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self._settings = settings
+        self.came: dict[str, float] = {}
+        self.ready, self.done = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        asyncio.run(self._listen())
+
+    async def _listen(self) -> None:
+        part = TopicPartition(topics.names(self._settings).alerts, 0)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, group_id=None, fetch_max_wait_ms=50)
+        await consumer.start()
+        consumer.assign([part])
+        await consumer.seek_to_end(part)
+        await consumer.position(part)
+        self.ready.set()
+        async for record in consumer:
+            alert = json.loads(record.value)
+            if self.done.is_set():
+                await consumer.stop()
+                return
+            if alert["rule"] == "key-policy-public":
+                self.came.setdefault(alert["source"]["call"], time.perf_counter())
+
+
+def _latency(installed: Installed) -> list[Figure]:
+    client = installed.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    listening = _Listening(_settings(installed))
+    listening.start()
+    listening.ready.wait(30)
+    answered: dict[str, float] = {}
+    for number in range(2 * CALLS + 20):
+        answer = client.put_key_policy(KeyId=key, Policy=_policy(0 if number % 2 else 1))
+        if number % 2 == 0 and number >= 20:
+            answered[answer["ResponseMetadata"]["RequestId"]] = time.perf_counter()
+    until(lambda: answered.keys() <= listening.came.keys())
+    listening.done.set()  # with the next alert it ends
+    client.put_key_policy(KeyId=key, Policy=_policy(1))
+    client.put_key_policy(KeyId=key, Policy=_policy(0))
+    client.put_key_policy(KeyId=key, Policy=_policy(1))
+    listening.join(10)
+    taken = sorted(max(0.0, listening.came[call] - at) for call, at in answered.items())
+    figure = f"p50 {taken[len(taken) // 2] * 1e3:.1f} ms, p99 {taken[len(taken) * 99 // 100] * 1e3:.1f} ms"
+    from bench.__main__ import bare_append
+
+    return [
+        (
+            f"PutKeyPolicy's answer to its alert on the topic, {len(taken)} calls",
+            figure,
+            "p50 at most 50, p99 at most 250 ms",
+        ),
+        ("  yardstick: bare append", f"p50 {bare_append(installed, 'decisions'):.2f} ms", ""),
+    ]
+
+
+# -- following -----------------------------------------------------------------------------------------------------------
+
+
+def _a_decision(installed: Installed) -> dict[str, Any]:
+    """A real record of a user's Encrypt, which others are made of."""
+
+    async def read(settings: Settings) -> dict[str, Any]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None)
+        await consumer.start()
+        found = await kafka.ends(settings, topics.names(settings).decisions)
+        parts = [TopicPartition(topics.names(settings).decisions, each) for each, end in found.items() if end]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        try:
+            async for record in consumer:
+                document: dict[str, Any] = json.loads(record.value)
+                if document["call"]["operation"] == "Encrypt":
+                    return document
+        finally:
+            await consumer.stop()
+        raise AssertionError("a stream has no end")
+
+    client = installed.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    client.encrypt(KeyId=key, Plaintext=b"x")
+    return asyncio.run(read(_settings(installed)))
+
+
+async def _produce(settings: Settings, record: dict[str, Any]) -> None:
+    """Decisions of many users on a key, one in ten refused, over the partitions."""
+    chance = random.Random(1)  # who calls
+    partitions = len(await kafka.ends(settings, topics.names(settings).decisions))
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=5, max_batch_size=262_144)
+    await producer.start()
+    for number in range(FOLLOWED):
+        user = f"arn:aws:iam::111122223333:user/u{chance.randrange(USERS)}"
+        record["call"] |= {"id": str(number), "principal": user}
+        refused = number % 10 == 0
+        record["decision"] |= {
+            "effect": "refused" if refused else "allowed",
+            "error": {"kind": "access-refused", "message": ""} if refused else None,
+        }
+        await producer.send(topics.names(settings).decisions, orjson.dumps(record), partition=number % partitions)
+    await producer.stop()
+
+
+def _follow(installed: Installed, workers: int) -> float:
+    """Decisions a second, from the first that is judged to the last."""
+    settings = _settings(installed)
+    environment = os.environ | settings.environment()
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "services.alerts"],
+            env=environment | {"KEYTRAIL_ALERTS_NAME": f"bench-{workers}-{number}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for number in range(workers)
+    ]
+    try:
+        return asyncio.run(_watched(settings))
+    finally:
+        for each in running:
+            each.terminate()
+            each.wait()
+
+
+async def _watched(settings: Settings) -> float:
+    connection = await asyncpg.connect(settings.postgres)
+    query = "SELECT sum(next) FROM alerting.positions WHERE topic = 'decisions'"
+    end = sum((await kafka.ends(settings, topics.names(settings).decisions)).values())
+    first, began_with, before = 0.0, 0, -1
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        there = await connection.fetchval("SELECT to_regclass('alerting.positions') IS NOT NULL")
+        done = int(await connection.fetchval(query) or 0) if there else 0
+        before = done if before < 0 else before
+        if done > before and not first:
+            first, began_with = time.perf_counter(), done
+        if done >= end:
+            await connection.close()
+            return (end - began_with) / (time.perf_counter() - first)
+        await asyncio.sleep(0.02)
+    raise SystemExit("the decisions were not judged within five minutes")
+
+
+# -- scanning ------------------------------------------------------------------------------------------------------------
+
+
+def _change(installed: Installed) -> None:
+    client = installed.client()
+    keys = [client.create_key()["KeyMetadata"]["KeyId"] for _ in range(KEYS)]
+
+    def put(number: int) -> None:
+        client.put_key_policy(KeyId=keys[number % KEYS], Policy=_policy(number // KEYS))
+
+    for version in range(VERSIONS):  # a key's versions in their order
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, range(version * KEYS, (version + 1) * KEYS)))
+
+
+async def _walk(walk: Any) -> tuple[int, float]:
+    began, found = time.perf_counter(), 0
+    async for _ in walk:
+        found += 1
+    return found, time.perf_counter() - began
+
+
+async def _scan_changes(settings: Settings) -> list[Figure]:
+    judge = Judge("bench", region=settings.region)
+    async with still(settings) as found:
+        span = scanning.Span(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        changes = await found.connection.fetchval("SELECT count(*) FROM p_policy_versions.policy_versions")
+        raised, taken = await _walk(
+            scanning.changes(found.connection, settings.region, judge, span, scanning.Progress())
+        )
+    what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
+    return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
+
+
+async def _scan_uses(installed: Installed) -> list[Figure]:
+    server = await asyncpg.connect(installed.running.postgres)
+    await server.execute("DROP DATABASE IF EXISTS bench_alerts")
+    await server.execute("CREATE DATABASE bench_alerts")
+    settings = past.settings_of(installed, "bench_alerts")
+    connection = await asyncpg.connect(settings.postgres)
+    for projection in PROJECTIONS.values():
+        await writing.prepare(connection, projection, "bench")  # type: ignore[arg-type]  # a connection without a pool
+    world, key = past.a_world()
+    await past.put_cases(connection, world, key, CASES, 7)
+    await past.put_decisions(connection, SCANNED, CASES)
+    judge = Judge("bench", region=settings.region)
+    async with still(settings) as found:
+        span = scanning.Span(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        raised, taken = await _walk(scanning.uses(found.connection, judge, span, scanning.Progress()))
+    await connection.close()
+    await server.execute("DROP DATABASE bench_alerts")
+    await server.close()
+    what = f"scan of history: {SCANNED:,} decisions of {CASES:,} requests, {raised:,} alerts"
+    return [(what, f"{SCANNED / taken:,.0f} decisions/s", "at least 30,000/s")]
+
+
+def measure(installed: Installed, seconds: float) -> list[Figure]:
+    figures = _latency(installed)
+    _change(installed)
+    settings = _settings(installed)
+    figures += asyncio.run(_scan_changes(settings))
+    figures += asyncio.run(_scan_uses(installed))
+    if seconds < 1:  # the scans alone
+        return figures
+    with tempfile.TemporaryDirectory() as folder, Installed(Path(folder) / "data", KEYTRAIL_ALERT_WORKERS="0") as other:
+        record, rates = _a_decision(other), []
+        for workers in (1, 2):
+            asyncio.run(_produce(_settings(other), record))
+            rates.append(_follow(other, workers))
+    figures.append((f"decisions followed by one worker, {FOLLOWED:,}", f"{rates[0]:,.0f}/s", "at least 3,000/s"))
+    figures.append(("  by two", f"{rates[1]:,.0f}/s", "(two cores, with broker and database)"))
+    return figures
