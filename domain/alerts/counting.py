@@ -30,7 +30,7 @@ class Counting:
 
     def take(self, use: Use, source: Mapping[str, Any]) -> list[Alert]:
         return [
-            self._judge.reached(candidate, use, source)
+            self._judge.reached(candidate, use.at, source)
             for candidate in self._judge.candidates(use)
             if self._crosses(candidate)
         ]

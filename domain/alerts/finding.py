@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from domain.alerts.change import Change
     from domain.alerts.health import Health
+    from domain.alerts.settings import AlertSettings
     from domain.alerts.use import Use
+    from domain.keys.key import Key
 
 INFO, LOW, MEDIUM, HIGH, CRITICAL = SEVERITIES = ("info", "low", "medium", "high", "critical")
 """From the mildest to the worst."""
@@ -87,13 +89,20 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTime:
+    """Judges a key as time goes on: (what the finding is of, in microseconds, and is found once for; the finding)."""
+
+    judge: Callable[[Key, int, AlertSettings], Iterator[tuple[int, Finding]]]
+
+
+@dataclass(frozen=True, slots=True)
 class OnHealth:
     """Judges what was seen of Keytrail itself."""
 
     judge: Callable[[Health], Iterator[Finding]]
 
 
-Kind = OnChange | OnUse | Counted | First | OnHealth
+Kind = OnChange | OnUse | Counted | First | OnTime | OnHealth
 
 
 @dataclass(frozen=True, slots=True)

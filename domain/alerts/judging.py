@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.alerts.change import Change
-from domain.alerts.finding import Counted, Finding, First, OnChange, OnHealth, OnUse, Rule, Tick
+from domain.alerts.finding import Counted, Finding, First, OnChange, OnHealth, OnTime, OnUse, Rule, Tick
 from domain.alerts.health import Health
 from domain.alerts.numbers import FIRST_USE, THRESHOLD, WINDOW
 from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
+from domain.keys.key import Key
 from domain.trail.codec import rfc3339
 
 SECOND = 1_000_000
@@ -100,6 +101,7 @@ class Judge:
     _on_use: list[tuple[Rule, OnUse]] = field(default_factory=list)
     _counted: list[tuple[Rule, Counted, int, int]] = field(default_factory=list)
     _first: list[tuple[Rule, First]] = field(default_factory=list)
+    _on_time: list[tuple[Rule, OnTime]] = field(default_factory=list)
     _on_health: list[tuple[Rule, OnHealth]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -118,6 +120,8 @@ class Judge:
                     self._counted.append((rule, kind, window, max(1, self.number(rule, THRESHOLD))))
                 case First() as kind:
                     self._first.append((rule, kind))
+                case OnTime() as kind:
+                    self._on_time.append((rule, kind))
                 case OnHealth() as kind:
                     self._on_health.append((rule, kind))
 
@@ -158,15 +162,21 @@ class Judge:
                 start = use.at // SECOND // window * window
                 yield Candidate(rule, tick.subject, start, window, threshold, tick.item, tick, None)
 
-    def reached(self, candidate: Candidate, use: Use, source: Mapping[str, Any]) -> Alert:
-        """The alert of a window that has enough."""
+    def timed(self, key: Key, now: int) -> Iterator[Candidate]:
+        """What is to be told of a key now, once for each thing that it is of."""
+        for rule, kind in self._on_time:
+            for moment, finding in kind.judge(key, now, self.settings):
+                yield Candidate(rule, finding.subject, moment // SECOND, 0, 1, "", None, finding)
+
+    def reached(self, candidate: Candidate, at: int, source: Mapping[str, Any]) -> Alert:
+        """The alert of a window that has enough, with the record at which it had."""
         finding = candidate.finding
         if finding is None:
             kind = candidate.rule.kind
             assert isinstance(kind, Counted), "others bring their finding"
             assert candidate.tick is not None, "a counted one is a tick"
             finding = kind.found(candidate.tick, candidate.threshold, candidate.window)
-        return self.alert(candidate.rule, finding, f"~{candidate.start}", use.at, source)
+        return self.alert(candidate.rule, finding, f"~{candidate.start}", at, source)
 
     def pairs(self, use: Use, source: Mapping[str, Any]) -> Iterator[Pair]:
         for rule, kind in self._first:

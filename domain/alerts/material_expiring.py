@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.numbers import EXPIRES_SOON
-from domain.keys.key import DAY
-from domain.trail.codec import micros
+from domain.alerts.settings import AlertSettings
+from domain.keys.key import DAY, Key
+from domain.trail.codec import rfc3339
+
+ID = "material-expiring"
 
 
-def judge(change: Change) -> Iterator[Finding]:
-    """Of material that comes in with little time left; what comes to its end later is found by `soon`."""
-    key, event = change.key, change.event
-    if key is None or not event.valid_to:
-        return
-    days = change.number("material-expiring", EXPIRES_SOON, "days")
-    if micros(event.valid_to) - change.at <= days * DAY:
-        summary = f"material {event.material} expires at {event.valid_to}"
-        yield Finding(f"{key.arn}#{event.material}", summary, about=(change.caller,), **on_key(key))
+def begins(expires: int, settings: AlertSettings) -> int:
+    """From when on it is told of, in microseconds."""
+    return expires - settings.number(ID, "days", EXPIRES_SOON["days"].default) * DAY
+
+
+def judge(key: Key, now: int, settings: AlertSettings) -> Iterator[tuple[int, Finding]]:
+    for each in key.materials:
+        if each.stored and each.expires and begins(each.expires, settings) <= now < each.expires:
+            summary = f"material {each.id} expires at {rfc3339(each.expires)}"
+            subject = f"{key.arn}#{each.id}"
+            yield each.expires, Finding(subject, summary, key.account, key.arn, tags=dict(key.tags))

@@ -58,7 +58,20 @@ from domain.alerts import (
     void_records,
     writer_changed,
 )
-from domain.alerts.finding import CRITICAL, HIGH, INFO, LOW, MEDIUM, Counted, First, OnChange, OnHealth, OnUse, Rule
+from domain.alerts.finding import (
+    CRITICAL,
+    HIGH,
+    INFO,
+    LOW,
+    MEDIUM,
+    Counted,
+    First,
+    OnChange,
+    OnHealth,
+    OnTime,
+    OnUse,
+    Rule,
+)
 from domain.alerts.numbers import (
     CLOCK,
     DAY,
@@ -219,7 +232,7 @@ GRANTS_AND_KEYS = (
     Rule("material-expiring", "Imported key material expires soon", MEDIUM,
          "When it expires it is destroyed, and the key cannot be used.",
          "Import it again with a later ValidTo, or without one.",
-         (), OnChange(material_expiring.judge, (events.MaterialImported,)), EXPIRES_SOON),
+         (), OnTime(material_expiring.judge), EXPIRES_SOON),
     Rule("alias-moved", "Alias moved to another key", MEDIUM,
          "Whoever encrypts by the alias uses another key from now on: perhaps one that somebody else can read.",
          "Ask `keytrail who-can kms:Decrypt alias/NAME`.",

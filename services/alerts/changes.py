@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import structlog
 
 from domain.alerts.change import NO_FACTS, Change, Facts
 from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
-from domain.alerts.judging import Alert, Candidate, Judge, Pair
+from domain.alerts.judging import Alert, Judge, Pair
 from domain.alerts.numbers import CLOCK
-from domain.alerts.use import Use, use_of
+from domain.alerts.use import use_of
 from domain.keys.key import Key
 from domain.ports import OutOfRange, Stored
 from domain.trail.codec import parse, record_from
-from domain.trail.events import GrantCreated, PolicyReplaced
+from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
 from domain.trail.reading import Fold
 from domain.trail.record import Record
 from projections.entry import EVENTS
@@ -28,7 +27,7 @@ from services.adapters.topics import names
 from services.alerts import facts, keeping
 from services.alerts.keeping import Counts, Reached
 from services.alerts.publishing import Publisher
-from services.alerts.using import Counter
+from services.alerts.using import Counter, Found
 from services.alerts.versions import Versions
 from services.settings import Settings
 
@@ -54,7 +53,7 @@ class Changes:
         self._fold: Fold | None = None
         self._versions = Versions(pool, live=True)
         self._skew: int | None = None
-        self._candidates: list[tuple[Candidate, Use, dict[str, Any]]] = []
+        self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
         self._one_at_a_time = asyncio.Lock()
 
@@ -68,6 +67,15 @@ class Changes:
             except BaseException:
                 self._fold = None
                 raise
+
+    async def look_around(self, now: int) -> None:
+        """What time brings, on every key. Raises Elsewhere, INTERRUPTED."""
+        async with self._one_at_a_time:
+            fold, judge = await self._go_on(), self._judge()
+            found: list[Found] = [(each, now, {}) for key in fold.world.all_keys() for each in judge.timed(key, now)]
+            if found:
+                async with self._counter.holding(PART, fold.next) as held:
+                    await held.settle(Reached(fold.next, fold.chain.head, self._skew), found)
 
     async def take(self, messages: Sequence[Stored]) -> None:
         """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
@@ -160,9 +168,12 @@ class Changes:
             self._versions.replaced(world.keys[record.event.key], record.at)
         use = use_of(document)
         if use is not None:
-            self._candidates += [(each, use, source) for each in judge.candidates(use)]
+            self._candidates += [(each, use.at, source) for each in judge.candidates(use)]
             self._pairs += judge.pairs(use, source)
         world.fold(message.offset, record)
+        if isinstance(record.event, MaterialImported):
+            key = world.keys[record.event.key]
+            self._candidates += [(each, record.at, source) for each in judge.timed(key, record.at)]
         return alerts
 
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from services.alerts.facts import Elsewhere
 from services.alerts.keeping import Counts, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
+from services.clock import clock_of
 from services.metrics import ALERTS_LAG
 from services.settings import BadSetting, Settings
 
@@ -36,6 +38,7 @@ log = structlog.get_logger("alerts")
 LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0
 FORGET_EVERY = 3600.0
+LOOK_AROUND_EVERY = 60.0
 AGAIN = 0.5
 
 
@@ -82,6 +85,7 @@ class Worker:
         counts = Counts()
         self._changes = Changes(settings, pool, self._rules.judge, self._publisher, counts)
         self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher, counts)
+        self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._behind_since: float | None = None
         self._left: dict[Part, int] = {}
@@ -96,6 +100,7 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look))
             tasks.create_task(self._every(WATCH_EVERY, self._watch))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
+            tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
 
     async def _run_app(self) -> None:
         await self._app.maybe_start()
@@ -146,6 +151,10 @@ class Worker:
 
     async def _look(self) -> None:
         self._rules.look()
+
+    async def _look_around(self) -> None:
+        with suppress(Elsewhere):  # another worker is at it, and looks as well
+            await self._changes.look_around(self._clock.now())
 
     async def _forget(self) -> None:
         await keeping.forget(self._pool, int(time.time()) - keeping.KEPT_FOR)

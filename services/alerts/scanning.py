@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +16,11 @@ import orjson
 from domain.alerts.change import NO_FACTS, Change, Facts
 from domain.alerts.counting import Counting
 from domain.alerts.judging import Alert, Judge
+from domain.alerts.material_expiring import begins
 from domain.alerts.use import Use, use_of_case
-from domain.trail.codec import event_from
-from domain.trail.events import GrantCreated, PolicyReplaced
+from domain.trail.codec import event_from, micros
+from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
+from domain.world import World
 from projections.decisions import queries as decisions
 from projections.entry import DECISIONS, EVENTS
 from services.alerts import facts
@@ -64,7 +68,7 @@ async def changes(
 ) -> AsyncIterator[tuple[Alert, Any]]:
     """(alert, row) of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
-    versions = Versions(connection, live=False)
+    versions, expiring = Versions(connection, live=False), _Expiring(judge)
     rows = await connection.cursor(CHANGED, span.after, span.last)
     while found := await rows.fetch(FETCHED):
         for row in found:
@@ -87,9 +91,37 @@ async def changes(
                     yield alert, row
             if isinstance(event, PolicyReplaced):
                 versions.replaced(replay.world.keys[event.key], at)
+            for alert in expiring.until(at, replay.world):
+                yield alert, row
+            if isinstance(event, MaterialImported) and event.valid_to:
+                expiring.expect(event.key, at, micros(event.valid_to))
             progress.done += 1
             if progress.done % AT_A_TIME == 0:
                 await asyncio.sleep(0)
+    await replay.to(span.last)
+    for alert in expiring.until(time.time_ns() // 1000, replay.world):
+        yield alert, None
+
+
+class _Expiring:
+    """Imported material at the time from which on it is told of, where it is there still then."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._waiting: list[tuple[int, str]] = []
+        self._told: set[tuple[str, str, int]] = set()
+
+    def expect(self, key: str, at: int, expires: int) -> None:
+        heapq.heappush(self._waiting, (max(at, begins(expires, self._judge.settings)), key))
+
+    def until(self, now: int, world: World) -> Iterator[Alert]:
+        while self._waiting and self._waiting[0][0] <= now:
+            moment, name = heapq.heappop(self._waiting)
+            key = world.keys.get(name)
+            for each in self._judge.timed(key, moment) if key is not None else ():
+                if each.window_of not in self._told:
+                    self._told.add(each.window_of)
+                    yield self._judge.reached(each, moment, {})
 
 
 async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[tuple[Alert, Any]]:

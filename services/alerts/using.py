@@ -30,7 +30,8 @@ from services.settings import Settings
 log = structlog.get_logger("alerts")
 
 READ = 500
-Found = tuple[Candidate, Use, Mapping[str, Any]]
+Found = tuple[Candidate, int, Mapping[str, Any]]
+"""With the time and the source of the record that it comes of."""
 
 
 class Counter:
@@ -69,7 +70,7 @@ class Counter:
         if not candidates:
             return []
         crossed = await self._counts.add(connection, [each for each, _, _ in candidates])
-        by_window = {each.window_of: (each, use, source) for each, use, source in reversed(candidates)}
+        by_window = {each.window_of: (each, at, source) for each, at, source in reversed(candidates)}
         judge = self._judge()
         return [judge.reached(*by_window[name]) for name in crossed]
 
@@ -159,7 +160,7 @@ class Decisions:
             if use is None:
                 continue
             source = {"topic": DECISIONS, "partition": partition, "offset": offset, "call": use.call}
-            candidates += [(each, use, source) for each in judge.candidates(use)]
+            candidates += [(each, use.at, source) for each in judge.candidates(use)]
             pairs += judge.pairs(use, source)
         after = messages[-1][0] + 1
         return await self._settle(partition, start, after, candidates, pairs)

@@ -14,6 +14,7 @@ import typer
 from domain.alerts.finding import SEVERITIES
 from domain.errors import Refusal
 from services.cli.client import Client
+from services.cli.comparing import show_region
 from services.cli.terminal import AsJson, Data, Most, OfTrail, err, fail, out, progress_bar, settings_or_fail, show
 from services.exports.ocsf_finding import finding_of
 from services.settings import BadSetting
@@ -139,11 +140,22 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
             out.print(f"    {title}: {found[name]}", highlight=False, markup=False)
     if found.get("references"):
         out.print(f"    see: {', '.join(found['references'])}", style="dim", highlight=False)
-    if found["evidence"]:
-        out.print_json(data=found["evidence"])
+    _evidence(found["evidence"])
     for each in found["marks"]:
         out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}",
                   highlight=False, markup=False)  # fmt: skip
+
+
+def _evidence(evidence: dict[str, Any]) -> None:
+    """Sets of requests as `keytrail diff` shows them; the rest as it is."""
+    regions = evidence.get("regions", [])
+    for each in regions:
+        show_region({name: its for name, its in each.items() if name != "witness" or its is not None}, "+", "green")
+    if evidence.get("sets", 0) > len(regions):
+        out.print(f"    and {evidence['sets'] - len(regions)} more sets", style="dim", highlight=False)
+    for name, value in evidence.items():
+        if name not in ("regions", "sets"):
+            out.print(f"    {name}: {value}", highlight=False, markup=False)
 
 
 def acknowledge(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:

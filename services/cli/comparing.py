@@ -122,11 +122,11 @@ def _show(found: dict[str, Any], same: str) -> None:
     out.print(f"[bold {colour}]{found['answer']}[/]", same if found["answer"] in ("equivalent", PASSED) else "")
     for name, sign, shade in (("allowed", "+", "green"), ("denied", "-", "red")):
         for region in found.get(name, ()):
-            _region(region, sign, shade)
+            show_region(region, sign, shade)
     for each in found["unknown"]:
         region = each.get("allowed") or each.get("denied")
         if region is not None:
-            _region(region, "?", "magenta")
+            show_region(region, "?", "magenta")
         if "why" in each:
             _print(f"    not known: {each['why']}")
         for statement in each.get("statements", ()):
@@ -137,7 +137,7 @@ def _show(found: dict[str, Any], same: str) -> None:
             )
 
 
-def _region(region: dict[str, Any], sign: str, shade: str) -> None:
+def show_region(region: dict[str, Any], sign: str, shade: str) -> None:
     _print(f"{sign} {', '.join(region['actions'])}", shade)
     _print(f"    {region['before']} → {region['after']}")
     _print(f"    for {', '.join(_principal(each) for each in region['principals'])}")

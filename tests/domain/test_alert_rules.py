@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.arn import root_arn
 from domain.errors import AccessRefused, CredentialDisabled
-from domain.keys.key import DAY
+from domain.keys.key import DAY, Material
 from domain.policy.default import default_key_policy
 from domain.trail import events
 from domain.trail import identity_events as identities
@@ -367,8 +367,8 @@ EXAMPLES: dict[str, Example] = {
         (lambda: of_key(imported("")),),
     ),
     "material-expiring": Example(
-        lambda: of_key(imported("2027-01-16T08:00:00Z")),
-        (lambda: of_key(imported("2027-03-16T08:00:00Z")), lambda: of_key(imported(""))),
+        lambda: timed(NOW + 6 * DAY),
+        (lambda: timed(NOW + 8 * DAY), lambda: timed(0), lambda: timed(NOW - DAY), lambda: timed(NOW + DAY, stored="")),
     ),
     "alias-moved": Example(
         lambda: judged(
@@ -440,6 +440,13 @@ EXAMPLES: dict[str, Example] = {
 
 def imported(valid_to: str) -> events.MaterialImported:
     return events.MaterialImported(key_id(), "m", "s", "f", "", valid_to, "", False, "Enabled")
+
+
+def timed(expires: int, stored: str = "s") -> list[Alert]:
+    """What is found now of a key whose material expires then."""
+    judge, world = Judge("the-log"), given(a_key()).world
+    key = replace(world.keys[key_id()], materials=(Material("m", stored, "f", expires),))
+    return [judge.reached(each, NOW, {}) for each in judge.timed(key, NOW)]
 
 
 def parted() -> str:
