@@ -61,6 +61,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         "void records": server["void_records"],
         "keys": server["keys"],
         "accounts": ", ".join(server["accounts"]),
+        "alerts lag": ", ".join(f"{part} {count}" for part, count in server["alerts"]["lag"].items() if count) or "0",
         "projector lag": ", ".join(f"{name} {count}" for name, count in server["lag"].items()),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",

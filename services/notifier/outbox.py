@@ -32,7 +32,9 @@ DOCUMENTS = ("suppressed", "evidence", "source")
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS notifying;
-CREATE TABLE IF NOT EXISTS notifying.cursors (notifier text PRIMARY KEY, log text NOT NULL, number bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS notifying.cursors (
+    notifier text PRIMARY KEY, log text NOT NULL, number bigint NOT NULL, since timestamptz NOT NULL
+);
 CREATE TABLE IF NOT EXISTS notifying.storms (
     notifier text, rule text, until timestamptz NOT NULL, sent int NOT NULL, held jsonb NOT NULL, first jsonb,
     count int NOT NULL, PRIMARY KEY (notifier, rule)
@@ -67,11 +69,12 @@ async def prepare(pool: Pool) -> None:
 
 
 async def begin(pool: Pool, notifier: Notifier, log: str) -> None:
-    """A notifier that is new is told of what comes from now on."""
+    """A notifier that is new is told of what happens from now on: not of what was raised before, nor of what is raised
+    again of an older time (after a restore the whole log is judged anew)."""
     await pool.execute(
-        "INSERT INTO notifying.cursors VALUES ($1, $2, $3) ON CONFLICT (notifier) DO UPDATE "
-        "SET log = excluded.log, number = excluded.number WHERE cursors.log <> excluded.log",
-        notifier.name, log, await alerts.newest(pool),
+        "INSERT INTO notifying.cursors VALUES ($1, $2, $3, $4) ON CONFLICT (notifier) DO UPDATE "
+        "SET log = excluded.log, number = excluded.number, since = excluded.since WHERE cursors.log <> excluded.log",
+        notifier.name, log, await alerts.newest(pool), now(),
     )  # fmt: skip
 
 
@@ -79,11 +82,12 @@ async def take_in(pool: Pool, notifier: Notifier, accounts: Sequence[str], now: 
     """Messages of what was raised since, and of storms whose time is over; how many alerts were taken in."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(
-            "SELECT number FROM notifying.cursors WHERE notifier = $1 FOR UPDATE", notifier.name
+            "SELECT number, since FROM notifying.cursors WHERE notifier = $1 FOR UPDATE", notifier.name
         )
         assert row is not None, "begin comes first"
         filters = Filters(accounts, rank=SEVERITIES.index(notifier.least))
-        found = [item(each, DOCUMENTS) for each in await alerts.after(connection, filters, row["number"], TAKEN)]
+        raised = await alerts.after(connection, filters, row["number"], TAKEN)
+        found = [item(each, DOCUMENTS) for each in raised if each["at"] >= row["since"]]
         storms = {
             each["rule"]: _Storm(
                 each["until"], each["sent"], orjson.loads(each["held"]), _parsed(each["first"]), each["count"]
@@ -108,11 +112,11 @@ async def take_in(pool: Pool, notifier: Notifier, accounts: Sequence[str], now: 
             else:
                 storm.hold(alert)
         await _write(connection, notifier, messages, storms, before, now)
-        if found:
+        if raised:
             await connection.execute(
-                "UPDATE notifying.cursors SET number = $2 WHERE notifier = $1", notifier.name, found[-1]["number"]
+                "UPDATE notifying.cursors SET number = $2 WHERE notifier = $1", notifier.name, raised[-1]["number"]
             )
-    return len(found)
+    return len(raised)
 
 
 @dataclass(slots=True)

@@ -33,6 +33,9 @@ async def run(settings: Settings, pool: Pool, log_name: str) -> None:
     notifiers = alerts_file.load(settings).notifiers
     await outbox.prepare(pool)
     log.info("notifiers", names=[each.name for each in notifiers])
+    if not notifiers:
+        log.info("KEYTRAIL_ALERTS_FILE names no notifier; nobody is told")
+        await asyncio.Event().wait()
     async with asyncio.TaskGroup() as tasks:
         for each in notifiers:
             await outbox.begin(pool, each, log_name)

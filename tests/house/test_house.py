@@ -186,15 +186,19 @@ def test_documents_are_in_step() -> None:
 SETTINGS = {name for name, _, _ in table()}
 
 
+NAMES = {"KEYTRAIL_WRITER_NAME", "KEYTRAIL_ALERTS_NAME"}
+"""What one process of an installation is called, and no other."""
+
+
 def test_compose_names_settings_that_there_are() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     ours = [
         service for service in compose["services"].values() if "build" in service or service.get("image") == "keytrail"
     ]
-    assert len(ours) == 5, "two APIs, two writers, a projector"
+    assert len(ours) == 8, "two APIs, two writers, a projector, two alert workers, a notifier"
     for service in ours:
         given = {name for name in service["environment"] if name.startswith(PREFIX)}
-        assert given <= SETTINGS | {"KEYTRAIL_WRITER_NAME"}
+        assert given <= SETTINGS | NAMES
         assert {"KEYTRAIL_KAFKA", "KEYTRAIL_POSTGRES", "KEYTRAIL_MASTER_KEY_FILE"} <= given
     brokers = [service for name, service in compose["services"].items() if name.startswith("kafka")]
     assert len(brokers) == 3
@@ -206,7 +210,7 @@ def test_compose_names_settings_that_there_are() -> None:
 def test_documents_name_settings_that_there_are() -> None:
     for path in [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]:
         named = set(re.findall(r"KEYTRAIL_[A-Z_]+[A-Z]", path.read_text()))
-        assert named <= SETTINGS | {"KEYTRAIL_WRITER_NAME"}, path
+        assert named <= SETTINGS | NAMES, path
 
 
 def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
