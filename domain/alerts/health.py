@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VOID, BREAK, BEHIND, MISMATCH, CLOCK_BACK, LOST = "void", "break", "behind", "mismatch", "clock-back", "lost"
+VOID, BREAK, BEHIND, MISMATCH, CLOCK_BACK, LOST, NOT_JUDGED = (
+    "void", "break", "behind", "mismatch", "clock-back", "lost", "not-judged",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

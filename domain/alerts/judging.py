@@ -9,13 +9,14 @@ from typing import Any
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Counted, Finding, First, OnChange, OnHealth, OnTime, OnUse, Rule, Tick
-from domain.alerts.health import Health
+from domain.alerts.health import NOT_JUDGED, Health
 from domain.alerts.numbers import FIRST_USE, THRESHOLD, WINDOW
 from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.keys.key import Key
 from domain.trail.codec import rfc3339
+from domain.trail.events import KeyCreated
 
 SECOND = 1_000_000
 VERSION = 1
@@ -138,11 +139,18 @@ class Judge:
         return type(event) in self._on_change
 
     def of_change(self, change: Change, source: Mapping[str, Any]) -> list[Alert]:
-        return [
-            self.alert(rule, finding, f"@{change.position}", change.at, source)
-            for rule, kind in self._on_change.get(type(change.event), ())
-            for finding in kind.judge(change)
-        ]
+        found: list[Alert] = []
+        if isinstance(change.event, KeyCreated) and change.event.manager:
+            return found  # its policy is the documented one of a key that a service manages, put by nobody
+        for rule, kind in self._on_change.get(type(change.event), ()):
+            try:
+                findings = list(kind.judge(change))
+            except Exception as fault:  # noqa: BLE001  # a rule that fails is told of, and keeps no other from judging
+                summary = f"{rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
+                found += self.of_health(Health(NOT_JUDGED, f"{rule.id}@{change.position}", change.at, summary))
+                continue
+            found += [self.alert(rule, each, f"@{change.position}", change.at, source) for each in findings]
+        return found
 
     def of_health(self, health: Health) -> list[Alert]:
         return [

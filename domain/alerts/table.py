@@ -55,6 +55,7 @@ from domain.alerts import (
     root_access_key,
     root_used,
     rotation_disabled,
+    rule_failed,
     void_records,
     writer_changed,
 )
@@ -302,6 +303,10 @@ KEYTRAIL = (
          "Retention or a cut removed records that no rule has seen.",
          "Take the retention off the topic; what the projections hold `keytrail alerts scan` judges.",
          ("T1070",), OnHealth(records_lost.judge)),
+    Rule("rule-failed", "A rule could not judge a record", HIGH,
+         "A fault of Keytrail: the other rules have judged the record, this one has not. That is no all-clear.",
+         "Read the record by hand, and report the fault.",
+         (), OnHealth(rule_failed.judge)),
     Rule("alerts-behind", "Alerts are behind", MEDIUM,
          "Records wait to be judged: silence means nothing until this is over.",
          "Give it time, or more workers (KEYTRAIL_ALERT_WORKERS).",

@@ -7,7 +7,6 @@ Postgres says (keeping.py), and a record that Faust passed over would be read fr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -42,7 +41,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         consumer_group_instance_id=name,
         consumer_max_fetch_size=4 * 1_048_576,
         store="memory://",
-        datadir=os.devnull + ".faust" if not settings.data else str(settings.data / "run" / "faust"),
+        datadir=str(settings.data / "run" / "faust"),
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,

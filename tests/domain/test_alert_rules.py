@@ -12,7 +12,7 @@ import pytest
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
 from domain.alerts.counting import Counting
 from domain.alerts.finding import SEVERITIES
-from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, VOID, Health
+from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.table import RULES
@@ -20,7 +20,7 @@ from domain.alerts.use import Use
 from domain.arn import root_arn
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import DAY, Material
-from domain.policy.default import default_key_policy
+from domain.policy.default import default_key_policy, service_key_policy
 from domain.trail import events
 from domain.trail import identity_events as identities
 from domain.world import World
@@ -432,6 +432,7 @@ EXAMPLES: dict[str, Example] = {
     "void-records": Example(lambda: health(VOID), (lambda: health(BEHIND),)),
     "chain-broken": Example(lambda: health(BREAK), (lambda: health(VOID),)),
     "records-lost": Example(lambda: health(LOST), (lambda: health(VOID),)),
+    "rule-failed": Example(lambda: health(NOT_JUDGED), (lambda: health(VOID),)),
     "alerts-behind": Example(lambda: health(BEHIND), (lambda: health(VOID),)),
     "recheck-mismatch": Example(lambda: health(MISMATCH), (lambda: health(VOID),)),
     "clock-stepped-back": Example(lambda: health(CLOCK_BACK), (lambda: health(VOID),)),
@@ -489,6 +490,19 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
 
 def test_the_default_policy_raises_nothing() -> None:
     assert made(default_key_policy(ACCOUNT)) == []
+
+
+def test_a_key_that_a_service_manages_raises_nothing() -> None:
+    text = service_key_policy("s3", ACCOUNT, "us-east-1")
+    assert judged(a_key(policy=text, manager="s3.amazonaws.com", alias="alias/aws/s3")) == []
+
+
+def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
+    """The boundary of nobody: no record says so, and a rule that trusted it falls."""
+    judge = Judge("the-log")
+    change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
+    (alert,) = judge.of_change(change, {})
+    assert (alert.rule.id, alert.finding.subject) == ("rule-failed", "boundary-removed@7")
 
 
 def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:

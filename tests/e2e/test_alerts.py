@@ -372,7 +372,7 @@ SCENES: dict[str, Callable[[Scene], None]] = {
 }
 FAULTS = {
     "root-access-key", "writer-changed", "commands-skipped", "void-records", "chain-broken", "records-lost",
-    "alerts-behind", "recheck-mismatch", "clock-stepped-back",
+    "alerts-behind", "rule-failed", "recheck-mismatch", "clock-stepped-back",
 }  # fmt: skip
 """No call raises these: tests/faults does, and tests/domain."""
 
