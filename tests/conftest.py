@@ -31,7 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory):
     """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls it."""
-    with Installation(tmp_path_factory.mktemp("installation") / "data", workers=2) as running:
+    data = tmp_path_factory.mktemp("installation") / "data"
+    with Installation(data, workers=2, KEYTRAIL_ALERT_WORKERS="1") as running:
         running.client().list_keys()  # whichever tests run: there is a decision to recheck
         yield running
         # Whatever the tests did: each of its decisions comes out again as it is on record, with the same reasons.
@@ -39,3 +40,5 @@ def installation(tmp_path_factory: pytest.TempPathFactory):
         found = json.loads(running.keytrail("recheck", "--json", check=False).stdout)
         assert (found["mismatches"], found["gaps"]) == (0, []), json.dumps(found["explained"], indent=1)
         assert found["decisions"] > 0
+        # And whatever they did, every rule could judge it.
+        assert running.answers("alerts", "--rule", "rule-failed") == []

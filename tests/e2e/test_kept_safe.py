@@ -102,7 +102,8 @@ async def rows(installation: Installation, upto: int | None = None) -> dict[str,
     pool = await connect(installation.settings)
     found = {}
     for name, projection in PROJECTIONS.items():
-        where = "" if upto is None else f" WHERE position <= {upto}"
+        # An alert has no position: all of them are raised again by then.
+        where = "" if upto is None or name == "alerts" else f" WHERE position <= {upto}"
         question = f"SELECT t::text AS row FROM (SELECT * FROM {projection.schema}.{name}{where}) t"
         found[name] = sorted(row["row"] for row in await pool.fetch(question))
     await pool.close()

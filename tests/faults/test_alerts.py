@@ -218,7 +218,9 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             for name, each in told.items()
         )
         (tmp_path / "alerts.toml").write_text(text)
-        with Installation(tmp_path / "data", KEYTRAIL_ALERTS_FILE=str(tmp_path / "alerts.toml")) as running:
+        with Installation(
+            tmp_path / "data", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_ALERTS_FILE=str(tmp_path / "alerts.toml")
+        ) as running:
             kms, client = running.client(), Client(running.data)
             eventually(lambda: len(client.get("/v1/alerts/notifiers")["items"]) == 4)
             told["failing"].status, told["hanging"].status, told["refusing"].status = 503, None, 400
