@@ -33,7 +33,7 @@ run: .venv/.run
 # Most tests wait for servers: two files at a time. Those that kill processes want the machine for themselves, but for those
 # of alerts, which time nothing.
 test: .venv/.dev
-	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --ignore-glob "tests/faults/test_[!a]*"
+	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder --ignore-glob "tests/faults/test_[!a]*"
 	$(BIN)/pytest -m "not soak" tests/faults --ignore tests/faults/test_alerts.py
 
 check: .venv/.dev

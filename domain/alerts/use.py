@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.arn import parse_arn, root_arn
+from domain.cloudtrail.record import ACCESS_DENIED
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.trail.codec import micros
 from domain.trail.record import REFUSED
@@ -99,6 +100,8 @@ def use_of_case(case: Mapping[str, Any]) -> Use | None:
         return None
     keys = tuple([each for each in case.get("resources") or () if ":key/" in each])
     refused = (case["error"] or "") if case["effect"] == REFUSED else ""
+    if refused in ACCESS_DENIED:  # a trail's words are AWS's
+        refused = AccessRefused.kind
     via = (case.get("via") or {}).get("service", "")
     tags = _tags(case.get("inputs") or {}, keys)
     return Use(

@@ -165,11 +165,18 @@ class Receiver:
         self.status: int | None = 200
         self.taken: list[dict[str, Any]] = []
         self.tried: list[str] = []
+        self.words: list[str] = []
+        """The titles that apprise told."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if "webhook-id" not in self.headers:  # of apprise
+                    receiver.words.append(json.loads(body)["title"])
+                    self.send_response(200)
+                    self.end_headers()
+                    return
                 named = self.headers["webhook-id"], self.headers["webhook-timestamp"]
                 assert signature(SECRET, *named, body) == self.headers["webhook-signature"]
                 receiver.tried.append(named[0])
@@ -207,7 +214,7 @@ def receivers(*names: str) -> Iterator[dict[str, Receiver]]:
 
 
 def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
-    with receivers("failing", "hanging", "refusing", "grouping") as told:
+    with receivers("failing", "hanging", "refusing", "grouping", "chat") as told:
         secret = tmp_path / "secret"
         secret.touch(0o600)
         secret.write_text(SECRET)
@@ -216,13 +223,15 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             f'[[webhook]]\nname = "{name}"\nurl = "{each.url}"\nsecret_file = "{secret}"\nleast = "low"\n'
             f"group_seconds = {groups.get(name, 0)}\n\n"
             for name, each in told.items()
+            if name != "chat"
         )
+        text += f'[[apprise]]\nname = "chat"\nurl = "{told["chat"].url.replace("http:", "json:")}"\nleast = "medium"\n'
         (tmp_path / "alerts.toml").write_text(text)
         with Installation(
             tmp_path / "data", KEYTRAIL_ALERT_WORKERS="1", KEYTRAIL_ALERTS_FILE=str(tmp_path / "alerts.toml")
         ) as running:
             kms, client = running.client(), Client(running.data)
-            eventually(lambda: len(client.get("/v1/alerts/notifiers")["items"]) == 4)
+            eventually(lambda: len(client.get("/v1/alerts/notifiers")["items"]) == 5)
             told["failing"].status, told["hanging"].status, told["refusing"].status = 503, None, 400
             began = time.monotonic()
             for _ in range(12):
@@ -236,6 +245,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             stormy = [each["data"] for each in told["grouping"].taken if each["data"]["count"] > 1]
             assert [each["count"] for each in stormy] == [7]
             assert sorted(told["grouping"].ids) == sorted(raised)
+            eventually(lambda: told["chat"].words == ["[medium] Key is to be deleted"] * 5, within=60)
             eventually(lambda: len(client.get("/v1/alerts/dead-letters")["items"]) == 13)
             while time.monotonic() - began < (60 if soak else 6):
                 assert told["failing"].taken == []

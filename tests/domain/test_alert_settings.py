@@ -1,0 +1,127 @@
+"""The alerts' settings: what an allow-list covers, and what the file says of itself where it is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.alerts.finding import Finding
+from domain.alerts.judging import Judge
+from domain.alerts.settings import Allow
+from domain.alerts.table import RULES
+from services.adapters import alerts_file
+from services.settings import BadSetting, Settings
+from tests.given import ACCOUNT, arn
+
+NOW = 1_800_000_000_000_000
+USERS = tuple(f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in ("ben", "cleo"))
+
+
+def finding(*about: str, key: str = "", **tags: str) -> Finding:
+    return Finding("it", "it happened", ACCOUNT, key, about, tags=tags)
+
+
+def covers(given: Finding, rule: str = "root-used", at: int = NOW, **asked: str) -> bool:
+    return Allow(asked.pop("of", "*"), "for a test", NOW + 1, **asked).covers(rule, given, at)
+
+
+def test_everyone_whom_a_finding_is_about_has_to_match() -> None:
+    assert covers(finding(USERS[0]), principal="*:user/ben")
+    assert not covers(finding(*USERS), principal="*:user/ben")
+    assert covers(finding(*USERS), principal=f"arn:aws:iam::{ACCOUNT}:*")
+    assert not covers(finding(), principal="*"), "a finding about nobody is not allowed by a principal"
+
+
+def test_a_key_is_named_by_arn_or_id_and_a_tag_by_name_or_value() -> None:
+    assert covers(finding(key=arn()), key=arn())
+    assert covers(finding(key=arn()), key=arn().rpartition("/")[2])
+    assert not covers(finding(key=arn(2)), key=arn())
+    assert not covers(finding(), key="*"), "a finding on no key is not allowed by a key"
+    assert covers(finding(key=arn(), env="dev"), tag="ENV")
+    assert covers(finding(key=arn(), env="dev"), tag="env=dev")
+    assert not covers(finding(key=arn(), env="prod"), tag="env=dev")
+    assert not covers(finding(key=arn()), tag="env")
+
+
+def test_all_that_is_asked_has_to_hold() -> None:
+    assert covers(finding(USERS[0], key=arn(), env="dev"), principal="*", key=arn(), tag="env")
+    assert not covers(finding(USERS[0], key=arn()), principal="*", key=arn(), tag="env")
+
+
+def test_of_its_rule_and_until_its_end() -> None:
+    assert covers(finding(USERS[0]), of="root-used", principal="*")
+    assert not covers(finding(USERS[0]), of="first-use", principal="*")
+    assert not covers(finding(USERS[0]), at=NOW + 1, principal="*")
+
+
+def read(folder: Path, text: str) -> alerts_file.AlertsFile:
+    path = folder / "alerts.toml"
+    path.write_text(text)
+    return alerts_file.load(Settings(alerts_file=str(path)))
+
+
+def test_a_file_sets_severities_numbers_and_what_is_off(tmp_path: Path) -> None:
+    found = read(tmp_path, '[rules.denied-burst]\nthreshold = 3\nseverity = "high"\n[rules.root-used]\noff = true\n')
+    judge = Judge("the-log", found.settings)
+    assert judge.number(RULES["denied-burst"], "threshold") == 3
+    assert judge.number(RULES["denied-burst"], "window") == 60
+    assert judge.alert(RULES["denied-burst"], finding(), "", NOW, {}).severity == "high"
+    assert found.settings.of("root-used").off
+
+
+ALLOW = '[[allow]]\nrule = "*"\nprincipal = "*"\nreason = "x"\nexpires = 2999-01-01\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules = 3", "rules are tables"),
+        ("[rules.nothing]", "there is no rule 'nothing'"),
+        ("[rules.root-used]\nthreshold = 3", "takes off, severity"),
+        ('[rules.root-used]\nseverity = "bad"', "severity is one of info"),
+        ('[rules.denied-burst]\nthreshold = "3"', "threshold is a whole number: refused calls"),
+        ("[rules.denied-burst]\nthreshold = -1", "whole number"),
+        ("[rules.root-used]\noff = 1", "off is true or false"),
+        ("known_accounts = [444455556666]", "write twelve digits in quotes"),
+        (ALLOW.replace('reason = "x"\n', ""), "wants a reason"),
+        (ALLOW.replace("expires = 2999-01-01\n", ""), "wants expires"),
+        (ALLOW.replace('principal = "*"\n', ""), "wants a principal, a key or a tag"),
+        (ALLOW.replace('"*"\nprincipal', '"all"\nprincipal'), "rule is one of"),
+        (ALLOW.replace("2999-01-01", '"2999-01-01"'), "without quotes"),
+        ('[[webhook]]\nname = "a"\nurl = "ftp://x"\nsecret_file = "SECRET"', "url begins with https"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"', "secret_file with 16 characters"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "/nowhere"', "cannot be read"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nleast = "x"', "least is one of"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nformat = "x"', "format is one of"),
+        ('[[apprise]]\nname = "a"\nurl = "nonsense"', "none that apprise knows"),
+        ('[[apprise]]\nurl = "json://x"', "wants a name"),
+        ('[[apprise]]\nname = "a"\nurl = "json://x"\n[[apprise]]\nname = "a"\nurl = "json://y"', "two notifiers"),
+        ("this is not TOML", "cannot be read"),
+        ("strange = 1", "the file has 'strange'"),
+    ],
+)
+def test_a_file_that_is_wrong_says_what_would_be_right(text: str, said: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("a secret that is long enough")
+    with pytest.raises(BadSetting, match="KEYTRAIL_ALERTS_FILE") as fault:
+        read(tmp_path, text.replace("SECRET", str(secret)))
+    assert said in str(fault.value)
+
+
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret that is long enough")
+    secret.chmod(0o644)
+    with pytest.raises(BadSetting, match="chmod 600"):
+        read(tmp_path, f'[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "{secret}"')
+
+
+def test_no_secret_is_shown_with_a_notifier(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("a secret that is long enough")
+    found = read(tmp_path, f'[[webhook]]\nname = "a"\nurl = "https://user:pass@x"\nsecret_file = "{secret}"')
+    assert "long enough" not in repr(found)
+    assert "pass" not in repr(found)
