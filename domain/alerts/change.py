@@ -11,10 +11,12 @@ from typing import Any
 from domain.alerts.compared import Compared
 from domain.alerts.finding import Number
 from domain.alerts.settings import AlertSettings
+from domain.cloudtrail import unseen
 from domain.keys.key import Key, created
 from domain.meaning.space import Side
 from domain.policy.default import default_key_policy
 from domain.trail.events import KeyCreated, PolicyReplaced
+from domain.trail.identity_events import InlinePolicyPut
 from domain.world import World
 
 OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
@@ -78,8 +80,22 @@ class Change:
 
     @property
     def made(self) -> bool:
-        """Whether the key comes into being with this."""
-        return isinstance(self.event, KeyCreated)
+        """Whether the key's policy is its first: the key comes into being with this, or in a trail its policy of before was
+        never seen."""
+        return isinstance(self.event, KeyCreated) or self._was_unseen
+
+    @property
+    def _was_unseen(self) -> bool:
+        key = self.key
+        return key is not None and key.policy_version == 1 and unseen.POLICY in unseen.unseen_of(key.tags)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether nobody did this: it is what had to be there for a trail's records to be."""
+        event = self.event
+        if isinstance(event, KeyCreated):
+            return bool(unseen.unseen_of(event.tags))
+        return isinstance(event, InlinePolicyPut) and event.policy == unseen.NAME
 
     @cached_property
     def policy(self) -> Compared:
@@ -87,11 +103,11 @@ class Change:
         event, key = self.event, self.key
         assert isinstance(event, KeyCreated | PolicyReplaced), "only these have a key policy"
         assert key is not None, "the key is there"
-        if isinstance(event, PolicyReplaced):
+        if isinstance(event, PolicyReplaced) and not self._was_unseen:
             old = Side(key.policy_text, dict(key.principals), key.policy_version)
             new = Side(event.policy, dict(event.principals), event.version)
         else:
-            old, new = Side(default_key_policy(key.account)), Side(event.policy, dict(event.principals))
+            old, new = Side(default_key_policy(key.account)), Side(event.policy, dict(event.principals), 2)
         return compared(key, old, new)
 
     @cached_property
@@ -109,7 +125,9 @@ def _statements(text: str) -> list[dict[str, Any]]:
 
 
 def compared(key: Key, old: Side, new: Side) -> Compared:
-    return Compared(old, new, key.account, key.arn, {name: key.resource.context[name] for name in OF_THE_KEY})
+    known = not unseen.unseen_of(key.tags)
+    fixed = {name: key.resource.context[name] for name in OF_THE_KEY} if known else {}
+    return Compared(old, new, key.account, key.arn, fixed)
 
 
 def on_key(key: Key) -> dict[str, Any]:

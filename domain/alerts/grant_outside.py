@@ -15,7 +15,7 @@ def judge(change: Change) -> Iterator[Finding]:
         return
     account = account_of(event.grantee)
     if account != key.account:
-        whom = f"account {account}" if account else "a service"
+        whom = f"account {account}" if account else "a service" if "." in event.grantee else "nobody known"
         summary = f"{change.caller} granted {event.grantee} of {whom}: {', '.join(event.operations)}"
         yield Finding(
             event.grant,

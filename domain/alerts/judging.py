@@ -16,7 +16,7 @@ from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.keys.key import Key
 from domain.trail.codec import rfc3339
-from domain.trail.events import KeyCreated
+from domain.trail.events import KeyCreated, PolicyReplaced
 
 SECOND = 1_000_000
 VERSION = 1
@@ -140,9 +140,11 @@ class Judge:
 
     def of_change(self, change: Change, source: Mapping[str, Any]) -> list[Alert]:
         found: list[Alert] = []
-        if isinstance(change.event, KeyCreated) and change.event.manager:
-            return found  # its policy is the documented one of a key that a service manages, put by nobody
+        if change.assumed or (isinstance(change.event, KeyCreated) and change.event.manager):
+            return found  # done by nobody: what a trail had to assume, the documented policy of a service's key
         for rule, kind in self._on_change.get(type(change.event), ()):
+            if change.made and PolicyReplaced in kind.on and KeyCreated not in kind.on:
+                continue  # it compares with a policy that there was
             try:
                 findings = list(kind.judge(change))
             except Exception as fault:  # noqa: BLE001  # a rule that fails is told of, and keeps no other from judging

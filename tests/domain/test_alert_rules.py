@@ -18,6 +18,7 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.arn import root_arn
+from domain.cloudtrail import unseen
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import DAY, Material
 from domain.policy.default import default_key_policy, service_key_policy
@@ -495,6 +496,18 @@ def test_the_default_policy_raises_nothing() -> None:
 def test_a_key_that_a_service_manages_raises_nothing() -> None:
     text = service_key_policy("s3", ACCOUNT, "us-east-1")
     assert judged(a_key(policy=text, manager="s3.amazonaws.com", alias="alias/aws/s3")) == []
+
+
+def test_what_a_trail_had_to_assume_raises_nothing() -> None:
+    """The key was there before the trail began; its first policy that is seen is judged as a new key's."""
+    met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
+    assert judged(met) == []
+    wide = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, unseen.policies_of(USER))
+    assert judged(wide) == []
+    put_first = events.PolicyReplaced(key_id(), 2, policy(ROOTED, allow(USER, "kms:Decrypt")), False, False, {})
+    assert judged(put_first, met) == []
+    public = events.PolicyReplaced(key_id(), 2, policy(ROOTED, OPEN), False, False, {})
+    assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
 
 
 def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
