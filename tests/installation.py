@@ -20,6 +20,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from services.cli.client import Client
 from services.settings import Settings, load
 from services.supervisor.folder import Folder
 
@@ -185,7 +186,8 @@ class Installation:
 
     def caught_up(self) -> None:
         """Return when the projections hold everything that was on the topics when this was called."""
-        eventually(lambda: all(lag <= 0 for lag in self.answers("status")[0]["lag"].values()))
+        client = Client(self.data)  # asked often, and the command takes most of a second
+        eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["lag"].values()))
 
     def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The real aws command line."""

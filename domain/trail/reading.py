@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.trail.chain import Chain
 from domain.trail.codec import parse, record_from
@@ -24,11 +25,17 @@ class Fold:
 
         Raises Unreadable for a valid record that a newer version wrote: going on would answer from a wrong present.
         """
+        found = self.read(offset, value)
+        if found is None:
+            return None
+        self.world.fold(offset, found[1])
+        return found[1]
+
+    def read(self, offset: int, value: bytes) -> tuple[dict[str, Any], Record] | None:
+        """As `take`, for one who looks at the world before the record, and folds it then: (document, record)."""
         self.next = offset + 1
         document = parse(value)
         if document is None or not self.chain.accepts(offset, value, document["previous"]):
             self.voids += 1
             return None
-        record = record_from(document)
-        self.world.fold(offset, record)
-        return record
+        return document, record_from(document)

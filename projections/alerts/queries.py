@@ -19,9 +19,10 @@ FROM p_alerts.alerts a LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """`accounts` are those whose alerts are given; None is not asked. `suppressed`: with those that are allowed."""
+    """`accounts` are those whose alerts are given, None for everybody's; what is None is not asked. `suppressed`: with
+    those that are allowed."""
 
-    accounts: Sequence[str]
+    accounts: Sequence[str] | None
     state: str | None = None
     rule: str | None = None
     rank: int = 0
@@ -32,7 +33,9 @@ class Filters:
 
 def _where(filters: Filters, first: int) -> tuple[str, list[Any]]:
     """Conditions with their values; placeholders begin with `first`."""
-    asked: list[tuple[str, Any]] = [("a.account = ANY(${})", list(filters.accounts)), ("a.rank >= ${}", filters.rank)]
+    asked: list[tuple[str, Any]] = [("a.rank >= ${}", filters.rank)]
+    if filters.accounts is not None:
+        asked.append(("a.account = ANY(${})", list(filters.accounts)))
     if filters.state is not None:
         asked.append(("coalesce(m.state, 'open') = ${}", filters.state))
     if filters.rule is not None:

@@ -30,7 +30,7 @@ async def run() -> None:
     # What is judged is kept in transactions, and what is not is judged again: there is nothing to end in order.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: os._exit(0))
-    pool = await open_pool(settings)
+    pool = await open_pool(settings, size=6)
     await prepare(settings, pool)
     name = await log_name(settings)
     await keeping.prepare(pool, name)

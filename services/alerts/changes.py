@@ -15,7 +15,6 @@ from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
 from domain.keys.key import Key
 from domain.ports import OutOfRange, Stored
-from domain.trail.codec import parse, record_from
 from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
 from domain.trail.reading import Fold
 from domain.trail.record import Record
@@ -152,13 +151,11 @@ class Changes:
 
     async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
         judge, world = self._judge(), fold.world
-        document = parse(message.value)
-        fold.next = message.offset + 1
-        if document is None or not fold.chain.accepts(message.offset, message.value, document["previous"]):
-            fold.voids += 1
+        found = fold.read(message.offset, message.value)
+        if found is None:
             where = f"events@{message.offset}"
             return judge.of_health(Health(VOID, where, world.at, f"record @{message.offset} is void"))
-        record = record_from(document)
+        document, record = found
         source = {"topic": EVENTS, "partition": 0, "offset": message.offset, "call": _call(record)}
         alerts = self._clock(judge, world.at, record, message)
         if judge.asks(record.event):

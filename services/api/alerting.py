@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ _ALWAYS, _FOR_EVER = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinf
 LOOK_EVERY = 0.1
 """Seconds between two looks for whoever follows."""
 BEAT_EVERY = 10.0
+AT_ONCE = 100
 FOLLOWERS = 100
 """Streams of one worker at once."""
 TELL_EVERY = 0.25
@@ -216,14 +218,17 @@ class Alerting:
         try:
             yield b": the alerts\n\n"
             while not self._audit.stopping():
-                try:
-                    rows = await alerts.after(self._pool, filters, number, 100)
-                except INTERRUPTED:
-                    rows = []  # it comes again, and so do the alerts
+                newest, rows = number, []
+                with suppress(*INTERRUPTED):  # it comes again, and so do the alerts
+                    newest = await alerts.newest(self._pool)
+                    if newest > number:
+                        rows = await alerts.after(self._pool, filters, number, AT_ONCE)
                 for row in rows:
                     number, quiet = row["number"], 0.0
                     text = orjson.dumps(item(row, DOCUMENTS))
                     yield b"id: %d\nevent: alert\ndata: %s\n\n" % (number, text)
+                if len(rows) < AT_ONCE:  # those that are not asked for are passed over for good
+                    number = max(number, newest)
                 if not rows:
                     quiet += LOOK_EVERY
                     if quiet >= BEAT_EVERY:

@@ -8,7 +8,6 @@ message may still be delivered twice, under the same id, where its acknowledgeme
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -78,14 +77,16 @@ async def begin(pool: Pool, notifier: Notifier, log: str) -> None:
     )  # fmt: skip
 
 
-async def take_in(pool: Pool, notifier: Notifier, accounts: Sequence[str], now: datetime) -> int:
-    """Messages of what was raised since, and of storms whose time is over; how many alerts were taken in."""
+async def take_in(pool: Pool, notifier: Notifier, now: datetime) -> int:
+    """Messages of what was raised since, and of storms whose time is over; how many alerts were taken in. Of every account:
+    whoever may configure the installation may hear of all of it."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(
             "SELECT number, since FROM notifying.cursors WHERE notifier = $1 FOR UPDATE", notifier.name
         )
         assert row is not None, "begin comes first"
-        filters = Filters(accounts, rank=SEVERITIES.index(notifier.least))
+        filters = Filters(None, rank=SEVERITIES.index(notifier.least))
+        newest = await alerts.newest(connection)
         raised = await alerts.after(connection, filters, row["number"], TAKEN)
         found = [item(each, DOCUMENTS) for each in raised if each["at"] >= row["since"]]
         storms = {
@@ -112,9 +113,11 @@ async def take_in(pool: Pool, notifier: Notifier, accounts: Sequence[str], now: 
             else:
                 storm.hold(alert)
         await _write(connection, notifier, messages, storms, before, now)
-        if raised:
+        # Those that are milder than it is told of are passed over for good.
+        reached = raised[-1]["number"] if len(raised) == TAKEN else max([newest, *(each["number"] for each in raised)])
+        if reached > row["number"]:
             await connection.execute(
-                "UPDATE notifying.cursors SET number = $2 WHERE notifier = $1", notifier.name, raised[-1]["number"]
+                "UPDATE notifying.cursors SET number = $2 WHERE notifier = $1", notifier.name, reached
             )
     return len(raised)
 

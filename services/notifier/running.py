@@ -46,17 +46,12 @@ async def run(settings: Settings, pool: Pool, log_name: str) -> None:
 async def _gather(settings: Settings, pool: Pool, notifier: Notifier) -> None:
     while True:
         try:
-            # Every account's: whoever may configure the installation may hear of all of it.
-            accounts = [row["id"] for row in await pool.fetch(_ACCOUNTS)] + [""]
-            taken = await outbox.take_in(pool, notifier, accounts, outbox.now())
+            taken = await outbox.take_in(pool, notifier, outbox.now())
         except INTERRUPTED as fault:
             log.warning("alerts could not be taken in; trying again", notifier=notifier.name, reason=repr(fault))
             taken = 0
         if taken < outbox.TAKEN:
             await asyncio.sleep(LOOK_EVERY)
-
-
-_ACCOUNTS = "SELECT DISTINCT account AS id FROM p_alerts.alerts WHERE account <> ''"
 
 
 async def _deliver(pool: Pool, notifier: Notifier, sender: Sender) -> None:
