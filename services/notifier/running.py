@@ -20,7 +20,6 @@ log = structlog.get_logger("notifier")
 
 LOOK_EVERY = 0.2
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-ALONE = 0x6B65796E  # the number of the advisory lock
 
 
 def pause(attempts: int) -> float:

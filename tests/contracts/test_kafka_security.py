@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from services.adapters import topics
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.kafka import KafkaTopic, connection
+from services.alerts.app import app_of
 from services.settings import Settings, load
 from tests import certificates
 from tests.installation import eventually, free_port
@@ -73,8 +76,6 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 async def test_the_log_is_kept_on_a_broker_that_asks_for_both(secured: Settings) -> None:
-    import asyncio
-
     for _ in range(60):
         try:
             await topics.prepare(secured, flush=True)
@@ -87,6 +88,26 @@ async def test_the_log_is_kept_on_a_broker_that_asks_for_both(secured: Settings)
     assert [stored.value for stored in await reader.read(1)] == [b"kept"]
     await reader.close()
     await events.close()
+
+
+async def test_faust_reads_from_it_with_the_same_settings(secured: Settings) -> None:
+    await topics.prepare(secured, flush=True)
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(messages: Sequence[Any]) -> None:
+        for each in messages:
+            told.put_nowait(each.value)
+
+    events, app = KafkaTopic(secured, topics.names(secured).events), app_of(secured, "secured", take, take)
+    await app.maybe_start()
+    try:
+        await events.append(b"told")
+        async with asyncio.timeout(60):
+            while await told.get() != b"told":
+                pass
+    finally:
+        await app.stop()
+        await events.close()
 
 
 async def test_a_wrong_password_is_refused(secured: Settings) -> None:

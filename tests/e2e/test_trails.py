@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import subprocess
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,8 @@ def test_real_records_and_documented_samples_are_read(installation: Installation
     assert (again["new"], again["broken"]) == (0, 0)
     for name in ("calls", "changes", "open", "explained", "by", "first", "last"):
         assert again[name] == found[name]
+    raised = Counter(each["rule"] for each in installation.answers("alerts", "scan", "--trail", trail))
+    assert raised == {"deletion-scheduled": 2, "deletion-cancelled": 1, "grant-outside": 2, "first-use": 3}
     counted = installation.answers("decisions", "--by", "operation", "--trail", trail)
     assert sum(each["calls"] for each in counted) == found["calls"]
 
@@ -124,6 +127,10 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     assert by["explained", "key-policy", 0] >= 1
     assert by["explained", "key-policy", 1] == 1  # alice, by her own statement
     key, ask = key_arn(1), ("--trail", trail)
+    # The rules find what was changed there, and nothing in what had to be assumed.
+    alerts = [(each["rule"], each["about"], each["raised"]) for each in installation.answers("alerts", "scan", *ask)]
+    assert ("key-policy-decrypt", [bob], None) in alerts
+    assert {rule for rule, _, _ in alerts} <= {"key-policy-decrypt", "key-policy-returned", "first-use"}
     (shown,) = installation.answers("show", key, "--at", "2024-01-01T02:30:00Z", *ask)
     assert (shown["key"]["policy_version"], shown["policy"]["Statement"][1]["Principal"]) == (2, {"AWS": alice})
     history = installation.answers("history", key, *ask)

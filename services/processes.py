@@ -1,0 +1,58 @@
+"""What the processes beside the API and the writer share: how they start, stand by for each other, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+import uvloop
+
+from domain.ports import LogRefused, OutOfRange
+from domain.trail.codec import Unreadable
+from services.adapters.master_key import MasterKeyRefused
+from services.adapters.postgres import UNREACHABLE, Pool
+from services.logs import configure
+from services.settings import BadSetting
+
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
+NICENESS = 5
+"""Who calls comes first: under full load these fall behind, and catch up when there is room."""
+STAND_BY = 5.0
+
+
+def end_when_told() -> None:
+    """SIGTERM and Ctrl-C end the process at once: what it does are transactions, which count whole or not at all."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
+
+
+async def alone(pool: Pool, lock: int, what: str) -> None:
+    """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
+
+    `lock` is the number of its advisory lock. One that waits is a standby.
+    """
+    log = structlog.get_logger(what)
+    connection = await pool.acquire()
+    connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
+        log.info(f"another {what} works on this database; standing by")
+        await asyncio.sleep(STAND_BY)
+
+
+def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
+    """The process's exit code: 75 where trying again may mend it, 78 where the log does not go on from what was read."""
+    configure()
+    os.nice(NICENESS)
+    log, code = structlog.get_logger(what), 0
+    try:
+        uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
+    except* CANNOT_START as faults:
+        log.error(f"{what} cannot start", reason=repr(faults.exceptions))
+        code = 75
+    except* (OutOfRange, Unreadable) as faults:
+        log.error(f"{what} ends: the log does not go on from what was read", reason=repr(faults.exceptions))
+        code = 78
+    return code
