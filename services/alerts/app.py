@@ -7,7 +7,9 @@ Postgres says (keeping.py), and a record that Faust passed over would be read fr
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -41,7 +43,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         consumer_group_instance_id=name,
         consumer_max_fetch_size=4 * 1_048_576,
         store="memory://",
-        datadir=str(settings.data / "run" / "faust"),
+        datadir=str(_folder(settings)),
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
@@ -66,6 +68,12 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
     app.agent(events, name="events", concurrency=1)(judge_events)
     app.agent(decisions, name="decisions", concurrency=1)(judge_decisions)
     return app
+
+
+def _folder(settings: Settings) -> Path:
+    """Faust makes a folder for tables, of which there are none: in the data folder, where this process has one."""
+    own = settings.data / "run"
+    return (own if own.is_dir() else Path(tempfile.gettempdir())) / "keytrail-faust"
 
 
 def _credentials(settings: Settings) -> Any:

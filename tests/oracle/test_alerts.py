@@ -9,15 +9,15 @@ from hypothesis import assume, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from domain.alerts.change import Change, Facts, Version
+from domain.alerts.change import OF_THE_KEY, Change, Facts, Version
 from domain.alerts.judging import Judge
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.check import FAILED, PASSED, Policies, not_public
 from domain.meaning.compare import EQUIVALENT, UNKNOWN, compare
-from domain.meaning.space import Side
+from domain.meaning.space import Side, Space
 from domain.trail.events import PolicyReplaced
 from tests.given import ACCOUNT, a_key, arn, given, key_id
-from tests.oracle.test_meaning import SOAK, pairs, space_of
+from tests.oracle.test_meaning import SOAK, pairs
 
 NOW = 1_800_000_000_000_000
 OF_GAINS = {
@@ -25,6 +25,13 @@ OF_GAINS = {
     "key-policy-delegated", "key-policy-administrator", "key-policy-deny-dropped", "key-policy-loosened", "key-policy-returned",
 }  # fmt: skip
 """Rules that fire for what was let in."""
+
+
+def space_of(old: str, new: str) -> Space:
+    """Of the key that the rules are asked of, over every action that there is."""
+    key = given(a_key(policy=old)).world.keys[key_id()]
+    fixed = {name: key.resource.context[name] for name in OF_THE_KEY}
+    return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=fixed)
 
 
 def fired(old: str, new: str, *before: str) -> set[str]:
