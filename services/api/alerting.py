@@ -22,14 +22,11 @@ from domain.errors import Refusal
 from domain.identities.principals import principals_of
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
-from domain.ports import Unavailable
 from domain.trail.events import PolicyReplaced
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
 from services.adapters import alerts_file
-from services.adapters.kafka import ends
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.adapters.topics import names
 from services.alerts import facts, keeping, scanning
 from services.alerts.drafts import shown
 from services.alerts.publishing import Publisher
@@ -80,18 +77,14 @@ class Alerting:
         self._pool = pool
         self._followers = 0
 
-    async def how_far(self) -> dict[str, Any]:
-        """How far each partition is judged, and how many records wait to be."""
+    async def how_far(self, ends: dict[int, int]) -> dict[str, Any]:
+        """How far each partition is judged, and how many records wait to be; `ends` are those of decisions."""
         if await self._pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
             return {"judged": {}, "lag": {}}
         found = await keeping.reached(self._pool)
         judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
-        try:
-            there = await ends(self._settings, names(self._settings).decisions)
-        except Unavailable:
-            there = {}
         left = {
-            f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0) for partition, end in there.items()
+            f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0) for partition, end in ends.items()
         }
         return {"judged": judged, "lag": {"events/0": self._present.next - judged.get("events/0", 0), **left}}
 

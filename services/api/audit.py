@@ -35,7 +35,6 @@ from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
-from projections.registry import PROJECTIONS
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts.publishing import Publisher
 from services.api import errors, sigv4
@@ -52,9 +51,9 @@ from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
+from services.api.standing import Standing
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
-from services.projector.writing import positions
 from services.settings import Settings
 
 log = structlog.get_logger("audit")
@@ -91,8 +90,11 @@ class Audit:
     def app(self) -> Starlette:
         questions, counted = self.questions, Counted(self, self.questions, self._present, self._pool)
         alerting = self._alerting
+        standing = Standing(self, alerting, self._settings, self._present, self._pool)
         # A route's function is a method of one of these; a name that none has fails here, at the start.
-        functions = {name: getattr(each, name) for each in (self, questions, counted, alerting) for name in dir(each)}
+        functions = {
+            name: getattr(each, name) for each in (self, questions, counted, alerting, standing) for name in dir(each)
+        }
         routes = [
             Route(
                 route.path,
@@ -342,30 +344,6 @@ class Audit:
         except Unavailable as fault:
             raise errors.not_now(str(fault)) from None
         return {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
-
-    async def status(self, asked: Asked) -> Any:
-        present = self._present
-        async with self._pool.acquire() as connection:
-            reached = {
-                name: {f"{topic}/{partition}": after for (topic, partition), (after, _) in found.items()}
-                for name in PROJECTIONS
-                if (found := await positions(connection, f"p_{name}")) is not None
-            }
-            size = await connection.fetchval("SELECT pg_database_size(current_database())")
-        return {
-            "log": present.world.log,
-            "leader": present.world.writer,
-            "position": present.position,
-            "head": present.head,
-            "next_command": present.world.next_command,
-            "void_records": present.voids,
-            "keys": len(present.world.keys),
-            "accounts": sorted(present.world.accounts) if self.hosts(asked) else [asked.caller.account],
-            "projections": reached,
-            "lag": {name: present.next - each.get("events/0", 0) for name, each in reached.items()},
-            "alerts": await self._alerting.how_far(),
-            "database_bytes": size,
-        }
 
     def hosts(self, asked: Asked) -> bool:
         return asked.caller.account == self._settings.account_id

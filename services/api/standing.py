@@ -1,0 +1,79 @@
+"""How the installation stands: who leads, how far everybody is, and what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from domain.ports import Unavailable
+from projections.entry import ALERTS, DECISIONS, EVENTS
+from projections.registry import PROJECTIONS
+from services.adapters.kafka import ends
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.api.alerting import Alerting
+from services.api.present import Present
+from services.projector.writing import positions
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.api.asked import Asked
+    from services.api.audit import Audit
+
+ASK_PATIENCE = 2.0
+"""Seconds that the broker may take to say where its topics end."""
+
+
+class Standing:
+    """The route's function, beside those of Audit."""
+
+    def __init__(self, audit: Audit, alerting: Alerting, settings: Settings, present: Present, pool: Pool) -> None:
+        self._audit = audit
+        self._alerting = alerting
+        self._settings = settings
+        self._present = present
+        self._pool = pool
+
+    async def status(self, asked: Asked) -> Any:
+        present = self._present
+        async with self._pool.acquire() as connection:
+            reached = {
+                name: {f"{topic}/{partition}": after for (topic, partition), (after, _) in found.items()}
+                for name in PROJECTIONS
+                if (found := await positions(connection, f"p_{name}")) is not None
+            }
+            size = await connection.fetchval("SELECT pg_database_size(current_database())")
+        topics = names(self._settings)
+        decisions_end, alerts_end = await asyncio.gather(
+            *(self._ends(each) for each in (topics.decisions, topics.alerts))
+        )
+        there = {EVENTS: {0: present.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
+        return {
+            "log": present.world.log,
+            "leader": present.world.writer,
+            "position": present.position,
+            "head": present.head,
+            "next_command": present.world.next_command,
+            "void_records": present.voids,
+            "keys": len(present.world.keys),
+            "accounts": sorted(present.world.accounts) if self._audit.hosts(asked) else [asked.caller.account],
+            "projections": reached,
+            "lag": {
+                name: sum(
+                    max(0, end - each.get(f"{topic}/{partition}", 0))
+                    for topic in PROJECTIONS[name].topics
+                    for partition, end in there[topic].items()
+                )
+                for name, each in reached.items()
+            },
+            "alerts": await self._alerting.how_far(decisions_end),
+            "database_bytes": size,
+        }
+
+    async def _ends(self, topic: str) -> dict[int, int]:
+        """Where the partitions of a topic end, {} while the broker does not say."""
+        try:
+            async with asyncio.timeout(ASK_PATIENCE):
+                return await ends(self._settings, topic)
+        except (Unavailable, TimeoutError):
+            return {}
