@@ -24,7 +24,7 @@ from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
-from services.alerts.keeping import Counts, Reached
+from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from services.alerts.versions import Versions
@@ -40,15 +40,13 @@ SECOND = 1_000_000
 class Changes:
     """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
 
-    def __init__(
-        self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts
-    ) -> None:
+    def __init__(self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._settings = settings
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
         self._topic = KafkaTopic(settings, names(settings).events)
-        self._counter = Counter(pool, judge, publisher, counts)
+        self._counter = Counter(pool, judge, publisher)
         self._fold: Fold | None = None
         self._versions = Versions(pool, live=True)
         self._skew: int | None = None

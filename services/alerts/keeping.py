@@ -109,8 +109,8 @@ async def move(connection: Connection, part: Part, to: Reached) -> None:
 
 
 class Counts:
-    """One worker's counting. Within a transaction; rows are taken in order, so that two workers wait and never lock each
-    other out."""
+    """One stream's counting, one transaction at a time. Rows are taken in order, so that two workers wait and never lock
+    each other out."""
 
     def __init__(self) -> None:
         self._full, self._pairs = _Known(), _Known()

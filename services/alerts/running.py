@@ -26,7 +26,7 @@ from services.alerts import keeping
 from services.alerts.app import app_of
 from services.alerts.changes import Changes
 from services.alerts.facts import Elsewhere
-from services.alerts.keeping import Counts, Part, Reached
+from services.alerts.keeping import Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.clock import clock_of
@@ -82,9 +82,8 @@ class Worker:
         self._rules = Rules(settings, log_name)
         self._publisher = Publisher(settings)
         self._events = KafkaTopic(settings, names(settings).events)
-        counts = Counts()
-        self._changes = Changes(settings, pool, self._rules.judge, self._publisher, counts)
-        self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher, counts)
+        self._changes = Changes(settings, pool, self._rules.judge, self._publisher)
+        self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher)
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._behind_since: float | None = None

@@ -37,11 +37,12 @@ Found = tuple[Candidate, int, Mapping[str, Any]]
 class Counter:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
-    def __init__(self, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts) -> None:
+    def __init__(self, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counts = counts
+        # One stream's own: what a transaction has under way must not be taken for done when another's ends.
+        self._counts = Counts()
         self._created: dict[str, int] = {}
 
     @asynccontextmanager
@@ -111,15 +112,13 @@ class Held:
 class Decisions:
     """`decisions` judged, partition by partition."""
 
-    def __init__(
-        self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher, counts: Counts
-    ) -> None:
+    def __init__(self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._settings = settings
         self._topic = names(settings).decisions
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counter = Counter(pool, judge, publisher, counts)
+        self._counter = Counter(pool, judge, publisher)
         self._next: dict[int, int] = {}
         self._one_at_a_time = asyncio.Lock()
 
