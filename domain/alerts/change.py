@@ -13,15 +13,12 @@ from domain.alerts.finding import Number
 from domain.alerts.settings import AlertSettings
 from domain.cloudtrail import unseen
 from domain.keys.key import Key, created
+from domain.meaning.known import known_of
 from domain.meaning.space import Side
 from domain.policy.default import default_key_policy
 from domain.trail.events import KeyCreated, PolicyReplaced
 from domain.trail.identity_events import InlinePolicyPut
 from domain.world import World
-
-OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
-              "kms:customermasterkeyusage", "kms:keyorigin", "kms:multiregion")  # fmt: skip
-"""Condition keys whose values never change for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ class Change:
             new = Side(event.policy, dict(event.principals), event.version)
         else:
             old, new = Side(default_key_policy(key.account)), Side(event.policy, dict(event.principals), 2)
-        return compared(key, old, new)
+        return Compared(old, new, key.account, key.arn, known_of(key))
 
     @cached_property
     def new_statements(self) -> list[tuple[int, dict[str, Any]]]:
@@ -122,12 +119,6 @@ class Change:
 def _statements(text: str) -> list[dict[str, Any]]:
     found = json.loads(text)["Statement"]
     return found if isinstance(found, list) else [found]
-
-
-def compared(key: Key, old: Side, new: Side) -> Compared:
-    known = not unseen.unseen_of(key.tags)
-    fixed = {name: key.resource.context[name] for name in OF_THE_KEY} if known else {}
-    return Compared(old, new, key.account, key.arn, fixed)
 
 
 def on_key(key: Key) -> dict[str, Any]:

@@ -5,7 +5,7 @@ A set that depends on a condition which is not modelled is taken for one that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,10 +15,10 @@ from domain.keys.states import KEY_ACTIONS
 from domain.meaning.boxes import Box, common, subtract, within
 from domain.meaning.callers import Someone
 from domain.meaning.check import STRANGER, as_a_stranger, strangers
-from domain.meaning.compare import DENIES, SILENT, WORDS, Witnesses, gains, space_shown
+from domain.meaning.compare import DENIES, WORDS, Witnesses, gains, space_shown
 from domain.meaning.space import ACTION, CALLER, Meaning, Side, Space, bits_of
 from domain.meaning.words import TooMany
-from domain.policy.compile import DELEGATED, DIRECT, ROLE
+from domain.policy.compile import DELEGATED, ROLE
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret"})
 """What gives back what was encrypted."""
@@ -47,7 +47,7 @@ class Gain:
 class Compared:
     """Two policies of one key. `why` is set where they cannot be told apart; then nothing is known of what was let in."""
 
-    def __init__(self, old: Side, new: Side, account: str, key: str, fixed: dict[str, tuple[str, ...]]) -> None:
+    def __init__(self, old: Side, new: Side, account: str, key: str, fixed: Mapping[str, tuple[str, ...]]) -> None:
         self.account, self.key, self.sides, self.fixed = account, key, (old, new), fixed
         self.why = ""
         self.gained: list[Gain] = []
@@ -169,6 +169,3 @@ def named(each: Someone) -> str:
 def is_own(account: str) -> Callable[[Someone], bool]:
     """A principal of the account, its root left out."""
     return lambda each: each.of == account and each.kind in ("user", "role", "federated")
-
-
-__all__ = ["DELEGATED", "DENIES", "DIRECT", "ROLE", "SILENT", "Compared", "Gain"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
+from domain.alerts.compared import DECRYPTING
 from domain.alerts.finding import Finding
-from domain.alerts.grantee import DECRYPTING
 
 
 def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
-    operations = sorted(DECRYPTING.intersection(event.operations))
+    operations = sorted(each for each in event.operations if f"kms:{each}" in DECRYPTING)
     if key is not None and operations and not event.constraints:
         summary = f"{event.grantee} is granted {', '.join(operations)} without a constraint"
         yield Finding(event.grant, summary, about=(event.grantee,), **on_key(key))

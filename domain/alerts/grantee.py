@@ -14,7 +14,6 @@ from domain.identities.callers import caller_for
 
 NOT_USE = frozenset({"DescribeKey", "RetireGrant", "GetPublicKey", "Verify", "VerifyMac"})
 """Operations of grants that use nothing secret."""
-DECRYPTING = frozenset({"Decrypt", "ReEncryptFrom", "DeriveSharedSecret"})
 
 
 def account_of(principal: str) -> str:

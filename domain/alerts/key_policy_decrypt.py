@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
-from domain.alerts.compared import DECRYPTING, ROLE, is_own
+from domain.alerts.compared import DECRYPTING, is_own
 from domain.alerts.finding import Finding
+from domain.policy.compile import ROLE
 
 
 def judge(change: Change) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from domain.cloudtrail import unseen
 from domain.identities.principals import principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.compare import compare
+from domain.meaning.known import known_of
 from domain.meaning.space import Side, Space
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY as KEY_POLICY
@@ -19,10 +19,6 @@ from projections.history.project import KEY
 from projections.policy_versions import queries as policy_versions
 from services.api.items import utc
 from services.questions.moments import NoSuchMoment, moment_of
-
-OF_THE_KEY = ("aws:resourceaccount", "kms:keyspec", "kms:keyusage", "kms:customermasterkeyspec",
-              "kms:customermasterkeyusage", "kms:keyorigin", "kms:multiregion")  # fmt: skip
-"""Condition keys whose values never change for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,5 @@ def draft(text: str, world: World | None, version: int) -> Policy:
 
 def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
     """`more` are the actions that are asked of keys beside those of KMS."""
-    fixed = {} if unseen.unseen_of(key.tags) else {name: key.resource.context[name] for name in OF_THE_KEY}
-    space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=fixed)
+    space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))
     return {"key_id": key.id, "from": old.shown, "to": new.shown, **compare(space)}

@@ -9,11 +9,12 @@ from hypothesis import assume, settings
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from domain.alerts.change import OF_THE_KEY, Change, Facts, Version
+from domain.alerts.change import Change, Facts, Version
 from domain.alerts.judging import Judge
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.check import FAILED, PASSED, Policies, not_public
 from domain.meaning.compare import EQUIVALENT, UNKNOWN, compare
+from domain.meaning.known import known_of
 from domain.meaning.space import Side, Space
 from domain.trail.events import PolicyReplaced
 from tests.given import ACCOUNT, a_key, arn, given, key_id
@@ -30,8 +31,7 @@ OF_GAINS = {
 def space_of(old: str, new: str) -> Space:
     """Of the key that the rules are asked of, over every action that there is."""
     key = given(a_key(policy=old)).world.keys[key_id()]
-    fixed = {name: key.resource.context[name] for name in OF_THE_KEY}
-    return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=fixed)
+    return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=known_of(key))
 
 
 def fired(old: str, new: str, *before: str) -> set[str]:
