@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domain.alerts.change import Change
-    from domain.alerts.health import Health
     from domain.alerts.settings import AlertSettings
     from domain.alerts.use import Use
     from domain.keys.key import Key
@@ -97,9 +96,9 @@ class OnTime:
 
 @dataclass(frozen=True, slots=True)
 class OnHealth:
-    """Judges what was seen of Keytrail itself."""
+    """What was seen of Keytrail itself, of one kind (health.py): whoever sees it has judged it already."""
 
-    judge: Callable[[Health], Iterator[Finding]]
+    seen: str
 
 
 Kind = OnChange | OnUse | Counted | First | OnTime | OnHealth

@@ -11,12 +11,9 @@ VOID, BREAK, BEHIND, MISMATCH, CLOCK_BACK, LOST, NOT_JUDGED = (
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`kind` is one of the words above; `where` names what tells it apart from others of its kind; `at` in microseconds;
-    `number` what was measured (records, seconds), `least` how much of it is too much."""
+    """`kind` is one of the words above; `where` names what tells it apart from others of its kind; `at` in microseconds."""
 
     kind: str
     where: str
     at: int
     summary: str
-    number: int = 0
-    account: str = ""

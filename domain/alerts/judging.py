@@ -156,9 +156,9 @@ class Judge:
 
     def of_health(self, health: Health) -> list[Alert]:
         return [
-            self.alert(rule, finding, "", health.at, {})
+            self.alert(rule, Finding(health.where, health.summary, ""), "", health.at, {})
             for rule, kind in self._on_health
-            for finding in kind.judge(health)
+            if kind.seen == health.kind
         ]
 
     def candidates(self, use: Use) -> Iterator[Candidate]:

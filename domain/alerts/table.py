@@ -6,11 +6,8 @@ References: CIS is the AWS Foundations Benchmark 1.4, Security Hub its controls 
 from __future__ import annotations
 
 from domain.alerts import (
-    alerts_behind,
     alias_moved,
     boundary_removed,
-    chain_broken,
-    clock_stepped_back,
     commands_skipped,
     dead_credential,
     deletion_cancelled,
@@ -49,14 +46,10 @@ from domain.alerts import (
     key_policy_unknown_account,
     material_deleted,
     material_expiring,
-    recheck_mismatch,
-    records_lost,
     role_trust_outside,
     root_access_key,
     root_used,
     rotation_disabled,
-    rule_failed,
-    void_records,
     writer_changed,
 )
 from domain.alerts.finding import (
@@ -73,6 +66,7 @@ from domain.alerts.finding import (
     OnUse,
     Rule,
 )
+from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID
 from domain.alerts.numbers import (
     CLOCK,
     DAY,
@@ -294,31 +288,31 @@ KEYTRAIL = (
     Rule("void-records", "Void record on the log", MEDIUM,
          "A record was appended that does not go on from the one before: a writer that was deposed, or a stranger's.",
          "One beside a takeover is harmless; else find out who may write to the topic.",
-         ("T1565",), OnHealth(void_records.judge)),
+         ("T1565",), OnHealth(VOID)),
     Rule("chain-broken", "The log does not go on", CRITICAL,
          "What was read of the log is not what stands there now: it was cut, changed or made anew.",
          "`keytrail verify`; restore from a backup.",
-         ("T1565", "T1070"), OnHealth(chain_broken.judge)),
+         ("T1565", "T1070"), OnHealth(BREAK)),
     Rule("records-lost", "Records gone before they were judged", HIGH,
          "Retention or a cut removed records that no rule has seen.",
          "Take the retention off the topic; what the projections hold `keytrail alerts scan` judges.",
-         ("T1070",), OnHealth(records_lost.judge)),
+         ("T1070",), OnHealth(LOST)),
     Rule("rule-failed", "A rule could not judge a record", HIGH,
          "A fault of Keytrail: the other rules have judged the record, this one has not. That is no all-clear.",
          "Read the record by hand, and report the fault.",
-         (), OnHealth(rule_failed.judge)),
+         (), OnHealth(NOT_JUDGED)),
     Rule("alerts-behind", "Alerts are behind", MEDIUM,
          "Records wait to be judged: silence means nothing until this is over.",
          "Give it time, or more workers (KEYTRAIL_ALERT_WORKERS).",
-         (), OnHealth(alerts_behind.judge), LAG),
+         (), OnHealth(BEHIND), LAG),
     Rule("recheck-mismatch", "A decision comes out otherwise", CRITICAL,
          "`keytrail recheck` made a logged decision again and got another answer: a fault, or a changed record.",
          "Read what recheck says of it, and `keytrail verify`.",
-         ("T1565",), OnHealth(recheck_mismatch.judge)),
+         ("T1565",), OnHealth(MISMATCH)),
     Rule("clock-stepped-back", "The writer's clock stands back", MEDIUM,
          "Records go on with the time of the last one while the broker's clock goes on.",
          "Mend the machine's clock: times on the log stand still until it has caught up.",
-         ("T1565",), OnHealth(clock_stepped_back.judge), CLOCK),
+         ("T1565",), OnHealth(CLOCK_BACK), CLOCK),
 )  # fmt: skip
 
 FAMILIES: dict[str, tuple[Rule, ...]] = {

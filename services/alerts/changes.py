@@ -209,7 +209,7 @@ class Changes:
         if behind < least:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
-        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary, behind))
+        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary))
 
     async def close(self) -> None:
         await self._topic.close()

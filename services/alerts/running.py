@@ -200,6 +200,6 @@ class Worker:
             return
         moment = time.time_ns() // 1000
         summary = f"{left} records are not judged, and some have not been for {least} s or more"
-        health = Health(BEHIND, f"~{moment // 3_600_000_000}", moment, summary, left)  # told once an hour
+        health = Health(BEHIND, f"~{moment // 3_600_000_000}", moment, summary)  # told once an hour
         await self._publisher.publish(judge.of_health(health))
         self._behind_since = now + 3600

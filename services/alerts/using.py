@@ -200,7 +200,7 @@ class Decisions:
     async def _lost(self, partition: int, start: int, first: int) -> None:
         summary = f"records {start} to {first - 1} of partition {partition} of {self._topic} were gone before they were judged"
         log.error("records were gone before they were judged", partition=partition, first=start, last=first - 1)
-        health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary, first - start)
+        health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary)
         await self._publisher.publish(self._judge().of_health(health))
         await self._settle(partition, start, first, (), ())
 

@@ -97,7 +97,7 @@ class Alerting:
             f"{first['principal']}, decided at @{first['seen']}"
         )
         judge = Judge(self._present.world.log, self._alert_settings(), self._present.world.region)
-        health = Health(MISMATCH, where, self._audit.now(), summary, result["mismatches"])
+        health = Health(MISMATCH, where, self._audit.now(), summary)
         await self._publisher.publish(judge.of_health(health))
 
     async def notifiers(self, asked: Asked) -> Any:

@@ -135,8 +135,8 @@ def denied(count: int, keys: int = 1, **changes: Any) -> list[Use]:
     return [call(each, refused=AccessRefused.kind, keys=(arn(1 + each % keys),), **changes) for each in range(count)]
 
 
-def health(kind: str, number: int = 60) -> list[Alert]:
-    return Judge("the-log").of_health(Health(kind, "here", NOW, "what was seen", number))
+def health(kind: str) -> list[Alert]:
+    return Judge("the-log").of_health(Health(kind, "here", NOW, "what was seen"))
 
 
 WITH_CONTEXT = allow(USER, "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
