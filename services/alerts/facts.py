@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.alerts.change import NO_FACTS, Facts, Version
 from domain.keys.key import Key
+from domain.trail.codec import micros_of
 from domain.trail.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from projections.decisions import queries as decisions
 from projections.history import queries as history
@@ -29,10 +30,6 @@ async def facts_of(source: Any, event: object, key: Key | None, position: int, a
     return NO_FACTS
 
 
-class Elsewhere(Exception):
-    """Another worker has judged these records meanwhile."""
-
-
 def reads_uses(event: object) -> bool:
     return isinstance(event, DeletionScheduled | KeyDisabled)
 
@@ -51,10 +48,6 @@ async def versions(source: Any, key: Key, position: int) -> tuple[Version, ...]:
 
 def _moment(at: int) -> datetime:
     return datetime.fromtimestamp(at / 1_000_000, UTC)
-
-
-def micros_of(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
 
 
 async def history_written(pool: Pool, position: int) -> None:

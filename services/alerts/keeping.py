@@ -47,6 +47,10 @@ Part = tuple[str, int]
 Window = tuple[str, str, int]
 
 
+class Elsewhere(Exception):
+    """Another worker has judged these records meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """How far a partition is judged."""

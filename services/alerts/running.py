@@ -25,8 +25,7 @@ from services.adapters.topics import names
 from services.alerts import keeping
 from services.alerts.app import app_of
 from services.alerts.changes import Changes
-from services.alerts.facts import Elsewhere
-from services.alerts.keeping import Part, Reached
+from services.alerts.keeping import Elsewhere, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.clock import clock_of

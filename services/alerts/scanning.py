@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from domain.alerts.counting import Counting
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.material_expiring import begins
 from domain.alerts.use import Use, use_of_case
-from domain.trail.codec import event_from, micros
+from domain.trail.codec import event_from, micros, micros_of
 from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
 from domain.world import World
 from projections.decisions import queries as decisions
@@ -63,16 +63,14 @@ class Progress:
     total: int = 0
 
 
-async def changes(
-    connection: Any, region: str, judge: Judge, span: Span, progress: Progress
-) -> AsyncIterator[tuple[Alert, Any]]:
-    """(alert, row) of what was changed, in the order of the log; on the world before each record."""
+async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+    """Of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
     versions, expiring = Versions(connection, live=False), _Expiring(judge)
     rows = await connection.cursor(CHANGED, span.after, span.last)
     while found := await rows.fetch(FETCHED):
         for row in found:
-            position, at = row["position"], facts.micros_of(row["at"])
+            position, at = row["position"], micros_of(row["at"])
             await replay.to(position - 1)
             event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
             if judge.asks(event):
@@ -88,11 +86,11 @@ async def changes(
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in judge.of_change(change, source):
-                    yield alert, row
+                    yield alert
             if isinstance(event, PolicyReplaced):
                 versions.replaced(replay.world.keys[event.key], at)
             for alert in expiring.until(at, replay.world):
-                yield alert, row
+                yield alert
             if isinstance(event, MaterialImported) and event.valid_to:
                 expiring.expect(event.key, at, micros(event.valid_to))
             progress.done += 1
@@ -100,7 +98,7 @@ async def changes(
                 await asyncio.sleep(0)
     await replay.to(span.last)
     for alert in expiring.until(time.time_ns() // 1000, replay.world):
-        yield alert, None
+        yield alert
 
 
 class _Expiring:
@@ -124,8 +122,8 @@ class _Expiring:
                     yield self._judge.reached(each, moment, {})
 
 
-async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[tuple[Alert, Any]]:
-    """(alert, row) of what was called, in the order of time."""
+async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+    """Of what was called, in the order of time."""
     counting, templates = Counting(judge), _Templates(connection)
     ages = judge.first_age
     created: dict[str, int] = {}
@@ -137,13 +135,13 @@ async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) ->
             if use is not None:
                 source = _source(row)
                 for alert in counting.take(use, source):
-                    yield alert, row
+                    yield alert
                 for pair in counting.new_pairs(use, source):
                     if ages and pair.key not in created:
                         created[pair.key] = await _created(connection, pair.key)
                     first = judge.first(pair, created.get(pair.key, 0))
                     if first is not None:
-                        yield first, row
+                        yield first
             progress.done += 1
             if progress.done % AT_A_TIME == 0:
                 await asyncio.sleep(0)
@@ -164,7 +162,7 @@ async def _created(connection: Any, key: str) -> int:
     # index: history_pkey
     query = "SELECT min(at) FROM p_history.history WHERE kind = 'key' AND id = $1"
     found: datetime | None = await connection.fetchval(query, key.rpartition("/")[2])
-    return 0 if found is None else facts.micros_of(found)
+    return 0 if found is None else micros_of(found)
 
 
 async def known(connection: Any, alerts: list[str]) -> set[str]:
@@ -194,13 +192,5 @@ class _Templates:
         """The call of a row; one object for all of a case, filled anew for each."""
         use = self._held.get(row["case_id"])
         if use is not None:
-            use.at, use.call, use.source = _micros(row["at"]), row["call_id"], row["source"]
+            use.at, use.call, use.source = micros_of(row["at"]), row["call_id"], row["source"]
         return use
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micros(moment: datetime) -> int:
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

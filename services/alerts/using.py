@@ -16,14 +16,13 @@ from domain.alerts.health import LOST, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
 from domain.ports import OutOfRange
-from domain.trail.codec import RECORD_VERSION, Unreadable
+from domain.trail.codec import RECORD_VERSION, Unreadable, micros_of
 from projections.entry import DECISIONS
 from services.adapters.kafka import KafkaReader
 from services.adapters.postgres import Connection, Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
-from services.alerts.facts import Elsewhere
-from services.alerts.keeping import Counts, Part, Reached
+from services.alerts.keeping import Counts, Elsewhere, Part, Reached
 from services.alerts.publishing import Publisher
 from services.settings import Settings
 
@@ -92,7 +91,7 @@ class Counter:
             rows = await self._pool.fetch("SELECT arn, created_at FROM p_keys.keys WHERE arn = ANY($1)", wanted)
             if len(self._created) > keeping.REMEMBERED:
                 self._created.clear()
-            self._created.update((row["arn"], facts.micros_of(row["created_at"])) for row in rows)
+            self._created.update((row["arn"], micros_of(row["created_at"])) for row in rows)
         return self._created
 
 

@@ -256,7 +256,7 @@ class Alerting:
                 scanning.changes(found.connection, source.region, judge, span, progress),
                 scanning.uses(found.connection, judge, span, progress),
             ):
-                async for alert, _ in walk:
+                async for alert in walk:
                     if own is None or alert.finding.account in own:
                         count += 1
                         raised = None if source.is_trail else bool(await scanning.known(found.connection, [alert.id]))

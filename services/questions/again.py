@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from domain.identities.again import Again, Callers, decide_again
+from domain.trail.codec import micros_of
 from domain.world import World
 from projections.decisions import queries as decisions
 from services.questions.replay import Replay
@@ -135,7 +136,7 @@ class Deciding:
         held = self._held[row["case_id"]]
         again = self._known(held)
         if again is None:
-            again = decide_again(held.case, self._replay.world, _micros(row["last"]), self._callers)
+            again = decide_again(held.case, self._replay.world, micros_of(row["last"]), self._callers)
             held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
         if not again.reads_time:
             yield Decided(
@@ -145,7 +146,7 @@ class Deciding:
         held.again = None
         query = TIMES.format(where=span.where, case=f"${len(span.values) + 3}")
         for time in await self._connection.fetch(query, row["since"], row["until"], *span.values, row["case_id"]):
-            timed = decide_again(held.case, self._replay.world, _micros(time["at"]), self._callers)
+            timed = decide_again(held.case, self._replay.world, micros_of(time["at"]), self._callers)
             yield Decided(
                 row["since"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
             )
@@ -165,11 +166,3 @@ class Deciding:
                 return None
         held.stands = self._steps
         return held.again
-
-
-def _micros(moment: datetime) -> int:
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
-
-
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
