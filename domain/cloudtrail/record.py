@@ -17,6 +17,7 @@ from domain.access.context import Came, Via, request_context
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
 from domain.policy.variables import Context
+from domain.trail.codec import micros_of
 
 SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
 OWN = "keytrail"
@@ -96,23 +97,15 @@ def moment(value: Any) -> int:
     try:
         if value[10:11] == "T":
             found = datetime.fromisoformat(value)
-            return _micros(found if found.tzinfo else found.replace(tzinfo=UTC))
+            return micros_of(found if found.tzinfo else found.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise Broken(f"{value!r} is no time") from None
     for form in _DISPLAYED:
         try:
-            return _micros(datetime.strptime(value, form).replace(tzinfo=UTC))
+            return micros_of(datetime.strptime(value, form).replace(tzinfo=UTC))
         except ValueError:
             continue
     raise Broken(f"{value!r} is no time")
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micros(at: datetime) -> int:
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _text(document: Document, name: str) -> str:
