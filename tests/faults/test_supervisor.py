@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from services.processes import AUTOGROUP, NICENESS
 from tests.installation import Installation, eventually
 
 
@@ -52,6 +54,18 @@ def test_it_starts_again_what_dies_stops_all_and_is_cleaned_up_after_a_sigkill(t
         children = installation.children()
     assert gone(children), "SIGTERM leaves nothing behind"
     assert not (tmp_path / "data" / "run" / "state.json").exists()
+
+
+def test_what_follows_the_stream_gives_way_to_who_calls(tmp_path: Path) -> None:
+    """By the priority of its session, too: that of a process counts within its own session only (sched(7), autogroup)."""
+    with Installation(tmp_path / "data", KEYTRAIL_ALERT_WORKERS="1") as installation:
+        names = {"api-1": 0, "writer-1": 0, "projector": NICENESS, "alerts-1": NICENESS}
+        pids = {name: installation.pid(name) for name in names}
+        eventually(lambda: {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items()} == names)
+        groups = {name: Path(f"/proc/{pid}/autogroup") for name, pid in pids.items()}
+        if not AUTOGROUP.exists():
+            pytest.skip("this kernel has no autogroups")
+        eventually(lambda: {name: int(file.read_text().split()[-1]) for name, file in groups.items()} == names)
 
 
 def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path) -> None:
