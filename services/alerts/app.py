@@ -17,12 +17,13 @@ from faust.types.auth import SASLMechanism
 
 from services.adapters.kafka import connection
 from services.adapters.topics import names
+from services.alerts.transport import PacedTransport
 from services.settings import Settings
 
 SESSION = 6.0
 """Seconds after which a worker that was killed is missed (Kafka's least); one that comes back in time keeps its
 partitions, by its name."""
-EVENTS_AT_ONCE, EVENTS_WITHIN = 200, 0.01
+EVENTS_AT_ONCE, EVENTS_WITHIN = 200, 0.002
 DECISIONS_AT_ONCE, DECISIONS_WITHIN = 500, 0.05
 """How many records are judged in one go, and the seconds that are waited for them."""
 
@@ -52,6 +53,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         autodiscover=False,
         logging_config=None,
     )
+    app.transport = PacedTransport(app.conf.broker_consumer, app)
     events = app.topic(topics.events, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
     decisions = app.topic(
         topics.decisions, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False
