@@ -19,6 +19,7 @@ from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.api import sigv4
 from services.api.present import Present
+from services.api.stages import next_stage
 from services.clock import Clock
 
 HELD = 10_000
@@ -77,6 +78,8 @@ class Authenticator:
         if credential is None or credential.access_key != given.access_key:
             credential = await self._credential(given.access_key, token)
         sigv4.require_signature(request, given, signature, stamp, credential.secret)
+        # Before the caller is looked up, who must be the one of the position that the call is decided on.
+        await next_stage()
         if given.access_key in self._present.world.services:
             return await self._through(credential, headers, given.service)
         if credential.session is None and credential.changes == self._present.world.directory.changes:

@@ -48,6 +48,7 @@ from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
 from services.api.making import Making
 from services.api.present import NotFresh, Present
+from services.api.stages import next_stage
 from services.clock import Clock
 from services.metrics import NOT_ANSWERED
 from services.operations.keys import SERVICE_KEY
@@ -208,6 +209,7 @@ class Calls:
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
+        await next_stage()
         done = allowed(request.caller, verdicts, materials=request.used)
         await self._record(call, done, seen, request.at)
         return answer

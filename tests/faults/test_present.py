@@ -7,19 +7,26 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
+from domain.errors import CredentialDisabled
 from domain.ports import Unavailable
+from domain.trail.events import AccessKeyDisabled
 from domain.trail.reading import Fold
-from services.api.authentication import Authenticated
+from services.api.app import KMS
+from services.api.authentication import Authenticated, Authenticator
 from services.api.calls import Calls
 from services.api.errors import WireError
 from services.api.incoming import Incoming
 from services.api.making import Making
 from services.api.present import NotFresh, Present
+from services.api.sigv4 import Signed
 from services.clock import Clock
 from services.settings import load
 from services.writer.deciding import Deciding
-from tests.given import ROOT, key_id
+from tests.given import ACCOUNT, REGION, ROOT, key_id
 from tests.logs import Log, created
 from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
 
@@ -163,6 +170,29 @@ def calls(present: Present, decisions: object, commands: MemoryTopic | None = No
     return Calls(
         settings, present, commands or MemoryTopic(), decisions, Making(None, None), OneMaterial(), None, Clock()
     )  # type: ignore[arg-type]
+
+
+class OneSecret:
+    async def secret(self, access_key: str) -> str:
+        return "secret"
+
+
+def encrypt_signed() -> Signed:
+    request = AWSRequest("POST", "http://127.0.0.1/", data=ENCRYPT, headers={"Host": "127.0.0.1"})
+    SigV4Auth(Credentials("AKIAONE", "secret"), "kms", REGION).add_auth(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Signed("POST", "/", "", headers, ENCRYPT)
+
+
+async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: Present) -> None:
+    """Calls that came together check their signatures first, and the log may go on meanwhile."""
+    authenticator = Authenticator(present, OneSecret(), None, REGION, Clock())  # type: ignore[arg-type]
+    assert (await authenticator.authenticate(encrypt_signed(), KMS)).refusal is None
+    under_way = asyncio.create_task(authenticator.authenticate(encrypt_signed(), KMS))
+    await asyncio.sleep(0)
+    assert not under_way.done()
+    present.world.apply(AccessKeyDisabled(ACCOUNT, "AKIAONE"))
+    assert isinstance((await under_way).refusal, CredentialDisabled)
 
 
 async def test_no_record_no_answer(present: Present) -> None:
