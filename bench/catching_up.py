@@ -15,8 +15,9 @@ from bench import load
 from bench.installed import Installed, until
 from projections.decisions.project import COLUMNS
 from projections.registry import PROJECTIONS
-from services.adapters import kafka, topics
+from services.adapters import topics
 from services.bootstrap import open_pool
+from services.cli.client import Client
 from services.projector import writing
 from services.projector.feed import Feed
 from services.projector.running import BATCH, log_name, take_in_all
@@ -39,23 +40,20 @@ def catch_up(installed: Installed) -> tuple[int, float]:
     made = 0
     while made < LEAST:
         made += len(load.run(installed.url, request, 64, 10).latencies)
-    _wait_for_the_live_one(installed)
+    _wait_for_the_live_ones(installed)
     gc.set_threshold(1_000_000, 50, 100)  # as the projector does
     return asyncio.run(_catch_up(_settings(installed)))
 
 
-def _wait_for_the_live_one(installed: Installed) -> None:
-    """The installation's own projector has the same to catch up with, on the same two cores."""
+def _wait_for_the_live_ones(installed: Installed) -> None:
+    """The installation's own projector and alert worker have the same to catch up with, on the same two cores."""
+    status = Client(installed.data)
 
-    async def behind() -> int:
-        settings = _settings(installed)
-        ends = sum((await kafka.ends(settings, topics.names(settings).decisions)).values())
-        connection = await asyncpg.connect(settings.postgres)
-        taken = await connection.fetchval("SELECT sum(next) FROM p_decisions.positions WHERE topic = 'decisions'")
-        await connection.close()
-        return int(ends - (taken or 0))
+    def caught_up() -> bool:
+        found = status.get("/v1/status")
+        return not any(found["lag"].values()) and not any(found["alerts"]["lag"].values())
 
-    until(lambda: asyncio.run(behind()) == 0)
+    until(caught_up)
 
 
 async def _catch_up(settings: Settings) -> tuple[int, float]:

@@ -21,8 +21,9 @@ from services.logs import configure
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
-NICENESS = 10
-"""Who calls comes first: under full load these fall behind, and catch up when there is room."""
+NICENESS = {"alerts": 3, "notifier": 3, "projector": 10}
+"""Who calls comes first: under full load these fall behind, and catch up when there is room. Whoever is told of an alert
+waits for it; the projections are read later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
@@ -47,19 +48,19 @@ async def alone(pool: Pool, lock: int, what: str) -> None:
         await asyncio.sleep(STAND_BY)
 
 
-def give_way() -> None:
+def give_way(niceness: int) -> None:
     """Take a lower priority than the API and the writer, whoever else is at work.
 
     Linux weighs a session's processes together against every other session's, and niceness counts among those of one
     session alone (autogroup, sched(7)). Each process of `keytrail up` is a session of its own: its session is made nice too.
     """
-    os.nice(NICENESS)
+    os.nice(niceness)
     if os.getsid(0) != os.getpid():  # started by hand: the session is somebody's terminal
         return
     ends = time.monotonic() + AUTOGROUP_PATIENCE
     while True:
         try:
-            AUTOGROUP.write_text(str(NICENESS))
+            AUTOGROUP.write_text(str(niceness))
             return
         except OSError as fault:
             # The kernel takes ten of these a second from all who are not root; it may also not have autogroups.
@@ -69,9 +70,12 @@ def give_way() -> None:
 
 
 def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
-    """The process's exit code: 75 where trying again may mend it, 78 where the log does not go on from what was read."""
+    """The process's exit code: 75 where trying again may mend it, 78 where the log does not go on from what was read.
+
+    `what` it is, as NICENESS names it.
+    """
     configure()
-    give_way()
+    give_way(NICENESS[what])
     log, code = structlog.get_logger(what), 0
     try:
         uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
