@@ -8,26 +8,25 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from domain.alerts.change import NO_FACTS, Change, Facts
+from domain.alerts.change import Change
 from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
 from domain.alerts.judging import Alert, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
-from domain.keys.key import Key
 from domain.ports import OutOfRange, Stored
-from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
+from domain.trail.events import MaterialImported, PolicyReplaced
 from domain.trail.reading import Fold
 from domain.trail.record import Record
 from projections.entry import EVENTS
 from services.adapters import snapshots
-from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alerts import facts, keeping
+from services.alerts import keeping
 from services.alerts.keeping import Reached
+from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
-from services.alerts.versions import Versions
 from services.settings import Settings
 
 log = structlog.get_logger("alerts")
@@ -48,7 +47,7 @@ class Changes:
         self._topic = KafkaTopic(settings, names(settings).events)
         self._counter = Counter(pool, judge, publisher)
         self._fold: Fold | None = None
-        self._versions = Versions(pool, live=True)
+        self._past = Past(pool, settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
@@ -109,7 +108,7 @@ class Changes:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew, self._versions = fold, kept.skew, Versions(self._pool, live=True)
+        self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
         self._candidates, self._pairs = [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
@@ -160,7 +159,7 @@ class Changes:
             change = await self._change(fold, record, message.offset)
             alerts += judge.of_change(change, source)
         if isinstance(record.event, PolicyReplaced):
-            self._versions.replaced(world.keys[record.event.key], record.at)
+            self._past.replaced(world.keys[record.event.key], record.at)
         use = use_of(document)
         if use is not None:
             self._candidates += [(each, use.at, source) for each in judge.candidates(use)]
@@ -173,8 +172,6 @@ class Changes:
 
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:
         call, event, world = record.call, record.event, fold.world
-        key = world.keys.get(getattr(event, "key", ""))
-        past = NO_FACTS if key is None else await self._past(event, key, position, record.at)
         return Change(
             event,
             world,
@@ -183,18 +180,9 @@ class Changes:
             caller="" if call is None else call.principal,
             account="" if call is None else call.account,
             operation="" if call is None else call.operation,
-            facts=past,
+            facts=await self._past.of(event, world.keys, position, record.at),
             settings=self._judge().settings,
         )
-
-    async def _past(self, event: object, key: Key, position: int, at: int) -> Facts:
-        """What the rules on this event read of the past; the projections are waited for where it is theirs to say."""
-        if isinstance(event, PolicyReplaced | GrantCreated):
-            return Facts(versions=await self._versions.before(key, position))
-        if facts.reads_uses(event):
-            await facts.decisions_projected(self._pool, await ends(self._settings, names(self._settings).decisions))
-            return await facts.facts_of(self._pool, event, key, position, at)
-        return NO_FACTS
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
         """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""

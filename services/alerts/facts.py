@@ -1,4 +1,4 @@
-"""What rules read of the past, out of the projections, which are waited for: a rule is never judged on less than there was."""
+"""The projections asked for what rules read of the past, and waited for."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.alerts.change import NO_FACTS, Facts, Version
+from domain.alerts.change import Version
 from domain.keys.key import Key
 from domain.trail.codec import micros_of
-from domain.trail.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from services.adapters.postgres import Pool
@@ -18,24 +17,14 @@ from services.adapters.postgres import Pool
 WAIT = 0.02
 
 
-async def facts_of(source: Any, event: object, key: Key | None, position: int, at: int) -> Facts:
-    """Of the event at a position, before it. `source`: the projections of a log or a trail, which have come so far."""
-    if key is None:
-        return NO_FACTS
-    if isinstance(event, DeletionScheduled | KeyDisabled):
-        used = await decisions.used_before(source, key.id, key.arn, _moment(at))
-        return Facts(used=0 if used is None else micros_of(used))
-    if isinstance(event, GrantCreated) or (isinstance(event, PolicyReplaced) and event.version > 2):
-        return Facts(versions=await versions(source, key, position))
-    return NO_FACTS
+async def used(source: Any, key: Key, at: int) -> int:
+    """The key's last use before a time, both in microseconds; 0 for never."""
+    found = await decisions.used_before(source, key.id, key.arn, datetime.fromtimestamp(at / 1_000_000, UTC))
+    return 0 if found is None else micros_of(found)
 
 
-def reads_uses(event: object) -> bool:
-    return isinstance(event, DeletionScheduled | KeyDisabled)
-
-
-async def versions(source: Any, key: Key, position: int) -> tuple[Version, ...]:
-    """The policies of a key before the one in force."""
+async def versions(source: Any, key: Key, position: int) -> list[Version]:
+    """The policies of a key before the one in force, the oldest first."""
     found = []
     for row in await history.policy_spans(source, key.id, position):
         held = history.aggregate(row)
@@ -43,11 +32,7 @@ async def versions(source: Any, key: Key, position: int) -> tuple[Version, ...]:
         if held.policy_version < key.policy_version:
             until = micros_of(row["until_at"])
             found.append(Version(held.policy_version, held.policy_text, dict(held.principals), until))
-    return tuple(found)
-
-
-def _moment(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1_000_000, UTC)
+    return sorted(found, key=lambda each: each.version)
 
 
 async def history_written(pool: Pool, position: int) -> None:

@@ -13,18 +13,17 @@ from typing import Any
 
 import orjson
 
-from domain.alerts.change import NO_FACTS, Change, Facts
+from domain.alerts.change import Change
 from domain.alerts.counting import Counting
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.material_expiring import begins
 from domain.alerts.use import Use, use_of_case
 from domain.trail.codec import event_from, micros, micros_of
-from domain.trail.events import GrantCreated, MaterialImported, PolicyReplaced
+from domain.trail.events import MaterialImported, PolicyReplaced
 from domain.world import World
 from projections.decisions import queries as decisions
 from projections.entry import DECISIONS, EVENTS
-from services.alerts import facts
-from services.alerts.versions import Versions
+from services.alerts.past import Past
 from services.questions.replay import Replay
 
 FETCHED = 5_000
@@ -66,7 +65,7 @@ class Progress:
 async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
     """Of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
-    versions, expiring = Versions(connection, live=False), _Expiring(judge)
+    past, expiring = Past(connection), _Expiring(judge)
     rows = await connection.cursor(CHANGED, span.after, span.last)
     while found := await rows.fetch(FETCHED):
         for row in found:
@@ -74,21 +73,16 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
             await replay.to(position - 1)
             event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
             if judge.asks(event):
-                key = replay.world.keys.get(getattr(event, "key", ""))
-                past = NO_FACTS
-                if key is not None and isinstance(event, PolicyReplaced | GrantCreated):
-                    past = Facts(versions=await versions.before(key, position))
-                elif facts.reads_uses(event):
-                    past = await facts.facts_of(connection, event, key, position, at)
+                facts = await past.of(event, replay.world.keys, position, at)
                 change = Change(
                     event, replay.world, at, position, caller=row["principal"], account=row["account"],
-                    operation=row["operation"], facts=past, settings=judge.settings,
+                    operation=row["operation"], facts=facts, settings=judge.settings,
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in judge.of_change(change, source):
                     yield alert
             if isinstance(event, PolicyReplaced):
-                versions.replaced(replay.world.keys[event.key], at)
+                past.replaced(replay.world.keys[event.key], at)
             for alert in expiring.until(at, replay.world):
                 yield alert
             if isinstance(event, MaterialImported) and event.valid_to:

@@ -27,8 +27,9 @@ from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alerts import facts, keeping, scanning
+from services.alerts import keeping, scanning
 from services.alerts.drafts import shown
+from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.api import errors
 from services.api.errors import WireError
@@ -284,7 +285,7 @@ class Alerting:
         event = PolicyReplaced(key_id, key.policy_version + 1, text, False, False, principals_of(policy, world))
         at, settings = self._audit.now(), self._alert_settings()
         position = self._present.position + 1
-        past = await facts.facts_of(self._pool, event, key, position, at)
+        past = await Past(self._pool).of(event, world.keys, position, at)
         caller = asked.caller
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",

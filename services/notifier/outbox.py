@@ -36,8 +36,9 @@ CREATE TABLE IF NOT EXISTS notifying.cursors (
 );
 CREATE TABLE IF NOT EXISTS notifying.storms (
     notifier text, rule text, until timestamptz NOT NULL, sent int NOT NULL, held jsonb NOT NULL, first jsonb,
-    count int NOT NULL, PRIMARY KEY (notifier, rule)
+    count int NOT NULL, last text NOT NULL DEFAULT '', PRIMARY KEY (notifier, rule)
 );
+ALTER TABLE notifying.storms ADD COLUMN IF NOT EXISTS last text NOT NULL DEFAULT '';
 CREATE TABLE IF NOT EXISTS notifying.outbox (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, notifier text NOT NULL, id text NOT NULL, message jsonb NOT NULL,
     since timestamptz NOT NULL, attempts int NOT NULL DEFAULT 0, fault text NOT NULL DEFAULT ''
@@ -91,7 +92,12 @@ async def take_in(pool: Pool, notifier: Notifier, now: datetime) -> int:
         found = [item(each, DOCUMENTS) for each in raised if each["at"] >= row["since"]]
         storms = {
             each["rule"]: _Storm(
-                each["until"], each["sent"], orjson.loads(each["held"]), _parsed(each["first"]), each["count"]
+                each["until"],
+                each["sent"],
+                orjson.loads(each["held"]),
+                _parsed(each["first"]),
+                each["count"],
+                each["last"],
             )
             for each in await connection.fetch("SELECT * FROM notifying.storms WHERE notifier = $1", notifier.name)
         }
@@ -103,10 +109,10 @@ async def take_in(pool: Pool, notifier: Notifier, now: datetime) -> int:
                 del storms[rule]
                 continue
             messages.append(storm.message())
-            storms[rule] = _Storm(now + timedelta(seconds=notifier.group_seconds), AT_ONCE, [], None, 0)
+            storms[rule] = _Storm(now + timedelta(seconds=notifier.group_seconds), AT_ONCE, [])
         for alert in found:
             later = now + timedelta(seconds=notifier.group_seconds)
-            storm = storms.setdefault(alert["rule"], _Storm(later, 0, [], None, 0))
+            storm = storms.setdefault(alert["rule"], _Storm(later, 0, []))
             if storm.sent < AT_ONCE or not notifier.group_seconds:
                 storm.sent += 1
                 messages.append(_message([alert["id"]], alert, alert["at"], 1))
@@ -127,8 +133,10 @@ class _Storm:
     until: datetime
     sent: int
     held: list[str]
-    first: dict[str, Any] | None
-    count: int
+    first: dict[str, Any] | None = None
+    count: int = 0
+    last: str = ""
+    """When the newest of those that are held was raised."""
 
     def hold(self, alert: dict[str, Any]) -> None:
         self.count += 1
@@ -136,12 +144,11 @@ class _Storm:
             self.first = alert
         if len(self.held) < NAMED:
             self.held.append(alert["id"])
-        self.first["last_at"] = alert["at"]
+        self.last = alert["at"]
 
     def message(self) -> dict[str, Any]:
         assert self.first is not None, "something was held"
-        last = self.first.pop("last_at")
-        return _message(self.held, self.first, last, self.count)
+        return _message(self.held, self.first, self.last, self.count)
 
     @property
     def shown(self) -> tuple[Any, ...]:
@@ -175,12 +182,13 @@ async def _write(
         )
     changed = [(rule, storm) for rule, storm in storms.items() if before.get(rule) != storm.shown]
     await connection.executemany(
-        "INSERT INTO notifying.storms VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notifier, rule) DO UPDATE SET "
-        "until = excluded.until, sent = excluded.sent, held = excluded.held, first = excluded.first, count = excluded.count",
+        "INSERT INTO notifying.storms VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (notifier, rule) DO UPDATE SET "
+        "until = excluded.until, sent = excluded.sent, held = excluded.held, first = excluded.first, "
+        "count = excluded.count, last = excluded.last",
         [
             (
                 notifier.name, rule, storm.until, storm.sent, orjson.dumps(storm.held).decode(),
-                None if storm.first is None else orjson.dumps(storm.first).decode(), storm.count,
+                None if storm.first is None else orjson.dumps(storm.first).decode(), storm.count, storm.last,
             )
             for rule, storm in changed
         ],
