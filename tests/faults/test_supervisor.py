@@ -56,16 +56,15 @@ def test_it_starts_again_what_dies_stops_all_and_is_cleaned_up_after_a_sigkill(t
     assert not (tmp_path / "data" / "run" / "state.json").exists()
 
 
-def test_what_follows_the_stream_gives_way_to_who_calls(tmp_path: Path) -> None:
+def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installation) -> None:
     """By the priority of its session, too: that of a process counts within its own session only (sched(7), autogroup)."""
-    with Installation(tmp_path / "data", KEYTRAIL_ALERT_WORKERS="1") as installation:
-        names = {"api-1": 0, "writer-1": 0, "projector": NICENESS["projector"], "alerts-1": NICENESS["alerts"]}
-        pids = {name: installation.pid(name) for name in names}
-        eventually(lambda: {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items()} == names)
-        groups = {name: Path(f"/proc/{pid}/autogroup") for name, pid in pids.items()}
-        if not AUTOGROUP.exists():
-            pytest.skip("this kernel has no autogroups")
-        eventually(lambda: {name: int(file.read_text().split()[-1]) for name, file in groups.items()} == names)
+    names = {"api-1": 0, "writer-1": 0, "projector": NICENESS["projector"], "alerts-1": NICENESS["alerts"]}
+    pids = {name: installation.pid(name) for name in names}
+    eventually(lambda: {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items()} == names)
+    groups = {name: Path(f"/proc/{pid}/autogroup") for name, pid in pids.items()}
+    if not AUTOGROUP.exists():
+        pytest.skip("this kernel has no autogroups")
+    eventually(lambda: {name: int(file.read_text().split()[-1]) for name, file in groups.items()} == names)
 
 
 def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path) -> None:
