@@ -1,7 +1,7 @@
-"""Faust's Kafka transport, that asks the broker for records a hundred times a second at most.
+"""Faust's Kafka transport, that asks the broker for records a hundred times a second at most while many come.
 
-Under load every answer of a broker holds the few records that came since the one before. Each costs both sides as much as
-one with many, and Faust more: its consumer lives in a thread of its own.
+Every answer holds the few records that came since the one before. Each costs both sides as much as one with many, and Faust
+more: its consumer lives in a thread of its own.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 from faust.transport.drivers import aiokafka
 
 PACE = 0.01
-"""Seconds from one answer with records to the next question. Whatever waits for the first record of an idle time, it is
-not this."""
+"""Seconds from an answer with several records to the next question. A record that comes alone is followed by no wait."""
 
 
 class PacedThread(aiokafka.AIOKafkaConsumerThread):
@@ -25,7 +24,7 @@ class PacedThread(aiokafka.AIOKafkaConsumerThread):
         if left > 0:
             await asyncio.sleep(left)
         found = await super().getmany(active_partitions, timeout)
-        if found:
+        if sum(map(len, found.values())) > 1:
             self._answered = time.monotonic()
         return found
 
