@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import botocore.session
 import regex
+from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
 from domain.trail.codec import rfc3339
@@ -59,7 +59,9 @@ class Input:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    return botocore.session.Session().get_service_model(service)
+    # The models that came with botocore, and none that somebody keeps in ~/.aws.
+    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 @cache

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jgo.maven import Artifact, MavenContext, PythonResolver
-from jgo.parse import Coordinate
+if TYPE_CHECKING:
+    from jgo.maven import Artifact, MavenContext
 
 KAFKA = "4.3.1"
 LOG4J = "2.25.4"
@@ -41,14 +42,39 @@ def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
     Raises DownloadFailed.
     """
     rows = locked()
-    context = MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
-    paths: list[Path] = []
+    paths = [_place(cache, *row[:3]) for row in rows]
+    if all(_is_checked(path, row[3]) for path, row in zip(paths, rows, strict=True)):
+        progress(len(rows), len(rows))
+        return sorted(paths)
+    context = _context(cache)
+    paths = []
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(_fetched, context, *row) for row in rows]
         for done, job in enumerate(as_completed(jobs), 1):
             paths.append(job.result())
             progress(done, len(rows))
     return sorted(paths)
+
+
+def _context(cache: Path) -> MavenContext:
+    from jgo.maven import MavenContext, PythonResolver  # a third of a second, which every start would wait for
+
+    return MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
+
+
+def _place(cache: Path, group: str, artifact: str, version: str) -> Path:
+    """Where a jar is in a repository of Maven's layout, as jgo keeps one."""
+    return cache.joinpath(*group.split("."), artifact, version, f"{artifact}-{version}.jar")
+
+
+def _mark(path: Path) -> Path:
+    """Written once the digest was checked: a start need not hash 100 MB again."""
+    return path.with_suffix(".sha256")
+
+
+def _is_checked(path: Path, digest: str) -> bool:
+    mark = _mark(path)
+    return path.exists() and mark.exists() and mark.read_text() == f"{digest} {path.stat().st_size}"
 
 
 def _cached(jar: Artifact) -> Path:
@@ -59,8 +85,7 @@ def _cached(jar: Artifact) -> Path:
 def _fetched(context: MavenContext, group: str, artifact: str, version: str, digest: str) -> Path:
     jar: Artifact = context.project(group, artifact).at_version(version).artifact()
     path = _cached(jar)
-    mark = path.with_suffix(".sha256")  # written once the digest was checked: a start need not hash 100 MB again
-    if path.exists() and mark.exists() and mark.read_text() == f"{digest} {path.stat().st_size}":
+    if _is_checked(path, digest):
         return path
     path.unlink(missing_ok=True)
     try:
@@ -76,12 +101,14 @@ def _fetched(context: MavenContext, group: str, artifact: str, version: str, dig
         raise DownloadFailed(
             f"{path.name} has SHA-256 {found} instead of {digest}: it was changed on its way. It was removed; start again."
         )
-    mark.write_text(f"{digest} {path.stat().st_size}")
+    _mark(path).write_text(f"{digest} {path.stat().st_size}")
     return path
 
 
 def _resolved(cache: Path) -> Iterator[str]:
-    context = MavenContext(repo_cache=cache, resolver=PythonResolver(), timeout=60)
+    from jgo.parse import Coordinate
+
+    context = _context(cache)
     kafka, binding = (context.create_dependency(Coordinate.parse(text)) for text in (ROOT, BINDING))
     # As "raw", Kafka's own pom is no bill of materials: its dependencies keep the versions they were released with.
     kafka.raw = True
