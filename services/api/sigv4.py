@@ -1,4 +1,5 @@
-"""AWS Signature Version 4, the verifying side. Pure: headers, body, secret and time in, access key or refusal out.
+"""AWS Signature Version 4: verified for whoever calls, made for our own command line. Pure: headers, body, secret and time
+in, access key or refusal out.
 
 Source: IAM user guide, reference_aws-signing and create-signed-request; error messages are those that AWS gives.
 """
@@ -9,8 +10,8 @@ import hashlib
 import hmac
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -194,24 +195,43 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
     for name in headers:
         if name not in names and (name == "host" or name.startswith("x-amz-")):
             raise SignatureRefused(MISMATCH, f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
+    claimed = signature.encode("utf-8", "surrogateescape")
+    for expected in _signatures(request, given, stamp, secret):
+        if hmac.compare_digest(expected.encode(), claimed):
+            return
+    raise SignatureRefused(MISMATCH, NO_MATCH)
+
+
+def sign(request: Signed, access_key: str, secret: str, region: str, service: str, at: float) -> dict[str, str]:
+    """The headers that the request goes out with, `host` and a session's token among those it has. `at`: seconds since the
+    epoch. The command line's: botocore's own would take a fifth of each command's time to load."""
+    stamp = _stamp(at)
+    headers = {**request.headers, "x-amz-date": stamp}
+    names = tuple(sorted(headers))
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    given = Authorization(access_key, stamp[:8], region, service, names, scope, frozenset(names))
+    signature = next(_signatures(replace(request, headers=headers), given, stamp, secret))
+    said = f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
+    return {**headers, "authorization": said}
+
+
+def _signatures(request: Signed, given: Authorization, stamp: str, secret: str) -> Iterator[str]:
+    """The signature by each way that clients write a path and a query; the first is the documented one."""
     body = hashlib.sha256(request.body).hexdigest()
     key = signing_key(secret, given.date, given.region, given.service)
-    values = [headers.get(name, "") for name in given.signed_headers]
+    values = [request.headers.get(name, "") for name in given.signed_headers]
     folded = [value if " " not in value else _folded(value) for value in values]
     fields = "".join([f"{name}:{value}\n" for name, value in zip(given.signed_headers, folded, strict=True)])
     signed = ";".join(given.signed_headers)
-    claimed = signature.encode("utf-8", "surrogateescape")
     for path in _canonical_paths(request.path):
         for query in _canonical_queries(request.query):
             canonical = f"{request.method}\n{path}\n{query}\n{fields}\n{signed}\n{body}"
             hashed = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
             to_sign = f"{ALGORITHM}\n{stamp}\n{given.scope}\n{hashed}"
-            inner, expected = key[0].copy(), key[1].copy()
+            inner, outer = key[0].copy(), key[1].copy()
             inner.update(to_sign.encode())
-            expected.update(inner.digest())
-            if hmac.compare_digest(expected.hexdigest().encode(), claimed):
-                return
-    raise SignatureRefused(MISMATCH, NO_MATCH)
+            outer.update(inner.digest())
+            yield outer.hexdigest()
 
 
 def _canonical_paths(path: str) -> Sequence[str]:

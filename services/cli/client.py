@@ -1,4 +1,4 @@
-"""The audit API from the command line: signed by botocore, with the environment's credentials or the folder's."""
+"""The audit API from the command line: signed with the environment's credentials or the folder's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from services.api.sigv4 import Signed, sign
 from services.cli.terminal import fail, settings_or_fail
 from services.supervisor.folder import Folder
 
@@ -30,10 +27,11 @@ class Client:
         running, kept = folder.live_state(), folder.kept_credentials()
         access_key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
         if data is None and access_key and secret and "AWS_ENDPOINT_URL" in os.environ:
-            self._credentials = Credentials(access_key, secret, os.environ.get("AWS_SESSION_TOKEN"))
+            self._access_key, self._secret = access_key, secret
+            self._token = os.environ.get("AWS_SESSION_TOKEN", "")
             self._url = os.environ["AWS_ENDPOINT_URL"].rstrip("/")
         elif kept is not None:
-            self._credentials = Credentials(kept.access_key_id, kept.secret_access_key)
+            self._access_key, self._secret, self._token = kept.access_key_id, kept.secret_access_key, ""
             self._url = running.url if running else settings.url
         else:
             fail(f'No credentials: run `eval "$(keytrail env)"`, or name the data folder ({folder.path} has none).')
@@ -101,9 +99,11 @@ class Client:
             fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
-        request = AWSRequest(method, self._url + path, data=body)
-        SigV4Auth(self._credentials, "keytrail", self._region).add_auth(request)
-        sent = urllib.request.Request(self._url + path, body or None, dict(request.headers), method=method)  # noqa: S310  # the installation's own address
+        where = urlsplit(self._url + path)
+        headers = {"host": where.netloc} | ({"x-amz-security-token": self._token} if self._token else {})
+        request = Signed(method, where.path, where.query, headers, body)
+        signed = sign(request, self._access_key, self._secret, self._region, "keytrail", time.time())
+        sent = urllib.request.Request(self._url + path, body or None, signed, method=method)  # noqa: S310  # the installation's own address
         with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
             yield from answer
 

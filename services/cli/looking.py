@@ -8,6 +8,7 @@ import shlex
 import psutil
 import typer
 
+from services.cli.client import Client
 from services.cli.terminal import AsJson, Data, fail, out, settings_or_fail, show
 from services.supervisor.folder import Folder
 
@@ -36,8 +37,6 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
     settings = settings_or_fail(data=data)
     folder = Folder(settings.data)
     running = folder.live_state()
-    from services.cli.client import Client  # botocore takes a third of a second, which `env` need not wait for
-
     server = Client(data).get("/v1/status")
     processes = {name: _process(pid) for name, (pid, _) in running.children.items()} if running else {}
     kafka = folder.path / "kafka" / "data"

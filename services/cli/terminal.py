@@ -6,14 +6,16 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from services.settings import BadSetting, Settings, load
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 WIDE = 400
 """Columns of what is not a terminal: a pipe wants every value whole."""
@@ -44,6 +46,9 @@ def settings_or_fail(**given: Any) -> Settings:
 
 
 def progress_bar() -> Progress:
+    # Few commands have one, and all would wait for it.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
