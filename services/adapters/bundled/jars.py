@@ -43,16 +43,17 @@ def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
     """
     rows = locked()
     paths = [_place(cache, *row[:3]) for row in rows]
-    if all(_is_checked(path, row[3]) for path, row in zip(paths, rows, strict=True)):
-        progress(len(rows), len(rows))
-        return sorted(paths)
-    context = _context(cache)
-    paths = []
-    with ThreadPoolExecutor(8) as pool:
-        jobs = [pool.submit(_fetched, context, *row) for row in rows]
-        for done, job in enumerate(as_completed(jobs), 1):
-            paths.append(job.result())
-            progress(done, len(rows))
+    missing = [row for path, row in zip(paths, rows, strict=True) if not _is_checked(path, row[3])]
+    done = len(rows) - len(missing)
+    progress(done, len(rows))
+    if missing:
+        context = _context(cache)
+        with ThreadPoolExecutor(8) as pool:
+            jobs = [pool.submit(_fetch, context, *row) for row in missing]
+            for each in as_completed(jobs):
+                each.result()
+                done += 1
+                progress(done, len(rows))
     return sorted(paths)
 
 
@@ -82,11 +83,9 @@ def _cached(jar: Artifact) -> Path:
     return Path(jar.cached_path)
 
 
-def _fetched(context: MavenContext, group: str, artifact: str, version: str, digest: str) -> Path:
+def _fetch(context: MavenContext, group: str, artifact: str, version: str, digest: str) -> None:
     jar: Artifact = context.project(group, artifact).at_version(version).artifact()
     path = _cached(jar)
-    if _is_checked(path, digest):
-        return path
     path.unlink(missing_ok=True)
     try:
         context.resolver.download(jar)
@@ -102,7 +101,6 @@ def _fetched(context: MavenContext, group: str, artifact: str, version: str, dig
             f"{path.name} has SHA-256 {found} instead of {digest}: it was changed on its way. It was removed; start again."
         )
     _mark(path).write_text(f"{digest} {path.stat().st_size}")
-    return path
 
 
 def _resolved(cache: Path) -> Iterator[str]:
