@@ -94,17 +94,20 @@ class World:
     def key(self, reference: str, account: str, *, aliases: bool = False) -> Key:
         """The key that a KeyId means to a caller of `account`: id or ARN, and alias name or ARN where allowed.
 
+        A key or alias of another account that is not there is a key that admits nobody (`keys.absent`): a NotFound would
+        tell which keys that account has.
+
         Raises KeyNotFound, AliasNotFound, InvalidArn (API reference: the KeyId parameter of each operation).
         """
         if reference.startswith("arn:"):
-            return self._key_by_arn(reference, aliases)
+            return self._key_by_arn(reference, account, aliases)
         if reference.startswith("alias/"):
             if not aliases:
                 raise KeyNotFound(f"Invalid keyId {reference}")
             return self._key_by_alias(account, reference)
         return self._key_by_id(account, reference)
 
-    def _key_by_arn(self, reference: str, aliases: bool) -> Key:
+    def _key_by_arn(self, reference: str, account: str, aliases: bool) -> Key:
         arn = parse_arn(reference)
         if arn is None or arn.service != "kms" or not ACCOUNT_ID.fullmatch(arn.account):
             raise InvalidArn(f"Invalid arn {reference}")
@@ -112,11 +115,14 @@ class World:
             raise KeyNotFound(f"Invalid arn {arn.region}")
         kind, _, name = arn.resource.partition("/")
         if kind == "key" and name:
-            return self._key_by_id(arn.account, name)
+            return self._key_by_id(account, name) if arn.account == account else self._foreign_key(arn.account, name)
         if kind == "alias" and name:
             if not aliases:
                 raise InvalidArn(f"{reference} is not a key ARN: this operation takes no alias.")
-            return self._key_by_alias(arn.account, arn.resource)
+            if arn.account == account:
+                return self._key_by_alias(account, arn.resource)
+            alias = self.aliases.get((arn.account, arn.resource))
+            return self.keys[alias.key] if alias is not None else keys.absent("", reference, arn.account)
         raise InvalidArn(f"Invalid arn {reference}")
 
     def _key_by_id(self, account: str, key_id: str) -> Key:
@@ -125,6 +131,14 @@ class World:
             raise KeyNotFound(f"Invalid keyId {key_id}")
         if key is None or key.account != account:
             raise KeyNotFound(f"Key '{key_arn(self.region, account, key_id)}' does not exist")
+        return key
+
+    def _foreign_key(self, account: str, key_id: str) -> Key:
+        if not KEY_ID.fullmatch(key_id):
+            raise KeyNotFound(f"Invalid keyId {key_id}")
+        key = self.keys.get(key_id)
+        if key is None or key.account != account:
+            return keys.absent(key_id, key_arn(self.region, account, key_id), account)
         return key
 
     def _key_by_alias(self, account: str, name: str) -> Key:
@@ -143,10 +157,9 @@ class World:
             found = self.key(reference, account, aliases=True)
         except KeyNotFound:
             key_id = reference.rpartition("/")[2]
-            owner = self.deleted.get(key_id)
-            if owner is None or (key_id == reference and owner != account):
+            if self.deleted.get(key_id) != account:
                 raise
-            return key_id, owner
+            return key_id, account
         return found.id, found.account
 
     def keys_of(self, account: str, after: str, limit: int) -> list[str]:

@@ -98,20 +98,49 @@ class Verdict:
         return result
 
 
+ELSEWHERE = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based "
+    "policy explicitly denies access"
+)
+"""Why anything is refused that belongs to another account, in AWS's words (KMS, access to a key that may not be there).
+One sentence for every cause: a second one would tell whether the resource is there, or what its policy says."""
+CIPHERTEXT = (
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
+    "allowed to access."
+)
+"""The same of a key that nobody named but the ciphertext."""
+
+
 def because(verdict: Verdict) -> str:
     """The end of AWS's sentence (IAM user guide, troubleshoot_access-denied)."""
     if isinstance(verdict.by, Decider):
         return f"with an explicit deny in {_EXPLICIT[verdict.by.kind]}"
     if isinstance(verdict.by, str) and verdict.by in _IMPLICIT:
         return f"because no {_IMPLICIT[verdict.by]} allows the {verdict.action} action"
-    return "because the operation cannot be called on a resource of another account"
+    return ELSEWHERE
 
 
-def refusal_of(caller: Caller, verdict: Verdict) -> AccessRefused:
-    """The refusal that the caller reads: the words are those of AWS's access-denied messages."""
+def owner_of(verdict: Verdict) -> str:
+    """The account of the resource that a verdict is about; "" where nobody knows it."""
+    if verdict.about is not None:
+        return verdict.about.account
+    parts = verdict.resource.split(":", 5)
+    return parts[4] if len(parts) == 6 else ""
+
+
+def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> AccessRefused:
+    """The refusal that the caller reads: the words are those of AWS's access-denied messages.
+
+    `named` is how the caller named the resource, None where a ciphertext did. Of another account's resource the caller
+    reads its own words again: an alias is not resolved for somebody whom its key does not admit.
+    """
+    resource, why = verdict.resource, because(verdict)
+    if caller.account != owner_of(verdict):
+        if named is None:
+            return AccessRefused(CIPHERTEXT)
+        resource, why = named or resource, ELSEWHERE
     return AccessRefused(
-        f"User: {caller.principal} is not authorized to perform: {verdict.action} on resource: {verdict.resource} "
-        f"{because(verdict)}"
+        f"User: {caller.principal} is not authorized to perform: {verdict.action} on resource: {resource} {why}"
     )
 
 

@@ -12,6 +12,7 @@ from domain.alerts.compared import Compared
 from domain.alerts.finding import Number
 from domain.alerts.settings import AlertSettings
 from domain.cloudtrail import unseen
+from domain.identities.principals import own_principals
 from domain.keys.key import Key, created
 from domain.meaning.known import known_of
 from domain.meaning.space import Side
@@ -101,10 +102,13 @@ class Change:
         assert isinstance(event, KeyCreated | PolicyReplaced), "only these have a key policy"
         assert key is not None, "the key is there"
         if isinstance(event, PolicyReplaced) and not self._was_unseen:
-            old = Side(key.policy_text, dict(key.principals), key.policy_version)
-            new = Side(event.policy, dict(event.principals), event.version)
+            old = Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version)
+            new = Side(event.policy, own_principals(event.principals, key.account), event.version)
         else:
-            old, new = Side(default_key_policy(key.account)), Side(event.policy, dict(event.principals), 2)
+            old, new = (
+                Side(default_key_policy(key.account)),
+                Side(event.policy, own_principals(event.principals, key.account), 2),
+            )
         return Compared(old, new, key.account, key.arn, known_of(key))
 
     @cached_property

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.errors import Refusal
+from domain.identities.principals import own_principals
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.boxes import subtract
 from domain.meaning.space import Side, Space
@@ -25,7 +26,7 @@ def judge(change: Change) -> Iterator[Finding]:
     version = json.loads(change.event.policy).get("Version", "2008-10-17")
     for at, statement in change.new_statements:
         text = json.dumps({"Version": version, "Statement": [statement]})
-        if is_dead(Side(text, dict(change.event.principals)), key.account, key.arn):
+        if is_dead(Side(text, own_principals(change.event.principals, key.account)), key.account, key.arn):
             sid, effect = statement.get("Sid", ""), statement.get("Effect")
             summary = f"statement {at} {sid!r} ({effect}) matches no request that can be"
             yield Finding(f"{key.arn}#{at}", summary, evidence={"statement": statement}, **on_key(key))

@@ -29,7 +29,7 @@ from domain.errors import (
 )
 from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant, is_narrower
 from domain.identities.principals import canonical, meaning
-from domain.keys.key import Key
+from domain.keys.key import Key, nobodys
 from domain.keys.states import require_state
 from domain.policy.compile import DELEGATED, Decider
 from domain.policy.parse import is_principal
@@ -126,9 +126,9 @@ def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated |
         grant=command.grant,
         name=command.name,
         grantee=grantee,
-        grantee_id=_principal(grantee, world),
+        grantee_id=_principal(grantee, caller, world),
         retiring=retiring,
-        retiring_id=_principal(retiring, world) if retiring else "",
+        retiring_id=_principal(retiring, caller, world) if retiring else "",
         operations=sorted(set(command.operations)),
         constraints=command.constraints,
         issued_by=caller.account,
@@ -151,11 +151,11 @@ def _one(given: Sequence[str], first: str, second: str) -> str:
     return canonical(named[0]) if named else ""
 
 
-def _principal(name: str, world: World) -> str:
-    """What matches the caller. Raises InvalidArn for what is no principal, or one of a hosted account not there."""
+def _principal(name: str, caller: Caller, world: World) -> str:
+    """What matches the caller. Raises InvalidArn for what is no principal, or one of the caller's account not there."""
     if name.startswith("Service:"):
         return name
-    found = meaning(name, world) if is_principal(name) else None
+    found = meaning(name, world, caller.account) if is_principal(name) else None
     if found is None:
         raise InvalidArn(f"ARN does not refer to a valid principal: {name}")
     return found
@@ -237,8 +237,11 @@ def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[
     """The retiring principal, the grantee where the grant gives RetireGrant, and the account that issued it or owns the
     key, which may delegate by identity policies (API reference, RetireGrant)."""
     key = world.key(command.key, caller.account)
-    grant = _grant(key, command.grant, world)
     action, resource = "kms:RetireGrant", world.resource(key)
+    if key.account != caller.account and command.grant not in world.grants.get(key.id, ()):
+        # Which grants another account's key has is for those whom they name: the answer is that of one that names others.
+        return (may(caller, action, nobodys(key.arn, key.account)),)
+    grant = _grant(key, command.grant, world)
     denied = may(caller, action, resource)
     if isinstance(denied.by, Decider) and not denied.allowed:
         return (denied,)

@@ -30,6 +30,7 @@ from domain.access.verdict import (
 from domain.errors import CredentialDisabled, CredentialExpired
 from domain.identities.asking import role_resource
 from domain.identities.callers import Session, caller_of, session_from
+from domain.keys.key import nobodys
 from domain.policy.compile import DELEGATED
 from domain.policy.variables import Context
 from domain.world import World
@@ -138,7 +139,7 @@ def _permissions(
     for reason in reasons:
         action, arn = reason["action"], reason["resource"]
         asked = inputs.get("asked")
-        resource = _resource(action, arn, world, inputs)
+        resource = _resource(action, arn, world, inputs, caller.account)
         rule = reason["by"].get("rule")
         if rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != caller.account):
             found.append(reason)
@@ -178,13 +179,15 @@ def _verdict(reason: Mapping[str, Any], caller: Caller, question: Question) -> V
     return evaluate(caller, question)
 
 
-def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any]) -> Resource:
+def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any], caller: str) -> Resource:
     parts = arn.split(":", 5)
     account, name = (parts[4], parts[5]) if len(parts) == 6 else ("", arn)
     if action.startswith("kms:") and name.startswith("key/"):
         key = world.keys.get(name.removeprefix("key/"))
         if key is not None and key.arn == arn:
             return world.resource(key)
+    if action.startswith("kms:") and name.startswith(("key/", "alias/")) and account != caller:
+        return nobodys(arn, account)  # another account's, that was not there
     if action.startswith("sts:"):
         return role_resource(arn, world)
     read = _context(inputs.get("resources", {}).get(arn, {}))

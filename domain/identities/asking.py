@@ -62,7 +62,9 @@ def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verd
     parsed = parse_arn(arn)
     # A policy of AWS's own has the account `aws`: there is none here, and it is not found rather than foreign.
     account = parsed.account if parsed is not None and ACCOUNT_ID.fullmatch(parsed.account) else caller.account
-    resource = in_account(arn, account, tag_context(policy.tags) if policy else {})
+    # What another account's policy is tagged with is not for a caller's conditions to read.
+    own = policy is not None and policy.account == caller.account
+    resource = in_account(arn, account, tag_context(policy.tags) if policy is not None and own else {})
     return (may(caller, action, resource),)
 
 

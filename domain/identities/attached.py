@@ -124,9 +124,7 @@ def asks_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdi
 def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
     """A policy that is attached already stays so. Raises NoSuchEntity, LimitExceeded."""
     identity = world.directory.get(command.kind, caller.account, command.name)
-    policy = world.directory.policy(command.policy)
-    if policy.account != caller.account:
-        raise NoSuchEntity(f"Policy {command.policy} does not exist or is not attachable.")
+    policy = world.directory.policy(command.policy, caller.account)
     if policy.arn not in identity.attached:
         quota = f"PoliciesPer{command.kind.capitalize()}"
         limits.require_room(len(identity.attached), limits.ATTACHED[command.kind], quota)
@@ -152,7 +150,7 @@ def asks_to_set_boundary(command: SetBoundary, caller: Caller, world: World) -> 
 def set_boundary(command: SetBoundary, caller: Caller, world: World) -> BoundarySet:
     """Raises NoSuchEntity."""
     identity = world.directory.get(command.kind, caller.account, command.name)
-    require_boundary(command.policy, world)
+    require_boundary(command.policy, caller.account, world)
     return BoundarySet(caller.account, command.kind, identity.id, command.policy)
 
 
@@ -177,7 +175,7 @@ def _on_tagged(verb: str, kind: str, name: str, caller: Caller, world: World) ->
 def _tagged(kind: str, name: str, caller: Caller, world: World) -> tuple[str, Mapping[str, str]]:
     """(unique id, tags). Raises NoSuchEntity."""
     if kind == POLICY:
-        policy = world.directory.policy(name)
+        policy = world.directory.policy(name, caller.account)
         return policy.id, policy.tags
     identity = world.directory.get(kind, caller.account, name)
     return identity.id, identity.tags

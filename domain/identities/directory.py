@@ -75,12 +75,27 @@ class Directory:
             raise NoSuchEntity(f"The {NOUNS[kind]} with name {name} cannot be found.")
         return found
 
-    def policy(self, arn: str) -> ManagedPolicy:
-        """Raises NoSuchEntity."""
+    def policy(self, arn: str, account: str) -> ManagedPolicy:
+        """A policy of the account's own: another account's is not there for it. Raises NoSuchEntity."""
         found = self.policies.get(arn)
-        if found is None:
+        if found is None or found.account != account:
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
         return found
+
+    def attached(self, policy: ManagedPolicy) -> set[str]:
+        """Unique ids of the policy's own account that have it attached."""
+        return self._of(policy, self.attached_to)
+
+    def bounded(self, policy: ManagedPolicy) -> set[str]:
+        """Unique ids of the policy's own account that have it as their boundary."""
+        return self._of(policy, self.bounded_by)
+
+    def holders(self, policy: ManagedPolicy) -> set[str]:
+        return self.attached(policy) | self.bounded(policy)
+
+    def _of(self, policy: ManagedPolicy, index: Mapping[str, set[str]]) -> set[str]:
+        """A log from before boundaries were held to one account can have others there: they keep nobody from anything."""
+        return {each for each in index.get(policy.arn, ()) if self.identities[each].account == policy.account}
 
     def page(self, kind: str, account: str, after: str, path: str) -> Iterator[str]:
         """Names of the account in lower case and in order, after the name `after`, with the path prefix."""

@@ -92,7 +92,7 @@ def asks_to_create_version(command: CreateVersion, caller: Caller, world: World)
 
 def create_version(command: CreateVersion, caller: Caller, world: World) -> PolicyVersionCreated:
     """Raises NoSuchEntity, MalformedPolicy, LimitExceeded (five versions)."""
-    policy = world.directory.policy(command.policy)
+    policy = world.directory.policy(command.policy, caller.account)
     _check(command.document)
     limits.require_room(len(policy.versions), limits.VERSIONS, "VersionsPerPolicy")
     version = f"v{policy.latest + 1}"
@@ -105,7 +105,7 @@ def asks_to_set_default(command: SetDefaultVersion, caller: Caller, world: World
 
 def set_default(command: SetDefaultVersion, caller: Caller, world: World) -> DefaultVersionSet:
     """Raises NoSuchEntity."""
-    policy = world.directory.policy(command.policy)
+    policy = world.directory.policy(command.policy, caller.account)
     require_version(policy, command.version)
     return DefaultVersionSet(caller.account, policy.id, command.version)
 
@@ -116,7 +116,7 @@ def asks_to_delete_version(command: DeleteVersion, caller: Caller, world: World)
 
 def delete_version(command: DeleteVersion, caller: Caller, world: World) -> PolicyVersionDeleted:
     """Raises NoSuchEntity, DeleteConflict (the version in force)."""
-    policy = world.directory.policy(command.policy)
+    policy = world.directory.policy(command.policy, caller.account)
     require_version(policy, command.version)
     if command.version == policy.default:
         raise DeleteConflict("Cannot delete the default version of a policy.")
@@ -129,8 +129,8 @@ def asks_to_delete(command: DeletePolicy, caller: Caller, world: World) -> tuple
 
 def delete(command: DeletePolicy, caller: Caller, world: World) -> ManagedPolicyDeleted:
     """Raises NoSuchEntity, DeleteConflict (attached, a boundary, or with other versions)."""
-    policy = world.directory.policy(command.policy)
-    if world.directory.attached_to.get(policy.arn) or world.directory.bounded_by.get(policy.arn):
+    policy = world.directory.policy(command.policy, caller.account)
+    if world.directory.holders(policy):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise DeleteConflict(

@@ -106,9 +106,11 @@ def require_new(kind: str, account: str, name: str, world: World) -> None:
         raise EntityExists(f"{kind.capitalize()} with name {name} already exists.")
 
 
-def require_boundary(arn: str, world: World) -> None:
-    """Raises NoSuchEntity."""
-    if arn and arn not in world.directory.policies:
+def require_boundary(arn: str, account: str, world: World) -> None:
+    """Raises NoSuchEntity, in one sentence for a policy that is not there and for one of another account: an account that
+    could name another's policy would learn that it is there, read it, and keep it from being deleted."""
+    policy = world.directory.policies.get(arn)
+    if arn and (policy is None or policy.account != account):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
@@ -119,7 +121,7 @@ def asks_to_create_user(command: CreateUser, caller: Caller, world: World) -> tu
 def create_user(command: CreateUser, caller: Caller, world: World) -> UserCreated:
     """Raises EntityExists, NoSuchEntity (the boundary), InvalidRequest, LimitExceeded (tags)."""
     require_new(USER, caller.account, command.name, world)
-    require_boundary(command.boundary, world)
+    require_boundary(command.boundary, caller.account, world)
     tags = limits.tags_of(command.tags, {})
     return UserCreated(caller.account, command.id, command.name, command.path, tags, command.boundary)
 

@@ -53,11 +53,11 @@ class ReplaceTrust:
     trust: str
 
 
-def _trust(text: str, world: World) -> Mapping[str, str]:
+def _trust(text: str, account: str, world: World) -> Mapping[str, str]:
     """The unique ids of a trust policy's principals. Raises MalformedPolicy, LimitExceeded."""
     policy = check_policy(text, TRUST)
     limits.require_size(text, limits.TRUST, "the trust policy")
-    return principals_of(policy, world)
+    return principals_of(policy, world, account)
 
 
 def _require_session(seconds: int) -> None:
@@ -72,7 +72,7 @@ def asks_to_create(command: CreateRole, caller: Caller, world: World) -> tuple[V
 def create(command: CreateRole, caller: Caller, world: World) -> RoleCreated:
     """Raises EntityExists, MalformedPolicy, NoSuchEntity (the boundary), InvalidRequest, LimitExceeded."""
     require_new(ROLE, caller.account, command.name, world)
-    require_boundary(command.boundary, world)
+    require_boundary(command.boundary, caller.account, world)
     _require_session(command.max_session)
     return RoleCreated(
         account=caller.account,
@@ -80,7 +80,7 @@ def create(command: CreateRole, caller: Caller, world: World) -> RoleCreated:
         name=command.name,
         path=command.path,
         trust=command.trust,
-        principals=_trust(command.trust, world),
+        principals=_trust(command.trust, caller.account, world),
         description=command.description,
         max_session=command.max_session,
         tags=limits.tags_of(command.tags, {}),
@@ -114,4 +114,6 @@ def asks_to_replace_trust(command: ReplaceTrust, caller: Caller, world: World) -
 def replace_trust(command: ReplaceTrust, caller: Caller, world: World) -> TrustReplaced:
     """Raises NoSuchEntity, MalformedPolicy."""
     unique, role = _role(command.name, caller, world)
-    return TrustReplaced(caller.account, unique, role.version + 1, command.trust, _trust(command.trust, world))
+    return TrustReplaced(
+        caller.account, unique, role.version + 1, command.trust, _trust(command.trust, caller.account, world)
+    )

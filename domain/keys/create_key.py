@@ -106,7 +106,7 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         public_key=command.public_key,
         bypassed_lockout_check=command.bypass_lockout_check,
         locked_out=False,
-        principals=principals_of(check_policy(policy, KEY), world),
+        principals=principals_of(check_policy(policy, KEY), world, caller.account),
         manager="",
         alias="",
     )

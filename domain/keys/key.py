@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from domain.access.question import Resource
 from domain.arn import key_arn
-from domain.crypto.specs import SPECS, Spec
+from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.keys.states import State
-from domain.policy.compile import compile_key_policy
+from domain.policy.compile import CompiledPolicy, compile_key_policy
 from domain.trail import events
 from domain.trail.codec import micros
 
@@ -125,6 +125,40 @@ def _resource(key: Key) -> Resource:
         context[folded] = (*context.get(folded, ()), value)
     policy = compile_key_policy(key.policy_text, key.arn, key.policy_version, key.principals)
     return Resource(key.arn, key.account, policy, context)
+
+
+def nobodys(arn: str, account: str) -> Resource:
+    """What another account's key is to a caller whom it does not admit, and to everyone where it is not there: a policy
+    that admits nobody, and nothing that a condition could read but whose it is."""
+    return Resource(arn, account, CompiledPolicy(()), {"aws:resourceaccount": (account,)})
+
+
+def absent(id: str, arn: str, account: str) -> Key:
+    """Stands for a key of another account that is not there. Its policy admits nobody, so whoever asks for it is answered
+    by the very steps, and in the very words, that answer whoever is not admitted: which keys another account has is not
+    told (`domain.world.World.key`)."""
+    return Key(
+        id=id,
+        arn=arn,
+        account=account,
+        spec=SPECS[SYMMETRIC_DEFAULT],
+        usage=ENCRYPT_DECRYPT,
+        origin=AWS_KMS,
+        description="",
+        enabled=False,
+        deletion=0,
+        state=State.DISABLED,
+        created=0,
+        materials=(),
+        current=NO_MATERIAL,
+        public_key="",
+        schedule=None,
+        tags={},
+        policy_text="",
+        policy_version=0,
+        principals={},
+        seen=[nobodys(arn, account)],
+    )
 
 
 def with_policy(key: Key, text: str, version: int, principals: Mapping[str, str]) -> Key:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.alerts.change import Version
+from domain.identities.principals import own_principals
 from domain.keys.key import Key
 from domain.trail.codec import micros_of
 from projections.decisions import queries as decisions
@@ -31,7 +32,9 @@ async def versions(source: Any, key: Key, position: int) -> list[Version]:
         assert isinstance(held, Key), "the row is a key's"
         if held.policy_version < key.policy_version:
             until = micros_of(row["until_at"])
-            found.append(Version(held.policy_version, held.policy_text, dict(held.principals), until))
+            found.append(
+                Version(held.policy_version, held.policy_text, own_principals(held.principals, held.account), until)
+            )
     return sorted(found, key=lambda each: each.version)
 
 

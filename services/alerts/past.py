@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.alerts.change import NO_FACTS, Facts, Version
+from domain.identities.principals import own_principals
 from domain.keys.key import Key
 from domain.trail.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from services.adapters.kafka import ends
@@ -64,7 +65,7 @@ class Past:
         """The key's policy gave way to another at this time."""
         held = [] if key.policy_version == 1 else self._held.get(key.id)
         if held is not None and (not held or held[-1].version == key.policy_version - 1):
-            version = Version(key.policy_version, key.policy_text, dict(key.principals), at)
+            version = Version(key.policy_version, key.policy_text, own_principals(key.principals, key.account), at)
             self._keep(key.id, [*held, version][-MOST:])
 
     def _keep(self, key: str, held: list[Version]) -> None:

@@ -282,7 +282,9 @@ class Alerting:
             policy = check_policy(text, KEY)
         except Refusal as fault:
             raise WireError(400, errors.wire_error(fault).code, fault.message) from None
-        event = PolicyReplaced(key_id, key.policy_version + 1, text, False, False, principals_of(policy, world))
+        event = PolicyReplaced(
+            key_id, key.policy_version + 1, text, False, False, principals_of(policy, world, key.account)
+        )
         at, settings = self._audit.now(), self._alert_settings()
         position = self._present.position + 1
         past = await Past(self._pool).of(event, world.keys, position, at)

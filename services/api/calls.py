@@ -280,7 +280,7 @@ class Calls:
                 verdict = may(caller, target.action, resource, target.asked, target.encryption_context)
             verdicts.append(verdict)
             if not verdict.allowed:
-                raise refusal_of(caller, verdict)
+                raise refusal_of(caller, verdict, target.named)
         for target in targets:
             if target.usage is not None and target.key.usage != target.usage:
                 raise InvalidKeyUsage(

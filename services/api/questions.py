@@ -343,7 +343,7 @@ class Questions:
             reference = reference or str(key.policy_version)
             return await changes.policy_in(source.pool, key, reference, source.end)
         try:
-            return changes.draft(text, None if source.is_trail else self._present.world, 0)
+            return changes.draft(text, None if source.is_trail else self._present.world, 0, key.account)
         except Refusal as fault:
             raise bad(f"{name}_policy: {fault.message}") from None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from domain.access.verdict import OTHER_ACCOUNT, Verdict
 from domain.aliases.commands import CreateAlias, DeleteAlias, UpdateAlias
 from domain.world import World
 from services.operations.keys import after_marker, page
-from services.operations.rows import Answer, Made, Parameters, Request
+from services.operations.rows import Answer, Made, Parameters, Request, in_own_account
 
 
 def create_alias(parameters: Parameters, made: Made) -> CreateAlias:
@@ -18,6 +21,17 @@ def update_alias(parameters: Parameters, made: Made) -> UpdateAlias:
 
 def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
     return DeleteAlias(parameters["AliasName"])
+
+
+def asks_to_list(request: Request, world: World) -> Sequence[Verdict]:
+    """In the caller's own account; a key of another one is refused whatever aliases it has (API reference, ListAliases:
+    no cross-account use)."""
+    account = request.caller.account
+    if "KeyId" in request.parameters:
+        key = world.key(request["KeyId"], account)
+        if key.account != account:
+            return (Verdict(False, "kms:ListAliases", request["KeyId"], OTHER_ACCOUNT),)
+    return in_own_account("kms:ListAliases")(request, world)
 
 
 def list_aliases(request: Request, world: World) -> Answer:

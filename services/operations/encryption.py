@@ -11,10 +11,11 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
 from domain.access.context import re_encrypt_context
+from domain.access.evaluate import may
+from domain.arn import key_arn
 from domain.crypto import asymmetric, symmetric
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import (
-    AccessRefused,
     DryRunSucceeded,
     IncorrectKey,
     InvalidCiphertext,
@@ -22,7 +23,7 @@ from domain.errors import (
     InvalidRequest,
     UnsupportedOperation,
 )
-from domain.keys.key import Key, Material
+from domain.keys.key import Key, Material, absent
 from domain.world import World
 from services.aside import aside
 from services.operations.rows import Answer, Materials, Request, Target
@@ -111,8 +112,12 @@ async def encrypt(request: Request, world: World, found: Sequence[Key], material
     return {"KeyId": key.arn, "CiphertextBlob": ciphertext, "EncryptionAlgorithm": algorithm}
 
 
-def _source(request: Request, world: World, key_parameter: str, algorithm_parameter: str) -> Key:
-    """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound."""
+def _source(request: Request, world: World, action: str, key_parameter: str, algorithm_parameter: str) -> Key:
+    """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound.
+
+    Another account's key that does not admit the caller is returned at once, to be refused: what kind of key it is, and
+    whether the ciphertext is under it, is for those whom it admits.
+    """
     account = request.caller.account
     given = request.get(key_parameter)
     if ignores_ciphertext(request):
@@ -126,21 +131,37 @@ def _source(request: Request, world: World, key_parameter: str, algorithm_parame
             raise InvalidRequest(f"{key_parameter} is required: an asymmetric ciphertext does not name its key.")
         return world.key(given, account, aliases=True)
     named = None if given is None else world.key(given, account, aliases=True)
+    if named is not None and named.account != account and not _admitted(request, action, named, world):
+        return named
     if named is not None and not named.spec.symmetric:
         return named  # the algorithm is refused as incompatible with it
-    key = world.keys.get(symmetric.name_of(request["CiphertextBlob"]).key)
+    name = symmetric.name_of(request["CiphertextBlob"]).key
+    key = world.keys.get(name)
     if key is None:
-        raise AccessRefused(
-            "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you "
-            "are not allowed to access."
-        )
+        if named is not None:
+            raise _incorrect()
+        return absent(name, key_arn(world.region, "", name), "")
     if named is not None and named.id != key.id:
-        raise IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
+        raise _incorrect()
     return key
 
 
+def _incorrect() -> IncorrectKey:
+    return IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
+
+
+def _admitted(request: Request, action: str, key: Key, world: World) -> bool:
+    """Whether the call would be let through to the key, as it will be asked again."""
+    asked, pairs = None, None
+    if action == "kms:ReEncryptFrom":
+        destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)
+        asked, pairs = re_encrypt_context(request.parameters, "Source", key.id == destination.id)
+    return may(request.caller, action, world.resource(key), asked, pairs).allowed
+
+
 def decrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    return [Target("kms:Decrypt", _source(request, world, "KeyId", "EncryptionAlgorithm"), ENCRYPT_DECRYPT)]
+    source = _source(request, world, "kms:Decrypt", "KeyId", "EncryptionAlgorithm")
+    return [Target("kms:Decrypt", source, ENCRYPT_DECRYPT, named=request.get("KeyId"))]
 
 
 async def decrypt(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -161,14 +182,14 @@ async def decrypt(request: Request, world: World, found: Sequence[Key], material
 
 
 def re_encrypt_targets(request: Request, world: World) -> Sequence[Target]:
-    source = _source(request, world, "SourceKeyId", "SourceEncryptionAlgorithm")
+    source = _source(request, world, "kms:ReEncryptFrom", "SourceKeyId", "SourceEncryptionAlgorithm")
     destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)
     same = source.id == destination.id
     from_asked, from_pairs = re_encrypt_context(request.parameters, "Source", same)
     to_asked, to_pairs = re_encrypt_context(request.parameters, "Destination", same)
     return [
-        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT, from_asked, from_pairs),
-        Target("kms:ReEncryptTo", destination, ENCRYPT_DECRYPT, to_asked, to_pairs),
+        Target("kms:ReEncryptFrom", source, ENCRYPT_DECRYPT, from_asked, from_pairs, request.get("SourceKeyId")),
+        Target("kms:ReEncryptTo", destination, ENCRYPT_DECRYPT, to_asked, to_pairs, request["DestinationKeyId"]),
     ]
 
 

@@ -11,7 +11,7 @@ from domain.arn import parse_arn, root_arn
 from domain.errors import InvalidArn, InvalidRequest
 from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
 from domain.grants.grant import Grant
-from domain.identities.principals import canonical, meaning
+from domain.identities.principals import account_of, canonical, meaning
 from domain.keys.key import Key
 from domain.world import World
 from services.operations.keys import after_marker, page
@@ -72,19 +72,20 @@ def revoke_grant(parameters: Parameters, made: Made) -> RevokeGrant:
     return RevokeGrant(parameters["KeyId"], parameters["GrantId"], parameters.get("DryRun", False))
 
 
-def _principal(shown: str, means: str, world: World) -> tuple[str, str]:
-    """The member's prefix and value: a principal that is no more shows as its unique id."""
+def _principal(shown: str, means: str, world: World, account: str) -> tuple[str, str]:
+    """The member's prefix and value: a principal of the asking account that is no more shows as its unique id, one that
+    moved as it is named now; those of other accounts show as they were given."""
     if shown.startswith(SERVICE):
         return "ServicePrincipal", shown.removeprefix(SERVICE)
-    if means == shown:
+    if means == shown or account_of(shown) != account:
         return "Principal", shown
     identity = world.directory.identities.get(means)
     return "Principal", means if identity is None else identity.arn
 
 
-def entry(grant: Grant, world: World) -> Answer:
-    """GrantListEntry."""
-    kind, grantee = _principal(grant.grantee_shown, grant.grantee, world)
+def entry(grant: Grant, world: World, account: str) -> Answer:
+    """GrantListEntry, as an account is shown it."""
+    kind, grantee = _principal(grant.grantee_shown, grant.grantee, world, account)
     result: Answer = {
         "KeyId": world.keys[grant.key].arn,
         "GrantId": grant.id,
@@ -94,7 +95,7 @@ def entry(grant: Grant, world: World) -> Answer:
         "Operations": sorted(operation.removeprefix("kms:") for operation in grant.operations),
     }
     if grant.retiring:
-        kind, retiring = _principal(grant.retiring_shown, grant.retiring, world)
+        kind, retiring = _principal(grant.retiring_shown, grant.retiring, world, account)
         result[f"Retiring{kind}"] = retiring
     if grant.name:
         result["Name"] = grant.name
@@ -106,7 +107,7 @@ def entry(grant: Grant, world: World) -> Answer:
 def _page(grants: Iterable[Grant], request: Request, world: World) -> Answer:
     after, limit = after_marker(request), min(request.get("Limit", USUAL), MOST)
     found = sorted((grant for grant in grants if grant.id > after), key=lambda grant: grant.id)
-    items = [entry(grant, world) for grant in found[:limit]]
+    items = [entry(grant, world, request.caller.account) for grant in found[:limit]]
     return page("Grants", items, found[limit - 1].id if len(found) > limit else None)
 
 
@@ -118,7 +119,8 @@ async def list_grants(request: Request, world: World, found: Sequence[Key], mate
         grants = [grant for grant in grants if grant.id == request["GrantId"]]
     if "GranteePrincipal" in request.parameters:
         wanted = canonical(request["GranteePrincipal"])
-        grants = [grant for grant in grants if wanted in (grant.grantee, entry(grant, world).get("GranteePrincipal"))]
+        account = request.caller.account
+        grants = [grant for grant in grants if entry(grant, world, account).get("GranteePrincipal") == wanted]
     return _page(grants, request, world)
 
 
@@ -140,5 +142,5 @@ def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def list_retirable(request: Request, world: World) -> Answer:
-    means = meaning(_retiring(request), world)
+    means = meaning(_retiring(request), world, request.caller.account)
     return _page(world.retirable.get(means or "", {}).values(), request, world)

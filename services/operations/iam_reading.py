@@ -75,7 +75,7 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
 
 def _own_policy(request: Request, world: World) -> ManagedPolicy:
     """Raises NoSuchEntity."""
-    return world.directory.policy(request["PolicyArn"])
+    return world.directory.policy(request["PolicyArn"], request.caller.account)
 
 
 def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
@@ -195,12 +195,11 @@ def list_policies(request: Request, world: World) -> Answer:
     names = directory.page(POLICY, account, after_marker(request), request.get("PathPrefix", "/"))
     if request.get("Scope", "All") == "AWS":
         return _page("Policies", (), request)
-    index = directory.bounded_by if request.get("PolicyUsageFilter") == "PermissionsBoundary" else directory.attached_to
+    as_boundary = request.get("PolicyUsageFilter") == "PermissionsBoundary"
+    held = directory.bounded if as_boundary else directory.attached
     found = ((name, directory.policies[directory.policy_arns[directory.ids[POLICY, account, name]]]) for name in names)
     attached_only = request.get("OnlyAttached", False)
-    items = (
-        (name, iam_shown.policy(policy, world)) for name, policy in found if not attached_only or index.get(policy.arn)
-    )
+    items = ((name, iam_shown.policy(policy, world)) for name, policy in found if not attached_only or held(policy))
     return _page("Policies", items, request)
 
 
@@ -222,9 +221,9 @@ def list_entities(request: Request, world: World) -> Answer:
     wanted = request.get("PolicyUsageFilter")
     ids: set[str] = set()
     if wanted in (None, "PermissionsPolicy"):
-        ids |= directory.attached_to.get(policy.arn, set())
+        ids |= directory.attached(policy)
     if wanted in (None, "PermissionsBoundary"):
-        ids |= directory.bounded_by.get(policy.arn, set())
+        ids |= directory.bounded(policy)
     prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
     result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
     for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):

@@ -39,7 +39,9 @@ def brief(identity: Identity, world: World) -> Answer:
         "CreateDate": seconds(identity.created),
     }
     if identity.role is not None:
-        result["AssumeRolePolicyDocument"] = encoded(shown(identity.role.trust, identity.role.principals, world))
+        result["AssumeRolePolicyDocument"] = encoded(
+            shown(identity.role.trust, identity.role.principals, world, identity.account)
+        )
         result["MaxSessionDuration"] = identity.role.max_session
         if identity.role.description:
             result["Description"] = identity.role.description
@@ -67,8 +69,8 @@ def policy(found: ManagedPolicy, world: World) -> Answer:
         "Arn": found.arn,
         "Path": found.path,
         "DefaultVersionId": found.default,
-        "AttachmentCount": len(directory.attached_to.get(found.arn, ())),
-        "PermissionsBoundaryUsageCount": len(directory.bounded_by.get(found.arn, ())),
+        "AttachmentCount": len(directory.attached(found)),
+        "PermissionsBoundaryUsageCount": len(directory.bounded(found)),
         "IsAttachable": True,
         "CreateDate": seconds(found.created),
         "UpdateDate": seconds(found.updated),

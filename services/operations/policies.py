@@ -24,7 +24,7 @@ def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
 async def get_key_policy(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     require_policy_name(request.get("PolicyName", POLICY_NAME))
     key = found[0]
-    return {"Policy": shown(key.policy_text, key.principals, world), "PolicyName": POLICY_NAME}
+    return {"Policy": shown(key.policy_text, key.principals, world, key.account), "PolicyName": POLICY_NAME}
 
 
 async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:

@@ -115,6 +115,8 @@ class Target:
     usage: str | None = None
     asked: Context | None = None
     encryption_context: Mapping[str, str] | None = None
+    named: str | None = ""
+    """How the caller named the key, None where the ciphertext alone did; "" is as good as its ARN."""
 
 
 Targets = Callable[[Request, World], Sequence[Target]]
@@ -125,8 +127,9 @@ def on_key(usage: str | None = None, *, aliases: bool = False) -> Targets:
     be named by an alias."""
 
     def targets(request: Request, world: World) -> Sequence[Target]:
-        key = world.key(request.parameters["KeyId"], request.caller.account, aliases=aliases)
-        return [Target(f"kms:{request.operation}", key, usage)]
+        reference = request.parameters["KeyId"]
+        key = world.key(reference, request.caller.account, aliases=aliases)
+        return [Target(f"kms:{request.operation}", key, usage, named=reference)]
 
     return targets
 

@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Row] = {
     "ListGrants": Using(on_key(), grants.list_grants, cross_account=True),
     "ListRetirableGrants": Reading(grants.asks_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),
-    "ListAliases": Reading(in_own_account("kms:ListAliases"), aliases.list_aliases),
+    "ListAliases": Reading(aliases.asks_to_list, aliases.list_aliases),
     "GenerateRandom": Reading(in_own_account("kms:GenerateRandom"), encryption.generate_random),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from domain.identities.principals import principals_of
+from domain.identities.principals import own_principals, principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.compare import compare
@@ -46,15 +46,15 @@ async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Poli
     assert isinstance(held, Key), "the row is a key's"
     (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
-    side = Side(held.policy_text, dict(held.principals), held.policy_version)
+    side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
     return Policy(side, shown | {"at": utc(put["at"])})
 
 
-def draft(text: str, world: World | None, version: int) -> Policy:
+def draft(text: str, world: World | None, version: int, account: str) -> Policy:
     """`world` is None where nobody knows who is there. Raises MalformedPolicy, LimitExceeded."""
     policy = check_policy(text, KEY_POLICY)
-    ids = principals_of(policy, world) if world is not None else {}
-    return Policy(Side(text, ids, version), {"draft": True})
+    ids = principals_of(policy, world, account) if world is not None else {}
+    return Policy(Side(text, own_principals(ids, account), version), {"draft": True})
 
 
 def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class KeyPolicyDraft:
         if held is None or held is self._put:
             return
         try:
-            principals = principals_of(parse_policy(self.text, KEY), world)
+            principals = principals_of(parse_policy(self.text, KEY), world, self.key.account)
         except MalformedPolicy:
             principals = {}  # somebody whom it names was not there yet: nobody is meant by that name
         # The same object while the key stays as it is: what was worked out of it holds.

@@ -1,0 +1,197 @@
+"""What an account is told of another one's resources by the calls themselves: nothing that the caller is not admitted to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.access.caller import root_of
+from domain.aliases.commands import CreateAlias
+from domain.arn import alias_arn, iam_arn, key_arn
+from domain.errors import InvalidArn, KeyNotFound, MalformedPolicy, NoSuchEntity
+from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
+from domain.identities.asking import on_policy
+from domain.identities.attached import Attach, SetBoundary, Tag
+from domain.identities.callers import caller_for
+from domain.identities.identity import POLICY, USER
+from domain.identities.managed import DeletePolicy
+from domain.identities.people import CreateUser
+from domain.identities.principals import shown
+from domain.identities.roles import CreateRole
+from domain.keys.change_key import DisableKey
+from domain.keys.put_key_policy import PutKeyPolicy
+from domain.policy.default import default_key_policy
+from domain.trail.events import AliasCreated
+from domain.trail.identity_events import (
+    BoundarySet,
+    IdentityDeleted,
+    IdentityMoved,
+    InlinePolicyPut,
+    ManagedPolicyCreated,
+    UserCreated,
+)
+from tests.given import ACCOUNT, OTHER, REGION, Given, a_key, given, key_id
+from tests.policies import policy, statement, to_identity
+
+THERE, NOT_THERE = key_arn(REGION, OTHER, key_id(1)), key_arn(REGION, OTHER, key_id(2))
+SENTENCE = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based "
+    "policy explicitly denies access"
+)
+ANYTHING = policy(to_identity(Action="*"))
+THEIRS = iam_arn(OTHER, POLICY, "/", "p")
+USER_THERE, USER_NOT_THERE = iam_arn(OTHER, USER, "/", "alice"), iam_arn(OTHER, USER, "/", "nobody")
+
+
+def theirs(*more: object) -> Given:
+    """The other account has a key with an alias, a user and a managed policy; this one has a key."""
+    return given(
+        a_key(1, OTHER),
+        a_key(3),
+        AliasCreated(OTHER, "alias/there", key_id(1)),
+        UserCreated(OTHER, "AIDATHEIRSALICE00001", "alice", "/", {}, ""),
+        UserCreated(ACCOUNT, "AIDAOWNBOB0000000001", "bob", "/", {}, ""),
+        ManagedPolicyCreated(OTHER, "ANPATHEIRS0000000001", "p", "/", "", ANYTHING, {"secret": "tag"}),
+        *more,
+    )
+
+
+def grant(key: str, grantee: str) -> CreateGrant:
+    return CreateGrant(key, "g" * 64, "", (grantee, ""), ("", ""), ["Encrypt"], {}, dry_run=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        DisableKey,
+        lambda key: PutKeyPolicy(key, default_key_policy(ACCOUNT)),
+        lambda key: grant(key, iam_arn(ACCOUNT, USER, "/", "bob")),
+        lambda key: RevokeGrant(key, "g1", dry_run=False),
+        lambda key: RetireGrant(key, "g1", dry_run=False),
+        lambda key: CreateAlias("alias/mine", key),
+    ],
+)
+def test_a_foreign_key_that_is_absent_is_refused_as_one_that_admits_nobody(command: Any) -> None:
+    """Else an ARN is enough to learn which keys another account has."""
+    there = theirs()
+    answers = []
+    for key in (THERE, NOT_THERE):
+        there.when(command(key))
+        assert there.outcome is not None
+        error = there.outcome.decision.error
+        assert error is not None
+        answers.append((error["kind"], error["message"].replace(key, "KEY")))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == "access-refused"
+    assert answers[0][1].endswith(f"on resource: KEY {SENTENCE}")
+
+
+def test_an_own_key_that_is_absent_is_still_not_found() -> None:
+    theirs().when(DisableKey(key_arn(REGION, ACCOUNT, key_id(2)))).refused(KeyNotFound, "does not exist")
+
+
+def test_an_alias_is_not_resolved_for_whom_its_key_does_not_admit() -> None:
+    world = theirs().world
+    there = world.key(alias_arn(REGION, OTHER, "alias/there"), ACCOUNT, aliases=True)
+    gone = world.key(alias_arn(REGION, OTHER, "alias/gone"), ACCOUNT, aliases=True)
+    assert (there.account, gone.account) == (OTHER, OTHER)
+    assert there.resource.policy is not None
+    assert gone.resource.policy is not None
+    assert not gone.resource.policy.rules
+
+
+@pytest.mark.parametrize("kind", ["user", "role", "put"])
+def test_a_foreign_policy_is_no_boundary_and_no_more_there_than_one_that_is_not(kind: str) -> None:
+    there, messages = theirs(), []
+    for arn in (THEIRS, THEIRS + "x"):
+        trust = policy({"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"})
+        command = {
+            "user": CreateUser("AIDANEW0000000000001", "new", "/", [], arn),
+            "role": CreateRole("AROANEW0000000000001", "new", "/", trust, "", 3600, [], arn),
+            "put": SetBoundary(USER, "bob", arn),
+        }[kind]
+        there.when(command).refused(NoSuchEntity)
+        assert there.outcome is not None
+        assert there.outcome.decision.error is not None
+        messages.append(there.outcome.decision.error["message"].replace(arn, "ARN"))
+    assert messages[0] == messages[1] == "Scope ARN: ARN does not exist or is not attachable."
+
+
+def test_a_boundary_that_another_account_set_before_keeps_nobody_from_deleting_the_policy() -> None:
+    there = theirs(BoundarySet(ACCOUNT, USER, "AIDAOWNBOB0000000001", THEIRS))
+    there.when(DeletePolicy(THEIRS), by=root_of(OTHER))
+    assert there.outcome is not None
+    assert there.outcome.event is not None, there.outcome.decision.error
+
+
+@pytest.mark.parametrize("command", [lambda arn: Attach(USER, "bob", arn), lambda arn: Tag(POLICY, arn, [])])
+def test_a_foreign_policy_is_answered_as_one_that_is_not_there(command: Any) -> None:
+    there, messages = theirs(), []
+    for arn in (THEIRS, THEIRS + "x"):
+        there.when(command(arn))
+        assert there.outcome is not None
+        assert there.outcome.decision.error is not None
+        messages.append(there.outcome.decision.error["message"].replace(arn, "ARN"))
+    assert messages[0] == messages[1]
+
+
+NAMING = {
+    "policy": lambda arn: PutKeyPolicy(
+        key_id(3),
+        policy(
+            statement(Sid="own", Principal={"AWS": ACCOUNT}, Action="kms:*"),
+            statement(Principal={"AWS": arn}, Action="kms:Encrypt"),
+        ),
+    ),
+    "grant": lambda arn: grant(key_id(3), arn),
+}
+
+
+@pytest.mark.parametrize("naming", NAMING)
+@pytest.mark.parametrize("arn", [USER_THERE, USER_NOT_THERE])
+def test_a_foreign_principal_is_accepted_whether_or_not_it_is_there(naming: str, arn: str) -> None:
+    there = theirs().when(NAMING[naming](arn))
+    assert there.outcome is not None
+    assert there.outcome.event is not None, there.outcome.decision.error
+
+
+@pytest.mark.parametrize(("naming", "refusal"), [("policy", MalformedPolicy), ("grant", InvalidArn)])
+def test_an_own_principal_that_is_not_there_is_refused(naming: str, refusal: Any) -> None:
+    theirs().when(NAMING[naming](iam_arn(ACCOUNT, USER, "/", "nobody"))).refused(refusal)
+
+
+@pytest.mark.parametrize("unique", ["AIDATHEIRSALICE00001", "AIDANOBODY0000000001"])
+def test_a_foreign_unique_id_is_refused_like_one_that_nobody_has(unique: str) -> None:
+    theirs().when(NAMING["policy"](unique)).refused(MalformedPolicy)
+
+
+def test_who_is_made_later_is_not_meant_by_an_arn_that_named_nobody() -> None:
+    there = theirs().when(NAMING["policy"](USER_NOT_THERE))
+    assert there.outcome is not None
+    event: Any = there.outcome.event
+    assert event.principals[USER_NOT_THERE] not in (USER_NOT_THERE, "")
+    assert not event.principals[USER_NOT_THERE].startswith("AIDA")
+
+
+def test_a_policy_shows_foreign_principals_as_they_were_written() -> None:
+    """A unique id in the place of who was deleted would tell that somebody was."""
+    ids = {USER_THERE: "AIDATHEIRSALICE00001", USER_NOT_THERE: f"absent:{USER_NOT_THERE}"}
+    text = policy(*(statement(Principal={"AWS": arn}, Action="kms:Encrypt") for arn in ids))
+    gone = theirs(IdentityDeleted(OTHER, USER, "AIDATHEIRSALICE00001", "alice")).world
+    moved = theirs(IdentityMoved(OTHER, USER, "AIDATHEIRSALICE00001", "alicia", "/")).world
+    assert [shown(text, ids, world, ACCOUNT) for world in (theirs().world, gone, moved)] == [text] * 3
+
+
+def test_conditions_of_the_caller_do_not_read_the_tags_of_a_foreign_policy() -> None:
+    """A Deny that reads a tag would answer otherwise than one that does not."""
+    deny = policy(
+        to_identity(
+            Effect="Deny", Action="*", Resource="*", Condition={"StringEquals": {"aws:ResourceTag/secret": "tag"}}
+        ),
+        to_identity(Action="*"),
+    )
+    world = theirs(InlinePolicyPut(ACCOUNT, USER, "AIDAOWNBOB0000000001", "deny", deny)).world
+    bob = caller_for(world, iam_arn(ACCOUNT, USER, "/", "bob"))
+    found = [on_policy("iam:GetPolicy", arn, bob, world)[0].document()["by"] for arn in (THEIRS, THEIRS + "x")]
+    assert found[0] == found[1]
