@@ -15,7 +15,7 @@ from domain.access.verdict import Verdict, decided_by, inputs, refusal_of
 from domain.alerts import marking
 from domain.aliases import commands as aliases
 from domain.arn import iam_arn, key_arn, root_arn
-from domain.errors import Refusal
+from domain.errors import CommandExpired, Refusal
 from domain.grants import commands as grants
 from domain.identities import accounts, attached, managed, people, roles
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
@@ -113,6 +113,30 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
     except Refusal as refusal:
         return Outcome(refused(refusal, caller, verdicts), None)
     return Outcome(allowed(caller, verdicts, made(event, world)), event)
+
+
+def refuse(command: object, caller: Caller, world: World) -> Outcome:
+    """The outcome of a call that may not, as it was found where it came in: nothing was made for it. It is asked again
+    here; should it be allowed by now, it is to be tried again."""
+    asks, _ = COMMANDS[type(command)]
+    verdicts: tuple[Verdict, ...] = ()
+    try:
+        verdicts = asks(command, caller, world)
+        for verdict in verdicts:
+            if not verdict.allowed:
+                raise refusal_of(caller, verdict)
+        raise CommandExpired("What the caller may do changed while the call was under way; try again.")
+    except Refusal as refusal:
+        return Outcome(refused(refusal, caller, verdicts), None)
+
+
+def may_ask(command: object, caller: Caller, world: World) -> bool:
+    """Whether every permission that the command asks is given. Never raises: what cannot be asked is refused."""
+    asks, _ = COMMANDS[type(command)]
+    try:
+        return all(verdict.allowed for verdict in asks(command, caller, world))
+    except Refusal:
+        return False
 
 
 def allowed(caller: Caller, verdicts: Sequence[Verdict], *also: str, materials: tuple[str, ...] = ()) -> Decision:

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+LONGEST_MESSAGE = 4096
+"""Characters of a message. Messages quote what a caller sent: whatever that was, what is answered and recorded is short."""
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or its beginning and how much more there was of it."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} more characters)"
+
 
 class Refusal(Exception):
     """A call that is not carried out. `kind` is its wire name, `message` what the caller reads."""
@@ -15,6 +23,7 @@ class Refusal(Exception):
     kind: ClassVar[str] = "refused"
 
     def __init__(self, message: str = "") -> None:
+        message = cut(message, LONGEST_MESSAGE)
         super().__init__(message)
         self.message = message
 

@@ -11,6 +11,10 @@ class Unavailable(Exception):
     """The part behind a port does not answer now. Whether a write landed is not known; reading back tells."""
 
 
+class TooLarge(Exception):
+    """A value that is longer than its topic takes. Nothing of it was appended."""
+
+
 class LogRefused(Exception):
     """The topics cannot hold a log: wrong partitions, retention, replication. The message says what mends it."""
 

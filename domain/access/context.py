@@ -106,26 +106,39 @@ def _add_pairs(context: Values, pairs: Mapping[str, str]) -> None:
     if not pairs:
         return
     context["kms:encryptioncontextkeys"] = tuple(pairs)
+    again: dict[str, list[str]] = {}
     for name, value in pairs.items():
         key = "kms:encryptioncontext:" + name.lower()
-        context[key] = (*context[key], value) if key in context else (value,)
+        if key in context:
+            again.setdefault(key, [*context[key]]).append(value)
+        else:
+            context[key] = (value,)
+    _add_again(context, again)
+
+
+def _add_again(context: Values, again: Mapping[str, list[str]]) -> None:
+    """The keys whose names came several times: gathered first, since a tuple that grows costs its length each time."""
+    for key, values in again.items():
+        context[key] = tuple(values)
 
 
 def tag_keys(tags: Iterable[Mapping[str, str]]) -> Values:
     """Tags as KMS (TagKey, TagValue) or IAM (Key, Value) has them."""
     context: Values = {}
     names = []
+    again: dict[str, list[str]] = {}
     for tag in tags:
         name, value = (tag["TagKey"], tag["TagValue"]) if "TagKey" in tag else (tag["Key"], tag["Value"])
         names.append(name)
-        _also(context, f"aws:requesttag/{name.lower()}", value)
+        key = f"aws:requesttag/{name.lower()}"
+        if key in context:
+            again.setdefault(key, [*context[key]]).append(value)
+        else:
+            context[key] = (value,)
+    _add_again(context, again)
     if names:
         context["aws:tagkeys"] = tuple(names)
     return context
-
-
-def _also(context: Values, key: str, value: str) -> None:
-    context[key] = (*context.get(key, ()), value)
 
 
 def request_alias(reference: Any) -> Values:

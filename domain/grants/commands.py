@@ -199,12 +199,13 @@ def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str
 
 
 def _same(event: GrantCreated, held: Mapping[str, Grant]) -> str | None:
+    operations = {f"kms:{operation}" for operation in event.operations}
     for grant in held.values():
         if (
             grant.name == event.name
             and grant.grantee == event.grantee_id
             and grant.retiring == event.retiring_id
-            and grant.operations == {f"kms:{operation}" for operation in event.operations}
+            and grant.operations == operations
             and grant.constraints == event.constraints
             and grant.issued_by == event.issued_by
         ):

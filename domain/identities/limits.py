@@ -39,12 +39,14 @@ def tags_of(given: Sequence[Mapping[str, str]], held: Mapping[str, str]) -> dict
     prefix, a key twice), LimitExceeded."""
     result: dict[str, str] = {}
     known = {key.lower(): key for key in held}
+    seen: set[str] = set()
     for tag in given:
         key, value = tag["Key"], tag["Value"]
         if key.lower().startswith("aws:"):
             raise InvalidRequest("aws: prefixed tag key names are not allowed for external use.")
-        if key.lower() in {each.lower() for each in result}:
+        if key.lower() in seen:
             raise InvalidRequest("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+        seen.add(key.lower())
         result[known.get(key.lower(), key)] = value
     require_room(len({**held, **result}) - 1 if result else 0, TAGS, "TagsPerResource")
     return result

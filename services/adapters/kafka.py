@@ -19,7 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from domain.ports import Headers, OutOfRange, Reader, Stored, Unavailable
+from domain.ports import Headers, OutOfRange, Reader, Stored, TooLarge, Unavailable
 from services.settings import Settings
 
 APPEND_DEADLINE = 5.0
@@ -292,7 +292,10 @@ class Decisions:
         self._appending: set[asyncio.Task[None]] = set()
 
     async def append(self, value: bytes, headers: Headers) -> None:
-        """Durable when it returns. Raises Unavailable; then nobody may be answered."""
+        """Durable when it returns. Raises Unavailable; then nobody may be answered. Raises TooLarge for a value that would
+        fail, and with it every other of its group."""
+        if len(value) > MAX_VALUE:
+            raise TooLarge(f"a decision of {len(value)} bytes")
         # A future of its own for each: one caller that goes away takes nothing from the others.
         loop = self._loop
         if loop is None:  # kept, because asking for it is a system call in Python 3.11

@@ -221,6 +221,18 @@ class Vault:
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
         return await self.destroy([row["material"] for row in rows if row["material"] not in known])
 
+    async def sweep_secrets(self, referenced: Iterable[str]) -> int:
+        """Remove secrets older than an hour of access keys that are not there: of commands that were refused or never came,
+        and of access keys that were deleted. Raises Unavailable."""
+        known = set(referenced)
+        async with self._answering():
+            rows = await self._pool.fetch("SELECT access_key FROM vault.secrets WHERE at < now() - interval '1 hour'")
+            gone = [row["access_key"] for row in rows if row["access_key"] not in known]
+            if gone:
+                await self._pool.execute("DELETE FROM vault.secrets WHERE access_key = ANY($1::text[])", gone)
+                await self._pool.execute("VACUUM vault.secrets")
+        return len(gone)
+
     async def destroy(self, materials: Sequence[str]) -> int:
         """Remove these rows, and what the table still holds of them; how many there were. Raises Unavailable."""
         async with self._answering():

@@ -20,7 +20,7 @@ from domain.access.evaluate import may
 from domain.access.verdict import AUTHENTICATION, OTHER_ACCOUNT, Verdict, refusal_of
 from domain.arn import alias_arn
 from domain.crypto.specs import SYMMETRIC_DEFAULT
-from domain.decide import allowed, refused
+from domain.decide import allowed, may_ask, refused
 from domain.errors import (
     AccessRefused,
     AliasNotFound,
@@ -37,13 +37,14 @@ from domain.identities.callers import caller_of
 from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
-from domain.ports import Topic, Unavailable
+from domain.ports import TooLarge, Topic, Unavailable
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.record import Call, Decision, Record
 from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
 from services.api import errors, query, shapes
+from services.api.bounds import SMALL, require_bounded
 from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
 from services.api.making import Making
@@ -53,16 +54,19 @@ from services.clock import Clock
 from services.metrics import NOT_ANSWERED
 from services.operations.keys import SERVICE_KEY
 from services.operations.rows import (
+    UNMADE,
     Answer,
     Changed,
     Changing,
     Issuing,
+    Made,
     Materials,
     Reading,
     Recall,
     Recalling,
     Request,
     Row,
+    Unmade,
     Using,
 )
 from services.operations.table import SERVICES
@@ -70,6 +74,8 @@ from services.settings import Settings
 
 USES_KEYS = (Using, Recalling)
 """A tuple: a union of types is made anew, and looked through slowly, at each question."""
+MOST_COMMAND = 393_216
+"""Bytes of a command. Its record says everything twice, as parameters and as event, and has to fit the log."""
 ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
 WITHOUT_MFA = frozenset({"AssumeRole", "GetCallerIdentity"})
@@ -136,6 +142,8 @@ class Calls:
             else:
                 document = orjson.loads(incoming.body or b"{}")
             parameters = compiled.check(document)
+            if len(incoming.body) > SMALL:
+                require_bounded(parameters)
         except shapes.Invalid as fault:
             raise errors.InvalidShape(str(fault)) from None
         except (shapes.WrongType, orjson.JSONDecodeError) as fault:
@@ -248,7 +256,7 @@ class Calls:
             via=own,
         )
         try:
-            await self.command(making, dict(await self._making.material(SYMMETRIC_DEFAULT)))
+            await self.command(making, dict(await self._making.material(SYMMETRIC_DEFAULT, call.account)))
         except errors.WireError as fault:
             if fault.kind != AlreadyExists.kind:  # another call was first
                 raise
@@ -321,6 +329,13 @@ class Calls:
         try:
             value = orjson.dumps(document)
             await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
+        except TooLarge:
+            if not call.parameters:
+                raise
+            # On record all the same, without what made it too large.
+            fault = errors.RequestTooLarge("What the request says of itself is longer than a record may be.")
+            await self._record(replace(call, parameters={}), refused(fault), seen, moment)
+            raise errors.wire_error(fault) from None
         except Unavailable:
             NOT_ANSWERED.labels("decision-not-durable").inc()
             raise errors.not_now("The decision could not be made durable; try again.") from None
@@ -330,13 +345,29 @@ class Calls:
     async def _change(self, row: Changing, request: Request, call: Call) -> Answer:
         """Raises WireError; Refusal where nothing was sent to the writer."""
         try:
-            made = await row.prepare(request, self._making)
+            made = await self._made(row, request, call)
             position, record = await self.command(call, dict(made))
             changed = Changed(record.event, self._present.world, record.at, position)
             return row.answer(changed) | await row.issue(changed, self._making)
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()
             raise errors.not_now(str(fault)) from None
+
+    async def _made(self, row: Changing, request: Request, call: Call) -> Made:
+        """What the command needs; nothing is made for a caller who may not. Raises Refusal, Unavailable, WireError."""
+        if row.costly and not self._may(row, request, call):
+            try:
+                await self._present.barrier()
+            except NotFresh:
+                raise self._not_fresh() from None
+            self._renew_caller(request, call)
+            if not self._may(row, request, call):
+                return UNMADE
+        return await row.prepare(request, self._making)
+
+    def _may(self, row: Changing, request: Request, call: Call) -> bool:
+        """On the present, before anything is made; the writer asks again."""
+        return may_ask(row.command(call.parameters, Unmade()), request.caller, self._present.world)
 
     async def command(self, call: Call, made: dict[str, str]) -> tuple[int, Record]:
         """Have the writer decide a call, and wait for its position and record. Raises WireError: refused, or not known in time.
@@ -346,10 +377,15 @@ class Calls:
         """
         deadline = self._settings.command_deadline
         command = Command(call, made, self._clock.now() + int(deadline * 1_000_000))
+        value = encode(command)
+        if len(value) > MOST_COMMAND:
+            fault = errors.RequestTooLarge(f"What the writer is told of a request has at most {MOST_COMMAND} bytes.")
+            await self.record_refusal(replace(call, parameters={}), fault)
+            raise errors.wire_error(fault)
         with self._present.expecting(call.id) as answered:
             try:
                 await self._commands.append(
-                    encode(command),
+                    value,
                     cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after)),
                 )
                 async with asyncio.timeout(deadline + ANSWER_SLACK):

@@ -94,6 +94,12 @@ class WrongType(Refusal):
     kind = "wrong-type"
 
 
+class RequestTooLarge(Refusal):
+    """More than a record takes, or than conditions are asked of."""
+
+    kind = "request-too-large"
+
+
 class UnknownOperation(Refusal):
     kind = "unknown-operation"
 
@@ -105,6 +111,7 @@ class Throttled(Refusal):
 CODES |= {
     InvalidShape.kind: (400, "ValidationException"),
     WrongType.kind: (400, "SerializationException"),
+    RequestTooLarge.kind: (400, "ValidationException"),
     UnknownOperation.kind: (400, "UnknownOperationException"),
     Throttled.kind: (400, "ThrottlingException"),
 }
@@ -126,6 +133,7 @@ QUERY_CODES: dict[str, tuple[int, str]] = {
     errors.PackedPolicyTooLarge.kind: (400, "PackedPolicyTooLarge"),
     InvalidShape.kind: (400, "ValidationError"),
     WrongType.kind: (400, "MalformedInput"),
+    RequestTooLarge.kind: (400, "ValidationError"),
     UnknownOperation.kind: (400, "InvalidAction"),
     Throttled.kind: (400, "Throttling"),
     sigv4.MISSING: (403, "MissingAuthenticationToken"),

@@ -15,6 +15,7 @@ from domain.identities.callers import caller_for
 from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY
 from domain.world import World
 from services.api import shapes
+from services.api.bounds import MOST_CHARACTERS, MOST_PAIRS
 from services.api.errors import WireError
 from services.operations.table import CROSS_ACCOUNT
 
@@ -51,6 +52,10 @@ class Explained:
         if not all(isinstance(each, str) for each in texts):
             raise bad(EXPLAIN_BODY)
         principal, operation, key, at = texts[:4]
+        if len(conditions) > MOST_PAIRS or sum(map(len, (*pairs, *conditions, *texts))) > 2 * MOST_CHARACTERS:
+            raise bad(
+                f"encryption_context and conditions have at most {MOST_PAIRS} names, and {MOST_CHARACTERS} characters"
+            )
         operation = operation.removeprefix("kms:")
         if operation not in KMS_ACTIONS:
             raise bad(

@@ -41,10 +41,10 @@ class Making:
         self._vault = vault
         self._tokens = tokens
 
-    async def material(self, spec: str) -> Made:
+    async def material(self, spec: str, account: str) -> Made:
         """Raises Unavailable."""
         key, wanted = str(uuid4()), SPECS[spec]
-        new = await long_aside(generate, wanted) if wanted.family == RSA else generate(wanted)
+        new = await long_aside(account, generate, wanted) if wanted.family == RSA else generate(wanted)
         await self._vault.put_material(key, new.id, new.secret)
         return {"key": key, "material": new.id, "fingerprint": new.fingerprint, "public_key": new.public_key}
 

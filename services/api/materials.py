@@ -55,7 +55,7 @@ class HeldMaterials:
             self._held.pop(stored, None)
 
     async def wrapping(self, key: Key, algorithm: str, spec: str, expires: int) -> tuple[bytes, bytes]:
-        private = await long_aside(new_private, SPECS[spec])
+        private = await long_aside(key.account, new_private, SPECS[spec])
         token = self._tokens.seal(
             IMPORT,
             {

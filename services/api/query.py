@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +15,8 @@ from services.api.errors import InvalidShape, WrongType
 from services.api.shapes import service_model
 
 MOST_FIELDS = 1000
+DEEPEST = 8
+"""Dots in a name that are looked at."""
 CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
@@ -35,36 +38,53 @@ def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any
     """The parameters as JSON has them, for the validators. Raises WrongType."""
     if model.input_shape is None:
         return {}
-    found: dict[str, Any] = _structure(model.input_shape, "", given)
+    found: dict[str, Any] = _structure(model.input_shape, "", _Form(given, _prefixes(given)))
     return found
 
 
-def _read(shape: Shape, name: str, given: Mapping[str, str]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """`holders` are the names before a dot: of structures that are there."""
+
+    given: Mapping[str, str]
+    holders: frozenset[str]
+
+
+def _prefixes(given: Mapping[str, str]) -> frozenset[str]:
+    """Of each name what stands before its dots; no shape is nested deeper than the first few."""
+    found = set()
+    for name in given:
+        at = name.find(".")
+        for _ in range(DEEPEST):
+            if at < 0:
+                break
+            found.add(name[:at])
+            at = name.find(".", at + 1)
+    return frozenset(found)
+
+
+def _read(shape: Shape, name: str, form: _Form) -> Any:
+    given = form.given
     if shape.type_name == "structure":
-        return _structure(shape, name + ".", given) if _has(name, given) else _MISSING
+        return _structure(shape, name + ".", form) if name in form.holders else _MISSING
     if shape.type_name == "list":
-        return _list(shape, name, given)
+        return _list(shape, name, form)
     if name not in given:
         return _MISSING
     return _scalar(shape, given[name])
 
 
-def _has(name: str, given: Mapping[str, str]) -> bool:
-    prefix = name + "."
-    return any(each.startswith(prefix) for each in given)
-
-
-def _structure(shape: Shape, prefix: str, given: Mapping[str, str]) -> dict[str, Any]:
+def _structure(shape: Shape, prefix: str, form: _Form) -> dict[str, Any]:
     result = {}
     for name, member in shape.members.items():
-        value = _read(member, prefix + member.serialization.get("name", name), given)
+        value = _read(member, prefix + member.serialization.get("name", name), form)
         if value is not _MISSING:
             result[name] = value
     return result
 
 
-def _list(shape: Shape, name: str, given: Mapping[str, str]) -> Any:
-    if given.get(name) == "":
+def _list(shape: Shape, name: str, form: _Form) -> Any:
+    if form.given.get(name) == "":
         return []  # how clients say an empty list
     item = (
         name if shape.serialization.get("flattened") else f"{name}.{shape.member.serialization.get('name', 'member')}"
@@ -72,7 +92,7 @@ def _list(shape: Shape, name: str, given: Mapping[str, str]) -> Any:
     result: list[Any] = []
     while True:
         each = f"{item}.{len(result) + 1}"
-        value = _read(shape.member, each, given)
+        value = _read(shape.member, each, form)
         if value is _MISSING:
             return result or _MISSING
         result.append(value)

@@ -18,6 +18,7 @@ import regex
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from domain.errors import cut
 from domain.trail.codec import rfc3339
 
 
@@ -28,10 +29,28 @@ class WrongType(Exception):
 class Invalid(Exception):
     """Values that break constraints: ValidationException with every one of them."""
 
-    def __init__(self, faults: list[str]) -> None:
+    def __init__(self, faults: list[str], more: str = "") -> None:
         count = len(faults)
         noun = "error" if count == 1 else "errors"
-        super().__init__(f"{count} validation {noun} detected: {'; '.join(faults)}")
+        super().__init__(f"{count} validation {noun} detected: {'; '.join(faults)}{more}")
+
+
+MOST_FAULTS = 20
+"""Faults after which a request is not looked at further: it is refused, and its answer is not many times as long."""
+LONGEST_SHOWN = 256
+"""Characters of a value, or of a name in a map, that a fault repeats."""
+
+
+class Faults:
+    """What is wrong with one request, told in the order in which it is found. Raises Invalid with the last it takes."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def append(self, fault: str) -> None:
+        self.told.append(fault)
+        if len(self.told) == MOST_FAULTS:
+            raise Invalid(self.told, "; the rest of the request was not looked at")
 
 
 # Bounds that the model's shapes do not have and its documentation strings do: (operation, member) -> (least, most).
@@ -45,7 +64,7 @@ DOCUMENTED_BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("ListRetirableGrants", "Limit"): (1, 100),
 }
 
-Checked = Callable[[Any, str, list[str]], Any]
+Checked = Callable[[Any, str, Faults], Any]
 """(value, path, faults) -> the value as the operations take it; faults are added to the list."""
 
 
@@ -77,16 +96,16 @@ def compiled(service: str, operation: str) -> Input:
     check = _structure(shape, operation) if shape is not None else _nothing
 
     def run(value: Any) -> dict[str, Any]:
-        faults: list[str] = []
+        faults = Faults()
         parameters: dict[str, Any] = check(value, "", faults)
-        if faults:
-            raise Invalid(faults)
+        if faults.told:
+            raise Invalid(faults.told)
         return parameters
 
     return Input(run, _secrets(shape))
 
 
-def _nothing(value: Any, path: str, faults: list[str]) -> Any:
+def _nothing(value: Any, path: str, faults: Faults) -> Any:
     return {}
 
 
@@ -105,8 +124,12 @@ HIDDEN = object()
 """Stands for a value that may be secret, or is a blob: AWS's sentence leaves it out."""
 
 
+def _shown(value: Any) -> str:
+    return cut(str(value[:LONGEST_SHOWN]) if isinstance(value, list) else str(value), LONGEST_SHOWN)
+
+
 def _fault(value: Any, path: str, must: str) -> str:
-    shown = "" if value is HIDDEN else f" '{value}'"
+    shown = "" if value is HIDDEN else f" '{_shown(value)}'"
     return f"Value{shown} at '{path}' failed to satisfy constraint: Member must {must}"
 
 
@@ -133,7 +156,7 @@ def _structure(shape: Shape, operation: str) -> Checked:
     members = {name: (_lower_first(name), _compile(each, operation, name)) for name, each in shape.members.items()}
     required = tuple(shape.required_members)
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, dict):
             raise WrongType("Expected an object")
         result: dict[str, Any] = {}
@@ -143,7 +166,9 @@ def _structure(shape: Shape, operation: str) -> Checked:
                 continue
             row = members.get(name)
             if row is None:
-                raise Invalid([f"Unknown parameter in input: '{name}', must be one of: {', '.join(members)}"])
+                raise Invalid(
+                    [f"Unknown parameter in input: '{cut(name, LONGEST_SHOWN)}', must be one of: {', '.join(members)}"]
+                )
             result[name] = row[1](each, prefix + row[0], faults)
         for name in required:
             if name not in result:
@@ -154,10 +179,10 @@ def _structure(shape: Shape, operation: str) -> Checked:
     return check
 
 
-def _length(shape: Shape) -> Callable[[int, Any, str, list[str]], None]:
+def _length(shape: Shape) -> Callable[[int, Any, str, Faults], None]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
 
-    def check(length: int, shown: Any, path: str, faults: list[str]) -> None:
+    def check(length: int, shown: Any, path: str, faults: Faults) -> None:
         if most is not None and length > most:
             faults.append(_fault(shown, path, f"have length less than or equal to {most}"))
         if least is not None and length < least:
@@ -183,7 +208,7 @@ def _string(shape: Shape) -> Checked:
     # A value that may be secret is not repeated in an error.
     hide = shape.metadata.get("sensitive", False)
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, str):
             raise WrongType(f"{type(value).__name__} can not be converted to a String")
         if not value.isascii():
@@ -206,7 +231,7 @@ def _string(shape: Shape) -> Checked:
 def _blob(shape: Shape) -> Checked:
     length = _length(shape)
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, str):
             raise WrongType("A blob is a string of base64")
         try:
@@ -219,13 +244,13 @@ def _blob(shape: Shape) -> Checked:
     return check
 
 
-def _boolean(value: Any, path: str, faults: list[str]) -> Any:
+def _boolean(value: Any, path: str, faults: Faults) -> Any:
     if not isinstance(value, bool):
         raise WrongType(f"{type(value).__name__} can not be converted to a Boolean")
     return value
 
 
-def _timestamp(value: Any, path: str, faults: list[str]) -> Any:
+def _timestamp(value: Any, path: str, faults: Faults) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise WrongType("A timestamp is a number of seconds")
     try:
@@ -240,7 +265,7 @@ def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
     if documented is not None:
         least, most = documented
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
             raise WrongType(f"{type(value).__name__} can not be converted to an Integer")
         if most is not None and value > most:
@@ -256,7 +281,7 @@ def _list(shape: Shape, operation: str) -> Checked:
     item = _compile(shape.member, operation, "")
     length = _length(shape)
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, list):
             raise WrongType("Expected a list")
         length(len(value), value, path, faults)
@@ -268,10 +293,14 @@ def _list(shape: Shape, operation: str) -> Checked:
 def _map(shape: Shape, operation: str) -> Checked:
     key, item = _compile(shape.key, operation, ""), _compile(shape.value, operation, "")
 
-    def check(value: Any, path: str, faults: list[str]) -> Any:
+    def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, dict):
             raise WrongType("Expected a map")
-        return {key(name, path, faults): item(each, f"{path}.{name}.member", faults) for name, each in value.items()}
+        result = {}
+        for name, each in value.items():
+            where = f"{path}.{cut(name, LONGEST_SHOWN)}.member"
+            result[key(name, path, faults)] = item(each, where, faults)
+        return result
 
     return check
 

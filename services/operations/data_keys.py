@@ -70,7 +70,7 @@ async def _data_key_pair(request: Request, key: Key, materials: Materials) -> tu
     spec = _pair_spec(request["KeyPairSpec"])
     refuse_recipient(request)
     carry_out_unless_dry_run(request)
-    pair = await long_aside(new_private, spec) if spec.family == RSA else new_private(spec)
+    pair = await long_aside(request.caller.account, new_private, spec) if spec.family == RSA else new_private(spec)
     secret = private_der(pair)
     return secret, {
         "KeyId": key.arn,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 
 from domain.access.evaluate import may
 from domain.access.question import in_account
@@ -106,7 +107,8 @@ def entry(grant: Grant, world: World, account: str) -> Answer:
 
 def _page(grants: Iterable[Grant], request: Request, world: World) -> Answer:
     after, limit = after_marker(request), min(request.get("Limit", USUAL), MOST)
-    found = sorted((grant for grant in grants if grant.id > after), key=lambda grant: grant.id)
+    rest = (grant for grant in grants if grant.id > after)
+    found = nsmallest(limit + 1, rest, key=lambda grant: grant.id)
     items = [entry(grant, world, request.caller.account) for grant in found[:limit]]
     return page("Grants", items, found[limit - 1].id if len(found) > limit else None)
 

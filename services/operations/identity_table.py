@@ -63,7 +63,9 @@ IAM: dict[str, Row] = {
     **_of_each(ROLE),
     **_with_boundary(USER),
     **_with_boundary(ROLE),
-    "CreateAccessKey": Changing(iam.create_access_key, prepare=iam.prepare_access_key, issue=iam.issue_access_key),
+    "CreateAccessKey": Changing(
+        iam.create_access_key, prepare=iam.prepare_access_key, issue=iam.issue_access_key, costly=True
+    ),
     "UpdateAccessKey": Changing(iam.update_access_key),
     "DeleteAccessKey": Changing(iam.delete_access_key),
     "ListAccessKeys": Reading(reading.asks_on_self("ListAccessKeys"), reading.list_access_keys),

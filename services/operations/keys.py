@@ -47,7 +47,7 @@ async def prepare_create_key(request: Request, maker: Maker) -> Made:
         spec, _ = spec_and_usage(requested_spec(request.parameters), request.get("KeyUsage", ""))
     except Refusal:
         return {"key": str(uuid4())}
-    return await maker.material(spec)
+    return await maker.material(spec, request.caller.account)
 
 
 def create_key(parameters: Parameters, made: Made) -> CreateKey:

@@ -63,7 +63,7 @@ class Request:
 class Maker(Protocol):
     """What the API makes before a command is sent: ids, and secrets that it seals into the vault. Raises Unavailable."""
 
-    async def material(self, spec: str) -> Made:
+    async def material(self, spec: str, account: str) -> Made:
         """`key`, `material`, `fingerprint`, `public_key` of new key material."""
         ...
 
@@ -148,6 +148,17 @@ def nothing(changed: Changed) -> Answer:
     return {}
 
 
+class Unmade(dict[str, str]):
+    """Stands for what was not made: permission is asked of a command before anything is made for it."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+UNMADE: Made = {"unmade": "true"}
+"""Goes with the command of a call that may not: nothing was made for it, and the writer can only refuse it."""
+
+
 async def nothing_made(request: Request, maker: Maker) -> Made:
     return {}
 
@@ -159,12 +170,14 @@ async def nothing_issued(changed: Changed, issuer: Issuer) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Changing:
     """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API; the
-    answer is what `answer` reads off the event and what `issue` gives out with it."""
+    answer is what `answer` reads off the event and what `issue` gives out with it. `costly`: what `prepare` does takes
+    processor time or leaves a row in the vault, so permission is asked on the API's present first."""
 
     command: Callable[[Parameters, Made], object]
     answer: Callable[[Changed], Answer] = nothing
     prepare: Callable[[Request, Maker], Awaitable[Made]] = nothing_made
     issue: Callable[[Changed, Issuer], Awaitable[Answer]] = nothing_issued
+    costly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

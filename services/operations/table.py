@@ -34,7 +34,7 @@ CODING = on_key(GENERATE_VERIFY_MAC, aliases=True)
 AGREEING = on_key(KEY_AGREEMENT, aliases=True)
 ENCAPSULATING = on_key(ENCAPSULATE_DECAPSULATE, aliases=True)
 OPERATIONS: dict[str, Row] = {
-    "CreateKey": Changing(keys.create_key, keys.key_created, keys.prepare_create_key),
+    "CreateKey": Changing(keys.create_key, keys.key_created, keys.prepare_create_key, costly=True),
     "EnableKey": Changing(keys.enable_key),
     "DisableKey": Changing(keys.disable_key),
     "UpdateKeyDescription": Changing(keys.update_key_description),
@@ -42,8 +42,8 @@ OPERATIONS: dict[str, Row] = {
     "UntagResource": Changing(keys.untag_resource),
     "EnableKeyRotation": Changing(rotation.enable_key_rotation),
     "DisableKeyRotation": Changing(rotation.disable_key_rotation),
-    "RotateKeyOnDemand": Changing(rotation.rotate_key_on_demand, rotation.rotated, rotation.prepare),
-    "ImportKeyMaterial": Changing(importing.import_key_material, importing.taken, importing.prepare),
+    "RotateKeyOnDemand": Changing(rotation.rotate_key_on_demand, rotation.rotated, rotation.prepare, costly=True),
+    "ImportKeyMaterial": Changing(importing.import_key_material, importing.taken, importing.prepare, costly=True),
     "DeleteImportedKeyMaterial": Changing(importing.delete_imported_key_material, importing.taken),
     "ScheduleKeyDeletion": Changing(keys.schedule_key_deletion, keys.scheduled),
     "CancelKeyDeletion": Changing(keys.cancel_key_deletion, keys.cancelled),

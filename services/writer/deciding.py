@@ -10,7 +10,7 @@ from uuid import uuid4
 from domain.access.caller import Caller
 from domain.access.context import Came, Via, encryption_context, request_context
 from domain.alerts.marking import MARK, MarkAlert
-from domain.decide import Outcome, decide, refused
+from domain.decide import Outcome, decide, refuse, refused
 from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
 from domain.identities.accounts import CreateAccount
 from domain.identities.callers import caller_of, session_from
@@ -27,7 +27,7 @@ from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
 from services.adapters import cloudevents
 from services.operations.keys import SERVICE_KEY
-from services.operations.rows import Changing
+from services.operations.rows import UNMADE, Changing, Unmade
 from services.operations.table import BY_NAME
 
 OURSELVES = "keytrail"
@@ -145,6 +145,8 @@ class Deciding:
             came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
             context = request_context(came, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
+            if command.made == UNMADE:
+                return refuse(_command(call, Unmade()), asking, world)
             return decide(_command(call, command.made), asking, world)
         except (CredentialDisabled, CredentialExpired) as fault:
             return Outcome(refused(fault), None)

@@ -66,4 +66,8 @@ class Keeping:
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())
                 if removed:
                     log.info("unreferenced material removed from the vault", count=removed)
+                there = world.access_keys.keys() | world.directory.users_of.keys() | world.services.keys()
+                removed = await self._vault.sweep_secrets(there)
+                if removed:
+                    log.info("unreferenced secrets removed from the vault", count=removed)
             await asyncio.sleep(SWEEP_EVERY)

@@ -57,6 +57,20 @@ async def test_what_no_event_refers_to_is_swept_after_an_hour(vault: Vault, inst
     await pool.close()
 
 
+async def test_secrets_that_no_access_key_has_are_swept(vault: Vault, installation: Installation) -> None:
+    pool = await connect(installation.settings)
+    old, new, used = (f"AKIA{uuid4().hex[:16].upper()}" for _ in range(3))
+    known = {row["access_key"] for row in await pool.fetch("SELECT access_key FROM vault.secrets")} | {used}
+    for access_key in (old, new, used):
+        await vault.put_secret(access_key, "secret")
+    await pool.execute(
+        "UPDATE vault.secrets SET at = now() - interval '2 hours' WHERE access_key = ANY($1::text[])", [old, used]
+    )
+    assert await vault.sweep_secrets(known) == 1
+    assert [await vault.secret(each) for each in (old, new, used)] == [None, "secret", "secret"]
+    await pool.close()
+
+
 def test_a_master_key_is_made_once_with_mode_0600_and_never_printed(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     master_key.make(path)

@@ -1,0 +1,51 @@
+"""What a request may bring to conditions: bounded before any permission is asked, so that no policy is asked of more.
+
+The model's shapes bound what they bound (a tag's name has 128 characters); what they leave open is bounded here. AWS's
+documents name no bound of an encryption context; grants take 8 pairs of 384 characters, a key 50 tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.api.errors import InvalidShape
+
+SMALL = 512
+"""Bytes of a request below which nothing can be beyond these bounds."""
+MOST_PAIRS = 64
+MOST_CHARACTERS = 8192
+"""Of the names and values of one encryption context together."""
+MOST_MEMBERS = 200
+"""Of a list."""
+CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncryptionContext")
+
+
+def require_bounded(parameters: Mapping[str, Any]) -> None:
+    """Raises InvalidShape."""
+    for name in CONTEXTS:
+        if name in parameters:
+            require_pairs(name, parameters[name])
+    for name, value in parameters.items():
+        if isinstance(value, list) and len(value) > MOST_MEMBERS:
+            raise _fault(name, f"at most {MOST_MEMBERS} members")
+    constraints = parameters.get("Constraints")
+    if constraints is not None:
+        for name, value in constraints.items():
+            if isinstance(value, dict):
+                require_pairs(f"constraints.{name}", value)
+
+
+def require_pairs(name: str, pairs: Mapping[str, str]) -> None:
+    """Raises InvalidShape."""
+    if len(pairs) > MOST_PAIRS:
+        raise _fault(name, f"at most {MOST_PAIRS} pairs")
+    if sum(map(len, pairs)) + sum(map(len, pairs.values())) > MOST_CHARACTERS:
+        raise _fault(name, f"names and values of at most {MOST_CHARACTERS} characters together")
+
+
+def _fault(name: str, must: str) -> InvalidShape:
+    path = name[:1].lower() + name[1:]
+    return InvalidShape(
+        f"1 validation error detected: Value at '{path}' failed to satisfy constraint: Member must have {must}"
+    )

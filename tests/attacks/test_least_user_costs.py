@@ -1,0 +1,315 @@
+"""Somebody with a credential and no rights, or with rights in an account of their own, makes the service spend its time,
+its memory or its vault on them.
+
+Each test is one such attack; its docstring says what would have been gained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.access.caller import Caller, root_of
+from domain.access.context import encryption_context_keys, tag_keys
+from domain.decide import decide, refuse
+from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest
+from domain.keys.create_key import CreateKey
+from domain.policy.compile import DIRECT
+from domain.policy.glob import compile_arn, compile_glob
+from domain.ports import TooLarge
+from domain.trail.reading import Fold
+from services.adapters.kafka import MAX_VALUE, Decisions
+from services.api import shapes
+from services.api.calls import Calls
+from services.api.errors import WireError
+from services.api.making import Making
+from services.api.present import Present
+from services.api.shapes import MOST_FAULTS
+from services.clock import Clock
+from services.operations.rows import UNMADE, Changing, Request, Unmade
+from services.operations.table import BY_NAME
+from services.settings import load
+from services.shares import Shares
+from tests.attacks.counted import seconds, steps
+from tests.faults.test_present import Kept, OneMaterial, incoming
+from tests.given import ACCOUNT, OTHER, key_id
+from tests.logs import Log, created
+from tests.memory_log import MemoryTopic
+
+# -- patterns -------------------------------------------------------------------------------------------------------------
+
+
+def naive(pattern: str, text: str) -> bool:
+    """Row by row, as the grammar says it: slow, and without a thought."""
+    row = [True] + [False] * len(text)
+    for sign in pattern:
+        if sign == "*":
+            row = [any(row[: at + 1]) for at in range(len(row))]
+        else:
+            row = [False] + [held and sign in ("?", each) for held, each in zip(row, text, strict=False)]
+    return row[-1]
+
+
+@given(st.text("ab?*", max_size=12), st.text("ab", max_size=16))
+@settings(max_examples=2_000)
+def test_a_quicker_match_matches_what_the_slow_one_does(pattern: str, text: str) -> None:
+    """A rewritten matcher that lets one text through too many is a way in."""
+    assert compile_glob(pattern)(text) is naive(pattern, text)
+
+
+@given(st.lists(st.text("ab", min_size=30, max_size=60), min_size=1, max_size=3), st.text("ab", max_size=300))
+@settings(max_examples=300)
+def test_long_pieces_are_found_where_the_slow_match_finds_them(pieces: list[str], text: str) -> None:
+    pattern = "*" + "*".join(each[:20] + "?" + each[20:] for each in pieces) + "*"
+    assert compile_glob(pattern)(text) is naive(pattern, text)
+    there = text[:150] + "".join(each[:20] + "x" + each[20:] for each in pieces) + text[150:]
+    assert compile_glob(pattern)(there) is True
+
+
+COSTLY = {
+    "a star and nothing but `?`": lambda n: ("*" + "?" * n, "x" * (6 * n)),
+    "`?` between letters": lambda n: ("*" + "a?" * (n // 2) + "b*", "a" * (6 * n)),
+    "many pieces with a `?`": lambda n: ("*a?b" * (n // 4) + "*", "ab" * (3 * n)),
+    "one long run that nearly fits everywhere": lambda n: (
+        "*" + "a" * (n // 2) + "b" + "a" * (n // 2) + "*",
+        "a" * (2 * n),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_a_pattern_is_matched_in_time_that_grows_with_its_length(name: str) -> None:
+    """Encrypt under a policy of `*` and 30,000 `?` took 18.5 s, and whoever called meanwhile waited as long."""
+    small, large = COSTLY[name](4_000), COSTLY[name](8_000)
+    counted = [steps(lambda each=each: compile_glob(each[0])(each[1])) for each in (small, large)]  # type: ignore[misc]
+    assert counted[1] <= 2.5 * counted[0], counted
+    assert seconds(lambda: compile_glob(large[0])(large[1]), 3) < 0.5
+
+
+def test_an_arn_with_a_long_component_is_matched_in_time() -> None:
+    """The star of one component tried every place against all of what follows it."""
+    wanted = "arn:aws:kms:*:" + "*" + "a" * 10_000 + "b:key/*"
+    matches = compile_arn([(wanted, True)])
+    text = "arn:aws:kms:us-east-1:" + "a" * 100_000 + ":key/1"
+    assert matches(text) is False
+    assert seconds(lambda: matches(text), 3) < 0.5
+
+
+# -- what a request brings ------------------------------------------------------------------------------------------------
+
+
+def same_but_for_case(count: int) -> dict[str, str]:
+    """Names of 16 letters that are one name once they are folded."""
+    return {"".join("kK"[at >> bit & 1] for bit in range(16)): "v" for at in range(count)}
+
+
+def test_names_that_differ_in_case_alone_cost_no_more_than_others() -> None:
+    """168 kB of them in CreateGrant took 0.64 s of API and writer each: every name copied all that came before."""
+    pairs = same_but_for_case(20_000)
+    found = encryption_context_keys(pairs)
+    (name,) = [each for each in found if each != "kms:encryptioncontextkeys"]
+    assert len(found[name]) == 20_000
+    assert seconds(lambda: encryption_context_keys(pairs), 3) < 0.2
+    tags = [{"Key": name, "Value": "v"} for name in pairs]
+    assert len(tag_keys(tags)["aws:requesttag/" + "k" * 16]) == 20_000
+    assert seconds(lambda: tag_keys(tags), 3) < 0.2
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{f"name-{at}": "v" for at in range(1_000)}, {"name": "v" * 200_000}],
+    ids=["a thousand pairs", "one pair of 200 kB"],
+)
+@pytest.mark.parametrize("operation", ["Encrypt", "ReEncrypt", "CreateGrant"])
+async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
+    present: Present, operation: str, context: dict[str, str]
+) -> None:
+    """A policy's costliest pattern times the longest value: both are a caller's own to choose."""
+    body: dict[str, Any] = {"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": context}
+    if operation == "ReEncrypt":
+        body = {"CiphertextBlob": "QUFB", "DestinationKeyId": key_id(), "DestinationEncryptionContext": context}
+    if operation == "CreateGrant":
+        constraints = {"EncryptionContextSubset": context}
+        body = {"KeyId": key_id(), "GranteePrincipal": "x", "Operations": ["Decrypt"], "Constraints": constraints}
+    with pytest.raises(WireError) as refused:
+        await calls(present, Kept()).answer(incoming(operation, orjson.dumps(body)))
+    assert refused.value.code == "ValidationException"
+    assert "at most" in refused.value.message
+
+
+def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
+    """30 kB of empty tags gave 1.9 MB of answer and record, to a user without rights."""
+    check = shapes.compiled("kms", "TagResource").check
+    with pytest.raises(shapes.Invalid) as told:
+        check({"KeyId": "x", "Tags": [{}] * 80_000})
+    assert str(told.value).count("Value null at") == MOST_FAULTS
+    with pytest.raises(shapes.Invalid) as told:
+        check({"KeyId": "x" * 200_000, "Tags": [{"TagKey": "k" * 100_000, "TagValue": "v" * 100_000}]})
+    assert len(str(told.value)) < 4_096
+
+
+def test_no_refusal_repeats_all_that_a_caller_sent() -> None:
+    """Whatever quotes a caller's words (a policy's path, a name that is not there) is cut where refusals are made."""
+    message = InvalidRequest("x" * 1_000_000).message
+    assert len(message) < LONGEST_MESSAGE + 100
+    assert message.endswith("more characters)")
+
+
+async def test_a_decision_that_no_record_takes_fails_alone() -> None:
+    """One of 1.1 MB made the append of its group fail, and 43 of 824 other callers' decisions with it."""
+    decisions = Decisions(load({}), "decisions", 1, 0)
+    with pytest.raises(TooLarge):
+        await decisions.append(b"x" * (MAX_VALUE + 1), {})
+    assert decisions._waiting == []
+
+
+class Short(Kept):
+    """Decisions that take a thousand bytes."""
+
+    async def append(self, value: bytes, headers: Any) -> None:
+        if len(value) > 1_000:
+            raise TooLarge(str(len(value)))
+        await super().append(value, headers)
+
+
+async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: Present) -> None:
+    """A call that leaves no record was tried for nothing: nobody would ever see it."""
+    kept = Short()
+    body = orjson.dumps({"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": {"name": "v" * 2_000}})
+    with pytest.raises(WireError) as refused:
+        await calls(present, kept).answer(incoming("Encrypt", body))
+    assert (refused.value.status, refused.value.kind) == (400, "request-too-large")
+    (record,) = map(orjson.loads, kept.values)
+    assert record["decision"]["effect"] == "refused"
+    assert (record["call"]["operation"], record["call"]["parameters"]) == ("Encrypt", {})
+
+
+# -- work before permission ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def events() -> MemoryTopic:
+    topic = MemoryTopic()
+    log = Log()
+    log.answer(created(1, 1))
+    for value in log.values:
+        await topic.append(value)
+    return topic
+
+
+@pytest.fixture
+async def present(events: MemoryTopic) -> AsyncIterator[Present]:
+    found = Present(events, Fold(), 5.0, lambda record: None)
+    tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
+    await found.barrier()
+    yield found
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
+    making = Making(vault, None)  # type: ignore[arg-type]
+    return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock())  # type: ignore[arg-type]
+
+
+COSTLY_CALLS: dict[str, dict[str, Any]] = {
+    "CreateKey": {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"},
+    "RotateKeyOnDemand": {"KeyId": key_id()},
+    "ImportKeyMaterial": {"KeyId": key_id(), "ImportToken": b"x", "EncryptedKeyMaterial": b"x"},
+    "CreateAccessKey": {"UserName": "bob"},
+}
+
+
+class Worked(Exception):
+    """Something was made."""
+
+
+class NoMaker:
+    """Fails whoever has something made that takes time or room; the rest costs nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("material", "rotated", "imported", "access_key"):
+            raise Worked(name)
+        return lambda *given: {}
+
+
+@pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if isinstance(row, Changing)])
+async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
+    """An operation that makes keys or rows before anybody asked who calls: 40 refused CreateKey RSA_4096 kept others
+    waiting for 49 s, 200 refused CreateAccessKey left 200 rows in the vault."""
+    row = BY_NAME[name]
+    assert isinstance(row, Changing)
+    request = Request(name, COSTLY_CALLS.get(name, {"GrantToken": "t"}), root_of(ACCOUNT))
+    works = False
+    try:
+        await row.prepare(request, NoMaker())  # type: ignore[arg-type]
+    except Worked:
+        works = True
+    assert works is row.costly
+    assert row.costly is (name in COSTLY_CALLS)
+
+
+@pytest.mark.parametrize("name", COSTLY_CALLS)
+async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Present, events: MemoryTopic) -> None:
+    """The caller has no rights; key pairs and rows of the vault are made for it all the same."""
+    commands = MemoryTopic()
+    nobody = Caller(
+        OTHER, f"arn:aws:iam::{OTHER}:user/nobody", {f"arn:aws:iam::{OTHER}:user/nobody": DIRECT}, "AIDANOBODY"
+    )
+    row = BY_NAME[name]
+    assert isinstance(row, Changing)
+    service = calls(present, Kept(), commands)
+    service._renew_caller = lambda request, call: None  # type: ignore[method-assign]  # the log knows nobody of this name
+    request = Request(name, COSTLY_CALLS[name], nobody)
+    call = type("Call", (), {"parameters": COSTLY_CALLS[name]})
+    assert await service._made(row, request, call) == UNMADE  # type: ignore[arg-type]
+    may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
+    with pytest.raises(AttributeError):  # there is no vault: something was to be made
+        await service._made(row, may, call)  # type: ignore[arg-type]
+
+
+async def test_the_writer_refuses_what_nothing_was_made_for() -> None:
+    """A caller without rights whose command says that nothing was made must not get a key without material when the
+    permission comes meanwhile."""
+    log = Log()
+    log.answer(created(1, 1))
+    world = log.deciding.fold.world
+    command = BY_NAME["CreateKey"].command({}, Unmade())  # type: ignore[union-attr]
+    assert isinstance(command, CreateKey)
+    outcome = refuse(command, root_of(ACCOUNT), world)
+    assert outcome.event is None
+    assert outcome.decision.error is not None
+    assert outcome.decision.error["kind"] == "command-expired"
+    nobody = Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/nobody", {}, "AIDANOBODY")
+    refused = refuse(command, nobody, world).decision
+    assert refused.error is not None
+    assert refused.error["kind"] == AccessRefused.kind
+    assert refused == decide(command, nobody, world).decision
+
+
+async def test_one_accounts_work_waits_behind_itself() -> None:
+    """Forty RSA keys of one account, and everyone else's wait until the last of them is made."""
+    shares = Shares("test", 2)
+    done: list[str] = []
+    held = threading.Event()
+
+    def work(name: str) -> None:
+        held.wait(10)
+        done.append(name)
+
+    many = [asyncio.create_task(shares.run("greedy", work, "greedy")) for _ in range(40)]
+    await asyncio.sleep(0)
+    one = asyncio.create_task(shares.run("other", work, "other"))
+    await asyncio.sleep(0)
+    held.set()
+    await one
+    assert len(done) <= 4, "the other's work came first but for what was under way"
+    await asyncio.gather(*many)
