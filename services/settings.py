@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,15 @@ class Settings:
     decision_partitions: int = _setting("partitions of the decisions topic, where it is made", 6)
     tls_cert: str = _setting("file with the API's certificate chain", "")
     tls_key: str = _setting("file with the certificate's key", "")
+    trusted_proxies: str = _setting(
+        "addresses and networks, between commas, of the proxies whose X-Forwarded-For is believed: a call then comes from "
+        "the rightmost address of it that is not theirs; unset: none",
+        "",
+    )
+    connections: int = _setting("connections of an API worker; half of them only for those that signed a call", 2000)
+    connections_per_address: int = _setting(
+        "those of one address (of IPv6: a /64); half of them only for those that signed a call", 1000
+    )
     change_rate: float = _setting("changing calls a second for each principal, sustained; 0: no limit", 2000.0)
     change_burst: int = _setting("changing calls at once for each principal", 2000)
     command_deadline: float = _setting("seconds after which a command that was not decided has no effect", 10.0)
@@ -120,6 +130,11 @@ def _require_valid(settings: Settings) -> None:
             re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", settings.region)
         ),
         "KEYTRAIL_PORT takes 1 to 65535": 0 < settings.port < 65536,
+        "KEYTRAIL_TRUSTED_PROXIES takes addresses and networks such as 10.0.0.0/8, between commas": _are_networks(
+            settings.trusted_proxies
+        ),
+        "KEYTRAIL_CONNECTIONS takes at least 16": settings.connections >= 16,
+        "KEYTRAIL_CONNECTIONS_PER_ADDRESS takes at least 4": settings.connections_per_address >= 4,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
         "KEYTRAIL_ALERT_WORKERS takes 0 or more": settings.alert_workers >= 0,
@@ -135,6 +150,13 @@ def _require_valid(settings: Settings) -> None:
     wrong = [message for message, right in checks.items() if not right]
     if wrong:
         raise BadSetting("; ".join(wrong) + ".")
+
+
+def _are_networks(text: str) -> bool:
+    try:
+        return all(ip_network(each.strip()) for each in text.split(",") if each.strip())
+    except ValueError:
+        return False
 
 
 def table() -> list[tuple[str, str, str]]:

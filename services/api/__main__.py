@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import random
+import resource
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -28,6 +29,7 @@ from services.api.app import App
 from services.api.audit import Audit
 from services.api.authentication import Authenticator
 from services.api.calls import Calls
+from services.api.door import Door, networks
 from services.api.making import Making
 from services.api.materials import HeldMaterials
 from services.api.present import Present
@@ -44,8 +46,9 @@ CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, B
 
 log = structlog.get_logger("api")
 
-MAX_CONNECTIONS = 2000
 DRAIN = 10
+OWN_FILES = 128
+"""File descriptors for Kafka, Postgres, metrics and connections that are being refused."""
 CALL_PATIENCE = 5.0
 """Seconds that a call waits for the vault before it is told to try again."""
 
@@ -56,6 +59,16 @@ def _listening(settings: Settings) -> socket.socket:
     if handed is not None:
         return socket.socket(fileno=int(handed))
     return listen(settings)
+
+
+def _door(settings: Settings) -> Door:
+    """Its places, and no more than there are file descriptors for."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if most != resource.RLIM_INFINITY:
+        # The soft limit is 1,024 nearly everywhere, for the sake of programs that use select(); this one does not.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    places = settings.connections if most == resource.RLIM_INFINITY else min(settings.connections, most - OWN_FILES)
+    return Door(places, settings.connections_per_address, networks(settings.trusted_proxies))
 
 
 def _following(materials: HeldMaterials) -> Callable[[Record | None], None]:
@@ -93,7 +106,7 @@ async def serve(settings: Settings) -> None:
         app = App(present, authenticator, calls, audit.app(), clock, watch)
         config = uvicorn.Config(
             app,
-            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, app.call)),
+            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, app.call, _door(settings))),
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -101,8 +114,6 @@ async def serve(settings: Settings) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            timeout_keep_alive=75,
             timeout_graceful_shutdown=DRAIN,
             ssl_certfile=settings.tls_cert or None,
             ssl_keyfile=settings.tls_key or None,

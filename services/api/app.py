@@ -89,6 +89,8 @@ class Reply:
     content_type: bytes
     call: str
     """The request id, "" where there was no call."""
+    known: bool = False
+    """Whether whoever called is known: the signature was right, and the credential may be used."""
 
 
 def too_large() -> Reply:
@@ -139,8 +141,10 @@ class App:
         form = headers.get("content-type", "").startswith(query.FORM)
         service = _service(headers) if form else "kms"
         operation = "" if form else _target(headers)
+        known = False
         try:
             who = await self._authenticate(request, query.SERVICES if form else KMS)
+            known = who.caller is not None
             fields = _fields(body) if form else None
             if fields is not None:
                 operation = _printable(fields.get("Action", ""), 128)
@@ -175,7 +179,7 @@ class App:
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
         TALLY.add(operation if operation in LABELS else NONE_KNOWN, effect, time.perf_counter() - began)
-        return Reply(status, document, query.CONTENT_TYPE if form else JSON, call)
+        return Reply(status, document, query.CONTENT_TYPE if form else JSON, call, known)
 
     async def _authenticate(self, request: sigv4.Signed, services: frozenset[str]) -> Authenticated:
         """Raises WireError."""

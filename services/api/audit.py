@@ -154,6 +154,7 @@ class Audit:
         if who.caller is None:
             assert who.refusal is not None, "a credential without a caller was refused"
             await self._refuse(request, who, who.refusal)
+        request.state.recognise()  # the protocol's own: this connection is not a stranger's
         came = self.came(request)
         caller = who.caller.asking(request_context(came, "", {}), {})
         return Asked(request, caller, who, body)

@@ -6,8 +6,8 @@ so that a deleted user, a disabled key or a changed policy tells at once.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +23,14 @@ from services.api.stages import next_stage
 from services.clock import Clock
 
 HELD = 10_000
+"""Long-term credentials whose secret is held."""
+SESSIONS = 10_000
+SESSIONS_SIZE = 16_777_216
+"""Sessions held, and the characters of their tokens: a token holds its session's policy and tags."""
+UNPROVEN = 64
+"""Long-term credentials that somebody named whose signature was not right yet."""
+LOOK_TOGETHER = 0.02
+"""Seconds in which those who name unknown access keys wait for each other, and then ask once for the log's end."""
 BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
 """What a service says of its call; of anyone else these headers mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
@@ -56,6 +64,29 @@ class _Credential:
     who: Authenticated | None = None
 
 
+class _Held:
+    """Credentials by a name that came in a request. Whoever holds one knows its secret, or got its token from us: what is
+    held was verified first, so that nobody fills this, or empties it of others', by making up names."""
+
+    def __init__(self, most: int, most_size: int) -> None:
+        self._most = most
+        self._most_size = most_size
+        self._size = 0
+        self._kept: dict[str, _Credential] = {}
+        self.get = self._kept.get
+
+    def keep(self, name: str, credential: _Credential) -> None:
+        """The first that was kept goes where there are too many."""
+        if name in self._kept:
+            return
+        self._kept[name] = credential
+        self._size += len(name)
+        while len(self._kept) > self._most or self._size > self._most_size:
+            first = next(iter(self._kept))
+            del self._kept[first]
+            self._size -= len(first)
+
+
 class Authenticator:
     """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
 
@@ -65,7 +96,13 @@ class Authenticator:
         self._vault = vault
         self._tokens = tokens
         self._region = region
-        self._held: OrderedDict[str, _Credential] = OrderedDict()
+        # Apart: a token that is spelled like an access key is not that key.
+        self._long_term = _Held(HELD, HELD * 128)
+        self._sessions = _Held(SESSIONS, SESSIONS_SIZE)
+        # Found in the vault for somebody who did not prove to know the secret. Names of existing credentials alone, so
+        # that a wrong signature costs one look into the vault and not one each.
+        self._unproven = _Held(UNPROVEN, UNPROVEN * 128)
+        self._look: asyncio.Task[None] | None = None
 
     async def authenticate(self, request: sigv4.Signed, services: frozenset[str]) -> Authenticated:
         """Raises SignatureRefused, NotFresh (the access key may be too new to know), Unavailable."""
@@ -74,10 +111,18 @@ class Authenticator:
         sigv4.require_scope(given, self._region, services)
         stamp = sigv4.require_time(given, headers, time.time())
         token = headers.get(TOKEN_HEADER)
-        credential = self._held.get(token or given.access_key)
-        if credential is None or credential.access_key != given.access_key:
-            credential = await self._credential(given.access_key, token)
+        held = self._long_term.get(given.access_key) if token is None else self._sessions.get(token)
+        credential = held
+        if credential is None:
+            credential = await self._find(given.access_key) if token is None else self._open(token)
+        if credential.access_key != given.access_key:
+            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
         sigv4.require_signature(request, given, signature, stamp, credential.secret)
+        if held is None:
+            if token is None:
+                self._long_term.keep(given.access_key, credential)
+            else:
+                self._sessions.keep(token, credential)
         # Before the caller is looked up, who must be the one of the position that the call is decided on.
         await next_stage()
         if given.access_key in self._present.world.services:
@@ -87,28 +132,36 @@ class Authenticator:
             return credential.who
         return await self._who(credential)
 
-    async def _credential(self, access_key: str, token: str | None) -> _Credential:
-        held = self._held.get(token or access_key)
-        if held is None:
-            held = await self._long_term(access_key) if token is None else self._temporary(token)
-            self._held[token or access_key] = held
-            if len(self._held) > HELD:
-                self._held.popitem(last=False)
-        if held.access_key != access_key:
-            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
-        return held
-
-    async def _long_term(self, access_key: str) -> _Credential:
+    async def _find(self, access_key: str) -> _Credential:
+        """A long-term credential. Raises SignatureRefused, NotFresh, Unavailable."""
+        found = self._unproven.get(access_key)
+        if found is not None:
+            return found
         if not is_known(self._present.world, access_key):
-            await self._present.barrier()
+            await self._look_together()
             if not is_known(self._present.world, access_key):
                 raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
         secret = await self._vault.secret(access_key)
         if secret is None:
             raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
-        return _Credential(access_key, secret, None)
+        found = _Credential(access_key, secret, None)
+        self._unproven.keep(access_key, found)
+        return found
 
-    def _temporary(self, token: str) -> _Credential:
+    async def _look_together(self) -> None:
+        """A barrier that all share who came before it was asked: anybody can name unknown access keys, as many as they
+        like, and each question to the broker costs as much as a call. Raises NotFresh."""
+        if self._look is None:
+            self._look = asyncio.create_task(self._look_once())
+        await asyncio.shield(self._look)
+
+    async def _look_once(self) -> None:
+        await asyncio.sleep(LOOK_TOGETHER)
+        self._look = None
+        await self._present.barrier()
+
+    def _open(self, token: str) -> _Credential:
+        """A session's credential. Raises SignatureRefused."""
         document = self._tokens.open(SESSION, token)
         if document is None:
             raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)

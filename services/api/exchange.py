@@ -21,6 +21,8 @@ STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for ea
 CLOSE = b"connection: close\r\n"
 MOST_DROPPED = 8_388_608
 """Bytes of a body that is refused already, after which its connection ends."""
+MOST_PARTS = 4096
+"""Chunks or packets of one body: each costs a call from the parser, so a body of single bytes costs seconds."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -30,9 +32,9 @@ class Connection(Protocol):
     loop: asyncio.AbstractEventLoop
     tasks: set[asyncio.Task[None]]
     flow: Any
-    client: tuple[str, int] | None
     scheme: Any
     answering: Answering
+    known: bool
 
     @property
     def plain(self) -> Any:
@@ -42,6 +44,10 @@ class Connection(Protocol):
     @property
     def usual_headers(self) -> bytes:
         """What every response begins with after its status line."""
+        ...
+
+    def recognise(self) -> None:
+        """A correctly signed call came on it."""
         ...
 
     def on_response_complete(self) -> None: ...
@@ -57,16 +63,17 @@ NOBODY = _Nobody()
 
 
 class Exchange:
-    """`body` grows until `more_body` is False; then the call is answered, once it is this request's turn: a client may
-    send requests ahead, and has its answers in their order."""
+    """Parts of a body are taken until `more_body` is False; then the call is answered, once it is this request's turn: a
+    client may send requests ahead, and has its answers in their order."""
 
     __slots__ = (
         "_connection",
-        "_dropped",
         "_expects_continue",
         "_headers",
+        "_parts",
         "_query",
-        "_refused",
+        "_size",
+        "_source",
         "_task",
         "_turn",
         "body",
@@ -74,23 +81,33 @@ class Exchange:
         "keep_alive",
         "message_event",
         "more_body",
+        "refused",
         "response_complete",
     )
 
     def __init__(
-        self, connection: Connection, query: bytes, headers: Headers, *, keep_alive: bool, expects_continue: bool
+        self,
+        connection: Connection,
+        query: bytes,
+        headers: Headers,
+        source: str,
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
     ) -> None:
         self._connection = connection
         self._query = query
         self._headers = headers
+        self._source = source
         self._expects_continue = expects_continue
         self._turn = False
-        self._refused = False
-        self._dropped = 0
+        self._parts: list[bytes] | None = None
+        self._size = 0
         self._task: asyncio.Task[None]
         self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
+        self.refused = False
         self.disconnected = False
         self.response_complete = False
         self.message_event = NOBODY
@@ -104,27 +121,33 @@ class Exchange:
     def take(self, part: bytes) -> None:
         """A part of the body. One that is too large is refused as soon as that is seen, and what still comes is dropped:
         a client whose connection ended while it sent would not read why."""
-        if self._refused:
-            self._dropped += len(part)
-            if self._dropped > MOST_DROPPED:
-                self._connection.plain.close()
+        if self.refused:
             return
-        self.body = self.body + part if self.body else part
-        if len(self.body) > MAX_BODY:
-            self.body = b""
-            self._refused = True
+        self._size += len(part)
+        if self._size > MAX_BODY:
+            self.body, self._parts = b"", None
+            self.refused = True
             self.keep_alive = False
             self._begin()
+        elif self._parts is not None:
+            self._parts.append(part)
+        elif self.body:
+            # Joined once, at the end: joined to what was there, a body in small parts costs the square of its size.
+            self._parts = [self.body, part]
+        else:
+            self.body = part
 
     def complete(self) -> None:
         self.more_body = False
-        if not self._refused:
+        if self._parts is not None:
+            self.body, self._parts = b"".join(self._parts), None
+        if not self.refused:
             self._begin()
         elif self.response_complete:
             self._connection.plain.close()
 
     def _begin(self) -> None:
-        if self._turn and (self._refused or not self.more_body):
+        if self._turn and (self.refused or not self.more_body):
             connection = self._connection
             # The set keeps a task from being collected, and is what a graceful stop waits for.
             self._task = connection.loop.create_task(self._answer())
@@ -133,12 +156,13 @@ class Exchange:
     async def _answer(self) -> None:
         connection = self._connection
         try:
-            if self._refused:
+            if self.refused:
                 reply = too_large()
             else:
-                client = connection.client
                 request = Signed("POST", "/", self._query.decode("latin-1"), joined(self._headers), self.body)
-                reply = await connection.answering(request, client[0] if client else "", connection.scheme == "https")
+                reply = await connection.answering(request, self._source, connection.scheme == "https")
+                if reply.known and not connection.known:
+                    connection.recognise()
             if connection.flow.write_paused and not self.disconnected:
                 await connection.flow.drain()
             if not self.disconnected:

@@ -1,4 +1,5 @@
-"""uvicorn's HTTP protocol with the bounds that it lacks: headers' size, and the time a request may take to arrive.
+"""uvicorn's HTTP protocol with the bounds that it lacks: of the size of headers, of the requests sent ahead, of everything
+that is held for one connection and for all, and of the time that a request may take to arrive and an answer to be read.
 
 uvicorn closes idle keep-alive connections and nothing else; a client that sends one byte a minute, or headers without
 end, would hold memory and a connection for ever. Calls (`POST /`) go round ASGI, see exchange.py.
@@ -12,12 +13,48 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.api.exchange import Answering, Exchange
+from services.api.door import PROXIED, Door, group_of, plain
+from services.api.exchange import MOST_DROPPED, MOST_PARTS, Answering, Exchange
 
 MAX_HEADER_BYTES = 32_768
+MAX_HEADERS = 128
+MAX_URL = 8192
+MOST_AHEAD = 16
+"""Requests that a client may send before the first of them is answered."""
+MOST_ARRIVED = 1_048_576
+"""Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
 REQUEST_DEADLINE = 20.0
-"""Seconds from a connection's or a request's first byte to the request's last."""
+"""Seconds from a request's first byte to its last, and for which an answer may lie unread."""
+LINGER = 5.0
+"""Seconds in which a connection that we closed takes what was written to it; then it is cut."""
 LOOK_EVERY = 5.0
+UNREAD = 16_384
+"""Bytes of an answer that a client may leave unread before no more is written, and they are counted as held."""
+KEEP_ALIVE = 75.0
+"""Seconds that a connection may be idle once a correctly signed call came on it."""
+STRANGERS_KEEP_ALIVE = 10.0
+"""The same before that."""
+
+Refusal = tuple[bytes, bytes]
+"""(status, what the client is told)."""
+MALFORMED: Refusal = (b"400 Bad Request", b"This is not an HTTP/1.1 request.")
+TRAILERS: Refusal = (b"400 Bad Request", b"Trailers are not taken: fields stand before the body.")
+IN_TOO_MANY_PARTS: Refusal = (b"413 Content Too Large", b"The body comes in too many small parts.")
+NEVER_ENDING: Refusal = (b"413 Content Too Large", b"The request is too large.")
+LONG_URL: Refusal = (b"414 URI Too Long", b"The URL is too long.")
+LARGE_HEADERS: Refusal = (b"431 Request Header Fields Too Large", b"The headers are too many or too large.")
+SLOW: Refusal = (b"408 Request Timeout", b"The request took too long to arrive.")
+FAR_AHEAD: Refusal = (b"429 Too Many Requests", b"Too many requests were sent ahead on one connection.")
+FULL: Refusal = (b"503 Service Unavailable", b"All connections are taken; try again.")
+GIVES_WAY: Refusal = (b"503 Service Unavailable", b"This connection was needed for others; try again.")
+
+
+class Refused(Exception):
+    """Raised where the parser calls back: it stops reading, and the connection ends."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self.refusal = refusal
 
 
 class WholeResponses:
@@ -46,20 +83,39 @@ class WholeResponses:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are too large, whose request is too slow to arrive, or that is idle for long.
-    `answering` answers what comes to `POST /`; everything else goes to the ASGI application.
+    """Closes a connection whose headers are too large, whose request is too slow to arrive, whose answers are not read, or
+    that is idle for long; the door may want its place for another. `answering` answers what comes to `POST /`; everything
+    else goes to the ASGI application.
 
     One timer a connection looks now and then at when the request under way began, or the last was answered: a timer a
     request would cost more than the rest of this file.
     """
 
-    def __init__(self, answering: Answering, *arguments: Any, **options: Any) -> None:
+    def __init__(self, answering: Answering, door: Door, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.answering = answering
+        self.door = door
+        self.group = PROXIED
+        self.known = False
+        self.held = 0
+        self.source = ""
+        """The address that the request under way comes from."""
+        self._proxied = False
         self._header_bytes = 0
+        self._size = 0
+        """Of what the parser is given now."""
+        self._arrived = 0
+        """Bytes of what is not being answered yet, as they came."""
+        self._pending = 0
+        """Those of them that are kept."""
+        self._parts = 0
         self._in_headers = True
         self._began: float | None = None
         self._idle: float | None = None
+        self._unread = 0
+        """Bytes of an answer that the client leaves unread, since `_unread_since`."""
+        self._unread_since: float | None = None
+        self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._exchange: Exchange | None = None
         """What arrives now, where it is a call."""
@@ -69,25 +125,87 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         self.plain = transport
         super().connection_made(WholeResponses(transport))  # type: ignore[arg-type]  # it has all of a transport's methods
-        self._began = self.loop.time()
+        peer, port = self.client or ("", 0)
+        self.source = plain(peer)
+        self.client = (self.source, port)
+        self._proxied = self.source in self.door.proxies
+        self._idle = self.loop.time()
         self._looking = self.loop.call_later(LOOK_EVERY, self._look)
+        if self.door.enter(self, PROXIED if self._proxied else group_of(self.source)):
+            transport.set_write_buffer_limits(high=UNREAD)
+        else:
+            self._refuse(FULL)
 
     def _look(self) -> None:
         now = self.loop.time()
-        if self._began is not None and now - self._began > REQUEST_DEADLINE:
-            if self._exchange is not None and self._exchange.response_complete:
-                self.plain.close()  # refused already, and still sending
-            else:
-                self._refuse(b"408 Request Timeout")
-        elif self._idle is not None and now - self._idle > self.timeout_keep_alive:
+        self._looking = self.loop.call_later(LOOK_EVERY, self._look)
+        if self.plain.is_closing():
+            # What was written is still not read: a close waits for that, a cut does not.
+            if self._closing_since is None:
+                self._closing_since = now
+            elif now - self._closing_since > LINGER:
+                self.plain.abort()
+        elif self._is_unread_for_long(now):
+            self.plain.abort()
+        elif self._began is not None and now - self._began > REQUEST_DEADLINE:
+            self._refuse(SLOW)
+        elif self._idle is not None and now - self._idle > (KEEP_ALIVE if self.known else STRANGERS_KEEP_ALIVE):
             self.plain.close()
-        elif not self.transport.is_closing():
-            self._looking = self.loop.call_later(LOOK_EVERY, self._look)
 
-    def _refuse(self, status: bytes) -> None:
-        if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+    def _is_unread_for_long(self, now: float) -> bool:
+        if self._unread_since is None:
+            return False
+        left = self.plain.get_write_buffer_size()
+        if left < self._unread:
+            self._unread, self._unread_since = left, now
+            self.door.hold(self, self._pending + left)
+        return now - self._unread_since > REQUEST_DEADLINE
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Say why, and end the connection. Where an answer is due, a client would take this for it: then it is only ended."""
+        if self.plain.is_closing():
+            return
+        if not self._owes_an_answer():
+            status, message = refusal
+            self.plain.write(
+                b"HTTP/1.1 %b\r\ncontent-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+                % (status, len(message), message)
+            )
+        self.plain.close()
+        self.door.leave(self)
+
+    def _owes_an_answer(self) -> bool:
+        """Whether the next bytes that we write belong to a request that is being answered, or was already."""
+        cycle: Any = self.cycle
+        if cycle is None:
+            return False
+        if not cycle.response_complete:
+            # A call whose body is not whole is not being answered yet.
+            return bool(self.pipeline) or self._exchange is None or not cycle.more_body or self._exchange.refused
+        return self._began is not None and not self._in_headers
+
+    # -- what the door asks ---------------------------------------------------------------------------------------
+
+    @property
+    def waits(self) -> float | None:
+        if self._unread_since is not None:
+            return self._unread_since
+        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self._began is None):
+            return None
+        return self._idle if self._began is None else self._began
+
+    def give_way(self) -> None:
+        if self._unread_since is None:
+            self._refuse(GIVES_WAY)
+        else:
+            self.plain.abort()
+
+    def recognise(self) -> None:
+        """A correctly signed call came on this connection."""
+        if not self.known:
+            self.door.recognise(self)
+
+    # -- what arrives ---------------------------------------------------------------------------------------------
 
     @property
     def usual_headers(self) -> bytes:
@@ -98,31 +216,88 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._usual
 
     def data_received(self, data: bytes) -> None:
-        self._idle = None
+        """In the place of uvicorn's: that logs a line for each bad request, so that anybody could fill the disk."""
+        if self.plain.is_closing():
+            return
+        self._size = size = len(data)
+        self._header_bytes += size
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # nothing is upgraded: what asked for it is answered like any other request
+        except httptools.HttpParserError as fault:
+            cause = fault.__context__
+            self._refuse(cause.refusal if isinstance(cause, Refused) else MALFORMED)
+            return
+        # Of a request that came whole and is being answered nothing is counted.
+        if self._began is not None or self.held or self.pipeline:
+            self._count(size)
+
+    def _count(self, size: int) -> None:
+        """Bound what this connection has sent of requests that are not being answered yet, and tell the door."""
+        if self._began is None and not self.pipeline:
+            self._arrived = 0
+        else:
+            self._arrived += size
         if self._in_headers:
-            self._header_bytes += len(data)
-        super().data_received(data)
-        # Counted after the parser: a body that came in the same packet is not header.
-        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
+            self._require_small_headers()
+        dropped = not self._in_headers and (self.cycle.response_complete or self._is_refused())
+        if self._arrived > (MOST_DROPPED if dropped else MOST_ARRIVED):
+            self._refuse(NEVER_ENDING)
+        elif not self.plain.is_closing():
+            self._pending = 0 if dropped else self._arrived
+            self.door.hold(self, self._pending + self._unread)
+
+    def _is_refused(self) -> bool:
+        return self._exchange is not None and self._exchange.refused
+
+    def _require_small_headers(self) -> None:
+        if self._began is None:
+            return
+        if len(self.url) > MAX_URL:
+            self._refuse(LONG_URL)
+        elif self._header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
+            self._refuse(LARGE_HEADERS)
 
     def on_message_begin(self) -> None:
         self._in_headers = True
-        self._header_bytes = 0
+        # What begins behind another request in one packet is counted from the next packet on.
+        self._header_bytes = self._size if self._idle is not None else 0
         self._began = self.loop.time()
+        self._idle = None
+        self._parts = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_headers:
+            # It would change what was decided from the headers, and comes after everything that bounds them.
+            raise Refused(TRAILERS)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
-        self._in_headers = False
+        if len(self.url) > MAX_URL:
+            raise Refused(LONG_URL)
+        if len(self.headers) > MAX_HEADERS or (self._size > MAX_HEADER_BYTES and self._has_large_headers()):
+            raise Refused(LARGE_HEADERS)
+        if len(self.pipeline) >= MOST_AHEAD:
+            raise Refused(FAR_AHEAD)
+        if self._proxied:
+            self._find_source()
         query = self._call()
-        if query is None or self._is_full():
+        self._in_headers = False
+        if query is None:
             # ASGI's scope is made for what goes that way alone.
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
             self.headers += headers
+            self.scope["client"] = self.client
+            self.scope["state"]["recognise"] = self.recognise
             self._exchange = None
             super().on_headers_complete()
             return
@@ -131,6 +306,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self,
             query,
             self.headers,
+            self.source,
             keep_alive=self.parser.should_keep_alive(),
             expects_continue=self.expect_100_continue,
         )
@@ -141,6 +317,19 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]  # see above
 
+    def _has_large_headers(self) -> bool:
+        return sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADER_BYTES
+
+    def _find_source(self) -> None:
+        """Whom a trusted proxy calls for: each request may be another's."""
+        assert self.client is not None, "a proxy has an address"
+        forwarded = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        peer = plain(self.plain.get_extra_info("peername")[0])
+        self.source = self.door.proxies.client(peer, forwarded)
+        self.client = (self.source, self.client[1])
+        if not self.door.move(self, PROXIED if self.source in self.door.proxies else group_of(self.source)):
+            raise Refused(FULL)
+
     def _call(self) -> bytes | None:
         """The query of a request of `POST /`, None for any other."""
         if self.parser.get_method() != b"POST":
@@ -149,10 +338,6 @@ class GuardedProtocol(HttpToolsProtocol):
             return b""
         parsed = httptools.parse_url(self.url)
         return parsed.query or b"" if parsed.path == b"/" else None
-
-    def _is_full(self) -> bool:
-        most = self.limit_concurrency
-        return most is not None and (len(self.connections) >= most or len(self.tasks) >= most)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         if isinstance(cycle, Exchange):
@@ -165,6 +350,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self._exchange.take(body)
         else:
             super().on_body(body)
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise Refused(IN_TOO_MANY_PARTS)
 
     def on_message_complete(self) -> None:
         self._began = None
@@ -173,18 +361,43 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             super().on_message_complete()
 
+    # -- what is answered -----------------------------------------------------------------------------------------
+
     def on_response_complete(self) -> None:
-        """As uvicorn's, with the idle time looked at by the one timer."""
+        """As uvicorn's, with the idle time looked at by the one timer, and without reading on while requests wait that were
+        sent ahead."""
         self.server_state.total_requests += 1
         if self.plain.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        else:
+        elif self._began is None:
             self._idle = self.loop.time()
+        if not self.pipeline:
+            self.flow.resume_reading()
+            if self.held and self._began is None:
+                self._count(0)
+
+    def pause_writing(self) -> None:
+        self._unread, self._unread_since = self.plain.get_write_buffer_size(), self.loop.time()
+        self.door.hold(self, self._pending + self._unread)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._unread_since is not None:
+            self._unread, self._unread_since = 0, None
+            self.door.hold(self, self._pending)
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._looking is not None:
             self._looking.cancel()
+            self._looking = None
+        self.door.leave(self)
         super().connection_lost(exc)
+        # What refers to this object ends here: the collector looks for circles seldom (see __main__.py), and until then
+        # everything that came on the connection would be kept.
+        self.pipeline.clear()
+        self._exchange = None
+        self.headers = []
+        self.cycle = self.scope = None  # type: ignore[assignment]  # uvicorn has them so before the first request

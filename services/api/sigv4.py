@@ -24,6 +24,13 @@ UNRESERVED = "-_.~"
 Hash = Any
 """What hashlib makes; its type has no name outside."""
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
+_SIGNATURE = re.compile(r"[0-9a-f]{64}")
+MOST_SAID = 4096
+"""Characters of an Authorization header: some forty signed headers with long names. Clients of AWS send 300."""
+MOST_PAIRS = 256
+"""Members of a query: each is decoded and encoded again before the signature is known to be right."""
+VERIFIED = 1024
+"""Authorization headers that are remembered, each once a signature with it was right."""
 
 
 class SignatureRefused(Exception):
@@ -70,6 +77,8 @@ class Authorization:
     scope: str
     names: frozenset[str]
     """The signed headers as a set."""
+    said: str
+    """The header that says so, up to the signature."""
 
 
 def joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -91,17 +100,28 @@ def _folded(value: str) -> str:
     return " ".join(value.split())
 
 
-@lru_cache(maxsize=1024)
+_verified: dict[str, Authorization] = {}
+"""What was parsed once and belonged to a right signature. Anything that is kept of requests before that is the memory of
+whoever sends most of them."""
+
+
+def _remember(given: Authorization) -> None:
+    if len(_verified) >= VERIFIED:
+        del _verified[next(iter(_verified))]
+    _verified[given.said] = given
+
+
 def _parse(header: str) -> Authorization:
-    """Of a header whose signature may have been cut away."""
+    """Of a header without its signature."""
     algorithm, _, rest = header.strip().partition(" ")
     if algorithm != ALGORITHM:
         raise SignatureRefused(INCOMPLETE, f"Unsupported authorization algorithm; use {ALGORITHM}.")
     parts: dict[str, str] = {}
-    for part in rest.split(","):
-        name, separator, value = part.strip().partition("=")
-        if separator:
-            parts[name] = value
+    for part in rest.rstrip().removesuffix(",").split(","):
+        name, _, value = part.strip().partition("=")
+        if name in parts or name not in ("Credential", "SignedHeaders"):
+            raise SignatureRefused(INCOMPLETE, f"Authorization header has '{name[:64]}' where it is not expected.")
+        parts[name] = value
     for name in ("Credential", "SignedHeaders"):
         if not parts.get(name):
             raise SignatureRefused(INCOMPLETE, f"Authorization header requires '{name}' parameter.")
@@ -111,7 +131,7 @@ def _parse(header: str) -> Authorization:
     access_key, date, region, service, _ = credential
     signed = tuple(parts["SignedHeaders"].split(";"))
     scope = f"{date}/{region}/{service}/aws4_request"
-    return Authorization(access_key, date, region, service, signed, scope, frozenset(signed))
+    return Authorization(access_key, date, region, service, signed, scope, frozenset(signed), header)
 
 
 def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
@@ -119,13 +139,19 @@ def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
     header = headers.get("authorization")
     if header is None:
         raise SignatureRefused(MISSING, "Missing Authentication Token")
-    before, named, rest = header.partition("Signature=")
-    signature, comma, after = rest.partition(",")
+    if len(header) > MOST_SAID:
+        raise SignatureRefused(INCOMPLETE, f"Authorization header has more than {MOST_SAID} characters.")
     # The signature is new with every call, the rest is not: parsed apart, it is parsed once.
-    given = _parse(before + after if comma else before)
+    before, named, signature = header.partition("Signature=")
+    given = _verified.get(before) or _parse(before)
     if not named or not signature:
         raise SignatureRefused(INCOMPLETE, "Authorization header requires 'Signature' parameter.")
-    return given, signature.strip()
+    if len(signature) != 64:
+        signature = signature.strip()
+        if not _SIGNATURE.fullmatch(signature):
+            # AWS writes the signature last; text behind it would be signed by nobody.
+            raise SignatureRefused(INCOMPLETE, "The 'Signature' parameter is 64 hexadecimal digits, and the last one.")
+    return given, signature
 
 
 GLOBAL_REGION = "us-east-1"
@@ -163,7 +189,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: float) -
     return stamp
 
 
-@lru_cache(maxsize=64)  # thousands of calls fall into one second
+@lru_cache(maxsize=64)  # thousands of calls fall into one second; what is no stamp of 16 characters is not kept
 def _moment(stamp: str) -> float:
     if not _STAMP.fullmatch(stamp):
         raise SignatureRefused(INCOMPLETE, "Authorization header requires existence of an 'X-Amz-Date' header.")
@@ -177,7 +203,9 @@ def _stamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(
+    maxsize=1024
+)  # of secrets that were looked up, and of scopes that were checked: none of it is a caller's text
 def signing_key(secret: str, date: str, region: str, service: str) -> tuple[Hash, Hash]:
     """The inner and the outer hash of an HMAC (RFC 2104) that have taken in the key and nothing else, to be copied: to
     set one up for each call costs twice as much, and the library's own object, in Python, as much again."""
@@ -191,6 +219,8 @@ def signing_key(secret: str, date: str, region: str, service: str) -> tuple[Hash
 def require_signature(request: Signed, given: Authorization, signature: str, stamp: str, secret: str) -> None:
     """Raises SignatureRefused unless the signature is right. Compared in constant time."""
     headers, names = request.headers, given.names
+    if "host" not in headers:
+        raise SignatureRefused(MISMATCH, "'Host' must be a header of the request, and a 'SignedHeader'.")
     # What is not signed could be changed on the way: host and every x-amz header say what the request means.
     for name in headers:
         if name not in names and (name == "host" or name.startswith("x-amz-")):
@@ -198,6 +228,8 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
     claimed = signature.encode("utf-8", "surrogateescape")
     for expected in _signatures(request, given, stamp, secret):
         if hmac.compare_digest(expected.encode(), claimed):
+            if given.said not in _verified:
+                _remember(given)
             return
     raise SignatureRefused(MISMATCH, NO_MATCH)
 
@@ -209,7 +241,7 @@ def sign(request: Signed, access_key: str, secret: str, region: str, service: st
     headers = {**request.headers, "x-amz-date": stamp}
     names = tuple(sorted(headers))
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    given = Authorization(access_key, stamp[:8], region, service, names, scope, frozenset(names))
+    given = Authorization(access_key, stamp[:8], region, service, names, scope, frozenset(names), "")
     signature = next(_signatures(replace(request, headers=headers), given, stamp, secret))
     said = f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
     return {**headers, "authorization": said}
@@ -219,12 +251,16 @@ def _signatures(request: Signed, given: Authorization, stamp: str, secret: str) 
     """The signature by each way that clients write a path and a query; the first is the documented one."""
     body = hashlib.sha256(request.body).hexdigest()
     key = signing_key(secret, given.date, given.region, given.service)
-    values = [request.headers.get(name, "") for name in given.signed_headers]
+    try:
+        values = [request.headers[name] for name in given.signed_headers]
+    except KeyError as fault:
+        raise SignatureRefused(MISMATCH, f"The signed header '{fault.args[0][:64]}' is not in the request.") from None
     folded = [value if " " not in value else _folded(value) for value in values]
     fields = "".join([f"{name}:{value}\n" for name, value in zip(given.signed_headers, folded, strict=True)])
     signed = ";".join(given.signed_headers)
+    queries = _canonical_queries(request.query)
     for path in _canonical_paths(request.path):
-        for query in _canonical_queries(request.query):
+        for query in queries:
             canonical = f"{request.method}\n{path}\n{query}\n{fields}\n{signed}\n{body}"
             hashed = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
             to_sign = f"{ALGORITHM}\n{stamp}\n{given.scope}\n{hashed}"
@@ -248,6 +284,8 @@ def _canonical_paths(path: str) -> Sequence[str]:
 def _canonical_queries(query: str) -> Sequence[str]:
     if not query:
         return ("",)
+    if query.count("&") >= MOST_PAIRS:
+        raise SignatureRefused(MISMATCH, f"A query has at most {MOST_PAIRS} parameters.")
     # botocore signs a query as it was written, only sorted; others encode what was left open (@ and : in a time).
     return (_canonical_query(query), "&".join(sorted(query.split("&"))))
 

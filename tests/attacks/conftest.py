@@ -1,0 +1,21 @@
+"""What the attackers share: one installation with one API worker, so that everybody attacks the same process."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from tests.attacks.strangers import PROXY
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def attacked(tmp_path_factory: pytest.TempPathFactory):
+    # An attacker needs as many file descriptors as the worker.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    data = tmp_path_factory.mktemp("attacked") / "data"
+    with Installation(data, workers=1, KEYTRAIL_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.0/8") as running:
+        yield running
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

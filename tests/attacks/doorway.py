@@ -1,0 +1,61 @@
+"""The real protocol on a real socket, without the service behind it: where a deadline would take half a minute, a test sets
+it to a moment, and sees what the door counts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from typing import cast
+
+import uvicorn
+import uvloop
+
+from services.api.app import Reply
+from services.api.door import Door
+from services.api.protocol import GuardedProtocol
+from services.api.sigv4 import Signed
+from services.bootstrap import listen
+from services.settings import Settings
+from tests.installation import free_port
+
+LARGE = b"x" * 400_000
+
+
+async def _constant(scope, receive, send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(LARGE))]})
+    await send({"type": "http.response.body", "body": LARGE})
+
+
+async def _answer(request: Signed, source: str, secure: bool) -> Reply:
+    """Whoever says so is known."""
+    return Reply(200, b"{}", b"application/json", "", "x-known" in request.headers)
+
+
+class Doorway:
+    """Use as a context manager; `port` is where it listens. What does not go to `POST /` gets 400 kB."""
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
+        self.port = free_port()
+        config = uvicorn.Config(
+            _constant,
+            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, _answer, door)),
+            loop="uvloop",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._socket = listen(Settings(port=self.port))
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._server.serve(sockets=[self._socket])))
+
+    def __enter__(self) -> Doorway:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()

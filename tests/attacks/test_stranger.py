@@ -1,0 +1,402 @@
+"""A stranger: somebody who reaches the port, without credentials. Every test says what the attack would have gained."""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from services.api import exchange, protocol, sigv4
+from services.api.door import Door, group_of
+from services.api.exchange import Exchange
+from tests.attacks.doorway import LARGE, Doorway
+from tests.attacks.strangers import AUTHORIZATION, PROXY, Stranger, post, resident
+from tests.installation import Installation, eventually
+from tests.wire_client import post as post_signed
+from tests.wire_client import sign
+
+MEGABYTE = 1_048_576
+BODY = b'{"NumberOfBytes":8}'
+
+
+@pytest.fixture
+def stranger(attacked: Installation):
+    with Stranger(attacked.port) as connection:
+        yield connection
+
+
+def signed(installation: Installation, **headers: str) -> dict[str, str]:
+    given = sign(installation.url, installation.credentials(), BODY, operation="GenerateRandom", headers=headers)
+    return {**given, "Host": f"127.0.0.1:{installation.port}"}
+
+
+def sent(headers: dict[str, str], body: bytes = BODY, version: str = "1.1") -> bytes:
+    lines = [f"POST / HTTP/{version}", *(f"{name}: {value}" for name, value in headers.items())]
+    if "Transfer-Encoding" not in headers:
+        lines += [f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def calls(installation: Installation) -> int:
+    """The status of an honest client's call, on a connection of its own."""
+    return post_signed(installation.url, signed(installation), BODY)[0]
+
+
+# -- bodies -------------------------------------------------------------------------------------------------------
+
+
+def test_a_body_in_chunks_of_one_byte(stranger: Stranger) -> None:
+    """Ten connections of 1.5 MB made everybody wait for thirteen seconds: each byte copied all bytes before it."""
+    stranger.send(post())
+    stranger.send(b"1\r\nx\r\n" * 20_000)
+    status, told = stranger.answer()
+    assert (status, told) == (413, b"The body comes in too many small parts.")
+
+
+class _Part(bytes):
+    """A part that counts how often it is put behind others by copying them."""
+
+    copies = 0
+
+    def __radd__(self, other: bytes) -> bytes:
+        type(self).copies += 1
+        return bytes(other) + bytes(self)
+
+
+def test_a_body_in_many_parts_is_put_together_once() -> None:
+    """The kind of the attack above: as long as parts are joined one by one, a bound on their number only makes it slower."""
+    call = Exchange(None, b"", [], "", keep_alive=True, expects_continue=False)  # type: ignore[arg-type]  # it is not its turn
+    for _ in range(exchange.MOST_PARTS):
+        call.take(_Part(b"x" * 64))
+    assert _Part.copies == 0
+    call.complete()
+    assert len(call.body) == 64 * exchange.MOST_PARTS
+
+
+def test_a_body_in_small_parts_for_the_audit_api(stranger: Stranger) -> None:
+    """What does not go to `POST /` is gathered elsewhere: the same bound holds there."""
+    stranger.send(post().replace(b"POST /", b"POST /v1/alerts/check"))
+    stranger.send(b"1\r\nx\r\n" * 20_000)
+    assert stranger.answer()[0] in (0, 413)
+    assert not stranger.send(b"1\r\nx\r\n" * 20_000) or not stranger.is_open()
+
+
+# -- trailers -----------------------------------------------------------------------------------------------------
+
+
+def test_trailers(stranger: Stranger) -> None:
+    """Headers behind the body are bounded by nothing that looks at headers: 40 MB on one connection took 800 MB."""
+    stranger.send(post() + b"1\r\nx\r\n0\r\nX-Late: 1\r\n\r\n")
+    assert stranger.answer() == (400, b"Trailers are not taken: fields stand before the body.")
+
+
+def test_authorization_in_a_trailer(attacked: Installation, stranger: Stranger) -> None:
+    """Whatever looks at headers before the body, a proxy for instance, would not have seen who calls."""
+    headers = signed(attacked) | {"Transfer-Encoding": "chunked"}
+    late = headers.pop("Authorization")
+    stranger.send(sent(headers, b"%x\r\n%b\r\n0\r\nAuthorization: %b\r\n\r\n" % (len(BODY), BODY, late.encode())))
+    assert stranger.answer()[0] == 400
+
+
+def test_a_trailer_without_end(attacked: Installation) -> None:
+    """A field that never ends is kept by the parser itself: 20 connections of 10 MB took 200 MB."""
+    before = resident(attacked)
+    with ExitStack() as opened:
+        for _ in range(20):
+            each = opened.enter_context(Stranger(attacked.port))
+            each.send(post() + b"1\r\nx\r\n0\r\nX-Late: ")
+            assert not all(each.send(b"x" * MEGABYTE) for _ in range(10))
+        assert resident(attacked) - before < 50 * MEGABYTE
+
+
+def test_chunk_extensions_without_end(stranger: Stranger) -> None:
+    """What is in no header and in no body is bounded too."""
+    stranger.send(post() + b"1;")
+    assert not all(stranger.send(b"x" * MEGABYTE) for _ in range(10))
+
+
+# -- headers ------------------------------------------------------------------------------------------------------
+
+
+def test_long_authorization_headers(attacked: Installation) -> None:
+    """9 MB that were sent stayed as 240 MB: what was parsed was remembered before anything was checked."""
+    before = resident(attacked)
+    with Stranger(attacked.port) as connection:
+        for number in range(300):
+            names = ";".join(f"{number}{each}" for each in range(4000))[:30_000]
+            connection.send(post(f"Authorization: {AUTHORIZATION.format(signed=names)}\r\n", length=0))
+            assert connection.answer()[0] in (400, 403)
+    assert resident(attacked) - before < 20 * MEGABYTE
+
+
+def test_authorization_headers_that_are_new_each_time(attacked: Installation) -> None:
+    """Short ones are remembered just as little: whoever sends most would have had the memory, and everybody else's out."""
+    header = {"authorization": AUTHORIZATION.format(signed="host;x-amz-date")}
+    first, _ = sigv4.authorization(header)
+    again, _ = sigv4.authorization(header)
+    assert first == again
+    assert first is not again
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 200_000), 431, id="one of 200 kB"),
+        pytest.param(b"GET / HTTP/1.1\r\n%b\r\n" % (b"x:\r\n" * 8000), 431, id="8,000 tiny ones"),
+        pytest.param(b"GET / HTTP/1.1\r\n%b" % (b"x:\r\n" * 8000), 431, id="8,000 tiny ones and no end"),
+        pytest.param(b"GET /%b HTTP/1.1\r\n\r\n" % (b"x" * 20_000), 414, id="a URL of 20 kB"),
+        pytest.param(b"GET /%b" % (b"x" * 20_000), 414, id="a URL without end"),
+    ],
+)
+def test_headers_at_once(stranger: Stranger, head: bytes, status: int) -> None:
+    """A bound that is looked at between two packets does not hold for what comes in one."""
+    stranger.send(head)
+    assert stranger.answer()[0] == status
+
+
+def test_bad_requests_write_no_log(attacked: Installation) -> None:
+    """Each wrote a line, so that anybody could fill the disk."""
+    log = attacked.data / "logs" / "api-1.log"
+    before = log.stat().st_size
+    for garbage in (b"\0\0\0\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n", b"CONNECT x:1 HTTP/1.1\r\n\r\n"):  # fmt: skip
+        for _ in range(20):
+            with Stranger(attacked.port) as connection:
+                connection.send(garbage)
+                assert connection.answer()[0] in (400, 404)
+    assert log.stat().st_size == before
+
+
+# -- requests ahead and answers unread ----------------------------------------------------------------------------
+
+
+def test_ten_thousand_requests_ahead(attacked: Installation, stranger: Stranger) -> None:
+    """Each waited in memory for its turn, at some kilobytes for eighteen bytes sent."""
+    before = resident(attacked)
+    stranger.send(b"GET /healthz HTTP/1.1\r\n\r\n" * 10_000)
+    answers = stranger.rest().count(b"HTTP/1.1 200")
+    assert answers <= protocol.MOST_AHEAD + 1
+    assert resident(attacked) - before < 10 * MEGABYTE
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch):
+    """Deadlines of moments."""
+    for name in ("LOOK_EVERY", "LINGER"):
+        monkeypatch.setattr(protocol, name, 0.05)
+    for name in ("REQUEST_DEADLINE", "STRANGERS_KEEP_ALIVE"):
+        monkeypatch.setattr(protocol, name, 0.3)
+
+
+ASKS = b"GET /large HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_answer_that_nobody_reads() -> None:
+    """It stayed in memory as long as the client liked, and the connection with it."""
+    door = Door(100, 100)
+    with Doorway(door) as doorway, Stranger(doorway.port, receive=2048) as stranger:
+        stranger.send(ASKS * 10)
+        eventually(lambda: door.held > 0, within=5)
+        assert door.held < len(LARGE)  # one answer, not ten
+        eventually(lambda: len(door) == 0, within=5)
+        assert door.held == 0
+
+
+def test_unread_answers_of_many() -> None:
+    """What is held for all connections together is bounded: whoever leaves most unread is cut."""
+    door = Door(100, 100, most_held=3 * len(LARGE))
+    with Doorway(door) as doorway, ExitStack() as opened:
+        for _ in range(20):
+            opened.enter_context(Stranger(doorway.port, receive=2048)).send(ASKS * 10)
+        eventually(lambda: len(door) < 20, within=5)
+        assert 0 < door.held <= 3 * len(LARGE)
+        with Stranger(doorway.port) as honest:
+            honest.send(post(length=0))
+            assert honest.answer()[0] == 200
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_slow_reader_is_not_cut() -> None:
+    """The counterpart: whoever goes on reading, however slowly, gets the whole answer."""
+    with Doorway(Door(100, 100)) as doorway, Stranger(doorway.port, receive=2048) as stranger:
+        stranger.send(ASKS)
+        kept = 0
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends or kept < len(LARGE):
+            kept += len(stranger.socket.recv(4096 if time.monotonic() < ends else 65_536))
+            select.select([], [], [], 0.02)
+    assert kept > len(LARGE)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("sends", [b"", b"\r\n", b"GET", post(length=5), post(length=5) + b"x"])
+def test_a_stranger_who_lingers(sends: bytes) -> None:
+    """A connection cost nothing for 75 seconds, and for ever with an empty line now and then, which puts off every deadline
+    and is no request."""
+    door = Door(100, 100)
+    with Doorway(door) as doorway, Stranger(doorway.port) as stranger:
+        for _ in range(100):
+            if not stranger.send(sends[:2] if sends in (b"", b"\r\n") else sends):
+                break
+            sends = sends if sends == b"\r\n" else b""
+            if len(door) == 0 and _:
+                break
+            select.select([], [], [], 0.02)
+        assert len(door) == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_client_that_signed_may_linger() -> None:
+    """The counterpart: an honest client's connection waits for its next call as long as it did."""
+    door = Door(100, 100)
+    with Doorway(door) as doorway, Stranger(doorway.port) as client, Stranger(doorway.port) as stranger:
+        client.send(post("X-Known: 1\r\n", length=0))
+        assert client.answer()[0] == 200
+        assert stranger.rest() == b""  # the door ends this one
+        client.send(post(length=0))
+        assert client.answer()[0] == 200
+
+
+def test_places_are_for_those_who_sign() -> None:
+    """Strangers take half of the places of an address and of all; of those that signed, the longest idle gives way last."""
+    with Doorway(Door(20, 12)) as doorway, ExitStack() as opened:
+
+        def comes(address: str, headers: str = "X-Known: 1\r\n") -> Stranger:
+            client = opened.enter_context(Stranger(doorway.port, address))
+            client.send(post(headers, length=0))
+            assert client.answer()[0] == 200
+            return client
+
+        strangers = [comes("127.0.0.2", "") for _ in range(12)]
+        assert [each.is_open() for each in strangers] == [False] * 6 + [True] * 6
+        known = [comes("127.0.0.2") for _ in range(12)]
+        assert [each.is_open() for each in known] == [True] * 12
+        assert not any(each.is_open() for each in strangers)
+        known.append(comes("127.0.0.2"))
+        assert [each.is_open() for each in known] == [False] + [True] * 12
+        others = [comes(f"127.0.0.{3 + number}") for number in range(8)]
+        others.append(comes("127.0.0.20"))
+        assert all(each.is_open() for each in others)  # the address with most gives way
+        assert [each.is_open() for each in known].count(True) == 11
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:0:0:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_addresses_of_one_site(one: str, other: str, together: bool) -> None:
+    """Whoever has one address of IPv6 has 2^64: by single addresses no limit would hold."""
+    assert (group_of(one) == group_of(other)) is together
+
+
+# -- connections --------------------------------------------------------------------------------------------------
+
+
+def test_unfinished_requests_of_many(attacked: Installation) -> None:
+    """The bound of one request is not the bound of all: 900 unfinished bodies of 250 kB were 225 MB."""
+    before = resident(attacked)
+    with ExitStack() as opened:
+        strangers = [opened.enter_context(Stranger(attacked.port, f"127.0.1.{1 + n % 4}")) for n in range(900)]
+        for each in strangers:
+            each.send(post(length=260_000) + b"x" * 250_000)
+        assert calls(attacked) == 200
+        assert resident(attacked) - before < 120 * MEGABYTE
+        # The ones that held most were told why.
+        told = [each.answer() for each in strangers if not each.is_open()]
+    assert len(told) > 500
+
+
+def test_idle_connections_of_one_address(attacked: Installation) -> None:
+    """4,200 idle connections, and 19 of 20 honest clients were told 503: those of the same address come in too."""
+    with ExitStack() as opened:
+        strangers = [opened.enter_context(Stranger(attacked.port)) for _ in range(1200)]
+        assert [calls(attacked) for _ in range(5)] == [200] * 5
+        left = eventually(lambda: (count := sum(each.is_open() for each in strangers)) <= 500 and count)
+    assert left > 400
+
+
+def test_idle_connections_of_many_addresses(attacked: Installation) -> None:
+    """Whoever has many addresses takes no more than the half of all places that is for strangers."""
+    with ExitStack() as opened:
+        strangers = []
+        for number in range(4200):
+            with suppress(OSError):  # the listening socket's queue is full for a moment
+                strangers.append(opened.enter_context(Stranger(attacked.port, f"127.0.2.{1 + number % 40}")))
+        assert [calls(attacked) for _ in range(5)] == [200] * 5
+        left = eventually(lambda: (count := sum(each.is_open() for each in strangers)) <= 1000 and count)
+    assert left > 800
+
+
+def test_a_connection_that_has_signed_keeps_its_place(attacked: Installation) -> None:
+    """An honest client's kept connections are not what gives way: each call on them was answered 503."""
+    with ExitStack() as opened:
+        honest = opened.enter_context(Stranger(attacked.port))
+        honest.send(sent(signed(attacked)))
+        assert honest.answer()[0] == 200
+        for _ in range(2500):
+            opened.enter_context(Stranger(attacked.port))
+        honest.send(sent(signed(attacked)))
+        assert honest.answer()[0] == 200
+
+
+def decided_at(installation: Installation, address: str, forwarded: str) -> str:
+    """The source that a call's decision has."""
+    agent = f"from {address} for {forwarded}"
+    with Stranger(installation.port, address) as client:
+        client.send(sent(signed(installation) | {"X-Forwarded-For": forwarded, "User-Agent": agent}))
+        assert client.answer()[0] == 200
+    installation.caught_up()
+    (found,) = installation.answers("decisions", "--where", f"agent={agent}")
+    return str(found["source"])
+
+
+def test_an_address_made_up_in_x_forwarded_for(attacked: Installation) -> None:
+    """Conditions on aws:SourceIp and the record would have believed whoever says where they call from."""
+    assert decided_at(attacked, "127.0.0.1", "203.0.113.7") == "127.0.0.1"
+
+
+def test_an_address_made_up_before_a_trusted_proxy(attacked: Installation) -> None:
+    """A proxy adds whom it saw; what stands before that was sent by the client."""
+    assert decided_at(attacked, PROXY, "6.6.6.6, 203.0.113.7, 10.1.2.3") == "203.0.113.7"
+
+
+# -- signatures ---------------------------------------------------------------------------------------------------
+
+
+def test_text_behind_the_signature(attacked: Installation, stranger: Stranger) -> None:
+    """It was left out of everything that was checked, so that one signature had many headers."""
+    headers = signed(attacked)
+    for text in (", x=y", ",", "0"):
+        stranger.send(sent(headers | {"Authorization": headers["Authorization"] + text}))
+        status, told = stranger.answer()
+        assert (status, json.loads(told)["__type"]) == (400, "IncompleteSignatureException")
+
+
+def test_no_host(attacked: Installation, stranger: Stranger) -> None:
+    """A request without Host, whose signature says that it is empty, could be sent to any other server of the same key."""
+    headers = sign("http://x", attacked.credentials(), BODY, operation="GenerateRandom", headers={"Host": ""})
+    headers.pop("Host")
+    stranger.send(sent(headers))
+    status, told = stranger.answer()
+    assert (status, json.loads(told)["__type"]) == (400, "InvalidSignatureException")
+    assert "Host" in json.loads(told)["message"]
+
+
+def test_a_session_token_that_is_the_access_key(attacked: Installation) -> None:
+    """A text that is no token was taken for one: whoever checks that a call came with a session would have been told so."""
+    assert calls(attacked) == 200  # the credential is held
+    root = attacked.credentials()
+    status, told = post_signed(
+        attacked.url,
+        sign(attacked.url, root | {"AWS_SESSION_TOKEN": root["AWS_ACCESS_KEY_ID"]}, BODY, operation="GenerateRandom"),
+        BODY,
+    )
+    assert (status, told["__type"]) == (400, "UnrecognizedClientException")
