@@ -22,6 +22,7 @@ from rich.table import Table
 
 from bench import alerting, comparing, crypto, load, past, scale, trails
 from bench.installed import Installed, free_port, until
+from services.adapters.kafka import connection
 
 OUT = Path(__file__).with_name("out")
 Figure = tuple[str, str, str]
@@ -77,11 +78,11 @@ def bare_append(installed: Installed, topic: str) -> float:
     async def measure() -> float:
         name = f"bench.{topic}.{time.time_ns()}"
         configs = {"flush.messages": "1"} if topic == "events" else {}
-        admin = AIOKafkaAdminClient(bootstrap_servers=installed.kafka)
+        admin = AIOKafkaAdminClient(**connection(installed.settings))
         await admin.start()
         await admin.create_topics([NewTopic(name, 1, 1, topic_configs=configs)])
         await admin.close()
-        producer = AIOKafkaProducer(bootstrap_servers=installed.kafka, acks="all", enable_idempotence=True, linger_ms=0)
+        producer = AIOKafkaProducer(**connection(installed.settings), acks="all", enable_idempotence=True, linger_ms=0)
         await producer.start()
         taken = []
         for _ in range(1000):

@@ -26,11 +26,11 @@ from bench.installed import Installed, until
 from domain.alerts.judging import Judge
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
+from services.adapters.kafka import connection
 from services.alerts import scanning
 from services.projector import writing
 from services.questions.snapshot import still
 from services.settings import Settings
-from services.settings import load as load_settings
 
 Figure = tuple[str, str, str]
 CALLS = 300
@@ -42,11 +42,9 @@ ROOT = "arn:aws:iam::111122223333:root"
 
 
 def _settings(installed: Installed) -> Settings:
-    running, credentials = installed.running, installed.credentials
+    credentials = installed.credentials
     return replace(
-        load_settings({}, data=installed.data),
-        kafka=running.kafka,
-        postgres=running.postgres,
+        installed.settings,
         root_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
         root_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
     )
@@ -96,7 +94,7 @@ class _Listening(threading.Thread):
 
     async def _listen(self) -> None:
         part = TopicPartition(topics.names(self._settings).alerts, 0)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, group_id=None, fetch_max_wait_ms=50)
+        consumer = AIOKafkaConsumer(**connection(self._settings), group_id=None, fetch_max_wait_ms=50)
         await consumer.start()
         consumer.assign([part])
         await consumer.seek_to_end(part)
@@ -149,7 +147,7 @@ def _a_decision(installed: Installed) -> dict[str, Any]:
     """A real record of a user's Encrypt, which others are made of."""
 
     async def read(settings: Settings) -> dict[str, Any]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None)
+        consumer = AIOKafkaConsumer(**connection(settings), group_id=None)
         await consumer.start()
         found = await kafka.ends(settings, topics.names(settings).decisions)
         parts = [TopicPartition(topics.names(settings).decisions, each) for each, end in found.items() if end]
@@ -174,7 +172,7 @@ async def _produce(settings: Settings, record: dict[str, Any]) -> None:
     """Decisions of many users on a key, one in ten refused, over the partitions."""
     chance = random.Random(1)  # who calls
     partitions = len(await kafka.ends(settings, topics.names(settings).decisions))
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=5, max_batch_size=262_144)
+    producer = AIOKafkaProducer(**connection(settings), linger_ms=5, max_batch_size=262_144)
     await producer.start()
     for number in range(FOLLOWED):
         user = f"arn:aws:iam::111122223333:user/u{chance.randrange(USERS)}"
@@ -191,7 +189,7 @@ async def _produce(settings: Settings, record: dict[str, Any]) -> None:
 def _follow(installed: Installed, workers: int) -> float:
     """Decisions a second, from the first that is judged to the last."""
     settings = _settings(installed)
-    environment = os.environ | settings.environment()
+    environment = os.environ | settings.environment() | settings.secrets()
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "services.alerts"],

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -23,14 +22,8 @@ from services.projector import writing
 from services.projector.feed import Feed
 from services.projector.running import BATCH, log_name, take_in_all
 from services.settings import Settings
-from services.settings import load as load_settings
 
 LEAST = 200_000
-
-
-def _settings(installed: Installed) -> Settings:
-    running = installed.running
-    return replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
 
 
 def catch_up(installed: Installed) -> tuple[int, float]:
@@ -43,7 +36,7 @@ def catch_up(installed: Installed) -> tuple[int, float]:
         made += len(load.run(installed.url, request, 64, 10).latencies)
     _wait_for_the_live_ones(installed)
     gc.set_threshold(1_000_000, 50, 100)  # as the projector does
-    return uvloop.run(_catch_up(_settings(installed)))  # as the projector is
+    return uvloop.run(_catch_up(installed.settings))  # as the projector is
 
 
 def _wait_for_the_live_ones(installed: Installed) -> None:
@@ -90,7 +83,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
 
 def copy_yardstick(installed: Installed) -> float:
     """Rows a second that Postgres takes by COPY into a table as wide with one index, and nothing else."""
-    return asyncio.run(_copy(_settings(installed)))
+    return asyncio.run(_copy(installed.settings))
 
 
 async def _copy(settings: Settings) -> float:

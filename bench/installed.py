@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 
+from services.settings import Settings, load
 from services.supervisor.folder import Folder, Running
 
 
@@ -97,8 +98,11 @@ class Installed:
         return state
 
     @property
-    def kafka(self) -> str:
-        return self.running.kafka
+    def settings(self) -> Settings:
+        """Settings that reach the broker and the database of this installation."""
+        settings = Folder(self.data).reached(load({}, data=self.data))
+        assert settings is not None
+        return settings
 
     @property
     def credentials(self) -> dict[str, str]:

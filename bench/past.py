@@ -45,7 +45,6 @@ from services.questions.snapshot import still
 from services.questions.what_if import what_if
 from services.questions.who_can import who_can
 from services.settings import Settings
-from services.settings import load as load_settings
 
 EVENTS = 1_000_000
 KEYS = 50_000
@@ -59,8 +58,7 @@ Figure = tuple[str, str, str]
 
 
 def settings_of(installed: Installed, database: str) -> Settings:
-    running = installed.running
-    settings = replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
+    settings = installed.settings
     head, _, _ = settings.postgres.partition("?")
     base, _, _ = head.rpartition("/")
     rest = settings.postgres.removeprefix(head)

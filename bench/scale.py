@@ -11,7 +11,6 @@ import json
 import random
 import signal
 import time
-from dataclasses import replace
 from uuid import UUID
 
 import psutil
@@ -27,18 +26,12 @@ from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.postgres import connect
 from services.adapters.topics import names
 from services.settings import Settings
-from services.settings import load as load_settings
 from services.writer.deciding import Deciding
 
 KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
 BATCH = 2000
 DAY, DAYS = 86_400, 30
 Figure = tuple[str, str, str]
-
-
-def _settings(installed: Installed) -> Settings:
-    running = installed.running
-    return replace(load_settings({}, data=installed.data), kafka=running.kafka, postgres=running.postgres)
 
 
 async def _fill(settings: Settings) -> None:
@@ -134,7 +127,7 @@ def _alone(shared: Installed) -> list[Figure]:
 
 
 def _scale(installed: Installed) -> list[Figure]:
-    settings = _settings(installed)
+    settings = installed.settings
     began = time.perf_counter()
     paused = _writers(installed)
     for each in paused:

@@ -8,13 +8,11 @@ import itertools
 import json
 import tempfile
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bench.installed import Installed
-from services.settings import load
 from services.trails.building import Building
 from services.trails.files import files_in, records_of
 from services.trails.importing import Trail, open_connection
@@ -49,7 +47,7 @@ def write(folder: Path, count: int) -> None:
 
 
 async def _import(installed: Installed, folder: Path) -> dict[str, Any]:
-    settings = replace(load({}, data=installed.data), kafka=installed.kafka, postgres=installed.running.postgres)
+    settings = installed.settings
     trail = Trail(settings, "bench")
     connection = await open_connection(settings)
     try:

@@ -45,13 +45,13 @@ async def open_tokens(vault: Vault) -> Tokens:
     return Tokens(await vault.root())
 
 
-async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> int:
+async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False, flush: bool | None = None) -> int:
     """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
 
     Every process does this at its start: on several machines there is no supervisor that did it before. Returns the
     number of partitions of `decisions`. Raises LogRefused, MasterKeyRefused, BadSetting, Unavailable.
     """
-    partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
+    partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ if flush is None else flush)
     await snapshots.prepare(pool)
     if not settings.master_key_path.exists() and make_master_key:
         if await Vault.is_sealed(pool):

@@ -12,10 +12,15 @@ import sys
 import structlog
 
 
+def quiet() -> None:
+    """Of aiokafka: its reconnects are not news, and that a password goes over loopback is meant."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
 def configure() -> None:
     """Once, at the start of a process. aiokafka's own complaints are kept at ERROR: its reconnects are not news."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    quiet()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -13,6 +13,9 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from services.inherited import FROM_FILE
+from services.ownership import NotOurs, read_private
+
 PREFIX = "KEYTRAIL_"
 
 
@@ -91,11 +94,18 @@ class Settings:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """The variables that make these settings again in a child process."""
+        """The variables that make these settings again in a child process, but for the secrets."""
+        return self._variables(secret=False)
+
+    def secrets(self) -> dict[str, str]:
+        """The variables of `environment` that nobody else may read."""
+        return self._variables(secret=True)
+
+    def _variables(self, *, secret: bool) -> dict[str, str]:
         return {
             f"{PREFIX}{each.name.upper()}": str(getattr(self, each.name))
             for each in fields(self)
-            if getattr(self, each.name) != each.default
+            if each.metadata["secret"] == secret and getattr(self, each.name) != each.default
         }
 
 
@@ -106,12 +116,29 @@ def load(environment: Mapping[str, str] | None = None, **given: Any) -> Settings
     for each in fields(Settings):
         name = f"{PREFIX}{each.name.upper()}"
         text = environment.get(name)
+        if each.metadata["secret"] and environment.get(name + FROM_FILE):
+            text = _from_file(name, text, Path(environment[name + FROM_FILE]))
         if text is not None and text != "":
             values[each.name] = _converted(name, text, type(each.default))
     values.update({name: value for name, value in given.items() if value is not None})
     settings = Settings(**values)
     _require_valid(settings)
     return settings
+
+
+def _from_file(name: str, text: str | None, path: Path) -> str:
+    """A secret that stands in a file. Raises BadSetting."""
+    if text:
+        raise BadSetting(f"{name} and {name}{FROM_FILE} are both set: which is meant?")
+    try:
+        found = read_private(path).decode().strip()
+    except NotOurs as fault:
+        raise BadSetting(f"{name}{FROM_FILE}: {fault}") from None
+    except (OSError, ValueError) as fault:
+        raise BadSetting(f"{name}{FROM_FILE}: {path} cannot be read ({fault}).") from None
+    if not found:
+        raise BadSetting(f"{name}{FROM_FILE}: {path} is empty.")
+    return found
 
 
 def _converted(name: str, text: str, kind: type) -> Any:
@@ -160,5 +187,11 @@ def _are_networks(text: str) -> bool:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """(variable, default, meaning) of every setting, in the order of the class."""
-    return [(f"{PREFIX}{each.name.upper()}", str(each.default), each.metadata["help"]) for each in fields(Settings)]
+    """(variable, default, meaning) of every setting, in the order of the class; a secret may stand in a file, too."""
+    rows = []
+    for each in fields(Settings):
+        name = f"{PREFIX}{each.name.upper()}"
+        rows.append((name, str(each.default), each.metadata["help"]))
+        if each.metadata["secret"]:
+            rows.append((name + FROM_FILE, "", f"file (mode 0600) that holds {name}, instead of that variable"))
+    return rows

@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +117,9 @@ class Installation:
     @property
     def settings(self) -> Settings:
         """Settings that reach the broker and the database of this installation."""
-        running = Folder(self.data).state()
-        assert running is not None
-        settings = load({}, data=self.data, port=self.port)
-        return replace(settings, kafka=running.kafka, postgres=running.postgres)
+        settings = Folder(self.data).reached(load({}, data=self.data, port=self.port))
+        assert settings is not None
+        return settings
 
     def pid(self, name: str) -> int:
         running = Folder(self.data).state()

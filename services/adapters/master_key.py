@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.supervisor.folder import write_private
+from services.ownership import NotOurs, read_private, require_unswappable, write_private
 
 _NONCE = 12
 KEY_BYTES = 32
@@ -91,17 +91,16 @@ class FileMasterKey:
 def _read(path: Path) -> dict[str, bytes]:
     """By name, in the order of the file. Raises MasterKeyRefused."""
     try:
-        mode = path.stat().st_mode & 0o777
-        keys = [b64decode(line, validate=True) for line in path.read_bytes().split()]
+        keys = [b64decode(line, validate=True) for line in read_private(path).split()]
     except FileNotFoundError:
         raise MasterKeyRefused(
             f"There is no master key at {path}. Without the key that sealed the vault no key can be used: put it back, "
             "or name its place in KEYTRAIL_MASTER_KEY_FILE."
         ) from None
+    except NotOurs as fault:
+        raise MasterKeyRefused(f"The master key is not ours alone: {fault}") from None
     except (OSError, ValueError):
         raise MasterKeyRefused(f"The master key at {path} cannot be read: it takes 32 bytes in base64.") from None
-    if mode & 0o077:
-        raise MasterKeyRefused(f"The master key at {path} may be read by others: chmod 600 {path}")
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise MasterKeyRefused(f"The master key at {path} is not {KEY_BYTES} bytes long.")
     return {name_of(key): key for key in keys}
@@ -112,8 +111,9 @@ def _write(path: Path, keys: dict[str, bytes]) -> None:
 
 
 def make(path: Path) -> None:
-    """Write a new key with mode 0600; a file that is there already stays as it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a new key with mode 0600; a file that is there already stays as it is. Raises NotOurs."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_unswappable(path.parent)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

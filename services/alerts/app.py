@@ -76,7 +76,7 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
 def _folder(settings: Settings) -> Path:
     """Faust makes a folder for tables, of which there are none: in the data folder, where this process has one."""
     own = settings.data / "run"
-    return (own if own.is_dir() else Path(tempfile.gettempdir())) / "keytrail-faust"
+    return own / "keytrail-faust" if own.is_dir() else Path(tempfile.mkdtemp(prefix="keytrail-faust-"))
 
 
 def _credentials(settings: Settings) -> Any:

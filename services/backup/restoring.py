@@ -18,8 +18,9 @@ from services.adapters.vault import Vault
 from services.backup.sealed_file import BadBackup, read
 from services.backup.taking import Tell
 from services.bootstrap import open_pool
+from services.ownership import write_private
 from services.settings import Settings
-from services.supervisor.folder import Folder, write_private
+from services.supervisor.folder import Folder
 
 
 class NotEmpty(Exception):

@@ -17,6 +17,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO, Any
 
 import orjson
@@ -48,8 +49,9 @@ class SealedWriter:
         header = {"under": under, "key": b64encode(master.seal(under, key, _BOUND)).decode(), **about}
         line = json.dumps(header).encode() + b"\n"
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A name that nobody can foresee, made new and 0600: in a folder like /tmp another user may have taken any other.
+        descriptor, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        self._temporary = Path(temporary)
         self._file: IO[bytes] = os.fdopen(descriptor, "wb")
         self._file.write(MAGIC + line)
         self._gcm = AESGCM(key)

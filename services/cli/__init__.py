@@ -5,6 +5,8 @@ Only the file of the command that is asked for is imported: all of them together
 
 from __future__ import annotations
 
+import os
+import resource
 import sys
 from importlib import import_module
 
@@ -88,6 +90,10 @@ def build(names: list[str]) -> typer.Typer:
 
 
 def main() -> None:
+    # Logs, exports and whatever a process makes that we start: nobody else on this machine reads them, unless their owner
+    # says so. A core dump would hold keys in the clear.
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     wanted = [name for name in COMMANDS if name.split(" ")[0] == asked]
     build(wanted or list(COMMANDS))()

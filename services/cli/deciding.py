@@ -15,6 +15,7 @@ import typer
 from projections.decisions.queries import FIELDS
 from services.cli.client import Client
 from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar, settings_or_fail, show
+from services.ownership import replacing
 
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
 (NAME=VALUE)"""
@@ -90,13 +91,14 @@ def _export(items: Iterator[Any], path: Path, form: Format, region: str) -> None
         counted = _counted(items, lambda: progress.advance(task))
         try:
             if form is Format.PARQUET:
-                write_parquet(counted, path)
+                with replacing(path) as place:
+                    write_parquet(counted, place)
                 return
             lines = csv_lines(counted) if form is Format.CSV else _lines(counted, form, region)
             if str(path) == "-":
                 sys.stdout.writelines(lines)
             else:
-                with path.open("w", encoding="utf-8", newline="") as written:
+                with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
                     written.writelines(lines)
         except OSError as fault:
             fail(f"{path} cannot be written: {fault}")

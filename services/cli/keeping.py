@@ -24,13 +24,16 @@ from services.bootstrap import open_pool
 from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
 from services.logs import configure
-from services.settings import Settings
+from services.ownership import NotOurs
+from services.settings import BadSetting, Settings
 from services.supervisor.folder import FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
 FAILS: tuple[type[BaseException], ...] = (
     CannotStart,
     FolderInUse,
+    NotOurs,
+    BadSetting,
     MasterKeyRefused,
     AlreadyRotating,
     BadBackup,

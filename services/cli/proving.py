@@ -6,7 +6,7 @@ import asyncio
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +21,11 @@ from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool
 from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
+from services.logs import quiet
+from services.ownership import replacing
 from services.projector.rebuilding import rebuild_projection
 from services.projector.running import log_name
-from services.settings import Settings
+from services.settings import BadSetting, Settings
 from services.supervisor.folder import Folder
 
 BATCH = 1000
@@ -32,11 +34,11 @@ BATCH = 1000
 def reaching(data: Path | None) -> Settings:
     """Settings that name a broker and a database: those given, else those that run on the data folder."""
     settings = settings_or_fail(data=data)
-    running = Folder(settings.data).live_state()
-    if running is not None:
-        settings = replace(
-            settings, kafka=settings.kafka or running.kafka, postgres=settings.postgres or running.postgres
-        )
+    quiet()
+    try:
+        settings = Folder(settings.data).reached(settings) or settings
+    except BadSetting as fault:
+        fail(str(fault))
     if not settings.kafka:
         fail(f"Nothing runs on {settings.data}: start `keytrail up`, or name a broker in KEYTRAIL_KAFKA.")
     return settings
@@ -124,9 +126,12 @@ def export_log(
 ) -> None:
     """Write the log to a file that `keytrail verify --file` checks without this installation."""
     values = _log_or_fail(data)
-    with file.open("w") as output:
-        for offset, value in values:
-            output.write(json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n")
+    try:
+        with replacing(file) as place, place.open("w") as output:
+            for offset, value in values:
+                output.write(json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n")
+    except OSError as fault:
+        fail(f"{file} cannot be written: {fault}")
     out.print(f"{len(values)} records written to {file}", highlight=False)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from services.cli.client import Client
 from services.cli.terminal import AsJson, Data, OfTrail, err, fail, out, progress_bar, show
+from services.ownership import write_private
 
 UNKNOWN_OF_LOG = "a permission would be asked that never was"
 UNKNOWN_OF_TRAIL = "the trail does not show what would decide; --json names it"
@@ -127,7 +128,7 @@ def _keep(body: dict[str, Any], kept: dict[str, Any], last: dict[str, Any]) -> N
         fail("Stopped before anything was found.")
     path = Path(f"what-if-{last['through']}.json")
     found = {"asked": body, "through": last["through"], "result": _added(kept["result"], last["result"])}
-    path.write_text(json.dumps(found))
+    write_private(path, json.dumps(found))
     fail(f"Stopped after {found['result']['decisions']} decisions; the same command with --go-on {path} goes on.")
 
 

@@ -17,6 +17,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.cli.terminal import Data, err, fail, out, progress_bar, settings_or_fail
 from services.logs import configure
+from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
 from services.supervisor.folder import ClockRefused, FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
@@ -24,6 +25,7 @@ from services.supervisor.up import CannotStart, Supervisor
 CANNOT_START: tuple[type[BaseException], ...] = (
     CannotStart,
     FolderInUse,
+    NotOurs,
     ClockRefused,
     BadSetting,
     LogRefused,

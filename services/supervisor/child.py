@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
+
+from services.inherited import piped
 
 log = structlog.get_logger("supervisor")
 
@@ -32,16 +33,23 @@ class Child:
         output: Path,
         on_start: Callable[[str, int], None],
         pass_fds: Sequence[int] = (),
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
+        """`environment` is the whole of it; `secrets` are handed over through pipes, each of which is read once."""
         self.name = name
         self.restarts = 0
         self._command = command
         self._environment = environment
         self._output = output
         self._on_start = on_start
-        self._pass_fds = pass_fds
+        self._pass_fds = tuple(pass_fds)
+        self._secrets = secrets or {}
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
         self._keeping = asyncio.create_task(self._keep())
@@ -50,15 +58,15 @@ class Child:
         delay = FIRST_DELAY
         while True:
             began = time.monotonic()
-            with self._output.open("ab") as output:
+            with self._output.open("ab") as output, piped(self._secrets) as (variables, descriptors):
                 process = await asyncio.create_subprocess_exec(
                     *self._command,
-                    env={**os.environ, **self._environment},
+                    env={**self._environment, **variables},
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
-                    pass_fds=self._pass_fds,
+                    pass_fds=self._pass_fds + descriptors,
                 )
             self._process = process
             self._on_start(self.name, process.pid)
@@ -89,4 +97,6 @@ class Child:
 
 
 def python(module: str) -> list[str]:
-    return [sys.executable, "-m", module]
+    # -P: without it the folder that `keytrail up` was started in is looked through for modules first, and in one that
+    # others may write to, they would choose what runs.
+    return [sys.executable, "-P", "-m", module]

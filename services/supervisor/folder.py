@@ -8,13 +8,14 @@ import os
 import secrets
 import signal
 import string
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 import psutil
 
+from services.adapters.bundled import login
+from services.ownership import NotOurs, make_own, read_private, require_owned, write_private
 from services.settings import BadSetting, Settings
 
 STOP_DEADLINE = 10.0
@@ -40,6 +41,7 @@ class Running:
     url: str
     kafka: str
     postgres: str
+    bundled_kafka: bool = False
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
@@ -51,12 +53,15 @@ class Credentials:
 
 
 class Folder:
-    """Files that others may not read are made with mode 0600; the folder itself is 0700 but for passing through."""
+    """Everything in it is its owner's alone. Root's is 0711, since Postgres runs as another user and has to pass through;
+    what is in it is closed by itself."""
 
     def __init__(self, path: Path) -> None:
+        self._named = path.absolute()
         self.path = path.resolve()
         self.run = self.path / "run"
         self.logs = self.path / "logs"
+        self.kafka = self.path / "kafka"
         self._lock: IO[str] | None = None
 
     @property
@@ -69,9 +74,14 @@ class Folder:
         return self.run / "state.json"
 
     def take(self) -> None:
-        """Own the folder until this process ends. Raises FolderInUse."""
-        for folder in (self.path, self.run, self.logs):
-            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        """Own the folder until this process ends. Raises FolderInUse, NotOurs."""
+        require_owned(self._named)  # a link may lead here, and is somebody's too
+        make_own(self.path, 0o711 if os.geteuid() == 0 else 0o700)
+        for folder in (self.run, self.logs):
+            make_own(folder)
+        for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version let everybody read them
+            if kept.is_file() and not kept.is_symlink():
+                kept.chmod(0o600)
         lock = (self.run / "lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,6 +123,19 @@ class Folder:
         running = self.state()
         return running if running is not None and psutil.pid_exists(running.pid) else None
 
+    def reached(self, settings: Settings) -> Settings | None:
+        """The settings, with the broker and the database that run here where they name none; None where nothing runs."""
+        running = self.live_state()
+        if running is None:
+            return None
+        if not settings.postgres:
+            settings = replace(settings, postgres=running.postgres)
+        if settings.kafka:
+            return settings
+        if running.bundled_kafka:
+            return login.applied(settings, running.kafka, login.kept(self.kafka))
+        return replace(settings, kafka=running.kafka)
+
     def keep_state(self, running: Running) -> None:
         write_private(self.state_file, json.dumps(asdict(running), indent=1))
 
@@ -138,20 +161,20 @@ class Folder:
         return [name for name, _ in left]
 
     def credentials(self, settings: Settings) -> Credentials:
-        """The root's credentials: those of the settings, else those made at the first start."""
+        """The root's credentials: those of the settings, else those made at the first start. Raises BadSetting."""
         path = self.path / "credentials.json"
         if settings.root_access_key_id:
             given = Credentials(settings.root_access_key_id, settings.root_secret_access_key, settings.region)
             write_private(path, json.dumps(asdict(given)))
             return given
         try:
-            kept = json.loads(path.read_text())
+            kept = json.loads(read_private(path))
             return Credentials(kept["access_key_id"], kept["secret_access_key"], settings.region)
         except FileNotFoundError:
             made = Credentials(new_access_key_id(), new_secret(), settings.region)
             write_private(path, json.dumps(asdict(made)))
             return made
-        except (ValueError, KeyError) as fault:
+        except (ValueError, KeyError, NotOurs) as fault:
             raise BadSetting(
                 f"{path} cannot be read ({fault}): set KEYTRAIL_ROOT_ACCESS_KEY_ID and its secret."
             ) from None
@@ -170,17 +193,6 @@ def _ours(pid: int, started: float) -> psutil.Process | None:
     except psutil.Error:
         return None
     return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file at once, with mode 0600."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def new_access_key_id() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
-import os
 import shutil
 import socket
 import ssl
@@ -19,11 +18,13 @@ import structlog
 
 from domain.ports import Unavailable
 from services.adapters import alerts_file, services_file
+from services.adapters.bundled import login
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
 from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.clock import TEST_CLOCK
+from services.inherited import for_own, for_server
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
@@ -162,26 +163,31 @@ class Supervisor:
             lambda done, count: self._progress("fetching Kafka from Maven Central", done, count),
         )
         port, controller = _free_ports(2)
-        kafka = BundledKafka(self.folder.path / "kafka", jars, port, controller)
+        kafka = BundledKafka(self.folder.kafka, jars, port, controller)
         self._progress("starting Kafka", 0, 0)
         await asyncio.to_thread(kafka.prepare)
-        output = self.folder.path / "kafka" / "logs" / "output.log"
-        self._broker = Child("kafka", kafka.command(), {}, output, self._started)
+        output = self.folder.kafka / "logs" / "output.log"
+        self._broker = Child("kafka", kafka.command(), for_server(), output, self._started)
         self._broker.start()
         self._kafka = kafka
-        self.settings = replace(self.settings, kafka=kafka.bootstrap)
-        await _until(lambda: _connects(port), READY_DEADLINE, f"Kafka did not start; see {output}")
+        self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
+        await _until(self._broker_listens, READY_DEADLINE, f"Kafka did not start; see {output}")
+
+    async def _broker_listens(self) -> bool:
+        """Our own broker, and nobody who took its port first: whoever listens there is told the password."""
+        assert self._kafka is not None, "it is started"
+        assert self._broker is not None, "it is started"
+        pid = self._broker.pid
+        return pid is not None and self._kafka.port in _listening(pid)
 
     async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)
-        if self._kafka is not None:
-            os.environ[BUNDLED_KAFKA] = "1"
         deadline = time.monotonic() + 30
         while True:
             try:
                 pool = await open_pool(self.settings)
                 try:
-                    await prepare(self.settings, pool, make_master_key=True)
+                    await prepare(self.settings, pool, make_master_key=True, flush=self._kafka is not None)
                 finally:
                     await pool.close()
                 break
@@ -197,9 +203,12 @@ class Supervisor:
         assert self._running is not None, "start comes first"
         metrics = self.folder.run / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir()
+        metrics.mkdir(mode=0o700)
         self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
-        common = self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        self._running.bundled_kafka = self._kafka is not None
+        common = for_own() | self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        if self._kafka is not None:
+            common[BUNDLED_KAFKA] = "1"
         if self._test_clock:
             common[TEST_CLOCK] = "1"
         descriptor = self._socket.fileno()
@@ -219,7 +228,8 @@ class Supervisor:
             )
 
     def _add(self, name: str, module: str, environment: dict[str, str], pass_fds: tuple[int, ...] = ()) -> None:
-        child = Child(name, python(module), environment, self.folder.logs / f"{name}.log", self._started, pass_fds)
+        output = self.folder.logs / f"{name}.log"
+        child = Child(name, python(module), environment, output, self._started, pass_fds, self.settings.secrets())
         self._children.append(child)
         child.start()
 
@@ -278,13 +288,13 @@ def _free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-async def _connects(port: int) -> bool:
+def _listening(pid: int) -> set[int]:
+    """The ports that a process listens on."""
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
+        found = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return set()
+    return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
 
 
 def _healthy(settings: Settings) -> bool:

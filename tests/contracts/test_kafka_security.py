@@ -38,7 +38,7 @@ class SecuredKafka(BundledKafka):
         return super()._properties() | {
             "listeners": f"SASL_SSL://127.0.0.1:{self.port},INNER://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"SASL_SSL://127.0.0.1:{self.port},INNER://127.0.0.1:{inner}",
-            "listener.security.protocol.map": "SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": "SASL_SSL:SASL_SSL,INNER:PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
             "inter.broker.listener.name": "INNER",
             "sasl.enabled.mechanisms": "PLAIN",
             "listener.name.sasl_ssl.plain.sasl.jaas.config": login,
@@ -115,7 +115,7 @@ async def test_faust_reads_from_it_with_the_same_settings(secured: Settings) -> 
     events = KafkaTopic(secured, topics.names(secured).events)
     await events.append(b"told")
     await events.close()
-    environment = clean_environment() | secured.environment()
+    environment = clean_environment() | secured.environment() | secured.secrets()
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", FOLLOW], env=environment, capture_output=True, timeout=60, check=False
     )

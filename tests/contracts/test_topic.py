@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import OutOfRange, Topic
 from services.adapters import snapshots
-from services.adapters.kafka import KafkaTopic
+from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.postgres import connect
 from tests.installation import Installation
 from tests.logs import a_log
@@ -26,7 +26,7 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[Topic]:
     installation: Installation = request.getfixturevalue("installation")
     settings = installation.settings
     name = f"contract.{uuid4().hex}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     await admin.create_topics([NewTopic(name, 1, 1)])
     await admin.close()

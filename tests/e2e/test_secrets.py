@@ -10,6 +10,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.adapters import topics
+from services.adapters.kafka import connection
 from services.adapters.postgres import connect
 from services.bootstrap import open_vault
 from tests.installation import Installation
@@ -20,7 +21,7 @@ async def topics_text(installation: Installation) -> bytes:
     names = topics.names(settings)
     partitions = [TopicPartition(names.events, 0), TopicPartition(names.commands, 0)]
     partitions += [TopicPartition(names.decisions, number) for number in range(settings.decision_partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest", group_id=None)
+    consumer = AIOKafkaConsumer(**connection(settings), auto_offset_reset="earliest", group_id=None)
     await consumer.start()
     try:
         consumer.assign(partitions)

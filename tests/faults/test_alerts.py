@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from domain.alerts.finding import OnHealth
 from domain.alerts.table import RULES
-from services.adapters.kafka import ends
+from services.adapters.kafka import connection, ends
 from services.adapters.postgres import connect
 from services.cli.client import Client
 from services.notifier.sending import signature
@@ -48,7 +48,7 @@ def execute(settings: Settings, *statements: str) -> None:
 async def _alerts(settings: Settings) -> list[dict[str, Any]]:
     part = TopicPartition("keytrail.alerts", 0)
     end = (await ends(settings, part.topic))[0]
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id=None, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**connection(settings), group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign([part])
@@ -269,7 +269,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
 
 
 async def _append_stranger(settings: Settings) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    producer = AIOKafkaProducer(**connection(settings))
     await producer.start()
     await producer.send_and_wait("keytrail.events", b'{"previous": "of another chain"}')
     await producer.stop()
@@ -277,7 +277,7 @@ async def _append_stranger(settings: Settings) -> None:
 
 async def _delete_records(settings: Settings) -> None:
     found = await ends(settings, "keytrail.decisions")
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     await admin.delete_records(
         {TopicPartition("keytrail.decisions", each): RecordsToDelete(before_offset=end) for each, end in found.items()}

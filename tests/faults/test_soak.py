@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from domain.ports import Unavailable
 from domain.trail.reading import Fold
 from domain.trail.verify import verify
-from services.adapters.kafka import KafkaTopic
+from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.topics import names
 from tests.installation import Installation, eventually
 
@@ -263,7 +263,7 @@ async def delete_commands(installation: Installation) -> None:
     """What retention does, now: everything on `commands` up to its end."""
     topic = names(installation.settings).commands
     commands = KafkaTopic(installation.settings, topic)
-    admin = AIOKafkaAdminClient(bootstrap_servers=installation.settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(installation.settings))
     await admin.start()
     try:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=await commands.end())})

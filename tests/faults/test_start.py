@@ -14,6 +14,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import LogRefused
 from services.adapters import origin, topics
+from services.adapters.bundled import login
+from services.adapters.kafka import connection
 from services.adapters.postgres import connect
 from services.settings import Settings, load
 from tests import certificates
@@ -24,7 +26,7 @@ FOREVER = {"retention.ms": "-1", "retention.bytes": "-1"}
 
 async def with_topic(installation: Installation, name: str, partitions: int, configs: dict[str, str]) -> Settings:
     settings = replace(installation.settings, topic_prefix=f"t{uuid4().hex[:8]}")
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
     await admin.create_topics([NewTopic(f"{settings.topic_prefix}.{name}", partitions, 1, topic_configs=configs)])
     await admin.close()
@@ -102,6 +104,10 @@ def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
     with_tls = Installation(
         tmp_path / "data",
         KEYTRAIL_KAFKA=settings.kafka,
+        KEYTRAIL_KAFKA_SECURITY=settings.kafka_security,
+        KEYTRAIL_KAFKA_SASL_MECHANISM=settings.kafka_sasl_mechanism,
+        KEYTRAIL_KAFKA_USERNAME=settings.kafka_username,
+        KEYTRAIL_KAFKA_PASSWORD_FILE=str(installation.data / "kafka" / login.FILE),
         KEYTRAIL_POSTGRES=settings.postgres.replace("/keytrail?", f"/{database}?"),
         KEYTRAIL_TOPIC_PREFIX=f"tls{uuid4().hex[:8]}",
         KEYTRAIL_TLS_CERT=str(cert),

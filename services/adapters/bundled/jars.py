@@ -14,6 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.ownership import require_unswappable
+
 if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
 
@@ -39,8 +41,9 @@ def locked() -> list[tuple[str, str, str, str]]:
 def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
     """Every jar, fetched where it is missing. `progress(done, all)` is called as they come.
 
-    Raises DownloadFailed.
+    Raises DownloadFailed, NotOurs.
     """
+    require_unswappable(cache)  # a jar that was looked at once is believed ever after
     rows = locked()
     paths = [_place(cache, *row[:3]) for row in rows]
     missing = [row for path, row in zip(paths, rows, strict=True) if not _is_checked(path, row[3])]

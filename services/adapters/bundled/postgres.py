@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
-from hashlib import sha256
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import mkdtemp
+
+from services.inherited import for_server
+from services.ownership import NotOurs, read_private, require_unswappable, write_private
 
 SERVER_USER = "pgserver"
 """Whom the server runs as where we are root: Postgres refuses to run as root."""
@@ -37,40 +42,68 @@ class BundledPostgres:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
-        self.sockets = self._socket_folder()
+        self.sockets = self.folder / "socket"
+        """Where the path is too long for a socket, `prepare` chooses another."""
         self._binaries = binaries()
-        self._user = SERVER_USER if os.geteuid() == 0 else None
-
-    def _socket_folder(self) -> Path:
-        own = self.folder / "socket"
-        if len(str(own)) <= MAX_SOCKET_PATH:
-            return own
-        return Path("/tmp") / f"keytrail-{sha256(str(own).encode()).hexdigest()[:16]}"  # noqa: S108  # made 0700 below, its owner is checked
+        self._owner = _server_user(SERVER_USER) if os.geteuid() == 0 else None
 
     @property
     def dsn(self) -> str:
         return f"postgresql://keytrail@/keytrail?host={self.sockets}"
 
     def prepare(self) -> None:
-        """Make the cluster where there is none. Blocks for some seconds at first."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._user:
-            owner = _server_user(self._user)
-            for folder in (self.folder, self.sockets):
-                os.chown(folder, owner.pw_uid, owner.pw_gid)
-                folder.chmod(0o700)
-            _let_traverse(self.folder)
-            _let_traverse(self.sockets)
-            _let_traverse(self._binaries)
-        elif self.sockets.stat().st_uid != os.getuid():
-            raise PostgresFailed(f"{self.sockets} belongs to another user; remove it or choose another KEYTRAIL_DATA.")
+        """Make the cluster where there is none. Blocks for some seconds at first. Raises NotOurs, PostgresFailed."""
+        require_unswappable(self.folder.parent)
+        if len(str(self.sockets)) > MAX_SOCKET_PATH:
+            self.sockets = self._short_folder()
+        for folder in (self.folder, self.sockets):
+            self._take(folder)
+        if self._owner:
+            for place in (self.folder, self.sockets, self._binaries):
+                _let_traverse(place, self._owner)
         if not (self.data / "PG_VERSION").exists() or (self.folder / "initialising").exists():
             self._initialise()
 
+    def _short_folder(self) -> Path:
+        """A folder in /tmp whose name nobody can foresee: with a foreseeable one, whoever takes it first keeps us away.
+
+        Its name is kept beside our folder for the next start, which looks at it again.
+        """
+        note = self.folder.with_name("postgres.socket")
+        try:
+            kept = Path(read_private(note).decode().strip())
+            self._take(kept)
+            return kept
+        except (OSError, NotOurs, PostgresFailed):
+            made = Path(mkdtemp(prefix="keytrail-", dir="/tmp"))  # made with a random name and 0700
+            write_private(note, f"{made}\n")
+            return made
+
+    def _take(self, folder: Path) -> None:
+        """Make a folder the server's alone. Raises PostgresFailed where it is not ours to give.
+
+        By its descriptor: what was looked at is what is given away, whatever its name leads to by then.
+        """
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        server = self._owner.pw_uid if self._owner else os.geteuid()
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError as fault:
+            raise PostgresFailed(f"{folder} is not a folder of ours ({fault.strerror}); remove it.") from None
+        try:
+            if os.fstat(descriptor).st_uid not in (os.geteuid(), server):
+                raise PostgresFailed(f"{folder} belongs to another user; remove it or choose another KEYTRAIL_DATA.")
+            if self._owner:
+                os.fchown(descriptor, self._owner.pw_uid, self._owner.pw_gid)
+            os.fchmod(descriptor, 0o700)
+        finally:
+            os.close(descriptor)
+
     def _initialise(self) -> None:
         mark = self.folder / "initialising"  # a kill in the middle leaves the mark, and the next start begins anew
-        mark.touch()
+        with suppress(FileExistsError):  # O_EXCL: the folder is the server's, and we may be root
+            os.close(os.open(mark, os.O_CREAT | os.O_EXCL, 0o600))
         shutil.rmtree(self.data, ignore_errors=True)
         self._run(
             "initdb",
@@ -96,10 +129,12 @@ class BundledPostgres:
             text=True,
             check=False,
             # All of root is given up: with root's group left, a folder closed to that group would stay closed.
-            user=self._user,
-            group=self._user,
-            extra_groups=[] if self._user else None,
+            user=self._owner.pw_uid if self._owner else None,
+            group=self._owner.pw_gid if self._owner else None,
+            extra_groups=[] if self._owner else None,
+            env=for_server(),
             cwd="/",
+            umask=0o077,
             start_new_session=True,
         )
         if done.returncode and command != "pg_ctl":
@@ -153,14 +188,14 @@ def _server_user(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", name], check=True, capture_output=True)  # noqa: S603, S607  # a system tool, as root
+        subprocess.run(["useradd", "--system", "--no-create-home", name], check=True, capture_output=True, umask=0o022)  # noqa: S603, S607  # a system tool, as root
         return pwd.getpwnam(name)
 
 
-def _let_traverse(folder: Path) -> None:
+def _let_traverse(folder: Path, owner: pwd.struct_passwd) -> None:
     # The server's user has to reach its files below folders that may be root's alone. Only the right to pass
-    # through is given, never the right to list.
+    # through is given, never the right to list; its own folders stay closed to everybody else.
     for parent in folder.parents:
-        mode = parent.stat().st_mode
-        if not mode & 0o001:
-            parent.chmod(mode | 0o001)
+        found = parent.stat()
+        if not found.st_mode & 0o001 and found.st_uid != owner.pw_uid:
+            parent.chmod(stat.S_IMODE(found.st_mode) | 0o001)

@@ -1,0 +1,46 @@
+"""What a process that we start is given of our environment: what it needs, and no secret.
+
+An environment can be read for as long as its process lives, is passed on to whatever that process starts, and is printed
+into crash reports. So each child gets named variables alone, and secrets through a pipe, which is empty once it was read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+
+SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
+"""For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
+OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
+"""For our own processes: where certificates are, too."""
+LOCALE, PYTHON = "LC_", "PYTHON"
+FROM_FILE = "_FILE"
+"""NAME_FILE names a file that holds the setting NAME."""
+
+
+def for_server() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in SERVER or name.startswith(LOCALE)}
+
+
+def for_own() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
+
+
+@contextlib.contextmanager
+def piped(secrets: Mapping[str, str]) -> Iterator[tuple[dict[str, str], tuple[int, ...]]]:
+    """Variables that name a pipe for each secret, and the descriptors to hand over to the child that is started meanwhile.
+
+    A pipe takes 64 kB without a reader, which no secret of ours comes near.
+    """
+    variables: dict[str, str] = {}
+    with contextlib.ExitStack() as closing:
+        descriptors = []
+        for name, secret in secrets.items():
+            out, into = os.pipe()
+            closing.callback(os.close, out)
+            with os.fdopen(into, "wb") as file:
+                file.write(secret.encode())
+            variables[name + FROM_FILE] = f"/dev/fd/{out}"
+            descriptors.append(out)
+        yield variables, tuple(descriptors)

@@ -1,0 +1,140 @@
+"""Whose a file is, and files that are their owner's alone.
+
+Another user of the machine may be anybody. So a secret is read from a file only if nobody else can read it or could have
+put it there, and a folder is used only if nobody else can put another in its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+OTHERS = 0o077
+"""The rights of the group and of everybody else."""
+
+
+class NotOurs(Exception):
+    """Another user could change or read what is named. The message says what, and what to do."""
+
+
+def trusted() -> frozenset[int]:
+    """Users who can do everything that we can: root, ourselves, and whoever owns this program's own files."""
+    return frozenset({0, os.geteuid(), Path(__file__).stat().st_uid})
+
+
+def require_unswappable(path: Path) -> None:
+    """Raises NotOurs where another user could put something else in the place of `path`.
+
+    Every folder above it is looked at, since whoever may write to one can rename what is in it. In a folder like /tmp,
+    where everybody may write but nobody may touch what others own (the sticky bit), the owner of the next part counts.
+    """
+    ours = trusted()
+    path = path.absolute()
+    for part in (path, *path.parents):
+        try:
+            found = part.lstat()
+        except FileNotFoundError:
+            continue  # it will be made by us, in a folder that is looked at next
+        if found.st_uid not in ours:
+            raise NotOurs(f"{part} belongs to {_name(found.st_uid)}, who could change it: choose another place.")
+        if stat.S_ISLNK(found.st_mode):
+            require_unswappable(part.resolve())
+        elif stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_ISVTX and _others_write(found):
+            raise NotOurs(f"Others may write to {part}, and could change what is in it: chmod go-w {part}")
+
+
+def _others_write(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_private_group(found.st_gid)
+
+
+def _is_private_group(gid: int) -> bool:
+    """Root's group, or the group that many systems make for each user, named as the user is and with no other member."""
+    if gid == 0:
+        return True
+    try:
+        group, user = grp.getgrgid(gid), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return gid == user.pw_gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def _name(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def make_own(folder: Path, mode: int = 0o700) -> None:
+    """The folder, made if it is missing, with exactly this mode. Raises NotOurs where another user has a hand in it."""
+    # Made first and looked at afterwards: what is looked at first can be another thing by the time it is made.
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    require_owned(folder)
+    if stat.S_IMODE(folder.stat().st_mode) != mode:
+        folder.chmod(mode)
+
+
+def require_owned(folder: Path) -> None:
+    """As require_unswappable, of a folder whose own mode is still to be set. Raises NotOurs."""
+    require_unswappable(folder.parent)
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink():
+        require_unswappable(folder.resolve().parent)
+    for found in (folder.lstat(), folder.stat()):
+        if found.st_uid not in trusted():
+            raise NotOurs(f"{folder} belongs to {_name(found.st_uid)}, who could change it: choose another place.")
+
+
+def read_private(path: Path) -> bytes:
+    """A secret from a file, which is opened once: what is looked at is what is read.
+
+    Raises NotOurs where others may read it or put it there; OSError.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if found.st_uid not in trusted():
+            raise NotOurs(f"{path} belongs to {_name(found.st_uid)}, who knows what is in it.")
+        if found.st_mode & OTHERS:
+            raise NotOurs(f"{path} may be read by others: chmod 600 {path}")
+        return file.read()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, with mode 0600."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a result that takes its place once it is whole, as its owner's alone.
+
+    So a name in a folder like /tmp that another user took before, or made a link, leads nowhere. A terminal, pipe or device
+    is written to as it is. Raises OSError.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
