@@ -25,7 +25,7 @@ from services.api.present import NotFresh, Present
 from services.api.shapes import operation_names
 from services.api.watching import VaultWatch
 from services.clock import Clock
-from services.metrics import TALLY, UNAUTHENTICATED, exposition
+from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
 
 log = structlog.get_logger("api")
 
@@ -115,6 +115,7 @@ class App:
         self._authenticator = authenticator
         self._calls = calls
         self._audit = audit
+        self._scrapes = Scrapes(exposition)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -127,7 +128,7 @@ class App:
             status = self._watch.status if fresh else NOT_FRESH
             await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
         elif path == "/metrics" and method == "GET":
-            await reply(send, 200, exposition(), b"text/plain; version=0.0.4; charset=utf-8")
+            await reply(send, 200, await self._scrapes.text(), b"text/plain; version=0.0.4; charset=utf-8")
         else:
             body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'
             await reply(send, 404, body, JSON)
