@@ -144,8 +144,9 @@ def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> Acce
     )
 
 
-EVALUATOR = 1
-"""Recorded with every decision; counted up when an answer or a reason could come out otherwise."""
+EVALUATOR = 2
+"""Recorded with every decision; counted up when an answer or a reason could come out otherwise. A decision of an earlier one is
+made again by its rules (`domain.identities.again`). 2: an IPv4-mapped address is the IPv4 address."""
 
 
 def inputs(caller: Caller, verdicts: Sequence[Verdict]) -> dict[str, Any]:

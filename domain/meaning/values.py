@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
 from domain.access.condition_keys import row_of
 from domain.meaning import words
 from domain.meaning.words import Pattern, TooMany
-from domain.policy.conditions import NULL, Test, as_binary, as_date, as_number, operator
+from domain.policy.conditions import NULL, Test, as_binary, as_date, as_network, as_number, operator
 from domain.policy.variables import Parts, is_constant, resolve, template
 
 MOST_SETS = 512
@@ -202,9 +202,10 @@ def _binaries(tests: Sequence[tuple[Test, str]]) -> list[str]:
 
 
 def _addresses(tests: Sequence[tuple[Test, str]]) -> list[str]:
-    networks = [ip_network(each, strict=False) for each in _wanted(tests)]
+    networks = [as_network(each) for each in _wanted(tests)]
     found: dict[str, None] = {"x": None}
-    four, six = {0}, {0}
+    # IPv6 of its own begins again behind the addresses that are mapped ones of IPv4.
+    four, six = {0}, {0, 1 << 48}
     for network in networks:
         bounds = four if network.version == 4 else six
         first, last = int(network.network_address), int(network.broadcast_address)
@@ -212,7 +213,7 @@ def _addresses(tests: Sequence[tuple[Test, str]]) -> list[str]:
         bounds.update((first, first + 1) if first < last else (first,))
         bounds.add(last + 1)
     found.update((str(IPv4Address(each)), None) for each in sorted(four) if each < 1 << 32)
-    found.update((str(IPv6Address(each)), None) for each in sorted(six) if each < 1 << 128)
+    found.update((str(IPv6Address(each)), None) for each in sorted(six) if each < 1 << 128 and each >> 32 != 0xFFFF)
     return list(found)
 
 

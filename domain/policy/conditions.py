@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import eq, ge, gt, le, lt
 from typing import Any
 
@@ -264,8 +264,25 @@ def as_binary(text: str) -> bytes:
         raise BadValue(f"{text!r} is no base64") from None
 
 
+Network = IPv4Network | IPv6Network
+MAPPED = IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses as IPv6 writes them (RFC 4291, 2.5.5.2): a socket that takes both gives a client's address so."""
+BEFORE_MAPPED = "keytrail:mapped-addresses"
+"""In the context of a decision that is made again: the evaluator of then (version 1) took a mapped address for an address of
+IPv6. No request has this key."""
+
+
 @lru_cache(maxsize=1024)
-def _network(text: str) -> IPv4Network | IPv6Network:
+def as_network(text: str) -> Network:
+    """A mapped network is the IPv4 network that it stands for. Raises BadValue."""
+    network = _written(text)
+    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED.prefixlen and network.subnet_of(MAPPED):
+        four = int(network.network_address) & 0xFFFF_FFFF
+        return IPv4Network((four, network.prefixlen - MAPPED.prefixlen))
+    return network
+
+
+def _written(text: str) -> Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
@@ -273,13 +290,17 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 
 
 def _addresses(wanted: Sequence[str], version: str) -> Matches:
-    networks = [_network(value) for value in wanted]
+    networks = [as_network(value) for value in wanted]
 
     def matches(value: str, context: Context) -> bool:
         try:
             address = ip_address(value)
         except ValueError:
             return False
+        if BEFORE_MAPPED in context:
+            return any(address in _written(each) for each in wanted)
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
         return any(address in network for network in networks)
 
     return matches

@@ -42,7 +42,11 @@ TABLE = [
     ("Bool", ["true"], ["true", "True"], ["false", "1", ""]),
     ("BinaryEquals", ["QUJD"], ["QUJD"], ["QUJE", "no base64!"]),
     ("IpAddress", ["10.0.0.0/8", "2001:db8::/32"], ["10.255.0.1", "2001:db8::1"], ["11.0.0.1", "2001:db9::1", "x"]),
-    ("NotIpAddress", ["10.0.0.0/8"], ["11.0.0.1"], ["10.0.0.1"]),
+    ("NotIpAddress", ["10.0.0.0/8"], ["11.0.0.1"], ["10.0.0.1", "::ffff:10.0.0.1"]),
+    # RFC 4291: an IPv4 address as IPv6 writes it is that address, in the request and in the policy.
+    ("IpAddress", ["10.0.0.0/8"], ["::ffff:10.0.0.1", "::FFFF:a00:1"], ["::ffff:11.0.0.1", "::10.0.0.1"]),
+    ("IpAddress", ["::ffff:10.0.0.0/104"], ["10.0.0.1", "::ffff:10.0.0.1"], ["11.0.0.1", "2001:db8::1"]),
+    ("IpAddress", ["::/0"], ["2001:db8::1", "::fffe:0:1"], ["10.0.0.1", "::ffff:10.0.0.1"]),
     (
         "ArnLike",
         ["arn:aws:iam::*:role/a*"],

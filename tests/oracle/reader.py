@@ -130,6 +130,14 @@ COMPARE = {
 }
 
 
+def unmapped(address: Any) -> Any:
+    """RFC 4291: ::ffff:192.0.2.1 is 192.0.2.1."""
+    text = address.exploded
+    if address.version == 4 or not text.startswith("0000:0000:0000:0000:0000:ffff:"):
+        return address
+    return ip_address(int(text[30:].replace(":", ""), 16))
+
+
 def one_matches(name: str, value: str, wanted: str, version: str, context: dict[str, list[str]]) -> bool:
     """Whether a value of the request matches one wanted value, under the operator without its Not."""
     if name.startswith("String"):
@@ -148,7 +156,10 @@ def one_matches(name: str, value: str, wanted: str, version: str, context: dict[
         return value.lower() == wanted.lower()
     if name in ("IpAddress", "NotIpAddress"):
         try:
-            return ip_address(value) in ip_network(wanted, strict=False)
+            network, address = ip_network(wanted, strict=False), unmapped(ip_address(value))
+            if network.version == 6 and str(network.network_address).startswith("::ffff:") and network.prefixlen >= 96:
+                network = ip_network(f"{unmapped(network.network_address)}/{network.prefixlen - 96}")
+            return address in network
         except ValueError:
             return False
     read = moment if name.startswith("Date") else number

@@ -75,6 +75,14 @@ def arn_like(pattern: str) -> Any | None:
     return _concat(parts)
 
 
+MAPPED = 0xFFFF << 32
+"""The first of the addresses of IPv6 that are addresses of IPv4 (RFC 4291)."""
+
+
+def _mapped(value: Any) -> Any:
+    return z.And(value >= MAPPED, value < MAPPED + 2**32)
+
+
 class Key:
     """A condition key's values: `there[i]` says whether slot i has one."""
 
@@ -95,7 +103,9 @@ class Key:
         result = []
         if self.family == "addresses":
             for value, four in zip(self.values, self.fours, strict=True):
-                result.append(z.And(value >= 0, z.If(four, value < 2**32, value < 2**128)))
+                result.append(
+                    z.And(value >= 0, z.If(four, value < 2**32, z.And(value < 2**128, z.Not(_mapped(value)))))
+                )
         return result
 
     def matches(self, at: int, operator: str, wanted: list[str]) -> Any:
@@ -117,7 +127,10 @@ class Key:
             elif operator.endswith("IpAddress"):
                 network = ip_network(each, strict=False)
                 low, high = int(network.network_address), int(network.broadcast_address)
-                of_kind = self.fours[at] if network.version == 4 else z.Not(self.fours[at])
+                four = network.version == 4
+                if not four and low >= MAPPED and high < MAPPED + 2**32:
+                    four, low, high = True, low - MAPPED, high - MAPPED
+                of_kind = self.fours[at] if four else z.Not(self.fours[at])
                 found.append(z.And(self.readable[at], of_kind, value >= low, value <= high))
             else:
                 bound = z.RealVal(str(_number(each) if operator.startswith("Numeric") else _date(each)))

@@ -46,7 +46,15 @@ TEXTS = ["a", "A", "alice", "a*", "*l*c?", "${aws:username}", "${aws:PrincipalTa
 ARNS = [user_arn(), "arn:aws:iam::*:user/*", "arn:*", "arn:aws:iam::*:role/a??", role_arn(), "arn:aws:iam::${aws:PrincipalAccount}:*"]  # fmt: skip
 NUMBERS = ["1", "5", "5.0", "10", "-3"]
 DATES = ["2026-01-01T00:00:00Z", "2027-06-01", "1800000000"]
-ADDRESSES = ["10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "203.0.113.0/24"]
+ADDRESSES = [
+    "10.0.0.0/8",
+    "10.1.2.3",
+    "2001:db8::/32",
+    "203.0.113.0/24",
+    "::ffff:10.1.0.0/112",
+    "::ffff:0:0/95",
+    "::/0",
+]
 STRING_KEYS = ["aws:username", "aws:PrincipalTag/team", "kms:EncryptionContext:App", "aws:TagKeys", "aws:SourceVpce", "kms:EncryptionContextKeys"]  # fmt: skip
 FAMILIES: list[tuple[list[str], list[str], list[str]]] = [
     (["StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "StringLike", "StringNotLike"], STRING_KEYS, TEXTS),
@@ -106,7 +114,7 @@ def request(chance: random.Random) -> tuple[str, dict[str, list[str]], dict[str,
     context: dict[str, list[str]] = {
         "aws:currenttime": ["2026-11-24T00:00:00Z"],
         "aws:securetransport": [chance.choice(["true", "false"])],
-        "aws:sourceip": [chance.choice(["10.1.2.3", "203.0.113.9", "2001:db8::1"])],
+        "aws:sourceip": [chance.choice(["10.1.2.3", "203.0.113.9", "2001:db8::1", "::ffff:10.1.2.3", "::fffe:0:1"])],
     }
     for key, values in (
         ("aws:principaltag/team", ["a", "b", "alice"]),
