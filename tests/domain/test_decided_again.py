@@ -11,11 +11,12 @@ from domain.access.context import Came, encryption_context, request_context
 from domain.access.evaluate import evaluate
 from domain.access.question import Question, Resource
 from domain.grants.commands import CreateGrant
+from domain.identities.again import Callers, decide_again
 from domain.identities.callers import Session, caller_of, session_from
 from domain.keys.put_key_policy import PutKeyPolicy
 from domain.trail import events, identity_events
-from tests.given import ACCOUNT, REGION, Given, a_key, given, key_id
-from tests.policies import delegating, policy, statement, to_identity, user_arn
+from tests.given import ACCOUNT, REGION, Given, a_key, arn, given, key_id
+from tests.policies import delegating, policy, role_arn, statement, to_identity, user_arn
 
 TRUST = policy({"Effect": "Allow", "Principal": {"AWS": user_arn()}, "Action": "sts:AssumeRole"})
 ONLY_TLS = to_identity(
@@ -78,3 +79,26 @@ def test_a_record_and_the_log_are_enough(
     assert (decision["effect"], decision["kind"]) == (
         ("allowed", "identity-policy") if secure and operation == "PutKeyPolicy" else ("refused", "implicit-deny")
     )
+
+
+@pytest.mark.parametrize(("evaluator", "effect"), [(1, "deny"), (2, "allow")])
+def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: int, effect: str) -> None:
+    """Evaluator 1 took ::ffff:10.1.2.3 for an address of IPv6, and refused what evaluator 2 allows: either is right on its own
+    records, and a recheck that called the older one a mismatch would cry wolf."""
+    office = statement(Principal={"AWS": role_arn()}, Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    made = given(
+        a_key(policy=policy(office)),
+        identity_events.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", TRUST, {}, "", 3600, {}, ""),
+    )
+    session = Session("AROAAPP", role_arn(), ACCOUNT, "s1", 0, 10**18, "", (), {})
+    context = request_context(Came("::ffff:10.1.2.3", "tests", True, 0, REGION), "Encrypt", {})
+    case = {
+        "access_key": "ASIA",
+        "session": session.document(),
+        "operation": "Encrypt",
+        "kind": "key-policy",
+        "reasons": [{"action": "kms:Encrypt", "resource": arn(), "effect": effect, "by": {}}],
+        "inputs": {"evaluator": evaluator, "context": json.loads(json.dumps(context))},
+    }
+    again = decide_again(case, made.world, 0, Callers())
+    assert [reason["effect"] for reason in again.reasons] == [effect]
