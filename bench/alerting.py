@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench import past
 from bench.installed import Installed, until
 from domain.alerts.judging import Judge
+from domain.trail.authenticity import Keyring
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
 from services.adapters.kafka import connection
@@ -267,7 +268,7 @@ async def _scan_uses(installed: Installed) -> list[Figure]:
     settings = past.settings_of(installed, "bench_alerts")
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
-        await writing.prepare(connection, projection, "bench")  # type: ignore[arg-type]  # a connection without a pool
+        await writing.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
     world, key = past.a_world()
     await past.put_cases(connection, world, key, CASES, 7)
     await past.put_decisions(connection, SCANNED, CASES)

@@ -16,11 +16,13 @@ from bench.installed import Installed, until
 from projections.decisions.project import COLUMNS
 from projections.registry import PROJECTIONS
 from services.adapters import topics
-from services.bootstrap import open_pool
+from services.adapters.keyring import open_keyring
+from services.bootstrap import open_pool, open_vault
 from services.cli.client import Client
 from services.projector import writing
 from services.projector.feed import Feed
 from services.projector.running import BATCH, log_name, take_in_all
+from services.projector.writing import Reached
 from services.settings import Settings
 
 LEAST = 200_000
@@ -53,21 +55,22 @@ def _wait_for_the_live_ones(installed: Installed) -> None:
 async def _catch_up(settings: Settings) -> tuple[int, float]:
     pool = await open_pool(settings)
     partitions = await topics.prepare(settings, flush=False)
-    name = await log_name(settings)
-    feed = Feed(settings, partitions, settings.region)
+    keys = await open_keyring(open_vault(settings, pool))
+    name = await log_name(settings, keys)
+    feed = Feed(settings, partitions, keys)
     records = 0
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name, f"bench_{projection.schema}")
+            await writing.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
     going = writing.Going()
     began = time.perf_counter()
-    await feed.open({}, "")
+    await feed.open(Reached())
     pending: asyncio.Task[None] | None = None
     while True:
         batch = await feed.next(BATCH)
         if pending is not None:
             await pending
-        pending = asyncio.create_task(take_in_all(pool, batch, going, "bench_"))
+        pending = asyncio.create_task(take_in_all(pool, batch, keys, going, "bench_"))
         records += len(batch.entries)
         if sum((await feed.lag()).values()) == 0:
             await pending

@@ -31,6 +31,7 @@ from domain.identities.identity import USER, AccessKey, Identity, InlinePolicy
 from domain.keys.key import created
 from domain.policy.default import default_key_policy
 from domain.trail import events
+from domain.trail.authenticity import Keyring
 from domain.trail.codec import rfc3339
 from domain.world import World
 from projections.decisions.project import CASE_COLUMNS
@@ -215,7 +216,7 @@ async def _measure(installed: Installed) -> list[Figure]:
     settings = settings_of(installed, "bench_past")
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
-        await writing.prepare(connection, projection, "bench")  # type: ignore[arg-type]  # a connection without a pool
+        await writing.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
     world, key = a_world()
     figures: list[Figure] = []
     await _fill(connection, world, key)

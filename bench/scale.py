@@ -23,8 +23,10 @@ from domain.trail import events
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision
 from services.adapters.kafka import KafkaTopic, Producer
+from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.adapters.topics import names
+from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.writer.deciding import Deciding
 
@@ -36,7 +38,8 @@ Figure = tuple[str, str, str]
 
 async def _fill(settings: Settings) -> None:
     topic = KafkaTopic(settings, names(settings).events)
-    fold = Fold()
+    pool = await open_pool(settings)
+    fold = Fold.under(await open_keyring(open_vault(settings, pool)))
     end = await topic.end()
     reader = await topic.reader(0)
     while fold.next < end:
@@ -96,6 +99,7 @@ async def _fill(settings: Settings) -> None:
             batch = []
     await producer.close()
     await topic.close()
+    await pool.close()
 
 
 def _writers(installed: Installed) -> list[psutil.Process]:

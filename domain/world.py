@@ -259,6 +259,17 @@ class World:
         """Nothing changed."""
 
     @apply.register
+    def _(
+        self,
+        event: events.LogAuthenticated
+        | events.LogKeyRotated
+        | events.LogKeyRetired
+        | events.CommandsRefused
+        | events.DecisionsAnchored,
+    ) -> None:
+        """What is authentic is the chain's to know (authority.py), and the next command's offset stands in the record."""
+
+    @apply.register
     def _(self, event: events.AlertMarked) -> None:
         """Alerts are not of the world that decisions are made on."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass
 
-from services.adapters import master_key, services_file, snapshots, topics
+from services.adapters import master_key, pins, services_file, snapshots, topics
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.tokens import Tokens
@@ -30,6 +32,15 @@ def listen(settings: Settings) -> socket.socket:
     return listening
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What every process needs: the number of partitions of `decisions`, the vault, and the keys of its records."""
+
+    partitions: int
+    vault: Vault
+    keys: VaultKeyring
+
+
 async def open_pool(settings: Settings, *, size: int = 4, patience: float = 60.0) -> Pool:
     """`patience`: seconds that a statement may take. Raises Unavailable."""
     return await connect(settings, size=size, patience=patience)
@@ -45,11 +56,13 @@ async def open_tokens(vault: Vault) -> Tokens:
     return Tokens(await vault.root())
 
 
-async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False, flush: bool | None = None) -> int:
+async def prepare(
+    settings: Settings, pool: Pool, *, make_master_key: bool = False, flush: bool | None = None
+) -> Prepared:
     """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
 
-    Every process does this at its start: on several machines there is no supervisor that did it before. Returns the
-    number of partitions of `decisions`. Raises LogRefused, MasterKeyRefused, BadSetting, Unavailable.
+    Every process does this at its start: on several machines there is no supervisor that did it before. Raises LogRefused,
+    MasterKeyRefused, BadSetting, Unavailable.
     """
     partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ if flush is None else flush)
     await snapshots.prepare(pool)
@@ -61,7 +74,9 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
             )
         master_key.make(settings.master_key_path)
     vault = open_vault(settings, pool)
-    await vault.prepare()
+    await vault.prepare(lambda: pins.why_not_new(settings))
+    keys = await open_keyring(vault)
+    await pins.require(settings, vault, keys)
     if not settings.root_access_key_id:
         raise BadSetting(
             "KEYTRAIL_ROOT_ACCESS_KEY_ID and KEYTRAIL_ROOT_SECRET_ACCESS_KEY are not set: `keytrail up` makes them, "
@@ -70,4 +85,4 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
     for each in services_file.load(settings):
         await vault.put_secret(each.registered.access_key, each.secret)
-    return partitions
+    return Prepared(partitions, vault, keys)

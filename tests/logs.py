@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from domain.policy.default import default_key_policy
+from domain.trail.authenticity import Keyring
 from domain.trail.command import Command, encode
 from domain.trail.events import AccountCreated, LogCreated, WriterStarted
 from domain.trail.reading import Fold
 from domain.trail.record import Call
 from services.writer.deciding import Deciding
 from tests.given import ACCOUNT, REGION, key_id
+from tests.keys import keyring
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -41,9 +43,12 @@ def created(number: int, key: int, **parameters: Any) -> bytes:
 
 
 class Log:
-    """A log as one writer after another makes it: `values` as they stand on the topic."""
+    """A log as one writer after another makes it: `values` as they stand on the topic. `with_macs` is False for a log that
+    an earlier version wrote."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Keyring | None = None, *, with_macs: bool = True) -> None:
+        self.keys = keys or keyring()
+        self.with_macs = with_macs
         self.values: list[bytes] = []
         self.now = NOW
         self.lead("writer-a")
@@ -54,7 +59,10 @@ class Log:
 
     def lead(self, writer: str) -> None:
         """A writer that has folded what is on the log."""
-        self.deciding = Deciding(self.fold(), writer)
+        fold = self.fold()
+        if not self.with_macs:
+            fold.chain.keys = None
+        self.deciding = Deciding(fold, writer)
 
     def take_over(self, writer: str) -> None:
         self.lead(writer)
@@ -75,7 +83,7 @@ class Log:
         self.values.append(decided.value)
 
     def fold(self) -> Fold:
-        fold = Fold()
+        fold = Fold.under(self.keys)
         for offset, value in enumerate(self.values):
             fold.take(offset, value)
         return fold
@@ -84,9 +92,9 @@ class Log:
         return list(enumerate(self.values))
 
 
-def a_log() -> Log:
+def a_log(keys: Keyring | None = None, *, with_macs: bool = True) -> Log:
     """A log with keys, policies, aliases, refusals and a takeover with a void record behind it."""
-    log = Log()
+    log = Log(keys, with_macs=with_macs)
     log.answer(created(1, 1, Description="one", Tags=[{"TagKey": "a", "TagValue": "b"}]))
     log.answer(created(2, 2))
     log.answer(command(3, "PutKeyPolicy", {"KeyId": key_id(1), "Policy": default_key_policy(ACCOUNT)}))

@@ -26,6 +26,20 @@ _ROWS = (
     EventType("log.created", 1, events.LogCreated, "log {log} created in {region}"),
     EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over"),
     EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"),
+    EventType("log.authenticated", 1, events.LogAuthenticated, "every record has to be authentic from here on"),
+    EventType(
+        "log.key-rotated",
+        1,
+        events.LogKeyRotated,
+        "records are authenticated with key {authentication_key} from here on",
+    ),
+    EventType(
+        "log.key-retired", 1, events.LogKeyRetired, "key {authentication_key} authenticates nothing new any more"
+    ),
+    EventType(
+        "commands.refused", 1, events.CommandsRefused, "{count} commands were not Keytrail's own, and were refused"
+    ),
+    EventType("decisions.anchored", 1, events.DecisionsAnchored, "decisions of worker {worker} anchored"),
     EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's"),
     EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now"),
     EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered"),

@@ -7,6 +7,7 @@ has the same bytes.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -68,34 +69,62 @@ def event_from(document: Document) -> object:
     return row.event(**data)
 
 
+def document_of(record: Record) -> dict[str, JSON]:
+    return {
+        "v": RECORD_VERSION,
+        "previous": record.previous,
+        "seen": record.seen,
+        "at": rfc3339(record.at),
+        "writer": record.writer,
+        "next_command": record.next_command,
+        "call": record.call.document() if record.call else None,
+        "decision": record.decision.document() if record.decision else None,
+        "event": event_document(record.event) if record.event is not None else None,
+        "repeats": {"position": record.repeats.position, "resource": record.repeats.resource}
+        if record.repeats
+        else None,
+    }
+
+
 def encode(record: Record) -> bytes:
-    return canonical(
-        {
-            "v": RECORD_VERSION,
-            "previous": record.previous,
-            "seen": record.seen,
-            "at": rfc3339(record.at),
-            "writer": record.writer,
-            "next_command": record.next_command,
-            "call": record.call.document() if record.call else None,
-            "decision": record.decision.document() if record.decision else None,
-            "event": event_document(record.event) if record.event is not None else None,
-            "repeats": {"position": record.repeats.position, "resource": record.repeats.resource}
-            if record.repeats
-            else None,
-        }
-    )
+    return canonical(document_of(record))
 
 
-def parse(value: bytes) -> dict[str, Any] | None:
-    """The document that a value holds, or None: what is no JSON object with `previous` links to nothing, is void."""
+DEEPEST = 200
+"""Levels of nesting in a value from a topic: four times what a request may have, and far from what ends a parser."""
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[{]+|[\]}]+")
+
+
+def object_of(value: bytes) -> dict[str, Any] | None:
+    """The JSON object that a value from a topic holds; None for whatever else stands there. Never raises: who wrote it may
+    be anybody."""
+    if not _is_shallow(value):
+        return None
     try:
         document = json.loads(value)
     except ValueError:
         return None
-    if not isinstance(document, dict) or not isinstance(document.get("previous"), str):
-        return None
-    return document
+    return document if isinstance(document, dict) else None
+
+
+def _is_shallow(value: bytes) -> bool:
+    """Looked at before parsing: a parser answers a thousand open brackets with a fault of its own."""
+    if value.count(b"[") + value.count(b"{") <= DEEPEST:
+        return True
+    depth = 0
+    for found in _BRACKETS.finditer(_STRINGS.sub(b"", value)):
+        run = found.group()
+        depth += len(run) if run[:1] in b"[{" else -len(run)
+        if depth > DEEPEST:
+            return False
+    return True
+
+
+def parse(value: bytes) -> dict[str, Any] | None:
+    """The document that a value holds, or None: what is no JSON object with `previous` links to nothing, is void."""
+    document = object_of(value)
+    return document if document is not None and isinstance(document.get("previous"), str) else None
 
 
 def record_from(document: Document) -> Record:

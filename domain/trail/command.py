@@ -19,4 +19,6 @@ class Command:
 
 
 def encode(command: Command) -> bytes:
+    """The body of its value, which `Seal.sealed` authenticates: the call's id and `not_after` are part of what is sealed, so
+    a copy is recognised as seen, or has expired."""
     return canonical({"call": command.call.document(), "made": dict(command.made), "not_after": command.not_after})

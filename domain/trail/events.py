@@ -35,6 +35,48 @@ class CommandsSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class LogAuthenticated:
+    """From this record on, every record has to be authentic. `before` holds, by kind of topic and partition, the first offset
+    of the other topics to which that applies: what stands below was written by versions that made no MAC."""
+
+    before: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeyRotated:
+    """The records behind this one are authenticated with the key of this id."""
+
+    authentication_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogKeyRetired:
+    """No process uses the key of this id any more: a value of another topic that is authenticated with it counts only below
+    the offsets in `before`, by kind of topic and partition."""
+
+    authentication_key: str
+    before: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsRefused:
+    """`count` commands between two offsets were not authentic: somebody other than Keytrail wrote them. They had no effect."""
+
+    from_command: int
+    to_command: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionsAnchored:
+    """How far an API worker's decisions reach. Each of `lanes` has the lane's number (`lane`), the `partition` that it
+    appends to, and the `number` and `digest` of its last record that is durable."""
+
+    worker: str
+    lanes: Sequence[Mapping[str, int | str]]
+
+
+@dataclass(frozen=True, slots=True)
 class ClockRead:
     """The writer's clock, recorded before material is destroyed, so that the broker's can be compared with it."""
 

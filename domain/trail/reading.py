@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.trail.authenticity import Keyring
 from domain.trail.chain import Chain
 from domain.trail.codec import parse, record_from
 from domain.trail.record import Record
@@ -20,10 +21,16 @@ class Fold:
     next: int = 0
     voids: int = 0
 
+    @classmethod
+    def under(cls, keys: Keyring) -> Fold:
+        """An empty fold that takes what these keys authenticate."""
+        return cls(chain=Chain(keys=keys))
+
     def take(self, offset: int, value: bytes) -> Record | None:
         """Take in the value at `offset`; the record if it is valid, None if it is void.
 
         Raises Unreadable for a valid record that a newer version wrote: going on would answer from a wrong present.
+        Raises KeyMissing where the log goes on under a key that was not read yet; the same value can then be taken again.
         """
         found = self.read(offset, value)
         if found is None:
@@ -35,7 +42,7 @@ class Fold:
         """As `take`, for one who looks at the world before the record, and folds it then: (document, record)."""
         self.next = offset + 1
         document = parse(value)
-        if document is None or not self.chain.accepts(offset, value, document["previous"]):
+        if document is None or not self.chain.accepts(offset, value, document):
             self.voids += 1
             return None
         return document, record_from(document)

@@ -72,6 +72,11 @@ def touched(event: object, world: World) -> list[Name]:
             | events.WriterStarted()
             | events.CommandsSkipped()
             | events.ClockRead()
+            | events.LogAuthenticated()
+            | events.LogKeyRotated()
+            | events.LogKeyRetired()
+            | events.CommandsRefused()
+            | events.DecisionsAnchored()
             | events.AlertMarked()
             | events.GrantFound()
         ):

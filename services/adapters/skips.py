@@ -2,28 +2,44 @@
 
 Kafka keeps commands for a week; a writer that was away longer finds its next one gone. What was lost was never answered,
 but the writer must not skip silently: it waits for this permission, and records the skip on the log.
+
+A permission is good for one log and for one command to go on from: once that skip is recorded the log goes on from another,
+so a permission that is put back permits nothing.
 """
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+from domain.trail.authenticity import PERMIT, Keyring
 from services.adapters.postgres import Pool
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
-CREATE TABLE IF NOT EXISTS present.skips (
-    log text NOT NULL, at timestamptz NOT NULL DEFAULT now(), used bool NOT NULL DEFAULT false
+CREATE TABLE IF NOT EXISTS present.permits (
+    id text PRIMARY KEY, log text NOT NULL, next_command bigint NOT NULL, mac text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
 )
 """
 
 
-async def permit(pool: Pool, log: str) -> None:
-    """Let the writer of this log skip once."""
+async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:
+    """Let the writer of this log skip what is missing from the command at this offset on."""
     await pool.execute(_TABLE)
-    await pool.execute("INSERT INTO present.skips (log) VALUES ($1)", log)
+    name = str(uuid4())
+    await pool.execute(
+        "INSERT INTO present.permits (id, log, next_command, mac) VALUES ($1, $2, $3, $4)",
+        name,
+        log,
+        next_command,
+        keys.mac(PERMIT, name, log, next_command),
+    )
 
 
-async def permitted(pool: Pool, log: str) -> bool:
-    """Take the permission, if there is one: it holds once."""
+async def permitted(pool: Pool, keys: Keyring, log: str, next_command: int) -> bool:
+    """Take the permission for this log and offset, if there is one that Keytrail gave."""
     await pool.execute(_TABLE)
-    done = await pool.execute("UPDATE present.skips SET used = true WHERE log = $1 AND NOT used", log)
-    return done != "UPDATE 0"
+    rows = await pool.fetch(
+        "DELETE FROM present.permits WHERE log = $1 AND next_command = $2 RETURNING id, mac", log, next_command
+    )
+    return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command) for row in rows)

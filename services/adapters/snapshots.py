@@ -1,7 +1,8 @@
 """Snapshots of the world: so that a start folds a tail and not the whole log.
 
-A snapshot is a copy of what the log says, so it is never trusted alone: it carries log id, position and digest of the
-last record that it holds, and is used only if the log has that very record there.
+A snapshot is a copy of what the log says, so it is never trusted alone. It carries log id, position and digest of the last
+record that it holds, and is used only if the log has that very record there; and it carries a MAC over all of this and its
+content, so that nobody who can write to the database alone gives himself a right.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 import gc
 import zlib
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import orjson
+import structlog
 
 from domain import documents
 from domain.keys.key import Key
 from domain.ports import OutOfRange, Topic
+from domain.trail.authenticity import SNAPSHOT, Keyring
+from domain.trail.authority import authority_from
 from domain.trail.chain import Chain, digest
 from domain.trail.reading import Fold
 from domain.world import Answered, World
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.postgres import LOST, Pool
 
-VERSION = 4
+log_of_snapshots = structlog.get_logger("snapshots")
+
+VERSION = 5
 KEEP = 3
 PART = 2000
 """Keys that are read at once: the whole of a large world as JSON would take twice its memory."""
@@ -32,7 +39,8 @@ CREATE SCHEMA IF NOT EXISTS present;
 CREATE TABLE IF NOT EXISTS present.snapshots (
     log text NOT NULL, position bigint NOT NULL, digest text NOT NULL, version int NOT NULL, body bytea NOT NULL,
     at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (log, position)
-)
+);
+ALTER TABLE present.snapshots ADD COLUMN IF NOT EXISTS mac text NOT NULL DEFAULT ''
 """
 
 
@@ -48,6 +56,7 @@ def encode(fold: Fold) -> bytes:
     document = {
         "next": fold.next,
         "voids": fold.voids,
+        "authority": fold.chain.authority.document(),
         "log": world.log,
         "region": world.region,
         "at": world.at,
@@ -93,19 +102,19 @@ def _keys_document(keys: list[Key]) -> dict[str, Any]:
     }
 
 
-def decode(body: bytes, position: int, head: str) -> Fold:
-    """The fold as it was."""
+def decode(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
+    """The fold as it was; `keys` are those that the records behind it are held to."""
     # Nothing of this is garbage, and a collector that looked for some would walk all of it again and again.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _decoded(body, position, head)
+        return _decoded(body, position, head, keys)
     finally:
         if collecting:
             gc.enable()
 
 
-def _decoded(body: bytes, position: int, head: str) -> Fold:
+def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
     parts = _parts(body)
     document = next(parts)
     world = World(
@@ -136,21 +145,32 @@ def _decoded(body: bytes, position: int, head: str) -> Fold:
     )
     world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
     world.calls.update((name, at) for name, at in document["calls"])
-    return Fold(world, Chain(head, position), document["next"], document["voids"])
+    chain = Chain(head, position, keys, authority_from(document["authority"]))
+    return Fold(world, chain, document["next"], document["voids"])
+
+
+def _mac_fields(log: str, position: int, head: str, version: int, body: bytes) -> tuple[str | int | bytes, ...]:
+    return log, position, head, version, sha256(body).digest()
 
 
 async def save(pool: Pool, fold: Fold) -> None:
     """Keep this fold and drop all but the newest few of its log. Raises what LOST names."""
     world, chain = fold.world, fold.chain
+    assert chain.keys is not None, "a process of the installation has its keys"
+    body = encode(fold)
+    mac = chain.keys.mac(SNAPSHOT, *_mac_fields(world.log, chain.position, chain.head, VERSION, body))
     async with pool.acquire() as connection, connection.transaction():
+        # One that stands there and was not made here would keep this one out.
         await connection.execute(
-            "INSERT INTO present.snapshots (log, position, digest, version, body) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT DO NOTHING",
+            "INSERT INTO present.snapshots (log, position, digest, version, body, mac) VALUES ($1, $2, $3, $4, $5, $6) "
+            "ON CONFLICT (log, position) DO UPDATE SET digest = excluded.digest, version = excluded.version, "
+            "body = excluded.body, mac = excluded.mac",
             world.log,
             chain.position,
             chain.head,
             VERSION,
-            encode(fold),
+            body,
+            mac,
         )
         await connection.execute(
             "DELETE FROM present.snapshots WHERE position NOT IN "
@@ -162,7 +182,7 @@ async def save(pool: Pool, fold: Fold) -> None:
 async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
     """Those at most at this position, for a backup. Raises what LOST names."""
     rows = await pool.fetch(
-        "SELECT log, position, digest, version, encode(body, 'base64') AS body FROM present.snapshots "
+        "SELECT log, position, digest, version, encode(body, 'base64') AS body, mac FROM present.snapshots "
         "WHERE position <= $1 ORDER BY position",
         position,
     )
@@ -172,30 +192,37 @@ async def dump(pool: Pool, position: int) -> list[dict[str, Any]]:
 async def load(pool: Pool, row: dict[str, Any]) -> None:
     """A row of `dump`."""
     await pool.execute(
-        "INSERT INTO present.snapshots (log, position, digest, version, body) "
-        "VALUES ($1, $2, $3, $4, decode($5, 'base64'))",
-        *(row[name] for name in ("log", "position", "digest", "version", "body")),
+        "INSERT INTO present.snapshots (log, position, digest, version, body, mac) "
+        "VALUES ($1, $2, $3, $4, decode($5, 'base64'), $6)",
+        *(row.get(name, "") for name in ("log", "position", "digest", "version", "body", "mac")),
     )
 
 
-async def restore(pool: Pool, log: Topic, before: tuple[int, int | None] | None = None) -> Fold:
-    """The newest snapshot that fits the log, or an empty fold where there is none. `before`: at most this position and
-    this time (None: any)."""
+async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None) -> Fold:
+    """The newest snapshot that fits the log and was made under the key in use, or an empty fold where there is none: what the
+    log says is folded again then. `before`: at most this position and this time (None: any)."""
     try:
+        # An older key may have been replaced because somebody else had it.
         rows = await pool.fetch(
-            "SELECT position, digest, body FROM present.snapshots WHERE version = $1 ORDER BY position DESC",
+            "SELECT log, position, digest, body, mac FROM present.snapshots WHERE version = $1 AND starts_with(mac, $2) "
+            "ORDER BY position DESC",
             VERSION,
+            f"{keys.newest}:",
         )
     except LOST:
-        return Fold()  # slower, and just as right
+        return Fold.under(keys)  # slower, and just as right
     for row in rows:
-        if before is not None and row["position"] > before[0]:
+        position, head, body = row["position"], row["digest"], row["body"]
+        if before is not None and position > before[0]:
             continue
-        if await _fits(log, row["position"], row["digest"]):
-            fold = decode(row["body"], row["position"], row["digest"])
+        if not keys.holds(row["mac"], SNAPSHOT, *_mac_fields(row["log"], position, head, VERSION, body)):
+            log_of_snapshots.error("a snapshot is not Keytrail's own, and is left alone", position=position)
+            continue
+        if await _fits(log, position, head):
+            fold = decode(body, position, head, keys)
             if before is None or before[1] is None or fold.world.at <= before[1]:
                 return fold
-    return Fold()
+    return Fold.under(keys)
 
 
 async def _fits(log: Topic, position: int, head: str) -> bool:

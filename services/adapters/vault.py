@@ -8,7 +8,7 @@ read the name before, and what is left under it can be rewrapped to the end.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,11 +34,20 @@ MIGRATIONS = (
     ALTER TABLE vault.secrets ADD COLUMN under text NOT NULL DEFAULT '';
     ALTER TABLE vault.seal ADD COLUMN under text NOT NULL DEFAULT '', ADD COLUMN root bytea;
     """,
+    """
+    CREATE TABLE vault.record_secrets (
+        number int PRIMARY KEY, sealed bytea NOT NULL, under text NOT NULL, at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE TABLE vault.pin (one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL);
+    """,
 )
 _LOCK = 0x6B657974  # any number of ours: several processes may migrate at once
 _ROTATING = _LOCK + 1
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
+_ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
+"""The root secret is bound to one of these two. Once it is bound to the second, no log without MACs is taken for this vault's
+again: whoever can write to the database cannot bind it back, since that takes the master key."""
 ROOT_BYTES = 32
 BATCH = 200
 Tell = Callable[[int, int], None]
@@ -65,6 +74,11 @@ _REWRAPPED: tuple[tuple[str, Names, str], ...] = (
         lambda row: _bound("secret", row["access_key"]),
         "UPDATE vault.secrets SET sealed = $1, under = $2 WHERE access_key = $3 AND under = $4",
     ),
+    (
+        "SELECT under, sealed, number FROM vault.record_secrets WHERE under <> $1 LIMIT $2",
+        lambda row: _bound("record-secret", str(row["number"])),
+        "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
+    ),
 )
 """Of each table: the rows under another key, what a row is bound to, and how it is stored anew."""
 
@@ -79,6 +93,11 @@ _TABLES: dict[str, tuple[str, str]] = {
         "SELECT access_key, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.secrets",
         "INSERT INTO vault.secrets (access_key, under, sealed, at) "
         "VALUES ($1, $2, decode($3, 'base64'), $4::text::timestamptz)",
+    ),
+    "record_secrets": (
+        "SELECT number::text AS number, under, encode(sealed, 'base64') AS sealed, at::text AS at FROM vault.record_secrets",
+        "INSERT INTO vault.record_secrets (number, under, sealed, at) "
+        "VALUES ($1::text::int, $2, decode($3, 'base64'), $4::text::timestamptz)",
     ),
     "seal": (
         "SELECT under, encode(sealed, 'base64') AS sealed, encode(root, 'base64') AS root FROM vault.seal",
@@ -119,14 +138,21 @@ class Vault:
             await self._pool.expire_connections()
             raise Unavailable("the vault does not answer") from fault
 
-    async def prepare(self) -> None:
-        """Migrate, and check that the master key is the one that sealed this vault. Raises MasterKeyRefused."""
+    async def prepare(self, why_not_new: Callable[[], Awaitable[str]]) -> None:
+        """Migrate, and check that the master key is the one that sealed this vault; make the root secret where there is none.
+
+        `why_not_new` is asked before a root secret is made: where something knows an installation whose records are
+        authenticated, its root was lost, and a new one would make everything that it wrote void. It answers "" where
+        nothing does. Raises MasterKeyRefused.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
             row = await connection.fetchrow("SELECT sealed, under, root FROM vault.seal")
+            if (row is None or not row["under"]) and (reason := await why_not_new()):
+                raise MasterKeyRefused(reason)
             if row is None:
                 under = self._master.newest()
-                sealed, root = self._seals(under, os.urandom(ROOT_BYTES))
+                sealed, root = self._seals(under, os.urandom(ROOT_BYTES), _ROOT_OF_AUTHENTIC)
                 await connection.execute(
                     "INSERT INTO vault.seal (sealed, under, root) VALUES ($1, $2, $3)", sealed, under, root
                 )
@@ -138,7 +164,7 @@ class Vault:
                 for table in ("materials", "secrets", "seal"):
                     await connection.execute(f"UPDATE vault.{table} SET under = $1 WHERE under = ''", under)
                 await connection.execute(
-                    "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES))[1]
+                    "UPDATE vault.seal SET root = $1", self._seals(under, os.urandom(ROOT_BYTES), _ROOT)[1]
                 )
 
     async def migrate(self) -> None:
@@ -146,8 +172,15 @@ class Vault:
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
 
-    def _seals(self, under: str, root: bytes) -> tuple[bytes, bytes]:
-        return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, _ROOT)
+    def _seals(self, under: str, root: bytes, bound: bytes) -> tuple[bytes, bytes]:
+        return self._master.seal(under, _CHECK, _CHECK), self._master.seal(under, root, bound)
+
+    def _open_root(self, row: Any) -> tuple[bytes, bytes]:
+        """(the root secret, what it is bound to). Raises MasterKeyRefused."""
+        try:
+            return self._master.open(row["under"], row["root"], _ROOT_OF_AUTHENTIC), _ROOT_OF_AUTHENTIC
+        except MasterKeyRefused:
+            return self._master.open(row["under"], row["root"], _ROOT), _ROOT
 
     @staticmethod
     async def is_sealed(pool: Pool) -> bool:
@@ -161,7 +194,62 @@ class Vault:
         async with self._answering():
             row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
         assert row is not None, "prepare comes first"
-        return self._master.open(row["under"], row["root"], _ROOT)
+        return self._open_root(row)[0]
+
+    async def is_authentic(self) -> bool:
+        """Whether a log without MACs is not this vault's any more. Raises Unavailable, MasterKeyRefused."""
+        async with self._answering():
+            row = await self._pool.fetchrow("SELECT under, root FROM vault.seal")
+        assert row is not None, "prepare comes first"
+        return self._open_root(row)[1] == _ROOT_OF_AUTHENTIC
+
+    async def require_authentic(self) -> None:
+        """From now on and for good, take no log without MACs for this vault's. Raises Unavailable, MasterKeyRefused."""
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
+            assert row is not None, "prepare comes first"
+            sealed = self._master.seal(row["under"], self._open_root(row)[0], _ROOT_OF_AUTHENTIC)
+            await connection.execute("UPDATE vault.seal SET root = $1", sealed)
+
+    async def record_secrets(self) -> list[bytes]:
+        """The secrets that records are authenticated with, oldest first; the first is the root secret itself.
+
+        Raises Unavailable, MasterKeyRefused.
+        """
+        async with self._answering():
+            rows = await self._pool.fetch("SELECT number, under, sealed FROM vault.record_secrets ORDER BY number")
+        later = [
+            self._master.open(row["under"], row["sealed"], _bound("record-secret", str(row["number"]))) for row in rows
+        ]
+        return [await self.root(), *later]
+
+    async def add_record_secret(self) -> bytes:
+        """A new one, durable when this returns. Raises Unavailable."""
+        secret = os.urandom(ROOT_BYTES)
+        async with self._answering(), self._pool.acquire() as connection, connection.transaction():
+            under = await connection.fetchval("SELECT under FROM vault.seal FOR SHARE")
+            number = 1 + await connection.fetchval("SELECT coalesce(max(number), 0) FROM vault.record_secrets")
+            sealed = self._master.seal(under, secret, _bound("record-secret", str(number)))
+            await connection.execute(
+                "INSERT INTO vault.record_secrets (number, sealed, under) VALUES ($1, $2, $3)", number, sealed, under
+            )
+        return secret
+
+    async def pin(self) -> tuple[str, str] | None:
+        """What was kept by `keep_pin`: the document and its MAC. Raises Unavailable."""
+        async with self._answering():
+            row = await self._pool.fetchrow("SELECT document, mac FROM vault.pin")
+        return None if row is None else (row["document"], row["mac"])
+
+    async def keep_pin(self, document: str, mac: str) -> None:
+        """Raises Unavailable."""
+        async with self._answering():
+            await self._pool.execute(
+                "INSERT INTO vault.pin (document, mac) VALUES ($1, $2) "
+                "ON CONFLICT (one) DO UPDATE SET document = excluded.document, mac = excluded.mac",
+                document,
+                mac,
+            )
 
     async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:
         """Run `statement` with (sealed, under, *names); it inserts nothing where `under` is not the seal's any more."""
@@ -288,7 +376,7 @@ class Vault:
         async with self._answering(), self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow("SELECT under, root FROM vault.seal FOR UPDATE")
             assert row is not None, "prepare comes first"
-            sealed, root = self._seals(under, self._master.open(row["under"], row["root"], _ROOT))
+            sealed, root = self._seals(under, *self._open_root(row))
             await connection.execute("UPDATE vault.seal SET sealed = $1, under = $2, root = $3", sealed, under, root)
             self._under = under
 
@@ -299,7 +387,8 @@ class Vault:
         async with self._answering():
             total = await self._pool.fetchval(
                 "SELECT (SELECT count(*) FROM vault.materials WHERE under <> $1) + "
-                "(SELECT count(*) FROM vault.secrets WHERE under <> $1)",
+                "(SELECT count(*) FROM vault.secrets WHERE under <> $1) + "
+                "(SELECT count(*) FROM vault.record_secrets WHERE under <> $1)",
                 under,
             )
             for fetch, names, store in _REWRAPPED:

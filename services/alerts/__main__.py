@@ -16,11 +16,11 @@ async def run() -> None:
     settings = load()
     end_when_told()
     pool = await open_pool(settings, size=6)
-    await prepare(settings, pool)
-    name = await log_name(settings)
-    await keeping.prepare(pool, name)
+    keys = (await prepare(settings, pool)).keys
+    name = await log_name(settings, keys)
+    await keeping.prepare(pool, keys, name)
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
-    await Worker(settings, pool, name, own).run()
+    await Worker(settings, pool, keys, name, own).run()
 
 
 if __name__ == "__main__":

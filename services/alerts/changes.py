@@ -9,17 +9,20 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from domain.alerts.change import Change
-from domain.alerts.health import BREAK, CLOCK_BACK, VOID, Health
+from domain.alerts.health import BREAK, CLOCK_BACK, Health
 from domain.alerts.judging import Alert, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
 from domain.ports import OutOfRange, Stored
-from domain.trail.events import MaterialImported, PolicyReplaced
+from domain.trail.authenticity import COMMANDS, KeyMissing
+from domain.trail.authority import Authority
+from domain.trail.events import CommandsRefused, MaterialImported, PolicyReplaced
 from domain.trail.reading import Fold
 from domain.trail.record import Record
 from projections.entry import EVENTS
-from services.adapters import snapshots
+from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping
@@ -27,6 +30,7 @@ from services.alerts.keeping import Reached
 from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
+from services.alerts.voids import Voids
 from services.settings import Settings
 
 log = structlog.get_logger("alerts")
@@ -39,13 +43,23 @@ SECOND = 1_000_000
 class Changes:
     """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
 
-    def __init__(self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        keys: VaultKeyring,
+        judge: Callable[[], Judge],
+        publisher: Publisher,
+        voids: Voids,
+    ) -> None:
+        self._keys = keys
+        self._voids = voids
         self._settings = settings
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
         self._topic = KafkaTopic(settings, names(settings).events)
-        self._counter = Counter(pool, judge, publisher)
+        self._counter = Counter(pool, keys, judge, publisher)
         self._fold: Fold | None = None
         self._past = Past(pool, settings)
         self._skew: int | None = None
@@ -86,6 +100,13 @@ class Changes:
                 self._fold = None  # it may be ahead of what is kept
                 raise
 
+    async def authority(self) -> Authority:
+        """What this installation's log says of authenticity, as far as it is judged. Raises INTERRUPTED, OutOfRange."""
+        if self._fold is not None:
+            return self._fold.chain.authority
+        async with self._one_at_a_time:
+            return (await self._go_on()).chain.authority
+
     async def _go_on(self) -> Fold:
         if self._fold is None:
             await self._restore()
@@ -97,13 +118,15 @@ class Changes:
         kept = (await keeping.reached(self._pool)).get(PART, Reached())
         if kept.next and await self._topic.end() < kept.next:
             await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
-        fold = await snapshots.restore(self._pool, self._topic, (kept.next - 1, None)) if kept.next else Fold()
+        fold = Fold.under(self._keys)
+        if kept.next:
+            fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
         if fold.next < kept.next:
             reader = await self._topic.reader(fold.next)
             try:
                 while fold.next < kept.next:
                     for stored in await reader.read(min(READ, kept.next - fold.next)):
-                        fold.take(stored.offset, stored.value)
+                        await keyring.take(fold, stored, self._keys)
             finally:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
@@ -148,13 +171,21 @@ class Changes:
 
     async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
         judge, world = self._judge(), fold.world
-        found = fold.read(message.offset, message.value)
+        try:
+            found = fold.read(message.offset, message.value)
+        except KeyMissing:
+            await self._keys.read_again()
+            found = fold.read(message.offset, message.value)
         if found is None:
-            where = f"events@{message.offset}"
-            return judge.of_health(Health(VOID, where, world.at, f"record @{message.offset} is void"))
+            self._voids.count(EVENTS, 0, message.offset, world.at)
+            return self._voids.alerts(judge)
         document, record = found
         source = {"topic": EVENTS, "partition": 0, "offset": message.offset, "call": _call(record)}
         alerts = self._clock(judge, world.at, record, message)
+        if isinstance(record.event, CommandsRefused):
+            refused = record.event
+            self._voids.count(COMMANDS, 0, refused.from_command, record.at, refused.count)
+            alerts += self._voids.alerts(judge)
         if judge.asks(record.event):
             change = await self._change(fold, record, message.offset)
             alerts += judge.of_change(change, source)

@@ -12,8 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from domain.alerts.judging import Candidate, Pair
+from domain.trail.authenticity import POSITION, Keyring
 from services.adapters.postgres import Connection, Pool
+
+log = structlog.get_logger("alerts")
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS alerting;
@@ -24,6 +29,7 @@ CREATE TABLE IF NOT EXISTS alerting.positions (
     topic text, partition int, next bigint NOT NULL, digest text NOT NULL DEFAULT '', skew bigint,
     PRIMARY KEY (topic, partition)
 );
+ALTER TABLE alerting.positions ADD COLUMN IF NOT EXISTS mac text NOT NULL DEFAULT '';
 -- How much has come of a subject in a window (its begin in seconds since the epoch)?
 CREATE TABLE IF NOT EXISTS alerting.windows (
     rule text, subject text, start bigint, count bigint NOT NULL, PRIMARY KEY (rule, subject, start)
@@ -75,16 +81,25 @@ class _Known:
             self._names.popitem(last=False)
 
 
-async def prepare(pool: Pool, log: str) -> None:
-    """Make the tables; those of another log are emptied first."""
+async def prepare(pool: Pool, keys: Keyring, name: str) -> None:
+    """Make the tables. Those of another log (`name` is the log's id) are emptied, and those whose positions Keytrail did not
+    write: everything is judged anew then, and an alert that was raised before is raised again under its name."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(1802661490)")
         await connection.execute(_TABLES)
-        if await connection.fetchval("SELECT log FROM alerting.origin") != log:
+        rows = await connection.fetch("SELECT topic, partition, next, digest, skew, mac FROM alerting.positions")
+        ours = all(keys.holds(row["mac"], POSITION, *_fields(tuple(row)[:-1])) for row in rows)
+        if not ours:
+            log.error("positions were changed by somebody else; everything is judged anew")
+        if not ours or await connection.fetchval("SELECT log FROM alerting.origin") != name:
             await connection.execute(
                 "TRUNCATE alerting.origin, alerting.positions, alerting.windows, alerting.items, alerting.pairs"
             )
-            await connection.execute("INSERT INTO alerting.origin VALUES ($1)", log)
+            await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
+
+
+def _fields(row: Sequence[Any]) -> tuple[str, ...]:
+    return ("alerting", *map(str, row))
 
 
 async def reached(pool: Pool) -> dict[Part, Reached]:
@@ -93,10 +108,13 @@ async def reached(pool: Pool) -> dict[Part, Reached]:
     return {(row["topic"], row["partition"]): Reached(row["next"], row["digest"], row["skew"]) for row in rows}
 
 
-async def locked(connection: Connection, part: Part) -> Reached:
+async def locked(connection: Connection, keys: Keyring, part: Part) -> Reached:
     """How far a partition is judged; nobody else moves it until the transaction ends."""
+    mac = keys.mac(POSITION, *_fields((*part, 0, "", None)))
     await connection.execute(
-        "INSERT INTO alerting.positions VALUES ($1, $2, 0) ON CONFLICT DO NOTHING", part[0], part[1]
+        "INSERT INTO alerting.positions (topic, partition, next, mac) VALUES ($1, $2, 0, $3) ON CONFLICT DO NOTHING",
+        *part,
+        mac,
     )
     row = await connection.fetchrow(
         "SELECT next, digest, skew FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE", *part
@@ -105,11 +123,13 @@ async def locked(connection: Connection, part: Part) -> Reached:
     return Reached(row["next"], row["digest"], row["skew"])
 
 
-async def move(connection: Connection, part: Part, to: Reached) -> None:
+async def move(connection: Connection, keys: Keyring, part: Part, to: Reached) -> None:
+    row = (*part, to.next, to.digest, to.skew)
     await connection.execute(
-        "UPDATE alerting.positions SET next = $3, digest = $4, skew = $5 WHERE topic = $1 AND partition = $2",
-        part[0], part[1], to.next, to.digest, to.skew,
-    )  # fmt: skip
+        "UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, mac = $6 WHERE topic = $1 AND partition = $2",
+        *row,
+        keys.mac(POSITION, *_fields(row)),
+    )
 
 
 class Counts:

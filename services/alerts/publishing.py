@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import orjson
 
 from domain.alerts.judging import Alert
+from domain.trail.authenticity import ALERTS as ALERTS_TOPIC
+from domain.trail.authenticity import Keyring
 from domain.trail.codec import rfc3339
 from services.adapters import cloudevents
 from services.adapters.kafka import KafkaTopic
@@ -18,13 +20,15 @@ RAISED = "alert.raised.v1"
 
 
 class Publisher:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, keys: Keyring) -> None:
+        self._keys = keys
         self._topic = KafkaTopic(settings, names(settings).alerts)
 
     async def publish(self, alerts: Sequence[Alert]) -> None:
         """Raises Unavailable."""
         for alert in alerts:
-            value = orjson.dumps(alert.document())
+            seal = self._keys.seal(self._keys.newest, ALERTS_TOPIC, alert.log)
+            value, _ = seal.sealed(orjson.dumps(alert.document()))
             headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
             await self._topic.append(value, headers)
             ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()

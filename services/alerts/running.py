@@ -20,6 +20,7 @@ from domain.trail.codec import Unreadable
 from projections.entry import DECISIONS, EVENTS
 from services.adapters import alerts_file
 from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alerts import keeping
@@ -28,6 +29,7 @@ from services.alerts.changes import Changes
 from services.alerts.keeping import Elsewhere, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
+from services.alerts.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.metrics import ALERTS_LAG
 from services.settings import BadSetting, Settings
@@ -75,14 +77,18 @@ class Rules:
 class Worker:
     """`name` is the worker's own, and stays its own when it starts again. Raises BadSetting."""
 
-    def __init__(self, settings: Settings, pool: Pool, log_name: str, name: str) -> None:
+    def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str, name: str) -> None:
         self._settings = settings
         self._pool = pool
         self._rules = Rules(settings, log_name)
-        self._publisher = Publisher(settings)
+        self._publisher = Publisher(settings, keys)
+        self._voids = Voids()
+        self._alerts = AlertsTopic(settings, keys, self._voids)
         self._events = KafkaTopic(settings, names(settings).events)
-        self._changes = Changes(settings, pool, self._rules.judge, self._publisher)
-        self._decisions = Decisions(settings, pool, self._rules.judge, self._publisher)
+        self._changes = Changes(settings, pool, keys, self._rules.judge, self._publisher, self._voids)
+        self._decisions = Decisions(
+            settings, pool, keys, self._rules.judge, self._publisher, self._voids, self._changes.authority
+        )
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
         self._behind_since: float | None = None
@@ -96,6 +102,8 @@ class Worker:
             # Whether the log is the one that was judged shows at once, and not with the next record.
             tasks.create_task(self._surely(self._changes.catch_up))
             tasks.create_task(self._every(LOOK_EVERY, self._look))
+            tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
+            tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
             tasks.create_task(self._every(WATCH_EVERY, self._watch))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
             tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
@@ -149,6 +157,13 @@ class Worker:
 
     async def _look(self) -> None:
         self._rules.look()
+
+    async def _tell_of_voids(self) -> None:
+        if found := self._voids.alerts(self._rules.judge()):
+            await self._publisher.publish(found)
+
+    async def _look_at_alerts(self) -> None:
+        await self._alerts.look(await self._changes.authority())
 
     async def _look_around(self) -> None:
         with suppress(Elsewhere):  # another worker is at it, and looks as well

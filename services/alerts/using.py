@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +16,18 @@ from domain.alerts.health import LOST, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
 from domain.ports import OutOfRange
+from domain.trail.authenticity import Keyring
+from domain.trail.authority import Authority
 from domain.trail.codec import RECORD_VERSION, Unreadable, micros_of
 from projections.entry import DECISIONS
 from services.adapters.kafka import KafkaReader
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
 from services.alerts.keeping import Counts, Elsewhere, Part, Reached
 from services.alerts.publishing import Publisher
+from services.alerts.voids import Voids
 from services.settings import Settings
 
 log = structlog.get_logger("alerts")
@@ -36,8 +40,9 @@ Found = tuple[Candidate, int, Mapping[str, Any]]
 class Counter:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
-    def __init__(self, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, keys: Keyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
+        self.keys = keys
         self._judge = judge
         self._publisher = publisher
         # One stream's own: what a transaction has under way must not be taken for done when another's ends.
@@ -50,7 +55,7 @@ class Counter:
         counts when it ends. Raises Elsewhere where it is judged up to another place, INTERRUPTED."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                if (await keeping.locked(connection, part)).next != first:
+                if (await keeping.locked(connection, self.keys, part)).next != first:
                     raise Elsewhere("another worker judged these records")
                 yield Held(self, connection, part)
         except BaseException:
@@ -64,7 +69,7 @@ class Counter:
         alerts = await self._reached(connection, candidates) + await self._first(connection, pairs)
         if alerts:
             await self._publisher.publish(alerts)
-        await keeping.move(connection, part, to)
+        await keeping.move(connection, self.keys, part, to)
 
     async def _reached(self, connection: Connection, candidates: Sequence[Found]) -> list[Alert]:
         if not candidates:
@@ -111,13 +116,25 @@ class Held:
 class Decisions:
     """`decisions` judged, partition by partition."""
 
-    def __init__(self, settings: Settings, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        keys: VaultKeyring,
+        judge: Callable[[], Judge],
+        publisher: Publisher,
+        voids: Voids,
+        authority: Callable[[], Awaitable[Authority]],
+    ) -> None:
+        self._keys = keys
+        self._voids = voids
+        self._authority = authority
         self._settings = settings
         self._topic = names(settings).decisions
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counter = Counter(pool, judge, publisher)
+        self._counter = Counter(pool, keys, judge, publisher)
         self._next: dict[int, int] = {}
         self._one_at_a_time = asyncio.Lock()
 
@@ -153,13 +170,20 @@ class Decisions:
         judge = self._judge()
         candidates: list[Found] = []
         pairs: list[Pair] = []
+        await self._keys.know_those_of(value for _, value in messages)
+        authority = await self._authority()
         for offset, value in messages:
+            if not authority.believes(self._keys, DECISIONS, partition, offset, value):
+                self._voids.count(DECISIONS, partition, offset, time.time_ns() // 1000)
+                continue
             use = _use(value)
             if use is None:
                 continue
             source = {"topic": DECISIONS, "partition": partition, "offset": offset, "call": use.call}
             candidates += [(each, use.at, source) for each in judge.candidates(use)]
             pairs += judge.pairs(use, source)
+        if strange := self._voids.alerts(judge):
+            await self._publisher.publish(strange)
         after = messages[-1][0] + 1
         return await self._settle(partition, start, after, candidates, pairs)
 

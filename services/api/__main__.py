@@ -19,12 +19,14 @@ import uvloop
 
 from domain.keys.due import destroyed_by
 from domain.ports import LogRefused
+from domain.trail.authenticity import DECISIONS
 from domain.trail.record import Record
 from services.adapters import snapshots, topics
 from services.adapters.kafka import Decisions, KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.alerts.publishing import Publisher
+from services.api.anchors import Anchors
 from services.api.app import App
 from services.api.audit import Audit
 from services.api.authentication import Authenticator
@@ -36,7 +38,7 @@ from services.api.present import Present
 from services.api.protocol import GuardedProtocol
 from services.api.recalling import ProjectedRecall
 from services.api.watching import VaultWatch
-from services.bootstrap import listen, open_pool, open_tokens, open_vault, prepare
+from services.bootstrap import listen, open_pool, open_tokens, prepare
 from services.clock import clock_of
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
@@ -88,19 +90,22 @@ async def serve(settings: Settings) -> None:
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
         clock, watch = clock_of(settings), VaultWatch(pool)
-        vault = open_vault(settings, pool)
-        partitions = await prepare(settings, pool)
+        prepared = await prepare(settings, pool)
+        vault, keys = prepared.vault, prepared.keys
         events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
-        decisions = Decisions(settings, names.decisions, partitions, random.randrange(partitions))  # noqa: S311  # spreads load, no secret
-        for each in (events, commands, decisions):
-            closing.push_async_callback(each.close)
         tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
-        present = Present(events, await snapshots.restore(pool, events), settings.fresh_for, _following(materials))
+        fold = await snapshots.restore(pool, events, keys)
+        present = Present(events, fold, keys, settings.fresh_for, _following(materials))
+        start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
+        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: present.seal(DECISIONS))
+        for each in (events, commands, decisions):
+            closing.push_async_callback(each.close)
+        anchors = Anchors(present, decisions, commands, clock)
         making = Making(vault, tokens)
         calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
-        publisher = Publisher(settings)
+        publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
         audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
         app = App(present, authenticator, calls, audit.app(), clock, watch)
@@ -125,6 +130,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(present.keep_asking()),
             asyncio.create_task(TALLY.keep_flushing()),
             asyncio.create_task(watch.keep_asking()),
+            asyncio.create_task(anchors.keep_anchoring()),
         ]
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
@@ -134,6 +140,7 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await anchors.anchor()  # of the calls that were answered last
             TALLY.flush()
 
 

@@ -38,6 +38,7 @@ from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
 from domain.ports import TooLarge, Topic, Unavailable
+from domain.trail.authenticity import COMMANDS
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.record import Call, Decision, Record
@@ -45,6 +46,7 @@ from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
 from services.api import errors, query, shapes
 from services.api.bounds import SMALL, require_bounded
+from services.api.decided_record import decided_record
 from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
 from services.api.making import Making
@@ -318,16 +320,8 @@ class Calls:
         """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""
         at = rfc3339(moment)
         log = self._present.world.log
-        document = {
-            "v": 1,
-            "log": log,
-            "seen": seen,
-            "at": at,
-            "call": call.document(),
-            "decision": decision.document(),
-        }
+        value = decided_record(log, seen, at, call, decision)
         try:
-            value = orjson.dumps(document)
             await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
         except TooLarge:
             if not call.parameters:
@@ -385,7 +379,7 @@ class Calls:
         with self._present.expecting(call.id) as answered:
             try:
                 await self._commands.append(
-                    value,
+                    self._present.sealed(COMMANDS, value),
                     cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after)),
                 )
                 async with asyncio.timeout(deadline + ANSWER_SLACK):

@@ -17,10 +17,13 @@ from typing import NoReturn
 import structlog
 
 from domain.ports import OutOfRange, Reader, Topic, Unavailable
+from domain.trail.authenticity import KeyMissing, Seal
 from domain.trail.codec import Unreadable, parse, record_from
 from domain.trail.reading import Fold
 from domain.trail.record import Record
 from domain.world import World
+from services.adapters import keyring
+from services.adapters.keyring import VaultKeyring
 
 log = structlog.get_logger("present")
 
@@ -38,8 +41,16 @@ class NotFresh(Exception):
 class Present:
     """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
 
-    def __init__(self, events: Topic, fold: Fold, fresh_for: float, on_record: Callable[[Record | None], None]) -> None:
+    def __init__(
+        self,
+        events: Topic,
+        fold: Fold,
+        keys: VaultKeyring,
+        fresh_for: float,
+        on_record: Callable[[Record | None], None],
+    ) -> None:
         self._events = events
+        self._keys = keys
         self._fold = fold
         self.world: World = fold.world
         """One object for good, which the fold changes in place."""
@@ -67,8 +78,18 @@ class Present:
     def voids(self) -> int:
         return self._fold.voids
 
+    def seal(self, kind: str) -> Seal:
+        """The key that values of this kind of topic are authenticated with now."""
+        authority = self._fold.chain.authority
+        return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
+
+    def sealed(self, kind: str, body: bytes) -> bytes:
+        """The value to append of a JSON object that nobody is shown in parts."""
+        return self.seal(kind).sealed(body)[0]
+
     def is_fresh(self) -> bool:
-        return time.monotonic() - self._fresh_at < self._fresh_for
+        """Whether this may decide: it is at the log's end, and the log is this installation's own."""
+        return time.monotonic() - self._fresh_at < self._fresh_for and self._fold.chain.authority.is_settled(self._keys)
 
     def require_fresh(self) -> None:
         """Raises NotFresh."""
@@ -116,7 +137,7 @@ class Present:
                     if reader is None:
                         reader = await self._events.reader(self._fold.next)
                     for stored in await reader.read(BATCH):
-                        record = self._fold.take(stored.offset, stored.value)
+                        record = await keyring.take(self._fold, stored, self._keys)
                         self._on_record(record)
                         if record is not None and record.call is not None:
                             self._tell(stored.offset, record)
@@ -130,6 +151,8 @@ class Present:
                     await asyncio.sleep(0.5)
         except (OutOfRange, Unreadable) as fault:
             _end(str(fault))
+        except KeyMissing as missing:
+            _end(f"the log goes on under key {missing}, which the vault does not have")
         finally:
             if reader is not None:
                 await reader.close()

@@ -38,7 +38,7 @@ class Standing:
         present = self._present
         async with self._pool.acquire() as connection:
             reached = {
-                name: {f"{topic}/{partition}": after for (topic, partition), (after, _) in found.items()}
+                name: {f"{topic}/{partition}": after for (topic, partition), after in found.items()}
                 for name in PROJECTIONS
                 if (found := await positions(connection, f"p_{name}")) is not None
             }

@@ -9,9 +9,10 @@ from typing import Any
 
 from domain.ports import Headers, MasterKey, Unavailable
 from domain.trail.chain import Chain
-from domain.trail.codec import parse
+from domain.trail.codec import object_of, parse
 from services.adapters import cloudevents, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic, Producer, ends
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import Pool
 from services.adapters.vault import Vault
@@ -61,9 +62,10 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
 
 async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool, tell: Tell) -> dict[str, int]:
     vault, producer, chain = Vault(pool, master), Producer(settings), Chain()
+    keys: VaultKeyring | None = None
     names = topics.names(settings)
     counts = {"events": 0, "decisions": 0, "materials": 0}
-    log = ""
+    log, next_command = "", 0
     await vault.migrate()
     await snapshots.prepare(pool)
     events = KafkaTopic(settings, names.events)
@@ -82,6 +84,9 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     counts["decisions"] += len(values)
                     tell("decisions", counts["decisions"], 0)
                 case "events":
+                    if keys is None:  # the vault's rows came before
+                        keys = await open_keyring(vault)
+                        chain = Chain(keys=keys)
                     values = _values(document)
                     log = log or str(json.loads(values[0])["event"]["data"]["log"])
                     records = [(value, _event_headers(log, value)) for value in values]
@@ -89,7 +94,8 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     for offset, value in enumerate(values, document["offset"]):
                         found = parse(value)
                         if found is not None:
-                            chain.accepts(offset, value, found["previous"])
+                            chain.accepts(offset, value, found)
+                            next_command = int(found["next_command"]) if chain.position == offset else next_command
                     counts["events"] += len(values)
                     tell("events", counts["events"], 0)
                 case "snapshot":
@@ -97,7 +103,7 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                 case "end":
                     await _require_same(events, chain, document)
         # The commands of then are not there: the writer goes on with those to come.
-        await skips.permit(pool, log)
+        await skips.permit(pool, keys or await open_keyring(vault), log, next_command)
     finally:
         await producer.close()
         await events.close()
@@ -125,8 +131,14 @@ def _event_headers(log: str, value: bytes) -> Headers:
 
 
 def _decision_headers(value: bytes) -> Headers:
-    document = json.loads(value)
-    return cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
+    """As those of an event."""
+    document = object_of(value)
+    try:
+        return (
+            () if document is None else cloudevents.of_decision(document["log"], document["call"]["id"], document["at"])
+        )
+    except (KeyError, TypeError, AttributeError):
+        return ()  # a stranger's
 
 
 def _keep_credentials(settings: Settings, credentials: dict[str, str] | None) -> None:

@@ -65,7 +65,7 @@ def backup(
         fail(f"{file} is there already: choose another name.", 2)
     with progress_bar() as progress:
         try:
-            counts = asyncio.run(taking.take(reaching(data), file, _telling(progress)))
+            counts = asyncio.run(taking.take_backup(reaching(data), file, _telling(progress)))
         except FAILS as fault:
             progress.stop()
             fail(str(fault))

@@ -13,18 +13,19 @@ from typing import Annotated
 import typer
 
 from domain.ports import Unavailable
+from domain.trail.reading import Fold
 from domain.trail.verify import Expected, Report, verify
 from projections.registry import PROJECTIONS
-from services.adapters import skips
+from services.adapters import keyring, skips, snapshots
 from services.adapters.kafka import KafkaTopic
-from services.adapters.postgres import UNREACHABLE
+from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.postgres import UNREACHABLE, Pool
 from services.adapters.topics import names
-from services.bootstrap import open_pool
+from services.bootstrap import open_pool, open_vault
 from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
 from services.logs import quiet
 from services.ownership import replacing
 from services.projector.rebuilding import rebuild_projection
-from services.projector.running import log_name
 from services.settings import BadSetting, Settings
 from services.supervisor.folder import Folder
 
@@ -158,7 +159,8 @@ async def _rebuild(settings: Settings, name: str) -> int:
             def advance(done: int, count: int) -> None:
                 progress.update(task, completed=done, total=count)
 
-            return await rebuild_projection(settings, pool, PROJECTIONS[name], advance)
+            keys = await open_keyring(open_vault(settings, pool))
+            return await rebuild_projection(settings, pool, keys, PROJECTIONS[name], advance)
     finally:
         await pool.close()
 
@@ -175,9 +177,28 @@ def skip_commands(yes: Annotated[bool, typer.Option("--yes", help="Do not ask")]
     out.print("the writer may skip once", highlight=False)
 
 
+async def _fold(settings: Settings, pool: Pool, keys: VaultKeyring) -> Fold:
+    """The world as it is now. Raises Unavailable."""
+    events = KafkaTopic(settings, names(settings).events)
+    try:
+        fold, end = await snapshots.restore(pool, events, keys), await events.end()
+        reader = await events.reader(fold.next)
+        try:
+            while fold.next < end:
+                for stored in await reader.read(BATCH):
+                    await keyring.take(fold, stored, keys)
+        finally:
+            await reader.close()
+        return fold
+    finally:
+        await events.close()
+
+
 async def _permit_skip(settings: Settings) -> None:
     pool = await open_pool(settings)
     try:
-        await skips.permit(pool, await log_name(settings))
+        keys = await open_keyring(open_vault(settings, pool))
+        fold = await _fold(settings, pool, keys)
+        await skips.permit(pool, keys, fold.world.log, fold.world.next_command)
     finally:
         await pool.close()

@@ -16,9 +16,9 @@ async def run() -> None:
     settings = load()
     end_when_told()
     pool = await open_pool(settings)
-    await prepare(settings, pool)
+    keys = (await prepare(settings, pool)).keys
     await alone(pool, ALONE, "notifier")
-    await notify(settings, pool, await log_name(settings))
+    await notify(settings, pool, await log_name(settings, keys))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ async def run() -> None:
     settings = load()
     end_when_told()
     pool = await open_pool(settings)
-    partitions = await prepare(settings, pool)
+    prepared = await prepare(settings, pool)
     await alone(pool, ALONE, "projector")
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(project(settings, pool, partitions))
-        tasks.create_task(keep_snapshots(settings, pool))
+        tasks.create_task(project(settings, pool, prepared.partitions, prepared.keys))
+        tasks.create_task(keep_snapshots(settings, pool, prepared.keys))
 
 
 def main() -> int:

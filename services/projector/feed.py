@@ -1,9 +1,12 @@
-"""Batches of the log and the decisions as entries, in order within each partition, void records left out."""
+"""Batches of the log and the decisions as entries, in order within each partition, void records left out.
+
+Void is a record of `events` that the chain does not take, a value of another topic that this installation did not write, and
+a decision that is not the next of its lane: a copy of one that stands elsewhere.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,12 +16,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.ports import OutOfRange, Unavailable
-from domain.trail.chain import Chain
+from domain.trail.authenticity import KeyMissing
+from domain.trail.authority import authority_from
+from domain.trail.chain import Chain, digest
 from domain.trail.codec import RECORD_VERSION, Unreadable, event_from
+from domain.trail.lane import Lanes, place_of
 from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS, connection
+from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
-from services.projector.writing import Partition
+from services.projector.writing import Reached
 from services.settings import Settings
 
 GATHER_MS = 100
@@ -40,30 +47,31 @@ def _without_nul(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Batch:
-    """`reached`: the next offset of each partition after this batch. `head`: digest of the last valid event."""
+    """`reached` is where the topics were read to with this batch."""
 
     entries: list[Entry] = field(default_factory=list)
-    reached: dict[Partition, int] = field(default_factory=dict)
-    head: str = ""
+    reached: Reached = field(default_factory=Reached)
     voids: int = 0
 
 
 class Feed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
-    def __init__(self, settings: Settings, partitions: int, region: str) -> None:
+    def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
         topics = names(settings)
         self._settings = settings
-        self._region = region
+        self._region = settings.region
+        self._keys = keys
         self._topics = {topics.events: EVENTS, topics.decisions: DECISIONS, topics.alerts: ALERTS}
         self._all = [TopicPartition(topics.events, 0), TopicPartition(topics.alerts, 0)] + [
             TopicPartition(topics.decisions, number) for number in range(partitions)
         ]
         self._consumer: AIOKafkaConsumer | None = None
-        self._chain = Chain()
+        self._chain = Chain(keys=keys)
+        self._lanes = Lanes()
 
-    async def open(self, start: Mapping[Partition, int], head: str) -> None:
-        """Begin at the offsets of `start` (0 where a partition is not named), with `head` as the chain's last digest."""
+    async def open(self, start: Reached) -> None:
+        """Begin where `start` says (at 0 where it does not name a partition)."""
         consumer = AIOKafkaConsumer(
             **connection(self._settings),
             group_id=None,
@@ -85,9 +93,10 @@ class Feed:
             raise Unavailable(str(fault)) from fault
         consumer.assign(self._all)
         for each in self._all:
-            consumer.seek(each, start.get((self._topics[each.topic], each.partition), 0))
+            consumer.seek(each, start.offsets.get((self._topics[each.topic], each.partition), 0))
         self._consumer = consumer
-        self._chain = Chain(head, start.get((EVENTS, 0), 0) - 1)
+        self._chain = Chain(start.digest, start.offsets.get((EVENTS, 0), 0) - 1, self._keys, start.authority)
+        self._lanes = Lanes(start.lanes)
 
     async def next(self, most: int) -> Batch:
         """The next records; an empty batch after half a second without any. Raises OutOfRange, Unreadable, Unavailable."""
@@ -98,19 +107,30 @@ class Feed:
             raise OutOfRange(str(fault)) from fault
         except KafkaError as fault:
             raise Unavailable(str(fault)) from fault
+        await self._keys.know_those_of(record.value or b"" for records in found.values() for record in records)
         batch = Batch()
         for partition, records in found.items():
             topic = self._topics[partition.topic]
             for record in records:
-                entry = self._entry(topic, partition.partition, record.offset, record.value or b"")
+                entry = await self._surely(topic, partition.partition, record.offset, record.value or b"")
                 if entry is None:
                     batch.voids += 1
                 else:
                     batch.entries.append(entry)
             if records:
-                batch.reached[topic, partition.partition] = records[-1].offset + 1
-        batch.head = self._chain.head
+                batch.reached.offsets[topic, partition.partition] = records[-1].offset + 1
+        batch.reached.digest = self._chain.head
+        # As it is now: this goes on to the next records while the batch is written.
+        batch.reached.authority = authority_from(self._chain.authority.document())
+        batch.reached.lanes = self._lanes.moved()
         return batch
+
+    async def _surely(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
+        try:
+            return self._entry(topic, partition, offset, value)
+        except KeyMissing:
+            await self._keys.read_again()
+            return self._entry(topic, partition, offset, value)
 
     async def lag(self) -> dict[str, int]:
         """Records on each topic that were not read yet, by the last watermark seen."""
@@ -123,18 +143,26 @@ class Feed:
         return result
 
     def _entry(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
+        """Raises Unreadable, KeyMissing."""
+        authority = self._chain.authority
+        if topic != EVENTS and not authority.believes(self._keys, topic, partition, offset, value):
+            return None
         try:
             document = orjson.loads(value)
         except orjson.JSONDecodeError:
             return None
         if not isinstance(document, dict):
             return None
-        if b"\\u0000" in value:
-            document = _without_nul(document)
-        if topic == EVENTS and not self._chain.accepts(offset, value, document.get("previous", "-")):
+        if topic == EVENTS and not self._chain.accepts(offset, value, document):
             return None
+        if topic == DECISIONS:
+            place = place_of(document)
+            if place is not None and not self._lanes.accepts(place, digest(value)):
+                return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")
+        if b"\\u0000" in value:
+            document = _without_nul(document)
         event = event_from(document["event"]) if topic == EVENTS and document["event"] is not None else None
         return Entry(topic, partition, offset, datetime.fromisoformat(document["at"]), self._region, document, event)
 

@@ -6,36 +6,38 @@ from collections.abc import Callable
 
 from projections.registry import Projection
 from services.adapters import topics
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import writing
 from services.projector.feed import Feed
 from services.projector.running import BATCH, log_name
+from services.projector.writing import Reached
 from services.settings import Settings
 
 
 async def rebuild_projection(
-    settings: Settings, pool: Pool, projection: Projection, progress: Callable[[int, int], None]
+    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, progress: Callable[[int, int], None]
 ) -> int:
     """Returns the number of records it was built from. `progress(done, all)`.
 
     Killed in the middle it leaves the live projection as it was; the next rebuild begins anew. Raises Unavailable.
     """
     beside = f"{projection.schema}_beside"
-    name = await log_name(settings)
+    name = await log_name(settings, keys)
     partitions = await topics.prepare(settings, flush=False)
     done = 0
-    feed = Feed(settings, partitions, settings.region)
+    feed = Feed(settings, partitions, keys)
     going = writing.Going()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
-        await writing.prepare(connection, projection, name, beside)
-        await feed.open({}, "")
+        await writing.prepare(connection, projection, name, keys, beside)
+        await feed.open(Reached())
         try:
             while True:
                 batch = await feed.next(BATCH)
-                if batch.reached:
+                if batch.reached.offsets:
                     done += await writing.take_in(
-                        connection, projection, batch.entries, batch.reached, batch.head, beside, going
+                        connection, projection, batch.entries, batch.reached, keys, beside, going
                     )
                 lag = await feed.lag()
                 behind = sum(lag[topic] for topic in projection.topics)
@@ -53,7 +55,7 @@ async def _swapped(pool: Pool, projection: Projection, beside: str) -> bool:
         await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
         old = await writing.positions(connection, live)
         new = await writing.positions(connection, beside)
-        if any(new.get(where, (0, ""))[0] < after for where, (after, _) in old.items()):
+        if any(new.get(where, 0) < after for where, after in old.items()):
             return False
         await connection.execute(f"ALTER SCHEMA {live} RENAME TO {live}_old")
         await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")

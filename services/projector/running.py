@@ -6,15 +6,18 @@ import asyncio
 
 import structlog
 
+from domain.trail.authenticity import Keyring
 from domain.trail.reading import Fold
-from projections.entry import EVENTS
+from projections.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
-from services.adapters import origin, snapshots, topics
+from services.adapters import keyring, origin, snapshots, topics
 from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.metrics import LAG, VOIDS
 from services.projector import writing
 from services.projector.feed import Batch, Feed
+from services.projector.writing import Reached
 from services.settings import Settings
 
 log = structlog.get_logger("projector")
@@ -23,16 +26,16 @@ BATCH = 10_000
 SNAPSHOT_EVERY = 5_000
 
 
-async def log_name(settings: Settings) -> str:
-    """The log's name, from its first record; waits until a writer has made it."""
+async def log_name(settings: Settings, keys: VaultKeyring) -> str:
+    """The log's name, from its first valid record; waits until a writer has made it."""
     events = KafkaTopic(settings, topics.names(settings).events)
     try:
         reader = await events.reader(0)
         try:
-            fold = Fold()
+            fold = Fold.under(keys)
             while not fold.world.log:
                 for stored in await reader.read(1):
-                    fold.take(stored.offset, stored.value)
+                    await keyring.take(fold, stored, keys)
             return fold.world.log
         finally:
             await reader.close()
@@ -40,44 +43,43 @@ async def log_name(settings: Settings) -> str:
         await events.close()
 
 
-async def project(settings: Settings, pool: Pool, partitions: int) -> None:
+async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
     """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
-    name = await log_name(settings)
+    name = await log_name(settings, keys)
     await origin.require(pool, name, topics.names(settings).events)
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name)
+            await writing.prepare(connection, projection, name, keys)
     while True:
         try:
-            await _follow(settings, pool, partitions)
+            await _follow(settings, pool, partitions, keys)
         except INTERRUPTED as fault:
             # Whatever was under way is settled by the positions, which are read again.
             log.warning("projecting was interrupted; going on from the stored positions", reason=repr(fault))
             await asyncio.sleep(0.5)
 
 
-async def _start(pool: Pool) -> tuple[dict[writing.Partition, int], str]:
-    """Where to read from: the lowest position of any projection; and the digest that belongs to it on events."""
-    start: dict[writing.Partition, int] = {}
-    head = ""
+async def _start(pool: Pool) -> Reached:
+    """Where to read from: the lowest position of any projection, and what belongs to it."""
     async with pool.acquire() as connection:
         stored = [
-            (projection, await writing.positions(connection, projection.schema)) for projection in PROJECTIONS.values()
+            (projection, await writing.reached(connection, projection.schema)) for projection in PROJECTIONS.values()
         ]
-    partitions = {where for _, positions in stored for where in positions}
-    for where in partitions:
-        readers = [positions for projection, positions in stored if where[0] in projection.topics]
-        lowest = min((positions.get(where, (0, "")) for positions in readers), key=lambda each: each[0])
-        start[where] = lowest[0]
+    start = Reached()
+    for where in {where for _, each in stored for where in each.offsets}:
+        readers = [each for projection, each in stored if where[0] in projection.topics]
+        lowest = min(readers, key=lambda each: each.offsets.get(where, 0))
+        start.offsets[where] = lowest.offsets.get(where, 0)
         if where[0] == EVENTS:
-            head = lowest[1]
-    return start, head
+            start.digest, start.authority = lowest.digest, lowest.authority
+    (counting,) = [each for projection, each in stored if DECISIONS in projection.topics]
+    start.lanes = counting.lanes
+    return start
 
 
-async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
-    start, head = await _start(pool)
-    feed = Feed(settings, partitions, settings.region)
-    await feed.open(start, head)
+async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
+    feed = Feed(settings, partitions, keys)
+    await feed.open(await _start(pool))
     writing_batch: asyncio.Task[None] | None = None
     going = writing.Going()
     try:
@@ -86,7 +88,9 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
             # Postgres writes one batch while the next is read and parsed: they share no processor time.
             if writing_batch is not None:
                 await writing_batch
-            writing_batch = asyncio.create_task(take_in_all(pool, batch, going)) if batch.reached else None
+            writing_batch = (
+                asyncio.create_task(take_in_all(pool, batch, keys, going)) if batch.reached.offsets else None
+            )
             if batch.voids:
                 VOIDS.labels("projector").inc(batch.voids)
             for topic, count in (await feed.lag()).items():
@@ -97,27 +101,27 @@ async def _follow(settings: Settings, pool: Pool, partitions: int) -> None:
         await feed.close()
 
 
-async def take_in_all(pool: Pool, batch: Batch, going: writing.Going, prefix: str = "") -> None:
+async def take_in_all(pool: Pool, batch: Batch, keys: Keyring, going: writing.Going, prefix: str = "") -> None:
     """A batch into every projection that reads of it, each in a transaction of its own."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            if any(topic in projection.topics for topic, _ in batch.reached):
+            if any(topic in projection.topics for topic, _ in batch.reached.offsets):
                 schema = f"{prefix}{projection.schema}"
-                await writing.take_in(connection, projection, batch.entries, batch.reached, batch.head, schema, going)
+                await writing.take_in(connection, projection, batch.entries, batch.reached, keys, schema, going)
 
 
-async def keep_snapshots(settings: Settings, pool: Pool) -> None:
+async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
     """A snapshot of the world every so many records, so that a start folds a tail."""
     events = KafkaTopic(settings, topics.names(settings).events)
     while True:
         try:
-            fold = await snapshots.restore(pool, events)
+            fold = await snapshots.restore(pool, events, keys)
             kept = fold.next
             reader = await events.reader(fold.next)
             try:
                 while True:
                     for stored in await reader.read(1000):
-                        fold.take(stored.offset, stored.value)
+                        await keyring.take(fold, stored, keys)
                     # A snapshot takes as long as its keys: where there are many, it waits for more records.
                     if fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4):
                         await snapshots.save(pool, fold)

@@ -6,16 +6,35 @@ it and a rename swaps them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from projections.entry import EVENTS, Appends, Closes, Entry, Interns, Upserts
+import structlog
+
+from domain.trail.authenticity import POSITION, Keyring
+from domain.trail.authority import Authority, authority_from
+from domain.trail.lane import LaneName
+from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.registry import Projection
 from services.adapters.postgres import Connection
 
+log = structlog.get_logger("projector")
+
 Partition = tuple[str, int]
 """(topic, partition)."""
+
+
+@dataclass(slots=True)
+class Reached:
+    """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
+    was authentic behind it, and the last number and digest of each lane of decisions (after a batch: of those that moved)."""
+
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    digest: str = ""
+    authority: Authority = field(default_factory=Authority)
+    lanes: dict[LaneName, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -30,55 +49,85 @@ class Going:
 
 _POSITIONS = """
 CREATE TABLE positions (
-    topic text NOT NULL, partition int NOT NULL, next bigint NOT NULL, digest text NOT NULL,
-    PRIMARY KEY (topic, partition)
+    topic text NOT NULL, partition int NOT NULL, next bigint NOT NULL, digest text NOT NULL, authority text NOT NULL,
+    mac text NOT NULL, PRIMARY KEY (topic, partition)
+);
+CREATE TABLE lanes (
+    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, digest text NOT NULL, mac text NOT NULL,
+    PRIMARY KEY (worker, lane)
 );
 CREATE TABLE origin (log text NOT NULL, tables text NOT NULL)
 """
 
 
-async def prepare(connection: Connection, projection: Projection, log: str, schema: str | None = None) -> None:
-    """Make the tables where there are none. Those of another log or of another shape are thrown away first."""
+async def prepare(
+    connection: Connection, projection: Projection, name: str, keys: Keyring, schema: str | None = None
+) -> None:
+    """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, and those
+    whose positions Keytrail did not write, are thrown away first."""
     schema = schema or projection.schema
+    tables = projection.table + _POSITIONS
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(1802661489)")
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
             # A schema's name is one of the registry's, never a caller's word.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
-            if row is not None and (row["log"], row["tables"]) == (log, projection.table):
-                return
+            if row is not None and (row["log"], row["tables"]) == (name, tables):
+                if await _are_ours(connection, projection, keys, schema):
+                    return
+                log.error("positions were changed by somebody else; the projection is filled anew", projection=schema)
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         await connection.execute(projection.table)
         await connection.execute(_POSITIONS)
-        await connection.execute("INSERT INTO origin VALUES ($1, $2)", log, projection.table)
+        await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
 
 
-async def positions(connection: Connection, schema: str) -> dict[Partition, tuple[int, str]]:
-    """(next offset, digest of the last valid record of events) for each partition that was taken in from."""
-    rows = await connection.fetch(f"SELECT topic, partition, next, digest FROM {schema}.positions")
-    return {(row["topic"], row["partition"]): (row["next"], row["digest"]) for row in rows}
+async def _are_ours(connection: Connection, projection: Projection, keys: Keyring, schema: str) -> bool:
+    rows = await connection.fetch(f"SELECT topic, partition, next, digest, authority, mac FROM {schema}.positions")
+    lanes = await connection.fetch(f"SELECT worker, lane, number, digest, mac FROM {schema}.lanes")
+    return all(keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1]) for row in [*rows, *lanes])
+
+
+def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [(*row, keys.mac(POSITION, projection.name, *row)) for row in rows]
+
+
+async def positions(connection: Connection, schema: str) -> dict[Partition, int]:
+    """The next offset of each partition that was taken in from."""
+    rows = await connection.fetch(f"SELECT topic, partition, next FROM {schema}.positions")
+    return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+
+async def reached(connection: Connection, schema: str) -> Reached:
+    """How far a projection is."""
+    result = Reached(await positions(connection, schema))
+    row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
+    if row is not None:
+        result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
+    for each in await connection.fetch(f"SELECT worker, lane, number, digest FROM {schema}.lanes"):
+        result.lanes[each["worker"], each["lane"]] = (each["number"], each["digest"])
+    return result
 
 
 async def take_in(
     connection: Connection,
     projection: Projection,
     entries: Sequence[Entry],
-    reached: dict[Partition, int],
-    digest: str,
+    to: Reached,
+    keys: Keyring,
     schema: str | None = None,
     going: Going | None = None,
 ) -> int:
-    """Write what is new of `entries`, and move the positions to `reached`. The number of entries written.
+    """Write what is new of `entries`, and move the positions to `to`. The number of entries written.
 
-    `digest`: of the last valid record of events in or before this batch. Entries below a stored position were written
-    before, by a batch whose answer was lost: they are left out.
+    Entries below a stored position were written before, by a batch whose answer was lost: they are left out.
     """
     schema = schema or projection.schema
     going = going or Going()
     interned: list[tuple[str, list[Any]]] = []
-    wanted = {where: after for where, after in reached.items() if where[0] in projection.topics}
+    wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
@@ -103,24 +152,32 @@ async def take_in(
                     await connection.executemany(_CLOSE.format(change.table), change.rows)
                 case _:
                     await _upsert(connection, change)
+        authority = json.dumps(to.authority.document(), sort_keys=True)
         moved = [
-            (topic, partition, after, digest if topic == EVENTS else "")
+            (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
             for (topic, partition), after in wanted.items()
             if after > stored.get((topic, partition), 0)
         ]
-        await connection.executemany(
-            "INSERT INTO positions VALUES ($1, $2, $3, $4) "
-            "ON CONFLICT (topic, partition) DO UPDATE SET next = excluded.next, digest = excluded.digest",
-            moved,
-        )
+        await connection.executemany(_MOVE, _with_macs(keys, projection, moved))
+        if DECISIONS in projection.topics:
+            lanes = [(*name, *place) for name, place in to.lanes.items()]
+            await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
     # Only now, when all of it counts.
     if projection.restore is not None:
-        going.states[schema] = (max(stored.get((EVENTS, 0), 0), reached.get((EVENTS, 0), 0)), state)
+        going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
     for table, names in interned:
         _remember(going.known.setdefault(table, {}), names)
     return len(new)
 
 
+_MOVE = (
+    "INSERT INTO positions VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (topic, partition) DO UPDATE "
+    "SET next = excluded.next, digest = excluded.digest, authority = excluded.authority, mac = excluded.mac"
+)
+_MOVE_LANE = (
+    "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5) ON CONFLICT (worker, lane) DO UPDATE "
+    "SET number = excluded.number, digest = excluded.digest, mac = excluded.mac WHERE lanes.number < excluded.number"
+)
 _CLOSE = "UPDATE {} SET until_position = $3, until_at = $4 WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
 KNOWN = 100_000
 """How many names of what was interned are remembered for each table."""

@@ -13,11 +13,11 @@ import structlog
 
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
-from services.adapters import origin, services_file, skips, snapshots, topics
+from services.adapters import origin, pins, services_file, skips, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.bootstrap import open_pool, open_vault, prepare
+from services.bootstrap import open_pool, prepare
 from services.clock import clock_of
 from services.logs import configure
 from services.settings import BadSetting, Settings, load
@@ -36,7 +36,8 @@ async def _lead(settings: Settings) -> None:
     names = topics.names(settings)
     clock = clock_of(settings)
     pool = await open_pool(settings)
-    await prepare(settings, pool)
+    prepared = await prepare(settings, pool)
+    vault, keys = prepared.vault, prepared.keys
     election = Election(settings, names.commands, f"{settings.topic_prefix}.writer", member)
     await election.join()
     events, commands = KafkaTopic(settings, names.events), KafkaTopic(settings, names.commands)
@@ -44,7 +45,7 @@ async def _lead(settings: Settings) -> None:
     await election.elected()
     # Two that were elected in turn must not depose each other in step.
     await asyncio.sleep(random.uniform(0, 0.1))  # noqa: S311  # jitter, no secret
-    fold = await snapshots.restore(pool, events)
+    fold = await snapshots.restore(pool, events, keys)
     limits = Limits(
         settings.keys_per_account, settings.aliases_per_key, settings.grants_per_key, settings.on_demand_rotations
     )
@@ -52,7 +53,7 @@ async def _lead(settings: Settings) -> None:
         events,
         commands,
         Deciding(fold, uuid4().hex, settings.org_id, limits),
-        Keeping(open_vault(settings, pool)),
+        Keeping(vault),
         clock,
         First(
             settings.region,
@@ -60,8 +61,10 @@ async def _lead(settings: Settings) -> None:
             settings.root_access_key_id,
             tuple(each.registered for each in services_file.load(settings)),
         ),
-        lambda log_name: skips.permitted(pool, log_name),
+        lambda log_name, next_command: skips.permitted(pool, keys, log_name, next_command),
         lambda log_name: origin.require(pool, log_name, names.events),
+        keys,
+        lambda authority: pins.keep(settings, vault, keys, authority),
     )
     leading = asyncio.create_task(leader.lead())
     lost = asyncio.create_task(election.lost())

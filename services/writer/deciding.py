@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from domain.access.caller import Caller
@@ -21,8 +19,11 @@ from domain.keys.limits import Limits
 from domain.keys.rotate_key import RotateKey
 from domain.keys.service_key import CreateServiceKey
 from domain.ports import Headers
-from domain.trail import codec
+from domain.trail import codec, parts
+from domain.trail.authenticity import COMMANDS, KeyMissing, key_of
 from domain.trail.catalogue import WIRE_NAMES
+from domain.trail.events import LogCreated, LogKeyRotated
+from domain.trail.own_commands import OURSELVES, own_event
 from domain.trail.reading import Fold
 from domain.trail.record import Call, Decision, Record, Repeat
 from services.adapters import cloudevents
@@ -30,8 +31,6 @@ from services.operations.keys import SERVICE_KEY
 from services.operations.rows import UNMADE, Changing, Unmade
 from services.operations.table import BY_NAME
 
-OURSELVES = "keytrail"
-"""The principal of what time brings."""
 MAX_COMMAND = 1_048_576
 """Four times what a request may have: escapes of JSON double some characters."""
 
@@ -83,10 +82,12 @@ class Deciding:
             event=event,
             repeats=repeats,
         )
-        value = codec.encode(record)
+        document = codec.document_of(record)
+        log = event.log if isinstance(event, LogCreated) else world.log
+        value = self.fold.chain.sealed(codec.canonical(document), log, parts.parts_of(document, codec.canonical))
         position = self.fold.next
         self.fold.next += 1
-        taken = self.fold.chain.accepts(position, value, record.previous)
+        taken = self.fold.chain.accepts(position, value, document)
         assert taken, "a record that was just linked to the head fits the chain"
         world.fold(position, record)
         name = WIRE_NAMES[type(event)] if event is not None else None
@@ -94,14 +95,27 @@ class Deciding:
         headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
         return Decided(value, headers, event)
 
+    def is_ours(self, offset: int, value: bytes) -> bool:
+        """Whether one of Keytrail's processes wrote the command at `offset`."""
+        chain = self.fold.chain
+        return chain.keys is None or chain.authority.believes(chain.keys, COMMANDS, 0, offset, value)
+
     def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
-        """The record that answers the command at `offset`; None where the log has its answer already."""
+        """The record that answers the command at `offset`, which is ours; None where the log has its answer already.
+
+        Raises KeyMissing for a rotation to a key that was not read from the vault yet.
+        """
         world = self.fold.world
         try:
             command = _read(value)
-        except (ValueError, KeyError, TypeError) as fault:
+            own = self._own(command, value)
+        except KeyMissing:
+            raise
+        except Exception as fault:  # noqa: BLE001  # whatever stands on the topic, it must not stop the commands behind it
             unreadable = refused(CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}"))
             return self.record(now, offset + 1, None, unreadable, None)
+        if own is not None:
+            return self.record(now, offset + 1, None, None, own)
         call = command.call
         if call.id in world.calls:
             return None
@@ -116,6 +130,19 @@ class Deciding:
         world.deciding_at = now
         outcome = self._decide(command, world.now)
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
+
+    def _own(self, command: _Readable, value: bytes) -> object | None:
+        """The event of what Keytrail itself asks for, None for a call. Raises KeyMissing; ValueError where no process of its
+        own asked."""
+        event = own_event(command.call)
+        if event is None:
+            return None
+        chain = self.fold.chain
+        if chain.keys is None or key_of(value) not in chain.keys:
+            raise ValueError("only Keytrail's own processes ask for that")
+        if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
+            raise KeyMissing(event.authentication_key)
+        return event
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> Decided:
         """The record of what time brings to a key; a rotation takes new material."""
@@ -166,13 +193,20 @@ def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]
 
 
 def _read(value: bytes) -> _Readable:
+    """Raises ValueError, KeyError, TypeError."""
     if len(value) > MAX_COMMAND:
         raise ValueError("too large")
-    document: dict[str, Any] = json.loads(value)
-    call = Call(**document["call"])
-    if not isinstance(call.id, str) or not isinstance(call.parameters, dict):
+    document = codec.object_of(value)
+    if document is None:
+        raise ValueError("not a JSON object")
+    call, made, not_after = Call(**document["call"]), document["made"], document["not_after"]
+    names = (call.id, call.access_key, call.principal, call.account, call.operation, call.invocation)
+    if not all(isinstance(each, str) for each in names) or not isinstance(call.parameters, dict):
         raise TypeError("not a call")
-    return _Readable(call, dict(document["made"]), int(document["not_after"]))
+    # A number of JSON may be 1e999, and true is an int to Python.
+    if type(not_after) is not int or not all(isinstance(each, str) for each in [*made, *made.values()]):
+        raise TypeError("not a command")
+    return _Readable(call, made, not_after)
 
 
 def _command(call: Call, made: dict[str, str]) -> object:

@@ -21,14 +21,25 @@ import structlog
 
 from domain.identities.accounts import root_credential_events, service_events
 from domain.keys.due import Agenda, Rotation, Work, destroyed_by
-from domain.ports import OutOfRange, Reader, Unavailable
+from domain.ports import LogRefused, OutOfRange, Reader, Stored, Unavailable
+from domain.trail.authenticity import KeyMissing
+from domain.trail.authority import Authority
 from domain.trail.chain import digest
 from domain.trail.codec import Unreadable, parse
-from domain.trail.events import ClockRead, CommandsSkipped, LogCreated, ServiceRegistered, WriterStarted
+from domain.trail.events import (
+    ClockRead,
+    CommandsRefused,
+    CommandsSkipped,
+    LogCreated,
+    ServiceRegistered,
+    WriterStarted,
+)
 from domain.trail.reading import Fold
+from services.adapters import keyring
 from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
-from services.metrics import TAKEOVERS
+from services.metrics import TAKEOVERS, VOIDS
 from services.writer.deciding import Decided, Deciding
 from services.writer.keeping import Keeping
 
@@ -40,6 +51,8 @@ READ_BACK_DEADLINE = 10.0
 BATCH = 500
 LOOK_EVERY = 1.0
 MOST_SKEW = 60.0
+REFUSED_EVERY = 60.0
+"""Seconds between two records that say how many commands were not ours, however many come."""
 MEASURED_WITHIN = 30.0
 BROKERS_TIME = 1
 """Kafka's timestamp type of a topic that says LogAppendTime."""
@@ -65,6 +78,17 @@ class Skew:
     measured: float
 
 
+@dataclass(slots=True)
+class Strange:
+    """Commands that were not ours and are not on record yet: the first and last offset, how many, and when the last record of
+    such was appended (monotonic)."""
+
+    first: int = 0
+    last: int = 0
+    count: int = 0
+    told: float = float("-inf")
+
+
 @dataclass(frozen=True, slots=True)
 class First:
     """What the settings say of who is there: the region, the first account and its access key, the services."""
@@ -86,9 +110,12 @@ class Leader:
         keeping: Keeping,
         clock: Clock,
         first: First,
-        may_skip: Callable[[str], Awaitable[bool]],
+        may_skip: Callable[[str, int], Awaitable[bool]],
         require_origin: Callable[[str], Awaitable[None]],
+        keys: VaultKeyring,
+        keep_pin: Callable[[Authority], Awaitable[None]],
     ) -> None:
+        """`may_skip` takes the log's id and the command that it would go on from, `require_origin` the log's id."""
         self._events = events
         self._commands = commands
         self._deciding = deciding
@@ -104,17 +131,23 @@ class Leader:
         self._confirmed = deciding.fold.chain.head
         self._skew: Skew | None = None
         self._agenda = Agenda(deciding.fold.world)
+        self._keys = keys
+        self._keep_pin = keep_pin
+        self._strange = Strange()
 
     async def lead(self) -> None:
         fold = self._deciding.fold
         reader = await self._events.reader(fold.next)
         try:
-            await _catch_up(reader, fold, await self._events.end())
+            await _catch_up(reader, fold, await self._events.end(), self._keys)
             self._confirmed = fold.chain.head
             world = fold.world
+            self._require_authentic(fold)
             await self._require_origin(world.log)
             await self._fence(reader)
             await self._require_origin(world.log)
+            if fold.chain.authority.begun:
+                await self._keep_pin(fold.chain.authority)
             self._agenda = Agenda(world)
             log.info(
                 "writer leads",
@@ -129,10 +162,25 @@ class Leader:
                 tasks.create_task(self._watch())
                 tasks.create_task(self._answer_commands())
                 tasks.create_task(self._fall_due())
+                tasks.create_task(self._tell_of_strange())
                 tasks.create_task(self._keeping.destroying())
                 tasks.create_task(self._keeping.sweeping(world))
         finally:
             await reader.close()
+
+    def _require_authentic(self, fold: Fold) -> None:
+        """Raises LogRefused for a log that this installation did not write: none is begun behind it, and none is led."""
+        if fold.world.log and not fold.chain.authority.is_settled(self._keys):
+            raise LogRefused(
+                f"{self._events.topic} holds log {fold.world.log} without MACs, and this installation's records have them: "
+                "the topic was replaced. Bring it back (keytrail restore)."
+            )
+        if fold.next and not fold.world.log:
+            raise LogRefused(
+                f"{self._events.topic} holds {fold.next} records, and none of them was written under this vault's root "
+                "secret: the topic or the database is another installation's. Bring the right one back, or name an empty "
+                "topic by KEYTRAIL_TOPIC_PREFIX."
+            )
 
     async def _fence(self, reader: Reader) -> None:
         """Name the log where it is new, announce this writer, see to the first account; all read back as valid."""
@@ -185,13 +233,20 @@ class Leader:
             self._keeping.destroy(destroyed_by(appended.decided.event))
             return
         document = parse(value) or {"previous": None}
-        if document["previous"] == self._confirmed:
+        if document["previous"] == self._confirmed and self._is_authentic(value, document):
             stop(f"the record at {offset} is valid and of writer {document.get('writer')}: another one leads")
         if self._appended:
             # What is under way was decided for offsets that are one too low now: its `seen` would name the wrong record.
             stop(f"a void record at {offset} came between this writer's own")
-        log.info("void record skipped", position=offset, writer=document.get("writer"))
+        VOIDS.labels("writer").inc()
+        log.info("void record skipped", position=offset, writer=str(document.get("writer"))[:64])
         self._deciding.fold.next = offset + 1
+
+    def _is_authentic(self, value: bytes, document: dict[str, Any]) -> bool:
+        try:
+            return self._deciding.fold.chain.authority.admits(self._keys, value, document)
+        except KeyMissing:
+            return True  # ours, and of a rotation that this process has not read of
 
     async def _read_back(self, reader: Reader) -> None:
         try:
@@ -220,7 +275,7 @@ class Leader:
             end=end,
             mend="keytrail skip-commands",
         )
-        while not await self._may_skip(world.log):  # noqa: ASYNC110  # the permission comes through Postgres
+        while not await self._may_skip(world.log, world.next_command):  # noqa: ASYNC110  # the permission comes through Postgres
             await asyncio.sleep(1)
         skipped = CommandsSkipped(world.next_command, start)
         log.warning("commands skipped", from_command=skipped.from_command, to_command=skipped.to_command)
@@ -233,9 +288,14 @@ class Leader:
         reader = await self._commands.reader(world.next_command)
         try:
             while True:
-                for stored in await reader.read(BATCH):
+                batch = await reader.read(BATCH)
+                await self._keys.know_those_of(each.value for each in batch)
+                for stored in batch:
+                    if not self._deciding.is_ours(stored.offset, stored.value):
+                        self._count_strange(stored.offset)
+                        continue
                     async with self._turn:
-                        decided = self._deciding.answer(stored.offset, stored.value, self._clock.now())
+                        decided = await self._answer(stored)
                         if decided is not None:
                             await self._append(decided)
                             self._note(decided.event)
@@ -243,6 +303,36 @@ class Leader:
             stop(f"the commands cannot be read: {fault}")
         finally:
             await reader.close()
+
+    async def _answer(self, stored: Stored) -> Decided | None:
+        try:
+            return self._deciding.answer(stored.offset, stored.value, self._clock.now())
+        except KeyMissing:
+            await self._keys.read_again()
+            return self._deciding.answer(stored.offset, stored.value, self._clock.now())
+
+    def _count_strange(self, offset: int) -> None:
+        VOIDS.labels("commands").inc()
+        strange = self._strange
+        strange.first, strange.last = (strange.first if strange.count else offset), offset
+        strange.count += 1
+
+    async def _tell_of_strange(self) -> None:
+        """Record that commands were refused which somebody else wrote: at once for the first, then once a minute for all.
+
+        One record for each would let a stranger fill the log that is never cut.
+        """
+        strange = self._strange
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if not strange.count or time.monotonic() - strange.told < REFUSED_EVERY:
+                continue
+            async with self._turn:
+                event = CommandsRefused(strange.first, strange.last, strange.count)
+                next_command = max(self._deciding.fold.world.next_command, strange.last + 1)
+                await self._append(self._deciding.record(self._clock.now(), next_command, None, None, event))
+            log.error("commands were refused that Keytrail did not write", count=strange.count, last=strange.last)
+            strange.count, strange.told = 0, time.monotonic()
 
     # -- what time brings -----------------------------------------------------------------------------------------
 
@@ -290,11 +380,11 @@ class Leader:
             )
 
 
-async def _catch_up(reader: Reader, fold: Fold, end: int) -> None:
+async def _catch_up(reader: Reader, fold: Fold, end: int, keys: VaultKeyring) -> None:
     """Fold everything up to the watermark `end`. Raises OutOfRange, Unavailable; Unreadable ends the process."""
     try:
         while fold.next < end:
             for stored in await reader.read(BATCH):
-                fold.take(stored.offset, stored.value)
+                await keyring.take(fold, stored, keys)
     except Unreadable as fault:
         stop(str(fault))

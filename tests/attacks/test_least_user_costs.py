@@ -24,6 +24,8 @@ from domain.keys.create_key import CreateKey
 from domain.policy.compile import DIRECT
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
+from domain.trail.authenticity import Seal
+from domain.trail.lane import Decided
 from domain.trail.reading import Fold
 from services.adapters.kafka import MAX_VALUE, Decisions
 from services.api import shapes
@@ -40,6 +42,7 @@ from services.shares import Shares
 from tests.attacks.counted import seconds, steps
 from tests.faults.test_present import Kept, OneMaterial, incoming
 from tests.given import ACCOUNT, OTHER, key_id
+from tests.keys import keyring, process_keys
 from tests.logs import Log, created
 from tests.memory_log import MemoryTopic
 
@@ -162,21 +165,25 @@ def test_no_refusal_repeats_all_that_a_caller_sent() -> None:
     assert message.endswith("more characters)")
 
 
+def never_asked() -> Seal:
+    raise AssertionError("what is refused is not sealed")
+
+
 async def test_a_decision_that_no_record_takes_fails_alone() -> None:
     """One of 1.1 MB made the append of its group fail, and 43 of 824 other callers' decisions with it."""
-    decisions = Decisions(load({}), "decisions", 1, 0)
+    decisions = Decisions(load({}), "decisions", 1, 0, never_asked)
     with pytest.raises(TooLarge):
-        await decisions.append(b"x" * (MAX_VALUE + 1), {})
+        await decisions.append(Decided(b"{}", b"x" * (MAX_VALUE + 1)), {})
     assert decisions._waiting == []
 
 
 class Short(Kept):
     """Decisions that take a thousand bytes."""
 
-    async def append(self, value: bytes, headers: Any) -> None:
-        if len(value) > 1_000:
-            raise TooLarge(str(len(value)))
-        await super().append(value, headers)
+    async def append(self, decided: Decided, headers: Any) -> None:
+        if len(decided) > 1_000:
+            raise TooLarge(str(len(decided)))
+        await super().append(decided, headers)
 
 
 async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: Present) -> None:
@@ -206,7 +213,7 @@ async def events() -> MemoryTopic:
 
 @pytest.fixture
 async def present(events: MemoryTopic) -> AsyncIterator[Present]:
-    found = Present(events, Fold(), 5.0, lambda record: None)
+    found = Present(events, Fold.under(keyring()), process_keys(), 5.0, lambda record: None)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found

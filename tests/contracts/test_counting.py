@@ -16,6 +16,7 @@ from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from tests.installation import Installation
+from tests.keys import keyring
 
 NOW = 1_800_000_000_000_000
 
@@ -36,8 +37,8 @@ def root_used(judge: Judge, account: str) -> list[Found]:
 async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
     installation: Installation, pool: Pool
 ) -> None:
-    judge, publisher = Judge(f"a-log-{uuid4().hex}"), Publisher(installation.settings)
-    events, decisions = (Counter(pool, lambda: judge, publisher) for _ in range(2))
+    judge, publisher = Judge(f"a-log-{uuid4().hex}"), Publisher(installation.settings, keyring())
+    events, decisions = (Counter(pool, keyring(), lambda: judge, publisher) for _ in range(2))
     one, other = ((f"t-{uuid4().hex}", 0) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):

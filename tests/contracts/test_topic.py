@@ -95,12 +95,12 @@ async def test_a_snapshot_is_used_only_where_it_fits_the_log(topic: Topic, insta
         fold.world.log = f"log-{uuid4().hex}"
         await pool.execute("DELETE FROM present.snapshots WHERE position < 1000")
         await snapshots.save(pool, fold)
-        restored = await snapshots.restore(pool, topic)
+        restored = await snapshots.restore(pool, topic, log.keys)
         assert restored.chain == fold.chain
         await pool.execute("UPDATE present.snapshots SET digest = $1 WHERE log = $2", "0" * 64, fold.world.log)
-        assert (await snapshots.restore(pool, topic)).chain != fold.chain
+        assert (await snapshots.restore(pool, topic, log.keys)).chain != fold.chain
         await pool.execute("UPDATE present.snapshots SET position = 999 WHERE log = $1", fold.world.log)
-        assert (await snapshots.restore(pool, topic)).world.log != fold.world.log
+        assert (await snapshots.restore(pool, topic, log.keys)).world.log != fold.world.log
         await pool.execute("DELETE FROM present.snapshots WHERE log = $1", fold.world.log)
     finally:
         await pool.close()

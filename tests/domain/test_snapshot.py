@@ -25,10 +25,10 @@ def plain(fold: Fold) -> dict[str, object]:
 @pytest.mark.parametrize("at", range(1, len(a_log().values)))
 def test_a_snapshot_and_the_tail_equal_the_full_fold(at: int) -> None:
     log = a_log()
-    until = Fold()
+    until = Fold.under(log.keys)
     for offset, value in log.numbered()[:at]:
         until.take(offset, value)
-    restored = snapshots.decode(snapshots.encode(until), until.chain.position, until.chain.head)
+    restored = snapshots.decode(snapshots.encode(until), until.chain.position, until.chain.head, log.keys)
     assert plain(restored) == plain(until)
     for offset, value in log.numbered()[at:]:
         restored.take(offset, value)

@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from domain.errors import CredentialDisabled
 from domain.ports import Unavailable
 from domain.trail.events import AccessKeyDisabled
+from domain.trail.lane import Decided
 from domain.trail.reading import Fold
 from services.api.app import KMS
 from services.api.authentication import Authenticated, Authenticator
@@ -27,6 +28,7 @@ from services.clock import Clock
 from services.settings import load
 from services.writer.deciding import Deciding
 from tests.given import ACCOUNT, REGION, ROOT, key_id
+from tests.keys import keyring, process_keys
 from tests.logs import Log, created
 from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
 
@@ -45,7 +47,7 @@ async def events() -> MemoryTopic:
 
 @pytest.fixture
 async def present(events: MemoryTopic) -> AsyncIterator[Present]:
-    found = Present(events, Fold(), FRESH_FOR, lambda record: None)
+    found = Present(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -112,7 +114,7 @@ def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     reasons = the_end(monkeypatch)
     topic = SlowToAnswer()
-    present = Present(topic, Fold(), FRESH_FOR, lambda record: None)
+    present = Present(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
     tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
     await topic.asked.wait()
     for value in Log().values:
@@ -147,8 +149,8 @@ class Kept:
     def __init__(self) -> None:
         self.values: list[bytes] = []
 
-    async def append(self, value: bytes, headers: dict[str, str]) -> None:
-        self.values.append(value)
+    async def append(self, decided: Decided, headers: dict[str, str]) -> None:
+        self.values.append(decided.about[:-1] + b"," + decided.own[1:])
 
 
 class OneMaterial:
@@ -225,7 +227,7 @@ async def test_a_command_is_appended_once_whatever_became_of_it(present: Present
 
 async def test_a_changing_call_is_answered_when_its_record_is_read(present: Present, events: MemoryTopic) -> None:
     commands = MemoryTopic()
-    fold = Fold()
+    fold = Fold.under(keyring())
     for offset, value in enumerate(events.values):
         fold.take(offset, value)
     body = ('{"KeyId":"%s"}' % key_id()).encode()  # noqa: UP031  # see above

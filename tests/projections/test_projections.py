@@ -22,6 +22,7 @@ from services.adapters.postgres import Pool, connect
 from services.projector import writing
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
+from tests.keys import keyring
 from tests.logs import NOW, Log, a_log
 
 
@@ -85,6 +86,9 @@ ENTRIES = [
 REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1, (ALERTS, 0): 2}
 
 
+KEYS = keyring()
+
+
 @pytest.fixture
 async def pool(installation: Installation) -> AsyncIterator[Pool]:
     found = await connect(installation.settings)
@@ -103,15 +107,15 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
     once, twice = (f"t_{uuid4().hex}" for _ in range(2))
     async with pool.acquire() as connection:
         for schema in (once, twice):
-            await writing.prepare(connection, projection, "the-log", schema)
-        await writing.take_in(connection, projection, ENTRIES, REACHED, "digest", once)
+            await writing.prepare(connection, projection, "the-log", KEYS, schema)
+        await writing.take_in(connection, projection, ENTRIES, writing.Reached(dict(REACHED), "digest"), KEYS, once)
         for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after answers that were lost
             part = ENTRIES[max(0, place - 3) : place]
             reached: dict[writing.Partition, int] = {}
             for entry in ENTRIES[:place]:
                 reached[entry.topic, entry.partition] = entry.offset + 1
-            await writing.take_in(connection, projection, part, reached, "digest", twice)
-            await writing.take_in(connection, projection, part, reached, "digest", twice)
+            await writing.take_in(connection, projection, part, writing.Reached(dict(reached), "digest"), KEYS, twice)
+            await writing.take_in(connection, projection, part, writing.Reached(dict(reached), "digest"), KEYS, twice)
         found = await contents(connection, projection, twice)
         assert found == await contents(connection, projection, once)
         assert found
@@ -125,9 +129,11 @@ async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
     broken = decision_entry(0)
     broken.document["call"]["agent"] = None
     async with pool.acquire() as connection:
-        await writing.prepare(connection, projection, "the-log", schema)
+        await writing.prepare(connection, projection, "the-log", KEYS, schema)
         with pytest.raises(Exception, match="agent"):
-            await writing.take_in(connection, projection, [decision_entry(1), broken], {(DECISIONS, 0): 2}, "", schema)
+            await writing.take_in(
+                connection, projection, [decision_entry(1), broken], writing.Reached({(DECISIONS, 0): 2}), KEYS, schema
+            )
         assert await contents(connection, projection, schema) == []
         assert await writing.positions(connection, schema) == {}
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
@@ -136,11 +142,11 @@ async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
 async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool) -> None:
     projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
     async with pool.acquire() as connection:
-        await writing.prepare(connection, projection, "the-log", schema)
-        await writing.take_in(connection, projection, ENTRIES, REACHED, "digest", schema)
-        await writing.prepare(connection, projection, "the-log", schema)
+        await writing.prepare(connection, projection, "the-log", KEYS, schema)
+        await writing.take_in(connection, projection, ENTRIES, writing.Reached(dict(REACHED), "digest"), KEYS, schema)
+        await writing.prepare(connection, projection, "the-log", KEYS, schema)
         assert await contents(connection, projection, schema)
-        await writing.prepare(connection, projection, "another-log", schema)
+        await writing.prepare(connection, projection, "another-log", KEYS, schema)
         assert await contents(connection, projection, schema) == []
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
 

@@ -51,6 +51,7 @@ from services.questions.worlds import world_then
 from tests.given import ACCOUNT, OTHER, REGION
 from tests.histories import TEXTS, History
 from tests.installation import Installation
+from tests.keys import keyring
 
 OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
 
@@ -154,11 +155,14 @@ def database(installation: Installation) -> Iterator[str]:
     asyncio.run(run("DROP DATABASE questions WITH (FORCE)"))
 
 
+KEYS = keyring()
+
+
 async def filled(connection: Any, history: Recorded, chance: Random) -> None:
     """The projections, by batches of any size that overlap, as after answers that were lost; some thrown away on the way."""
     for projection in PROJECTIONS.values():
         await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema} CASCADE")
-        await writing.prepare(connection, projection, "log")
+        await writing.prepare(connection, projection, "log", KEYS)
         begin = going = None
         entries = [*history.entries, *history.decided] if DECISIONS in projection.topics else list(history.entries)
         entries.sort(
@@ -167,7 +171,7 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
         for _ in range(1 + (chance.random() < 0.3)):
             if begin is not None:
                 await connection.execute(f"DROP SCHEMA {projection.schema} CASCADE")
-                await writing.prepare(connection, projection, "log")
+                await writing.prepare(connection, projection, "log", KEYS)
             begin, going, at = 0, writing.Going(), 0
             reached: dict[writing.Partition, int] = {}
             while at < len(entries):
@@ -176,7 +180,9 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
                 for entry in entries[at : at + size]:
                     reached[entry.topic, entry.partition] = entry.offset + 1
                 for _ in range(chance.choice((1, 1, 2))):
-                    await writing.take_in(connection, projection, batch, reached, "digest", None, going)
+                    await writing.take_in(
+                        connection, projection, batch, writing.Reached(dict(reached), "digest"), KEYS, None, going
+                    )
                 at += size
 
 

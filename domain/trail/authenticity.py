@@ -1,0 +1,215 @@
+"""Who wrote a record: the MAC that every value on a topic carries, and the keys that make it.
+
+The chain (chain.py) orders records; it says nothing of who wrote them, since anybody can compute a SHA-256. So each value
+ends in an envelope, which only a process that has the vault's root secret can make:
+
+    {... the record ...,"auth":{"alg":"HS256","key":"<16 hex>","parts":"<43>","mac":"<43>"}}
+
+`mac` is HMAC-SHA-256 (RFC 2104; HS256 in RFC 7518), in base64url without padding, over the kind of topic, the log's id and
+the SHA-256 of every byte of the value before the MAC's own text. It is not over the topic's name, which a restore may
+change. `key` names the secret that the key was derived from. `parts` commits to the record in three pieces, so that one of
+them can be shown to somebody who may not see the others (`commitment`). Where the value is not ours (a record of AWS
+CloudTrail, kept byte for byte), the envelope is a line of its own behind it.
+
+Keys are derived from a secret as NIST SP 800-108 describes (HMAC-SHA-256 in counter mode, one block): one for each kind of
+topic of each log, and one for each kind of row that is read back as true. So a value that is authentic in one place is
+nothing in another.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+
+EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL = "events", "decisions", "alerts", "commands", "trail"
+KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL)
+"""The kinds of topic."""
+SNAPSHOT, POSITION, PERMIT, PIN = "snapshot", "position", "permit", "pin"
+"""The kinds of row that are read back as true."""
+
+ALGORITHM = "HS256"
+KEY_ID_LENGTH = 16
+_MAC_LENGTH = 43  # 32 bytes in base64 without padding
+_END = b'"}}'
+_WITHOUT_PARTS = b"-" * _MAC_LENGTH
+_BLOCK = 64  # of SHA-256, in bytes
+
+
+class KeyMissing(Exception):
+    """The log goes on under a key that this process has not read from the vault yet. Read the keys again, then the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A record in three pieces: what the caller's account may be shown, what the resource's may, and what both may.
+
+    Each is the JSON of an object; together they hold everything that the record says.
+    """
+
+    caller: bytes
+    resource: bytes
+    rest: bytes
+
+
+def commitment(salts: Sequence[bytes], parts: Parts) -> bytes:
+    """32 bytes that bind the three parts and reveal nothing of them: a tree of three salted leaves, hashed as RFC 6962
+    does (0 before a leaf, 1 before a node). Who is shown one part gets its salt and the two other leaves."""
+    one, two, three = salts
+    return sha256(
+        b"\1" + leaf(one, parts.caller) + leaf(two, parts.resource) + leaf(three, parts.rest)
+    ).digest()  # fmt: skip
+
+
+def leaf(salt: bytes, part: bytes) -> bytes:
+    return sha256(b"\0" + salt + part).digest()
+
+
+def _text(value: bytes) -> bytes:
+    return urlsafe_b64encode(value)[:-1]
+
+
+def _derived(secret: bytes, label: str, context: str) -> bytes:
+    """32 bytes (SP 800-108, section 4.1): label and context tell purposes apart."""
+    return hmac.digest(secret, b"\0\0\0\1" + label.encode() + b"\0" + context.encode() + b"\0\0\1\0", "sha256")
+
+
+class Seal:
+    """The key of one kind of topic of one log, under one secret: makes envelopes and checks them."""
+
+    __slots__ = ("_inner", "_joint", "_line", "_outer", "_salting", "_start")
+
+    def __init__(self, secret: bytes, key_id: str, kind: str, log: str) -> None:
+        key = _derived(secret, f"keytrail {kind}", log).ljust(_BLOCK, b"\0")
+        # HMAC by hand: the two halves that depend on the key alone are hashed once, not for every record. It saves two
+        # thirds of what the standard library takes, and a test compares the two.
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in key) + f"keytrail\0{kind}\0{log}\0".encode())
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in key))
+        self._salting = _derived(secret, f"keytrail salts of {kind}", log)
+        self._start = f'"auth":{{"alg":"{ALGORITHM}","key":"{key_id}","parts":"'.encode()
+        self._joint = b"," + self._start
+        self._line = b"\n{" + self._start
+
+    def _mac(self, digest: bytes) -> bytes:
+        inner = self._inner.copy()
+        inner.update(digest)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return _text(outer.digest())
+
+    def salts(self, rest: bytes) -> tuple[bytes, bytes, bytes]:
+        """16 bytes for each part. They follow from `rest`, which no two records share, and from the key: nothing has to be
+        kept to show a part later."""
+        found = blake2b(rest, digest_size=48, key=self._salting).digest()
+        return found[:16], found[16:32], found[32:]
+
+    def sealed(self, body: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
+        """The value to append of `body`, the JSON of an object that is not empty, and the value's digest.
+
+        Without `parts` nothing can be shown in pieces: a command is nobody's to see, and an alert is one account's.
+        """
+        committed = _WITHOUT_PARTS if parts is None else _text(commitment(self.salts(parts.rest), parts))
+        return self._ended(body[:-1] + self._joint + committed + b'","mac":"')
+
+    def behind(self, value: bytes) -> bytes:
+        """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
+        return self._ended(value + self._line + _WITHOUT_PARTS + b'","mac":"')[0]
+
+    def _ended(self, start: bytes) -> tuple[bytes, str]:
+        hashed = sha256(start)
+        end = self._mac(hashed.digest()) + _END
+        hashed.update(end)
+        return start + end, hashed.hexdigest()
+
+    def holds(self, value: bytes) -> bool:
+        """Whether the value ends in the envelope that this key makes of it."""
+        start = len(value) - _MAC_LENGTH - len(_END)
+        if start < 0 or value[-len(_END) :] != _END:
+            return False
+        mac = self._mac(sha256(memoryview(value)[:start]).digest())
+        return hmac.compare_digest(mac, value[start : start + _MAC_LENGTH])
+
+
+_MARK = f'"auth":{{"alg":"{ALGORITHM}","key":"'.encode()
+_ENVELOPE = len(_MARK) + KEY_ID_LENGTH + len(b'","parts":"') + _MAC_LENGTH + len(b'","mac":"') + _MAC_LENGTH + len(_END)
+
+
+def key_of(value: bytes) -> str:
+    """The id of the key that a value says it was authenticated with; "" for a value without an envelope."""
+    start = len(value) - _ENVELOPE
+    if start < 2 or value[start : start + len(_MARK)] != _MARK:
+        return ""
+    name = value[start + len(_MARK) : start + len(_MARK) + KEY_ID_LENGTH]
+    return name.decode() if name.isalnum() and name.isascii() else ""
+
+
+def before_envelope(value: bytes) -> bytes:
+    """The bytes that were there before an envelope was put behind them (`Seal.behind`); a value without one as it is."""
+    start = len(value) - _ENVELOPE - 2
+    return value[:start] if key_of(value) and value[start : start + 2] == b"\n{" else value
+
+
+def key_id(secret: bytes) -> str:
+    """The name of a secret: says nothing of it, and another secret has another."""
+    return sha256(b"keytrail record key\0" + secret).hexdigest()[:KEY_ID_LENGTH]
+
+
+class Keyring:
+    """The secrets that records were authenticated with, in the order in which they came into use; the last one is used now.
+
+    One for each process. `renew` takes in what a rotation has added. `strict`: a log without MACs is not this
+    installation's, or not any more.
+    """
+
+    def __init__(self, secrets: Iterable[bytes], *, strict: bool = True) -> None:
+        self.strict = strict
+        self._secrets: dict[str, bytes] = {}
+        self._seals: dict[tuple[str, str, str], Seal] = {}
+        self.renew(secrets)
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(self._secrets)})"
+
+    def renew(self, secrets: Iterable[bytes]) -> None:
+        for secret in secrets:
+            self._secrets.setdefault(key_id(secret), secret)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._secrets
+
+    @property
+    def newest(self) -> str:
+        return next(reversed(self._secrets))
+
+    def seal(self, name: str, kind: str, log: str) -> Seal:
+        """Raises KeyMissing."""
+        found = self._seals.get((name, kind, log))
+        if found is None:
+            secret = self._secrets.get(name)
+            if secret is None:
+                raise KeyMissing(name)
+            if kind not in KINDS:
+                raise ValueError(kind)
+            found = self._seals[name, kind, log] = Seal(secret, name, kind, log)
+        return found
+
+    # -- rows that are read back as true ------------------------------------------------------------------------------
+
+    def mac(self, kind: str, *fields: str | int | bytes) -> str:
+        """The MAC of a row's fields under the key that is used now, with that key's name."""
+        return f"{self.newest}:{self._row_mac(self.newest, kind, fields)}"
+
+    def holds(self, mac: str | None, kind: str, *fields: str | int | bytes) -> bool:
+        """Whether one of the keys made this MAC of these fields."""
+        name, _, given = (mac or "").partition(":")
+        return name in self._secrets and hmac.compare_digest(self._row_mac(name, kind, fields), given)
+
+    def _row_mac(self, name: str, kind: str, fields: Sequence[str | int | bytes]) -> str:
+        found = hmac.new(_derived(self._secrets[name], f"keytrail row {kind}", ""), digestmod="sha256")
+        for each in fields:
+            field = each if isinstance(each, bytes) else str(each).encode()
+            found.update(len(field).to_bytes(8, "big"))  # so that no two rows have the same bytes
+            found.update(field)
+        return found.hexdigest()

@@ -1,0 +1,46 @@
+"""The keys that records are authenticated with, out of the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from domain.ports import Stored
+from domain.trail.authenticity import KeyMissing, Keyring, key_of
+from domain.trail.reading import Fold
+from domain.trail.record import Record
+from services.adapters.vault import Vault
+
+
+class VaultKeyring(Keyring):
+    """Of one process. What a rotation adds is read when the log, or a value on another topic, first names it."""
+
+    def __init__(self, vault: Vault, secrets: Iterable[bytes], *, strict: bool) -> None:
+        super().__init__(secrets, strict=strict)
+        self._vault = vault
+
+    async def read_again(self) -> None:
+        """Raises Unavailable, MasterKeyRefused."""
+        self.renew(await self._vault.record_secrets())
+
+    async def know_those_of(self, values: Iterable[bytes]) -> None:
+        """Read the keys again where one of these values names another; once for all of them, so that values which a stranger
+        made up cost one question and no more. Raises Unavailable, MasterKeyRefused."""
+        if any(name not in self for name in {key_of(value) for value in values} - {""}):
+            await self.read_again()
+
+
+async def open_keyring(vault: Vault) -> VaultKeyring:
+    """Of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""
+    return VaultKeyring(vault, await vault.record_secrets(), strict=await vault.is_authentic())
+
+
+async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
+    """`Fold.take`, with the keys read again where the log goes on under one that is not known yet.
+
+    Raises Unreadable, Unavailable; KeyMissing where the vault does not have that key.
+    """
+    try:
+        return fold.take(stored.offset, stored.value)
+    except KeyMissing:
+        await keys.read_again()
+        return fold.take(stored.offset, stored.value)

@@ -1,0 +1,122 @@
+"""Where an installation's records began to be authentic, kept so that it is never forgotten.
+
+A log without MACs is as good as one with them to whoever does not know that there were any. So the log's id, the first
+position that had to be authentic and the digest of its record are kept in the vault's schema and in the data folder, each
+with a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
+root secret that was replaced, are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from domain.ports import LogRefused, Unavailable
+from domain.trail.authenticity import PIN, Keyring, key_of
+from domain.trail.authority import Authority
+from domain.trail.chain import digest
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from services.adapters.vault import Vault
+from services.ownership import write_private
+from services.settings import Settings
+
+
+def _file(settings: Settings) -> Path:
+    return settings.data / "pin.json"
+
+
+def _kept(path: Path) -> tuple[str, str] | None:
+    """(document, MAC). Raises LogRefused for a file that holds something else."""
+    try:
+        found = json.loads(path.read_text())
+        return str(found["document"]), str(found["mac"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise LogRefused(
+            f"{path} cannot be read. It says from where on this installation's log is authenticated: restore it from a "
+            "copy of the data folder."
+        ) from None
+
+
+async def why_not_new(settings: Settings) -> str:
+    """Why the vault may not be given a new root secret; "" where nothing knows an installation that had one.
+
+    Raises LogRefused, Unavailable.
+    """
+    lost = (
+        "The database has no root secret of the vault, or an older one, and {0}. With a new one, every record that was "
+        "written until now would be void. Bring the database back from a backup (keytrail restore)."
+    )
+    if _kept(_file(settings)) is not None:
+        return lost.format(f"{_file(settings)} says that there was one")
+    topic = names(settings).events
+    events = KafkaTopic(settings, topic)
+    try:
+        start, end = await events.start(), await events.end()
+        for place in {start, end - 1} if end > start else ():
+            if key_of(await _value(events, place)):
+                return lost.format(f"{topic} holds records that were authenticated under one")
+    finally:
+        await events.close()
+    return ""
+
+
+async def _value(events: KafkaTopic, position: int) -> bytes:
+    reader = await events.reader(position)
+    try:
+        (stored, *_) = await reader.read(1)
+        return stored.value
+    finally:
+        await reader.close()
+
+
+async def require(settings: Settings, vault: Vault, keys: Keyring) -> None:
+    """Raises LogRefused where vault or log are not those that were pinned; Unavailable."""
+    places = ((str(_file(settings)), _kept(_file(settings))), ("the vault's schema", await vault.pin()))
+    for place, kept in places:
+        if kept is None:
+            continue
+        document, mac = kept
+        if not keys.holds(mac, PIN, document):
+            raise LogRefused(
+                f"What {place} says of this installation's log was not made under the root secret that the database has: "
+                "the database is another installation's, or its seal was replaced. Bring the right one back."
+            )
+        if not keys.strict:
+            raise LogRefused(
+                f"The database has an older seal than {place} knows: it would take a log without MACs. Bring back the "
+                "database as it was."
+            )
+        await _require_log(settings, json.loads(document))
+
+
+async def _require_log(settings: Settings, pin: dict[str, object]) -> None:
+    topic = names(settings).events
+    events = KafkaTopic(settings, topic)
+    since = int(str(pin["since"]))
+    try:
+        end = await events.end()
+        if end <= since or digest(await _value(events, since)) != pin["digest"]:
+            raise LogRefused(
+                f"{topic} does not hold the record at position {since} from which log {pin['log']} is authenticated: the "
+                "topic was cut, made anew or replaced. Bring it back (keytrail restore)."
+            )
+    finally:
+        await events.close()
+
+
+async def keep(settings: Settings, vault: Vault, keys: Keyring, authority: Authority) -> None:
+    """Pin a log that is authenticated. Raises Unavailable, OSError."""
+    if not authority.begun:
+        raise Unavailable("the log is not authenticated yet")
+    document = json.dumps({"log": authority.log, "since": authority.since, "digest": authority.digest}, sort_keys=True)
+    mac = keys.mac(PIN, document)
+    kept = await vault.pin()
+    if kept is None or kept[0] != document:
+        await vault.keep_pin(document, mac)
+    if settings.data.is_dir():
+        found = _kept(_file(settings))
+        if found is None or found[0] != document:
+            write_private(_file(settings), json.dumps({"document": document, "mac": mac}))
