@@ -13,7 +13,7 @@ import structlog
 
 
 def quiet() -> None:
-    """Of aiokafka: its reconnects are not news, and that a password goes over loopback is meant."""
+    """Of aiokafka: its reconnects are not news, and that a password goes to our own broker over loopback is meant."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 

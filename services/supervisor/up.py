@@ -172,13 +172,14 @@ class Supervisor:
         self._kafka = kafka
         self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
         await _until(self._broker_listens, READY_DEADLINE, f"Kafka did not start; see {output}")
+        await kafka.let_in()
 
     async def _broker_listens(self) -> bool:
-        """Our own broker, and nobody who took its port first: whoever listens there is told the password."""
+        """Our own broker, and nobody who took its ports first: the controller's is told a password."""
         assert self._kafka is not None, "it is started"
         assert self._broker is not None, "it is started"
         pid = self._broker.pid
-        return pid is not None and self._kafka.port in _listening(pid)
+        return pid is not None and {self._kafka.port, self._kafka.controller_port} <= _listening(pid)
 
     async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)

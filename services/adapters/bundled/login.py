@@ -1,4 +1,10 @@
-"""Who may talk to the bundled broker: one user, whose password only the data folder's owner can read."""
+"""Who may talk to the bundled broker: one user, whose password only the data folder's owner can read.
+
+Clients use SCRAM, by which both sides show that they know the password and neither tells it: another user of the machine may
+take the broker's port while it is down, and would be told it by PLAIN. A broker learns of such a user from its controller,
+whose own listener knows only PLAIN. That has a password which is made for each start, and is used once by the supervisor,
+after it has seen that the port is our broker's.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,9 @@ from services.settings import BadSetting, Settings
 
 USER = "keytrail"
 SECURITY = "SASL_PLAINTEXT"
-MECHANISM = "PLAIN"
-"""SCRAM would need a user in the broker's metadata before its first start and none on the controller's listener; on
-loopback its digests protect from nobody, since whoever reads loopback is root."""
+MECHANISM = "SCRAM-SHA-512"
+CONTROLLERS = "PLAIN"
+"""What the controller's listener takes."""
 FILE = "password"
 
 
@@ -21,8 +27,12 @@ def made(folder: Path) -> str:
     """The broker's password, made where there is none. Raises BadSetting."""
     path = folder / FILE
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(32) + "\n")
+        write_private(path, new() + "\n")
     return kept(folder)
+
+
+def new() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def kept(folder: Path) -> str:
@@ -44,3 +54,9 @@ def applied(settings: Settings, bootstrap: str, password: str) -> Settings:
         kafka_username=USER,
         kafka_password=password,
     )
+
+
+def jaas(module: str, password: str) -> str:
+    """For a listener: what the broker says of itself on it, and for PLAIN also whom it lets in."""
+    lets_in = f' user_{USER}="{password}"' if module.startswith("plain.") else ""
+    return f'org.apache.kafka.common.security.{module} required username="{USER}" password="{password}"{lets_in};'

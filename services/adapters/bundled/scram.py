@@ -1,0 +1,101 @@
+"""The one request to Kafka that aiokafka does not have: a user who may log in by SCRAM (login.py says why)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from hashlib import pbkdf2_hmac
+from typing import Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
+
+from domain.ports import Unavailable
+from services.adapters.bundled.login import CONTROLLERS, SECURITY, USER
+
+SCRAM_SHA_512 = 2
+ITERATIONS = 4096
+"""Kafka's least. More would slow down guessing, and nobody guesses 256 random bits."""
+DEADLINE = 30.0
+
+
+async def tell(controller_port: int, controller_password: str, password: str) -> None:
+    """Have the controller let in our user with `password` from now on. Raises Unavailable."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            connection = await create_conn(
+                "127.0.0.1",
+                controller_port,
+                security_protocol=SECURITY,
+                sasl_mechanism=CONTROLLERS,
+                sasl_plain_username=USER,
+                sasl_plain_password=controller_password,
+            )
+            try:
+                answer: Any = await connection.send(AlterUser(USER, password))
+            finally:
+                connection.close()
+        for _, code, message, _ in answer.results:
+            if code:
+                raise for_code(code)(message)
+    except (KafkaError, TimeoutError, OSError) as fault:
+        raise Unavailable(f"the bundled broker does not take its password: {fault!r}") from fault
+
+
+class AlterUserAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us
+    """AlterUserScramCredentials, version 0 (kafka.apache.org/protocol, key 51)."""
+
+    API_KEY = 51
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            CompactArray(
+                ("user", CompactString("utf-8")),
+                ("error_code", Int16),
+                ("error_message", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class AlterUserStruct(RequestStruct):  # type: ignore[misc]  # as above
+    FLEXIBLE_VERSION = True
+    API_KEY = 51
+    API_VERSION = 0
+    RESPONSE_TYPE = AlterUserAnswer
+    SCHEMA = Schema(
+        (
+            "deletions",
+            CompactArray(("name", CompactString("utf-8")), ("mechanism", Int8), ("tags", TaggedFields)),
+        ),
+        (
+            "upsertions",
+            CompactArray(
+                ("name", CompactString("utf-8")),
+                ("mechanism", Int8),
+                ("iterations", Int32),
+                ("salt", CompactBytes),
+                ("salted_password", CompactBytes),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class AlterUser(Request[AlterUserStruct]):  # type: ignore[misc]  # as above
+    API_KEY = 51
+
+    def __init__(self, user: str, password: str) -> None:
+        salt = os.urandom(32)
+        salted = pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
+        self._upsertion: tuple[Any, ...] = (user, SCRAM_SHA_512, ITERATIONS, salt, salted, {})
+
+    def build(self, request_struct_class: type[AlterUserStruct]) -> AlterUserStruct:
+        return request_struct_class([], [self._upsertion], {})
