@@ -24,7 +24,9 @@ def for_server() -> dict[str, str]:
 
 
 def for_own() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
+    """PYTHONSAFEPATH, so that what our processes start does not look for modules in the folder it is started in either."""
+    passed = {name: value for name, value in os.environ.items() if name in OWN or name.startswith((LOCALE, PYTHON))}
+    return passed | {"PYTHONSAFEPATH": "1"}
 
 
 @contextlib.contextmanager

@@ -41,6 +41,7 @@ from domain.alerts.finding import LOW, SEVERITIES
 from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
 from domain.alerts.table import RULES
 from domain.arn import ACCOUNT_ID
+from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings
 
 WEBHOOK, APPRISE = "webhook", "apprise"
@@ -219,9 +220,8 @@ def _secret(where: str, given: dict[str, Any], name: str) -> str:
         return ""
     path = Path(text)
     try:
-        mode, content = path.stat().st_mode & 0o777, path.read_text().strip()
+        return read_private(path).decode().strip()
+    except NotOurs as fault:
+        raise _Wrong(f"{where}: {fault}") from None
     except (OSError, UnicodeDecodeError, TypeError) as fault:
         raise _Wrong(f"{where}: {name} cannot be read: {fault}") from None
-    if mode & 0o077:
-        raise _Wrong(f"{where}: {path} can be read by others (mode {mode:o}): chmod 600 it")
-    return content

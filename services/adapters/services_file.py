@@ -17,6 +17,7 @@ from pathlib import Path
 from domain.arn import ACCOUNT_ID
 from domain.policy.parse import SERVICE_NAME
 from domain.trail.events import ServiceRegistered
+from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -36,12 +37,11 @@ def load(settings: Settings) -> tuple[ServicePrincipal, ...]:
         return ()
     path = Path(settings.services_file)
     try:
-        document = tomllib.loads(path.read_text())
-        mode = path.stat().st_mode & 0o777
+        document = tomllib.loads(read_private(path).decode())
+    except NotOurs as fault:
+        raise BadSetting(f"KEYTRAIL_SERVICES_FILE: {fault}") from None
     except (OSError, ValueError) as fault:
         raise BadSetting(f"KEYTRAIL_SERVICES_FILE: {path} cannot be read: {fault}") from None
-    if mode & 0o077:
-        raise BadSetting(f"KEYTRAIL_SERVICES_FILE: {path} may be read by others: chmod 600 {path}")
     found = tuple(_principal(path, name, table) for name, table in document.items())
     for what in ("account", "alias", "access_key"):
         values = [getattr(each.registered, what) for each in found]

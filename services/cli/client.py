@@ -15,7 +15,15 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from services.api.sigv4 import Signed, sign
 from services.cli.terminal import fail, settings_or_fail
-from services.supervisor.folder import Folder
+from services.settings import BadSetting
+from services.supervisor.folder import Credentials, Folder
+
+
+def credentials_or_fail(folder: Folder) -> Credentials | None:
+    try:
+        return folder.kept_credentials()
+    except BadSetting as fault:
+        fail(str(fault))
 
 
 class Client:
@@ -24,7 +32,7 @@ class Client:
     def __init__(self, data: Path | None) -> None:
         settings = settings_or_fail(data=data)
         folder = Folder(settings.data)
-        running, kept = folder.live_state(), folder.kept_credentials()
+        running, kept = folder.live_state(), credentials_or_fail(folder)
         access_key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
         if data is None and access_key and secret and "AWS_ENDPOINT_URL" in os.environ:
             self._access_key, self._secret = access_key, secret

@@ -8,7 +8,7 @@ import shlex
 import psutil
 import typer
 
-from services.cli.client import Client
+from services.cli.client import Client, credentials_or_fail
 from services.cli.terminal import AsJson, Data, fail, out, settings_or_fail, show
 from services.supervisor.folder import Folder
 
@@ -19,7 +19,7 @@ def env(
     """Print shell exports that point the aws CLI, boto3 and Terraform at this installation."""
     settings = settings_or_fail(data=data)
     folder = Folder(settings.data)
-    credentials, running = folder.kept_credentials(), folder.live_state()
+    credentials, running = credentials_or_fail(folder), folder.live_state()
     if credentials is None:
         fail(f"There is no installation in {folder.path} yet: start one with `keytrail up`.")
     exports = {

@@ -112,10 +112,10 @@ class Folder:
 
     def state(self) -> Running | None:
         try:
-            document = json.loads(self.state_file.read_text())
+            document = json.loads(read_private(self.state_file))
             document["children"] = {name: tuple(each) for name, each in document["children"].items()}
             return Running(**document)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, NotOurs):
             return None
 
     def live_state(self) -> Running | None:
@@ -180,8 +180,11 @@ class Folder:
             ) from None
 
     def kept_credentials(self) -> Credentials | None:
+        """Raises BadSetting where another user put them there: with theirs we would be led to a server of theirs."""
         try:
-            return Credentials(**json.loads((self.path / "credentials.json").read_text()))
+            return Credentials(**json.loads(read_private(self.path / "credentials.json")))
+        except NotOurs as fault:
+            raise BadSetting(str(fault)) from None
         except (OSError, ValueError, TypeError):
             return None
 

@@ -40,7 +40,7 @@ from services.ownership import NotOurs, replacing
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Folder
-from tests.installation import Installation, clean_environment, eventually, free_port
+from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
 
 NOBODY = 65534
 ROOT_SECRET = "a-root-secret-that-the-operator-chose"  # of a test
@@ -467,6 +467,22 @@ def test_a_master_key_that_somebody_else_made_is_refused(tmp_path: Path) -> None
     _theirs(path)
     with pytest.raises(MasterKeyRefused, match="who knows what is in it"):
         FileMasterKey(path)
+
+
+@as_root
+def test_a_shell_is_not_led_to_somebody_elses_installation(tmp_path: Path) -> None:
+    """In a folder like /tmp they would have left .keytrail: `eval "$(keytrail env)"` there sent them what is encrypted."""
+    theirs = tmp_path / ".keytrail"
+    theirs.mkdir()
+    kept = theirs / "credentials.json"
+    kept.write_text(json.dumps({"access_key_id": "AKIA", "secret_access_key": "s", "region": "r"}))
+    kept.chmod(0o600)
+    _theirs(kept)
+    done = subprocess.run(
+        [str(KEYTRAIL), "env"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "belongs to" in done.stderr
 
 
 # -- what earlier versions left ----------------------------------------------------------------------------------------
