@@ -77,10 +77,13 @@ def _name(uid: int) -> str:
 def make_own(folder: Path, mode: int = 0o700) -> None:
     """The folder, made if it is missing, with exactly this mode. Raises NotOurs where another user has a hand in it."""
     # Made first and looked at afterwards: what is looked at first can be another thing by the time it is made.
-    folder.mkdir(mode=mode, parents=True, exist_ok=True)
-    require_owned(folder)
-    if stat.S_IMODE(folder.stat().st_mode) != mode:
-        folder.chmod(mode)
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        require_owned(folder)
+        if stat.S_IMODE(folder.stat().st_mode) != mode:
+            folder.chmod(mode)
+    except OSError as fault:
+        raise NotOurs(f"{folder} has to be a folder of our own: {fault.strerror}.") from None
 
 
 def require_owned(folder: Path) -> None:
