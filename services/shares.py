@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -23,6 +24,15 @@ T = TypeVar("T")
 
 def give_way() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)  # on Linux a thread has its own
+
+
+PAUSE = 0.0005
+
+
+def breathe() -> None:
+    """What pure Python calls now and then in a thread of these: the loop's thread is given the interpreter at once and
+    not after the five milliseconds that it would wait for it."""
+    time.sleep(PAUSE)
 
 
 class _Rows:
@@ -84,3 +94,7 @@ class Shares:
         """What the function gives, worked out when it is the account's turn."""
         rows = self._rows.setdefault(asyncio.get_running_loop(), _Rows(self._executor, self._threads))
         return await rows.run(account, partial(function, *arguments, **options))
+
+
+QUESTIONS = Shares("questions")
+"""What policies mean, and who could do what: asked by callers, on the worker that answers every call."""

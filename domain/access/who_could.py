@@ -8,14 +8,16 @@ that are still open; none is left out, so a caller without a path is refused wha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice, product
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.access.caller import Caller
 from domain.access.question import Resource
 from domain.grants.grant import SOURCE_ARN, UNCONSTRAINED, Grant
+from domain.meaning.budget import spend
 from domain.policy.compile import DIRECT, ROLE, Rule
 from domain.policy.conditions import Test
 from domain.policy.variables import Context
@@ -95,6 +97,7 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     known = Known(caller, resource)
     policy = resource.policy
     assert policy is not None, "a key has its policy"
+    spend(10 + len(policy.rules) + len(caller.identity.rules))
     own = list(_speaking(caller.identity.rules, action, resource, known))
     limits = [
         list(_speaking(each.rules, action, resource, known))
@@ -112,10 +115,10 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     allowing = _least([(rule, conditions) for rule, conditions in own if not rule.denies])
     within = [_least([(rule, conditions) for rule, conditions in rules if not rule.denies]) for rules in limits]
     paths: list[Path] = []
-    for how, rule, conditions in stated:
-        if how and not rule.denies:
-            paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
-    for how, grant, conditions in _granted(caller, action, resource):
+    speaking = [each for each in stated if each[0] and not each[1].denies]
+    for how, rule, conditions in _least_of_each(speaking):
+        paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
+    for how, grant, conditions in _least_of_each(list(_granted(caller, action, resource))):
         paths += _by_grant(grant, how, conditions, allowing, within)
     unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in denies)
     paths.sort(key=lambda path: len(path.open))
@@ -162,7 +165,31 @@ def _open(rule: Rule, known: Known) -> Open | None:
 def _least(statements: Sequence[Stated]) -> Sequence[Stated]:
     """One without open conditions stands for all."""
     free = [each for each in statements if not each[1]]
-    return free[:1] or statements
+    return free[:1] or _fewest(statements, lambda each: len(each[1]))
+
+
+T = TypeVar("T")
+
+
+def _fewest(found: Sequence[T], conditions: Callable[[T], int]) -> Sequence[T]:
+    """Those with the fewest open conditions, as many as are told, in the order in which they stand. The others come into
+    no path that is told: with each of these the same path has as many conditions or fewer, and stands before it."""
+    if len(found) <= MOST_PATHS:
+        return found
+    places = nsmallest(MOST_PATHS, range(len(found)), key=lambda at: (conditions(found[at]), at))
+    return [found[at] for at in sorted(places)]
+
+
+def _least_of_each(found: Sequence[tuple[int, T, Open]]) -> Sequence[tuple[int, T, Open]]:
+    """As above, of each way in which the caller is meant."""
+    if len(found) <= MOST_PATHS:
+        return found
+    kept = {
+        id(each)
+        for how in {each[0] for each in found}
+        for each in _fewest([each for each in found if each[0] == how], lambda each: len(each[2]))
+    }
+    return [each for each in found if id(each) in kept]
 
 
 def _through(

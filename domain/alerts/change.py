@@ -69,6 +69,25 @@ class Change:
         """A threshold of a rule, as the settings have it."""
         return self.settings.number(rule, name, numbers[name].default)
 
+    def alone(self) -> Change:
+        """The same change on a world of its own, which holds what the rules on key policies read and stays as it is."""
+        world = World(region=self.world.region)
+        world.accounts = dict(self.world.accounts)
+        held = self.world.keys.get(getattr(self.event, "key", ""))
+        if held is not None:
+            world.keys = {held.id: held}
+        return Change(
+            self.event,
+            world,
+            self.at,
+            self.position,
+            caller=self.caller,
+            account=self.account,
+            operation=self.operation,
+            facts=self.facts,
+            settings=self.settings,
+        )
+
     @cached_property
     def key(self) -> Key | None:
         """The key that the event is about, as it was before; as it is made where the event makes it."""
@@ -111,13 +130,22 @@ class Change:
             )
         return Compared(old, new, key.account, key.arn, known_of(key))
 
+    @property
+    def old_statements(self) -> list[dict[str, Any]]:
+        """Those of the policy before; none of a new key."""
+        return [] if self.made or self.key is None else _statements(self.key.policy_text)
+
     @cached_property
     def new_statements(self) -> list[tuple[int, dict[str, Any]]]:
         """(place, statement) of those that the policy before had not, word for word."""
         event, key = self.event, self.key
         assert key is not None, "the key is there"
-        before = [] if self.made else _statements(key.policy_text)
-        return [(at, each) for at, each in enumerate(_statements(event.policy)) if each not in before]
+        before = set() if self.made else {_same(each) for each in _statements(key.policy_text)}
+        return [(at, each) for at, each in enumerate(_statements(event.policy)) if _same(each) not in before]
+
+
+def _same(statement: dict[str, Any]) -> str:
+    return json.dumps(statement, sort_keys=True)
 
 
 def _statements(text: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from domain.arn import root_arn
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.boxes import Box, common, subtract, within
+from domain.meaning.budget import spend
 from domain.meaning.callers import Someone
 from domain.meaning.check import STRANGER, as_a_stranger, strangers
 from domain.meaning.compare import DENIES, WORDS, Witnesses, gains, space_shown
@@ -71,6 +72,7 @@ class Compared:
 
     def callers(self, wanted: Callable[[Someone], bool]) -> int:
         """The bits of the callers who are so. Callers of one case answer alike, whoever of them is asked."""
+        spend(1 + sum(map(len, self.space.callers.members)) // 4)
         return bits_of(any(wanted(each) for each in everyone) for everyone in self.space.callers.members)
 
     def actions(self, wanted: Collection[str]) -> int:
@@ -88,6 +90,7 @@ class Compared:
         if not all(limits.values()):
             return []
         box = self.space.box(limits)
+        spend(1 + len(self.gained) * (12 + len(box)) // 12)
         return [Gain(both, each.lower, each.upper) for each in found if (both := common(each.box, box)) is not None]
 
     @cached_property
@@ -123,6 +126,7 @@ class Compared:
 
     def people(self, bits: int) -> Iterator[Someone]:
         for _, everyone in Space.members(self.space.callers, bits):
+            spend(len(everyone))
             yield from everyone
 
     # -- in words -----------------------------------------------------------------------------------------------------

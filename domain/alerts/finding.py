@@ -54,10 +54,14 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class OnChange:
-    """Judges a record that changed something, on the world before it. `on` are the events that it looks at."""
+    """Judges a record that changed something, on the world before it. `on` are the events that it looks at. `costly`: it
+    asks for the sets of requests that a policy means, within a budget where somebody waits; `by_text` is what the text
+    alone shows of it, told where the budget ended."""
 
     judge: Callable[[Change], Iterator[Finding]]
     on: tuple[type, ...]
+    costly: bool = False
+    by_text: Callable[[Change], Iterator[Finding]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.alerts import key_policy_unclear
 from domain.alerts.change import Change
-from domain.alerts.finding import Counted, Finding, First, OnChange, OnHealth, OnTime, OnUse, Rule, Tick
+from domain.alerts.finding import SEVERITIES, Counted, Finding, First, OnChange, OnHealth, OnTime, OnUse, Rule, Tick
 from domain.alerts.health import NOT_JUDGED, Health
 from domain.alerts.numbers import FIRST_USE, THRESHOLD, WINDOW
 from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.keys.key import Key
+from domain.meaning.budget import Budget, OutOfSteps, spending
 from domain.trail.codec import rfc3339
 from domain.trail.events import KeyCreated, PolicyReplaced
 
 SECOND = 1_000_000
+UNCLEAR = "key-policy-unclear"
 VERSION = 1
 
 
@@ -91,6 +94,14 @@ class Pair:
     source: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found of a change. `unfinished`: the budget ended before every rule was asked."""
+
+    alerts: list[Alert]
+    unfinished: bool
+
+
 @dataclass(slots=True)
 class Judge:
     """Every rule that is on, under one state of the settings. `log` names the log whose records are judged."""
@@ -139,20 +150,66 @@ class Judge:
         return type(event) in self._on_change
 
     def of_change(self, change: Change, source: Mapping[str, Any]) -> list[Alert]:
-        found: list[Alert] = []
+        """Every rule asked to the end."""
+        return self.within(change, source, Budget(None)).alerts
+
+    def within(self, change: Change, source: Mapping[str, Any], budget: Budget) -> Judged:
+        """Rules that are cheap are asked in any case, first; the others as far as the budget goes. Where it ends, what
+        their texts show is told, and that the rest is not known."""
+        found: dict[str, list[Alert]] = {}
+        waiting: list[tuple[Rule, OnChange]] = []
+        rules = self._asked(change)
+        for rule, kind in rules:
+            if kind.costly:
+                waiting.append((rule, kind))
+            else:
+                found[rule.id] = self._by(rule, kind.judge, change, source)
+        try:
+            with spending(budget):
+                while waiting:
+                    rule, kind = waiting[0]
+                    found[rule.id] = self._by(rule, kind.judge, change, source)
+                    del waiting[0]
+        except OutOfSteps:
+            self._by_text(waiting, change, source, found)
+        return Judged([alert for rule, _ in rules for alert in found.get(rule.id, ())], bool(waiting))
+
+    def _asked(self, change: Change) -> list[tuple[Rule, OnChange]]:
         if change.assumed or (isinstance(change.event, KeyCreated) and change.event.manager):
-            return found  # done by nobody: what a trail had to assume, the documented policy of a service's key
-        for rule, kind in self._on_change.get(type(change.event), ()):
-            if change.made and PolicyReplaced in kind.on and KeyCreated not in kind.on:
-                continue  # it compares with a policy that there was
-            try:
-                findings = list(kind.judge(change))
-            except Exception as fault:  # noqa: BLE001  # a rule that fails is told of, and keeps no other from judging
-                summary = f"{rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
-                found += self.of_health(Health(NOT_JUDGED, f"{rule.id}@{change.position}", change.at, summary))
-                continue
-            found += [self.alert(rule, each, f"@{change.position}", change.at, source) for each in findings]
-        return found
+            return []  # done by nobody: what a trail had to assume, the documented policy of a service's key
+        return [
+            (rule, kind)
+            for rule, kind in self._on_change.get(type(change.event), ())
+            # The others compare with a policy that there was.
+            if not (change.made and PolicyReplaced in kind.on and KeyCreated not in kind.on)
+        ]
+
+    def _by(
+        self, rule: Rule, judge: Callable[[Change], Iterator[Finding]], change: Change, source: Mapping[str, Any]
+    ) -> list[Alert]:
+        """Raises OutOfSteps."""
+        try:
+            findings = list(judge(change))
+        except OutOfSteps:
+            raise
+        except Exception as fault:  # noqa: BLE001  # a rule that fails is told of, and keeps no other from judging
+            summary = f"{rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
+            return self.of_health(Health(NOT_JUDGED, f"{rule.id}@{change.position}", change.at, summary))
+        return [self.alert(rule, each, f"@{change.position}", change.at, source) for each in findings]
+
+    def _by_text(
+        self,
+        left: Sequence[tuple[Rule, OnChange]],
+        change: Change,
+        source: Mapping[str, Any],
+        found: dict[str, list[Alert]],
+    ) -> None:
+        worst = max((self.settings.of(rule.id).severity or rule.severity for rule, _ in left), key=SEVERITIES.index)
+        for rule, kind in left:
+            if kind.by_text is not None:
+                found[rule.id] = self._by(rule, kind.by_text, change, source)
+            if rule.id == UNCLEAR:
+                found[rule.id] = self._by(rule, lambda each: key_policy_unclear.not_yet(each, worst), change, source)
 
     def of_health(self, health: Health) -> list[Alert]:
         return [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import DECRYPTING, is_own
 from domain.alerts.finding import Finding
+from domain.arn import root_arn
 from domain.policy.compile import DELEGATED
+from domain.policy.glob import compile_glob
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -23,3 +26,28 @@ def judge(change: Change) -> Iterator[Finding]:
         yield Finding(
             key.arn, summary, about=(f"arn:aws:iam::{key.account}:root",), evidence=policy.shown(left), **on_key(key)
         )
+
+
+def by_text(change: Change) -> Iterator[Finding]:
+    """A statement that names the account, asks for nothing and covers decrypting, where none did before."""
+    key = change.key
+    if key is None or any(_delegates(each, key.account) for each in change.old_statements):
+        return
+    for at, statement in change.new_statements:
+        if _delegates(statement, key.account):
+            summary = f"whoever identity policies of {key.account} allow may decrypt now, as statement {at} says"
+            about = (root_arn(key.account),)
+            yield Finding(key.arn, summary, about=about, evidence={"statement": statement}, **on_key(key))
+            return
+
+
+def _delegates(statement: dict[str, Any], account: str) -> bool:
+    if statement.get("Effect") != "Allow" or statement.get("Condition"):
+        return False
+    principal = statement.get("Principal")
+    named = principal.get("AWS", ()) if isinstance(principal, dict) else ()
+    if not {account, root_arn(account)} & set([named] if isinstance(named, str) else named):
+        return False
+    actions = statement.get("Action", ())
+    patterns = [compile_glob(each.lower()) for each in ([actions] if isinstance(actions, str) else actions)]
+    return "NotAction" in statement or any(matches(each.lower()) for each in DECRYPTING for matches in patterns)

@@ -8,6 +8,7 @@ from domain.alerts.change import Change, on_key
 from domain.alerts.compared import Compared, Gain
 from domain.alerts.finding import Finding
 from domain.meaning.boxes import within
+from domain.meaning.budget import spend
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -29,6 +30,7 @@ def loosened(policy: Compared, gain: Gain) -> list[str]:
     is free of."""
     space = policy.space
     whole = (*gain.box[:3], *space.whole[3:])
+    spend(len(space.whole))
     before = within(policy.before.at_least(gain.upper), [whole])
     return sorted(
         {

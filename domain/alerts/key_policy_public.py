@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
@@ -15,3 +16,26 @@ def judge(change: Change) -> Iterator[Finding]:
     actions = policy.actions_of(policy.public)
     summary = f"the policy lets anyone in, of any account: {', '.join(actions)}"
     yield Finding(key.arn, summary, about=("*",), evidence=policy.shown(policy.public), **on_key(key))
+
+
+def by_text(change: Change) -> Iterator[Finding]:
+    """A statement that names everyone and asks for nothing, where none did before; what is denied beside it was not looked
+    at."""
+    key = change.key
+    if key is None or any(map(_admits_everyone, change.old_statements)):
+        return
+    for at, statement in change.new_statements:
+        if _admits_everyone(statement):
+            summary = f"the policy lets anyone in, of any account: statement {at} names everyone and asks for nothing"
+            yield Finding(key.arn, summary, about=("*",), evidence={"statement": statement}, **on_key(key))
+            return
+
+
+def _admits_everyone(statement: dict[str, Any]) -> bool:
+    if statement.get("Effect") != "Allow" or statement.get("Condition"):
+        return False
+    principal = statement.get("Principal")
+    if isinstance(principal, dict):
+        named = principal.get("AWS", ())
+        return "*" in ([named] if isinstance(named, str) else named)
+    return bool(principal == "*")

@@ -13,3 +13,11 @@ def judge(change: Change) -> Iterator[Finding]:
     if key is not None and policy.why:
         summary = f"what the policy lets in is not known: {policy.why}"
         yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+
+
+def not_yet(change: Change, severity: str) -> Iterator[Finding]:
+    """The budget ended before the policy was judged; `severity` is that of the worst rule that is left."""
+    key = change.key
+    if key is not None:
+        summary = "what the policy lets in is not known yet: it takes more steps than are taken while others wait"
+        yield Finding(key.arn, summary, about=(change.caller,), severity=severity, **on_key(key))

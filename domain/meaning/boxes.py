@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from domain.meaning.budget import spend
 from domain.meaning.words import TooMany
 
 MOST_BOXES = 2_000
@@ -32,10 +33,16 @@ def minus(box: Box, other: Box) -> Iterator[Box]:
             rest[at] &= its
 
 
+def _steps(boxes: int, box: Box) -> int:
+    """Of one box beside so many: a step for half a dozen dimensions."""
+    return 1 + boxes * (12 + len(box)) // 6
+
+
 def subtract(boxes: Iterable[Box], others: Sequence[Box]) -> list[Box]:
     """Raises TooMany."""
     left = list(boxes)
     for other in others:
+        spend(_steps(len(left), other))
         left = [piece for box in left for piece in minus(box, other)]
         if len(left) > MOST_BOXES:
             raise TooMany(f"their difference falls into more than {MOST_BOXES} parts")
@@ -46,7 +53,10 @@ def subtract(boxes: Iterable[Box], others: Sequence[Box]) -> list[Box]:
 
 def within(boxes: Iterable[Box], others: Sequence[Box]) -> list[Box]:
     """What the boxes cover of the others. Raises TooMany."""
-    found = [both for box in boxes for other in others if (both := common(box, other)) is not None]
+    found: list[Box] = []
+    for box in boxes:
+        spend(_steps(len(others), box))
+        found += [both for other in others if (both := common(box, other)) is not None]
     if len(found) > MOST_BOXES:
         raise TooMany(f"what they have in common falls into more than {MOST_BOXES} parts")
     return found
@@ -66,6 +76,7 @@ def merged(boxes: Iterable[Box]) -> list[Box]:
     """The same set in fewer boxes: two that differ in one dimension alone are one."""
     found = list(dict.fromkeys(boxes))
     for at in range(len(found[0]) if found else 0):
+        spend(_steps(len(found), found[0]))
         joined: dict[tuple[int, ...], int] = {}
         for box in found:
             rest = (*box[:at], *box[at + 1 :])

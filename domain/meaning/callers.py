@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from domain.access.caller import Caller
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn, session_arn
 from domain.meaning import words
+from domain.meaning.budget import spend
 from domain.meaning.values import patterns_of
 from domain.meaning.words import Element, Pattern
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
@@ -132,6 +133,7 @@ def someones(
     stranger = next(text for each in STRANGERS if (text := f"{each:012}") not in named.accounts)
     named.accounts.setdefault(stranger)
     for owner in named.accounts:
+        spend(len(names))
         for name in names:
             named.users.setdefault(f"arn:aws:iam::{owner}:user/{name}")
     if any(not _is_plain(test) for test, _ in tests):
@@ -218,8 +220,10 @@ def _people(named: Named, meant: Mapping[str, Mapping[str, None]], stranger: str
         root, of = root_arn(account), "" if account == stranger else account
         yield Someone("root", of, root if of else "", root, account, {root: DIRECT}, _context(root, account, "Account"))
         prefix = f"arn:aws:iam::{account}:"
+        spend(20 + (len(named.users) + len(named.roles) + len(named.sessions) + len(named.federated)) // 8)
         users = [each for each in named.users if each.startswith(prefix)]
         for arn in (*users, f"{prefix}user/{SOMEBODY}"):
+            spend(4)
             for unique in _uniques(arn, meant, named.uniques if arn.endswith(SOMEBODY) else ()):
                 names = {arn: DIRECT, root: DELEGATED} | ({unique: DIRECT} if unique else {})
                 context = _context(arn, account, "User") | {NAME: (arn.rpartition("/")[2],)}
@@ -232,6 +236,7 @@ def _people(named: Named, meant: Mapping[str, Mapping[str, None]], stranger: str
         ]
         for arn in (*roles, f"{prefix}role/{SOMEBODY}"):
             role = arn.rpartition("/")[2]
+            spend(4 + len(of_sessions) // 8)
             sessions = [session for _, of_role, session in of_sessions if of_role == role]
             for unique in _uniques(arn, meant, named.uniques if arn.endswith(SOMEBODY) else ()):
                 for session in (*sessions, SOME_SESSION):

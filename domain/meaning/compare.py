@@ -17,6 +17,7 @@ from domain.access.evaluate import evaluate
 from domain.access.question import Question, Resource
 from domain.grants.grant import Grant
 from domain.meaning.boxes import Box, apart, merged, subtract, within
+from domain.meaning.budget import spend
 from domain.meaning.callers import Someone
 from domain.meaning.space import Dimension, Meaning, Side, Space, bits_of
 from domain.meaning.words import TooMany
@@ -162,6 +163,7 @@ class Witnesses:
     def of(self, box: Box, lower: int, upper: int) -> dict[str, Any] | None:
         """The first that the evaluator answers so, None where there is none."""
         space = self._space
+        spend(sum(map(len, space.rules)) + len(space.dimensions))
         someone, action, arn, context = request_of(space, box)
         caller, grants, words = _surrounded(someone, action, lower, upper)
         verdicts = [
@@ -191,6 +193,7 @@ class Witnesses:
         found = self._compiled.get((at, arn))
         if found is None:
             side = self._sides[at]
+            spend(len(side.text) // 4)
             found = self._compiled[at, arn] = compile_key_policy(side.text, arn, side.version, side.ids)
         return found
 
@@ -237,6 +240,7 @@ def _grant(grantee: str, action: str) -> Grant:
 
 def space_shown(space: Space, box: Box) -> dict[str, Any]:
     """A box in the form that is shown: what is not there is not limited."""
+    spend(10 + len(space.whole) // 4 + box[0].bit_count() * 4 + box[1].bit_count())
     result: dict[str, Any] = {
         "principals": [
             each.document() for at, everyone in Space.members(space.callers, box[0]) for each in _told(everyone)
@@ -260,6 +264,7 @@ def _told(everyone: Sequence[Someone]) -> list[Someone]:
 
 def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
     """The cases in the fewest words: tests that hold or do not, all of an item together; any item is enough."""
+    spend(len(dimension.tests) * len(dimension.members) // 4)
     sets = [
         ((number, holds), bits_of(case.passes[number] is holds for case in dimension.members))
         for number, test in enumerate(dimension.tests)
@@ -271,6 +276,7 @@ def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
         if covered == bits:
             return [_item(dimension, [name], bits)]
     for at, (one, covered) in enumerate(sets):
+        spend(1 + len(sets) // 8)
         for other, its in sets[at + 1 :]:
             if covered & its == bits:
                 return [_item(dimension, [one, other], bits)]

@@ -17,6 +17,7 @@ from domain.cloudtrail import unseen
 from domain.grants.commands import GRANTABLE
 from domain.meaning import words
 from domain.meaning.boxes import Box
+from domain.meaning.budget import spend, steps_of
 from domain.meaning.callers import FOLLOWING, Someone, someones
 from domain.meaning.values import VARIABLE, WORDS, Case, Unmodelled, cases, family, parts_of, require_readable
 from domain.meaning.words import TooMany
@@ -176,6 +177,7 @@ class Space:
         tests = {_name_of(test, version): test for _, test, version in read}
         groups: dict[tuple[Any, ...], list[Someone]] = {}
         for each in everyone:
+            spend(2 + (len(whos) + len(tests) + len(more)) // 4)
             home = not each.account or each.account == self.account
             signature = (
                 home,
@@ -193,6 +195,7 @@ class Space:
         acts = [rule.acts for rules in self.rules for rule in rules if rule.acts is not None]
         for action in actions:
             folded, name = action.lower(), action.partition(":")[2]
+            spend(2 + len(acts) + len(carrying) // 4)
             signature = (
                 action.removeprefix("kms:") in GRANTABLE,
                 *(act(folded) for act in acts),
@@ -237,6 +240,7 @@ class Space:
         ]
         found: dict[tuple[bool, ...], str] = {}
         for arn in candidates:
+            spend(1 + len(covers))
             found.setdefault(tuple(each(arn, {}) for each in covers), arn)
         self.resources = Dimension(RESOURCE, [[arn] for arn in found.values()])
 
@@ -279,6 +283,7 @@ class Space:
         return None
 
     def _put_aside(self, rule: Rule, test: Test, version: str, why: str) -> None:
+        spend(sum(map(len, self.rules)))
         for each, same, its in self._tests():
             if _name_of(same, its) == _name_of(test, version):
                 self._hide(each, same, its, why)
@@ -288,7 +293,9 @@ class Space:
     def _meaning(self, at: int) -> Meaning:
         rules, version = self.rules[at], self._policies[at].version
         meaning = Meaning([], {}, rules)
+        members = sum(len(dimension.members) for dimension in self.dimensions[:2])
         for rule in rules:
+            spend(1 + members + len(self.dimensions) // 8)
             box = list(self.whole)
             acts = rule.acts
             assert acts is not None, "a statement without actions is left out"
@@ -325,6 +332,8 @@ class Space:
         for test in rule.tests or ():
             name = _name_of(test, version)
             key = test.key.lower()
+            place = 0 if key in FOLLOWING else self._places.get(key, 0)
+            spend(2 + steps_of(test) * len(self.dimensions[place].members))
             if name in self._opaque_at:
                 box[self._opaque_at[name]] &= 1
             elif key in FOLLOWING:
@@ -339,6 +348,7 @@ class Space:
     def _impossible(self, keys: Mapping[str, Dimension]) -> Iterable[Box]:
         """Requests that cannot be: a condition key with an action that has no such parameter, a pair without its name."""
         for key, dimension in keys.items():
+            spend(len(dimension.members) + len(self.actions.members) + len(self.whole) // 4)
             there = bits_of(bool(case.example) for case in dimension.members)
             carrying = self._carrying.get(key)
             if carrying is not None and key not in self._fixed:
@@ -358,6 +368,7 @@ class Space:
 
     def box(self, bits: Mapping[str, int]) -> Box:
         """Every request whose cases are among these bits; dimensions by name."""
+        spend(1 + len(self.whole) // 16)
         by_place = {self._places[name]: its for name, its in bits.items()}
         return tuple(by_place.get(at, whole) for at, whole in enumerate(self.whole))
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from domain.access.condition_keys import row_of
 from domain.meaning import words
+from domain.meaning.budget import spend, steps_of
 from domain.meaning.words import Pattern, TooMany
 from domain.policy.conditions import NULL, Test, as_binary, as_date, as_network, as_number, operator
 from domain.policy.variables import Parts, is_constant, resolve, template
@@ -92,8 +93,10 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
     values = _VALUES[next(iter(families), WORDS)](tests)
     folded = key.lower()
     read = [test for test, _ in tests]
+    weight = max(map(steps_of, read), default=1)
 
     def passes(each: Values) -> tuple[bool, ...]:
+        spend(1 + weight * len(read) * max(1, len(each)))
         context = {folded: each} if each else {}
         return tuple(test.holds(context) for test in read)
 

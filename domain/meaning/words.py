@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from domain.meaning.budget import spend
 from domain.policy.glob import ARN_PARTS, arn_components, covers_rest
 
 MOST_STATES = 5_000
@@ -97,10 +98,12 @@ def samples(groups: Sequence[Sequence[Pattern]], within: Pattern = ANYTHING) -> 
         following = []
         for state in level:
             word = words[state]
+            spend(5 + len(groups))
             met = automaton.met(state)
             if met[0] and not found.get(met):
                 found[met] = word
             for character, after in automaton.steps(state):
+                spend(2)
                 if after not in words and automaton.within(after):
                     words[after] = word + character
                     following.append(after)
@@ -135,7 +138,8 @@ class _Automaton:
             ends.append(end)
         self._ends = ends
         self._within = (ends[0] << 1) - 1  # the first group is one pattern
-        self._many = sum(1 << at for at, each in enumerate(self._elements) if each is not None and each.many)
+        spend(3 * len(self._elements))
+        self._many = _set(at for at, each in enumerate(self._elements) if each is not None and each.many)
         self.begin = self._closed(begin)
         self._single: dict[str, tuple[int, int]] = {}
 
@@ -147,6 +151,7 @@ class _Automaton:
 
     def steps(self, state: int) -> Iterator[tuple[str, int]]:
         """One character for every class of characters that the elements waited for tell apart, with the state after."""
+        spend(state.bit_count() * (1 + state.bit_length() // 2048))
         waited = [self._elements[at] for at in _bits(state)]
         named: dict[str, None] = {}
         open_ones = False
@@ -178,9 +183,8 @@ class _Automaton:
     def _after(self, state: int, character: str) -> int:
         found = self._single.get(character)
         if found is None:
-            meeting = sum(
-                1 << at for at, each in enumerate(self._elements) if each is not None and each.meets(character)
-            )
+            spend(len(self._elements))
+            meeting = _set(at for at, each in enumerate(self._elements) if each is not None and each.meets(character))
             found = self._single[character] = (meeting & ~self._many, meeting & self._many)
         once, again = found
         return self._closed(((state & once) << 1) | (state & again))
@@ -188,6 +192,7 @@ class _Automaton:
     def _closed(self, state: int) -> int:
         """With what follows an element that may be met no times."""
         while True:
+            spend(1 + state.bit_length() // 4096)
             more = state | ((state & self._many) << 1)
             if more == state:
                 return state
@@ -205,7 +210,20 @@ def _without_twins(pattern: Pattern) -> Pattern:
 
 
 def _bits(state: int) -> Iterator[int]:
-    while state:
-        low = state & -state
-        yield low.bit_length() - 1
-        state ^= low
+    """Byte by byte: to take the lowest bit of the whole integer costs its length each time."""
+    for at, byte in enumerate(state.to_bytes((state.bit_length() + 7) // 8, "little")):
+        if byte:
+            for bit in range(8):
+                if byte >> bit & 1:
+                    yield at * 8 + bit
+
+
+def _set(places: Iterable[int]) -> int:
+    """The integer with these bits."""
+    bits = bytearray()
+    for place in places:
+        at = place >> 3
+        if at >= len(bits):
+            bits.extend(bytes(at + 1 - len(bits)))
+        bits[at] |= 1 << (place & 7)
+    return int.from_bytes(bits, "little")

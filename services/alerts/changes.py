@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
+from domain.alerts import unjudged
 from domain.alerts.change import Change
 from domain.alerts.health import BREAK, CLOCK_BACK, Health
 from domain.alerts.judging import Alert, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
+from domain.meaning.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.trail.authenticity import COMMANDS, KeyMissing
 from domain.trail.authority import Authority
@@ -27,6 +31,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping
 from services.alerts.keeping import Reached
+from services.alerts.later import Later
 from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
@@ -37,6 +42,13 @@ log = structlog.get_logger("alerts")
 
 PART = (EVENTS, 0)
 READ = 500
+AT_ONCE = 50_000
+"""Steps (domain/meaning/budget) that one policy is judged with before what comes behind it: the largest that people write
+take a tenth."""
+WINDOW = 10
+SHARE = 500_000
+"""Steps of one account's policies in a window of so many seconds: some four hundred ordinary policies."""
+WINDOWS = 10_000
 SECOND = 1_000_000
 
 
@@ -65,6 +77,9 @@ class Changes:
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
+        self._put_off: list[tuple[str, dict[str, Any]]] = []
+        self._spent: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._later = Later(pool, judge, publisher)
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -132,7 +147,7 @@ class Changes:
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
         self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
-        self._candidates, self._pairs = [], []
+        self._candidates, self._pairs, self._put_off = [], [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
         judge = self._judge()
@@ -167,6 +182,9 @@ class Changes:
                     await self._publisher.publish(alerts)
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
+            for account, document in self._put_off:
+                await keeping.put_off(held.connection, account, document)
+            self._put_off = []
             await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
 
     async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
@@ -188,7 +206,7 @@ class Changes:
             alerts += self._voids.alerts(judge)
         if judge.asks(record.event):
             change = await self._change(fold, record, message.offset)
-            alerts += judge.of_change(change, source)
+            alerts += self._judged(judge, change, source)
         if isinstance(record.event, PolicyReplaced):
             self._past.replaced(world.keys[record.event.key], record.at)
         use = use_of(document)
@@ -200,6 +218,28 @@ class Changes:
             key = world.keys[record.event.key]
             self._candidates += [(each, record.at, source) for each in judge.timed(key, record.at)]
         return alerts
+
+    def _judged(self, judge: Judge, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+        """What is found at once; the rest of a policy that takes more steps than the account has left is put off. Windows
+        are of the records' own time, so that the same comes out of them again."""
+        key = change.key
+        account = change.account if key is None else key.account
+        window = (account, change.at // (WINDOW * SECOND))
+        spent = self._spent.get(window, 0)
+        budget = Budget(max(0, min(AT_ONCE, SHARE - spent)))
+        found = judge.within(change, source, budget)
+        if budget.spent:
+            self._spent[window] = spent + min(budget.spent, AT_ONCE)
+            if len(self._spent) > WINDOWS:
+                self._spent.popitem(last=False)
+        if found.unfinished:
+            told = [each.id for each in found.alerts]
+            self._put_off.append((account, unjudged.document(change, source, told)))
+        return found.alerts
+
+    async def judge_to_the_end(self) -> None:
+        """Without an end: what was put off. Raises INTERRUPTED."""
+        await self._later.judge_on()
 
     async def _change(self, fold: Fold, record: Record, position: int) -> Change:
         call, event, world = record.call, record.event, fold.world

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import structlog
 
 from domain.alerts.judging import Candidate, Pair
@@ -42,6 +43,8 @@ CREATE TABLE IF NOT EXISTS alerting.items (
 CREATE INDEX IF NOT EXISTS items_start ON alerting.items (start);
 -- Which principal has used which key?
 CREATE TABLE IF NOT EXISTS alerting.pairs (principal text, key text, PRIMARY KEY (principal, key));
+-- Which changes of key policies are not judged to the end? `document` is what the rules read of each (domain/alerts/unjudged).
+CREATE TABLE IF NOT EXISTS alerting.unjudged (position bigint PRIMARY KEY, account text NOT NULL, document text NOT NULL);
 """
 KEPT_FOR = 30 * 86_400
 """Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
@@ -93,7 +96,8 @@ async def prepare(pool: Pool, keys: Keyring, name: str) -> None:
             log.error("positions were changed by somebody else; everything is judged anew")
         if not ours or await connection.fetchval("SELECT log FROM alerting.origin") != name:
             await connection.execute(
-                "TRUNCATE alerting.origin, alerting.positions, alerting.windows, alerting.items, alerting.pairs"
+                "TRUNCATE alerting.origin, alerting.positions, alerting.windows, alerting.items, alerting.pairs, "
+                "alerting.unjudged"
             )
             await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
 
@@ -130,6 +134,29 @@ async def move(connection: Connection, keys: Keyring, part: Part, to: Reached) -
         *row,
         keys.mac(POSITION, *_fields(row)),
     )
+
+
+async def put_off(connection: Connection, account: str, document: dict[str, Any]) -> None:
+    """Have a change judged to the end later; it is kept with the position that has passed it."""
+    await connection.execute(
+        "INSERT INTO alerting.unjudged VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        document["position"], account, orjson.dumps(document).decode(),
+    )  # fmt: skip
+
+
+async def oldest_unjudged(connection: Connection, without: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
+    """(account, document) of the oldest that nobody judges now, of other accounts than these; it is ours until the
+    transaction ends."""
+    row = await connection.fetchrow(
+        "SELECT account, document FROM alerting.unjudged WHERE account <> ALL($1::text[]) ORDER BY position LIMIT 1 "
+        "FOR UPDATE SKIP LOCKED",
+        list(without),
+    )
+    return None if row is None else (row["account"], orjson.loads(row["document"]))
+
+
+async def judged(connection: Connection, position: int) -> None:
+    await connection.execute("DELETE FROM alerting.unjudged WHERE position = $1", position)
 
 
 class Counts:

@@ -101,6 +101,7 @@ class Worker:
             tasks.create_task(self._run_app())
             # Whether the log is the one that was judged shows at once, and not with the next record.
             tasks.create_task(self._surely(self._changes.catch_up))
+            tasks.create_task(self._every(AGAIN, self._changes.judge_to_the_end))
             tasks.create_task(self._every(LOOK_EVERY, self._look))
             tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import time
 from collections import OrderedDict
@@ -18,6 +17,7 @@ from domain.alerts.counting import Counting
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.material_expiring import begins
 from domain.alerts.use import Use, use_of_case
+from domain.meaning.budget import Budget
 from domain.trail.codec import event_from, micros, micros_of
 from domain.trail.events import MaterialImported, PolicyReplaced
 from domain.world import World
@@ -25,12 +25,15 @@ from projections.decisions import queries as decisions
 from projections.entry import DECISIONS, EVENTS
 from services.alerts.past import Past
 from services.questions.replay import Replay
+from services.shares import QUESTIONS, breathe
+from services.turns import Turn
 
 FETCHED = 5_000
 CASES = 20_000
 """Cases that are held with the calls that they make."""
-AT_A_TIME = 500
-"""Rows after which other calls of the process have their turn."""
+AT_ONCE = 2_000
+"""Steps that one policy is judged with on the loop; what takes more goes beside it, in its account's turn."""
+MOST_STEPS = 100_000_000
 
 # index: decisions_position
 CHANGED = """
@@ -65,7 +68,7 @@ class Progress:
 async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
     """Of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
-    past, expiring = Past(connection), _Expiring(judge)
+    past, expiring, turn = Past(connection), _Expiring(judge), Turn()
     rows = await connection.cursor(CHANGED, span.after, span.last)
     while found := await rows.fetch(FETCHED):
         for row in found:
@@ -79,7 +82,7 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
                     operation=row["operation"], facts=facts, settings=judge.settings,
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
-                for alert in judge.of_change(change, source):
+                for alert in await _judged(judge, change, source):
                     yield alert
             if isinstance(event, PolicyReplaced):
                 past.replaced(replay.world.keys[event.key], at)
@@ -88,11 +91,18 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
             if isinstance(event, MaterialImported) and event.valid_to:
                 expiring.expect(event.key, at, micros(event.valid_to))
             progress.done += 1
-            if progress.done % AT_A_TIME == 0:
-                await asyncio.sleep(0)
+            await turn.give_way()
     await replay.to(span.last)
     for alert in expiring.until(time.time_ns() // 1000, replay.world):
         yield alert
+
+
+async def _judged(judge: Judge, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+    found = judge.within(change, source, Budget(AT_ONCE))
+    if found.unfinished:
+        budget = Budget(MOST_STEPS, breathe)
+        found = await QUESTIONS.run(change.account, judge.within, change.alone(), source, budget)
+    return found.alerts
 
 
 class _Expiring:
@@ -121,6 +131,7 @@ async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) ->
     counting, templates = Counting(judge), _Templates(connection)
     ages = judge.first_age
     created: dict[str, int] = {}
+    turn = Turn()
     rows = await connection.cursor(CALLED, span.since, span.until)
     while found := await rows.fetch(FETCHED):
         await templates.fetch({row["case_id"] for row in found})
@@ -137,8 +148,7 @@ async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) ->
                     if first is not None:
                         yield first
             progress.done += 1
-            if progress.done % AT_A_TIME == 0:
-                await asyncio.sleep(0)
+            await turn.give_way()
 
 
 def _source(row: Any) -> Mapping[str, Any]:

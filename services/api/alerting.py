@@ -20,6 +20,7 @@ from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
 from domain.errors import Refusal
 from domain.identities.principals import principals_of
+from domain.meaning.budget import Budget
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
 from domain.trail.events import PolicyReplaced
@@ -38,6 +39,7 @@ from services.api.items import item, page
 from services.api.present import Present
 from services.notifier import outbox
 from services.settings import BadSetting, Settings
+from services.shares import QUESTIONS, breathe
 
 if TYPE_CHECKING:
     from services.api.asked import Asked
@@ -55,6 +57,8 @@ AT_ONCE = 100
 FOLLOWERS = 100
 """Streams of one worker at once."""
 TELL_EVERY = 0.25
+MOST_STEPS = 20_000_000
+"""That a draft is judged with (domain/meaning/budget): half a minute or less. What is left is not known."""
 
 
 class Alerting:
@@ -243,12 +247,12 @@ class Alerting:
         after, begin = (-1, _ALWAYS) if first is None else (first.position, first.at)
         judge = Judge(asked.text("trail") or self._present.world.log, self._alert_settings(), source.region)
         span = scanning.Span(after, last.position, begin, _FOR_EVER)
-        return self._scan(source, judge, span, None if source.is_trail else set(self._accounts(asked)))
+        return self._scan(asked, source, judge, span, None if source.is_trail else set(self._accounts(asked)))
 
     async def _scan(
-        self, source: Source, judge: Judge, span: scanning.Span, own: set[str] | None
+        self, asked: Asked, source: Source, judge: Judge, span: scanning.Span, own: set[str] | None
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self._questions.still(source) as found:
+        async with self._questions.still(asked, source) as found:
             total = await found.connection.fetchval(scanning.COUNTED, span.since, span.until)
             progress, told, count = scanning.Progress(total=total), 0.0, 0
             loop = asyncio.get_running_loop()
@@ -292,8 +296,10 @@ class Alerting:
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
             facts=past, settings=settings,
-        )  # fmt: skip
-        found = Judge(world.log, settings, world.region).of_change(change, {})
+        ).alone()  # fmt: skip
+        judge = Judge(world.log, settings, world.region)
+        judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
+        found = judged.alerts
         return page([shown(each) for each in found], len(found) + 1, None)
 
 

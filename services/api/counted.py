@@ -67,7 +67,7 @@ class Counted:
         if not set(by) <= EXPRESSIONS.keys():
             raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas")
         filters = await self._filters(asked)
-        async with self._questions.place():
+        async with self._questions.place(asked.caller.account):
             source = await self._questions.sources.of(asked)
             rows = await decisions.counts(source.pool, asked.caller.account, filters, by, asked.limit())
         return {"items": [item(row) for row in rows], "next": None}
@@ -97,7 +97,7 @@ class Counted:
         end = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
         since = end - timedelta(days=int(text))
         decide = let_in_by if source.is_trail else of_our_own()
-        async with self._questions.place():
+        async with self._questions.place(asked.caller.account):
             try:
                 if key is not None:
                     held = await self._questions.key(source, key)

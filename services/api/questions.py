@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import orjson
 
@@ -18,6 +18,7 @@ from domain.identities.identity import Identity
 from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
+from domain.meaning.budget import Budget, OutOfSteps, spending
 from domain.ports import Unavailable
 from domain.world import World
 from projections.decisions.queries import Filters
@@ -30,7 +31,6 @@ from services.api.items import page
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
 from services.api.sources import Source, Sources
-from services.aside import aside
 from services.questions import between, changes
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.moments import Moment, NoSuchMoment, moment_of
@@ -41,6 +41,7 @@ from services.questions.what_if import what_if
 from services.questions.who_can import can_what, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
+from services.shares import QUESTIONS, breathe
 from services.trails import what_if as trails
 
 if TYPE_CHECKING:
@@ -51,8 +52,13 @@ MOST_KEYS = 10_000
 """Keys of a trail that a principal's permissions are looked for on."""
 KEYS_AT_ONCE = 200
 """Keys whose changes are followed in one pass over the log."""
-AT_ONCE = 2
-"""Long questions that one worker answers at a time: they share its processor with every call."""
+AT_ONCE, ALTOGETHER = 2, 8
+"""Long questions of one account, and of all, that one worker answers at a time: they share its processor with every
+call."""
+MOST_STEPS = 100_000_000
+"""Of one answer (domain/meaning/budget): some minutes."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def _action(text: str | None) -> str:
@@ -100,22 +106,41 @@ class Questions:
         self._present = present
         self._pool = pool
         self.sources = Sources(settings, present, pool)
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places: Counter[str] = Counter()
         self.on_mismatch: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         """Told of a recheck's result that has any."""
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """A place among the long questions. Raises WireError where all are taken."""
-        if self._places.locked():
+    async def place(self, account: str) -> AsyncIterator[None]:
+        """A place among the long questions. Raises WireError where the account has all of its own, or all are taken."""
+        if self._places[account] >= AT_ONCE or self._places.total() >= ALTOGETHER:
             raise errors.not_now(f"{AT_ONCE} such questions are being answered now; try again.")
-        async with self._places:
+        self._places[account] += 1
+        try:
             yield
+        finally:
+            self._places[account] -= 1
+            if not self._places[account]:
+                del self._places[account]
+
+    async def worked(self, asked: Asked, function: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
+        """What a pure function gives, beside the loop and in the turn of the account that asks. Raises WireError where it
+        takes too many steps."""
+
+        def work() -> T:
+            with spending(Budget(MOST_STEPS, breathe)):
+                return function(*given, **options)
+
+        try:
+            return await QUESTIONS.run(asked.caller.account, work)
+        except OutOfSteps:
+            message = f"The answer takes more than {MOST_STEPS} steps; ask of less."
+            raise WireError(400, "LimitExceededException", message) from None
 
     @asynccontextmanager
-    async def still(self, source: Source | None = None) -> AsyncIterator[Still]:
+    async def still(self, asked: Asked, source: Source | None = None) -> AsyncIterator[Still]:
         """Raises WireError, Unavailable."""
-        async with self.place():
+        async with self.place(asked.caller.account):
             kept = still(self._settings) if source is None else source.still(self._settings)
             async with kept as found:
                 yield found
@@ -181,11 +206,12 @@ class Questions:
             source.require_own(row["account"])
             world = await self._everyone(source, moment, [row])
             key = world.keys[row["id"]]
+            items = await self.worked(asked, who_can, world, key, action, source.account)
             return {
                 "position": moment.position,
                 "at": moment.text,
                 "action": action,
-                "items": who_can(world, key, action, source.account),
+                "items": items,
             }
 
     async def can_what(self, asked: Asked) -> Any:
@@ -198,7 +224,7 @@ class Questions:
             keys = [world.keys[row["id"]] for row in rows]
             if account not in ("", caller.account):
                 keys = [key for key in keys if key.account == account]
-            items = can_what(world, caller, keys, KEY_ACTIONS, account)
+            items = await self.worked(asked, can_what, world, caller, keys, KEY_ACTIONS, account)
         found = page(items, limit, None)
         more = page(rows, limit, [rows[-1]["id"]] if rows else None)["next"]
         return found | {"next": more, "position": moment.position}
@@ -215,24 +241,24 @@ class Questions:
             if row is None:
                 raise KeyNotFound(f"There was no key {reference} between @{first.position} and @{last.position}.")
             source.require_own(row["account"])
-        return self._who_between(source, row["id"], action, first, last)
+        return self._who_between(asked, source, row["id"], action, first, last)
 
     async def _who_between(
-        self, source: Source, key: str, action: str, first: Moment, last: Moment
+        self, asked: Asked, source: Source, key: str, action: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self.still(source) as found:
+        async with self.still(asked, source) as found:
             world = await self._world_of(source, [key], first, found.connection)
             async for each in between.who_between(found.connection, world, key, action, source.account, last.position):
                 yield each
 
     async def what_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
         source, first, last = await self._two_moments(asked)
-        return self._what_between(source, canonical(asked.request.path_params["principal"]), first, last)
+        return self._what_between(asked, source, canonical(asked.request.path_params["principal"]), first, last)
 
     async def _what_between(
-        self, source: Source, principal: str, first: Moment, last: Moment
+        self, asked: Asked, source: Source, principal: str, first: Moment, last: Moment
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self.still(source) as found:
+        async with self.still(asked, source) as found:
             after, count = "", 0
             while True:
                 span = (first.position, last.position)
@@ -289,12 +315,12 @@ class Questions:
         if after is not None and not isinstance(after, int):
             raise bad("after is the position that an answer before went through to")
         moment = await self._audit.moment_in(source.pool, since, "since") if since else None
-        return self._what_if(source, draft, moment, after, calls=body.get("calls") is True)
+        return self._what_if(asked, source, draft, moment, after, calls=body.get("calls") is True)
 
     async def _what_if(
-        self, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
+        self, asked: Asked, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
-        async with self.still(source) as found:
+        async with self.still(asked, source) as found:
             if source.is_trail:
                 answers = trails.what_if(found.connection, draft, found.last, since, after, calls=calls)
             else:
@@ -308,14 +334,14 @@ class Questions:
         texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
         if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
             raise bad(DIFF_BODY)
-        async with self.place(), self.answering():
+        async with self.place(asked.caller.account), self.answering():
             source = await self.sources.of(asked)
             key = await self.key(source, asked.request.path_params["key"])
             old, new = [
                 await self._side(source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
             ]
             own = sorted({route.action for route in ROUTES if route.action})
-            return await aside(changes.difference, key, old, new, own)
+            return await self.worked(asked, changes.difference, key, old, new, own)
 
     async def key_id(self, asked: Asked, reference: str) -> str:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
@@ -381,10 +407,10 @@ class Questions:
             raise WireError(
                 403, "AccessDeniedException", "Decisions of every account are rechecked: the first account's."
             )
-        return self._rechecked(await self._audit.moment(asked, "since"))
+        return self._rechecked(asked, await self._audit.moment(asked, "since"))
 
-    async def _rechecked(self, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
-        async with self.still() as found:
+    async def _rechecked(self, asked: Asked, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
+        async with self.still(asked) as found:
             async for each in recheck(found, self._settings.region, since):
                 if "result" in each and each["result"]["mismatches"] and self.on_mismatch is not None:
                     await self.on_mismatch(each["result"])

@@ -6,7 +6,6 @@ of the positions that they were decided at (`seen`), while the world goes forwar
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,10 @@ from domain.trail.codec import micros_of
 from domain.world import World
 from projections.decisions import queries as decisions
 from services.questions.replay import Replay
+from services.turns import Turn
 
 CASES = 10_000
 """How many cases are held with what they came out as."""
-AT_A_TIME = 200
-"""Groups decided before other calls of this process have their turn."""
 FETCHED = 5_000
 
 # index: decisions_seen, in its order
@@ -107,7 +105,7 @@ class Deciding:
             values.append(list(span.epochs))
             query = BY_EPOCH.format(where=span.where, epochs=f"${len(values)}::bigint[]")
         rows = await self._connection.cursor(query, *values)
-        done = 0
+        turn = Turn()
         while groups := await rows.fetch(FETCHED):
             await self._fetch_cases([row["case_id"] for row in groups])
             for row in groups:
@@ -117,9 +115,7 @@ class Deciding:
                         self._put(self._replay.world)
                 async for each in self._group(row, span):
                     yield each
-                done += 1
-                if done % AT_A_TIME == 0:
-                    await asyncio.sleep(0)
+                await turn.give_way()
 
     async def _fetch_cases(self, names: Sequence[bytes]) -> None:
         missing = {name for name in names if name not in self._held}

@@ -6,7 +6,6 @@ anybody's identity or policy); after each, only those are asked again whom it co
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
@@ -24,13 +23,12 @@ from domain.world import World
 from projections.history.project import IDENTITY, POLICY, touched
 from services.api.items import utc
 from services.questions.who_can import Row, can_what, everyone, row_of
+from services.turns import Turn
 
 MET = "trail"
 """Who put into a trail what was there before it began."""
 FETCHED = 2_000
 TOLD_EVERY = 0.25
-AT_A_TIME = 200
-"""Callers asked about before other calls of this process have their turn."""
 # index: decisions_position. Of keys, aliases and grants those of some keys alone.
 CHANGES = """
 SELECT position, at, call_id, account, principal, access_key, source, operation, summary, event_type, event
@@ -51,7 +49,7 @@ class Standing:
         self._world, self._key, self._action, self._account = world, key, action, account
         self.rows: dict[str, Row] = {}
         """By unique id, or by principal where there is none."""
-        self._asked = 0
+        self._turn = Turn()
 
     async def begin(self) -> None:
         async for name, row in self._all():
@@ -105,9 +103,7 @@ class Standing:
             return
         by_arn = world.directory.by_arn
         for kind, caller in everyone(world, world.resource(key), self._action):
-            self._asked += 1
-            if self._asked % AT_A_TIME == 0:
-                await asyncio.sleep(0)
+            await self._turn.give_way()
             name = caller.principal
             if kind in (USER, ROLE):
                 name = by_arn[caller.context["aws:principalarn"][0]]
@@ -210,7 +206,7 @@ async def what_between(
     """`{"change", "key_id", "gained", "lost", "changed"}`: operations that a principal gained and lost on these keys,
     by each change; `changed` are those that it could before and after, under other conditions."""
     held = {key: _operations(world, key, principal, account) for key in keys}
-    asked = 0
+    turn = Turn()
     async for change, event in changes_of(connection, world, keys, last, account):
         before = world.directory.by_arn.get(principal)
         whom = set(concerned(event, world))
@@ -220,9 +216,7 @@ async def what_between(
         everything |= isinstance(event, events.AccountCreated)
         key = getattr(event, "key", None), getattr(event, "previous_key", None)
         for name in keys if everything else [each for each in key if each in held]:
-            asked += 1
-            if asked % 10 == 0:
-                await asyncio.sleep(0)
+            await turn.give_way()
             found = _operations(world, name, principal, account)
             had, held[name] = held[name], found
             gained, lost = sorted(found.keys() - had.keys()), sorted(had.keys() - found.keys())

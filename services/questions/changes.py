@@ -8,7 +8,8 @@ from typing import Any
 from domain.identities.principals import own_principals, principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.compare import compare
+from domain.meaning.budget import OutOfSteps
+from domain.meaning.compare import UNKNOWN, compare
 from domain.meaning.known import known_of
 from domain.meaning.space import Side, Space
 from domain.policy.check import check_policy
@@ -59,5 +60,10 @@ def draft(text: str, world: World | None, version: int, account: str) -> Policy:
 
 def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
     """`more` are the actions that are asked of keys beside those of KMS."""
-    space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))
-    return {"key_id": key.id, "from": old.shown, "to": new.shown, **compare(space)}
+    told = {"key_id": key.id, "from": old.shown, "to": new.shown}
+    try:
+        space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))
+        return told | compare(space)
+    except OutOfSteps:
+        why = "to tell them apart takes more steps than are taken"
+        return told | {"answer": UNKNOWN, "allowed": [], "denied": [], "unknown": [{"why": why}]}

@@ -13,13 +13,17 @@ from typing import Any
 from domain.arn import parse_arn
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
+from domain.meaning.budget import Budget, OutOfSteps, spending
 from domain.meaning.callers import Someone
 from domain.meaning.compare import gains
 from domain.meaning.space import Side, Space
 from domain.meaning.words import TooMany
 from projections.history import queries as history
+from services.shares import QUESTIONS, breathe
 
 MOST_VERSIONS = 40
+MOST_STEPS = 20_000_000
+"""Beyond them every call is decided again."""
 
 
 @dataclass(slots=True)
@@ -67,17 +71,27 @@ async def touched_by(connection: Any, key: Key, draft: Side, first: int, last: i
         sides.append(Side(held.policy_text, dict(held.principals), held.policy_version))
     if len(sides) > MOST_VERSIONS:
         return None
+    return await QUESTIONS.run(key.account, _touched, key, draft, sides)
+
+
+def _touched(key: Key, draft: Side, sides: list[Side]) -> Touched | None:
     found = Touched()
     try:
-        for side in sides:
-            space = Space((side, draft), key.account, KEY_ACTIONS, key.arn)
-            before, after = space.meanings
-            for weak, strong in ((before, after), (after, before)):
-                for region in gains(weak, strong, space, space.whole):
-                    for box in region.boxes:
-                        everyone = (each for _, some in space.members(space.callers, box[0]) for each in some)
-                        actions = (name for _, some in space.members(space.actions, box[1]) for name in some)
-                        found.take(everyone, actions)
-    except TooMany:
+        with spending(Budget(MOST_STEPS, breathe)):
+            _take_differences(found, key, draft, sides)
+    except (TooMany, OutOfSteps):
         return None
     return found
+
+
+def _take_differences(found: Touched, key: Key, draft: Side, sides: list[Side]) -> None:
+    """Raises TooMany, OutOfSteps."""
+    for side in sides:
+        space = Space((side, draft), key.account, KEY_ACTIONS, key.arn)
+        before, after = space.meanings
+        for weak, strong in ((before, after), (after, before)):
+            for region in gains(weak, strong, space, space.whole):
+                for box in region.boxes:
+                    everyone = (each for _, some in space.members(space.callers, box[0]) for each in some)
+                    actions = (name for _, some in space.members(space.actions, box[1]) for name in some)
+                    found.take(everyone, actions)

@@ -6,7 +6,6 @@ a statement keeps its use when the policy around it is replaced, and one that st
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +24,7 @@ from domain.policy.compile import Rule
 from domain.world import World
 from projections.decisions import queries as decisions
 from services.api.items import utc
+from services.turns import Turn
 
 NOT_USED_FOR = 90
 """Days."""
@@ -66,6 +66,7 @@ def of_our_own() -> Decide:
 
 async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide) -> dict[Name, Use]:
     found: dict[Name, Use] = {}
+    turn = Turn()
     for begin in range(0, len(rows), AT_A_TIME):
         some = rows[begin : begin + AT_A_TIME]
         documents = await decisions.cases(pool, [row["case_id"] for row in some])
@@ -73,7 +74,7 @@ async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide) ->
             case = orjson.loads(documents[row["case_id"]])
             for action, by in decide(case, world, row["last"]):
                 _count(found.setdefault(_name(by), Use()), action, case["principal"], row)
-        await asyncio.sleep(0)
+            await turn.give_way()
     return found
 
 

@@ -1,0 +1,45 @@
+"""Key policies that cost the most to understand: each is full of one thing that falls into many cases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.given import ACCOUNT
+
+ROOTED = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+
+
+def _asking(operator: str, key: str, wanted: str, **more: Any) -> dict[str, Any]:
+    who = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+    return who | {"Condition": {operator: {key: wanted}}} | more
+
+
+STATEMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "a condition key each": lambda n: _asking("StringLike", f"kms:EncryptionContext:k{n}", f"*a{n}*b*"),
+    "allowed and denied in turn": lambda n: _asking(
+        "StringLike", f"kms:EncryptionContext:k{n}", f"*a{n}*", Effect=("Allow", "Deny")[n % 2]
+    ),
+    "patterns of one key": lambda n: _asking("StringLike", "kms:ViaService", f"*{n}*a*"),
+    "long patterns": lambda n: _asking("StringLike", "kms:ViaService", "*" + "?a" * 2_000 + str(n)),
+    "patterns of callers": lambda n: _asking("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::*:user/*{n}*x*"),
+    "networks": lambda n: _asking("IpAddress", "aws:SourceIp", f"10.{n % 256}.0.0/16"),
+    "sets of names": lambda n: _asking("ForAnyValue:StringEquals", "kms:EncryptionContextKeys", f"k{n}"),
+    "accounts": lambda n: _asking("StringEquals", "kms:ViaService", f"s{n}") | {
+        "Principal": {"AWS": f"arn:aws:iam::{444455556000 + n}:user/u{n}"}
+    },
+}  # fmt: skip
+
+
+def policy(statement: Callable[[int], dict[str, Any]], most: int = 32_700, *first: dict[str, Any]) -> str:
+    """As many of the statements as `most` bytes hold."""
+    held, size, number = [ROOTED, *first], 100, 0
+    size += sum(len(json.dumps(each, separators=(",", ":"))) + 1 for each in held)
+    while True:
+        made = statement(number)
+        size += len(json.dumps(made, separators=(",", ":"))) + 1
+        if size > most:
+            return json.dumps({"Version": "2012-10-17", "Statement": held}, separators=(",", ":"))
+        held.append(made)
+        number += 1

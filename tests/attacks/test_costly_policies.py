@@ -1,0 +1,149 @@
+"""Somebody with an account of their own puts policies, or asks about drafts, that take half a minute each to understand,
+and the alert that another account waits for comes behind them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from domain.alerts import unjudged
+from domain.alerts.change import Change
+from domain.alerts.finding import CRITICAL
+from domain.alerts.judging import Judge
+from domain.alerts.table import RULES
+from domain.meaning.budget import Budget, OutOfSteps, spending
+from domain.meaning.space import Side
+from domain.policy.default import default_key_policy
+from domain.trail.events import KeyCreated, PolicyReplaced
+from services.alerts.changes import AT_ONCE, SHARE
+from services.questions import changes
+from tests.attacks.costly import STATEMENTS, policy
+from tests.attacks.counted import seconds, steps
+from tests.given import ACCOUNT, a_key, given, key_id
+
+PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}
+UNCLEAR = "key-policy-unclear"
+
+
+def change(text: str, position: int = 10) -> Change:
+    world = given(a_key()).world
+    event = PolicyReplaced(key_id(), 2, text, False, False, {})
+    return Change(event, world, world.at, position, caller="somebody", account=ACCOUNT, operation="PutKeyPolicy")
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_policy_takes_no_more_steps_than_it_is_given(name: str) -> None:
+    """Six of them held up the alerts of every other account for two minutes."""
+    budget = Budget(AT_ONCE)
+    found = Judge("log").within(change(policy(STATEMENTS[name])), {}, budget)
+    assert found.unfinished
+    assert budget.spent < 2 * AT_ONCE, "no single piece of work is larger than the budget"
+    (unclear,) = [each for each in found.alerts if each.rule.id == UNCLEAR]
+    assert unclear.severity == CRITICAL
+    assert seconds(lambda: Judge("log").within(change(policy(STATEMENTS[name])), {}, Budget(AT_ONCE)), 2) < 2.0
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_step_is_worth_about_as_much_wherever_it_is_counted(name: str) -> None:
+    """Work that nobody counts is work without a budget: a step stands for some lines of Python, and never for hundreds."""
+    text = policy(STATEMENTS[name], 6_000)
+    budget = Budget(None)
+
+    def judged() -> None:
+        Judge("log").within(change(text), {}, budget)
+
+    lines = steps(judged)
+    assert lines < 30 * budget.spent + 200_000, (lines, budget.spent)
+
+
+def test_what_the_text_shows_is_told_before_the_budget_and_whatever_it_is() -> None:
+    """A key that is open to everyone hides behind 300 statements that nobody can afford to understand."""
+    text = policy(STATEMENTS["patterns of callers"], 32_700, PUBLIC)
+    not_principal = PUBLIC | {"NotPrincipal": {"AWS": ACCOUNT}}
+    del not_principal["Principal"]
+    for first, rule in ((PUBLIC, "key-policy-public"), (not_principal, "key-policy-not-principal")):
+        text = policy(STATEMENTS["patterns of callers"], 32_700, first)
+        found = Judge("log").within(change(text), {}, Budget(0))
+        assert {rule, UNCLEAR} <= {each.rule.id for each in found.alerts}
+    delegated = json.dumps({"Statement": [PUBLIC | {"Principal": {"AWS": ACCOUNT}, "Action": "kms:*crypt"}]})
+    before = given(
+        a_key(policy=json.dumps({"Statement": [PUBLIC | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/a"}}]}))
+    )
+    event = PolicyReplaced(key_id(), 2, delegated, True, False, {})
+    found = Judge("log").within(Change(event, before.world, 0, 10, caller="x"), {}, Budget(0))
+    assert {"key-policy-delegated", "key-policy-lockout"} <= {each.rule.id for each in found.alerts}
+
+
+def test_what_was_put_off_is_judged_as_if_it_had_not_been() -> None:
+    """A policy that is costly enough is never judged, or judged under other names than the log gives them."""
+    text = policy(STATEMENTS["accounts"], 4_000, PUBLIC)
+    whole = Judge("log").of_change(change(text), {})
+    early = Judge("log").within(change(text), {}, Budget(0))
+    document = json.loads(
+        json.dumps(unjudged.document(change(text), {"offset": 10}, [each.id for each in early.alerts]))
+    )
+    judge = Judge("log")
+    later = judge.within(unjudged.change_from(document, judge.settings), document["source"], Budget(None))
+    assert not later.unfinished
+    assert [each.document() | {"source": {}} for each in later.alerts] == [each.document() for each in whole]
+    assert {each.id for each in early.alerts} - {each.id for each in whole} == {
+        each.id for each in early.alerts if each.rule.id == UNCLEAR
+    }
+
+
+def test_a_new_key_is_put_off_and_judged_like_any_other() -> None:
+    event: KeyCreated = a_key(2, policy=policy(STATEMENTS["accounts"], 4_000, PUBLIC))
+    world = given(a_key()).world
+    whole = Judge("log").of_change(Change(event, world, 5, 10, account=ACCOUNT), {})
+    document = json.loads(json.dumps(unjudged.document(Change(event, world, 5, 10, account=ACCOUNT), {}, [])))
+    judge = Judge("log")
+    later = judge.within(unjudged.change_from(document, judge.settings), {}, Budget(None))
+    assert [each.document() for each in later.alerts] == [each.document() for each in whole]
+    assert "key-policy-public" in {each.rule.id for each in whole}
+
+
+def test_the_same_budget_ends_at_the_same_step() -> None:
+    """A bound in seconds would raise other alerts in a replay than were raised."""
+    text = policy(STATEMENTS["sets of names"])
+    spent = []
+    for _ in range(2):
+        budget = Budget(AT_ONCE)
+        with pytest.raises(OutOfSteps), spending(budget):
+            _ = change(text).policy
+        spent.append(budget.spent)
+    assert spent[0] == spent[1]
+
+
+def test_an_ordinary_policy_is_judged_at_once() -> None:
+    """A bound that ordinary work meets is an alarm that nobody reads any more."""
+    users = [PUBLIC | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/u{each}"}} for each in range(8)]
+    budget = Budget(None)
+    text = json.dumps(
+        {"Version": "2012-10-17", "Statement": [*json.loads(default_key_policy(ACCOUNT))["Statement"], *users]}
+    )
+    assert not Judge("log").within(change(text), {}, budget).unfinished
+    assert budget.spent * 5 < AT_ONCE < SHARE
+
+
+def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
+    """One account's `diff` of two such policies kept the worker, and with it everyone's calls."""
+    key = given(a_key()).world.keys[key_id()]
+    old = changes.Policy(Side(default_key_policy(ACCOUNT)), {})
+    new = changes.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
+    with spending(Budget(AT_ONCE)):
+        found = changes.difference(key, old, new, [])
+    assert found["answer"] == "unknown"
+
+
+def test_every_rule_that_asks_for_meaning_has_a_budget() -> None:
+    """A rule that reads the sets of requests and is not marked so works without an end."""
+    folder = Path(__file__).parents[2] / "domain" / "alerts"
+    for rule in RULES.values():
+        path = folder / f"{rule.id.replace('-', '_')}.py"
+        if rule.id.startswith("key-policy-") and path.exists():
+            code = path.read_text()
+            asks = "change.policy" in code or "Space(" in code or "other_accounts" in code
+            assert rule.kind.costly is asks, rule.id  # type: ignore[union-attr]
