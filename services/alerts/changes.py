@@ -79,7 +79,7 @@ class Changes:
         self._pairs: list[Pair] = []
         self._put_off: list[tuple[str, dict[str, Any]]] = []
         self._spent: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._later = Later(pool, judge, publisher)
+        self._later = Later(pool, keys, judge, publisher)
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -183,7 +183,7 @@ class Changes:
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
             for account, document in self._put_off:
-                await keeping.put_off(held.connection, account, document)
+                await keeping.put_off(held.connection, self._keys, account, document)
             self._put_off = []
             await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
 

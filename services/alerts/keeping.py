@@ -44,7 +44,9 @@ CREATE INDEX IF NOT EXISTS items_start ON alerting.items (start);
 -- Which principal has used which key?
 CREATE TABLE IF NOT EXISTS alerting.pairs (principal text, key text, PRIMARY KEY (principal, key));
 -- Which changes of key policies are not judged to the end? `document` is what the rules read of each (domain/alerts/unjudged).
-CREATE TABLE IF NOT EXISTS alerting.unjudged (position bigint PRIMARY KEY, account text NOT NULL, document text NOT NULL);
+CREATE TABLE IF NOT EXISTS alerting.unjudged (
+    position bigint PRIMARY KEY, account text NOT NULL, document text NOT NULL, mac text NOT NULL
+);
 """
 KEPT_FOR = 30 * 86_400
 """Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
@@ -136,23 +138,30 @@ async def move(connection: Connection, keys: Keyring, part: Part, to: Reached) -
     )
 
 
-async def put_off(connection: Connection, account: str, document: dict[str, Any]) -> None:
+async def put_off(connection: Connection, keys: Keyring, account: str, document: dict[str, Any]) -> None:
     """Have a change judged to the end later; it is kept with the position that has passed it."""
+    row = (document["position"], account, orjson.dumps(document).decode())
     await connection.execute(
-        "INSERT INTO alerting.unjudged VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        document["position"], account, orjson.dumps(document).decode(),
-    )  # fmt: skip
+        "INSERT INTO alerting.unjudged VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        *row,
+        keys.mac(POSITION, *_fields(("unjudged", *row))),
+    )
 
 
-async def oldest_unjudged(connection: Connection, without: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
-    """(account, document) of the oldest that nobody judges now, of other accounts than these; it is ours until the
-    transaction ends."""
+async def oldest_unjudged(
+    connection: Connection, keys: Keyring, without: Sequence[str]
+) -> tuple[str, int, dict[str, Any] | None] | None:
+    """(account, position, document) of the oldest that nobody judges now, of other accounts than these; it is ours until
+    the transaction ends. The document is None where somebody else than Keytrail wrote it."""
     row = await connection.fetchrow(
-        "SELECT account, document FROM alerting.unjudged WHERE account <> ALL($1::text[]) ORDER BY position LIMIT 1 "
-        "FOR UPDATE SKIP LOCKED",
+        "SELECT position, account, document, mac FROM alerting.unjudged WHERE account <> ALL($1::text[]) "
+        "ORDER BY position LIMIT 1 FOR UPDATE SKIP LOCKED",
         list(without),
     )
-    return None if row is None else (row["account"], orjson.loads(row["document"]))
+    if row is None:
+        return None
+    ours = keys.holds(row["mac"], POSITION, *_fields(("unjudged", *tuple(row)[:-1])))
+    return row["account"], row["position"], orjson.loads(row["document"]) if ours else None
 
 
 async def judged(connection: Connection, position: int) -> None:

@@ -16,6 +16,7 @@ import structlog
 from domain.alerts import unjudged
 from domain.alerts.judging import Judge, Judged
 from domain.meaning.budget import Budget
+from domain.trail.authenticity import Keyring
 from services.adapters.postgres import Pool
 from services.alerts import keeping
 from services.alerts.publishing import Publisher
@@ -30,8 +31,9 @@ LOOK_EVERY = 0.5
 
 
 class Later:
-    def __init__(self, pool: Pool, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, keys: Keyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
+        self._keys = keys
         self._judge = judge
         self._publisher = publisher
         self._shares = Shares("judging", AT_ONCE)
@@ -51,21 +53,25 @@ class Later:
     async def one(self) -> bool:
         """Judge the next; whether there was one. Raises INTERRUPTED."""
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await keeping.oldest_unjudged(connection, sorted(self._busy))
+            row = await keeping.oldest_unjudged(connection, self._keys, sorted(self._busy))
             if row is None:
                 return False
-            account, document = row
+            account, position, document = row
+            if document is None:
+                log.error("a policy to be judged was changed by somebody else; it stays not known", position=position)
+                await keeping.judged(connection, position)
+                return True
             self._busy.add(account)
             try:
                 found = await self._shares.run(account, judged_to_the_end, self._judge(), document)
             finally:
                 self._busy.discard(account)
             if found.unfinished:
-                log.warning("a policy takes too many steps; it stays not known", position=document["position"])
+                log.warning("a policy takes too many steps; it stays not known", position=position)
             else:
                 told = set(document["told"])
                 await self._publisher.publish([each for each in found.alerts if each.id not in told])
-            await keeping.judged(connection, document["position"])
+            await keeping.judged(connection, position)
         return True
 
 
