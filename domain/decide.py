@@ -7,7 +7,7 @@ no key material.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.access.caller import Caller
@@ -15,7 +15,7 @@ from domain.access.verdict import Verdict, decided_by, inputs, refusal_of
 from domain.alerts import marking
 from domain.aliases import commands as aliases
 from domain.arn import iam_arn, key_arn, root_arn
-from domain.errors import CommandExpired, Refusal
+from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.grants import commands as grants
 from domain.identities import accounts, attached, managed, people, roles
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
@@ -31,7 +31,7 @@ from domain.keys import (
 )
 from domain.trail.events import AccountCreated
 from domain.trail.identity_events import GroupCreated, ManagedPolicyCreated, RoleCreated, UserCreated
-from domain.trail.record import ALLOWED, REFUSED, Decision
+from domain.trail.record import ALLOWED, REFUSED, Call, Decision
 from domain.world import World
 
 Asks = Callable[[Any, Caller, World], tuple[Verdict, ...]]
@@ -165,6 +165,23 @@ def refused(refusal: Refusal, caller: Caller | None = None, verdicts: Sequence[V
         {} if caller is None else inputs(caller, verdicts),
         decided_by(verdicts, refusal),
     )
+
+
+TOO_LONG = "The request is too large to be put on record."
+QUOTED = 1024
+"""Characters of a message that stay in a record that had to be shortened."""
+
+
+def shortened(call: Call, decision: Decision) -> tuple[Call, Decision]:
+    """What stands for a call and its decision whose record would be longer than a topic takes. What a caller can make long
+    is left out; what was allowed is refused, since an allowed call is on record with all that decided it, or is not
+    answered."""
+    fault = LimitExceeded(TOO_LONG)
+    error = decision.error or {"kind": fault.kind, "message": fault.message}
+    error = {**error, "message": error["message"][:QUOTED]}
+    session = None if call.session is None else {**call.session, "policy": ""}
+    kind = decision.kind if decision.error else decided_by((), fault)
+    return replace(call, parameters={}, session=session), Decision(REFUSED, (), error, (), {}, kind)
 
 
 def made(event: object, world: World) -> str:

@@ -161,6 +161,12 @@ class CommandUnreadable(Refusal):
     kind = "command-unreadable"
 
 
+class InternalFault(Refusal):
+    """A fault of ours: nothing was done, and the record says that the call was there."""
+
+    kind = "internal-fault"
+
+
 class CredentialDisabled(Refusal):
     """Rightly signed, with an access key that is known and disabled."""
 
@@ -235,6 +241,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         DryRunSucceeded,
         CommandExpired,
         CommandUnreadable,
+        InternalFault,
         CredentialDisabled,
         CredentialExpired,
         NoSuchEntity,

@@ -103,6 +103,8 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
     inputs = case.get("inputs") or {}
     if not case["access_key"]:  # Keytrail's own work, which falls due
         return Again(was_allowed(case), tuple(reasons))
+    if not inputs and case["kind"] != AUTHENTICATION:  # refused at the door, before any permission was asked
+        return Again(True, tuple(reasons))
     expires = bool(case.get("session"))
     try:
         caller = callers.of(case, world, at)
@@ -112,8 +114,6 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
         return Again(False, (reason,), reads_time=expires)
     if case["kind"] == AUTHENTICATION:
         return Again(True, (), reads_time=expires)
-    if not inputs:  # refused at the door, before any permission was asked
-        return Again(True, tuple(reasons))
     recorded = _context(inputs["context"])
     if not recorded.keys() & READS_TIME:
         recorded |= timed(at)

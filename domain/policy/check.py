@@ -6,6 +6,9 @@ reference_policies_elements_condition_operators; KMS developer guide, conditions
 
 from __future__ import annotations
 
+import json
+
+from domain.characters import UNFIT, texts
 from domain.errors import MalformedPolicy
 from domain.policy.conditions import FOR_ALL, BadValue, UnknownOperator, compile_test, operator
 from domain.policy.parse import Kind, Policy, Statement, parse_policy
@@ -17,9 +20,17 @@ SINGLE_VALUED = "kms:encryptioncontext:"
 def check_policy(text: str, kind: Kind) -> Policy:
     """The policy, fit to be put into force. Raises MalformedPolicy, LimitExceeded."""
     policy = parse_policy(text, kind)
+    if "\\u" in text or not text.isascii():
+        _require_fit(text)
     for statement in policy.statements:
         _check_conditions(statement, policy.version)
     return policy
+
+
+def _require_fit(text: str) -> None:
+    for each in texts(json.loads(text)):
+        if found := UNFIT.search(each):
+            raise MalformedPolicy(f"The policy holds the character U+{ord(found[0]):04X}, which no policy may hold.")
 
 
 def _check_conditions(statement: Statement, version: str) -> None:

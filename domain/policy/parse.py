@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
+from domain.characters import encodable
 from domain.errors import LimitExceeded, MalformedPolicy
 
 
@@ -57,7 +58,8 @@ UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,}")
 _ACTION = re.compile(r"[A-Za-z0-9*?-]+:[A-Za-z0-9*?]+|\*")
 _IAM_RESOURCE = re.compile(r"root|(user|role|assumed-role|federated-user)/[^*?]+")
 _RESOURCE = re.compile(r"\*|arn:.*|\$\{.*", re.DOTALL)
-_BRACKETS = re.compile(r"[\[\]{}]")
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A string as a whole, so that no bracket in it counts; one that does not end goes to the end of the text."""
 MAX_DEPTH = 32
 
 
@@ -130,18 +132,20 @@ def _fault(path: str, what: str) -> MalformedPolicy:
 def _json(text: str) -> Any:
     # A nesting that no policy has would exhaust the parser's stack: it is counted before it is parsed.
     depth = deepest = 0
-    for bracket in _BRACKETS.findall(text):
-        if bracket in "{[":
+    for part in _BRACKETS.findall(text):
+        if part in "{[":
             depth += 1
             deepest = max(deepest, depth)
-        else:
+        elif part in "}]":
             depth -= 1
     if deepest > MAX_DEPTH:
         raise _fault("$", f"it is nested deeper than {MAX_DEPTH} levels")
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        document = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except ValueError as fault:
         raise MalformedPolicy(f"The policy is not valid JSON: {fault}.") from None
+    # The decisions by a statement whose Sid is half of a surrogate pair could not be recorded.
+    return encodable(document) if "\\u" in text else document
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ class Call:
         return result
 
 
+LONGEST_RECORD = 1_000_000
+"""Bytes; the topics take twice that."""
 ALLOWED = "allowed"
 REFUSED = "refused"
 

@@ -33,6 +33,7 @@ from services.alerts.drafts import shown
 from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.api import errors
+from services.api.answers import ASK_AGAIN_EVERY
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, page
@@ -208,11 +209,12 @@ class Alerting:
         else:
             raise bad("after, and Last-Event-ID, is an alert's number")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._follow(filters, number), 200, headers, "text/event-stream")
+        return StreamingResponse(self._follow(asked, filters, number), 200, headers, "text/event-stream")
 
-    async def _follow(self, filters: Filters, number: int) -> AsyncIterator[bytes]:
+    async def _follow(self, asked: Asked, filters: Filters, number: int) -> AsyncIterator[bytes]:
         self._followers += 1
-        quiet = 0.0
+        loop = asyncio.get_running_loop()
+        quiet, ask_at = 0.0, loop.time()
         try:
             yield b": the alerts\n\n"
             while not self._audit.stopping():
@@ -221,6 +223,14 @@ class Alerting:
                     newest = await alerts.newest(self._pool)
                     if newest > number:
                         rows = await alerts.after(self._pool, filters, number, AT_ONCE)
+                if rows or loop.time() >= ask_at:
+                    # Nothing is told to whoever could not ask for it now.
+                    try:
+                        asked, ask_at = await self._audit.still_may(asked), loop.time() + ASK_AGAIN_EVERY
+                    except WireError as fault:
+                        text = orjson.dumps({"code": fault.code, "message": fault.message})
+                        yield b"event: error\ndata: %s\n\n" % text
+                        return
                 for row in rows:
                     number, quiet = row["number"], 0.0
                     text = orjson.dumps(item(row, DOCUMENTS))

@@ -35,6 +35,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
+MOST_AGENT = 512
+"""Characters of the agent that a record holds."""
 TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
@@ -146,9 +148,9 @@ class App:
         try:
             who = await self._authenticate(request, query.SERVICES if form else KMS)
             known = who.caller is not None
-            fields = _fields(body) if form else None
+            fields, unreadable = _fields(body) if form else (None, None)
             if fields is not None:
-                operation = _printable(fields.get("Action", ""), 128)
+                operation = printable(fields.get("Action", ""), 128)
             incoming = Incoming(
                 id=call,
                 who=who,
@@ -156,11 +158,12 @@ class App:
                 operation=operation,
                 body=body,
                 source=source,
-                agent=_printable(headers.get("user-agent", ""), 512),
-                invocation=_printable(headers.get("amz-sdk-invocation-id", ""), 128),
+                agent=printable(headers.get("user-agent", ""), MOST_AGENT),
+                invocation=printable(headers.get("amz-sdk-invocation-id", ""), 128),
                 secure=secure,
                 at=self._clock.now(),
                 fields=fields,
+                unreadable=unreadable,
             )
             answer = await self._calls.answer(incoming)
             status, effect = 200, "allowed"
@@ -176,6 +179,7 @@ class App:
                 fault=type(fault).__name__,
                 where=where(fault),
             )
+            # `Calls` has put it on record; what fails behind that, in the words of the answer, has its record as well.
             effect = "failed"
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
@@ -206,7 +210,7 @@ def _json_fault(fault: WireError) -> bytes:
 
 
 def _target(headers: Mapping[str, str]) -> str:
-    target = _printable(headers.get("x-amz-target", ""), 128)
+    target = printable(headers.get("x-amz-target", ""), 128)
     return target.removeprefix(TARGET) if target.startswith(TARGET) else ""
 
 
@@ -219,12 +223,12 @@ def _service(headers: Mapping[str, str]) -> str:
     return service if service in query.SERVICES else "iam"
 
 
-def _fields(body: bytes) -> dict[str, str]:
-    """Raises WireError."""
+def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
+    """The form, and why it cannot be read where it cannot: that refusal has its record like any other."""
     try:
-        return query.fields(body)
+        return query.fields(body), None
     except Refusal as fault:
-        raise errors.wire_error(fault) from None
+        return {}, fault
 
 
 def where(fault: BaseException) -> str:
@@ -235,7 +239,7 @@ def where(fault: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
 
 
-def _printable(text: str, most: int) -> str:
+def printable(text: str, most: int) -> str:
     if len(text) <= most and text.isprintable():
         return text
     return "".join(character if character.isprintable() else "?" for character in text[:most])

@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 
 from domain.access.caller import Caller
 from services.api.authentication import Authenticated
 from services.api.explaining import bad
+from services.api.route import RouteRow
 
 MOST = 1000
 USUAL = 100
 
 
+@dataclass(slots=True)
+class OnRecord:
+    """Whether a call has its record on `events` or `decisions`. A question that is answered has none, unless it changes
+    something: an answer about the decisions would otherwise be a decision more, and whoever follows would follow itself."""
+
+    done: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An authenticated question."""
+    """An authenticated question. `id` is its call id; `record` knows whether it has one."""
 
     request: Request
     caller: Caller
     who: Authenticated
     body: bytes
+    route: RouteRow
+    id: str
+    record: OnRecord = field(default_factory=OnRecord)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As a record holds them: the query, and what the path names."""
+        return {**self.request.query_params, **self.request.path_params}
 
     def text(self, name: str) -> str | None:
         return self.request.query_params.get(name)
@@ -44,7 +61,7 @@ class Asked:
         if text is None:
             return None
         try:
-            found = json.loads(urlsafe_b64decode(text.encode("ascii")))
+            found = orjson.loads(urlsafe_b64decode(text.encode("ascii")))  # bounds the nesting
         except ValueError:
             found = None
         if (

@@ -6,8 +6,7 @@ concerns its own account.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -18,9 +17,10 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
@@ -39,9 +39,10 @@ from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts.publishing import Publisher
 from services.api import errors, sigv4
 from services.api.alerting import Alerting
-from services.api.app import Disconnected, read_body, where
+from services.api.answers import in_json, in_lines, of_fault
+from services.api.app import MOST_AGENT, Disconnected, printable, read_body, where
 from services.api.asked import Asked
-from services.api.authentication import Authenticated, Authenticator
+from services.api.authentication import Authenticator
 from services.api.calls import Calls
 from services.api.counted import Counted
 from services.api.errors import WireError
@@ -51,6 +52,7 @@ from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
+from services.api.route import RouteRow
 from services.api.standing import Standing
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
@@ -59,6 +61,10 @@ from services.settings import Settings
 log = structlog.get_logger("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
+
+
+NOBODY = Caller("", "", {}, "")
+"""Stands for the caller of a credential that may not be used any more."""
 
 
 class Audit:
@@ -98,7 +104,7 @@ class Audit:
         routes = [
             Route(
                 route.path,
-                self._signed(functions[route.function], route.action),
+                self._signed(functions[route.function], route),
                 methods=[route.method],
             )
             for route in ROUTES
@@ -106,36 +112,59 @@ class Audit:
         return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
 
     def _signed(
-        self, function: Callable[[Asked], Awaitable[Any]], action: str
+        self, function: Callable[[Asked], Awaitable[Any]], route: RouteRow
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            call = str(uuid4())
+            call, asked = str(uuid4()), None
             try:
-                asked = await self._authorized(await self._authenticated(request), action)
+                asked = await self._authenticated(request, route, call)
+                _require_no_nul(asked)
+                asked = await self._authorized(asked)
                 found = await function(asked)
                 if isinstance(found, Response):
                     return found
-                return await _lines(found, call) if isinstance(found, AsyncGenerator) else _json(200, found, call)
+                return (
+                    await in_lines(found, asked, self)
+                    if isinstance(found, AsyncGenerator)
+                    else in_json(200, found, call)
+                )
             except WireError as fault:
-                return _json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
+                return of_fault(await self.on_record(asked, fault), call)
             except Disconnected:
                 return Response(status_code=400)
             except INTERRUPTED as fault:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
-                message = "The projections cannot be asked now; try again."
-                return _json(503, {"error": {"code": "DependencyTimeoutException", "message": message}}, call)
+                return of_fault(errors.not_now("The projections cannot be asked now; try again."), call)
             except Exception as fault:  # noqa: BLE001  # the last line, as in app.py
                 log.error("audit call failed", call=call, fault=type(fault).__name__, where=where(fault))
-                message = "The request failed inside the server."
-                return _json(500, {"error": {"code": "KMSInternalException", "message": message}}, call)
+                return of_fault(await self.failure(asked), call)
 
         return answer
 
-    async def _authenticated(self, request: Request) -> Asked:
+    async def on_record(self, asked: Asked | None, fault: WireError) -> WireError:
+        """What the caller of a question that is refused reads, once the refusal is durable. What is not known yet (the
+        answer says: try again) was not decided, and has no record."""
+        if asked is None or asked.record.done or fault.recorded or fault.status >= 500:
+            return fault
+        call = self._call(asked, asked.parameters)
+        try:
+            await self._calls.records.refusal(call, errors.QuestionRefused(fault.message))
+        except WireError as other:
+            return other
+        return fault
+
+    async def failure(self, asked: Asked | None) -> WireError:
+        """What the caller reads of a fault of ours, once it is on record."""
+        try:
+            if asked is not None and not asked.record.done:
+                await self._calls.records.failure(self._call(asked, {}))
+        except WireError as other:
+            return other
+        return WireError(500, "KMSInternalException", "The request failed inside the server.")
+
+    async def _authenticated(self, request: Request, route: RouteRow, call: str) -> Asked:
         """Raises WireError, Disconnected."""
         scope = request.scope
-        if "\0" in request.url.path or any("\0" in value for value in request.query_params.values()):
-            raise bad("a NUL is in no name and no time")
         body = await read_body(request.receive)
         signed = sigv4.Signed(
             scope["method"],
@@ -153,23 +182,23 @@ class Audit:
             raise errors.not_now("The caller could not be authenticated now; try again.") from None
         if who.caller is None:
             assert who.refusal is not None, "a credential without a caller was refused"
-            await self._refuse(request, who, who.refusal)
+            await self._refuse(Asked(request, NOBODY, who, body, route, call), who.refusal)
         request.state.recognise()  # the protocol's own: this connection is not a stranger's
-        came = self.came(request)
-        caller = who.caller.asking(request_context(came, "", {}), {})
-        return Asked(request, caller, who, body)
+        caller = who.caller.asking(request_context(self.came(request), "", {}), {})
+        return Asked(request, caller, who, body, route, call)
 
     def came(self, request: Request) -> Came:
-        source, agent = request.client.host if request.client else "", request.headers.get("user-agent", "")[:512]
+        source, agent = request.client.host if request.client else "", _agent(request)
         at, region = self._clock.now(), self._present.world.region
         return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
 
-    async def _authorized(self, asked: Asked, action: str) -> Asked:
+    async def _authorized(self, asked: Asked) -> Asked:
         """The account root may; others as their identity policies say, on the key where the question is of one.
 
         A refusal is on record, and given on a present fetched after the question arrived: the policy that allows it may
         have been put through another worker a millisecond ago. Raises WireError.
         """
+        action = asked.route.action
         if not action or (await self._verdict(asked, action)).allowed:
             return asked
         try:
@@ -178,14 +207,25 @@ class Audit:
         except NotFresh:
             raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
         except (CredentialDisabled, CredentialExpired) as fault:
-            await self._refuse(asked.request, asked.who, fault)
+            await self._refuse(asked, fault)
         verdict = await self._verdict(asked, action)
         if not verdict.allowed:
             refusal = refusal_of(asked.caller, verdict)
-            call = self._call(asked.who, action, asked.request, dict(asked.request.query_params))
-            await self._calls.record(call, refusal, asked.caller, verdict)
-            raise WireError(403, "AccessDeniedException", refusal.message)
+            await self._calls.records.of_access(self._call(asked, asked.parameters), refusal, asked.caller, verdict)
+            asked.record.done = True
+            raise WireError(403, "AccessDeniedException", refusal.message, recorded=True)
         return asked
+
+    async def still_may(self, asked: Asked) -> Asked:
+        """A long answer goes on only for whoever could ask for it now: the question as its caller and the time are by now.
+
+        Raises WireError, with a record: the credential has ended, or the permission is gone.
+        """
+        try:
+            now = self._renewed(asked)
+        except (CredentialDisabled, CredentialExpired) as fault:
+            await self._refuse(asked, fault)
+        return await self._authorized(now)
 
     async def _verdict(self, asked: Asked, action: str) -> Verdict:
         """Raises WireError where the key that the path names is none."""
@@ -201,25 +241,27 @@ class Audit:
         """The same question by the caller as the present has it now. Raises CredentialDisabled, CredentialExpired."""
         who, world = asked.who, self._present.world
         caller = caller_of(world, who.access_key, who.session, self._clock.now(), who.via)
-        return replace(asked, caller=caller.asking(asked.caller.request, {}))
+        return replace(asked, caller=caller.asking(request_context(self.came(asked.request), "", {}), {}))
 
-    async def _refuse(
-        self, request: Request, who: Authenticated, fault: CredentialDisabled | CredentialExpired
-    ) -> NoReturn:
+    async def _refuse(self, asked: Asked, fault: CredentialDisabled | CredentialExpired) -> NoReturn:
         """What a credential that may not be used is told, with its record. Raises WireError."""
-        call = self._call(who, f"{request.method} {request.url.path}", request, {})
-        await self._calls.record_refusal(call, fault)
-        raise WireError(403, errors.wire_error(fault).code, fault.message)
+        call = self._call(asked, {}, f"{asked.route.method} {asked.route.path}")
+        await self._calls.records.refusal(call, fault)
+        asked.record.done = True
+        raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
 
-    def _call(self, who: Authenticated, operation: str, request: Request, parameters: dict[str, Any]) -> Call:
+    def _call(self, asked: Asked, parameters: dict[str, Any], operation: str = "") -> Call:
+        """The call as a record holds it, named by the route's action, or by the route where it asks for none. The path
+        itself is a caller's word: it stands among the parameters, where nobody takes it for the name of an operation."""
+        request, who, route = asked.request, asked.who, asked.route
         return Call(
-            id=str(uuid4()),
+            id=asked.id,
             access_key=who.access_key,
             principal=who.principal,
             account=who.account,
             source=request.client.host if request.client else "",
-            agent=request.headers.get("user-agent", "")[:512],
-            operation=operation,
+            agent=_agent(request),
+            operation=operation or route.action or f"{route.method} {route.path}",
             parameters=parameters,
             session=who.document,
             secure=request.url.scheme == "https",
@@ -227,7 +269,9 @@ class Audit:
 
     async def change(self, asked: Asked, operation: str, parameters: dict[str, Any], made: dict[str, str]) -> int:
         """Have the writer decide a change; the position of its record. Raises WireError."""
-        return (await self._calls.command(self._call(asked.who, operation, asked.request, parameters), made))[0]
+        position = (await self._calls.command(self._call(asked, parameters, operation), made))[0]
+        asked.record.done = True
+        return position
 
     def now(self) -> int:
         """Microseconds since the epoch."""
@@ -353,32 +397,19 @@ class Audit:
         return document()
 
 
-def _json(status: int, content: Any, call: str) -> Response:
-    headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
-    return Response(orjson.dumps(content), status, headers, "application/json")
+def _agent(request: Request) -> str:
+    return printable(request.headers.get("user-agent", ""), MOST_AGENT)
 
 
-async def _lines(found: AsyncGenerator[Any, None], call: str) -> Response:
-    """A JSON object a line, as they are found: a long question tells how far it is. What fails before the first is an
-    answer of its own; what fails later ends the lines with an `error`."""
-    first = await anext(found)
-
-    async def rest() -> AsyncIterator[bytes]:
-        try:
-            async with aclosing(found):  # also where the client goes away
-                yield orjson.dumps(first) + b"\n"
-                async for each in found:
-                    yield orjson.dumps(each) + b"\n"
-        except INTERRUPTED as fault:
-            log.error("a question was broken off", call=call, fault=type(fault).__name__)
-            message = "The projections cannot be asked any more; try again."
-            yield orjson.dumps({"error": {"code": "DependencyTimeoutException", "message": message}}) + b"\n"
-
-    headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
-    return StreamingResponse(rest(), 200, headers, "application/x-ndjson")
+def _require_no_nul(asked: Asked) -> None:
+    """Raises WireError. No text of Postgres holds U+0000, and so no name, time or policy that could be found."""
+    request = asked.request
+    texts = (request.url.path, *(text for pair in request.query_params.multi_items() for text in pair))
+    if b"\\u0000" in asked.body or b"\0" in asked.body or any("\0" in text for text in texts):
+        raise bad("a NUL is in no name, no time and no policy")
 
 
 async def _not_found(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)
     message = "There is nothing here; GET /v1/openapi.json lists what there is."
-    return _json(fault.status_code, {"error": {"code": "NotFoundException", "message": message}}, str(uuid4()))
+    return in_json(fault.status_code, {"error": {"code": "NotFoundException", "message": message}}, str(uuid4()))

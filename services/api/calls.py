@@ -14,10 +14,9 @@ from uuid import uuid4
 
 import orjson
 
-from domain.access.caller import Caller
 from domain.access.context import Came, Via, encryption_context, request_context
 from domain.access.evaluate import may
-from domain.access.verdict import AUTHENTICATION, OTHER_ACCOUNT, Verdict, refusal_of
+from domain.access.verdict import OTHER_ACCOUNT, Verdict, refusal_of
 from domain.arn import alias_arn
 from domain.crypto.specs import SYMMETRIC_DEFAULT
 from domain.decide import allowed, may_ask, refused
@@ -25,32 +24,33 @@ from domain.errors import (
     AccessRefused,
     AliasNotFound,
     AlreadyExists,
-    CredentialDisabled,
-    CredentialExpired,
     DryRunSucceeded,
     InvalidKeyUsage,
     Refusal,
     UnsupportedOperation,
-    refusal,
+)
+from domain.errors import (
+    refusal as refusal_named,
 )
 from domain.identities.callers import caller_of
 from domain.identities.identity import PREFIXES, ROLE
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
-from domain.ports import TooLarge, Topic, Unavailable
+from domain.ports import Topic, Unavailable
 from domain.trail.authenticity import COMMANDS
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
-from domain.trail.record import Call, Decision, Record
+from domain.trail.record import Call, Record
 from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
 from services.api import errors, query, shapes
 from services.api.bounds import SMALL, require_bounded
-from services.api.decided_record import decided_record
+from services.api.errors import WireError
 from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
 from services.api.making import Making
 from services.api.present import NotFresh, Present
+from services.api.records import Records
 from services.api.stages import next_stage
 from services.clock import Clock
 from services.metrics import NOT_ANSWERED
@@ -102,38 +102,48 @@ class Calls:
         self._settings = settings
         self._present = present
         self._commands = commands
-        self._decisions = decisions
+        self.records = Records(present, decisions, clock)
         self._making = making
         self._materials = materials
         self._recall = recall
         self._limit = RateLimit(settings.change_rate, settings.change_burst)
 
     async def answer(self, incoming: Incoming) -> Answer:
-        """Raises WireError."""
+        """Raises WireError; anything else is a fault of ours, and the call has its record all the same."""
+        call = request = None
         try:
-            row, parameters, secret = self._checked(incoming)
-            if isinstance(row, Changing):
-                self._limit.take(incoming.who.principal)
-        except Refusal as fault:
-            await self.record_refusal(call_of(incoming, {}), fault)
-            raise errors.wire_error(fault) from None
-        call = call_of(incoming, shapes.logged(parameters, secret))
-        request = self._request(incoming, parameters)
-        try:
-            if "GrantTokens" in parameters:
-                await self._bridge(parameters["GrantTokens"])
-                self._renew_caller(request, call)
-            if isinstance(row, Changing):
-                return await self._change(row, request, call)
-        except Refusal as fault:
-            await self.record_refusal(call, fault)
-            raise errors.wire_error(fault) from None
-        return await self._answer(row, request, call)
+            try:
+                row, parameters, secret = self._checked(incoming)
+                if isinstance(row, Changing):
+                    self._limit.take(incoming.who.principal)
+            except Refusal as fault:
+                await self.records.refusal(call_of(incoming, {}), fault)
+                raise errors.on_record(fault) from None
+            call = call_of(incoming, shapes.logged(parameters, secret))
+            request = self._request(incoming, parameters)
+            try:
+                if "GrantTokens" in parameters:
+                    await self._bridge(parameters["GrantTokens"])
+                    self._renew_caller(request, call)
+                if isinstance(row, Changing):
+                    return await self._change(row, request, call)
+            except Refusal as fault:
+                await self.records.refusal(call, fault)
+                raise errors.on_record(fault) from None
+            return await self._answer(row, request, call)
+        except WireError:
+            raise
+        except Exception:
+            if request is None or not request.recorded:
+                await self.records.failure(call or call_of(incoming, {}))
+            raise
 
-    def _checked(self, incoming: Incoming) -> tuple[Row, dict[str, Any], frozenset[str]]:
+    def _checked(self, incoming: Incoming) -> tuple[Row, dict[str, Any], shapes.Secrets]:
         """The operation's row and its parameters, right by the model's shape. Raises refusals of the door."""
         if incoming.who.refusal is not None:
             raise incoming.who.refusal
+        if incoming.unreadable is not None:
+            raise incoming.unreadable
         service, operation = incoming.service, incoming.operation
         if operation not in shapes.operation_names(service):
             raise errors.UnknownOperation(f"There is no operation {operation[:64]!r}.")
@@ -180,7 +190,7 @@ class Calls:
 
         Raises InvalidGrantToken, WireError.
         """
-        if max(self._making.position_of(token) for token in tokens) > self._present.position:
+        if max(map(self._making.position_of, tokens), default=-1) > self._present.position:
             try:
                 await self._present.barrier()
             except NotFresh:
@@ -212,8 +222,8 @@ class Calls:
                 self._renew_caller(request, call)
                 answer = await self._attempt(row, request, verdicts)
         except Refusal as fault:
-            await self._record(call, refused(fault, request.caller, verdicts), seen, request.at)
-            raise errors.wire_error(fault) from None
+            await self.records.make_durable(call, refused(fault, request.caller, verdicts), seen, request.at)
+            raise errors.on_record(fault) from None
         except NotFresh:
             raise self._not_fresh() from None
         except Unavailable as fault:
@@ -221,7 +231,7 @@ class Calls:
             raise errors.not_now(str(fault)) from None
         await next_stage()
         done = allowed(request.caller, verdicts, materials=request.used)
-        await self._record(call, done, seen, request.at)
+        await self.records.make_durable(call, done, seen, request.at)
         return answer
 
     def _renew_caller(self, request: Request, call: Call) -> None:
@@ -303,37 +313,6 @@ class Calls:
             return await row.run(request, world, keys, self._recall)
         return await row.run(request, world, keys, self._materials)
 
-    async def record_refusal(self, call: Call, fault: Refusal) -> None:
-        """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
-        decision = refused(fault)
-        if isinstance(fault, CredentialDisabled | CredentialExpired):
-            by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
-            reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
-            decision = replace(decision, reasons=(reason,))
-        await self._record(call, decision, self._present.position, self._clock.now())
-
-    async def record(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
-        """A refusal of access to the audit API, on record. Raises WireError."""
-        await self._record(call, refused(fault, caller, [verdict]), self._present.position, self._clock.now())
-
-    async def _record(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
-        """Make a decision durable. Raises WireError where it cannot be: then nothing may be answered."""
-        at = rfc3339(moment)
-        log = self._present.world.log
-        value = decided_record(log, seen, at, call, decision)
-        try:
-            await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
-        except TooLarge:
-            if not call.parameters:
-                raise
-            # On record all the same, without what made it too large.
-            fault = errors.RequestTooLarge("What the request says of itself is longer than a record may be.")
-            await self._record(replace(call, parameters={}), refused(fault), seen, moment)
-            raise errors.wire_error(fault) from None
-        except Unavailable:
-            NOT_ANSWERED.labels("decision-not-durable").inc()
-            raise errors.not_now("The decision could not be made durable; try again.") from None
-
     # -- calls that change something ----------------------------------------------------------------------------
 
     async def _change(self, row: Changing, request: Request, call: Call) -> Answer:
@@ -341,6 +320,7 @@ class Calls:
         try:
             made = await self._made(row, request, call)
             position, record = await self.command(call, dict(made))
+            request.recorded = True
             changed = Changed(record.event, self._present.world, record.at, position)
             return row.answer(changed) | await row.issue(changed, self._making)
         except Unavailable as fault:
@@ -374,7 +354,7 @@ class Calls:
         value = encode(command)
         if len(value) > MOST_COMMAND:
             fault = errors.RequestTooLarge(f"What the writer is told of a request has at most {MOST_COMMAND} bytes.")
-            await self.record_refusal(replace(call, parameters={}), fault)
+            await self.records.refusal(replace(call, parameters={}), fault)
             raise errors.wire_error(fault)
         with self._present.expecting(call.id) as answered:
             try:
@@ -399,7 +379,7 @@ class Calls:
                 raise errors.not_now("The first answer could not be read; try again.") from None
         assert record.decision is not None, "a record of a call has its decision"
         if record.decision.error is not None:
-            raise errors.wire_error(refusal(record.decision.error["kind"], record.decision.error["message"]))
+            raise errors.on_record(refusal_named(record.decision.error["kind"], record.decision.error["message"]))
         return position, record
 
 

@@ -8,14 +8,16 @@ from services.api import sigv4
 
 
 class WireError(Exception):
-    """What the client reads: HTTP status, AWS's code, message. `kind` is what the Query protocol's code is found by."""
+    """What the client reads: HTTP status, AWS's code, message. `kind` is what the Query protocol's code is found by;
+    `recorded`: the refusal stands on `events` or `decisions` already."""
 
-    def __init__(self, status: int, code: str, message: str, kind: str = "") -> None:
+    def __init__(self, status: int, code: str, message: str, kind: str = "", *, recorded: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.kind = kind
+        self.recorded = recorded
 
 
 CODES: dict[str, tuple[int, str]] = {
@@ -46,6 +48,7 @@ CODES: dict[str, tuple[int, str]] = {
     errors.DryRunSucceeded.kind: (400, "DryRunOperationException"),
     errors.CommandExpired.kind: (503, "DependencyTimeoutException"),
     errors.CommandUnreadable.kind: (500, "KMSInternalException"),
+    errors.InternalFault.kind: (500, "KMSInternalException"),
     errors.CredentialDisabled.kind: (400, "UnrecognizedClientException"),
     errors.CredentialExpired.kind: (400, "ExpiredTokenException"),
     errors.NoSuchEntity.kind: (400, "NotFoundException"),
@@ -70,6 +73,13 @@ NOT_NOW = "not-now"
 def wire_error(refusal: Refusal) -> WireError:
     status, code = CODES.get(refusal.kind, (500, "KMSInternalException"))
     return WireError(status, code, refusal.message, refusal.kind)
+
+
+def on_record(refusal: Refusal) -> WireError:
+    """A refusal whose record is durable."""
+    fault = wire_error(refusal)
+    fault.recorded = True
+    return fault
 
 
 def from_signature(refused: sigv4.SignatureRefused) -> WireError:
@@ -108,12 +118,20 @@ class Throttled(Refusal):
     kind = "throttled"
 
 
+class QuestionRefused(Refusal):
+    """A question to the audit API that cannot be answered: a bad parameter, something that is not there, another
+    account's. The caller reads the status and code of its own fault; this is how the record names it."""
+
+    kind = "question-refused"
+
+
 CODES |= {
     InvalidShape.kind: (400, "ValidationException"),
     WrongType.kind: (400, "SerializationException"),
     RequestTooLarge.kind: (400, "ValidationException"),
     UnknownOperation.kind: (400, "UnknownOperationException"),
     Throttled.kind: (400, "ThrottlingException"),
+    QuestionRefused.kind: (400, "ValidationException"),
 }
 
 

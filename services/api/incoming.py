@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
+from domain.errors import Refusal
 from domain.trail.record import Call
 from services.api.authentication import Authenticated
 
@@ -27,6 +28,8 @@ class Incoming:
     at: int
     fields: Mapping[str, str] | None = None
     """The form of a request of the Query protocol."""
+    unreadable: Refusal | None = None
+    """Why the form cannot be read, where it cannot."""
 
 
 def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:

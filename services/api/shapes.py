@@ -18,6 +18,7 @@ import regex
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from domain.characters import STANDS_FOR_NUL
 from domain.errors import cut
 from domain.trail.codec import rfc3339
 
@@ -68,12 +69,25 @@ Checked = Callable[[Any, str, Faults], Any]
 """(value, path, faults) -> the value as the operations take it; faults are added to the list."""
 
 
+Left = Callable[[Any], Any]
+"""A parameter to what a record may hold of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What no record may hold of an operation's parameters: `whole` members, and `partly` members that hold such a
+    member deeper down."""
+
+    whole: frozenset[str]
+    partly: Mapping[str, Left]
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A compiled operation: `check` gives the parameters, `secret` names the members that no record may hold."""
+    """A compiled operation: `check` gives the parameters, `secret` says what no record may hold of them."""
 
     check: Callable[[Any], dict[str, Any]]
-    secret: frozenset[str]
+    secret: Secrets
 
 
 @cache
@@ -109,15 +123,40 @@ def _nothing(value: Any, path: str, faults: Faults) -> Any:
     return {}
 
 
-def _secrets(shape: Shape | None) -> frozenset[str]:
-    """Blobs and members marked sensitive; grant tokens too, which are bearer secrets until the grant is everywhere."""
+GRANT_TOKENS = frozenset({"GrantTokens", "GrantToken"})
+"""Bearer secrets, until the grant is everywhere."""
+
+
+def _secrets(shape: Shape | None) -> Secrets:
+    """Blobs, members marked sensitive and grant tokens, at whatever depth the model has them: a record is JSON, and a blob
+    in the middle of one would make the whole record impossible."""
     if shape is None:
-        return frozenset()
-    return frozenset(
-        name
-        for name, member in shape.members.items()
-        if member.type_name == "blob" or member.metadata.get("sensitive") or name in ("GrantTokens", "GrantToken")
-    )
+        return Secrets(frozenset(), {})
+    whole = frozenset(name for name, member in shape.members.items() if name in GRANT_TOKENS or _is_secret(member))
+    partly = {name: left for name, member in shape.members.items() if name not in whole and (left := _left(member))}
+    return Secrets(whole, partly)
+
+
+def _is_secret(shape: Shape) -> bool:
+    return shape.type_name == "blob" or bool(shape.metadata.get("sensitive"))
+
+
+def _left(shape: Shape) -> Left | None:
+    """What a record may hold of a value of this shape; None where that is all of it."""
+    if shape.type_name == "structure":
+        secret = _secrets(shape)
+        return (lambda value: logged(value, secret)) if secret.whole or secret.partly else None
+    if shape.type_name not in ("list", "map"):
+        return None
+    inner = shape.member if shape.type_name == "list" else shape.value
+    if _is_secret(inner):
+        return lambda value: len(value)
+    left = _left(inner)
+    if left is None:
+        return None
+    if shape.type_name == "list":
+        return lambda value: [left(each) for each in value]
+    return lambda value: {name: left(each) for name, each in value.items()}
 
 
 HIDDEN = object()
@@ -216,6 +255,8 @@ def _string(shape: Shape) -> Checked:
                 value.encode()
             except UnicodeEncodeError:
                 raise WrongType("A string holds half of a surrogate pair") from None
+            if STANDS_FOR_NUL in value:
+                raise WrongType("A string holds U+10FFFE, which is no character")
         shown = HIDDEN if hide else value
         if enum and value not in enum:
             faults.append(_fault(shown, path, f"satisfy enum value set: {shown_enum}"))
@@ -305,6 +346,10 @@ def _map(shape: Shape, operation: str) -> Checked:
     return check
 
 
-def logged(parameters: Mapping[str, Any], secret: frozenset[str]) -> dict[str, Any]:
+def logged(parameters: Mapping[str, Any], secret: Secrets) -> dict[str, Any]:
     """The parameters as a record may hold them."""
-    return {name: value for name, value in parameters.items() if name not in secret}
+    found = {name: value for name, value in parameters.items() if name not in secret.whole}
+    for name, left in secret.partly.items():
+        if name in found:
+            found[name] = left(found[name])
+    return found

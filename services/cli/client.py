@@ -76,16 +76,22 @@ class Client:
 
     def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
         """The data of server-sent events as they come, for ever: a stream that ends is taken up where it was. None stands
-        for a stream that was lost. A refusal ends the command."""
+        for a stream that was lost. A refusal ends the command, also one in the middle: the permission is gone."""
         while True:
+            event = b""
             try:
                 for line in self._opened(
                     "GET", quote(path, safe="/") + _query({**parameters, "after": after}), b"", 60
                 ):
                     if line.startswith(b"id: "):
                         after = int(line[4:])
+                    elif line.startswith(b"event: "):
+                        event = line[7:].strip()
                     elif line.startswith(b"data: "):
-                        yield json.loads(line[6:])
+                        document = json.loads(line[6:])
+                        if event == b"error":
+                            fail(f"{document['code']}: {document['message']}")
+                        yield document
             except urllib.error.HTTPError as fault:
                 if fault.code < 500:
                     self._refused(fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.arn import KEY_ID
 from domain.errors import InvalidMarker
 from domain.keys.change_key import require_origin
 from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
@@ -28,11 +29,13 @@ def disable_key_rotation(parameters: Parameters, made: Made) -> DisableKeyRotati
 
 async def prepare(request: Request, maker: Maker) -> Made:
     """New material; a key with imported material will not take it, and it is swept."""
-    return await maker.rotated(request["KeyId"].rpartition("/")[2])
+    key = request["KeyId"].rpartition("/")[2]
+    # Only a key's id is the name of a row in the vault, never whatever else a caller writes; the writer refuses that.
+    return await maker.rotated(key) if KEY_ID.fullmatch(key) else {}
 
 
 def rotate_key_on_demand(parameters: Parameters, made: Made) -> RotateKeyOnDemand:
-    return RotateKeyOnDemand(parameters["KeyId"], made["material"], made["fingerprint"])
+    return RotateKeyOnDemand(parameters["KeyId"], made.get("material", ""), made.get("fingerprint", ""))
 
 
 def rotated(changed: Changed) -> Answer:

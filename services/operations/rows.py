@@ -52,6 +52,8 @@ class Request:
     session: Session | None = None
     used: tuple[str, ...] = ()
     """The ids of the key material that carried it out."""
+    recorded: bool = False
+    """Whether the writer's record of it was read back."""
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]

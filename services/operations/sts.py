@@ -39,16 +39,28 @@ def get_caller_identity(request: Request, world: World) -> Answer:
 
 
 def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
-    """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets one. Raises AccessRefused."""
+    """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets a source identity or brings the one of
+    its own session along (IAM user guide, id_credentials_temp_control-access_monitor: role chaining asks for it as well).
+
+    Raises AccessRefused.
+    """
     if request.caller.is_root:
         raise AccessRefused("Roles may not be assumed by root accounts.")
     resource = role_resource(request["RoleArn"], world)
     actions = ["sts:AssumeRole"]
     if request.get("Tags") or _inherited(request):
         actions.append("sts:TagSession")
-    if "SourceIdentity" in request.parameters:
+    source = _source_identity(request)
+    if source or "SourceIdentity" in request.parameters:
         actions.append("sts:SetSourceIdentity")
-    return tuple(may(request.caller, action, resource) for action in actions)
+    # What the session brings along is set by this call as well, so policies read it as they read the parameter.
+    asked = {"sts:sourceidentity": (source,)} if source and "SourceIdentity" not in request.parameters else None
+    return tuple(may(request.caller, action, resource, asked) for action in actions)
+
+
+def _source_identity(request: Request) -> str:
+    """The one that the caller's own session has, "" for none."""
+    return request.session.source_identity if request.session is not None else ""
 
 
 def _inherited(request: Request) -> dict[str, str]:
@@ -101,7 +113,11 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     if not transitive <= set(tags):
         raise InvalidRequest("The specified transitive tag key must be included in the requested tags.")
     name = request["RoleSessionName"]
-    inherited = request.session.source_identity if request.session is not None else ""
+    source = request.get("SourceIdentity", _source_identity(request))
+    if _source_identity(request) not in ("", source):
+        raise AccessRefused(
+            "The source identity of a session cannot be changed: it persists when a role assumes another."
+        )
     session = Session(
         of=role.id,
         arn=session_arn(role.account, role.name, name),
@@ -113,7 +129,7 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
         policy_arns=arns,
         tags=tags,
         transitive=tuple(sorted(transitive)),
-        source_identity=request.get("SourceIdentity", inherited),
+        source_identity=source,
     )
     answer: Answer = {
         "Credentials": issuer.credentials(session),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from domain.characters import without_nul
 from domain.ports import OutOfRange, Unavailable
 from domain.trail.authenticity import KeyMissing
 from domain.trail.authority import authority_from
@@ -29,20 +29,6 @@ from services.projector.writing import Reached
 from services.settings import Settings
 
 GATHER_MS = 100
-
-
-def _without_nul(value: Any) -> Any:
-    """A document with U+FFFD for U+0000, which JSON and KMS allow in some texts and Postgres in none.
-
-    A caller who sends one must not stop the projections; the log keeps what was sent.
-    """
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")
-    if isinstance(value, list):
-        return [_without_nul(each) for each in value]
-    if isinstance(value, dict):
-        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
-    return value
 
 
 @dataclass(slots=True)
@@ -162,7 +148,9 @@ class Feed:
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")
         if b"\\u0000" in value:
-            document = _without_nul(document)
+            # JSON and an encryption context may hold U+0000. A caller who sends one must not stop the projections; the log
+            # keeps what was sent.
+            document = without_nul(document)
         event = event_from(document["event"]) if topic == EVENTS and document["event"] is not None else None
         return Entry(topic, partition, offset, datetime.fromisoformat(document["at"]), self._region, document, event)
 

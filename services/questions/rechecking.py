@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.characters import without_nul
 from services.questions.again import Decided, Deciding, Span
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
@@ -46,7 +47,8 @@ class Rechecked:
         counted = self.evaluators.setdefault(version, Evaluator())
         counted.decisions += each.calls
         counted.cases += 1
-        reasons = list(each.again.reasons)
+        # What is on record was read from the projections, which hold another character for U+0000.
+        reasons = without_nul(list(each.again.reasons))
         if reasons == each.case["reasons"]:
             return
         counted.mismatches += each.calls

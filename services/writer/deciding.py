@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from domain.access.caller import Caller
 from domain.access.context import Came, Via, encryption_context, request_context
 from domain.alerts.marking import MARK, MarkAlert
-from domain.decide import Outcome, decide, refuse, refused
-from domain.errors import CommandExpired, CommandUnreadable, CredentialDisabled, CredentialExpired
+from domain.decide import Outcome, decide, refuse, refused, shortened
+from domain.errors import CommandExpired, CommandUnreadable, Refusal
 from domain.identities.accounts import CreateAccount
 from domain.identities.callers import caller_of, session_from
 from domain.keys.delete_key import DeleteKey
@@ -25,7 +25,7 @@ from domain.trail.catalogue import WIRE_NAMES
 from domain.trail.events import LogCreated, LogKeyRotated
 from domain.trail.own_commands import OURSELVES, own_event
 from domain.trail.reading import Fold
-from domain.trail.record import Call, Decision, Record, Repeat
+from domain.trail.record import LONGEST_RECORD, Call, Decision, Record, Repeat
 from services.adapters import cloudevents
 from services.operations.keys import SERVICE_KEY
 from services.operations.rows import UNMADE, Changing, Unmade
@@ -83,8 +83,15 @@ class Deciding:
             repeats=repeats,
         )
         document = codec.document_of(record)
+        text = codec.canonical(document)
+        if len(text) > LONGEST_RECORD and call is not None and decision is not None:
+            # An append that Kafka refuses would end every writer that comes to this command.
+            short, refusal = shortened(call, decision)
+            record, event = replace(record, call=short, decision=refusal, event=None), None
+            document = codec.document_of(record)
+            text = codec.canonical(document)
         log = event.log if isinstance(event, LogCreated) else world.log
-        value = self.fold.chain.sealed(codec.canonical(document), log, parts.parts_of(document, codec.canonical))
+        value = self.fold.chain.sealed(text, log, parts.parts_of(document, codec.canonical))
         position = self.fold.next
         self.fold.next += 1
         taken = self.fold.chain.accepts(position, value, document)
@@ -175,7 +182,7 @@ class Deciding:
             if command.made == UNMADE:
                 return refuse(_command(call, Unmade()), asking, world)
             return decide(_command(call, command.made), asking, world)
-        except (CredentialDisabled, CredentialExpired) as fault:
+        except Refusal as fault:  # of the credential, or of parameters that make no command
             return Outcome(refused(fault), None)
         except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
             return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from domain.characters import STANDS_FOR_NUL
 from tests.installation import Installation, eventually
 
 
@@ -129,7 +130,7 @@ def test_no_caller_can_stop_the_projections(installation: Installation) -> None:
     eventually(lambda: len(installation.answers("history", key)) == 3)
     assert installation.answers("history", key)[-1]["parameters"]["Description"] == "after"
     encrypted = eventually(lambda: installation.answers("decisions", "--key", key, "--operation", "Encrypt"))
-    assert encrypted[0]["encryption_context"] == {"\ufffd": "\ufffd"}
+    assert encrypted[0]["encryption_context"] == {STANDS_FOR_NUL: STANDS_FOR_NUL}
 
 
 def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installation) -> None:

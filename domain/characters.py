@@ -1,0 +1,58 @@
+"""What a text may hold, and where it may not: half of a surrogate pair stands in no record, U+0000 in no text of Postgres,
+and a control character on nobody's screen.
+
+JSON can name each of them by an escape, so whoever calls can write them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+STANDS_FOR_NUL = "\U0010fffe"
+"""What the projections hold for U+0000. It is no character (Unicode, noncharacters), and the door lets it in nowhere, so it
+is mistaken for nothing that a caller wrote."""
+HALVES = re.compile("[\ud800-\udfff]")
+UNFIT = re.compile(f"[\0\ud800-\udfff{STANDS_FOR_NUL}]")
+"""What no policy may hold."""
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every string of a JSON document, names included."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from texts(each)
+        case dict():
+            for name, each in value.items():
+                yield name
+                yield from texts(each)
+
+
+def without_nul(value: Any) -> Any:
+    """A JSON document with STANDS_FOR_NUL for every U+0000: what the projections hold of it."""
+    match value:
+        case str():
+            return value.replace("\0", STANDS_FOR_NUL)
+        case list() | tuple():
+            return [without_nul(each) for each in value]
+        case dict():
+            return {without_nul(name): without_nul(each) for name, each in value.items()}
+        case _:
+            return value
+
+
+def encodable(value: Any) -> Any:
+    """A JSON document with U+FFFD for each half of a surrogate pair."""
+    match value:
+        case str():
+            return HALVES.sub("\ufffd", value)
+        case list() | tuple():
+            return [encodable(each) for each in value]
+        case dict():
+            return {encodable(name): encodable(each) for name, each in value.items()}
+        case _:
+            return value

@@ -1,0 +1,74 @@
+"""How an answer of the audit API leaves: one JSON document, or one a line while a long question goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import orjson
+import structlog
+from starlette.responses import Response, StreamingResponse
+
+from services.adapters.postgres import INTERRUPTED
+from services.api import errors
+from services.api.app import where
+from services.api.asked import Asked
+from services.api.errors import WireError
+
+log = structlog.get_logger("audit")
+
+ASK_AGAIN_EVERY = 1.0
+"""Seconds after which a long answer asks for its permission again."""
+
+
+class Permissions(Protocol):
+    """What an answer that goes on asks of the audit API."""
+
+    async def still_may(self, asked: Asked) -> Asked: ...
+
+    async def on_record(self, asked: Asked | None, fault: WireError) -> WireError: ...
+
+    async def failure(self, asked: Asked | None) -> WireError: ...
+
+
+def in_json(status: int, content: Any, call: str) -> Response:
+    headers = {"x-amzn-requestid": call, "cache-control": "no-store"}
+    return Response(orjson.dumps(content), status, headers, "application/json")
+
+
+def _last_line(fault: WireError) -> bytes:
+    return orjson.dumps({"error": {"code": fault.code, "message": fault.message}}) + b"\n"
+
+
+def of_fault(fault: WireError, call: str) -> Response:
+    return in_json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
+
+
+async def in_lines(found: AsyncGenerator[Any, None], asked: Asked, permissions: Permissions) -> Response:
+    """A JSON object a line, as they are found: a long question tells how far it is. What fails before the first is an
+    answer of its own; what fails later ends the lines with an `error`, and so does a permission that ends."""
+    first = await anext(found)
+
+    async def rest() -> AsyncIterator[bytes]:
+        permitted, loop = asked, asyncio.get_running_loop()
+        asked_at = loop.time()
+        try:
+            async with aclosing(found):  # also where the client goes away
+                yield orjson.dumps(first) + b"\n"
+                async for each in found:
+                    if loop.time() - asked_at >= ASK_AGAIN_EVERY:
+                        permitted, asked_at = await permissions.still_may(permitted), loop.time()
+                    yield orjson.dumps(each) + b"\n"
+        except WireError as fault:
+            yield _last_line(await permissions.on_record(asked, fault))
+        except INTERRUPTED as fault:
+            log.error("a question was broken off", call=asked.id, fault=type(fault).__name__)
+            yield _last_line(errors.not_now("The projections cannot be asked any more; try again."))
+        except Exception as fault:  # noqa: BLE001  # the last line, as in app.py
+            log.error("an answer failed", call=asked.id, fault=type(fault).__name__, where=where(fault))
+            yield _last_line(await permissions.failure(asked))
+
+    headers = {"x-amzn-requestid": asked.id, "cache-control": "no-store"}
+    return StreamingResponse(rest(), 200, headers, "application/x-ndjson")
