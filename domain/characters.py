@@ -56,3 +56,32 @@ def encodable(value: Any) -> Any:
             return {encodable(name): encodable(each) for name, each in value.items()}
         case _:
             return value
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """The text as it may stand before a person: every character that would move a cursor, change a title, reorder the line
+    or not be seen at all stands as its escape. With `lines`, line ends and tabs stay.
+
+    Python's `isprintable` is false of exactly the categories Other (controls, formats, surrogates, noncharacters) and
+    Separator but for the space (Unicode, general categories), bidirectional controls among them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or (lines and each in "\n\t") else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    return "\\x00" if character == STANDS_FOR_NUL else character.encode("unicode_escape").decode()
+
+
+def all_visible(value: Any) -> Any:
+    """A JSON document with every text in it as `visible` has it: what is told to people by a machine."""
+    match value:
+        case str():
+            return visible(value, lines=True)
+        case list() | tuple():
+            return [all_visible(each) for each in value]
+        case dict():
+            return {visible(name): all_visible(each) for name, each in value.items()}
+        case _:
+            return value

@@ -11,6 +11,15 @@ import sys
 
 import structlog
 
+from domain.characters import visible
+
+
+class _Visible(logging.Formatter):
+    """What a library says may quote a caller. Our own lines are ASCII: `JSONRenderer` writes the rest as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record), lines=True)
+
 
 def quiet() -> None:
     """Of aiokafka: its reconnects are not news, and that a password goes to our own broker over loopback is meant."""
@@ -19,7 +28,9 @@ def quiet() -> None:
 
 def configure() -> None:
     """Once, at the start of a process. aiokafka's own complaints are kept at ERROR: its reconnects are not news."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Visible("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     quiet()
     structlog.configure(
         processors=[

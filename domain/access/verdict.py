@@ -144,9 +144,10 @@ def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> Acce
     )
 
 
-EVALUATOR = 2
+EVALUATOR = 3
 """Recorded with every decision; counted up when an answer or a reason could come out otherwise. A decision of an earlier one is
-made again by its rules (`domain.identities.again`). 2: an IPv4-mapped address is the IPv4 address."""
+made again by its rules (`domain.identities.again`). 2: an IPv4-mapped address is the IPv4 address. 3: a Deny with NotPrincipal
+spares nobody who has a permissions boundary."""
 
 
 def inputs(caller: Caller, verdicts: Sequence[Verdict]) -> dict[str, Any]:

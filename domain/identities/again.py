@@ -31,7 +31,7 @@ from domain.errors import CredentialDisabled, CredentialExpired
 from domain.identities.asking import role_resource
 from domain.identities.callers import Session, caller_of, session_from
 from domain.keys.key import nobodys
-from domain.policy.compile import DELEGATED
+from domain.policy.compile import BOUNDED, DELEGATED
 from domain.policy.conditions import BEFORE_MAPPED
 from domain.policy.variables import Context
 from domain.world import World
@@ -119,6 +119,8 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
         recorded |= timed(at)
     # What the record says of the caller goes before what the world says: a draft changes policies and nothing else.
     asking = caller.asking(recorded, inputs.get("encryption_context", {}))
+    if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
+        asking.names = {name: how for name, how in asking.names.items() if name != BOUNDED}
     again = _permissions(reasons, inputs, asking, world)
     if list(again.reasons) == list(reasons):
         return again

@@ -190,13 +190,22 @@ def _principal_context(
     return context
 
 
+def _bounded(identity: Identity) -> dict[str, int]:
+    return {compiled.BOUNDED: 0} if identity.boundary else {}
+
+
 def _of_user(world: World, user: Identity) -> Caller:
     context = _principal_context(user.arn, user.account, "User", user.id, user.tags)
     context["aws:username"] = (user.name,)
     return Caller(
         account=user.account,
         principal=user.arn,
-        names={user.arn: compiled.DIRECT, user.id: compiled.DIRECT, root_arn(user.account): compiled.DELEGATED},
+        names={
+            user.arn: compiled.DIRECT,
+            user.id: compiled.DIRECT,
+            root_arn(user.account): compiled.DELEGATED,
+            **_bounded(user),
+        },
         unique=user.id,
         identity=world.directory.permissions(user),
         boundary=world.directory.boundary(user),
@@ -216,9 +225,11 @@ def _of_role(world: World, role: Identity, session: Session) -> Caller:
         principal=arn,
         names={
             arn: compiled.DIRECT,
+            unique: compiled.DIRECT,
             role.arn: compiled.ROLE,
             role.id: compiled.ROLE,
             root_arn(role.account): compiled.DELEGATED,
+            **_bounded(role),
         },
         unique=unique,
         identity=world.directory.permissions(role),

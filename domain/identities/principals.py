@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.arn import ACCOUNT_ID, Arn, parse_arn, root_arn
+from domain.arn import ACCOUNT_ID, Arn, parse_arn, root_arn, session_arn
 from domain.identities.identity import ROLE
 from domain.policy.parse import UNIQUE_ID, Policy, Statement, invalid_principals
 from domain.world import World
@@ -51,7 +51,8 @@ the ARN later (AWS would have refused the policy)."""
 
 
 def meaning(name: str, world: World, account: str) -> str | None:
-    """The unique id of a hosted user or role, the name itself of what has none; None for one that is not there, of
+    """The unique id of a hosted user or role, of a role's session the role's with the session's name; the name itself of
+    what has none; None for one that is not there, of
     `account` itself. A unique id of another account is none here: whoever is named by it was named by a guess."""
     if UNIQUE_ID.fullmatch(name):
         held = world.directory.identities.get(name)
@@ -68,8 +69,10 @@ def _hosted(name: str, arn: Arn, world: World) -> str | None:
     if arn.service == "iam" and kind in ("user", "role"):
         return world.directory.by_arn.get(name)
     if arn.service == "sts" and kind == "assumed-role":
-        role, _, session = rest.partition("/")
-        return name if session and world.directory.find(ROLE, arn.account, role) is not None else None
+        name, _, session = rest.partition("/")
+        role = world.directory.find(ROLE, arn.account, name)
+        # As `aws:userid` has it: a session of a role that is made again under the same name is not meant.
+        return f"{role.id}:{session}" if session and role is not None else None
     return name if arn.resource == "root" else None  # a group is no principal
 
 
@@ -80,9 +83,9 @@ def shown(text: str, principals: Mapping[str, str], world: World, account: str) 
     for arn, unique in principals.items():
         if account_of(arn) != account:
             continue
-        identity = world.directory.identities.get(unique)
-        if identity is None or identity.arn != arn:
-            stale[arn] = unique if identity is None else identity.arn
+        now = arn_now(unique, world)
+        if now != arn:
+            stale[arn] = unique if now is None else now
     if not stale:
         return text
     document = json.loads(text)
@@ -92,6 +95,20 @@ def shown(text: str, principals: Mapping[str, str], world: World, account: str) 
             if isinstance(statement.get(element), dict) and "AWS" in statement[element]:
                 statement[element]["AWS"] = _replaced(statement[element]["AWS"], stale)
     return json.dumps(document, indent=2, separators=(",", " : "))
+
+
+def arn_now(unique: str, world: World) -> str | None:
+    """The ARN of whom a unique id (of a role's session: with the session's name) means; None for one who is no more."""
+    id, colon, session = unique.partition(":")
+    identity = world.directory.identities.get(id)
+    if identity is None:
+        return None
+    return session_arn(identity.account, identity.name, session) if colon else identity.arn
+
+
+def role_of(unique: str) -> str:
+    """The unique id of the role whose session this is; of anything else the same."""
+    return unique.partition(":")[0] if UNIQUE_ID.match(unique) else unique
 
 
 def _replaced(value: Any, stale: Mapping[str, str]) -> Any:

@@ -7,7 +7,7 @@ that a Principal element can mean it by, and the condition keys that follow from
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.access.caller import Caller
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn, session_arn
@@ -15,7 +15,7 @@ from domain.meaning import words
 from domain.meaning.budget import spend
 from domain.meaning.values import patterns_of
 from domain.meaning.words import Element, Pattern
-from domain.policy.compile import DELEGATED, DIRECT, ROLE
+from domain.policy.compile import BOUNDED, DELEGATED, DIRECT, ROLE
 from domain.policy.conditions import NULL, Test, operator
 from domain.policy.parse import UNIQUE_ID, Principals
 from domain.policy.variables import Context
@@ -70,6 +70,8 @@ class Someone:
             result["principal"] = self.arn
         if self.unique:
             result["id"] = self.unique
+        if BOUNDED in self.names:
+            result["with"] = "a permissions boundary"
         return result
 
 
@@ -115,9 +117,12 @@ def someones(
     ids: Iterable[tuple[str, str]],
     account: str,
     more: Iterable[str] = (),
+    *,
+    bounded: bool = False,
 ) -> list[Someone]:
     """`account` is the key's own, `tests` are those of keys that follow from the caller, `ids` the unique ids that
-    principals' ARNs meant, `more` principals that are told apart too. Raises Unmodelled, TooMany."""
+    principals' ARNs meant, `more` principals that are told apart too; `bounded`: so is whoever has a permissions boundary,
+    which a Deny with NotPrincipal never spares. Raises Unmodelled, TooMany."""
     named = Named(accounts={account: None})
     for each in principals:
         for name in sorted(each.names):
@@ -138,7 +143,14 @@ def someones(
             named.users.setdefault(f"arn:aws:iam::{owner}:user/{name}")
     if any(not _is_plain(test) for test, _ in tests):
         _from_patterns(named, tests)
-    return [*_people(named, meant, stranger), *_rest(named)]
+    people = list(_people(named, meant, stranger))
+    if bounded:
+        people += [_within_boundary(each) for each in people if each.kind in ("user", "role")]
+    return [*people, *_rest(named)]
+
+
+def _within_boundary(someone: Someone) -> Someone:
+    return replace(someone, names={**someone.names, BOUNDED: 0})
 
 
 def _is_plain(test: Test) -> bool:
@@ -238,16 +250,29 @@ def _people(named: Named, meant: Mapping[str, Mapping[str, None]], stranger: str
             role = arn.rpartition("/")[2]
             spend(4 + len(of_sessions) // 8)
             sessions = [session for _, of_role, session in of_sessions if of_role == role]
-            for unique in _uniques(arn, meant, named.uniques if arn.endswith(SOMEBODY) else ()):
+            of_role_ids = _with_sessions(arn, [session_arn(account, role, each) for each in sessions], meant)
+            for unique in _uniques(arn, of_role_ids, named.uniques if arn.endswith(SOMEBODY) else ()):
                 for session in (*sessions, SOME_SESSION):
                     own = session_arn(account, role, session)
-                    names = {own: DIRECT, arn: ROLE, root: DELEGATED} | ({unique: ROLE} if unique else {})
+                    names = {own: DIRECT, arn: ROLE, root: DELEGATED}
+                    if unique:
+                        names |= {f"{unique}:{session}": DIRECT, unique: ROLE}
                     told = own if session in sessions else arn if arn in roles else ""
                     yield Someone("role", of, told, own, account, names, _context(arn, account, "AssumedRole"), unique)
         for arn in named.federated:
             if f"::{account}:" in arn:
                 names = {arn: DIRECT, root: DELEGATED}
                 yield Someone("federated", of, arn, arn, account, names, _context(arn, account, "FederatedUser"))
+
+
+def _with_sessions(
+    role: str, sessions: Iterable[str], meant: Mapping[str, Mapping[str, None]]
+) -> dict[str, dict[str, None]]:
+    """The unique ids that a role's ARN meant, and those of it that its sessions' ARNs meant (`id:session`)."""
+    ids = dict(meant.get(role, {}))
+    for each in sessions:
+        ids |= {unique.partition(":")[0]: None for unique in meant.get(each, {})}
+    return {role: ids}
 
 
 def _uniques(arn: str, meant: Mapping[str, Mapping[str, None]], also: Iterable[str]) -> Iterator[str]:

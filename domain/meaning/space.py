@@ -165,14 +165,18 @@ class Space:
             for named in (rule.statement.principal, rule.statement.not_principal)
             if named is not None
         ]
+        bounded = any(
+            rule.denies and rule.statement.not_principal is not None for rules in self.rules for rule in rules
+        )
         ids = sorted({pair for side in self.sides for pair in side.ids.items()})
         try:
-            everyone = someones(principals, [(test, version) for _, test, version in read], ids, self.account, more)
+            asked = [(test, version) for _, test, version in read]
+            everyone = someones(principals, asked, ids, self.account, more, bounded=bounded)
         except TooMany as fault:
             for rule, test, version in read:
                 self._hide(rule, test, version, str(fault))
             read = []
-            everyone = someones(principals, [], ids, self.account, more)
+            everyone = someones(principals, [], ids, self.account, more, bounded=bounded)
         whos = {id(rule.who): rule.who for rules in self.rules for rule in rules if rule.who is not None}
         tests = {_name_of(test, version): test for _, test, version in read}
         groups: dict[tuple[Any, ...], list[Someone]] = {}

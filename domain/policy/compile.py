@@ -20,8 +20,11 @@ from domain.policy.variables import Context, is_constant, resolve, template
 DIRECT, ROLE, DELEGATED = 3, 2, 1
 """How a Principal element means a caller: by its own name, by its role's, by its account's."""
 
+BOUNDED = "has a permissions boundary"
+"""Stands among the names of such a caller, at a level of its own (0, which means nobody): no policy can list it."""
+
 Names = Mapping[str, int]
-"""Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED)."""
+"""Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED); BOUNDED at 0."""
 Who = Callable[[Names], int]
 Covers = Callable[[str, Context], bool]
 
@@ -316,7 +319,8 @@ def _listed(names: Names, meant: frozenset[str]) -> set[int]:
 
 def _not_named(principals: Principals, ids: Mapping[str, str], effect: str) -> Who:
     """Source: IAM user guide, reference_policies_elements_notprincipal: a Deny spares only those of whom every name is
-    listed, the account's and the role's too."""
+    listed, the account's and the role's too; whoever has a permissions boundary it "will always deny, regardless of the
+    values", which follows from BOUNDED, a name that no policy lists."""
     meant = _meant(principals, ids)
     if principals.anyone:
         return lambda names: 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from domain.cloudtrail import unseen
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar
 
 At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
 Between = Annotated[
@@ -35,20 +35,16 @@ def who_can(
         return
     found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at, trail=trail)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
-    out.print(f"{found['action']} as of @{found['position']} ({found['at']})", style="dim", highlight=False)
+    out.print(f"{found['action']} as of @{found['position']} ({found['at']})", style="dim")
     table = Table("principal", "kind", "by", "only", "unless", box=None, header_style="bold", pad_edge=False)
     for row in found["items"]:
         for number, path in enumerate(row["paths"]):
             who = (row["principal"], row["kind"]) if number == 0 else ("", "")
             unless = "; ".join(_conditions(each["open"]) for each in row["unless"]) if number == 0 else ""
-            table.add_row(*(_plain(text) for text in (*who, _by(path), _conditions(path["open"]), unless)))
+            table.add_row(*who, _by(path), _conditions(path["open"]), unless)
     out.print(table if found["items"] else "nobody")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _by(path: dict[str, Any]) -> str:
@@ -90,7 +86,7 @@ def can_what(
     items = Client(data).items(f"/v1/can-what/{principal}", most, at=at, trail=trail)
     if as_json:
         for item in items:
-            typer.echo(json.dumps(item))
+            as_line(item)
         return
     table = Table("key", "for sure", "under conditions", box=None, header_style="bold", pad_edge=False)
     for item in items:
@@ -98,7 +94,7 @@ def can_what(
             f"{name}: {_conditions(told['paths'][0]['open']) or 'unless denied'}"
             for name, told in item["under_conditions"].items()
         ]
-        table.add_row(item["key_id"], _plain(", ".join(item["operations"])), _plain("\n".join(under)))
+        table.add_row(item["key_id"], ", ".join(item["operations"]), "\n".join(under))
     out.print(table if table.row_count else "nothing")
 
 
@@ -114,7 +110,7 @@ def _between(
         task = progress.add_task("following the changes", total=None)
         for line in client.lines(path, **parameters, **{"from": between[0], "to": between[1]}):
             if as_json and ("change" in line or "result" in line):
-                typer.echo(json.dumps(line))
+                as_line(line)
             if "done" in line:
                 progress.update(task, completed=line["done"], total=line["of"])
             result = line.get("result", result)
@@ -124,15 +120,15 @@ def _between(
                 summary = change.get("summary", change["operation"])
                 for name, colour in (("gained", "green"), ("lost", "red"), ("changed", "yellow")):
                     if line[name]:
-                        names = ", ".join(_plain(str(_name(each))) for each in line[name])
-                        who = f"{where}[{colour}]{name}[/] {names}"
-                        table.add_row(change["at"], _plain(summary), _plain(change["principal"]), who)
+                        names = ", ".join(str(_name(each)) for each in line[name])
+                        who = Text.assemble(where, (name, colour), f" {names}")
+                        table.add_row(change["at"], summary, change["principal"], who)
     if as_json:
         return
     out.print(table if table.row_count else "nothing changed")
     for name, sign in (("gained", "+"), ("lost", "-")):
         for each in result.get(name, ()):
-            out.print(f"{sign} {each}", highlight=False, markup=False)
+            out.print(f"{sign} {each}")
 
 
 def _name(each: Any) -> Any:

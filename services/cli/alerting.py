@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -15,7 +14,19 @@ from domain.alerts.finding import SEVERITIES
 from domain.errors import Refusal
 from services.cli.client import Client
 from services.cli.comparing import show_region
-from services.cli.terminal import AsJson, Data, Most, OfTrail, err, fail, out, progress_bar, settings_or_fail, show
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Most,
+    OfTrail,
+    as_line,
+    err,
+    fail,
+    out,
+    progress_bar,
+    settings_or_fail,
+    show,
+)
 from services.exports.ocsf_finding import finding_of
 from services.settings import BadSetting
 
@@ -55,7 +66,7 @@ def alerts(
         client = Client(data)
         for each in client.items("/v1/alerts", most, **asked):
             whole = client.get(f"/v1/alerts/{each['id']}")
-            typer.echo(json.dumps(finding_of(whole, version=version("keytrail"))))
+            as_line(finding_of(whole, version=version("keytrail")))
         return
     _table(Client(data).items("/v1/alerts", most, **asked), as_json, "no alerts")
 
@@ -82,16 +93,16 @@ def _table(items: Iterable[Any], as_json: bool, empty: str) -> None:
 def _line(alert: dict[str, Any]) -> None:
     """One alert on a terminal."""
     severity = alert["severity"]
-    out.print(alert["at"][:19].replace("T", " "), style="dim", end=" ", highlight=False)
-    out.print(f"{severity:<8}", style=SHADES[severity], end=" ", highlight=False)
-    out.print(alert["title"], style="bold", end="", highlight=False)
+    out.print(alert["at"][:19].replace("T", " "), style="dim", end=" ")
+    out.print(f"{severity:<8}", style=SHADES[severity], end=" ")
+    out.print(alert["title"], style="bold", end="")
     state = alert.get("state", "")
-    out.print(f" ({state})" if state not in ("", "open") else "", style="green", highlight=False)
+    out.print(f" ({state})" if state not in ("", "open") else "", style="green")
     key = f" [key {alert['key_id']}]" if alert.get("key_id") else ""
-    out.print(f"    {alert['summary']}{key}", highlight=False, markup=False)
-    out.print(f"    {alert['rule']}  {alert['id']}", style="dim", highlight=False)
+    out.print(f"    {alert['summary']}{key}")
+    out.print(f"    {alert['rule']}  {alert['id']}", style="dim")
     if alert.get("suppressed"):
-        out.print(f"    allowed: {alert['suppressed']['reason']}", style="green", highlight=False, markup=False)
+        out.print(f"    allowed: {alert['suppressed']['reason']}", style="green")
 
 
 def follow(
@@ -118,7 +129,7 @@ def follow(
                 continue
             lost = False
             if as_json:
-                typer.echo(json.dumps(each))
+                as_line(each)
             else:
                 _line(each)
             count += 1
@@ -132,18 +143,17 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
     """One alert: what it means, what it rests on, what to do, and what was done."""
     found = Client(data).get(f"/v1/alerts/{id}")
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
     _line(found)
     for name, title in (("means", "means"), ("do", "do")):
         if found.get(name):
-            out.print(f"    {title}: {found[name]}", highlight=False, markup=False)
+            out.print(f"    {title}: {found[name]}")
     if found.get("references"):
-        out.print(f"    see: {', '.join(found['references'])}", style="dim", highlight=False)
+        out.print(f"    see: {', '.join(found['references'])}", style="dim")
     _evidence(found["evidence"])
     for each in found["marks"]:
-        out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}",
-                  highlight=False, markup=False)  # fmt: skip
+        out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}")
 
 
 def _evidence(evidence: dict[str, Any]) -> None:
@@ -152,10 +162,10 @@ def _evidence(evidence: dict[str, Any]) -> None:
     for each in regions:
         show_region({name: its for name, its in each.items() if name != "witness" or its is not None}, "+", "green")
     if evidence.get("sets", 0) > len(regions):
-        out.print(f"    and {evidence['sets'] - len(regions)} more sets", style="dim", highlight=False)
+        out.print(f"    and {evidence['sets'] - len(regions)} more sets", style="dim")
     for name, value in evidence.items():
         if name not in ("regions", "sets"):
-            out.print(f"    {name}: {value}", highlight=False, markup=False)
+            out.print(f"    {name}: {value}")
 
 
 def acknowledge(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
@@ -175,7 +185,10 @@ def reopen(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) 
 
 def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> None:
     found = Client(data).post(f"/v1/alerts/{id}", {"state": state, "note": note})
-    typer.echo(json.dumps(found) if as_json else f"{id} is {state} (@{found['position']})")
+    if as_json:
+        as_line(found)
+    else:
+        out.print(f"{id} is {state} (@{found['position']})")
 
 
 def rules(as_json: AsJson = False, data: Data = None) -> None:
@@ -203,7 +216,10 @@ def dead_letters(
     client = Client(data)
     if again:
         found = client.post("/v1/alerts/dead-letters", {})
-        typer.echo(json.dumps(found) if as_json else f"{found['messages']} messages are tried again")
+        if as_json:
+            as_line(found)
+        else:
+            out.print(f"{found['messages']} messages are tried again")
         return
     columns = ("notifier", "at", "attempts", "fault", "id")
     show(client.items("/v1/alerts/dead-letters"), columns, as_json, "no dead letters")
@@ -226,15 +242,13 @@ def scan(
                 result = line["result"]
                 break
             elif as_json:
-                typer.echo(json.dumps(line))
+                as_line(line)
             else:
                 _line(line | {"key_id": line["key"].rpartition("/")[2]})
         else:
             fail("The answer ended before its result: try again.")
     seconds = time.monotonic() - begun
-    err.print(
-        f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim", highlight=False
-    )
+    err.print(f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim")
 
 
 def check(
@@ -263,7 +277,7 @@ def check(
             fail(f"{policy}: {fault}", 2)
     for each in found:
         if as_json:
-            typer.echo(json.dumps(each))
+            as_line(each)
         else:
             _line(each)
     if not found and not as_json:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
 
 from domain.trail.codec import micros
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, show
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_it_is, as_line, fail, out, show
 
 Key = Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")]
 
@@ -49,15 +48,14 @@ def policy(
     versions = list(Client(data).items(f"/v1/keys/{key}/policies"))
     found = _chosen(versions, version, at)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
     out.print(
         f"version {found['version']} of {len(versions)}, put at {found['at']} (position {found['position']}) "
         f"by {found['principal']}",
         style="dim",
-        highlight=False,
     )
-    typer.echo(found["document"])
+    as_it_is(found["document"])
 
 
 def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None) -> dict[str, Any]:
@@ -86,7 +84,7 @@ def create_account(
     """Host one more account, and print its root's keys: they are shown once."""
     made = Client(data).post("/v1/accounts", {"account_id": account_id})
     if as_json:
-        typer.echo(json.dumps(made))
+        as_line(made)
         return
-    typer.echo(f"export AWS_ACCESS_KEY_ID={made['access_key_id']}")
-    typer.echo(f"export AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")
+    as_it_is(f"export AWS_ACCESS_KEY_ID={made['access_key_id']}")
+    as_it_is(f"export AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import Refusal
@@ -17,7 +17,7 @@ from domain.meaning.space import Side
 from domain.policy.check import check_policy as checked
 from domain.policy.parse import KEY
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, fail, out, settings_or_fail
+from services.cli.terminal import AsJson, Data, OfTrail, as_line, fail, out, settings_or_fail
 
 DIFFERS, NOT_KNOWN = 1, 3
 """Exit codes; 2 is a question that cannot be asked."""
@@ -37,9 +37,9 @@ def diff(
     body = _side("from", old) | (_side("to", new) if new is not None else {})
     found = Client(data).post(f"/v1/keys/{key}/diff", body, trail=trail)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
     else:
-        out.print(f"{_named(found['from'])}  →  {_named(found['to'])}", style="dim", highlight=False)
+        out.print(f"{_named(found['from'])}  →  {_named(found['to'])}", style="dim")
         _show(found, "the two mean the same: no request is answered otherwise")
     raise typer.Exit({DIFFERENT: DIFFERS, UNKNOWN: NOT_KNOWN}.get(found["answer"], 0))
 
@@ -100,9 +100,9 @@ def check_policy(
     except NoSuchAction as fault:
         fail(f"{fault}.", 2)
     if as_json:
-        typer.echo(json.dumps(results))
+        as_line(results)
     for name, found in () if as_json else results.items():
-        out.print(f"{name}", style="bold", highlight=False)
+        out.print(f"{name}", style="bold")
         _show(found, "")
     answers = {found["answer"] for found in results.values()}
     raise typer.Exit(DIFFERS if "failed" in answers else NOT_KNOWN if UNKNOWN in answers else 0)
@@ -119,7 +119,7 @@ def _checked(path: Path) -> Side:
 
 def _show(found: dict[str, Any], same: str) -> None:
     colour = COLOURS[found["answer"]]
-    out.print(f"[bold {colour}]{found['answer']}[/]", same if found["answer"] in ("equivalent", PASSED) else "")
+    out.print(Text(found["answer"], f"bold {colour}"), same if found["answer"] in ("equivalent", PASSED) else "")
     for name, sign, shade in (("allowed", "+", "green"), ("denied", "-", "red")):
         for region in found.get(name, ()):
             show_region(region, sign, shade)
@@ -157,13 +157,17 @@ def show_region(region: dict[str, Any], sign: str, shade: str) -> None:
 
 def _principal(shown: dict[str, Any]) -> str:
     if "principal" in shown:
-        return str(shown["principal"]) + (f" ({shown['id']})" if shown.get("id") else "")
+        return str(shown["principal"]) + (f" ({shown['id']})" if shown.get("id") else "") + _with(shown)
     if shown["kind"] == "service":
         return "any other service"
     where = "other accounts" if shown["account"] == "any other" else shown["account"]
     return {"root": f"root of {where}", "user": f"other users of {where}", "role": f"other roles of {where}"}.get(
         shown["kind"], f"{shown['kind']} of {where}"
-    )
+    ) + _with(shown)
+
+
+def _with(shown: dict[str, Any]) -> str:
+    return f" with {shown['with']}" if "with" in shown else ""
 
 
 def _case(key: str, case: dict[str, Any]) -> str:
@@ -175,4 +179,4 @@ def _case(key: str, case: dict[str, Any]) -> str:
 
 
 def _print(text: str, style: str = "") -> None:
-    out.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    out.print(text, style=style, soft_wrap=True)

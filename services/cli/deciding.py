@@ -14,7 +14,7 @@ import typer
 
 from projections.decisions.queries import FIELDS
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, fail, out, progress_bar, settings_or_fail, show
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar, settings_or_fail, show
 from services.ownership import replacing
 
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
@@ -134,7 +134,7 @@ def last_use(
     """When a key was last used, for what and by whom."""
     found = Client(data).get(f"/v1/keys/{key}/last-use", trail=trail)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
     empty = f"never used since it was made ({found['created_at'] or 'before the log'})"
     show(found["by_operation"], ("operation", "calls", "last", "principal", "call_id"), False, empty)
@@ -151,9 +151,9 @@ def unused(
     """What the statements and grants in force allow, and nobody used."""
     found = Client(data).get("/v1/unused", key=key, principal=principal, days=days, trail=trail)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
-    out.print(f"since {found['since']}", style="dim", highlight=False)
+    out.print(f"since {found['since']}", style="dim")
     rows = []
     for each in found["items"]:
         by = each["by"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, fail, out
+from services.cli.terminal import AsJson, Data, as_line, fail, out
 
 Pairs = Annotated[list[str] | None, typer.Option("--context", help="An encryption context pair, k=v; may be repeated")]
 Conditions = Annotated[
@@ -36,7 +35,7 @@ def explain(
         conditions.setdefault(name, []).append(value)
     found = Client(data).post("/v1/explain", body | {"conditions": conditions})
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
     out.print(_tree(found))
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from services.adapters.postgres import UNREACHABLE
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, fail, out, progress_bar, show
+from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar, show
 from services.settings import Settings
 from services.trails.building import Building
 from services.trails.files import Found, files_in, records_of
@@ -47,7 +47,7 @@ def cloudtrail(
     except UNREACHABLE as fault:
         fail(f"The import was broken off; the same command goes on: {fault}")
     if as_json:
-        typer.echo(json.dumps(report))
+        as_line(report)
     else:
         _show(report, trail)
 
@@ -76,26 +76,30 @@ async def _import(settings: Settings, trail: Trail, paths: list[Path]) -> dict[s
 
 def _show(report: dict[str, Any], trail: str) -> None:
     out.print(
-        f"[bold]{report['records']}[/] records read: {report['new']} new, {report['told_twice']} there already, "
-        f"{report['of_other_services']} of other services, {report['broken']} broken",
-        highlight=False,
+        Text.assemble(
+            (str(report["records"]), "bold"),
+            f" records read: {report['new']} new, {report['told_twice']} there already, "
+            f"{report['of_other_services']} of other services, {report['broken']} broken",
+        )
     )
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
-        out.print(f"  {count} × {reason}", style="red", highlight=False, markup=False)
+        out.print(f"  {count} × {reason}", style="red")
     out.print(
         f"trail {trail}: {report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes",
-        highlight=False,
     )
     out.print(
-        f"  the recorded policies explain [green]{report['explained']}[/]; nothing explains [red]{report['unexplained']}[/]; "
-        f"what was never seen may explain [yellow]{report['open']}[/]; {report['other_errors']} ended by another error, "
-        f"{report['not_asked']} asked no key policy",
-        highlight=False,
+        Text.assemble(
+            "  the recorded policies explain ",
+            (str(report["explained"]), "green"),
+            "; nothing explains ",
+            (str(report["unexplained"]), "red"),
+            "; what was never seen may explain ",
+            (str(report["open"]), "yellow"),
+            f"; {report['other_errors']} ended by another error, {report['not_asked']} asked no key policy",
+        )
     )
     show(report["by"], ("outcome", "calls", "kind", "decided_by", "sid", "statement"), False, "nothing was judged")
     for each in report["missing"]:
-        out.print(
-            f"  {each['calls']} calls: not known is {each['missing']}", style="dim", highlight=False, markup=False
-        )
+        out.print(f"  {each['calls']} calls: not known is {each['missing']}", style="dim")
     for each in report["changed_nothing"]:
-        out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red", highlight=False, markup=False)
+        out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red")

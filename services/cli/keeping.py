@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
+from rich.text import Text
 
 from domain.ports import LogRefused, OutOfRange
 from services.adapters import topics
@@ -22,7 +22,7 @@ from services.backup import restoring, taking
 from services.backup.sealed_file import BadBackup
 from services.bootstrap import open_pool
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
+from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, settings_or_fail
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
@@ -109,11 +109,11 @@ async def _restore(settings: Settings, file: Path, progress: Progress) -> dict[s
 
 def _show(counts: dict[str, int], as_json: bool, what: str) -> None:
     if as_json:
-        typer.echo(json.dumps(counts))
+        as_line(counts)
         return
     held = ", ".join(f"{count} {name}" for name, count in counts.items())
-    out.print(f"[green]{held}[/]", highlight=False)
-    err.print(what, highlight=False, markup=False)
+    out.print(held, style="green")
+    err.print(what)
 
 
 def add_master_key(data: Data = None) -> None:
@@ -124,9 +124,7 @@ def add_master_key(data: Data = None) -> None:
         name = master.add()
     except MasterKeyRefused as fault:
         fail(str(fault))
-    out.print(
-        f"{settings.master_key_path} has master key {name} too: copy the file to every machine now", highlight=False
-    )
+    out.print(f"{settings.master_key_path} has master key {name} too: copy the file to every machine now")
 
 
 def rotate_master_key(as_json: AsJson = False, data: Data = None) -> None:
@@ -139,13 +137,11 @@ def rotate_master_key(as_json: AsJson = False, data: Data = None) -> None:
             progress.stop()
             fail(str(fault))
     if as_json:
-        typer.echo(json.dumps({"master_key": name, "rows": rows, "retired": str(retired)}))
+        as_line({"master_key": name, "rows": rows, "retired": str(retired)})
         return
-    out.print(f"[green]{rows} rows[/] are sealed under master key {name} now", highlight=False)
+    out.print(Text.assemble((f"{rows} rows", "green"), f" are sealed under master key {name} now"))
     err.print(
         f"Backups of before need the old key: it is kept in {retired}. Move that away, and destroy it when they expire.",
-        highlight=False,
-        markup=False,
     )
 
 

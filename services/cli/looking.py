@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 
 import psutil
-import typer
+from rich.text import Text
 
 from services.cli.client import Client, credentials_or_fail
-from services.cli.terminal import AsJson, Data, fail, out, settings_or_fail, show
+from services.cli.terminal import AsJson, Data, as_it_is, as_line, fail, out, settings_or_fail, show
 from services.supervisor.folder import Folder
 
 
@@ -29,7 +28,7 @@ def env(
         "AWS_ENDPOINT_URL": running.url if running else settings.url,
     }
     for name, value in exports.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        as_it_is(f"export {name}={shlex.quote(value)}")
 
 
 def status(as_json: AsJson = False, data: Data = None) -> None:
@@ -42,7 +41,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
     kafka = folder.path / "kafka" / "data"
     log_bytes = sum(each.stat().st_size for each in kafka.rglob("*.log")) if kafka.exists() else None
     if as_json:
-        typer.echo(json.dumps(server | {"processes": processes, "log_bytes": log_bytes}))
+        as_line(server | {"processes": processes, "log_bytes": log_bytes})
         return
     if processes:
         show(
@@ -66,7 +65,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
     }
     for name, value in rows.items():
-        out.print(f"[bold]{name:<14}[/] {value}", highlight=False)
+        out.print(Text.assemble((f"{name:<14}", "bold"), f" {value}"))
 
 
 def _process(pid: int) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from domain.ports import Unavailable
 from domain.trail.reading import Fold
@@ -22,7 +23,7 @@ from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import UNREACHABLE, Pool
 from services.adapters.topics import names
 from services.bootstrap import open_pool, open_vault
-from services.cli.terminal import AsJson, Data, err, fail, out, progress_bar, settings_or_fail
+from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, settings_or_fail
 from services.logs import quiet
 from services.ownership import replacing
 from services.projector.rebuilding import rebuild_projection
@@ -94,7 +95,7 @@ def verify_log(
         expected = Expected(int(position), noted)
     report = verify(_from_file(file) if file is not None else _log_or_fail(data), expected)
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"whole": report.whole, "writers": len(report.writers)}))
+        as_line(asdict(report) | {"whole": report.whole, "writers": len(report.writers)})
     else:
         _show(report)
     if not report.whole:
@@ -110,16 +111,13 @@ def _log_or_fail(data: Path | None) -> list[tuple[int, bytes]]:
 
 def _show(report: Report) -> None:
     if report.whole:
-        out.print(f"[bold green]whole[/]: {report.valid} records of log {report.log}", highlight=False)
-        out.print(f"  head {report.position}:{report.head}", highlight=False)
+        out.print(Text.assemble(("whole", "bold green"), f": {report.valid} records of log {report.log}"))
+        out.print(f"  head {report.position}:{report.head}")
         if report.voids:
-            out.print(
-                f"  {len(report.voids)} void records of deposed writers, skipped by every reader", highlight=False
-            )
+            out.print(f"  {len(report.voids)} void records of deposed writers, skipped by every reader")
     else:
-        err.print(f"[bold red]broken[/] at position {report.at}: ", end="", highlight=False)
-        err.print(report.fault, highlight=False, markup=False)
-        err.print(f"  whole up to {report.position}:{report.head}", highlight=False)
+        err.print(Text.assemble(("broken", "bold red"), f" at position {report.at}: {report.fault}"))
+        err.print(f"  whole up to {report.position}:{report.head}")
 
 
 def export_log(
@@ -133,7 +131,7 @@ def export_log(
                 output.write(json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n")
     except OSError as fault:
         fail(f"{file} cannot be written: {fault}")
-    out.print(f"{len(values)} records written to {file}", highlight=False)
+    out.print(f"{len(values)} records written to {file}")
 
 
 def rebuild(name: Annotated[str, typer.Argument(help="keys, policy_versions or decisions")], data: Data = None) -> None:
@@ -147,7 +145,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="keys, policy_versions or d
         count = asyncio.run(_rebuild(settings, name))
     except UNREACHABLE as fault:
         fail(f"The projection is as it was: {fault}")
-    out.print(f"{name} built anew from {count} records", highlight=False)
+    out.print(f"{name} built anew from {count} records")
 
 
 async def _rebuild(settings: Settings, name: str) -> int:
@@ -174,7 +172,7 @@ def skip_commands(yes: Annotated[bool, typer.Option("--yes", help="Do not ask")]
         asyncio.run(_permit_skip(settings))
     except UNREACHABLE as fault:
         fail(str(fault))
-    out.print("the writer may skip once", highlight=False)
+    out.print("the writer may skip once")
 
 
 async def _fold(settings: Settings, pool: Pool, keys: VaultKeyring) -> Fold:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, err, fail, out, progress_bar, show
+from services.cli.terminal import AsJson, Data, OfTrail, as_line, err, fail, out, progress_bar, show
 from services.ownership import write_private
 
 UNKNOWN_OF_LOG = "a permission would be asked that never was"
@@ -33,14 +34,15 @@ def recheck(since: Since = None, as_json: AsJson = False, data: Data = None) -> 
     """Decide every logged decision again, on the state it was decided on. Exit code 1 where one comes out otherwise."""
     found = _result(Client(data).lines("/v1/recheck", since=since), "deciding again")
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
     else:
         columns = ("evaluator", "decisions", "decided", "mismatches")
         show(found["evaluators"], columns, False, "no decisions")
         for gap in found["gaps"]:
             err.print(
-                f"[yellow]not there any more[/]: {gap['missing']} records of partition {gap['partition']}",
-                highlight=False,
+                Text.assemble(
+                    ("not there any more", "yellow"), f": {gap['missing']} records of partition {gap['partition']}"
+                )
             )
         for each in found["explained"]:
             _explain(each)
@@ -84,7 +86,7 @@ def what_if(
         try:
             for line in Client(data).lines("/v1/what-if", body | {"after": kept["through"]}, trail=trail):
                 if "flipped" in line:
-                    typer.echo(json.dumps(line["flipped"]))
+                    as_line(line["flipped"])
                     continue
                 last = line
                 progress.update(task, completed=line["done"], total=line["of"])
@@ -94,16 +96,17 @@ def what_if(
         fail("The answer ended before its result: try again.")
     found = _added(kept["result"], last["result"])
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
     out.print(
-        f"{found['decisions']} decisions decided again: [bold]{found['flipped']}[/] come out otherwise"
-        + (
+        Text.assemble(
+            f"{found['decisions']} decisions decided again: ",
+            (str(found["flipped"]), "bold"),
+            " come out otherwise",
             f", {found['unknown']} cannot be known ({UNKNOWN_OF_TRAIL if trail else UNKNOWN_OF_LOG})"
             if found["unknown"]
-            else ""
-        ),
-        highlight=False,
+            else "",
+        )
     )
     columns = ("calls", "principal", "operation", "effect", "decided_by", "first", "last")
     show(found["groups"], columns, False, "nothing would have been different")
@@ -149,11 +152,12 @@ def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(mismatch: dict[str, Any]) -> None:
     out.print(
-        f"[red]{mismatch['calls']} calls[/] of {mismatch['operation']} by {mismatch['principal']} at @{mismatch['seen']}, "
-        f"the first {mismatch['first']}",
-        highlight=False,
+        Text.assemble(
+            (f"{mismatch['calls']} calls", "red"),
+            f" of {mismatch['operation']} by {mismatch['principal']} at @{mismatch['seen']}, the first {mismatch['first']}",
+        )
     )
     for name in ("on_record", "now"):
-        out.print(f"  {name}: {json.dumps(mismatch[name])}", highlight=False, markup=False)
+        out.print(f"  {name}: {json.dumps(mismatch[name])}")
     for difference in mismatch["differences"]:
-        out.print(f"  {difference}", highlight=False, markup=False)
+        out.print(f"  {difference}")

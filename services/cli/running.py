@@ -9,6 +9,7 @@ import time
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from domain.ports import LogRefused
 from services.adapters.bundled.jars import DownloadFailed
@@ -71,17 +72,17 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             fail(str(fault))
         except asyncio.CancelledError:
             progress.stop()
-            err.print("stopping", highlight=False)
+            err.print("stopping")
             await supervisor.stop()
             raise typer.Exit(130) from None
     seconds = time.monotonic() - began
-    out.print(f"[bold green]ready[/] after {seconds:.1f} s at {settings.url}", highlight=False)
-    out.print(f'  eval "$(keytrail env{_options(settings)})"; aws kms create-key', highlight=False)
-    out.print(f"  logs in {supervisor.folder.logs}; Ctrl-C stops everything", highlight=False)
+    out.print(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
+    out.print(f'  eval "$(keytrail env{_options(settings)})"; aws kms create-key')
+    out.print(f"  logs in {supervisor.folder.logs}; Ctrl-C stops everything")
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        err.print("stopping", highlight=False)
+        err.print("stopping")
     finally:
         await supervisor.stop()
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from services.cli.asking import is_principal
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, out
+from services.cli.terminal import AsJson, Data, OfTrail, as_line, out
 
 At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
 
@@ -27,15 +27,11 @@ def show_as_of(
     kind = "principals" if is_principal(of) else "keys"
     found = Client(data).get(f"/v1/as-of/{kind}/{of}", at=at, trail=trail)
     if as_json:
-        typer.echo(json.dumps(found))
+        as_line(found)
         return
-    out.print(
-        f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim", highlight=False
-    )
+    out.print(f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim")
     if "unknown" in found:
-        out.print(
-            f"not known is what it was before the trail began: {found['unknown']}", style="yellow", highlight=False
-        )
+        out.print(f"not known is what it was before the trail began: {found['unknown']}", style="yellow")
     if kind == "principals":
         _principal(found["principal"])
     else:
@@ -45,7 +41,7 @@ def show_as_of(
 def _key(found: dict[str, Any]) -> None:
     _members(found["key"])
     for alias in found["aliases"]:
-        out.print(f"alias  {alias}", highlight=False)
+        out.print(f"alias  {alias}")
     _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
     for grant in found["grants"]:
         limits = f" where {json.dumps(grant['constraints'])}" if grant["constraints"] else ""
@@ -81,5 +77,5 @@ def _principal(shown: dict[str, Any]) -> None:
 
 
 def _policy(title: str, document: Any) -> None:
-    out.print(title, style="bold", highlight=False)
+    out.print(title, style="bold")
     out.print_json(json.dumps(document))

@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
+from domain.characters import visible
 from services.settings import BadSetting, Settings, load
 
 if TYPE_CHECKING:
@@ -19,8 +22,25 @@ if TYPE_CHECKING:
 
 WIDE = 400
 """Columns of what is not a terminal: a pipe wants every value whole."""
-out = Console(width=None if sys.stdout.isatty() else WIDE)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
+
+
+class Screen(Console):
+    """A console on which a caller's words are words: no markup, no emoji names, and whatever is written goes through
+    `visible`, so that nobody who once made a call moves the cursor of whoever looks at it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            # Control segments are rich's own: a progress bar that goes back to its line's beginning.
+            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
+
+
+def _screen(stream: TextIO, *, stderr: bool) -> Screen:
+    width = None if stream.isatty() else WIDE
+    return Screen(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+out = _screen(sys.stdout, stderr=False)
+err = _screen(sys.stderr, stderr=True)
 
 Data = Annotated[Path | None, typer.Option(help="The data folder [KEYTRAIL_DATA, .keytrail]")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, one object a line for lists")]
@@ -33,8 +53,7 @@ COLOURS = {"allowed": "green", "refused": "red", "Enabled": "green", "Disabled":
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    err.print("[bold red]error:[/]", end=" ")
-    err.print(message, highlight=False, markup=False)
+    err.print(Text.assemble(("error:", "bold red"), " ", message))
     raise typer.Exit(code)
 
 
@@ -51,7 +70,7 @@ def progress_bar() -> Progress:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -63,7 +82,7 @@ def show(items: Iterable[Any], columns: Sequence[str], as_json: bool, empty: str
     """A table of the named members, or each item whole as a line of JSON."""
     if as_json:
         for item in items:
-            typer.echo(json.dumps(item))
+            as_line(item)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
@@ -78,8 +97,17 @@ def show(items: Iterable[Any], columns: Sequence[str], as_json: bool, empty: str
         out.print(empty, style="dim")
 
 
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    text = text.replace("[", r"\[")
-    colour = COLOURS.get(text)
-    return f"[{colour}]{text}[/]" if colour else text
+def _cell(value: Any) -> Text:
+    # Made visible before the widths are measured; a line end in a caller's words begins no row of ours.
+    text = visible("" if value is None else str(value))
+    return Text(text, COLOURS.get(text, ""))
+
+
+def as_line(document: Any) -> None:
+    """A JSON document on one line, for machines: ASCII, every other character by its escape."""
+    typer.echo(json.dumps(document))
+
+
+def as_it_is(text: str) -> None:
+    """A text for a pipe or a file as it is, a policy's for instance; visible where a person looks at it."""
+    typer.echo(visible(text, lines=True) if sys.stdout.isatty() else text)

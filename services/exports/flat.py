@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from domain.characters import visible
+
 TEXTS = (
     "call_id", "account", "principal", "access_key", "operation", "effect", "key_id", "kind", "decided_by",
     "policy_version", "sid", "rule", "error", "message", "source", "agent", "via", "event_type", "summary",
@@ -28,7 +30,8 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """A header, and a line an item. A text that a spreadsheet would run gets an apostrophe before it."""
+    """A header, and a line an item. A text that a spreadsheet would run gets an apostrophe before it, and
+    what would steer a terminal stands as its escape: this export is read by people."""
     held = io.StringIO()
     writer = csv.writer(held)
     writer.writerow(COLUMNS)
@@ -47,7 +50,9 @@ def _cell(item: dict[str, Any], name: str) -> Any:
         return ""
     if name in DOCUMENTS:
         return json.dumps(value, separators=(",", ":"))
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+    if not isinstance(value, str):
+        return value
+    return f"'{visible(value)}" if value.startswith(RISKY) else visible(value)
 
 
 SCHEMA = pa.schema(

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
+from domain.characters import all_visible, visible
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.exports.ocsf_finding import finding_of
 from services.notifier.outbox import Waiting
@@ -91,7 +92,8 @@ class Webhook:
             "time": message["last_at"],
             "subject": message["alert"]["rule"],
             "datacontenttype": "application/json",
-            "data": data,
+            # An alert quotes what callers wrote, and whoever receives it shows it to people.
+            "data": all_visible(data),
         }
 
     async def close(self) -> None:
@@ -153,7 +155,7 @@ def words(message: dict[str, Any]) -> tuple[str, str]:
     key = f"\nkey {alert['key_id']}" if alert["key_id"] else ""
     first = "the first: " if count > 1 else ""
     text = f"{first}{alert['summary']}{key}\n{alert['at'][:19]}Z  {alert['rule']}  {alert['id']}"
-    return f"[{alert['severity']}] {alert['title']}{many}", text
+    return f"[{alert['severity']}] {alert['title']}{many}", visible(text, lines=True)
 
 
 def sender_of(notifier: Notifier, log: str) -> Sender:

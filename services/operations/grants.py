@@ -12,7 +12,7 @@ from domain.arn import parse_arn, root_arn
 from domain.errors import InvalidArn, InvalidRequest
 from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
 from domain.grants.grant import Grant
-from domain.identities.principals import account_of, canonical, meaning
+from domain.identities.principals import account_of, arn_now, canonical, meaning
 from domain.keys.key import Key
 from domain.world import World
 from services.operations.keys import after_marker, page
@@ -80,8 +80,7 @@ def _principal(shown: str, means: str, world: World, account: str) -> tuple[str,
         return "ServicePrincipal", shown.removeprefix(SERVICE)
     if means == shown or account_of(shown) != account:
         return "Principal", shown
-    identity = world.directory.identities.get(means)
-    return "Principal", means if identity is None else identity.arn
+    return "Principal", arn_now(means, world) or means
 
 
 def entry(grant: Grant, world: World, account: str) -> Answer:
@@ -144,5 +143,9 @@ def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def list_retirable(request: Request, world: World) -> Answer:
-    means = meaning(_retiring(request), world, request.caller.account)
-    return _page(world.retirable.get(means or "", {}).values(), request, world)
+    principal = _retiring(request)
+    means = meaning(principal, world, request.caller.account)
+    found = world.retirable.get(means or "", {})
+    if means != principal:  # grants to a role's session that an earlier version made, by the session's name alone
+        found = {**world.retirable.get(principal, {}), **found}
+    return _page(found.values(), request, world)

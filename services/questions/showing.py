@@ -13,7 +13,7 @@ from domain.cloudtrail import unseen
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy
-from domain.identities.principals import canonical
+from domain.identities.principals import canonical, role_of
 from domain.keys.key import Key
 from projections.history import queries as history
 from projections.history.project import ALIAS, IDENTITY, KEY
@@ -51,7 +51,8 @@ async def show_key(connection: Any, row: Any, moment: Moment) -> dict[str, Any]:
     assert isinstance(key, Key), "the row is a key's"
     related = [history.aggregate(each) for each in await history.about(connection, moment.position, [key.id])]
     grants = [each for each in related if isinstance(each, Grant)]
-    named = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
+    names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
+    named = {role_of(name) for name in names}
     people = await _identities(connection, moment.position, named)
     unknown = unseen.unseen_of(key.tags)
     return {

@@ -16,6 +16,7 @@ from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of,
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.identities.identity import Identity
 from domain.policy.compile import (
+    BOUNDED,
     IDENTITY_POLICY,
     NO_PERMISSIONS,
     SESSION_POLICY,
@@ -125,18 +126,20 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Quest
             continue
         resource = world.resource(key)
         of_key = unseen.unseen_of(key.tags)
-        found.append((_asked(case, action, at), resource, of_key, known_of(case, world)))
+        found.append((_asked(case, action, at, world), resource, of_key, known_of(case, world)))
     return found
 
 
-def _asked(case: dict[str, Any], action: str, at: datetime) -> Asked:
+def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Asked:
     context = {name: tuple(values) for name, values in case["context"].items()}
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
     root = principal.endswith(":root") or not principal.startswith("arn:")
     # A service has no account of its own that a key's is compared with.
     account = "" if not principal.startswith("arn:") else case["account"]
-    return Asked(action, account, case["names"], context, case.get("pairs", {}), case.get("sure", False), root)
+    identity = _identity_of(case, world)
+    names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
+    return Asked(action, account, names, context, case.get("pairs", {}), case.get("sure", False), root)
 
 
 def _identity_of(case: dict[str, Any], world: World) -> Identity | None:

@@ -24,6 +24,8 @@ class Asker:
     role: str = ""
     policies: list[str] = field(default_factory=list)
     limits: list[list[str]] = field(default_factory=list)
+    bounded: bool = False
+    """Whether one of the limits is a permissions boundary."""
 
 
 @dataclass
@@ -214,6 +216,9 @@ def closeness(statement: dict[str, Any], asker: Asker) -> int:
         if "*" in listed:
             return 0
         if statement["Effect"] == "Deny":
+            # "will always deny any IAM principal that has a permissions boundary policy attached, regardless of the values"
+            if asker.bounded:
+                return 3
             # "you must also specify the account ARN of the not-denied principal"
             return 0 if all(name in listed for name in names_of(asker)) else 3
         return 0 if any(name in listed for name in names_of(asker)) else 3

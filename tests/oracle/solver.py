@@ -185,6 +185,7 @@ class Formula:
         self.action = z.Int("action")
         prefix = z.Concat(z.StringVal("arn:aws:iam::"), self.owner)
         self.role = self.kind == ROLE
+        self.bounded = z.Bool("bounded")
         self.arn = z.If(
             self.kind == ROOT,
             z.Concat(prefix, z.StringVal(":root")),
@@ -333,7 +334,11 @@ class Formula:
         if anyone:
             return z.IntVal(0)
         if statement["Effect"] == "Deny":
-            spared = z.Or(z.And(is_root, root), z.And(is_user, root, user), z.And(is_role, root, role, session))
+            # Whoever has a permissions boundary is always denied.
+            free = z.Not(self.bounded)
+            spared = z.Or(
+                z.And(is_root, root), z.And(free, is_user, root, user), z.And(free, is_role, root, role, session)
+            )
         else:
             spared = z.Or(
                 z.And(is_root, root),

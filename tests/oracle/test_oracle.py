@@ -22,6 +22,7 @@ from domain.arn import root_arn, session_arn
 from domain.policy.check import check_policy
 from domain.policy.compile import (
     BOUNDARY,
+    BOUNDED,
     DELEGATED,
     DIRECT,
     IDENTITY_POLICY,
@@ -142,6 +143,8 @@ def callers(
     in_session = kind == "session"
     arn_of, role = (SESSION, role_arn()) if in_session else (user_arn(account=account), "")
     names = {arn_of: DIRECT, root_arn(account): DELEGATED} | ({role: ROLE} if in_session else {})
+    if boundary is not None:
+        names[BOUNDED] = 0
     rules = [rule for text in own for rule in compile_identity_policy(text, IDENTITY_POLICY, "own", "v1", MANAGED)]
     context = {"aws:principalarn": (role or arn_of,), "aws:principalaccount": (account,)}
     if not in_session:
@@ -162,7 +165,9 @@ def callers(
         context=context,
     )
     limits = [[each] for each in (boundary, session) if each is not None]
-    return caller, reader.Asker("session" if in_session else "user", account, arn_of, role, own, limits)
+    return caller, reader.Asker(
+        "session" if in_session else "user", account, arn_of, role, own, limits, boundary is not None
+    )
 
 
 GRANTEES = [user_arn(), role_arn(), SESSION, user_arn(account=OTHER), root_arn(ACCOUNT)]
