@@ -171,7 +171,8 @@ def test_a_deny_with_not_principal_spares_nobody_who_has_a_boundary(installation
     told = installation.answers("explain", "--principal", names[2], "--operation", "Encrypt", "--key", key)[0]
     assert told["effect"] == "deny"
     installation.caught_up()
-    could = {row["principal"] for row in installation.answers("who-can", "kms:Encrypt", key)}
+    (found,) = installation.answers("who-can", "kms:Encrypt", key)
+    could = {row["principal"] for row in found["items"]}
     assert names[1] in could
     assert names[2] not in could
 

@@ -102,3 +102,27 @@ def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: in
     }
     again = decide_again(case, made.world, 0, Callers())
     assert [reason["effect"] for reason in again.reasons] == [effect]
+
+
+@pytest.mark.parametrize(("evaluator", "effect"), [(2, "allow"), (3, "deny")])
+def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effect: str) -> None:
+    """A Deny with NotPrincipal spared a user with a permissions boundary before evaluator 3."""
+    names = [user_arn(), f"arn:aws:iam::{ACCOUNT}:root"]
+    deny = {"Sid": "D", "Effect": "Deny", "NotPrincipal": {"AWS": names}, "Action": "kms:*", "Resource": "*"}
+    allow = statement(Principal={"AWS": user_arn()})
+    all_of_it = to_identity(Action="*")
+    made = given(
+        a_key(policy=policy(allow, deny), principals={user_arn(): "AIDAALICE"}),
+        identity_events.ManagedPolicyCreated(ACCOUNT, "ANPAALL", "all", "/", "", policy(all_of_it), {}),
+        identity_events.UserCreated(ACCOUNT, "AIDAALICE", "alice", "/", {}, f"arn:aws:iam::{ACCOUNT}:policy/all"),
+        identity_events.UserAccessKeyCreated(ACCOUNT, "AIDAALICE", "AKIAALICE"),
+    )
+    case = {
+        "access_key": "AKIAALICE",
+        "operation": "Encrypt",
+        "kind": "key-policy",
+        "reasons": [{"action": "kms:Encrypt", "resource": arn(), "effect": effect, "by": {}}],
+        "inputs": {"evaluator": evaluator, "context": {}},
+    }
+    again = decide_again(case, made.world, 0, Callers())
+    assert [reason["effect"] for reason in again.reasons] == [effect]
