@@ -82,22 +82,82 @@ def place_of(document: Mapping[str, Any]) -> Place | None:
     return Place((lane["worker"], lane["lane"]), lane["number"], lane["previous"])
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a lane was read: number and digest of its last record, and the partition that it stands on."""
+
+    number: int = 0
+    digest: str = NOTHING
+    partition: int = -1
+
+
 class Lanes:
     """How far each lane was read: the rule that tells a record in its place from one that is not."""
 
-    def __init__(self, reached: Mapping[LaneName, tuple[int, str]] | None = None) -> None:
-        self.reached: dict[LaneName, tuple[int, str]] = dict(reached or {})
+    def __init__(self, reached: Mapping[LaneName, Reached] | None = None) -> None:
+        self.reached: dict[LaneName, Reached] = dict(reached or {})
         self._moved: set[LaneName] = set()
 
-    def accepts(self, place: Place, digest: str) -> bool:
+    def accepts(self, place: Place, digest: str, partition: int) -> bool:
         """Take the record with this digest if it is its lane's next; say whether it was."""
-        if (place.number - 1, place.previous) != self.reached.get(place.name, (0, NOTHING)):
+        last = self.reached.get(place.name, _BEGIN)
+        if (place.number - 1, place.previous) != (last.number, last.digest):
             return False
-        self.reached[place.name] = (place.number, digest)
+        self.reached[place.name] = Reached(place.number, digest, partition)
         self._moved.add(place.name)
         return True
 
-    def moved(self) -> dict[LaneName, tuple[int, str]]:
-        """Number and digest of the lanes that moved since this was last asked."""
+    def moved(self) -> dict[LaneName, Reached]:
+        """Those that moved since this was last asked."""
         moved, self._moved = self._moved, set()
         return {name: self.reached[name] for name in moved}
+
+
+_BEGIN = Reached()
+
+
+def anchors_of(data: Mapping[str, Any]) -> dict[LaneName, Reached]:
+    """How far the lanes of a worker reach, out of the data of `decisions.anchored`."""
+    return {
+        (data["worker"], each["lane"]): Reached(each["number"], each["digest"], each["partition"])
+        for each in data["lanes"]
+    }
+
+
+class Tails:
+    """Lanes whose last records are not anchored: what remains of a worker that has ended, once nothing more comes of it.
+
+    Times are seconds of one clock.
+    """
+
+    def __init__(self, reached: Mapping[LaneName, Reached], anchored: Mapping[LaneName, int], now: float) -> None:
+        self._tails = {
+            name: (each, now) for name, each in reached.items() if each.number > anchored.get(name, 0)
+        }  # fmt: skip
+        self._ahead: dict[LaneName, int] = {}
+
+    def read(self, moved: Mapping[LaneName, Reached], now: float) -> None:
+        for name, each in moved.items():
+            if each.number > self._ahead.get(name, 0):
+                self._ahead.pop(name, None)
+                self._tails[name] = (each, now)
+
+    def anchored(self, lanes: Mapping[LaneName, Reached]) -> None:
+        """An anchor may be read before the records that it binds."""
+        for name, each in lanes.items():
+            tail = self._tails.get(name)
+            if tail is None or tail[0].number < each.number:
+                self._ahead[name] = each.number
+            if tail is not None and tail[0].number <= each.number:
+                del self._tails[name]
+
+    def idle(self, before: float) -> dict[str, list[dict[str, int | str]]]:
+        """By worker, the lanes that have not moved since, as `decisions.anchored` has them."""
+        found: dict[str, list[dict[str, int | str]]] = {}
+        for (worker, lane), (each, since) in sorted(self._tails.items()):
+            if since <= before:
+                said: dict[str, int | str] = {
+                    "lane": lane, "partition": each.partition, "number": each.number, "digest": each.digest,
+                }  # fmt: skip
+                found.setdefault(worker, []).append(said)
+        return found

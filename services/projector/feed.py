@@ -20,7 +20,8 @@ from domain.trail.authenticity import KeyMissing
 from domain.trail.authority import authority_from
 from domain.trail.chain import Chain, digest
 from domain.trail.codec import RECORD_VERSION, Unreadable, event_from
-from domain.trail.lane import Lanes, place_of
+from domain.trail.events import DecisionsAnchored
+from domain.trail.lane import Lanes, anchors_of, place_of
 from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS, connection
 from services.adapters.keyring import VaultKeyring
@@ -109,6 +110,10 @@ class Feed:
         # As it is now: this goes on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
         batch.reached.lanes = self._lanes.moved()
+        for entry in batch.entries:
+            if isinstance(entry.event, DecisionsAnchored):
+                anchors = anchors_of(entry.document["event"]["data"])
+                batch.reached.anchored.update((name, each.number) for name, each in anchors.items())
         return batch
 
     async def _surely(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
@@ -143,7 +148,7 @@ class Feed:
             return None
         if topic == DECISIONS:
             place = place_of(document)
-            if place is not None and not self._lanes.accepts(place, digest(value)):
+            if place is not None and not self._lanes.accepts(place, digest(value), partition):
                 return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")

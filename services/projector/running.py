@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import structlog
 
 from domain.trail.authenticity import Keyring
+from domain.trail.lane import Tails
 from domain.trail.reading import Fold
 from projections.entry import DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
@@ -14,9 +16,11 @@ from services.adapters import keyring, origin, snapshots, topics
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
+from services.clock import clock_of
 from services.metrics import LAG, VOIDS
 from services.projector import writing
 from services.projector.feed import Batch, Feed
+from services.projector.tails import Observer
 from services.projector.writing import Reached
 from services.settings import Settings
 
@@ -50,9 +54,21 @@ async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKe
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             await writing.prepare(connection, projection, name, keys)
+    observer = Observer(settings, keys, name, clock_of(settings))
+    looking = asyncio.create_task(observer.keep_looking())
+    try:
+        await _follow_for_ever(settings, pool, partitions, keys, observer)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _follow_for_ever(
+    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer
+) -> None:
     while True:
         try:
-            await _follow(settings, pool, partitions, keys)
+            await _follow(settings, pool, partitions, keys, observer)
         except INTERRUPTED as fault:
             # Whatever was under way is settled by the positions, which are read again.
             log.warning("projecting was interrupted; going on from the stored positions", reason=repr(fault))
@@ -73,18 +89,21 @@ async def _start(pool: Pool) -> Reached:
         if where[0] == EVENTS:
             start.digest, start.authority = lowest.digest, lowest.authority
     (counting,) = [each for projection, each in stored if DECISIONS in projection.topics]
-    start.lanes = counting.lanes
+    start.lanes, start.anchored = counting.lanes, counting.anchored
     return start
 
 
-async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
+async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer) -> None:
     feed = Feed(settings, partitions, keys)
-    await feed.open(await _start(pool))
+    start = await _start(pool)
+    observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
+    await feed.open(start)
     writing_batch: asyncio.Task[None] | None = None
     going = writing.Going()
     try:
         while True:
             batch = await feed.next(BATCH)
+            observer.read(batch.reached.lanes, batch.reached.anchored)
             # Postgres writes one batch while the next is read and parsed: they share no processor time.
             if writing_batch is not None:
                 await writing_batch

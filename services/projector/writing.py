@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from domain.trail import lane
 from domain.trail.authenticity import POSITION, Keyring
 from domain.trail.authority import Authority, authority_from
 from domain.trail.lane import LaneName
@@ -29,12 +30,14 @@ Partition = tuple[str, int]
 @dataclass(slots=True)
 class Reached:
     """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
-    was authentic behind it, and the last number and digest of each lane of decisions (after a batch: of those that moved)."""
+    was authentic behind it; and how far each lane of decisions was read, and up to which number it is anchored (after a batch: of
+    those that moved)."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""
     authority: Authority = field(default_factory=Authority)
-    lanes: dict[LaneName, tuple[int, str]] = field(default_factory=dict)
+    lanes: dict[LaneName, lane.Reached] = field(default_factory=dict)
+    anchored: dict[LaneName, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -53,8 +56,11 @@ CREATE TABLE positions (
     mac text NOT NULL, PRIMARY KEY (topic, partition)
 );
 CREATE TABLE lanes (
-    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, digest text NOT NULL, mac text NOT NULL,
-    PRIMARY KEY (worker, lane)
+    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, digest text NOT NULL, partition int NOT NULL,
+    mac text NOT NULL, PRIMARY KEY (worker, lane)
+);
+CREATE TABLE anchors (
+    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, mac text NOT NULL, PRIMARY KEY (worker, lane)
 );
 CREATE TABLE origin (log text NOT NULL, tables text NOT NULL)
 """
@@ -86,8 +92,9 @@ async def prepare(
 
 async def _are_ours(connection: Connection, projection: Projection, keys: Keyring, schema: str) -> bool:
     rows = await connection.fetch(f"SELECT topic, partition, next, digest, authority, mac FROM {schema}.positions")
-    lanes = await connection.fetch(f"SELECT worker, lane, number, digest, mac FROM {schema}.lanes")
-    return all(keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1]) for row in [*rows, *lanes])
+    lanes = await connection.fetch(f"SELECT worker, lane, number, digest, partition, mac FROM {schema}.lanes")
+    anchors = await connection.fetch(f"SELECT worker, lane, number, mac FROM {schema}.anchors")
+    return all(keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1]) for row in [*rows, *lanes, *anchors])
 
 
 def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -106,8 +113,10 @@ async def reached(connection: Connection, schema: str) -> Reached:
     row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
     if row is not None:
         result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
-    for each in await connection.fetch(f"SELECT worker, lane, number, digest FROM {schema}.lanes"):
-        result.lanes[each["worker"], each["lane"]] = (each["number"], each["digest"])
+    for each in await connection.fetch(f"SELECT worker, lane, number, digest, partition FROM {schema}.lanes"):
+        result.lanes[each["worker"], each["lane"]] = lane.Reached(each["number"], each["digest"], each["partition"])
+    for each in await connection.fetch(f"SELECT worker, lane, number FROM {schema}.anchors"):
+        result.anchored[each["worker"], each["lane"]] = each["number"]
     return result
 
 
@@ -160,8 +169,10 @@ async def take_in(
         ]
         await connection.executemany(_MOVE, _with_macs(keys, projection, moved))
         if DECISIONS in projection.topics:
-            lanes = [(*name, *place) for name, place in to.lanes.items()]
+            lanes = [(*name, each.number, each.digest, each.partition) for name, each in to.lanes.items()]
             await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
+            anchors = [(*name, number) for name, number in to.anchored.items()]
+            await connection.executemany(_MOVE_ANCHOR, _with_macs(keys, projection, anchors))
     # Only now, when all of it counts.
     if projection.restore is not None:
         going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
@@ -175,8 +186,13 @@ _MOVE = (
     "SET next = excluded.next, digest = excluded.digest, authority = excluded.authority, mac = excluded.mac"
 )
 _MOVE_LANE = (
-    "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5) ON CONFLICT (worker, lane) DO UPDATE "
-    "SET number = excluded.number, digest = excluded.digest, mac = excluded.mac WHERE lanes.number < excluded.number"
+    "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (worker, lane) DO UPDATE "
+    "SET number = excluded.number, digest = excluded.digest, partition = excluded.partition, mac = excluded.mac "
+    "WHERE lanes.number < excluded.number"
+)
+_MOVE_ANCHOR = (
+    "INSERT INTO anchors VALUES ($1, $2, $3, $4) ON CONFLICT (worker, lane) DO UPDATE "
+    "SET number = excluded.number, mac = excluded.mac WHERE anchors.number < excluded.number"
 )
 _CLOSE = "UPDATE {} SET until_position = $3, until_at = $4 WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
 KNOWN = 100_000

@@ -31,7 +31,7 @@ from domain.trail.authority import Authority, authority_from
 from domain.trail.chain import digest
 from domain.trail.codec import canonical, object_of
 from domain.trail.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
-from domain.trail.lane import Decided, Lane, Lanes, place_of
+from domain.trail.lane import Decided, Lane, Lanes, Reached, Tails, place_of
 from domain.trail.parts import parts_of
 from domain.trail.reading import Fold
 from tests.given import ACCOUNT, OTHER
@@ -273,9 +273,9 @@ def test_a_lane_takes_each_record_once_and_in_its_place() -> None:
     places = [place_of(json.loads(value)) for value, _ in values]
     lanes = Lanes()
     order = [0, 0, 2, 1, 0, 2, 3, 3]
-    taken = [lanes.accepts(places[at], values[at][1]) for at in order]  # type: ignore[arg-type]  # each has its place
+    taken = [lanes.accepts(places[at], values[at][1], 2) for at in order]  # type: ignore[arg-type]  # each has its place
     assert taken == [True, False, False, True, False, True, True, False]
-    assert lanes.moved() == {("w" * 32, 0): (4, values[3][1])}
+    assert lanes.moved() == {("w" * 32, 0): Reached(4, values[3][1], 2)}
     assert lanes.moved() == {}
 
 
@@ -284,3 +284,21 @@ def test_a_decision_is_json_in_the_form_that_it_always_had() -> None:
     document = json.loads(value)
     assert {name: document[name] for name in ("v", "call", "decision")} == {"v": 1, "call": 0, "decision": 2}
     assert document["lane"] == {"worker": "w" * 32, "lane": 0, "number": 1, "previous": ""}
+
+
+def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
+    """Whether the anchor or the record is read first: they stand on different topics."""
+    one, two = ("w", 0), ("w", 1)
+    tails = Tails({one: Reached(5, "d5", 3)}, {one: 4}, 0.0)
+    tails.read({two: Reached(9, "d9", 1)}, 2.0)
+    said = [
+        {"lane": 0, "partition": 3, "number": 5, "digest": "d5"},
+        {"lane": 1, "partition": 1, "number": 9, "digest": "d9"},
+    ]
+    assert [tails.idle(at) for at in (-1.0, 1.0, 2.0)] == [{}, {"w": said[:1]}, {"w": said}]
+    tails.anchored({one: Reached(5), two: Reached(12)})
+    assert tails.idle(9.0) == {}
+    tails.read({two: Reached(12, "d12", 1)}, 3.0)
+    assert tails.idle(9.0) == {}
+    tails.read({two: Reached(13, "d13", 1)}, 3.0)
+    assert tails.idle(9.0) == {"w": [{"lane": 1, "partition": 1, "number": 13, "digest": "d13"}]}

@@ -1,0 +1,71 @@
+"""What an API worker that has ended left unanchored, anchored by the projector, which reads every decision.
+
+A worker anchors its own decisions once a second. One that was killed cannot: once nothing more comes of one of its lanes,
+the projector asks the writer to anchor how far that lane reaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from uuid import uuid4
+
+import structlog
+
+from domain.ports import Unavailable
+from domain.trail.authenticity import COMMANDS, Keyring
+from domain.trail.codec import rfc3339
+from domain.trail.command import Command, encode
+from domain.trail.lane import Reached, Tails
+from domain.trail.own_commands import ANCHOR, own_call
+from services.adapters import cloudevents
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from services.clock import Clock
+from services.settings import Settings
+
+log = structlog.get_logger("projector")
+
+LOOK_EVERY = 1.0
+IDLE = 3.0
+"""Seconds without a record of a lane, and without its anchor, after which its worker counts as ended. One that was only slow
+goes on, and anchors what comes: an anchor never forbids the records behind it."""
+GOOD_FOR = 10_000_000
+
+
+class Observer:
+    """One task looks (`keep_looking`); the one that follows the topics tells what it read."""
+
+    def __init__(self, settings: Settings, keys: Keyring, log_name: str, clock: Clock) -> None:
+        self._commands = KafkaTopic(settings, names(settings).commands)
+        self._keys = keys
+        self._log = log_name
+        self._clock = clock
+        self._tails = Tails({}, {}, 0.0)
+
+    def begin(self, tails: Tails) -> None:
+        self._tails = tails
+
+    def read(self, lanes: dict[tuple[str, int], Reached], anchored: dict[tuple[str, int], int]) -> None:
+        self._tails.read(lanes, time.monotonic())
+        self._tails.anchored({name: Reached(number) for name, number in anchored.items()})
+
+    async def keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for worker, lanes in self._tails.idle(time.monotonic() - IDLE).items():
+                try:
+                    await self._anchor(worker, lanes)
+                except Unavailable as fault:
+                    log.warning(
+                        "decisions of a worker that ended could not be anchored; trying again", reason=str(fault)
+                    )
+
+    async def _anchor(self, worker: str, lanes: list[dict[str, int | str]]) -> None:
+        call = own_call(str(uuid4()), ANCHOR, {"worker": worker, "lanes": lanes})
+        command = Command(call, {}, self._clock.now() + GOOD_FOR)
+        value, _ = self._keys.seal(self._keys.newest, COMMANDS, self._log).sealed(encode(command))
+        await self._commands.append(
+            value, cloudevents.headers(call.id, self._log, "command", rfc3339(command.not_after))
+        )  # fmt: skip
+        log.info("decisions of a worker that ended are anchored", worker=worker, lanes=len(lanes))
