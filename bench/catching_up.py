@@ -21,7 +21,7 @@ from services.bootstrap import open_pool, open_vault
 from services.cli.client import Client
 from services.projector import writing
 from services.projector.feed import Feed
-from services.projector.running import BATCH, log_name, take_in_all
+from services.projector.running import BATCH, chain_now, log_name, take_in_all
 from services.projector.writing import Reached
 from services.settings import Settings
 
@@ -64,7 +64,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
             await writing.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
     going = writing.Going()
     began = time.perf_counter()
-    await feed.open(Reached())
+    await feed.open(Reached(), await chain_now(settings, pool, keys))
     pending: asyncio.Task[None] | None = None
     while True:
         batch = await feed.next(BATCH)

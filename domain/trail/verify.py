@@ -1,4 +1,7 @@
-"""Is this log whole? Reads values and trusts nothing else: no broker, no database, no key.
+"""Is this log whole? Reads values and trusts nothing else: no broker and no database.
+
+Without a key, what links counts. With the installation's keys, what is authentic counts too: a value that somebody else wrote
+is named as such (`strange`), and changes nothing, since every reader leaves it out.
 
 Void records are part of a healthy log, in two cases. A writer that was deposed may still have appended; and one that
 lost the race for the lead leaves its void fence, but no record of a call, since it answers none before its fence is
@@ -11,16 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from domain.trail.chain import digest
+from domain.trail.authenticity import KeyMissing, Keyring
+from domain.trail.authority import Authority
+from domain.trail.chain import Chain, digest
 from domain.trail.codec import parse
-from domain.trail.events import CommandsSkipped
+from domain.trail.events import CommandsSkipped, DecisionsAnchored
+from domain.trail.lane import LaneName, Reached, anchors_of
 from domain.trail.reading import Fold
 
 
 @dataclass(slots=True)
 class Report:
-    """`fault`: the first record that is wrong, in words, "" for none; `at` its position. Counts are of all that was read."""
+    """`fault`: the first record that is wrong, in words, "" for none; `at` its position. Counts are of all that was read.
+    `strange`: positions of values that somebody else wrote. `anchors`: how far the log says that each lane of decisions
+    reaches."""
 
     log: str = ""
     records: int = 0
@@ -30,7 +39,10 @@ class Report:
     head: str = ""
     fault: str = ""
     at: int | None = None
+    strange: list[int] = field(default_factory=list)
     writers: set[str] = field(default_factory=set, repr=False)
+    anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
+    authority: Authority = field(default_factory=Authority, repr=False)
 
     @property
     def whole(self) -> bool:
@@ -45,9 +57,11 @@ class Expected:
     digest: str
 
 
-def verify(values: Iterable[tuple[int, bytes]], expected: Expected | None = None) -> Report:
-    """`values`: (offset, value) in the order they stand. Stops at the first fault."""
-    report, fold = Report(), Fold()
+def verify(
+    values: Iterable[tuple[int, bytes]], expected: Expected | None = None, keys: Keyring | None = None
+) -> Report:
+    """`values`: (offset, value) in the order they stand; `keys` None: the links alone. Stops at the first fault."""
+    report, fold = Report(), Fold(chain=Chain(keys=keys))
     for offset, value in values:
         report.records += 1
         fault = _step(report, fold, offset, value, expected)
@@ -55,6 +69,7 @@ def verify(values: Iterable[tuple[int, bytes]], expected: Expected | None = None
             report.fault, report.at = fault, offset
             break
     report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
+    report.authority = fold.chain.authority
     if not report.fault and expected is not None and expected.position >= fold.next:
         report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
         report.at = fold.next
@@ -72,6 +87,9 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
         record = fold.take(offset, value)
     except Exception as fault:  # noqa: BLE001  # whatever a changed record makes the fold raise, it is the one that is wrong
         return f"it links to the log and cannot be taken in: {type(fault).__name__}: {fault}"
+    if record is None and fold.chain.keys is not None and not _is_authentic(fold, value, document):
+        report.strange.append(offset)
+        return ""
     if record is None:
         report.voids.append(offset)
         if document is None:
@@ -87,9 +105,21 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
         )
     report.valid += 1
     report.writers.add(fold.world.writer)
+    if isinstance(record.event, DecisionsAnchored) and document is not None:
+        for name, each in anchors_of(document["event"]["data"]).items():
+            if each.number > report.anchors.get(name, Reached()).number:
+                report.anchors[name] = each
     if (record.at, record.next_command) < before and record.at < before[0]:
         return "its time is before that of the record before it"
     # A log that was restored has a new command channel, whose offsets begin anew: an operator's skip says so.
     if record.next_command < before[1] and not isinstance(record.event, CommandsSkipped):
         return "it goes back to a command that was answered before"
     return ""
+
+
+def _is_authentic(fold: Fold, value: bytes, document: dict[str, Any] | None) -> bool:
+    assert fold.chain.keys is not None, "only they can tell"
+    try:
+        return document is not None and fold.chain.authority.admits(fold.chain.keys, value, document)
+    except KeyMissing:
+        return False

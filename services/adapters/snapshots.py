@@ -24,13 +24,16 @@ from domain.trail.authority import authority_from
 from domain.trail.chain import Chain, digest
 from domain.trail.reading import Fold
 from domain.world import Answered, World
+from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool
 
 log_of_snapshots = structlog.get_logger("snapshots")
 
 VERSION = 5
 KEEP = 3
+BATCH = 1000
 PART = 2000
 """Keys that are read at once: the whole of a large world as JSON would take twice its memory."""
 
@@ -223,6 +226,21 @@ async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int 
             if before is None or before[1] is None or fold.world.at <= before[1]:
                 return fold
     return Fold.under(keys)
+
+
+async def newest(pool: Pool, log: Topic, keys: VaultKeyring) -> Fold:
+    """The world as it is now: a snapshot and what came since. Raises Unavailable, OutOfRange, Unreadable."""
+    fold, end = await restore(pool, log, keys), await log.end()
+    if fold.next >= end:
+        return fold
+    reader = await log.reader(fold.next)
+    try:
+        while fold.next < end:
+            for stored in await reader.read(BATCH):
+                await keyring.take(fold, stored, keys)
+    finally:
+        await reader.close()
+    return fold
 
 
 async def _fits(log: Topic, position: int, head: str) -> bool:

@@ -22,7 +22,7 @@ from services.backup import restoring, taking
 from services.backup.sealed_file import BadBackup
 from services.bootstrap import open_pool
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, settings_or_fail
+from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, settings_or_fail, telling
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
@@ -46,17 +46,6 @@ FAILS: tuple[type[BaseException], ...] = (
 )
 
 
-def _telling(progress: Progress) -> taking.Tell:
-    tasks = {}
-
-    def tell(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            tasks[what] = progress.add_task(what, total=total or None)
-        progress.update(tasks[what], completed=done, total=total or None)
-
-    return tell
-
-
 def backup(
     file: Annotated[Path, typer.Argument(help="Where the backup goes")], as_json: AsJson = False, data: Data = None
 ) -> None:
@@ -65,7 +54,7 @@ def backup(
         fail(f"{file} is there already: choose another name.", 2)
     with progress_bar() as progress:
         try:
-            counts = asyncio.run(taking.take_backup(reaching(data), file, _telling(progress)))
+            counts = asyncio.run(taking.take_backup(reaching(data), file, telling(progress)))
         except FAILS as fault:
             progress.stop()
             fail(str(fault))
@@ -93,7 +82,7 @@ def restore(
 
 
 async def _restore(settings: Settings, file: Path, progress: Progress) -> dict[str, int]:
-    tell = _telling(progress)
+    tell = telling(progress)
     tell("checking the file", 0, 0)
     found = await asyncio.to_thread(restoring.check, file, FileMasterKey(settings.master_key_path))
     supervisor = Supervisor(settings, tell)
@@ -132,7 +121,7 @@ def rotate_master_key(as_json: AsJson = False, data: Data = None) -> None:
     settings = reaching(data)
     with progress_bar() as progress:
         try:
-            name, rows, retired = asyncio.run(_rotate(settings, _telling(progress)))
+            name, rows, retired = asyncio.run(_rotate(settings, telling(progress)))
         except FAILS as fault:
             progress.stop()
             fail(str(fault))

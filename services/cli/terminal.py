@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
@@ -18,7 +18,7 @@ from domain.characters import visible
 from services.settings import BadSetting, Settings, load
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 WIDE = 400
 """Columns of what is not a terminal: a pipe wants every value whole."""
@@ -76,6 +76,18 @@ def progress_bar() -> Progress:
         TimeElapsedColumn(),
     )
     return Progress(*columns, console=err, transient=True)
+
+
+def telling(progress: Progress) -> Callable[[str, int, int], None]:
+    """What work that takes long tells how far it is: (what is being done, done, of how many)."""
+    tasks: dict[str, TaskID] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what, total=total or None)
+        progress.update(tasks[what], completed=done, total=total or None)
+
+    return tell
 
 
 def show(items: Iterable[Any], columns: Sequence[str], as_json: bool, empty: str) -> None:

@@ -56,9 +56,15 @@ class Feed:
         self._consumer: AIOKafkaConsumer | None = None
         self._chain = Chain(keys=keys)
         self._lanes = Lanes()
+        self._now = Chain(keys=keys)
 
-    async def open(self, start: Reached) -> None:
-        """Begin where `start` says (at 0 where it does not name a partition)."""
+    async def open(self, start: Reached, now: Chain) -> None:
+        """Begin where `start` says (at 0 where it does not name a partition).
+
+        `now` is the chain at the log's end or near it: other topics are read beside the log and not behind it, so what is
+        authentic there is told by what the log says now, and not by how far it was read here.
+        """
+        self._now = now
         consumer = AIOKafkaConsumer(
             **connection(self._settings),
             group_id=None,
@@ -135,7 +141,7 @@ class Feed:
 
     def _entry(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
         """Raises Unreadable, KeyMissing."""
-        authority = self._chain.authority
+        authority = max(self._chain, self._now, key=lambda chain: chain.position).authority
         if topic != EVENTS and not authority.believes(self._keys, topic, partition, offset, value):
             return None
         try:

@@ -10,7 +10,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import writing
 from services.projector.feed import Feed
-from services.projector.running import BATCH, log_name
+from services.projector.running import BATCH, chain_now, log_name
 from services.projector.writing import Reached
 from services.settings import Settings
 
@@ -31,7 +31,7 @@ async def rebuild_projection(
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await writing.prepare(connection, projection, name, keys, beside)
-        await feed.open(Reached())
+        await feed.open(Reached(), await chain_now(settings, pool, keys))
         try:
             while True:
                 batch = await feed.next(BATCH)

@@ -8,6 +8,7 @@ import time
 import structlog
 
 from domain.trail.authenticity import Keyring
+from domain.trail.chain import Chain
 from domain.trail.lane import Tails
 from domain.trail.reading import Fold
 from projections.entry import DECISIONS, EVENTS
@@ -75,6 +76,15 @@ async def _follow_for_ever(
             await asyncio.sleep(0.5)
 
 
+async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain:
+    """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
+    events = KafkaTopic(settings, topics.names(settings).events)
+    try:
+        return (await snapshots.newest(pool, events, keys)).chain
+    finally:
+        await events.close()
+
+
 async def _start(pool: Pool) -> Reached:
     """Where to read from: the lowest position of any projection, and what belongs to it."""
     async with pool.acquire() as connection:
@@ -97,7 +107,7 @@ async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKe
     feed = Feed(settings, partitions, keys)
     start = await _start(pool)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
-    await feed.open(start)
+    await feed.open(start, await chain_now(settings, pool, keys))
     writing_batch: asyncio.Task[None] | None = None
     going = writing.Going()
     try:

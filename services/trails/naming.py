@@ -26,8 +26,13 @@ def schema_of(name: str) -> str:
     return f"trail_{checked(name)}"
 
 
+def topic_prefix(settings: Settings) -> str:
+    """What the topics of all trails begin with."""
+    return f"{settings.topic_prefix}.trail."
+
+
 def topic_of(settings: Settings, name: str) -> str:
-    return f"{settings.topic_prefix}.trail.{checked(name)}"
+    return topic_prefix(settings) + checked(name)
 
 
 class InTrail:

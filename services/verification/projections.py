@@ -1,0 +1,150 @@
+"""The projections against the topics that they are made of.
+
+Each is filled anew in a schema beside the live one, to exactly the positions at which one transaction sees the live one, and
+the rows are compared: first a digest for each of many groups of rows, then the rows of the groups that differ. The live
+projection is neither locked nor held up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from domain.ports import Unavailable
+from projections.registry import PROJECTIONS, Projection
+from services.adapters import topics
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Connection, Pool
+from services.projector import writing
+from services.projector.feed import Feed
+from services.projector.running import BATCH, chain_now, log_name
+from services.projector.writing import Reached
+from services.settings import Settings
+
+NAMED = 5
+"""Rows of a table that are shown where it differs; all are counted."""
+SHOWN = 300
+"""Characters of a row."""
+OWN = ("positions", "lanes", "anchors", "origin")
+"""Tables that say how far a projection is, and not what."""
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Difference:
+    """Rows of a table that the topics do not say (`unknown`), and rows that they say and it lacks (`missing`)."""
+
+    table: str
+    unknown: int = 0
+    missing: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+async def verify_projections(settings: Settings, pool: Pool, keys: VaultKeyring, tell: Tell) -> list[Difference]:
+    """Every table that is not what the topics make of it. Raises Unavailable, OutOfRange, Unreadable."""
+    found: list[Difference] = []
+    for projection in PROJECTIONS.values():
+        found += await differences(settings, pool, keys, projection, tell)
+    return found
+
+
+async def differences(
+    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, tell: Tell
+) -> list[Difference]:
+    beside = f"{projection.schema}_verified"
+    async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
+        if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
+            raise Unavailable(f"the projection {projection.name} is not there yet")
+        at = await writing.positions(live, projection.schema)
+        async with pool.acquire() as other:
+            try:
+                await _fill(settings, pool, other, keys, projection, beside, at, tell)
+                tell(f"comparing {projection.name}", 0, 0)
+                tables = await _tables(live, projection.schema)
+                return [
+                    each
+                    for table, columns in tables.items()
+                    if (each := await _compared(live, other, projection.schema, beside, table, columns)) is not None
+                ]
+            finally:
+                await other.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+
+
+async def _fill(
+    settings: Settings,
+    pool: Pool,
+    connection: Connection,
+    keys: VaultKeyring,
+    projection: Projection,
+    schema: str,
+    to: dict[writing.Partition, int],
+    tell: Tell,
+) -> None:
+    """The projection in another schema, from the topics up to these offsets and no further."""
+    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    await writing.prepare(connection, projection, await log_name(settings, keys), keys, schema)
+    feed = Feed(settings, await topics.prepare(settings, flush=False), keys)
+    await feed.open(Reached(), await chain_now(settings, pool, keys))
+    going, reached, total, done = writing.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
+    try:
+        while any(reached[where] < end for where, end in to.items()):
+            batch = await feed.next(BATCH)
+            entries = [each for each in batch.entries if each.offset < to.get((each.topic, each.partition), 0)]
+            offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
+            if offsets:
+                batch.reached.offsets = offsets
+                await writing.take_in(connection, projection, entries, batch.reached, keys, schema, going)
+                reached |= offsets
+                done = sum(reached.values())
+                tell(f"filling {projection.name} anew", done, total)
+    finally:
+        await feed.close()
+
+
+async def _tables(connection: Connection, schema: str) -> dict[str, str]:
+    """Each table with the columns that follow from the topics; a number that Postgres gives does not."""
+    rows = await connection.fetch(
+        "SELECT table_name, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position) AS columns "
+        "FROM information_schema.columns WHERE table_schema = $1 AND is_identity = 'NO' AND table_name <> ALL($2) "
+        "GROUP BY table_name ORDER BY table_name",
+        schema,
+        list(OWN),
+    )
+    return {row["table_name"]: row["columns"] for row in rows}
+
+
+_GROUPS = """
+WITH rows AS (SELECT sha256(convert_to(ROW({columns})::text, 'UTF8')) AS hash FROM {schema}.{table})
+SELECT get_byte(hash, 0) * 256 + get_byte(hash, 1) AS number, sha256(string_agg(hash, ''::bytea ORDER BY hash)) AS digest
+FROM rows GROUP BY number
+"""
+_ROWS = """
+SELECT text FROM (SELECT ROW({columns})::text AS text FROM {schema}.{table}) rows
+WHERE get_byte(sha256(convert_to(text, 'UTF8')), 0) * 256 + get_byte(sha256(convert_to(text, 'UTF8')), 1) = ANY($1::int[])
+"""
+
+
+def _question(query: str, schema: str, table: str, columns: str) -> str:
+    return query.format(schema=schema, table=table, columns=columns)
+
+
+async def _compared(
+    live: Connection, other: Connection, schema: str, beside: str, table: str, columns: str
+) -> Difference | None:
+    asked = [(live, schema), (other, beside)]
+    one, two = [
+        {row["number"]: row["digest"] for row in await connection.fetch(_question(_GROUPS, name, table, columns))}
+        for connection, name in asked
+    ]
+    differing = [number for number in one.keys() | two.keys() if one.get(number) != two.get(number)]
+    if not differing:
+        return None
+    there, right = [
+        Counter(row["text"] for row in await connection.fetch(_question(_ROWS, name, table, columns), differing))
+        for connection, name in asked
+    ]
+    unknown, missing = there - right, right - there
+    examples = [f"not in the log: {text[:SHOWN]}" for text in list(unknown)[:NAMED]]
+    examples += [f"missing: {text[:SHOWN]}" for text in list(missing)[:NAMED]]
+    return Difference(f"{schema}.{table}", unknown.total(), missing.total(), examples)

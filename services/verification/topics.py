@@ -1,0 +1,140 @@
+"""Every value of every topic, read once and checked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from domain.ports import Stored, Unavailable
+from domain.trail.authenticity import ALERTS, COMMANDS, Keyring
+from domain.trail.authority import Authority, trail_kind
+from domain.trail.verify import Expected, Report, verify
+from domain.trail.verify_decisions import DecisionsReport, Verifier
+from services.adapters.kafka import KafkaReader, KafkaTopic, connection, ends
+from services.adapters.topics import names
+from services.settings import Settings
+from services.trails.naming import topic_of, topic_prefix
+
+BATCH = 1000
+Tell = Callable[[str, int, int], None]
+"""(what is being done, done, of how many)."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """Of a topic whose values stand for themselves: how many there are, and how many of them somebody else wrote."""
+
+    records: int = 0
+    strange: int = 0
+
+
+@dataclass(slots=True)
+class TopicsReport:
+    log: Report
+    decisions: DecisionsReport = field(default_factory=DecisionsReport)
+    others: dict[str, Counted] = field(default_factory=dict)
+    """By the kind of topic: alerts, commands, and each trail."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing that Keytrail wrote is missing or was changed."""
+        return self.log.whole and self.decisions.whole
+
+    @property
+    def strange(self) -> int:
+        """Values that somebody else wrote, or copied."""
+        others = sum(each.strange for each in self.others.values())
+        return len(self.log.strange) + self.decisions.strange_count + self.decisions.copies_count + others
+
+
+async def verify_topics(settings: Settings, keys: Keyring, expected: Expected | None, tell: Tell) -> TopicsReport:
+    """Raises Unavailable, OutOfRange."""
+    topics = names(settings)
+    # The log first: every decision that its anchors speak of was appended before them.
+    log = verify(await read_log(settings, tell), expected, keys)
+    report = TopicsReport(log)
+    if not log.whole:
+        return report
+    report.decisions = await _decisions(settings, keys, log, tell)
+    others = {ALERTS: topics.alerts, COMMANDS: topics.commands}
+    others |= {trail_kind(name): topic_of(settings, name) for name in await trails(settings)}
+    for kind, topic in others.items():
+        report.others[kind] = await _counted(settings, keys, log.authority, kind, topic, tell)
+    return report
+
+
+async def read_log(settings: Settings, tell: Tell) -> list[tuple[int, bytes]]:
+    """Every value of `events`. Raises Unavailable, OutOfRange."""
+    topic = names(settings).events
+    values: list[tuple[int, bytes]] = []
+    async for found, total in _values(settings, topic, 0):
+        values += [(each.offset, each.value) for each in found]
+        tell("reading the log", len(values), total)
+    return values
+
+
+async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterator[tuple[list[Stored], int]]:
+    """(values, how many there are in all), from the first that is there to the end as it is now."""
+    if partition == 0:
+        first = KafkaTopic(settings, topic)
+        try:
+            start = await first.start()
+        finally:
+            await first.close()
+    else:
+        start = 0
+    end = (await ends(settings, topic))[partition]
+    if start >= end:
+        return
+    reader = await KafkaReader(settings, topic, partition).open(start)
+    try:
+        at = start
+        while at < end:
+            found = [each for each in await reader.read(BATCH) if each.offset < end]
+            if not found:
+                return
+            at = found[-1].offset + 1
+            yield found, end - start
+    finally:
+        await reader.close()
+
+
+async def _decisions(settings: Settings, keys: Keyring, log: Report, tell: Tell) -> DecisionsReport:
+    topic = names(settings).decisions
+    verifier = Verifier(keys, log.authority, log.anchors)
+    found = await ends(settings, topic)
+    total = sum(found.values())
+    for partition in found:
+        async for values, _ in _values(settings, topic, partition):
+            for each in values:
+                verifier.take(partition, each.offset, each.value)
+            tell("checking the decisions", verifier.report.records, total)
+    return verifier.finish()
+
+
+async def _counted(
+    settings: Settings, keys: Keyring, authority: Authority, kind: str, topic: str, tell: Tell
+) -> Counted:
+    counted = Counted()
+    async for values, total in _values(settings, topic, 0):
+        for each in values:
+            counted.records += 1
+            counted.strange += not authority.believes(keys, kind, 0, each.offset, each.value)
+        tell(f"checking {kind}", counted.records, total)
+    return counted
+
+
+async def trails(settings: Settings) -> list[str]:
+    """The names of the trails that have a topic. Raises Unavailable."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    prefix = topic_prefix(settings)
+    try:
+        await client.start()
+        return sorted(each.removeprefix(prefix) for each in await client.list_topics() if each.startswith(prefix))
+    except (KafkaError, OSError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    finally:
+        await client.close()
