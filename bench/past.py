@@ -21,6 +21,7 @@ import orjson
 
 from bench.installed import Installed
 from domain import documents
+from domain.access.audience import Audience
 from domain.access.case import case_of
 from domain.access.context import Came, encryption_context, request_context
 from domain.access.evaluate import may
@@ -226,28 +227,32 @@ async def _measure(installed: Installed) -> list[Figure]:
     figures += await _showing(connection)
     moment = await moment_of(connection, None, EVENTS + 99)
     began = time.perf_counter()
-    rows = who_can(world, world.keys[key], "kms:Decrypt", ACCOUNT)
+    rows = who_can(world, world.keys[key], "kms:Decrypt")
     taken = time.perf_counter() - began
     figures.append(
         (f"who-can on one key, {PRINCIPALS:,} principals ({len(rows):,} could)", f"{taken:.2f} s", "at most 1 s")
     )
     assert moment.position == EVENTS + 99
     draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
-    last, taken = await _timed(settings, lambda found: what_if(found, REGION, draft, None, None, calls=False))
+    last, taken = await _timed(
+        settings, lambda found: what_if(found, REGION, draft, None, None, Audience(ACCOUNT), calls=False)
+    )
     done = last["result"]["decisions"]
     what = f"what-if, {done:,} decisions of {CASES:,} requests, {last['result']['flipped']:,} flip"
     figures.append((what, f"{done / taken:,.0f} decisions/s", "at least 300,000/s"))
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0)))
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0), Audience(ACCOUNT)))
     figures.append((f"recheck, the same ({last['result']['mismatches']} mismatches)", f"{done / taken:,.0f} decisions/s", "at least 50,000/s"))  # fmt: skip
     await put_cases(connection, world, key, DISTINCT, DISTINCT)
     await put_decisions(connection, DISTINCT, DISTINCT)
     draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
-    last, taken = await _timed(settings, lambda found: what_if(found, REGION, draft, None, None, calls=False))
+    last, taken = await _timed(
+        settings, lambda found: what_if(found, REGION, draft, None, None, Audience(ACCOUNT), calls=False)
+    )
     done = last["result"]["decisions"]
     figures.append(
         (f"what-if, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
     )
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0)))
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0), Audience(ACCOUNT)))
     figures.append(
         (f"recheck, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
     )
@@ -265,7 +270,7 @@ async def _showing(connection: Any) -> list[Figure]:
         position = chance.randrange(100 + KEYS, EVENTS)
         began = time.perf_counter()
         moment = await moment_of(connection, f"@{position}", EVENTS + 99)
-        await show_key(connection, await find_key(connection, key, ACCOUNT, REGION, moment), moment)
+        await show_key(connection, await find_key(connection, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
         taken.append(time.perf_counter() - began)
         began = time.perf_counter()
         await connection.fetchval("SELECT 1")

@@ -68,6 +68,8 @@ class Known:
         known = {**caller.context, **resource.context}
         self._role = ROLE in caller.names.values()
         unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
+        # Of another account's principal nothing is told but its name: what it has is not known, rather than not there.
+        self._stranger = bool(caller.account) and "aws:principaltype" not in caller.context
         self.context: Context = {name: values for name, values in known.items() if name not in unknown}
 
     def settles(self, test: Test) -> bool:
@@ -86,7 +88,7 @@ class Known:
         if key in self.context or key.startswith(_OF_THE_KEY):
             # A session may bring tags of its own, which go before the role's.
             return not (self._role and key.startswith("aws:principaltag/"))
-        return not self._role and key.startswith(_OF_A_USER)
+        return not self._role and not self._stranger and key.startswith(_OF_A_USER)
 
 
 def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:

@@ -11,5 +11,5 @@ from domain.alerts.finding import Finding
 def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is not None:
-        summary = f"{change.caller} moved {event.alias} from key {event.previous_key} to {event.key}"
-        yield Finding(event.alias, summary, about=(change.caller,), **on_key(key))
+        summary = f"{change.who} moved {event.alias} from key {event.previous_key} to {event.key}"
+        yield Finding(event.alias, summary, about=(change.who,), **on_key(key))

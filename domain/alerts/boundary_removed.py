@@ -12,5 +12,5 @@ def judge(change: Change) -> Iterator[Finding]:
     event = change.event
     identity = change.world.directory.identities[event.id]
     if not event.policy and identity.boundary:
-        summary = f"{change.caller} removed the boundary {identity.boundary} of {identity.arn}"
+        summary = f"{change.who} removed the boundary {identity.boundary} of {identity.arn}"
         yield Finding(identity.arn, summary, event.account, about=(identity.arn,))

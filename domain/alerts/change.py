@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from domain.access.audience import Audience
 from domain.alerts.compared import Compared
 from domain.alerts.finding import Number
 from domain.alerts.settings import AlertSettings
@@ -64,6 +65,15 @@ class Change:
         self.caller, self.account, self.operation = caller, account, operation
         self.facts = facts
         self.settings = settings or AlertSettings()
+
+    @property
+    def who(self) -> str:
+        """The caller as the account is told of it that the change was made in: another account's by that account."""
+        return self.told(self.account, self.caller)
+
+    def told(self, account: str, principal: str) -> str:
+        key = self.key
+        return Audience(key.account if key is not None else "").who(account, principal)
 
     def number(self, rule: str, numbers: Mapping[str, Number], name: str) -> int:
         """A threshold of a rule, as the settings have it."""

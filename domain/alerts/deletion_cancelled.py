@@ -11,4 +11,4 @@ from domain.alerts.finding import Finding
 def judge(change: Change) -> Iterator[Finding]:
     key = change.key
     if key is not None:
-        yield Finding(key.arn, f"{change.caller} cancelled the deletion", about=(change.caller,), **on_key(key))
+        yield Finding(key.arn, f"{change.who} cancelled the deletion", about=(change.who,), **on_key(key))

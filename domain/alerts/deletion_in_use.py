@@ -14,4 +14,4 @@ def judge(change: Change) -> Iterator[Finding]:
     days = key_in_use.ago(change, "deletion-in-use")
     if key is not None and days is not None:
         summary = f"deleted at {event.due}, and used {days} days ago"
-        yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+        yield Finding(key.arn, summary, about=(change.who,), **on_key(key))

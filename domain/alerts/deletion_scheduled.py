@@ -11,4 +11,4 @@ from domain.alerts.finding import Finding
 def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is not None:
-        yield Finding(key.arn, f"deleted at {event.due}, in {event.days} days", about=(change.caller,), **on_key(key))
+        yield Finding(key.arn, f"deleted at {event.due}, in {event.days} days", about=(change.who,), **on_key(key))

@@ -14,5 +14,5 @@ SHORTEST = 7
 def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is not None and event.days <= SHORTEST:
-        summary = f"{change.caller} chose {event.days} days, the shortest that there is; deleted at {event.due}"
-        yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+        summary = f"{change.who} chose {event.days} days, the shortest that there is; deleted at {event.due}"
+        yield Finding(key.arn, summary, about=(change.who,), **on_key(key))

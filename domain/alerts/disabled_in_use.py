@@ -12,5 +12,5 @@ from domain.alerts.finding import Finding
 def judge(change: Change) -> Iterator[Finding]:
     key, days = change.key, key_in_use.ago(change, "disabled-in-use")
     if key is not None and days is not None:
-        summary = f"{change.caller} disabled the key, which was used {days} days ago"
-        yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+        summary = f"{change.who} disabled the key, which was used {days} days ago"
+        yield Finding(key.arn, summary, about=(change.who,), **on_key(key))

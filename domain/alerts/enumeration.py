@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.access.audience import account_in
 from domain.alerts.finding import Finding, Tick
 from domain.alerts.use import Use
 
 
 def ticks(use: Use) -> Iterator[Tick]:
+    """Keys of the caller's own account. How many of another account's there were to be refused would tell how many it has:
+    those count as refused calls alone."""
     if use.denied:
         for key in use.keys:
-            yield Tick(use.who, use.account, key)
+            if account_in(key) == use.account:
+                yield Tick(use.who, use.account, key)
 
 
 def found(tick: Tick, count: int, window: int) -> Finding:

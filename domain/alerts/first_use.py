@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from domain.access.audience import Audience, account_in
 from domain.alerts.finding import Finding
 from domain.alerts.use import Use
 from domain.keys.states import USES
@@ -12,10 +13,16 @@ from domain.keys.states import USES
 def pairs(use: Use) -> Iterator[tuple[str, str]]:
     if not use.refused and use.operation in USES:
         for key in use.keys:
-            yield use.who, key
+            yield _told(use, key), key
 
 
 def found(use: Use, key: str) -> Finding:
-    summary = f"{use.who} used the key for the first time: {use.operation}"
+    who = _told(use, key)
+    summary = f"{who} used the key for the first time: {use.operation}"
     tags = use.tags if use.keys[0] == key else {}
-    return Finding(f"{use.who} {key}", summary, key.split(":")[4], key, (use.who,), tags=tags)
+    return Finding(f"{who} {key}", summary, key.split(":")[4], key, (who,), tags=tags)
+
+
+def _told(use: Use, key: str) -> str:
+    """Whoever it was of another account, the key's owner is told the account."""
+    return Audience(account_in(key)).who(use.account, use.who)

@@ -19,5 +19,7 @@ def judge(change: Change) -> Iterator[Finding]:
     parts = {principal_of(each) for each in (grant.issuer, grant.grantee_shown, grant.retiring_shown)}
     if principal_of(change.caller) in parts | {root_arn(key.account)}:
         return
-    summary = f"{change.caller} ended the grant that {grant.issuer} made for {grant.grantee_shown}"
-    yield Finding(event.grant, summary, about=(change.caller,), **on_key(key))
+    summary = (
+        f"{change.who} ended the grant that {change.told(grant.issued_by, grant.issuer)} made for {grant.grantee_shown}"
+    )
+    yield Finding(event.grant, summary, about=(change.who,), **on_key(key))

@@ -32,6 +32,6 @@ def judge(change: Change) -> Iterator[Finding]:
             summary = (
                 f"{event.grantee} gets back what version {each.version} of the policy let it do: {', '.join(back)}"
             )
-            evidence = {"operations": back, "version": each.version, "granted_by": change.caller}
+            evidence = {"operations": back, "version": each.version, "granted_by": change.who}
             yield Finding(event.grant, summary, about=(event.grantee,), evidence=evidence, **on_key(key))
             return

@@ -19,5 +19,5 @@ def judge(change: Change) -> Iterator[Finding]:
     new = operations if who is None else cannot(who, operations, change.world.resource(key))
     if new:
         summary = f"{event.grantee} could not do this before: {', '.join(new)}"
-        evidence = {"operations": new, "constraints": dict(event.constraints), "granted_by": change.caller}
+        evidence = {"operations": new, "constraints": dict(event.constraints), "granted_by": change.who}
         yield Finding(event.grant, summary, about=(event.grantee,), evidence=evidence, **on_key(key))

@@ -16,7 +16,7 @@ def judge(change: Change) -> Iterator[Finding]:
     account = account_of(event.grantee)
     if account != key.account:
         whom = f"account {account}" if account else "a service" if "." in event.grantee else "nobody known"
-        summary = f"{change.caller} granted {event.grantee} of {whom}: {', '.join(event.operations)}"
+        summary = f"{change.who} granted {event.grantee} of {whom}: {', '.join(event.operations)}"
         yield Finding(
             event.grant,
             summary,

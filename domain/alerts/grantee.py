@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.access.audience import stranger
 from domain.access.caller import Caller
 from domain.access.question import Resource
 from domain.access.who_could import could
@@ -23,7 +24,11 @@ def account_of(principal: str) -> str:
 
 
 def caller(change: Change, principal: str) -> Caller | None:
-    """The grantee as a caller, None where nobody of that name is here."""
+    """The grantee as a caller, None where nobody of that name is here. Of another account it is whoever has the name: the
+    key's owner is not told what that account's policies say."""
+    account = account_of(principal)
+    if change.key is not None and account not in ("", change.key.account):
+        return stranger(account, principal)
     try:
         return caller_for(change.world, principal)
     except NoSuchEntity:

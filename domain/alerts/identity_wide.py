@@ -25,7 +25,7 @@ def judge(change: Change) -> Iterator[Finding]:
         actions = [f"{each} (asking {', '.join(new[each])})" if new[each] else each for each in sorted(new)]
         by = subject.rpartition("#")[2]
         summary = f"{', '.join(whose)} may {', '.join(actions)} on every key of the account, by {by}"
-        evidence = {"policy": after, "by": change.caller}
+        evidence = {"policy": after, "by": change.who}
         yield Finding(subject, summary, event.account, about=tuple(whose), evidence=evidence)
 
 

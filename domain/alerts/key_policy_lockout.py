@@ -12,7 +12,7 @@ def judge(change: Change) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is None or not event.bypassed_lockout_check:
         return
-    summary = f"{change.caller} bypassed the lock-out check" + (
+    summary = f"{change.who} bypassed the lock-out check" + (
         " and may not replace the policy under it" if event.locked_out else ""
     )
-    yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+    yield Finding(key.arn, summary, about=(change.who,), **on_key(key))

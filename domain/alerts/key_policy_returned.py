@@ -27,7 +27,7 @@ def judge(change: Change) -> Iterator[Finding]:
         weaker = f"which lets in more than {key.policy_version}: {', '.join(policy.actions_of(policy.gained))}"
         summary = f"back to what version {found.version} said, {weaker}"
         evidence = policy.shown(policy.gained) | {"version": found.version}
-        yield Finding(key.arn, summary, about=(change.caller,), evidence=evidence, **on_key(key))
+        yield Finding(key.arn, summary, about=(change.who,), evidence=evidence, **on_key(key))
 
 
 def older(policy: Compared, versions: list[Version]) -> Version | None:

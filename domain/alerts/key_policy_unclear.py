@@ -12,7 +12,7 @@ def judge(change: Change) -> Iterator[Finding]:
     key, policy = change.key, change.policy
     if key is not None and policy.why:
         summary = f"what the policy lets in is not known: {policy.why}"
-        yield Finding(key.arn, summary, about=(change.caller,), **on_key(key))
+        yield Finding(key.arn, summary, about=(change.who,), **on_key(key))
 
 
 def not_yet(change: Change, severity: str) -> Iterator[Finding]:
@@ -20,4 +20,4 @@ def not_yet(change: Change, severity: str) -> Iterator[Finding]:
     key = change.key
     if key is not None:
         summary = "what the policy lets in is not known yet: it takes more steps than are taken while others wait"
-        yield Finding(key.arn, summary, about=(change.caller,), severity=severity, **on_key(key))
+        yield Finding(key.arn, summary, about=(change.who,), severity=severity, **on_key(key))

@@ -15,6 +15,6 @@ def judge(change: Change) -> Iterator[Finding]:
         return
     ended = isinstance(event, MaterialExpired)
     summary = (
-        f"material {event.material} expired" if ended else f"{change.caller} deleted material {event.material}"
+        f"material {event.material} expired" if ended else f"{change.who} deleted material {event.material}"
     ) + f"; the key is {event.state}"
-    yield Finding(key.arn, summary, about=() if ended else (change.caller,), **on_key(key))
+    yield Finding(key.arn, summary, about=() if ended else (change.who,), **on_key(key))

@@ -29,7 +29,7 @@ def judge(change: Change) -> Iterator[Finding]:
     if new:
         who = sorted(new)
         summary = f"{', '.join('anyone' if each == '*' else each for each in who)} may assume {role}"
-        evidence = {"trust": event.trust, "by": change.caller}
+        evidence = {"trust": event.trust, "by": change.who}
         yield Finding(role, summary, event.account, about=tuple(who), evidence=evidence)
 
 

@@ -11,4 +11,4 @@ from domain.alerts.finding import Finding
 def judge(change: Change) -> Iterator[Finding]:
     key = change.key
     if key is not None and key.schedule is not None:
-        yield Finding(key.arn, f"{change.caller} switched rotation off", about=(change.caller,), **on_key(key))
+        yield Finding(key.arn, f"{change.who} switched rotation off", about=(change.who,), **on_key(key))

@@ -114,6 +114,12 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
         return Again(False, (reason,), reads_time=expires)
     if case["kind"] == AUTHENTICATION:
         return Again(True, (), reads_time=expires)
+    return decide_for(caller, case, world, at)
+
+
+def decide_for(caller: Caller, case: Case, world: World, at: int) -> Again:
+    """The same for a caller who is known, and a case that has its inputs."""
+    reasons, inputs = case["reasons"], case["inputs"]
     recorded = _context(inputs["context"])
     if not recorded.keys() & READS_TIME:
         recorded |= timed(at)

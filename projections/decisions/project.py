@@ -9,7 +9,9 @@ from typing import Any
 
 import orjson
 
+from domain.access.audience import ACROSS, OF_THE_RESOURCE
 from domain.access.case import case_of
+from domain.errors import AccessRefused
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
 from projections.entry import EVENTS, Appends, Entry, Interns, Row
 
@@ -133,17 +135,23 @@ def row(entry: Entry, cases: Cases) -> Row:
 def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> Row:
     """The columns from `account` on."""
     error, resources = decision["error"], decision["resources"]
-    by = _deciding(decision["reasons"])
+    by, kind = _deciding(decision["reasons"]), decision.get("kind")
+    key_id, destination = _key_id(resources), _destination(call["operation"], resources)
+    if any(account not in ("", call["account"]) for account in _accounts(resources)) or _of_nobody(resources):
+        # Both accounts read the row: it says of what decided only what the resource's account is told. The case has it all.
+        kind, by = ACROSS, _of_the_resource(decision["reasons"], call["account"])
+        if _kept_from_the_owner(error):
+            by, key_id, destination = {}, None, None
     return (
         call["account"],
         call["principal"],
         call["access_key"],
         call["operation"],
         decision["effect"],
-        _key_id(resources),
-        _destination(call["operation"], resources),
-        _owners(call["account"], resources),
-        decision.get("kind") or by.get("kind"),
+        key_id,
+        destination,
+        _owners(call["account"], resources, error),
+        kind or by.get("kind"),
         by.get("policy") or by.get("grant"),
         None if by.get("version") is None else str(by["version"]),
         by.get("sid"),
@@ -187,14 +195,35 @@ def _destination(operation: str, resources: list[str]) -> str | None:
     return resources[1] if operation == "ReEncrypt" and len(resources) > 1 else None
 
 
-def _owners(account: str, resources: list[str]) -> list[str]:
+def _of_the_resource(reasons: list[dict[str, Any]], account: str) -> dict[str, Any]:
+    """The statement or grant of another account that let its caller in, by itself or by leaving it to the caller's."""
+    for reason in reasons:
+        by: dict[str, Any] = reason.get("delegation") or reason["by"]
+        if by.get("kind") in OF_THE_RESOURCE and _accounts([reason["resource"]]) != {account}:
+            return by
+    return {}
+
+
+def _kept_from_the_owner(error: dict[str, Any] | None) -> bool:
+    """A call across accounts that is denied is logged in the caller's account alone (KMS developer guide,
+    logging-using-cloudtrail); to it, not even whether there is such a resource is told."""
+    return error is not None and error["kind"] == AccessRefused.kind
+
+
+def _accounts(resources: list[str]) -> set[str]:
+    return {parts[4] for resource in resources if len(parts := resource.split(":", 5)) == 6}
+
+
+def _of_nobody(resources: list[str]) -> bool:
+    """Whether a key is among them that only a ciphertext named, and that is nobody's."""
+    return "" in _accounts([resource for resource in resources if ":kms:" in resource])
+
+
+def _owners(account: str, resources: list[str], error: dict[str, Any] | None) -> list[str]:
     """The accounts that may read of this call: the caller's, and those of what it concerned."""
-    owners = {account}
-    for resource in resources:
-        parts = resource.split(":", 5)
-        if len(parts) == 6:
-            owners.add(parts[4])
-    return sorted(owners)
+    if _kept_from_the_owner(error):
+        return [account]
+    return sorted({account} | _accounts(resources))
 
 
 def _event(entry: Entry) -> tuple[str | None, str | None, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from domain.arn import ACCOUNT_ID
 from domain.keys.states import USES
 
 Cursor = tuple[datetime, int, int]
@@ -55,16 +56,24 @@ FIELDS: dict[str, str] = {
 """Fields that a call can be asked for by a value, with the type of their column."""
 OF_A_POLICY = frozenset({"decided_by", "policy_version", "sid", "statement"})
 """What a policy says is for the account whose policy it is: calls are found by it in the rows that show it alone."""
-# $1 is the account that asks; the sources of a policy's words are the key's account and, for an identity's policies, the
-# caller's (services/api/items.py says the same of a row that is shown).
-OWN = """(owners <@ ARRAY[$1, account] AND (operation <> 'ReEncrypt' OR owners = ARRAY[$1])
-    AND (account = $1 OR kind NOT IN ('identity-policy', 'boundary', 'session-policy')))"""
+OF_THE_CALLER = frozenset({"principal", "access_key", "source", "agent", "via", "message", "summary"})
+"""What is told of a caller to its own account alone. Calls are found and counted by what is told of them, else a filter would
+tell the rest (domain/access/audience.py says the same of a row that is shown)."""
+# $1 is the account that asks. The columns of a call across accounts say what the resource's policy says, if anything.
+OWN = "(owners = ARRAY[$1] OR (account <> $1 AND owners <@ ARRAY[$1, account] AND operation <> 'ReEncrypt'))"
+CALLED = "(account = $1 OR owners = ARRAY[$1])"
+SERVICES = "principal NOT LIKE 'arn:%'"
+ONE_KEY = f"({CALLED} OR operation <> 'ReEncrypt')"
 EXPRESSIONS: dict[str, str] = {
     **{
-        name: name for name in FIELDS if name not in OF_A_POLICY | {"call_id", "message", "position", "seen", "summary"}
+        name: name
+        for name in FIELDS
+        if name not in OF_A_POLICY | OF_THE_CALLER | {"call_id", "message", "position", "seen", "summary"}
     },
     **{name: f"CASE WHEN {OWN} THEN {name} END" for name in OF_A_POLICY},
-    "key": "key_id",
+    **{name: f"CASE WHEN {CALLED} THEN {name} END" for name in OF_THE_CALLER - {"principal", "message", "summary"}},
+    "principal": f"CASE WHEN {CALLED} OR {SERVICES} THEN principal ELSE account END",
+    "key": f"CASE WHEN {ONE_KEY} THEN key_id END",
     "hour": "date_trunc('hour', at)",
     "day": "date_trunc('day', at)",
 }
@@ -102,13 +111,21 @@ class _Where:
                 self.add(condition, value)
         for name, wanted in filters.fields.items():
             self._field(name, wanted)
+        if filters.key is not None:
+            self._conditions.append(ONE_KEY)
         if filters.pair is not None:
+            self._conditions.append(ONE_KEY)
             self.add("encryption_context @> {}::jsonb", orjson.dumps(dict([filters.pair])).decode())
         if filters.changes_only:
             self._conditions.append("position IS NOT NULL")
 
     def _field(self, name: str, value: str | int) -> None:
         assert name in FIELDS, "only a column's name becomes part of a query"
+        if name == "principal" and isinstance(value, str) and ACCOUNT_ID.fullmatch(value):
+            self.add(f"account = {{}} AND NOT ({CALLED} OR {SERVICES})", value)
+            return
+        if name in OF_THE_CALLER:
+            self._conditions.append(f"({CALLED} OR {SERVICES})" if name == "principal" else CALLED)
         if isinstance(value, str) and "*" in value:
             escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
             self.add(f"{name} LIKE {{}}", escaped)
@@ -152,8 +169,8 @@ async def counts(pool: Any, account: str, filters: Filters, by: Sequence[str], l
 
 # indexes: decisions_key, decisions_destination
 LAST_USES = """
-SELECT operation, count(*) AS calls, max(at) AS last, (array_agg(principal ORDER BY at DESC))[1] AS principal,
-    (array_agg(call_id ORDER BY at DESC))[1] AS call_id
+SELECT operation, count(*) AS calls, max(at) AS last, (array_agg(account ORDER BY at DESC))[1] AS account,
+    (array_agg(principal ORDER BY at DESC))[1] AS principal, (array_agg(call_id ORDER BY at DESC))[1] AS call_id
 FROM p_decisions.decisions
 WHERE (key_id = $1 OR destination = $2) AND effect = 'allowed' AND operation = ANY($3)
 GROUP BY operation ORDER BY last DESC

@@ -18,6 +18,7 @@ CREATE TABLE decisions (
     about text,
     -- of ReEncrypt, the ARN of the key that it encrypts with
     destination text,
+    -- who may read of it: of a call across accounts that was denied, its caller's account alone
     owners text[] NOT NULL,
     -- what decided, in a word; the policy or grant; and the policy's version (of an inline policy, its position)
     kind text,

@@ -34,7 +34,9 @@ OF_ACCOUNTS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.account = ANY($2) A
 # index: history_arn
 BY_ARN = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = $2"
 # index: history_pkey
-KEYS_AFTER = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 ORDER BY h.id LIMIT $3"
+KEYS_AFTER = f"""
+SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND h.id > $2 AND h.account LIKE $4 ORDER BY h.id LIMIT $3
+"""
 # index: history_pkey
 POLICIES_BETWEEN = f"""
 SELECT DISTINCT ON (h.policy, h.document->>'principals') {COLUMNS} {_FROM}
@@ -53,7 +55,7 @@ ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORD
 # index: history_pkey
 KEYS_BETWEEN = """
 SELECT DISTINCT id FROM p_history.history
-WHERE kind = 'key' AND position <= $2 AND until_position > $1 AND id > $3 ORDER BY id LIMIT $4
+WHERE kind = 'key' AND position <= $2 AND until_position > $1 AND id > $3 AND account LIKE $5 ORDER BY id LIMIT $4
 """
 # index: history_arn
 BY_ARNS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = ANY($2)"
@@ -123,9 +125,9 @@ async def named(connection: Any, position: int, kind: str, names: Sequence[str])
     return list(await connection.fetch(NAMED, position, kind, list(names))) if names else []
 
 
-async def keys_after(connection: Any, position: int, after: str, limit: int) -> list[Row]:
-    """The next keys of every account, in the order of their ids."""
-    return list(await connection.fetch(KEYS_AFTER, position, after, limit))
+async def keys_after(connection: Any, position: int, after: str, limit: int, account: str) -> list[Row]:
+    """The next keys of an account ("" for every one), in the order of their ids."""
+    return list(await connection.fetch(KEYS_AFTER, position, after, limit, account or "%"))
 
 
 async def policies_between(connection: Any, key: str, first: int, last: int, limit: int) -> list[Row]:
@@ -138,9 +140,9 @@ async def policy_spans(connection: Any, key: str, position: int) -> list[Row]:
     return list(await connection.fetch(POLICY_SPANS, key, position))
 
 
-async def keys_between(connection: Any, first: int, last: int, after: str, limit: int) -> list[str]:
-    """The next ids of keys that were there at some position of a span."""
-    return [row["id"] for row in await connection.fetch(KEYS_BETWEEN, first, last, after, limit)]
+async def keys_between(connection: Any, first: int, last: int, after: str, limit: int, account: str = "") -> list[str]:
+    """The next ids of keys of an account ("" for every one) that were there at some position of a span."""
+    return [row["id"] for row in await connection.fetch(KEYS_BETWEEN, first, last, after, limit, account or "%")]
 
 
 async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row]:

@@ -38,25 +38,31 @@ MOST_STEPS = 100_000_000
 # index: decisions_position
 CHANGED = """
 SELECT position, at, principal, account, operation, call_id, event_type, event FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL ORDER BY position
+WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
+ORDER BY position
 """
 # index: decisions_at
 CALLED = """
 SELECT at, origin, record, call_id, source, case_id FROM p_decisions.decisions
-WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL ORDER BY at, origin, record
+WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3) ORDER BY at, origin, record
 """
 # index: decisions_at
-COUNTED = "SELECT count(*) FROM p_decisions.decisions WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL"
+COUNTED = """
+SELECT count(*) FROM p_decisions.decisions
+WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`."""
+    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: of whose
+    records, None for everybody's."""
 
     after: int
     last: int
     since: datetime
     until: datetime
+    owners: list[str] | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
     """Of what was changed, in the order of the log; on the world before each record."""
     replay = await Replay.begin(connection, region, span.after, span.last)
     past, expiring, turn = Past(connection), _Expiring(judge), Turn()
-    rows = await connection.cursor(CHANGED, span.after, span.last)
+    rows = await connection.cursor(CHANGED, span.after, span.last, span.owners)
     while found := await rows.fetch(FETCHED):
         for row in found:
             position, at = row["position"], micros_of(row["at"])
@@ -132,7 +138,7 @@ async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) ->
     ages = judge.first_age
     created: dict[str, int] = {}
     turn = Turn()
-    rows = await connection.cursor(CALLED, span.since, span.until)
+    rows = await connection.cursor(CALLED, span.since, span.until, span.owners)
     while found := await rows.fetch(FETCHED):
         await templates.fetch({row["case_id"] for row in found})
         for row in found:

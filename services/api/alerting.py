@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from starlette.responses import StreamingResponse
 
+from domain.access.audience import Told
 from domain.alerts.change import Change
 from domain.alerts.finding import SEVERITIES, Rule
 from domain.alerts.health import MISMATCH, Health
@@ -26,6 +26,7 @@ from domain.policy.parse import KEY
 from domain.trail.events import PolicyReplaced
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
+from projections.decisions.project import KEYTRAIL
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts import keeping, scanning
@@ -37,6 +38,7 @@ from services.api.answers import ASK_AGAIN_EVERY
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, page
+from services.api.live import Ended, Live
 from services.api.present import Present
 from services.notifier import outbox
 from services.settings import BadSetting, Settings
@@ -106,33 +108,34 @@ class Alerting:
         health = Health(MISMATCH, where, self._audit.now(), summary)
         await self._publisher.publish(judge.of_health(health))
 
-    async def notifiers(self, asked: Asked) -> Any:
+    async def notifiers(self, asked: Asked) -> Told:
         """Raises WireError: notifiers are the installation's."""
         self._require_host(asked)
         found = await outbox.state(self._pool)
-        return page(found, len(found) + 1, None)
+        return asked.audience.public(page(found, len(found) + 1, None))
 
-    async def dead_letters(self, asked: Asked) -> Any:
+    async def dead_letters(self, asked: Asked) -> Told:
         """Raises WireError."""
         self._require_host(asked)
         limit = asked.limit()
         found = await outbox.dead(self._pool, limit)
-        return page(found, limit + 1, None)
+        return asked.audience.public(page(found, limit + 1, None))
 
-    async def redeliver(self, asked: Asked) -> Any:
+    async def redeliver(self, asked: Asked) -> Told:
         """Raises WireError."""
         self._require_host(asked)
-        return {"messages": await outbox.again(self._pool)}
+        return asked.audience.public({"messages": await outbox.again(self._pool)})
 
     def _require_host(self, asked: Asked) -> None:
         if not self._audit.hosts(asked):
             raise WireError(403, "AccessDeniedException", "Notifiers are the first account's.")
 
-    async def alerts(self, asked: Asked) -> Any:
+    async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
         rows = await alerts.page(self._pool, await self._filters(asked), cursor[0] if cursor else NEWEST, limit)
         items = [item(row, DOCUMENTS) for row in rows]
-        return page(items, limit, [rows[-1]["number"]] if rows else None)
+        found = page(items, limit, [rows[-1]["number"]] if rows else None)
+        return asked.audience.alerts([row["account"] for row in rows], found)
 
     async def _filters(self, asked: Asked) -> Filters:
         """Raises WireError."""
@@ -166,14 +169,14 @@ class Alerting:
             raise WireError(404, "NotFoundException", f"There is no alert {id}.")
         return row
 
-    async def alert(self, asked: Asked) -> Any:
+    async def alert(self, asked: Asked) -> Told:
         row = await self._one(asked)
         rule = RULES.get(row["rule"])
         marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
         told = {"means": rule.means, "do": rule.do, "references": list(rule.references)} if rule is not None else {}
-        return item(row, DOCUMENTS) | told | {"marks": marks}
+        return asked.audience.alerts([row["account"]], item(row, DOCUMENTS) | told | {"marks": marks})
 
-    async def mark_alert(self, asked: Asked) -> Any:
+    async def mark_alert(self, asked: Asked) -> Told:
         body = _object(asked.body, '{"state": "acknowledged", "note": "..."}')
         state, note = body.get("state"), body.get("note", "")
         if state not in STATES or not isinstance(note, str):
@@ -181,11 +184,12 @@ class Alerting:
         row = await self._one(asked)
         parameters = {"AlertId": row["id"], "State": state, "Note": note}
         position = await self._audit.change(asked, MARK, parameters, {"owner": row["account"]})
-        return {"id": row["id"], "state": state, "note": note, "position": position}
+        answer = {"id": row["id"], "state": state, "note": note, "position": position}
+        return asked.audience.alerts([row["account"]], answer)
 
-    async def alert_rules(self, asked: Asked) -> Any:
+    async def alert_rules(self, asked: Asked) -> Told:
         settings = self._alert_settings()
-        return page([_rule(rule, settings) for rule in RULES.values()], len(RULES) + 1, None)
+        return asked.audience.public(page([_rule(rule, settings) for rule in RULES.values()], len(RULES) + 1, None))
 
     def _alert_settings(self) -> AlertSettings:
         try:
@@ -195,9 +199,8 @@ class Alerting:
 
     # -- live ---------------------------------------------------------------------------------------------------------
 
-    async def alert_stream(self, asked: Asked) -> Any:
-        """Server-sent events (HTML standard, 9.2): `id` is the alert's number, from which a client that comes again goes
-        on. Raises WireError."""
+    async def alert_stream(self, asked: Asked) -> Live:
+        """Each event's id is the alert's number, from which a client that comes again goes on. Raises WireError."""
         if self._followers >= FOLLOWERS:
             raise errors.not_now(f"{FOLLOWERS} follow already; try again.")
         filters = await self._filters(asked)
@@ -208,15 +211,15 @@ class Alerting:
             number = int(text)
         else:
             raise bad("after, and Last-Event-ID, is an alert's number")
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._follow(asked, filters, number), 200, headers, "text/event-stream")
+        return Live("alert", self._follow(asked, filters, number))
 
-    async def _follow(self, asked: Asked, filters: Filters, number: int) -> AsyncIterator[bytes]:
+    async def _follow(
+        self, asked: Asked, filters: Filters, number: int
+    ) -> AsyncIterator[tuple[int, Told] | Ended | None]:
         self._followers += 1
         loop = asyncio.get_running_loop()
         quiet, ask_at = 0.0, loop.time()
         try:
-            yield b": the alerts\n\n"
             while not self._audit.stopping():
                 newest, rows = number, []
                 with suppress(*INTERRUPTED):  # it comes again, and so do the alerts
@@ -228,27 +231,25 @@ class Alerting:
                     try:
                         asked, ask_at = await self._audit.still_may(asked), loop.time() + ASK_AGAIN_EVERY
                     except WireError as fault:
-                        text = orjson.dumps({"code": fault.code, "message": fault.message})
-                        yield b"event: error\ndata: %s\n\n" % text
+                        yield Ended(fault.code, fault.message)
                         return
                 for row in rows:
                     number, quiet = row["number"], 0.0
-                    text = orjson.dumps(item(row, DOCUMENTS))
-                    yield b"id: %d\nevent: alert\ndata: %s\n\n" % (number, text)
+                    yield number, asked.audience.alerts([row["account"]], item(row, DOCUMENTS))
                 if len(rows) < AT_ONCE:  # those that are not asked for are passed over for good
                     number = max(number, newest)
                 if not rows:
                     quiet += LOOK_EVERY
                     if quiet >= BEAT_EVERY:
                         quiet = 0.0
-                        yield b": nothing new\n\n"
+                        yield None
                     await asyncio.sleep(LOOK_EVERY)
         finally:
             self._followers -= 1
 
     # -- the rules over what was, and over what may be ---------------------------------------------------------------
 
-    async def alert_scan(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+    async def alert_scan(self, asked: Asked) -> AsyncGenerator[Told, None]:
         since = asked.text("since")
         async with self._questions.answering():
             source = await self._questions.sources.of(asked)
@@ -256,17 +257,21 @@ class Alerting:
             last = await source.moment(None)
         after, begin = (-1, _ALWAYS) if first is None else (first.position, first.at)
         judge = Judge(asked.text("trail") or self._present.world.log, self._alert_settings(), source.region)
-        span = scanning.Span(after, last.position, begin, _FOR_EVER)
-        return self._scan(asked, source, judge, span, None if source.is_trail else set(self._accounts(asked)))
+        own = None if source.is_trail else self._accounts(asked)
+        # What Keytrail does itself is recorded as its own.
+        owners = None if own is None else [each or KEYTRAIL for each in own]
+        span = scanning.Span(after, last.position, begin, _FOR_EVER, owners)
+        return self._scan(asked, source, judge, span, own)
 
     async def _scan(
-        self, asked: Asked, source: Source, judge: Judge, span: scanning.Span, own: set[str] | None
-    ) -> AsyncGenerator[dict[str, Any], None]:
+        self, asked: Asked, source: Source, judge: Judge, span: scanning.Span, own: list[str] | None
+    ) -> AsyncGenerator[Told, None]:
+        audience = source.audience
         async with self._questions.still(asked, source) as found:
-            total = await found.connection.fetchval(scanning.COUNTED, span.since, span.until)
+            total = await found.connection.fetchval(scanning.COUNTED, span.since, span.until, span.owners)
             progress, told, count = scanning.Progress(total=total), 0.0, 0
             loop = asyncio.get_running_loop()
-            yield {"progress": {"done": 0, "total": total}}
+            yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
             for walk in (
                 scanning.changes(found.connection, source.region, judge, span, progress),
                 scanning.uses(found.connection, judge, span, progress),
@@ -275,13 +280,14 @@ class Alerting:
                     if own is None or alert.finding.account in own:
                         count += 1
                         raised = None if source.is_trail else bool(await scanning.known(found.connection, [alert.id]))
-                        yield shown(alert) | {"raised": raised}
+                        yield audience.alerts([alert.finding.account], shown(alert) | {"raised": raised})
                     if loop.time() - told > TELL_EVERY:
                         told = loop.time()
-                        yield {"progress": {"done": progress.done, "total": max(total, progress.done)}}
-            yield {"result": {"alerts": count, "records": progress.done}}
+                        far = {"done": progress.done, "total": max(total, progress.done)}
+                        yield audience.own(source.account, {"progress": far})
+            yield audience.own(source.account, {"result": {"alerts": count, "records": progress.done}})
 
-    async def check_draft(self, asked: Asked) -> Any:
+    async def check_draft(self, asked: Asked) -> Told:
         """What the rules would say of a policy that was put now."""
         body = _object(asked.body, '{"policy": "..."}')
         text = body.get("policy")
@@ -310,7 +316,8 @@ class Alerting:
         judge = Judge(world.log, settings, world.region)
         judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
         found = judged.alerts
-        return page([shown(each) for each in found], len(found) + 1, None)
+        answer = page([shown(each) for each in found], len(found) + 1, None)
+        return asked.audience.alerts([each.finding.account for each in found], answer)
 
 
 def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 import orjson
 import structlog
 from starlette.responses import Response, StreamingResponse
 
+from domain.access.audience import Told
 from services.adapters.postgres import INTERRUPTED
 from services.api import errors
 from services.api.app import where
 from services.api.asked import Asked
 from services.api.errors import WireError
+from services.api.live import Live
 
 log = structlog.get_logger("audit")
 
@@ -46,21 +48,44 @@ def of_fault(fault: WireError, call: str) -> Response:
     return in_json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
 
 
-async def in_lines(found: AsyncGenerator[Any, None], asked: Asked, permissions: Permissions) -> Response:
+Answered = Told | Live | AsyncGenerator[Told, None]
+"""What a route's function answers: once, a line after the other, or as it happens."""
+
+
+async def answered(found: Answered, asked: Asked, permissions: Permissions) -> Response:
+    """What an Audience told, and nothing else, leaves by this door."""
+    match found:
+        case Told(value):
+            return in_json(200, value, asked.id)
+        case Live():
+            return StreamingResponse(found.bytes(), 200, found.HEADERS, found.TYPE)
+        case AsyncGenerator():
+            return await in_lines(found, asked, permissions)
+        case _:
+            assert_never(found)
+
+
+def _line(told: Told) -> bytes:
+    if not isinstance(told, Told):
+        raise TypeError(f"a {type(told).__name__} was told by nobody")
+    return orjson.dumps(told.value) + b"\n"
+
+
+async def in_lines(found: AsyncGenerator[Told, None], asked: Asked, permissions: Permissions) -> Response:
     """A JSON object a line, as they are found: a long question tells how far it is. What fails before the first is an
     answer of its own; what fails later ends the lines with an `error`, and so does a permission that ends."""
-    first = await anext(found)
+    first = _line(await anext(found))
 
     async def rest() -> AsyncIterator[bytes]:
         permitted, loop = asked, asyncio.get_running_loop()
         asked_at = loop.time()
         try:
             async with aclosing(found):  # also where the client goes away
-                yield orjson.dumps(first) + b"\n"
+                yield first
                 async for each in found:
                     if loop.time() - asked_at >= ASK_AGAIN_EVERY:
                         permitted, asked_at = await permissions.still_may(permitted), loop.time()
-                    yield orjson.dumps(each) + b"\n"
+                    yield _line(each)
         except WireError as fault:
             yield _last_line(await permissions.on_record(asked, fault))
         except INTERRUPTED as fault:

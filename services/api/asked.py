@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
+from domain.access.audience import Audience
 from domain.access.caller import Caller
 from services.api.authentication import Authenticated
 from services.api.explaining import bad
@@ -42,6 +43,10 @@ class Asked:
     def parameters(self) -> dict[str, str]:
         """As a record holds them: the query, and what the path names."""
         return {**self.request.query_params, **self.request.path_params}
+
+    @property
+    def audience(self) -> Audience:
+        return Audience(self.caller.account)
 
     def text(self, name: str) -> str | None:
         return self.request.query_params.get(name)

@@ -6,7 +6,7 @@ concerns its own account.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -20,13 +20,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from domain.access.audience import Told, account_in
 from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict, refusal_of
 from domain.arn import audit_arn
-from domain.errors import CredentialDisabled, CredentialExpired, Refusal
+from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
 from domain.identities.callers import caller_of
 from domain.ports import Unavailable
 from domain.trail.codec import micros
@@ -39,7 +40,7 @@ from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts.publishing import Publisher
 from services.api import errors, sigv4
 from services.api.alerting import Alerting
-from services.api.answers import in_json, in_lines, of_fault
+from services.api.answers import Answered, answered, in_json, of_fault
 from services.api.app import MOST_AGENT, Disconnected, printable, read_body, where
 from services.api.asked import Asked
 from services.api.authentication import Authenticator
@@ -47,7 +48,7 @@ from services.api.calls import Calls
 from services.api.counted import Counted
 from services.api.errors import WireError
 from services.api.explaining import bad
-from services.api.items import call_item, item, page, utc
+from services.api.items import call_of, following, item, page, utc
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
@@ -112,7 +113,7 @@ class Audit:
         return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
 
     def _signed(
-        self, function: Callable[[Asked], Awaitable[Any]], route: RouteRow
+        self, function: Callable[[Asked], Awaitable[Answered]], route: RouteRow
     ) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             call, asked = str(uuid4()), None
@@ -120,14 +121,10 @@ class Audit:
                 asked = await self._authenticated(request, route, call)
                 _require_no_nul(asked)
                 asked = await self._authorized(asked)
-                found = await function(asked)
-                if isinstance(found, Response):
-                    return found
-                return (
-                    await in_lines(found, asked, self)
-                    if isinstance(found, AsyncGenerator)
-                    else in_json(200, found, call)
-                )
+                return await answered(await function(asked), asked, self)
+            except AccessRefused as fault:
+                refused = WireError(403, "AccessDeniedException", fault.message)
+                return of_fault(await self.on_record(asked, refused), call)
             except WireError as fault:
                 return of_fault(await self.on_record(asked, fault), call)
             except Disconnected:
@@ -279,10 +276,11 @@ class Audit:
 
     # -- what the routes answer -----------------------------------------------------------------------------------
 
-    async def list_keys(self, asked: Asked) -> Any:
+    async def list_keys(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(str), asked.limit()
         rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
-        return page([item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
+        found = page([item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
+        return asked.audience.own(asked.caller.account, found)
 
     async def _key_id(self, asked: Asked) -> tuple[str, str]:
         """(id, account) of the key that the path names by id, ARN or alias; it may be deleted. Raises WireError."""
@@ -299,32 +297,35 @@ class Audit:
                 raise WireError(404, "NotFoundException", first.message) from None
 
     async def own_key_id(self, asked: Asked) -> str:
+        """Raises WireError, AccessRefused."""
         key_id, account = await self._key_id(asked)
-        if account != asked.caller.account:
-            raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+        asked.audience.require(account)
         return key_id
 
-    async def show_key(self, asked: Asked) -> Any:
+    async def show_key(self, asked: Asked) -> Told:
         key_id = await self.own_key_id(asked)
         row = await keys.one(self._pool, asked.caller.account, key_id)
         if row is None:
             raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
-        return item(row, ("tags",))
+        return asked.audience.own(asked.caller.account, item(row, ("tags",)))
 
-    async def history(self, asked: Asked) -> Any:
+    async def history(self, asked: Asked) -> Told:
         if asked.text("trail"):
             key = await self.questions.key_id(asked, asked.request.path_params["key"])
         else:
             key = await self.own_key_id(asked)
         return await self.calls_that(asked, Filters(key=key, changes_only=True))
 
-    async def policies(self, asked: Asked) -> Any:
+    async def policies(self, asked: Asked) -> Told:
         key_id, cursor, limit = await self.own_key_id(asked), asked.cursor(int), asked.limit()
         rows = await policy_versions.page(self._pool, key_id, cursor[0] if cursor else 0, limit)
-        return page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
+        found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
+        return asked.audience.own(asked.caller.account, found)
 
     def bare_key(self, asked: Asked, reference: str) -> str:
-        """The id of a key, of one that is no more too."""
+        """The id of a key, of one that is no more too; of another account's the last part of its ARN, which may be an alias."""
+        if not asked.audience.owns(account_in(reference) or asked.caller.account):
+            return reference.rpartition("/")[2]
         try:
             return self._present.world.once(reference, asked.caller.account)[0]
         except Refusal:
@@ -347,7 +348,7 @@ class Audit:
         except (ValueError, OverflowError, OSError):
             raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
-    async def calls_that(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Any:
+    async def calls_that(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Told:
         cursor, limit = asked.cursor(str, int, int), asked.limit()
         after = None
         if cursor is not None:
@@ -359,10 +360,10 @@ class Audit:
         source = await self.questions.sources.of(asked)
         rows = await decisions.page(source.pool, asked.caller.account, filters, after, limit, inputs=inputs)
         last = rows[-1] if rows else None
-        following = [utc(last["at"]), last["origin"], last["record"]] if last else None
-        return page([call_item(row, source.account) for row in rows], limit, following)
+        cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
+        return source.audience.calls(map(call_of, rows), following(len(rows), limit, cursor))
 
-    async def events(self, asked: Asked) -> Any:
+    async def events(self, asked: Asked) -> Told:
         text = asked.text("after") or "-1"
         if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
             raise bad("after is a position")
@@ -370,10 +371,10 @@ class Audit:
         cursor = asked.cursor(int)
         after = cursor[0] if cursor else int(text)
         rows = await decisions.events(self._pool, asked.caller.account, after, limit)
-        items = [call_item(row, asked.caller.account) for row in rows]
-        return page(items, limit, [rows[-1]["position"]] if rows else None)
+        after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
+        return asked.audience.calls(map(call_of, rows), after_these)
 
-    async def create_account(self, asked: Asked) -> Any:
+    async def create_account(self, asked: Asked) -> Told:
         try:
             account = orjson.loads(asked.body)["account_id"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -388,13 +389,14 @@ class Audit:
             secret = await self._making.secret(made["access_key"])
         except Unavailable as fault:
             raise errors.not_now(str(fault)) from None
-        return {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
+        answer = {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
+        return asked.audience.own(asked.caller.account, answer)
 
     def hosts(self, asked: Asked) -> bool:
         return asked.caller.account == self._settings.account_id
 
-    async def openapi(self, asked: Asked) -> Any:
-        return document()
+    async def openapi(self, asked: Asked) -> Told:
+        return asked.audience.public(document())
 
 
 def _agent(request: Request) -> str:

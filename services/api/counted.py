@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from domain.errors import Refusal
+from domain.access.audience import Audience, Told
+from domain.errors import AccessRefused, Refusal
 from projections.decisions import queries as decisions
 from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
 from services.adapters.postgres import Pool
 from services.api.errors import WireError
 from services.api.explaining import bad
-from services.api.items import item, utc
+from services.api.items import call_of, item, utc
 from services.api.present import Present
 from services.questions.showing import utc as utc_of
 from services.questions.unused import NOT_USED_FOR, of_our_own, unused_of_key, unused_of_principal
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 EFFECTS = (None, "allowed", "refused")
 MOST_DAYS = 36_500
+AT_ONCE = 500
+"""Records of a long answer that are read together."""
 
 
 class Counted:
@@ -35,7 +39,7 @@ class Counted:
         self._present = present
         self._pool = pool
 
-    async def decisions(self, asked: Asked) -> Any:
+    async def decisions(self, asked: Asked) -> Told:
         inputs = asked.text("inputs") == "true"
         return await self._audit.calls_that(asked, await self._filters(asked), inputs=inputs)
 
@@ -62,7 +66,26 @@ class Counted:
             pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
         )
 
-    async def counts(self, asked: Asked) -> Any:
+    async def log(self, asked: Asked) -> AsyncGenerator[Told, None]:
+        """The auditor's copy of an account's own part of the log: everything that `decisions` would give, page after page."""
+        since, until = [await self._audit.moment(asked, name) for name in ("from", "to")]
+        return self._log(asked, Filters(since=since, until=until))
+
+    async def _log(self, asked: Asked, filters: Filters) -> AsyncGenerator[Told, None]:
+        audience, count, after = asked.audience, 0, None
+        async with self._questions.place(audience.account):
+            while True:
+                rows = await decisions.page(self._pool, audience.account, filters, after, AT_ONCE, inputs=True)
+                for row in rows:
+                    yield audience.line(call_of(row))
+                count += len(rows)
+                if len(rows) < AT_ONCE:
+                    break
+                after = (rows[-1]["at"], rows[-1]["origin"], rows[-1]["record"])
+            end = {"position": self._present.position, "records": count}
+        yield audience.own(audience.account, {"end": end})
+
+    async def counts(self, asked: Asked) -> Told:
         by = list(dict.fromkeys((asked.text("by") or "").split(",")))
         if not set(by) <= EXPRESSIONS.keys():
             raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas")
@@ -70,9 +93,10 @@ class Counted:
         async with self._questions.place(asked.caller.account):
             source = await self._questions.sources.of(asked)
             rows = await decisions.counts(source.pool, asked.caller.account, filters, by, asked.limit())
-        return {"items": [item(row) for row in rows], "next": None}
+        # By what is told of each call: the query itself counts no other way.
+        return source.audience.own(source.account, {"items": [item(row) for row in rows], "next": None})
 
-    async def last_use(self, asked: Asked) -> Any:
+    async def last_use(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)
         if source.is_trail:
             key_id = await self._questions.key_id(asked, asked.request.path_params["key"])
@@ -81,11 +105,12 @@ class Counted:
             key_id = await self._audit.own_key_id(asked)
             key = self._present.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
-        rows = [item(row) for row in await decisions.last_uses(source.pool, key_id, arn)]
+        rows = [_use(item(row), source.audience) for row in await decisions.last_uses(source.pool, key_id, arn)]
         used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
-        return used | {"last": rows[0] if rows else None, "by_operation": rows}
+        answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
+        return source.audience.own(source.account, answer)
 
-    async def unused(self, asked: Asked) -> Any:
+    async def unused(self, asked: Asked) -> Told:
         text = asked.text("days") or str(NOT_USED_FOR)
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
             raise bad(f"days is a number from 1 to {MOST_DAYS}")
@@ -96,21 +121,28 @@ class Counted:
         # A trail ends when its last record was written, and nobody knows what was used after.
         end = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
         since = end - timedelta(days=int(text))
-        decide = let_in_by if source.is_trail else of_our_own()
+        decide = let_in_by if source.is_trail else of_our_own(source.audience)
         async with self._questions.place(asked.caller.account):
             try:
                 if key is not None:
                     held = await self._questions.key(source, key)
                     world = await self._questions.world(source, held.id)
-                    found = await unused_of_key(source.pool, world, held, since, decide)
+                    found = await unused_of_key(source.pool, world, held, source.audience, since, decide)
                 else:
                     world = await self._questions.world(source, None)
                     found = await unused_of_principal(
-                        source.pool, world, principal or "", source.account, since, decide
+                        source.pool, world, principal or "", source.audience, since, decide
                     )
+            except AccessRefused:
+                raise
             except Refusal as fault:
                 raise WireError(404, "NotFoundException", fault.message) from None
-        return {"since": utc(since), "items": found}
+        return source.audience.own(source.account, {"since": utc(since), "items": found})
+
+
+def _use(row: dict[str, Any], audience: Audience) -> dict[str, Any]:
+    account = row.pop("account")
+    return row | {"principal": audience.who(account, row["principal"])}
 
 
 def _value(name: str, text: str) -> str | int:

@@ -7,20 +7,22 @@ from typing import Any
 
 import orjson
 
+from domain.access.audience import ACROSS, OF_THE_CALLER, Audience, Told, account_in
 from domain.access.context import Came, encryption_context_keys, request_context
 from domain.access.explain import explain
 from domain.access.question import Question
+from domain.access.verdict import OTHER_ACCOUNT
 from domain.errors import Refusal
 from domain.identities.callers import caller_for
-from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY
+from domain.identities.principals import canonical
+from domain.keys.key import nobodys
+from domain.policy.compile import KEY_POLICY
 from domain.world import World
 from services.api import shapes
 from services.api.bounds import MOST_CHARACTERS, MOST_PAIRS
 from services.api.errors import WireError
 from services.operations.table import CROSS_ACCOUNT
-
-OF_THE_KEY = frozenset({KEY_POLICY, "grant"})
-OF_THE_CALLER = frozenset({IDENTITY_POLICY, BOUNDARY, SESSION_POLICY})
+from services.questions.who_can import foreign
 
 
 def bad(message: str) -> WireError:
@@ -63,43 +65,57 @@ class Explained:
             )
         return Explained(principal, operation, key, pairs, conditions, at)
 
-    def answer(self, world: World, account: str, came: Came) -> dict[str, Any]:
-        """What would be decided in this world, as an account may see it. Raises WireError."""
+    def answer(self, world: World, audience: Audience, came: Came) -> Told:
+        """What would be decided, as the asking account may be told. Raises WireError, AccessRefused."""
+        name = canonical(self.principal)
+        of = account_in(name) or audience.account
+        owner = account_in(self.key) or audience.account
+        if not audience.owns(of):
+            audience.require(owner)
         try:
-            caller, key = caller_for(world, self.principal), world.key(self.key, account, aliases=True)
+            if audience.owns(owner):
+                key = world.key(self.key, audience.account, aliases=True)
+                resource = world.resource(key)
+            else:  # of another account's key nothing is known, not even whether it is there
+                key, resource = None, nobodys(self.key, owner)
+            if audience.owns(of):
+                caller = caller_for(world, self.principal)
+            else:
+                assert key is not None, "one of the two is the account's own"
+                caller = foreign(world, key, of, name)
         except Refusal as fault:
             raise WireError(404, "NotFoundException", fault.message) from None
-        if account not in (caller.account, key.account):
-            raise WireError(403, "AccessDeniedException", "Neither the principal nor the key is of your account.")
         context = request_context(came, self.operation, {}) | encryption_context_keys(self.encryption_context)
         given = {name.lower(): tuple(values) for name, values in self.conditions.items()}
-        resource = world.resource(key)
         whole = {**caller.context, **context, **resource.context, **given}
         question = Question(f"kms:{self.operation}", resource, whole, self.encryption_context)
-        reaches = caller.account == key.account or self.operation in CROSS_ACCOUNT
-        answer = explain(caller, question, reaches=reaches)
-        if key.account != account:
-            _withhold(answer, OF_THE_KEY)
-            of_the_key = resource.context.keys() - given.keys()
-            answer["context"] = {name: values for name, values in answer["context"].items() if name not in of_the_key}
-        elif caller.account != account:
-            _withhold(answer, OF_THE_CALLER)
-            answer["context"] = {
-                name: values for name, values in answer["context"].items() if "principaltag" not in name
-            }
-        return answer | {"position": world.position}
+        reaches = of == owner or self.operation in CROSS_ACCOUNT
+        found = explain(caller, question, reaches=reaches)
+        return audience.own(audience.account, _one_side(found, of, owner, audience) | {"position": world.position})
 
 
-def _withhold(answer: dict[str, Any], kinds: frozenset[str]) -> None:
-    """What a policy says is for the account whose policy it is: of the others' only the kind is told."""
-    answer["layers"] = [layer for layer in answer["layers"] if layer["layer"] not in kinds]
-    for name in ("by", "delegation"):
-        if name in answer and answer[name]["kind"] in kinds:
-            answer[name] = {"kind": answer[name]["kind"]}
-    if "near" in answer and answer["near"]["by"]["kind"] in kinds:
-        del answer["near"]
-    if "grant" in kinds:
-        answer["grants"] = []
+LEFT = "left"
+"""The effect where this account's side lets the call through, and the other account's side is not for it to know."""
+
+
+def _one_side(answer: dict[str, Any], of: str, owner: str, audience: Audience) -> dict[str, Any]:
+    """Across accounts an explanation is of the asking account's side: what the other one's policies say, they say to it."""
+    if of == owner:
+        return answer
+    answer = dict(answer)
+    if not audience.owns(owner):
+        answer["layers"] = [layer for layer in answer["layers"] if layer["layer"] != KEY_POLICY]
+        denied = answer["by"]["kind"] in OF_THE_CALLER
+        answer.pop("near", None)
+    else:
+        answer["layers"] = [layer for layer in answer["layers"] if layer["layer"] not in OF_THE_CALLER]
+        denied = answer["effect"] == "deny"
+    if not denied and answer["by"].get("rule") != OTHER_ACCOUNT:
+        other = owner if audience.owns(of) else of
+        answer |= {"effect": LEFT, "kind": ACROSS, "message": f"Account {other} decides the rest by its own policies."}
+        if not audience.owns(owner):
+            answer["by"] = {"kind": ACROSS}
+    return answer
 
 
 EXPLAIN_BODY = (

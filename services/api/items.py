@@ -9,14 +9,17 @@ from typing import Any
 
 import orjson
 
-from services.api.explaining import OF_THE_CALLER
-
 _HIDDEN = frozenset({"owners", "origin", "record", "case_id", "destination", "about"})
 
 
 def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
-    more = len(items) == limit and cursor is not None
-    return {"items": items, "next": urlsafe_b64encode(json.dumps(cursor).encode()).decode() if more else None}
+    return {"items": items, "next": following(len(items), limit, cursor)}
+
+
+def following(count: int, limit: int, cursor: list[Any] | None) -> str | None:
+    """`next` of a page of so many."""
+    more = count == limit and cursor is not None
+    return urlsafe_b64encode(json.dumps(cursor).encode()).decode() if more else None
 
 
 def utc(moment: datetime) -> str:
@@ -38,18 +41,8 @@ def item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 DOCUMENTS = ("encryption_context", "parameters", "reasons", "event", "resources", "materials", "session", "inputs")
-_OWNERS_ALONE = ("decided_by", "policy_version", "sid", "statement", "reasons")
 
 
-def call_item(row: Any, account: str) -> dict[str, Any]:
-    """A call as an account may see it: what a policy says is for the account whose policy it is; all of it for "", who may
-    read a trail."""
-    result = item(row, DOCUMENTS)
-    if not account:
-        return result
-    foreign_key = any(":key/" in resource and resource.split(":", 5)[4] != account for resource in result["resources"])
-    foreign_caller = result["account"] != account and result["kind"] in OF_THE_CALLER
-    if foreign_key or foreign_caller:
-        result.update(dict.fromkeys(_OWNERS_ALONE))
-        result.pop("inputs", None)  # the tags of another account's key or caller among them
-    return result
+def call_of(row: Any) -> dict[str, Any]:
+    """A row of `decisions` with its documents parsed, for an Audience to tell."""
+    return item(row, DOCUMENTS)

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import orjson
 
-from domain.arn import parse_arn
-from domain.errors import KeyNotFound, Refusal
-from domain.identities.callers import caller_for
+from domain.access.audience import Audience, Told, account_in
+from domain.errors import AccessRefused, KeyNotFound, Refusal
 from domain.identities.identity import Identity
 from domain.identities.principals import canonical
 from domain.keys.key import Key
@@ -27,7 +26,7 @@ from services.adapters.postgres import Pool
 from services.api import errors
 from services.api.errors import WireError
 from services.api.explaining import KMS_ACTIONS, Explained, bad
-from services.api.items import page
+from services.api.items import following
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
 from services.api.sources import Source, Sources
@@ -38,7 +37,7 @@ from services.questions.rechecking import recheck
 from services.questions.showing import find_key, show_key, show_principal
 from services.questions.snapshot import Still, still
 from services.questions.what_if import what_if
-from services.questions.who_can import can_what, who_can
+from services.questions.who_can import can_what, require_principal, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
 from services.shares import QUESTIONS, breathe
@@ -145,19 +144,18 @@ class Questions:
             async with kept as found:
                 yield found
 
-    async def key_as_of(self, asked: Asked) -> Any:
+    async def key_as_of(self, asked: Asked) -> Told:
         async with self._moment(asked) as (source, moment):
             row = await find_key(
                 source.pool, asked.request.path_params["reference"], source.account, source.region, moment
             )
-            source.require_own(row["account"])
-            return await show_key(source.pool, row, moment)
+            return await show_key(source.pool, row, moment, source.audience)
 
-    async def principal_as_of(self, asked: Asked) -> Any:
+    async def principal_as_of(self, asked: Asked) -> Told:
         async with self._moment(asked) as (source, moment):
-            return await show_principal(source.pool, asked.request.path_params["principal"], source.account, moment)
+            return await show_principal(source.pool, asked.request.path_params["principal"], moment, source.audience)
 
-    async def principal_history(self, asked: Asked) -> Any:
+    async def principal_history(self, asked: Asked) -> Told:
         arn = canonical(asked.request.path_params["principal"])
         return await self._audit.calls_that(asked, Filters(about=arn, changes_only=True))
 
@@ -177,59 +175,58 @@ class Questions:
             yield
         except NoSuchMoment as fault:
             raise bad(str(fault)) from None
+        except AccessRefused:
+            raise
         except Refusal as fault:
             raise WireError(404, "NotFoundException", fault.message) from None
         except (NotFresh, Unavailable):
             raise errors.not_now("The log's state then cannot be read now; try again.") from None
 
-    async def explain(self, asked: Asked) -> Any:
-        """Raises WireError. Of a caller's own account, the principal or the key."""
-        body, account = Explained.read(asked.body), asked.caller.account
+    async def explain(self, asked: Asked) -> Told:
+        """Raises WireError, AccessRefused. Of a caller's own account, the principal or the key."""
+        body = Explained.read(asked.body)
         came = self._audit.came(asked.request)
         async with self.answering():
-            world = await self._of_two(body, account) if body.at else self._present.world
+            world = await self._of_two(body, asked.audience) if body.at else self._present.world
         at = world.at if body.at else came.at
-        return body.answer(world, account, replace(came, source="", agent="", at=at))
+        return body.answer(world, asked.audience, replace(came, source="", agent="", at=at))
 
-    async def _of_two(self, body: Explained, account: str) -> World:
-        """What a question of one principal and one key needs of the world then. Raises NoSuchMoment, KeyNotFound."""
+    async def _of_two(self, body: Explained, audience: Audience) -> World:
+        """What a question of one principal and one key needs of the asking account's world then. Raises NoSuchMoment,
+        KeyNotFound."""
         moment = await moment_of(self._pool, body.at, self._present.position)
-        row = await find_key(self._pool, body.key, account, self._settings.region, moment)
-        arn = parse_arn(canonical(body.principal))
-        accounts = {account, row["account"], *([arn.account] if arn is not None else [])}
-        return await world_then(self._pool, self._settings.region, moment, [row], sorted(accounts))
+        rows = []
+        if audience.owns(account_in(body.key) or audience.account):
+            rows.append(await find_key(self._pool, body.key, audience.account, self._settings.region, moment))
+        return await world_then(self._pool, self._settings.region, moment, rows, [audience.account])
 
-    async def who_can(self, asked: Asked) -> Any:
+    async def who_can(self, asked: Asked) -> Told:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
         async with self._moment(asked) as (source, moment):
             row = await find_key(source.pool, reference, source.account, source.region, moment)
-            source.require_own(row["account"])
             world = await self._everyone(source, moment, [row])
             key = world.keys[row["id"]]
-            items = await self.worked(asked, who_can, world, key, action, source.account)
-            return {
+            answer = {
                 "position": moment.position,
                 "at": moment.text,
                 "action": action,
-                "items": items,
+                "items": await self.worked(asked, who_can, world, key, action),
             }
+            return source.audience.own(key.account, answer)
 
-    async def can_what(self, asked: Asked) -> Any:
+    async def can_what(self, asked: Asked) -> Told:
         principal, limit, cursor = asked.request.path_params["principal"], asked.limit(), asked.cursor(str)
         async with self._moment(asked) as (source, moment):
             account = source.account
-            rows = await history.keys_after(source.pool, moment.position, cursor[0] if cursor else "", limit)
+            rows = await history.keys_after(source.pool, moment.position, cursor[0] if cursor else "", limit, account)
             world = await self._everyone(source, moment, rows)
-            caller = caller_for(world, principal)
             keys = [world.keys[row["id"]] for row in rows]
-            if account not in ("", caller.account):
-                keys = [key for key in keys if key.account == account]
-            items = await self.worked(asked, can_what, world, caller, keys, KEY_ACTIONS, account)
-        found = page(items, limit, None)
-        more = page(rows, limit, [rows[-1]["id"]] if rows else None)["next"]
-        return found | {"next": more, "position": moment.position}
+            require_principal(world, principal, source.audience)
+            items = await self.worked(asked, can_what, world, principal, keys, KEY_ACTIONS, source.audience)
+        more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
+        return source.audience.own(account, {"items": items, "next": more, "position": moment.position})
 
-    async def who_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+    async def who_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
         reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
         source, first, last = await self._two_moments(asked)
         async with self.answering():
@@ -240,40 +237,40 @@ class Questions:
                     break
             if row is None:
                 raise KeyNotFound(f"There was no key {reference} between @{first.position} and @{last.position}.")
-            source.require_own(row["account"])
         return self._who_between(asked, source, row["id"], action, first, last)
 
     async def _who_between(
         self, asked: Asked, source: Source, key: str, action: str, first: Moment, last: Moment
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    ) -> AsyncGenerator[Told, None]:
         async with self.still(asked, source) as found:
             world = await self._world_of(source, [key], first, found.connection)
-            async for each in between.who_between(found.connection, world, key, action, source.account, last.position):
-                yield each
+            async for each in between.who_between(found.connection, world, key, action, source.audience, last.position):
+                yield source.audience.own(source.account, each)
 
-    async def what_between(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+    async def what_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
         source, first, last = await self._two_moments(asked)
         return self._what_between(asked, source, canonical(asked.request.path_params["principal"]), first, last)
 
     async def _what_between(
         self, asked: Asked, source: Source, principal: str, first: Moment, last: Moment
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    ) -> AsyncGenerator[Told, None]:
+        audience = source.audience
         async with self.still(asked, source) as found:
             after, count = "", 0
             while True:
                 span = (first.position, last.position)
-                keys = await history.keys_between(found.connection, *span, after, KEYS_AT_ONCE)
+                keys = await history.keys_between(found.connection, *span, after, KEYS_AT_ONCE, source.account)
                 world = await self._world_of(source, keys, first, found.connection)
                 async for each in between.what_between(
-                    found.connection, world, keys, principal, source.account, last.position
+                    found.connection, world, keys, principal, audience, last.position
                 ):
                     count += 1
-                    yield each
+                    yield audience.own(source.account, each)
                 if len(keys) < KEYS_AT_ONCE:
                     break
                 after = keys[-1]
-                yield {"through": after}
-            yield {"result": {"changes": count}}
+                yield audience.own(source.account, {"through": after})
+            yield audience.own(source.account, {"result": {"changes": count}})
 
     async def _two_moments(self, asked: Asked) -> tuple[Source, Moment, Moment]:
         """Raises WireError."""
@@ -295,18 +292,21 @@ class Questions:
             return self._present.world
         moment = await source.moment(None)
         keys = (
-            [key] if key is not None else await history.keys_between(source.pool, source.end, source.end, "", MOST_KEYS)
+            [key]
+            if key is not None
+            else await history.keys_between(source.pool, source.end, source.end, "", MOST_KEYS, source.account)
         )
         return await self._world_of(source, keys, moment, source.pool)
 
     async def _everyone(self, source: Source, moment: Moment, keys: list[Any]) -> World:
-        """These keys, and everybody of every account."""
+        """These keys, and everybody of the account that asks; of a trail, of every account."""
         return await world_then(source.pool, source.region, moment, keys, await self._accounts(source))
 
     async def _accounts(self, source: Source) -> list[str]:
-        return await history.accounts(source.pool) if source.is_trail else sorted(self._present.world.accounts)
+        """Whose people a question is asked about. What is not in the world that it is asked of cannot be told."""
+        return await history.accounts(source.pool) if source.is_trail else [source.account]
 
-    async def what_if(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+    async def what_if(self, asked: Asked) -> AsyncGenerator[Told, None]:
         body = _document(asked.body)
         async with self.answering():
             source = await self.sources.of(asked)
@@ -319,16 +319,16 @@ class Questions:
 
     async def _what_if(
         self, asked: Asked, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
-    ) -> AsyncGenerator[dict[str, Any], None]:
+    ) -> AsyncGenerator[Told, None]:
         async with self.still(asked, source) as found:
             if source.is_trail:
                 answers = trails.what_if(found.connection, draft, found.last, since, after, calls=calls)
             else:
-                answers = what_if(found, source.region, draft, since, after, calls=calls)
+                answers = what_if(found, source.region, draft, since, after, source.audience, calls=calls)
             async for each in answers:
-                yield each
+                yield source.audience.own(source.account, each)
 
-    async def diff(self, asked: Asked) -> Any:
+    async def diff(self, asked: Asked) -> Told:
         """Raises WireError."""
         body = _document(asked.body, DIFF_BODY)
         texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
@@ -341,7 +341,7 @@ class Questions:
                 await self._side(source, key, texts[name], texts[f"{name}_policy"], name) for name in ("from", "to")
             ]
             own = sorted({route.action for route in ROUTES if route.action})
-            return await self.worked(asked, changes.difference, key, old, new, own)
+            return source.audience.own(key.account, await self.worked(asked, changes.difference, key, old, new, own))
 
     async def key_id(self, asked: Asked, reference: str) -> str:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
@@ -360,7 +360,7 @@ class Questions:
             assert isinstance(found, Key), "the row is a key's"
             return found
         key = self._present.world.key(reference, source.account, aliases=True)
-        source.require_own(key.account)
+        source.audience.require(key.account)
         return key
 
     async def _side(self, source: Source, key: Key, reference: str, text: str, name: str) -> changes.Policy:
@@ -402,16 +402,17 @@ class Questions:
         found = None if row is None else history.aggregate(row)
         return found if isinstance(found, Identity) else None
 
-    async def recheck(self, asked: Asked) -> AsyncGenerator[dict[str, Any], None]:
+    async def recheck(self, asked: Asked) -> AsyncGenerator[Told, None]:
         if not self._audit.hosts(asked):
             raise WireError(
                 403, "AccessDeniedException", "Decisions of every account are rechecked: the first account's."
             )
         return self._rechecked(asked, await self._audit.moment(asked, "since"))
 
-    async def _rechecked(self, asked: Asked, since: datetime | None) -> AsyncGenerator[dict[str, Any], None]:
+    async def _rechecked(self, asked: Asked, since: datetime | None) -> AsyncGenerator[Told, None]:
+        audience = asked.audience
         async with self.still(asked) as found:
-            async for each in recheck(found, self._settings.region, since):
+            async for each in recheck(found, self._settings.region, since, audience):
                 if "result" in each and each["result"]["mismatches"] and self.on_mismatch is not None:
                     await self.on_mismatch(each["result"])
-                yield each
+                yield audience.own(audience.account, each)

@@ -11,7 +11,7 @@ PAST: tuple[RouteRow, ...] = (
         "explain",
         "What would be decided, and every statement that was looked at",
         (
-            ("effect", "allow or deny"),
+            ("effect", "allow, deny, or left: to another account, whose own policies decide the rest"),
             ("kind", "what decided: key-policy, identity-policy, grant, boundary, implicit-deny, ..."),
             ("by", "the statement, grant or rule"),
             ("delegation", "the statement that let an identity policy decide"),
@@ -44,7 +44,7 @@ PAST: tuple[RouteRow, ...] = (
             ("policy", "the policy document"),
             ("aliases", "names"),
             ("grants", "every grant on it"),
-            ("identities", "those whom policy or grants name, with their policies as they were"),
+            ("identities", "those of the account whom policy or grants name, with their policies as they were"),
         ),
         (AT,),
         is_list=False,
@@ -83,7 +83,10 @@ PAST: tuple[RouteRow, ...] = (
         "Everyone who could do something with a key, and by which path",
         (
             ("items", "a row for everyone who could"),
-            ("principal", "in a row: who; `kind` root, user, role, session, account, foreign, service, everyone"),
+            (
+                "principal",
+                "in a row: who; `kind` root, user, role, session, service, everyone; account or foreign: may delegate",
+            ),
             ("for_sure", "in a row: whatever the request says"),
             ("paths", "in a row: the statement or grant that lets in, its delegation, and the conditions still open"),
             ("unless", "in a row: statements that would deny under their conditions"),
@@ -98,7 +101,7 @@ PAST: tuple[RouteRow, ...] = (
         "GET",
         "/v1/can-what/{principal:path}",
         "can_what",
-        "Every key that a principal could do something with, and what",
+        "Every key of the account that a principal could do something with, and what",
         (
             ("key_id", "the key"),
             ("operations", "what it could whatever the request says"),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from domain.access.audience import Audience
 from projections.history import queries as history
 from services.adapters.postgres import Pool
 from services.api.errors import WireError
@@ -36,10 +37,9 @@ class Source:
     def is_trail(self) -> bool:
         return bool(self.schema)
 
-    def require_own(self, account: str) -> None:
-        """Raises WireError."""
-        if self.account and account != self.account:
-            raise WireError(403, "AccessDeniedException", "The key belongs to another account.")
+    @property
+    def audience(self) -> Audience:
+        return Audience(self.account)
 
     async def moment(self, text: str | None) -> Moment:
         """Raises NoSuchMoment, Unavailable."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from domain.access.audience import Told
 from domain.ports import Unavailable
 from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
@@ -34,8 +35,18 @@ class Standing:
         self._present = present
         self._pool = pool
 
-    async def status(self, asked: Asked) -> Any:
-        present = self._present
+    async def status(self, asked: Asked) -> Told:
+        """The installation as a whole is the hosting account's to see: how much it holds, and the log's head, say what the
+        other accounts do. An account sees where the log stands and what it has itself."""
+        present, account = self._present, asked.caller.account
+        if not self._audit.hosts(asked):
+            own = {
+                "log": present.world.log,
+                "position": present.position,
+                "keys": len(present.world.key_ids.get(account, ())),
+                "accounts": [account],
+            }
+            return asked.audience.own(account, own)
         async with self._pool.acquire() as connection:
             reached = {
                 name: {f"{topic}/{partition}": after for (topic, partition), after in found.items()}
@@ -48,7 +59,7 @@ class Standing:
             *(self._ends(each) for each in (topics.decisions, topics.alerts))
         )
         there = {EVENTS: {0: present.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
-        return {
+        whole = {
             "log": present.world.log,
             "leader": present.world.writer,
             "position": present.position,
@@ -56,7 +67,7 @@ class Standing:
             "next_command": present.world.next_command,
             "void_records": present.voids,
             "keys": len(present.world.keys),
-            "accounts": sorted(present.world.accounts) if self._audit.hosts(asked) else [asked.caller.account],
+            "accounts": sorted(present.world.accounts),
             "projections": reached,
             "lag": {
                 name: sum(
@@ -69,6 +80,7 @@ class Standing:
             "alerts": await self._alerting.how_far(decisions_end),
             "database_bytes": size,
         }
+        return asked.audience.public(whole)
 
     async def _ends(self, topic: str) -> dict[int, int]:
         """Where the partitions of a topic end, {} while the broker does not say."""

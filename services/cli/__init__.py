@@ -43,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",
     "account create": "services.cli.asking:create_account",
+    "log": "services.cli.own_log:own_log",
     "verify": "services.cli.verification:verify_log",
     "export-log": "services.cli.proving:export_log",
     "rebuild": "services.cli.proving:rebuild",

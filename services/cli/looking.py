@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import psutil
 from rich.text import Text
@@ -53,19 +54,27 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         out.print()
     rows = {
         "log": server["log"],
+        "position": server["position"],
+        "keys": server["keys"],
+        "accounts": ", ".join(server["accounts"]),
+    }
+    if "head" in server:  # the rest is told to the first account, which hosts the others
+        rows |= _of_the_installation(server, log_bytes)
+    for name, value in rows.items():
+        out.print(Text.assemble((f"{name:<14}", "bold"), f" {value}"))
+
+
+def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[str, object]:
+    return {
         "leader": server["leader"],
         "head": f"{server['position']}:{server['head']}",
         "next command": server["next_command"],
         "void records": server["void_records"],
-        "keys": server["keys"],
-        "accounts": ", ".join(server["accounts"]),
         "alerts lag": ", ".join(f"{part} {count}" for part, count in server["alerts"]["lag"].items() if count) or "0",
         "projector lag": ", ".join(f"{name} {count}" for name, count in server["lag"].items()),
         "database": f"{server['database_bytes'] / 1e6:.1f} MB",
         "topics": f"{log_bytes / 1e6:.1f} MB" if log_bytes is not None else "on your own broker",
     }
-    for name, value in rows.items():
-        out.print(Text.assemble((f"{name:<14}", "bold"), f" {value}"))
 
 
 def _process(pid: int) -> dict[str, object]:

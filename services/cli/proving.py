@@ -55,7 +55,11 @@ def _log_or_fail(data: Path | None) -> list[tuple[int, bytes]]:
 def export_log(
     file: Annotated[Path, typer.Argument(help="Where to write it; a JSON object a line")], data: Data = None
 ) -> None:
-    """Write the log to a file that `keytrail verify --file` checks without this installation."""
+    """Write the whole log to a file that `keytrail verify --file` checks without this installation.
+
+    This is the operator's: it reads the broker itself and asks nobody for permission, and the file holds every account's
+    records. An account's auditor takes `keytrail log`.
+    """
     values = _log_or_fail(data)
     try:
         with replacing(file) as place, place.open("w") as output:

@@ -77,6 +77,8 @@ def _resource(arn: str) -> dict[str, Any]:
 
 def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, Any]:
     arn, account = item["principal"], item["account"]
+    if arn == account:  # another account called: which principal of it is not told
+        return {"type": "AWSAccount", "principalId": account, "accountId": account}
     if not arn.startswith("arn:"):
         return {"type": "AWSService", "invokedBy": item.get("via") or arn}
     unique = (context.get("aws:userid") or [""])[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from domain.access.audience import Audience
 from domain.arn import parse_arn
 from domain.errors import NoSuchEntity
 from domain.identities.callers import caller_for
@@ -36,17 +37,17 @@ FROM p_decisions.decisions
 WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND (
     NOT (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%')
     OR event->>'key' = ANY($3) OR event->>'previous_key' = ANY($3))
+    AND (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%' OR event->>'account' LIKE $5)
 ORDER BY position LIMIT $4
 """
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
-OF_ANOTHER_ACCOUNT = ("position", "principal", "operation")
 
 
 class Standing:
     """Who could do one thing with one key, kept in step with the world."""
 
-    def __init__(self, world: World, key: str, action: str, account: str) -> None:
-        self._world, self._key, self._action, self._account = world, key, action, account
+    def __init__(self, world: World, key: str, action: str) -> None:
+        self._world, self._key, self._action = world, key, action
         self.rows: dict[str, Row] = {}
         """By unique id, or by principal where there is none."""
         self._turn = Turn()
@@ -102,20 +103,18 @@ class Standing:
         if key is None:
             return
         by_arn = world.directory.by_arn
-        for kind, caller in everyone(world, world.resource(key), self._action):
+        for kind, caller in everyone(world, key, self._action):
             await self._turn.give_way()
             name = caller.principal
             if kind in (USER, ROLE):
                 name = by_arn[caller.context["aws:principalarn"][0]]
-            yield name, row_of(world, key, self._action, self._account, kind, caller)
+            yield name, row_of(world, key, self._action, kind, caller)
 
     def _row(self, name: str) -> Row | None:
         identity, key = self._world.directory.identities[name], self._world.keys.get(self._key)
         if key is None or identity.kind not in (USER, ROLE):
             return None
-        return row_of(
-            self._world, key, self._action, self._account, identity.kind, caller_for(self._world, identity.arn)
-        )
+        return row_of(self._world, key, self._action, identity.kind, caller_for(self._world, identity.arn))
 
 
 def concerned(event: object, world: World) -> Iterator[str]:
@@ -152,35 +151,33 @@ def _means(row: Row) -> object:
 
 
 async def changes_of(
-    connection: Any, world: World, keys: list[str], last: int, account: str
+    connection: Any, world: World, keys: list[str], last: int, audience: Audience
 ) -> AsyncIterator[tuple[dict[str, Any], object]]:
-    """(what is told of it, event) of every change of these keys or of an identity up to a position; the world's position
-    and time go along, its state is the caller's to take along. Of other accounts' changes who and what is told alone, but
-    to "", who may read a trail."""
+    """(what is told of it, event) of every change of these keys, or of an identity of the asking account, up to a position;
+    the world's position and time go along, its state is the caller's to take along."""
     while True:
-        rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED)
+        rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED, audience.account or "%")
         for row in rows:
             world.position, world.at = row["position"], max(world.at, int(row["at"].timestamp() * 1_000_000))
-            members = OF_THE_CHANGE if account in ("", row["account"]) else OF_ANOTHER_ACCOUNT
-            told = {name: row[name] for name in members} | {"at": utc(row["at"])}
+            told = audience.change(row, OF_THE_CHANGE) | {"at": utc(row["at"])}
             yield told, event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
         if len(rows) < FETCHED:
             return
 
 
 async def who_between(
-    connection: Any, world: World, key: str, action: str, account: str, last: int
+    connection: Any, world: World, key: str, action: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, `{"position"}`
     now and then, and at last `{"result"}`: who gained and who lost from the first moment to the last.
 
     `world` is that of the first moment, with the key and everybody, and is taken along.
     """
-    standing = Standing(world, key, action, account)
+    standing = Standing(world, key, action)
     await standing.begin()
     first = dict(standing.rows)
     told, count = time.monotonic(), 0
-    async for change, event in changes_of(connection, world, [key], last, account):
+    async for change, event in changes_of(connection, world, [key], last, audience):
         found = await standing.take(event)
         if change["principal"] == MET:
             # A trail met somebody, or a key, from before it began: nobody gained anything by that.
@@ -201,13 +198,13 @@ def _names(rows: Iterable[Row]) -> list[str]:
 
 
 async def what_between(
-    connection: Any, world: World, keys: list[str], principal: str, account: str, last: int
+    connection: Any, world: World, keys: list[str], principal: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"change", "key_id", "gained", "lost", "changed"}`: operations that a principal gained and lost on these keys,
     by each change; `changed` are those that it could before and after, under other conditions."""
-    held = {key: _operations(world, key, principal, account) for key in keys}
+    held = {key: _operations(world, key, principal, audience) for key in keys}
     turn = Turn()
-    async for change, event in changes_of(connection, world, keys, last, account):
+    async for change, event in changes_of(connection, world, keys, last, audience):
         before = world.directory.by_arn.get(principal)
         whom = set(concerned(event, world))
         apply_within(event, world)
@@ -217,7 +214,7 @@ async def what_between(
         key = getattr(event, "key", None), getattr(event, "previous_key", None)
         for name in keys if everything else [each for each in key if each in held]:
             await turn.give_way()
-            found = _operations(world, name, principal, account)
+            found = _operations(world, name, principal, audience)
             had, held[name] = held[name], found
             gained, lost = sorted(found.keys() - had.keys()), sorted(had.keys() - found.keys())
             changed = sorted(each for each in found.keys() & had.keys() if found[each] != had[each])
@@ -234,16 +231,14 @@ def _role_of(world: World, principal: str) -> list[str]:
     return [] if found is None else [found.id]
 
 
-def _operations(world: World, key: str, principal: str, account: str) -> dict[str, object]:
+def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, object]:
     """What the principal could do with the key, each with the conditions that are open."""
     held = world.keys.get(key)
     try:
-        caller = caller_for(world, principal)
+        rows = [] if held is None else can_what(world, principal, [held], KEY_ACTIONS, audience)
     except NoSuchEntity:
         return {}
-    if held is None or account not in ("", caller.account, held.account):
-        return {}
-    for row in can_what(world, caller, [held], KEY_ACTIONS, account):
+    for row in rows:
         under = {
             name: orjson.dumps([[each["open"] for each in told["paths"]], told["unless"]])
             for name, told in row["under_conditions"].items()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.access.audience import Audience
 from domain.characters import without_nul
 from services.questions.again import Decided, Deciding, Span
 from services.questions.replay import Replay
@@ -39,6 +40,7 @@ class Evaluator:
 
 @dataclass(slots=True)
 class Rechecked:
+    audience: Audience
     evaluators: dict[int, Evaluator] = field(default_factory=dict)
     mismatches: list[dict[str, Any]] = field(default_factory=list)
 
@@ -53,28 +55,31 @@ class Rechecked:
             return
         counted.mismatches += each.calls
         if len(self.mismatches) < SHOWN:
+            who, own = self.audience.case(each.case)
             self.mismatches.append(
                 {
                     "seen": each.seen,
                     "calls": each.calls,
                     "first": each.first.isoformat(),
-                    "principal": each.case["principal"],
+                    "principal": who,
                     "operation": each.case["operation"],
-                    "on_record": each.case["reasons"],
-                    "now": reasons,
-                    "differences": list(each.again.differences),
+                    "on_record": each.case["reasons"] if own else self.audience.reasons(each.case["reasons"]),
+                    "now": reasons if own else self.audience.reasons(reasons),
+                    "differences": list(each.again.differences) if own else [],
                 }
             )
 
 
-async def recheck(still: Still, region: str, since: datetime | None) -> AsyncIterator[dict[str, Any]]:
+async def recheck(
+    still: Still, region: str, since: datetime | None, audience: Audience
+) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of"}` now and then, and `{"result"}` at last."""
     connection, last = still.connection, still.last
     where, values = ("AND at >= $3", (since,)) if since is not None else ("", ())
     total = await connection.fetchval(ALL.format(where=where.replace("$3", "$1")), *values)
     first = -1 if since is None else await connection.fetchval(FIRST_SEEN, since)
     gaps = [gap for row in await connection.fetch(GAPS) if (gap := _gap(row)) is not None]
-    found = Rechecked()
+    found = Rechecked(audience)
     done, told = 0, time.monotonic()
     if first is not None:
         replay = await Replay.begin(connection, region, min(first, still.history), last)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.access.audience import Audience, Told
 from domain.aliases.alias import Alias
 from domain.arn import alias_arn, parse_arn
 from domain.cloudtrail import unseen
@@ -27,10 +28,11 @@ def utc(micros: int) -> str:
 
 async def find_key(connection: Any, reference: str, account: str, region: str, moment: Moment) -> Any:
     """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail's are
-    many). Raises KeyNotFound."""
+    many). Raises KeyNotFound; AccessRefused for an ARN of another account, before anybody looks whether it is there."""
     name, owner = reference, account
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
+        Audience(account).require(arn.account)
         owner, name = arn.account, arn.resource.removeprefix("key/")
     if name.startswith("alias/"):
         if owner:
@@ -45,17 +47,17 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
     return row
 
 
-async def show_key(connection: Any, row: Any, moment: Moment) -> dict[str, Any]:
-    """`row` as find_key gives it."""
+async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience) -> Told:
+    """`row` as find_key gives it. Raises AccessRefused."""
     key = history.aggregate(row)
     assert isinstance(key, Key), "the row is a key's"
     related = [history.aggregate(each) for each in await history.about(connection, moment.position, [key.id])]
     grants = [each for each in related if isinstance(each, Grant)]
     names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
     named = {role_of(name) for name in names}
-    people = await _identities(connection, moment.position, named)
+    people = await _identities(connection, moment.position, named, audience)
     unknown = unseen.unseen_of(key.tags)
-    return {
+    shown = {
         **({"unknown": unknown} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
@@ -66,34 +68,32 @@ async def show_key(connection: Any, row: Any, moment: Moment) -> dict[str, Any]:
         "grants": [_grant(each) for each in grants],
         "identities": people,
     }
+    return audience.own(key.account, shown)
 
 
-async def show_principal(connection: Any, reference: str, account: str, moment: Moment) -> dict[str, Any]:
-    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity."""
+async def show_principal(connection: Any, reference: str, moment: Moment, audience: Audience) -> Told:
+    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for whoever
+    is of another account."""
     name = canonical(reference)
     row = await history.by_arn(connection, moment.position, name)
     if row is None:
         row = await history.one(connection, moment.position, IDENTITY, name)
-    if row is None or row["kind"] != IDENTITY or account not in ("", row["account"]):
+    if row is None or row["kind"] != IDENTITY or not audience.owns(row["account"]):
         raise NoSuchEntity(f"There was no user, group or role {reference} in this account at @{moment.position}.")
-    (shown,) = await _identities(connection, moment.position, {row["id"]})
-    return {
-        "position": moment.position,
-        "at": moment.text,
-        "as_since": row["position"],
-        "principal": shown,
-    }
+    (shown,) = await _identities(connection, moment.position, {row["id"]}, audience)
+    answer = {"position": moment.position, "at": moment.text, "as_since": row["position"], "principal": shown}
+    return audience.own(row["account"], answer)
 
 
-async def _identities(connection: Any, position: int, ids: Iterable[str]) -> list[dict[str, Any]]:
-    """Those who were there, by ARN, each with its own policies and its groups'."""
-    held = await _named(connection, position, IDENTITY, ids)
+async def _identities(connection: Any, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
+    """Those of the asking account who were there, by ARN, each with its own policies and its groups'."""
+    held = [each for each in await _named(connection, position, IDENTITY, ids) if audience.owns(each.account)]
     groups = await _named(connection, position, IDENTITY, {name for each in held for name in each.groups})
     arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
     policies = {
         each.arn: each
         for row in await history.by_arns(connection, position, sorted(arns))
-        if isinstance(each := history.aggregate(row), ManagedPolicy)
+        if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
     }
     by_id = {group.id: group for group in groups}
     return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]

@@ -7,20 +7,22 @@ a statement keeps its use when the policy around it is replaced, and one that st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from domain.access.audience import Audience, account_in, stranger
+from domain.access.caller import Caller
 from domain.arn import parse_arn
 from domain.errors import NoSuchEntity
-from domain.identities.again import Callers, decide_again
+from domain.identities.again import Callers, decide_again, decide_for
 from domain.identities.callers import caller_for
 from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
-from domain.policy.compile import Rule
+from domain.policy.compile import ROLE, Rule
 from domain.world import World
 from projections.decisions import queries as decisions
 from services.api.items import utc
@@ -50,13 +52,18 @@ Given = tuple[str, Mapping[str, Any]]
 Decide = Callable[[dict[str, Any], World, datetime], Iterable[Given]]
 
 
-def of_our_own() -> Decide:
-    """How a case of our own log is decided today."""
+def of_our_own(audience: Audience) -> Decide:
+    """How a case of our own log is decided today. A call of another account is decided on the side of the key alone, by what
+    the record says of its caller: what that account's policies say today, and whom it still has, is not told."""
     callers = Callers()
 
     def decide(case: dict[str, Any], world: World, last: datetime) -> Iterator[Given]:
-        again = decide_again(case, world, round(last.timestamp() * 1_000_000), callers)
-        for reason in again.reasons:
+        at = round(last.timestamp() * 1_000_000)
+        if audience.owns(case["account"]):
+            reasons = decide_again(case, world, at, callers).reasons
+        else:
+            reasons = decide_for(_recorded(case), case, world, at).reasons
+        for reason in reasons if audience.owns(case["account"]) else audience.reasons(reasons):
             for by in (reason["by"], reason.get("delegation")):
                 if by is not None and reason["effect"] == "allow":
                     yield reason["action"], by
@@ -64,7 +71,16 @@ def of_our_own() -> Decide:
     return decide
 
 
-async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide) -> dict[Name, Use]:
+def _recorded(case: Mapping[str, Any]) -> Caller:
+    """The caller of a call from another account, as its record has it, with policies that leave everything to the key's."""
+    context = {name: tuple(values) for name, values in case["inputs"]["context"].items()}
+    unique, _, session = context.get("aws:userid", ("",))[0].partition(":")
+    caller = stranger(case["account"], case["principal"], context.get("aws:userid", ()))
+    role = {name: ROLE for name in (unique, *context.get("aws:principalarn", ())) if name} if session else {}
+    return replace(caller, names={**caller.names, **role}, context=context)
+
+
+async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide, audience: Audience) -> dict[Name, Use]:
     found: dict[Name, Use] = {}
     turn = Turn()
     for begin in range(0, len(rows), AT_A_TIME):
@@ -73,7 +89,8 @@ async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide) ->
         for row in some:
             case = orjson.loads(documents[row["case_id"]])
             for action, by in decide(case, world, row["last"]):
-                _count(found.setdefault(_name(by), Use()), action, case["principal"], row)
+                who = audience.who(case["account"], case["principal"])
+                _count(found.setdefault(_name(by), Use()), action, who, row)
             await turn.give_way()
     return found
 
@@ -84,9 +101,12 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
     use.principals.add(principal)
 
 
-async def unused_of_key(pool: Any, world: World, key: Key, since: datetime, decide: Decide) -> list[dict[str, Any]]:
+async def unused_of_key(
+    pool: Any, world: World, key: Key, audience: Audience, since: datetime, decide: Decide
+) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
-    uses = await _uses(pool, world, await decisions.let_in_with(pool, key.id, key.arn, since), decide)
+    rows_of = await decisions.let_in_with(pool, key.id, key.arn, since)
+    uses = await _uses(pool, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
     rows = _of_rules(resource.policy.rules, uses)
@@ -98,17 +118,17 @@ async def unused_of_key(pool: Any, world: World, key: Key, since: datetime, deci
 
 
 async def unused_of_principal(
-    pool: Any, world: World, principal: str, account: str, since: datetime, decide: Decide
+    pool: Any, world: World, principal: str, audience: Audience, since: datetime, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
+    if not audience.owns(account_in(name) or audience.account):
+        raise NoSuchEntity(f"There is no user, role or account {principal} here.")
     caller = caller_for(world, name)
-    if account not in ("", caller.account):
-        raise NoSuchEntity(f"There is no user or role {principal} here.")
     arn = parse_arn(name)
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
-    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since), decide)
+    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since), decide, audience)
     return _of_rules(caller.identity.rules, uses)
 
 
@@ -129,7 +149,9 @@ def _met(name: str, principals: Iterable[str]) -> bool:
     """Whether one of those who called answers to a name in a Principal element."""
     arn = parse_arn(name)
     if arn is None or arn.resource == "root":
-        return any(f"::{arn.account}:" in each if arn else each in name for each in principals)
+        return any(f"::{arn.account}:" in each or each == arn.account if arn else each in name for each in principals)
+    if arn.account in principals:
+        return True  # of another account it is told that it called, not who
     if arn.resource.startswith("role/"):
         role = f":assumed-role/{arn.resource.rpartition('/')[2]}/"
         return any(f"::{arn.account}{role}" in each for each in principals)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.access.audience import Audience
 from domain.identities.again import was_allowed
 from services.api.items import utc
 from services.questions.again import Decided, Deciding, Span
@@ -79,15 +80,27 @@ def in_words(by: Mapping[str, Any]) -> str:
 
 
 async def what_if(
-    still: Still, region: str, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
+    still: Still,
+    region: str,
+    draft: Draft,
+    since: datetime | None,
+    after: int | None,
+    audience: Audience,
+    *,
+    calls: bool,
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, `{"flipped"}` for each call
     that comes out otherwise.
+
+    Of calls across accounts only those count that the asking account is told of (`owners`), by what it is told of them:
+    whether another account would have let in a call that it refused is that account's to say, and counts as unknown.
 
     `through` is a position: with `after` the same question goes on behind it, and the results add up.
     """
     connection, last = still.connection, still.last
     condition, values = draft.narrowed()
+    if audience.account:
+        condition, values = f"{condition} AND ${len(values) + 3} = ANY(owners)", (*values, audience.account)
     if since is not None:
         condition, values = f"{condition} AND at >= ${len(values) + 3}", (*values, since)
     begins = -2 if after is None else after
@@ -117,12 +130,17 @@ async def what_if(
             before = was_allowed(each.case)
             if before == each.again.allowed:
                 continue
-            if not before and each.case["operation"] in ASK_MORE and len(each.case["reasons"]) == 1:
+            who, own = audience.case(each.case)
+            asks_more = each.case["operation"] in ASK_MORE and len(each.case["reasons"]) == 1
+            if not before and (asks_more or not own):
                 unknown += each.calls
                 continue
-            now = list(each.again.reasons)
+            on_record: list[Any] = list(each.case["reasons"])
+            now: list[Any] = list(each.again.reasons)
+            if not own:
+                on_record, now = audience.reasons(on_record), audience.reasons(now)
             effect = "allowed" if each.again.allowed else "refused"
-            flip = (each.case["principal"], each.case["operation"], effect, _decider(now))
+            flip = (who, each.case["operation"], effect, _decider(now))
             if calls:
                 for row in await connection.fetch(CALLS, each.seen, each.until, each.name, each.first, each.last):
                     call = {
@@ -134,7 +152,7 @@ async def what_if(
                     yield {"flipped": call | {"effect": effect, "decided_by": flip[3]}}
             held = flips.get(flip)
             if held is None:
-                flips[flip] = Flipped(each.calls, each.first, each.last, each.seen, each.case["reasons"], now)
+                flips[flip] = Flipped(each.calls, each.first, each.last, each.seen, on_record, now)
             else:
                 held.take(each)
         done += await outside.up_to(last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from domain.access.audience import Audience, account_in, stranger
 from domain.access.caller import Caller, root_of
 from domain.access.question import Resource
 from domain.access.who_could import Could, could
@@ -12,75 +13,49 @@ from domain.arn import parse_arn, root_arn
 from domain.errors import NoSuchEntity
 from domain.identities.callers import caller_for
 from domain.identities.identity import ROLE, USER
+from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.policy.compile import DIRECT
 from domain.world import World
-from services.api.explaining import OF_THE_CALLER, OF_THE_KEY
 from services.operations.table import CROSS_ACCOUNT
 
 Row = dict[str, Any]
 ANYONE = "*"
 
 
-def who_can(world: World, key: Key, action: str, account: str) -> list[Row]:
-    """A row for everyone who could: the principals hosted here by kind and ARN, then whom else policy and grants admit.
+def who_can(world: World, key: Key, action: str) -> list[Row]:
+    """A row for everyone who could: the principals of this world by kind and ARN, then whom else policy and grants admit.
 
-    `account` asks: what the policies of other accounts say is not told.
+    The world is that of the asking account (all of them, of a trail): of another account it holds nobody, so a row says that
+    the account's own policies decide, and never what they say.
     """
-    resource = world.resource(key)
-    found = (row_of(world, key, action, account, kind, caller) for kind, caller in everyone(world, resource, action))
+    found = (row_of(world, key, action, kind, caller) for kind, caller in everyone(world, key, action))
     return [row for row in found if row is not None]
 
 
-def everyone(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
-    """Every caller that is asked about: those hosted here, then whom else policy and grants admit."""
-    yield from _hosted(world, resource)
-    yield from outside(world, resource, action)
+def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
+    """Every caller that is asked about: those of this world, then whom else policy and grants admit."""
+    yield from _hosted(world, world.resource(key))
+    yield from outside(world, key, action)
 
 
-def row_of(world: World, key: Key, action: str, account: str, kind: str, caller: Caller) -> Row | None:
+def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Row | None:
     """None for a caller who could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
     if not found.paths:
         return None
-    return {"principal": caller.principal, "kind": kind, **_told(found, _withheld(caller, key, account))}
+    return {"principal": caller.principal, "kind": kind, **_told(found)}
 
 
-def _withheld(caller: Caller, key: Key, account: str) -> frozenset[str]:
-    """The kinds of policies that are of another account than the one that asks, as `explain` has it; none are withheld
-    from "", who may read a trail."""
-    if not account:
-        return frozenset()
-    of_the_key = OF_THE_KEY if key.account != account else frozenset()
-    return of_the_key | (OF_THE_CALLER if caller.account != account else frozenset())
-
-
-def _told(found: Could, withheld: frozenset[str]) -> Row:
-    paths: list[Row] = []
-    for path in found.paths:
-        told = path.document()
-        for name in ("by", "delegation"):
-            if name in told:
-                told[name] = _shown(told[name], withheld)
-        paths.append(told | {"open": _conditions(told["open"], withheld)})
-    unless = [
-        {"by": each["by"], "open": _conditions(each["open"], withheld)}
-        for each in found.unless
-        if each["by"]["kind"] not in withheld
-    ]
+def _told(found: Could) -> Row:
+    paths = [path.document() | {"open": _conditions(path.open)} for path in found.paths]
+    unless = [{"by": each["by"], "open": _conditions(each["open"])} for each in found.unless]
     return {"paths": paths, "unless": unless, "for_sure": not found.unless and not found.paths[0].open}
 
 
-def _shown(by: Row, withheld: frozenset[str]) -> Row:
-    return {"kind": by["kind"]} if by["kind"] in withheld else by
-
-
-def _conditions(found: Sequence[Row], withheld: frozenset[str]) -> list[Row]:
-    """Without those of policies that are not for the asking account."""
-    return [
-        {name: each[name] for name in ("operator", "key", "wanted")} for each in found if each["kind"] not in withheld
-    ]
+def _conditions(found: Sequence[Row]) -> list[Row]:
+    return [{name: each[name] for name in ("operator", "key", "wanted")} for each in found]
 
 
 def _hosted(world: World, resource: Resource) -> Iterator[tuple[str, Caller]]:
@@ -108,24 +83,30 @@ def _named(resource: Resource) -> set[str]:
     return names
 
 
-def outside(world: World, resource: Resource, action: str) -> Iterator[tuple[str, Caller]]:
-    """Whom policy and grants name that is not hosted here, and everyone where a statement says so."""
-    for name in sorted(_named(resource)):
+def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
+    """Whom policy and grants name that is not of this world, and everyone where a statement says so."""
+    resource = world.resource(key)
+    for name in sorted(_written(world, key)):
         kind, _, rest = name.partition(":")
         arn = parse_arn(name)
         if kind in ("Service", "Federated", "CanonicalUser"):
             yield kind.lower(), Caller("", rest, {name: DIRECT}, rest, needs_policies=False)
         elif arn is not None and arn.account not in world.accounts:
-            yield ("account" if name == root_arn(arn.account) else "foreign"), _foreign(arn.account, name)
+            yield ("account" if name == root_arn(arn.account) else "foreign"), foreign(world, key, arn.account, name)
     if _admits_everyone(resource, action):
         yield "everyone", Caller("", ANYONE, {ANYONE: DIRECT}, "", needs_policies=False)
 
 
-def _foreign(account: str, name: str) -> Caller:
-    """Somebody of another account, whose own policies nobody here knows: as if they allowed everything."""
-    context = {"aws:principalaccount": (account,), "kms:calleraccount": (account,)}
-    names = {name: DIRECT, root_arn(account): DIRECT}
-    return Caller(account, name, names, name, needs_policies=False, context=context)
+def _written(world: World, key: Key) -> set[str]:
+    """Every name in the key policy's statements, and every grantee as it was written."""
+    shown = {grant.grantee: grant.grantee_shown for grant in world.grants.get(key.id, {}).values()}
+    return {shown.get(name, name) for name in _named(world.resource(key))}
+
+
+def foreign(world: World, key: Key, account: str, name: str) -> Caller:
+    """A principal of another account, with whatever its name was bound to where this key's policy and grants wrote it."""
+    meant = {grant.grantee for grant in world.grants.get(key.id, {}).values() if grant.grantee_shown == name}
+    return stranger(account, name, meant | {key.principals[name]} if name in key.principals else meant)
 
 
 def _admits_everyone(resource: Resource, action: str) -> bool:
@@ -140,22 +121,35 @@ def _admits_everyone(resource: Resource, action: str) -> bool:
     )
 
 
-def can_what(world: World, caller: Caller, keys: Sequence[Key], actions: Sequence[str], account: str) -> list[Row]:
-    """Of each key that the caller could do something with: the operations, those for sure and those under conditions."""
+def require_principal(world: World, principal: str, audience: Audience) -> None:
+    """Raises NoSuchEntity for a principal of the asking account that is not there; of another account nobody is told."""
+    if audience.owns(account_in(canonical(principal)) or audience.account):
+        caller_for(world, principal)
+
+
+def can_what(
+    world: World, principal: str, keys: Sequence[Key], actions: Sequence[str], audience: Audience
+) -> list[Row]:
+    """Of each key that the principal could do something with: the operations, those for sure and those under conditions.
+    Of a principal of another account it is what the keys' own policies and grants give it. Raises NoSuchEntity."""
+    name = canonical(principal)
+    account = account_in(name)
     rows = []
     for key in keys:
+        own = audience.owns(account or audience.account)
+        caller = caller_for(world, principal) if own else foreign(world, key, account, name)
         resource = world.resource(key)
         sure: list[str] = []
         under: dict[str, Row] = {}
         for action in actions:
-            name = action.removeprefix("kms:")
-            found = could(caller, action, resource, reaches=name in CROSS_ACCOUNT)
+            name_of = action.removeprefix("kms:")
+            found = could(caller, action, resource, reaches=name_of in CROSS_ACCOUNT)
             if found.paths:
-                told = _told(found, _withheld(caller, key, account))
+                told = _told(found)
                 if told["for_sure"]:
-                    sure.append(name)
+                    sure.append(name_of)
                 else:
-                    under[name] = {"paths": told["paths"], "unless": told["unless"]}
+                    under[name_of] = {"paths": told["paths"], "unless": told["unless"]}
         if sure or under:
             rows.append({"key_id": key.id, "arn": key.arn, "operations": sure, "under_conditions": under})
     return rows

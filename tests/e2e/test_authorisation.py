@@ -441,7 +441,7 @@ def test_explain_keeps_another_accounts_policies_to_itself(house: House) -> None
     for who, foreign in ((house.installation.credentials(), "#HomeSecret"), (other, "OurSecret")):
         status, text = asked(house, who, "/v1/explain", question)
         assert status == 200
-        assert json.loads(text)["effect"] == "allow"
+        assert json.loads(text)["effect"] == "left", "each side is told its own"
         assert foreign not in text
 
 

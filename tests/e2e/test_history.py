@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
+from domain.access.audience import Audience
 from domain.trail.reading import Fold
 from domain.world import World
 from services.adapters.kafka import KafkaTopic
@@ -304,7 +305,12 @@ async def test_decisions_grouped_and_left_out_come_out_as_each_by_itself(told: T
         results = []
         for kind in (KeyPolicyDraft, AtEveryPosition, OfEverybody):
             async with still(settings) as found:
-                lines = [line async for line in what_if(found, "us-east-1", kind(key, draft), None, None, calls=False)]
+                lines = [
+                    line
+                    async for line in what_if(
+                        found, "us-east-1", kind(key, draft), None, None, Audience(ACCOUNT), calls=False
+                    )
+                ]
             results.append({name: lines[-1]["result"][name] for name in ("decisions", "flipped", "unknown")})
             groups = lines[-1]["result"]["groups"]
             results[-1]["groups"] = sorted(

@@ -21,6 +21,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from domain import documents
+from domain.access.audience import Audience
 from domain.access.context import Came, encryption_context, request_context
 from domain.access.evaluate import evaluate, may
 from domain.access.question import Question
@@ -52,6 +53,8 @@ from tests.given import ACCOUNT, OTHER, REGION
 from tests.histories import TEXTS, History
 from tests.installation import Installation
 from tests.keys import keyring
+
+EVERYTHING = Audience("")
 
 OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
 
@@ -223,8 +226,8 @@ async def ask(connection: Any, history: Recorded, chance: Random) -> None:
 
 async def _shown(connection: Any, world: World, key: str, moment: Any) -> None:
     held = world.keys[key]
-    row = await find_key(connection, held.arn, ACCOUNT, REGION, moment)
-    shown = await show_key(connection, row, moment)
+    row = await find_key(connection, held.arn, held.account, REGION, moment)
+    shown = (await show_key(connection, row, moment, EVERYTHING)).value
     assert documents.key_document(held)["principals"] == dict(held.principals)
     assert (shown["key"]["state"], shown["key"]["policy_version"], shown["key"]["tags"]) == (
         held.state.value,
@@ -238,15 +241,14 @@ async def _shown(connection: Any, world: World, key: str, moment: Any) -> None:
 
 async def _could(connection: Any, world: World, key: str, moment: Any) -> None:
     held = world.keys[key]
-    row = await find_key(connection, held.arn, ACCOUNT, REGION, moment)
+    row = await find_key(connection, held.arn, held.account, REGION, moment)
     then = await world_then(connection, REGION, moment, [row], sorted(world.accounts))
     action = "kms:Decrypt"
-    expected = who_can(world, held, action, held.account)
-    assert plain(who_can(then, then.keys[key], action, held.account)) == plain(expected)
+    expected = who_can(world, held, action)
+    assert plain(who_can(then, then.keys[key], action)) == plain(expected)
     for identity in list(world.directory.identities.values())[:2]:
         if identity.kind == USER and identity.access_keys:
-            caller = [caller_of(each, f"AKIA{identity.id}", None, world.at) for each in (then, world)]
-            mine = [can_what(each, who, [each.keys[key]], KEY_ACTIONS, ACCOUNT) for each, who in zip((then, world), caller, strict=True)]  # fmt: skip
+            mine = [can_what(each, identity.arn, [each.keys[key]], KEY_ACTIONS, EVERYTHING) for each in (then, world)]
             assert plain(mine[0]) == plain(mine[1])
 
 
@@ -262,7 +264,7 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
     moment = await moment_of(connection, f"@{first}", last)
     rows = [await find_key(connection, world.keys[key].arn, account, REGION, moment)]
     begin = await world_then(connection, REGION, moment, rows, [ACCOUNT, OTHER])
-    lines = [line async for line in between.who_between(connection, begin, key, "kms:Decrypt", account, last)]
+    lines = [line async for line in between.who_between(connection, begin, key, "kms:Decrypt", EVERYTHING, last)]
     told_of = {
         line["change"]["position"]: (
             {row["principal"] for row in line["gained"]},
@@ -275,7 +277,7 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
     def could(at: World) -> dict[str, str]:
         """By unique id, so that one who was made again, or moved, is told apart."""
         held = at.keys.get(key)
-        found = [] if held is None else who_can(at, held, "kms:Decrypt", account)
+        found = [] if held is None else who_can(at, held, "kms:Decrypt")
         return {at.directory.by_arn.get(row["principal"], row["principal"]): row["principal"] for row in found}
 
     before = could(world)
@@ -294,7 +296,7 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
 
 async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
     calls = history.decided
-    counted = Counter((each.document["call"]["principal"], each.document["call"]["operation"], each.document["decision"]["effect"]) for each in calls if ACCOUNT in _owners(each))  # fmt: skip
+    counted = Counter((_told_as(each), each.document["call"]["operation"], each.document["decision"]["effect"]) for each in calls if ACCOUNT in _owners(each))  # fmt: skip
     rows = await decisions.counts(connection, ACCOUNT, Filters(), ["principal", "operation", "effect"], 1000)
     found = {(row["principal"], row["operation"], row["effect"]): row["calls"] for row in rows}
     with told(history, "counts"):
@@ -303,7 +305,7 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         still = Still(connection, last, last)
         with told(history, "recheck"):
-            *_, line = [line async for line in recheck(still, REGION, None)]
+            *_, line = [line async for line in recheck(still, REGION, None, EVERYTHING)]
             assert (line["result"]["mismatches"], line["result"]["gaps"]) == (0, []), line["result"]["explained"]
         world = history.folded(last)
         if not world.keys:
@@ -312,7 +314,10 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
             world.keys[chance.choice(sorted(world.keys))],
             chance.choice([*TEXTS, TEXTS[0].replace("kms:*", "kms:Enc*")]),
         )
-        *_, line = [line async for line in what_if(still, REGION, KeyPolicyDraft(key, text), None, None, calls=False)]
+        *_, line = [
+            line
+            async for line in what_if(still, REGION, KeyPolicyDraft(key, text), None, None, EVERYTHING, calls=False)
+        ]
     flips = 0
     for each in calls:
         if each.document["decision"]["resources"] != [key.arn]:
@@ -333,7 +338,16 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
         assert line["result"]["flipped"] == flips
 
 
+def _told_as(entry: Entry) -> str:
+    """A caller of another account is told by the account."""
+    call = entry.document["call"]
+    return str(call["principal"] if call["account"] == ACCOUNT else call["account"])
+
+
 def _owners(entry: Entry) -> set[str]:
+    error = entry.document["decision"]["error"]
+    if error is not None and error["kind"] == "access-refused":
+        return {entry.document["call"]["account"]}
     return {
         entry.document["call"]["account"],
         *(each.split(":")[4] for each in entry.document["decision"]["resources"]),

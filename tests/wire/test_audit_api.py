@@ -141,7 +141,7 @@ def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installa
         installation.client(other).encrypt(KeyId=arn, Plaintext=b"x")
     seen = eventually(lambda: get(installation, "/v1/decisions?operation=Encrypt", other)[1]["items"])
     assert len(seen) == 1
-    assert (seen[0]["effect"], seen[0]["sid"], seen[0]["reasons"]) == ("refused", None, None)
+    assert (seen[0]["effect"], seen[0]["sid"], seen[0]["reasons"]) == ("refused", None, [])
     assert get(installation, f"/v1/keys/{quote(arn, safe='')}/history", other)[0] == 403
     assert get(installation, "/v1/keys", other)[1]["items"] == []
     refused = get(installation, "/v1/accounts", other, "POST", b'{"account_id": "999988887777"}')

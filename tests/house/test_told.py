@@ -1,0 +1,85 @@
+"""Everything that an account is told passes through one place (`domain/access/audience.py`): no route has a way round it."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from services.api.alerting import Alerting
+from services.api.answers import answered, in_lines
+from services.api.audit import Audit
+from services.api.counted import Counted
+from services.api.openapi import ROUTES
+from services.api.questions import Questions
+from services.api.standing import Standing
+from tests.house.test_house import ROOT
+
+FUNCTIONS = {
+    name: getattr(each, name) for each in (Audit, Questions, Counted, Alerting, Standing) for name in dir(each)
+}
+ASKED: Any = SimpleNamespace(id="call")
+
+
+def calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """(the function that it stands in, call) of every call of a file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found += [(node.name, each) for each in ast.walk(node) if isinstance(each, ast.Call)]
+    return found
+
+
+def named(call: ast.Call) -> str:
+    return (
+        call.func.id
+        if isinstance(call.func, ast.Name)
+        else call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else ""
+    )
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.function)
+def test_every_route_answers_with_what_was_told(route: Any) -> None:
+    """The types are checked, so an annotation is true."""
+    assert FUNCTIONS[route.function].__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
+
+
+def test_the_door_sends_nothing_else() -> None:
+    for found in ({"items": []}, [], "x", None):
+        with pytest.raises((AssertionError, TypeError)):
+            asyncio.run(answered(found, ASKED, ASKED))  # type: ignore[arg-type]
+
+    async def lines() -> AsyncGenerator[Any, None]:
+        yield {"principal": "arn:aws:iam::444455556666:user/alice"}
+
+    with pytest.raises(TypeError, match="told by nobody"):
+        asyncio.run(in_lines(lines(), ASKED, ASKED))
+
+
+def test_only_an_audience_tells() -> None:
+    """Nobody else makes a Told, and no route makes an answer of its own."""
+    for package in ("domain", "projections", "services"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path.name != "audience.py":
+                assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
+    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining"):
+        made = {where for where, call in calls(ROOT / f"services/api/{name}.py") if named(call).endswith("Response")}
+        assert made <= {"_signed", "answer"}, name  # the client that went away
+
+
+def test_whoever_asks_is_the_audience() -> None:
+    """An audience is made of who asks, or of a trail's reader; nowhere for another account, or for everybody."""
+    made = {
+        (path.name, ast.unparse(call.args[0]))
+        for path in (ROOT / "services").rglob("*.py")
+        for _, call in calls(path)
+        if named(call) == "Audience"
+    }
+    assert made == {("asked.py", "self.caller.account"), ("sources.py", "self.account"), ("showing.py", "account")}
