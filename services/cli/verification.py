@@ -53,8 +53,8 @@ def verify_log(
 ) -> None:
     """Check that every record on every topic is Keytrail's own, in its place and unchanged, and that the tables say the same.
 
-    It reads broker, database and master key, and asks nobody for permission: it is the operator's (an account takes `keytrail log`). Exit
-    code 1: something is missing, was changed, or was written by somebody else.
+    It reads broker, database and master key, and asks nobody for permission: it is the operator's (an account's auditor takes
+    `keytrail log`). Exit code 1: something is missing, was changed, or was written by somebody else.
     """
     expected = None
     if expect is not None:
