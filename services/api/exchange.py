@@ -21,8 +21,6 @@ STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for ea
 CLOSE = b"connection: close\r\n"
 MOST_DROPPED = 8_388_608
 """Bytes of a body that is refused already, after which its connection ends."""
-MOST_PARTS = 4096
-"""Chunks or packets of one body: each costs a call from the parser, so a body of single bytes costs seconds."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -165,7 +163,8 @@ class Exchange:
                     connection.recognise()
             if connection.flow.write_paused and not self.disconnected:
                 await connection.flow.drain()
-            if not self.disconnected:
+            # `disconnected` is told to the request that came last alone.
+            if not connection.plain.is_closing():
                 self._write(reply)
         finally:
             connection.tasks.discard(self._task)

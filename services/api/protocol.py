@@ -14,7 +14,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.api.door import PROXIED, Door, group_of, plain
-from services.api.exchange import MOST_DROPPED, MOST_PARTS, Answering, Exchange
+from services.api.exchange import MOST_DROPPED, Answering, Exchange
 
 MAX_HEADER_BYTES = 32_768
 MAX_HEADERS = 128
@@ -23,6 +23,11 @@ MOST_AHEAD = 16
 """Requests that a client may send before the first of them is answered."""
 MOST_ARRIVED = 1_048_576
 """Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
+FREE_PARTS = 256
+SMALL_PART = 64
+"""Bytes. Each part of a body, a chunk or a packet, costs a call from the parser, so that a body of single bytes costs as much as
+a hundred calls. Beyond the first 256 its parts have to be as large as this on average; no network sends smaller ones by
+itself."""
 REQUEST_DEADLINE = 20.0
 """Seconds from a request's first byte to its last, and for which an answer may lie unread."""
 LINGER = 5.0
@@ -72,11 +77,13 @@ class WholeResponses:
         if data.startswith(b"HTTP/1.1 "):
             self._head += data
             return
-        self._transport.write(self._head + data)
+        # uvicorn learns of a lost connection for the request that came last, not for one before it that is answered now.
+        if not self._transport.is_closing():
+            self._transport.write(self._head + data)
         self._head = b""
 
     def close(self) -> None:
-        if self._head:
+        if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
             self._head = b""
         self._transport.close()
@@ -109,6 +116,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._pending = 0
         """Those of them that are kept."""
         self._parts = 0
+        self._body_size = 0
         self._in_headers = True
         self._began: float | None = None
         self._idle: float | None = None
@@ -228,6 +236,10 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as fault:
             cause = fault.__context__
             self._refuse(cause.refusal if isinstance(cause, Refused) else MALFORMED)
+            # An exception knows its frames, and they know it: with what they were given, a quarter of a megabyte.
+            fault.__context__ = fault.__traceback__ = None
+            if cause is not None:
+                cause.__traceback__ = None
             return
         # Of a request that came whole and is being answered nothing is counted.
         if self._began is not None or self.held or self.pipeline:
@@ -265,7 +277,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = self._size if self._idle is not None else 0
         self._began = self.loop.time()
         self._idle = None
-        self._parts = 0
+        self._parts = self._body_size = 0
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -351,7 +363,8 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             super().on_body(body)
         self._parts += 1
-        if self._parts > MOST_PARTS:
+        self._body_size += len(body)
+        if self._parts > FREE_PARTS and self._parts - FREE_PARTS > self._body_size // SMALL_PART:
             raise Refused(IN_TOO_MANY_PARTS)
 
     def on_message_complete(self) -> None:

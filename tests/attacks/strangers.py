@@ -18,13 +18,18 @@ AUTHORIZATION = (
 class Stranger:
     """A connection from an address."""
 
-    def __init__(self, port: int, address: str = "127.0.0.1", receive: int = 0) -> None:
+    def __init__(self, port: int, address: str = "127.0.0.1", receive: int = 0, within: float = 20) -> None:
+        """`receive`: bytes of what comes that the system keeps unread; `within`: seconds that anything may take."""
         self.socket = socket.socket()
         if receive:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-        self.socket.bind((address, 0))
-        self.socket.settimeout(20)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.settimeout(within)
+        try:
+            self.socket.bind((address, 0))
+            self.socket.connect(("127.0.0.1", port))
+        except OSError:
+            self.socket.close()
+            raise
 
     def __enter__(self) -> Stranger:
         return self
@@ -51,7 +56,7 @@ class Stranger:
     def answer(self) -> tuple[int, bytes]:
         """(status, body) of the next answer; (0, b"") where the connection ended without one."""
         found = bytearray()
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, TimeoutError):
             while b"\r\n\r\n" not in found:
                 part = self.socket.recv(65_536)
                 if not part:
