@@ -171,15 +171,21 @@ class Supervisor:
         self._broker.start()
         self._kafka = kafka
         self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
-        await _until(self._broker_listens, READY_DEADLINE, f"Kafka did not start; see {output}")
-        await kafka.let_in()
+        await _until(self._broker_lets_us_in, READY_DEADLINE, f"Kafka did not start; see {output}")
 
-    async def _broker_listens(self) -> bool:
-        """Our own broker, and nobody who took its ports first: the controller's is told a password."""
+    async def _broker_lets_us_in(self) -> bool:
+        """Our own broker, and nobody who took its ports first: the controller's is told a password. It listens a moment
+        before it takes what it is told."""
         assert self._kafka is not None, "it is started"
         assert self._broker is not None, "it is started"
         pid = self._broker.pid
-        return pid is not None and {self._kafka.port, self._kafka.controller_port} <= _listening(pid)
+        if pid is None or not {self._kafka.port, self._kafka.controller_port} <= _listening(pid):
+            return False
+        try:
+            await self._kafka.let_in()
+        except Unavailable:
+            return False
+        return True
 
     async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)

@@ -37,7 +37,7 @@ from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.master_key import make as make_master_key
 from services.backup.sealed_file import SealedWriter
 from services.ownership import NotOurs, replacing
-from services.settings import Settings
+from services.settings import BadSetting, Settings, load
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Folder
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually, free_port
@@ -272,6 +272,32 @@ async def test_a_process_that_we_start_is_given_every_secret_and_shows_none(tmp_
         assert shown[name] == value
         assert value not in shown["environ"]
     assert shown["kafka_username"] == "somebody"
+
+
+SECRETS = [f"KEYTRAIL_{each.name.upper()}" for each in fields(Settings) if each.metadata["secret"]]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_in_a_file_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
+    """They would have had the cluster's password, the database's or root's from the file that it was put into."""
+    file = tmp_path / "secret"
+    file.write_text("a secret\n")
+    given = {name + "_FILE": str(file), "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", SECRETS[-1]: "root's"}
+    if name == SECRETS[-1]:
+        del given[name]
+    file.chmod(0o640)
+    with pytest.raises(BadSetting, match="chmod 600"):
+        load(given)
+    file.chmod(0o600)
+    assert "a secret" in load(given).secrets().values()
+    with pytest.raises(BadSetting, match="both set"):
+        load(given | {name: "another"})
+    file.write_text("\n")
+    with pytest.raises(BadSetting, match="is empty"):
+        load(given)
+    file.unlink()
+    with pytest.raises(BadSetting, match="cannot be read"):
+        load(given)
 
 
 def test_files_of_the_data_folder_are_closed(attacked: Installation) -> None:

@@ -37,8 +37,8 @@ rootLogger.appenderRef.file.ref = file
 class BundledKafka:
     """Files under `folder`, which is its owner's alone; two ports on loopback, for clients and for the controller.
 
-    Both listeners ask for the password of `login`: every user of the machine reaches them. The ports' files are written
-    anew at each start, so a folder that an earlier version made without a password gets one.
+    Both listeners ask for the password of `login`: every user of the machine reaches them. Its configuration is
+    written anew at each start, so a folder that an earlier version made without a password gets one.
     """
 
     def __init__(self, folder: Path, jars: list[Path], port: int, controller_port: int) -> None:

@@ -18,7 +18,7 @@ from services.adapters.bundled.login import CONTROLLERS, SECURITY, USER
 SCRAM_SHA_512 = 2
 ITERATIONS = 4096
 """Kafka's least. More would slow down guessing, and nobody guesses 256 random bits."""
-DEADLINE = 30.0
+DEADLINE = 10.0
 
 
 async def tell(controller_port: int, controller_password: str, password: str) -> None:
