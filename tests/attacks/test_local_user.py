@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import resource
 import signal
 import stat
 import struct
@@ -73,7 +74,7 @@ def somebody_else() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Started by somebody whose files everybody may read, with a secret in the environment."""
+    """Started by somebody whose files everybody may read and whose memory is dumped, with a secret in the environment."""
     data = tmp_path_factory.mktemp("attacked") / "data"
     given = {
         "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVENBYOPERATOR0",
@@ -81,6 +82,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
         "SOME_TOKEN": UNRELATED,
     }
     installation = Installation(data, KEYTRAIL_ALERT_WORKERS="1", **given)
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     with umask(0):
         installation.start()
     try:
