@@ -103,6 +103,7 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
 async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> None:
     """The bundled broker's own: a folder of an earlier version has its log told the broker's time from now on."""
     events = names(settings).events
+    await _partitions(client, [events])  # of one that was made a moment ago nothing is known yet
     configs = await _configs(client, events)
     if configs["message.timestamp.type"] == "CreateTime":
         # Altering sets all of a topic's own settings: those that are there stay, to be checked as they are.

@@ -14,6 +14,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -176,6 +177,16 @@ async def test_the_broker_lets_in_nobody_without_its_password(attacked: Installa
         for wrong in (None, "a guess", password if right != password else controllers):
             assert not await _lets_in(port, mechanism, wrong)
     assert not await _lets_in(clients, login.CONTROLLERS, password), "nobody needs to tell it there"
+
+
+def test_the_broker_keeps_little_of_somebody_who_has_not_logged_in(attacked: Installation) -> None:
+    """With a thousand connections they would have filled its memory, and nobody would have been answered any more."""
+    for each in attacked.process("kafka").net_connections("tcp"):
+        if each.status == psutil.CONN_LISTEN:
+            with socket.create_connection(("127.0.0.1", each.laddr.port), timeout=20) as stranger:
+                stranger.sendall(struct.pack(">i", 100_000) + bytes(1000))
+                with contextlib.suppress(ConnectionResetError):
+                    assert stranger.recv(1) == b"", "it is closed, and not waited for"
 
 
 def controllers_password(data: Path) -> set[str]:

@@ -102,6 +102,9 @@ class BundledKafka:
             f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": login.jaas(
                 "scram.ScramLoginModule", login.made(self.folder)
             ),
+            # What is kept of somebody who has not logged in yet. A login is some 300 bytes; at Kafka's default of half a
+            # megabyte, a thousand connections that never log in fill the heap.
+            "sasl.server.max.receive.size": 16_384,
             "listener.name.controller.sasl.enabled.mechanisms": login.CONTROLLERS,
             "sasl.mechanism.controller.protocol": login.CONTROLLERS,
             f"listener.name.controller.{login.CONTROLLERS.lower()}.sasl.jaas.config": login.jaas(
@@ -142,6 +145,8 @@ class BundledKafka:
             # may map, no socket to attach to, and libraries that are unpacked stay among our own files.
             "-XX:-UsePerfData",
             "-XX:+DisableAttachMechanism",
+            # Without memory some of its threads would end and others go on; it ends, and is started again.
+            "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
             f"-Djava.io.tmpdir={self._temporary}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
