@@ -75,6 +75,10 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             err.print("stopping")
             await supervisor.stop()
             raise typer.Exit(130) from None
+        except BaseException:  # what nobody foresaw: told by its traceback, and no server is left running
+            progress.stop()
+            await supervisor.stop()
+            raise
     seconds = time.monotonic() - began
     out.print(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
     out.print(f'  eval "$(keytrail env{_options(settings)})"; aws kms create-key')
