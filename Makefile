@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 
-.PHONY: run test check soak bench conformance-moto lock docs clean
+.PHONY: run test check soak fuzz-cost bench conformance-moto lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -44,6 +44,9 @@ check: .venv/.dev
 
 soak: .venv/.dev
 	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800
+
+fuzz-cost: .venv/.dev
+	$(BIN)/python -m tests.attacks.fuzz_cost
 
 bench: .venv/.dev
 	$(BIN)/python -m bench

@@ -46,8 +46,8 @@ AT_ONCE = 50_000
 """Steps (domain/meaning/budget) that one policy is judged with before what comes behind it: the largest that people write
 take a tenth."""
 WINDOW = 10
-SHARE = 500_000
-"""Steps of one account's policies in a window of so many seconds: some four hundred ordinary policies."""
+SHARE = 1_000_000
+"""Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
 WINDOWS = 10_000
 SECOND = 1_000_000
 

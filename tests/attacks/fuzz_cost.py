@@ -1,0 +1,152 @@
+"""`make fuzz-cost`: what a request at its limits costs before permission is decided, or on the event loop, of every
+operation and of every route that takes a body. More than 50 ms of processor or 5 MB of memory is a finding, and ends it
+with 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from domain.access.context import Came
+from domain.errors import Refusal
+from domain.identities.principals import principals_of
+from domain.policy.check import check_policy
+from domain.policy.parse import KEY
+from services.api import alerting, questions
+from services.api.errors import WireError
+from services.api.explaining import Explained
+from services.api.openapi import ROUTES
+from services.questions import changes
+from services.questions.drafts import KeyPolicyDraft
+from tests.attacks.at_limits import BODY, Door, requests
+from tests.attacks.costly import STATEMENTS, policy
+from tests.attacks.counted import seconds
+from tests.given import ACCOUNT, key_id
+
+MOST_SECONDS = 0.05
+MOST_BYTES = 5 << 20
+CAME = Came("127.0.0.1", "tests", False, 1_800_000_000_000_000, "us-east-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    how: str
+    seconds: float
+    size: int
+
+    @property
+    def counts(self) -> bool:
+        return self.seconds > MOST_SECONDS or self.size > MOST_BYTES
+
+
+def measured(what: str, how: str, work: Callable[[], object]) -> Finding:
+    took = seconds(work, 2)
+    if took > MOST_SECONDS:  # others on the machine only ever add to it
+        took = seconds(work, 5)
+    tracemalloc.start()
+    work()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return Finding(what, how, took, most)
+
+
+def of_operations(size: int) -> Iterator[Finding]:
+    plain = Door()
+    for each in requests(size):
+        yield measured(each.operation, each.how, lambda each=each: plain.ask(each))  # type: ignore[misc]
+
+
+# -- routes: what each does with its body on the loop, before anything is handed to a thread or to Postgres -----------------
+
+
+def _explain(body: bytes) -> None:
+    Explained.read(body).answer(DOOR.world, ACCOUNT, CAME)
+
+
+def _draft(body: bytes) -> None:
+    text = questions._text(questions._document(body), "policy")
+    KeyPolicyDraft(DOOR.world.keys[key_id()], text).put(DOOR.world)
+
+
+def _diff(body: bytes) -> None:
+    text = questions._text(questions._document(body), "to_policy")
+    changes.draft(text, DOOR.world, 0, ACCOUNT)
+
+
+def _check(body: bytes) -> None:
+    text = alerting._object(body, "").get("policy")
+    principals_of(check_policy(text, KEY), DOOR.world, ACCOUNT)
+
+
+def _object(body: bytes) -> None:
+    alerting._object(body, "")
+
+
+DOOR = Door()
+BODIES: dict[str, Callable[[bytes], None]] = {
+    "explain": _explain,
+    "what_if": _draft,
+    "diff": _diff,
+    "check_draft": _check,
+    "mark_alert": _object,
+    "create_account": _object,
+    "redeliver": _object,
+}
+"""What each route that takes a body does with it on the loop, by its function in services/api/openapi.py."""
+
+
+def bodies(size: int) -> Iterator[tuple[str, bytes]]:
+    named = {"principal": f"arn:aws:iam::{ACCOUNT}:root", "operation": "Decrypt", "key": key_id()}
+    pairs = {f"{at:x}": "v" for at in range(size // 12)}
+    yield "many pairs", orjson.dumps(named | {"encryption_context": pairs})
+    yield "many conditions", orjson.dumps(named | {"conditions": {each: ["v"] for each in pairs}})
+    yield "one long pair", orjson.dumps(named | {"encryption_context": {"a": "v" * (size - 1_000)}})
+    yield "nested", b"[" * (size // 2) + b"]" * (size // 2)
+    yield "many numbers", orjson.dumps({"policy": list(range(size // 8))})
+    for name, statement in STATEMENTS.items():
+        text = policy(statement)
+        yield f"policy: {name}", orjson.dumps(named | {"policy": text, "to_policy": text})
+    yield "policy: brackets", orjson.dumps({"policy": "[" * 32_000, "to_policy": "[" * 32_000})
+
+
+def of_routes(size: int) -> Iterator[Finding]:
+    for route in ROUTES:
+        if route.method == "GET":
+            continue
+        for how, body in bodies(size):
+            yield measured(
+                f"{route.method} {route.path}", how, lambda route=route, body=body: _tried(route.function, body)
+            )  # type: ignore[misc]
+
+
+def _tried(function: str, body: bytes) -> None:
+    try:
+        BODIES[function](body)
+    except (WireError, Refusal, AttributeError, TypeError):
+        return  # refused: what it cost until then is what counts
+
+
+def main() -> int:
+    found = [each for part in (of_operations(BODY - 4_096), of_routes(BODY - 4_096)) for each in part]
+    table = Table("what", "how", "ms", "MB")
+    worst = sorted(found, key=lambda each: -max(each.seconds / MOST_SECONDS, each.size / MOST_BYTES))
+    for each in worst[:20]:
+        style = "red" if each.counts else ""
+        table.add_row(each.what, each.how, f"{each.seconds * 1000:.1f}", f"{each.size / (1 << 20):.1f}", style=style)
+    Console().print(table)
+    findings = sum(each.counts for each in found)
+    print(json.dumps({"requests": len(found), "findings": findings}))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
