@@ -15,7 +15,7 @@ from typing import Any
 from bench.installed import Installed
 from services.trails.building import Building
 from services.trails.files import files_in, records_of
-from services.trails.importing import Trail, open_connection
+from services.trails.importing import open_connection, opened
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "cloudtrail" / "invictus-kms.jsonl"
 RECORDS = 300_000
@@ -48,12 +48,12 @@ def write(folder: Path, count: int) -> None:
 
 async def _import(installed: Installed, folder: Path) -> dict[str, Any]:
     settings = installed.settings
-    trail = Trail(settings, "bench")
     connection = await open_connection(settings)
     try:
         found = (each for path in files_in([folder]) for each in records_of(path))
-        began = time.perf_counter()
-        taken = await trail.take(connection, found, lambda what, count: None)
+        async with opened(settings, "bench") as trail:
+            began = time.perf_counter()
+            taken = await trail.take(connection, found, lambda what, count: None)
         read = time.perf_counter()
         report = await Building(connection, trail.schema, trail.name).build(lambda what, count: None)
         built = time.perf_counter()

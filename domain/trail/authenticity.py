@@ -26,7 +26,7 @@ from hashlib import blake2b, sha256
 
 EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL = "events", "decisions", "alerts", "commands", "trail"
 KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL)
-"""The kinds of topic."""
+"""The kinds of topic; that of a trail goes on with a dot and the trail's name."""
 SNAPSHOT, POSITION, PERMIT, PIN = "snapshot", "position", "permit", "pin"
 """The kinds of row that are read back as true."""
 
@@ -179,6 +179,10 @@ class Keyring:
     def __contains__(self, name: str) -> bool:
         return name in self._secrets
 
+    def names(self) -> list[str]:
+        """Of every secret, oldest first."""
+        return list(self._secrets)
+
     @property
     def newest(self) -> str:
         return next(reversed(self._secrets))
@@ -190,7 +194,7 @@ class Keyring:
             secret = self._secrets.get(name)
             if secret is None:
                 raise KeyMissing(name)
-            if kind not in KINDS:
+            if kind not in KINDS and not kind.startswith(f"{TRAIL}."):
                 raise ValueError(kind)
             found = self._seals[name, kind, log] = Seal(secret, name, kind, log)
         return found

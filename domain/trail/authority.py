@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.trail.authenticity import EVENTS, Keyring, key_of
+from domain.trail.authenticity import EVENTS, TRAIL, Keyring, key_of
 
 NO_KEY = ""
 """Stands for the records that carry no envelope: those of versions that made none."""
@@ -104,8 +104,8 @@ class Authority:
 
 
 def trail_kind(name: str) -> str:
-    """The name under which offsets of a trail's topic are kept."""
-    return f"trail.{name}"
+    """The kind of a trail's topic: each trail has its own, so that no record of one passes for a record of another."""
+    return f"{TRAIL}.{name}"
 
 
 def authority_from(document: Mapping[str, Any]) -> Authority:

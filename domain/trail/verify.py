@@ -43,6 +43,7 @@ class Report:
     writers: set[str] = field(default_factory=set, repr=False)
     anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
     authority: Authority = field(default_factory=Authority, repr=False)
+    next_command: int = 0
 
     @property
     def whole(self) -> bool:
@@ -69,7 +70,7 @@ def verify(
             report.fault, report.at = fault, offset
             break
     report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
-    report.authority = fold.chain.authority
+    report.authority, report.next_command = fold.chain.authority, fold.world.next_command
     if not report.fault and expected is not None and expected.position >= fold.next:
         report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
         report.at = fold.next

@@ -109,20 +109,36 @@ class KafkaReader:
 
 async def _discard(client: Any) -> None:
     """Stop a client of aiokafka without waiting for a broker that does not answer."""
-    with contextlib.suppress(KafkaError, TimeoutError, OSError):
+    try:
         async with asyncio.timeout(2):
             await client.stop()
+    except (KafkaError, TimeoutError, OSError):
+        pass
+    except asyncio.CancelledError:
+        # A consumer that is stopped before its own tasks had their first turn raises their cancellation as if it were ours.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
 
 
 async def ends(settings: Settings, topic: str) -> dict[int, int]:
     """Of each partition of a topic, the offset that its next record will have. Raises Unavailable."""
+    return {partition: end for partition, (_, end) in (await bounds(settings, topic)).items()}
+
+
+async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """Of each partition of a topic, the first offset that is still there and the one that its next record will have.
+
+    Raises Unavailable.
+    """
     consumer = AIOKafkaConsumer(topic, **connection(settings), group_id=None, enable_auto_commit=False)
     try:
         async with asyncio.timeout(ASK_DEADLINE * 3):
             await consumer.start()
-            numbers = consumer.partitions_for_topic(topic) or set()
-            found = await consumer.end_offsets([TopicPartition(topic, number) for number in sorted(numbers)])
-            return {each.partition: int(end) for each, end in found.items()}
+            partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
+            starts = await consumer.beginning_offsets(partitions)
+            found = await consumer.end_offsets(partitions)
+            return {each.partition: (int(starts[each]), int(found[each])) for each in partitions}
     except (KafkaError, TimeoutError, OSError) as fault:
         raise Unavailable(f"the broker does not answer: {fault}") from fault
     finally:

@@ -40,7 +40,13 @@ async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
     Raises Unreadable, Unavailable; KeyMissing where the vault does not have that key.
     """
     try:
-        return fold.take(stored.offset, stored.value)
+        record = fold.take(stored.offset, stored.value)
     except KeyMissing:
         await keys.read_again()
-        return fold.take(stored.offset, stored.value)
+        record = fold.take(stored.offset, stored.value)
+    key = fold.chain.authority.key
+    if key and key not in keys:  # whoever folds may write next, and needs it then
+        await keys.read_again()
+        if key not in keys:
+            raise KeyMissing(key)
+    return record

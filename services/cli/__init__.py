@@ -46,6 +46,8 @@ COMMANDS: dict[str, str] = {
     "log": "services.cli.own_log:own_log",
     "verify": "services.cli.verification:verify_log",
     "export-log": "services.cli.proving:export_log",
+    "log authenticate": "services.cli.log:authenticate",
+    "log rotate-key": "services.cli.log:rotate_key",
     "rebuild": "services.cli.proving:rebuild",
     "backup": "services.cli.keeping:backup",
     "restore": "services.cli.keeping:restore",
@@ -59,6 +61,7 @@ GROUPS: dict[str, str] = {
     "import": "Trails from elsewhere.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
+    "log": "The key that records are authenticated with.",
 }
 
 

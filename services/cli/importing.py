@@ -10,14 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar, show
 from services.settings import Settings
 from services.trails.building import Building
 from services.trails.files import Found, files_in, records_of
-from services.trails.importing import Trail, open_connection
-from services.trails.naming import BadName
+from services.trails.importing import open_connection, opened
+from services.trails.naming import BadName, checked
 
 COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
 
@@ -34,7 +35,7 @@ def cloudtrail(
     if not settings.postgres:
         fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
     try:
-        held = Trail(settings, trail)
+        checked(trail)
         found = files_in(paths)
     except BadName as fault:
         fail(f"{fault}.", 2)
@@ -43,7 +44,9 @@ def cloudtrail(
     if not found:
         fail("There are no files in it.", 2)
     try:
-        report = asyncio.run(_import(settings, held, found))
+        report = asyncio.run(_import(settings, trail, found))
+    except MasterKeyRefused as fault:
+        fail(str(fault))
     except UNREACHABLE as fault:
         fail(f"The import was broken off; the same command goes on: {fault}")
     if as_json:
@@ -52,7 +55,7 @@ def cloudtrail(
         _show(report, trail)
 
 
-async def _import(settings: Settings, trail: Trail, paths: list[Path]) -> dict[str, Any]:
+async def _import(settings: Settings, name: str, paths: list[Path]) -> dict[str, Any]:
     connection = await open_connection(settings)
     try:
         with progress_bar() as progress:
@@ -67,7 +70,8 @@ async def _import(settings: Settings, trail: Trail, paths: list[Path]) -> dict[s
             def told(what: str, count: int) -> None:
                 progress.update(records, description=what, completed=count)
 
-            taken = await trail.take(connection, records_in(), told)
+            async with opened(settings, name) as trail:
+                taken = await trail.take(connection, records_in(), told)
             built = await Building(connection, trail.schema, trail.name).build(told)
     finally:
         await connection.close(timeout=5)

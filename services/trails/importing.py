@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files
@@ -22,9 +23,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from domain.ports import Unavailable
+from domain.trail.authenticity import before_envelope
+from domain.trail.authority import Authority, trail_kind
+from services.adapters import snapshots
 from services.adapters.kafka import KafkaTopic, Producer, connection
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import LOST
-from services.adapters.topics import FOREVER, MAX_MESSAGE
+from services.adapters.topics import FOREVER, MAX_MESSAGE, names
+from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.trails.files import Found
 from services.trails.naming import schema_of, topic_of
@@ -62,8 +68,10 @@ Progress = Callable[[str, int], None]
 class Trail:
     """A trail of this name, on an installation's broker and database."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, keys: VaultKeyring, authority: Authority) -> None:
+        """`authority`: what the installation's own log says now of what is authentic. Raises BadName."""
         self.settings, self.name = settings, name
+        self._keys, self._authority, self._kind = keys, authority, trail_kind(name)
         self.schema, self.topic = schema_of(name), topic_of(settings, name)
 
     async def prepare(self, connection: asyncpg.Connection[Any]) -> bool:
@@ -116,7 +124,8 @@ class Trail:
     async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
         new, twice, held = await writing.unknown(batch)
         if new:
-            records = [(each.raw or each.found.raw, _headers(each.found)) for each in new]
+            seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
+            records = [(seal.behind(each.raw or each.found.raw), _headers(each.found)) for each in new]
             await producer.append_all(self.topic, 0, records)
         taken.told_twice += twice
         taken.of_other_services += sum(each.elsewhere for each in batch)
@@ -136,22 +145,43 @@ class Trail:
                 while at < end:
                     stored = await reader.read(BATCH)
                     at = stored[-1].offset + 1
-                    yield [_of_topic(each.value, self.topic, each.offset) for each in stored]
+                    await self._keys.know_those_of(each.value for each in stored)
+                    yield [self._of_topic(each.value, each.offset) for each in stored]
             finally:
                 await reader.close()
         finally:
             await topic.close()
 
+    def _of_topic(self, value: bytes, offset: int) -> Found:
+        place = f"offset {offset}"
+        if not self._authority.believes(self._keys, self._kind, 0, offset, value):
+            return Found(self.topic, place, None, value, "somebody else than Keytrail wrote it to the trail's topic")
+        raw = before_envelope(value)
+        try:
+            return Found(self.topic, place, orjson.loads(raw), raw)
+        except orjson.JSONDecodeError as fault:
+            return Found(self.topic, place, None, raw, f"it is no JSON: {fault}")
+
+
+@asynccontextmanager
+async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
+    """The trail, with the keys and what the installation's own log says of them.
+
+    Raises BadName, Unavailable, MasterKeyRefused.
+    """
+    pool = await open_pool(settings)
+    events = KafkaTopic(settings, names(settings).events)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        now = await snapshots.newest(pool, events, keys)
+        yield Trail(settings, name, keys, now.chain.authority)
+    finally:
+        await events.close()
+        await pool.close()
+
 
 def _headers(found: Found) -> list[tuple[str, bytes]]:
     return [("source", found.source.encode("utf-8", "replace")), ("place", found.place.encode())]
-
-
-def _of_topic(value: bytes, topic: str, offset: int) -> Found:
-    try:
-        return Found(topic, f"offset {offset}", orjson.loads(value), value)
-    except orjson.JSONDecodeError as fault:
-        return Found(topic, f"offset {offset}", None, value, f"it is no JSON: {fault}")
 
 
 class _Writing:
