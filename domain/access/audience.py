@@ -101,7 +101,7 @@ class Audience:
 
     def line(self, row: Document) -> Told:
         """One call, where they come one a line."""
-        return Told(self.call(row))
+        return Told({"record": self.call(row)})
 
     # -- what calls are told as ---------------------------------------------------------------------------------------
 

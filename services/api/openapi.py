@@ -156,8 +156,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "log",
         "The account's own part of the log, changes and decisions, for its auditor; a JSON object a line",
         (
-            *DECISION,
-            ("inputs", "everything that the evaluator read, of what was the account's own"),
+            ("record", "a call, as /v1/decisions gives it with its inputs"),
             ("end", "in the last line: records, and the position of the log that it goes up to"),
         ),
         SPAN,

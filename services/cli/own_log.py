@@ -39,4 +39,4 @@ def _write(lines: Iterator[Any], output: IO[str]) -> None:
         if "end" in line:
             err.print(f"{line['end']['records']} records, up to @{line['end']['position']}")
         else:
-            output.write(json.dumps(line) + "\n")
+            output.write(json.dumps(line["record"]) + "\n")
