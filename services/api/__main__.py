@@ -37,6 +37,7 @@ from services.api.materials import HeldMaterials
 from services.api.present import Present
 from services.api.protocol import GuardedProtocol
 from services.api.recalling import ProjectedRecall
+from services.api.server import DeadlineServer
 from services.api.watching import VaultWatch
 from services.bootstrap import listen, open_pool, open_tokens, prepare
 from services.clock import clock_of
@@ -123,7 +124,7 @@ async def serve(settings: Settings) -> None:
             ssl_certfile=settings.tls_cert or None,
             ssl_keyfile=settings.tls_key or None,
         )
-        server = uvicorn.Server(config)
+        server = DeadlineServer(config)
         audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(present.follow()),

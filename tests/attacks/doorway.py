@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import uvicorn
@@ -14,6 +15,7 @@ import uvloop
 from services.api.app import Reply
 from services.api.door import Door
 from services.api.protocol import GuardedProtocol
+from services.api.server import DeadlineServer
 from services.api.sigv4 import Signed
 from services.bootstrap import listen
 from services.settings import Settings
@@ -35,7 +37,7 @@ async def _answer(request: Signed, source: str, secure: bool) -> Reply:
 class Doorway:
     """Use as a context manager; `port` is where it listens. What does not go to `POST /` gets 400 kB."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, certificate: tuple[Path, Path] | None = None) -> None:
         self.door = door
         self.port = free_port()
         config = uvicorn.Config(
@@ -46,8 +48,10 @@ class Doorway:
             lifespan="off",
             log_config=None,
             access_log=False,
+            ssl_certfile=certificate[0] if certificate else None,
+            ssl_keyfile=certificate[1] if certificate else None,
         )
-        self._server = uvicorn.Server(config)
+        self._server = DeadlineServer(config)
         self._socket = listen(Settings(port=self.port))
         self._thread = threading.Thread(target=lambda: uvloop.run(self._server.serve(sockets=[self._socket])))
 

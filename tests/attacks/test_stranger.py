@@ -11,11 +11,12 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from domain.world import World
-from services.api import protocol, sigv4
+from services.api import protocol, server, sigv4
 from services.api.authentication import Authenticator, _Credential, _Held
 from services.api.door import Door, group_of
 from services.api.exchange import Exchange
@@ -23,6 +24,7 @@ from services.api.protocol import GuardedProtocol
 from services.clock import clock_of
 from services.metrics import Scrapes
 from services.settings import Settings
+from tests import certificates
 from tests.attacks.doorway import LARGE, Doorway
 from tests.attacks.strangers import AUTHORIZATION, PROXY, Stranger, post, resident
 from tests.installation import Installation, eventually
@@ -291,6 +293,17 @@ def test_a_stranger_who_lingers(sends: bytes) -> None:
                 break
             select.select([], [], [], 0.02)
         assert len(door) == 0
+
+
+@pytest.mark.parametrize("says", [b"", b"\x16\x03\x01\x02\x00"])
+def test_a_handshake_that_does_not_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: bytes) -> None:
+    """Before TLS is agreed on the door knows of nobody: thousands of connections stayed for a minute each."""
+    monkeypatch.setattr(server, "HANDSHAKE_DEADLINE", 0.3)
+    with Doorway(Door(100, 100), certificates.make(tmp_path)) as doorway, Stranger(doorway.port) as stranger:
+        stranger.send(says)
+        began = time.monotonic()
+        assert stranger.rest() == b""
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.usefixtures("quick")

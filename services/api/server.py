@@ -1,0 +1,40 @@
+"""uvicorn's server, on sockets that are handed over, with a deadline for TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvicorn
+
+HANDSHAKE_DEADLINE = 5.0
+"""Seconds from a connection to the end of its TLS handshake. Until then the door does not know of it: nothing but this bounds
+how many wait there."""
+GOODBYE_DEADLINE = 5.0
+"""Seconds in which a client acknowledges that a TLS connection ends."""
+
+
+class DeadlineServer(uvicorn.Server):
+    """uvicorn leaves asyncio's deadlines as they are: a minute for a client that says nothing after it connected."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def connected() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg, return-value]  # as uvicorn calls it
+                config=config, server_state=self.server_state, app_state={}, _loop=loop
+            )
+
+        tls = config.ssl
+        self.servers = [
+            await loop.create_server(
+                connected,
+                sock=each,
+                ssl=tls,
+                backlog=config.backlog,
+                ssl_handshake_timeout=HANDSHAKE_DEADLINE if tls else None,
+                ssl_shutdown_timeout=GOODBYE_DEADLINE if tls else None,
+            )
+            for each in sockets or ()
+        ]
+        self.started = True
