@@ -21,7 +21,7 @@ class DeadlineServer(uvicorn.Server):
         config, loop = self.config, asyncio.get_running_loop()
 
         def connected() -> asyncio.Protocol:
-            return config.http_protocol_class(  # type: ignore[call-arg, return-value]  # as uvicorn calls it
+            return config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
                 config=config, server_state=self.server_state, app_state={}, _loop=loop
             )
 
