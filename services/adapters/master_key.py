@@ -64,7 +64,7 @@ class FileMasterKey:
         """Raises MasterKeyRefused."""
         try:
             return self._gcm(under).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # ValueError: cut off within its nonce
             raise MasterKeyRefused(
                 "The master key does not open the vault: it is not the key that sealed it, or a row was changed."
             ) from None
@@ -77,9 +77,32 @@ class FileMasterKey:
         _write(self.path, self._keys)
         return name_of(key)
 
+    @property
+    def retired(self) -> Path:
+        """The file of the keys that seal nothing any more."""
+        return self.path.with_name(self.path.name + ".retired")
+
+    def destroy_retired(self) -> list[str]:
+        """Remove the keys that seal nothing any more, and the file's own bytes as far as the file system lets us; their names.
+        Whatever one of them sealed, destroyed material and backups, can never be opened again. Raises MasterKeyRefused."""
+        if not self.retired.exists():
+            return []
+        names = list(_read(self.retired))
+        with self.retired.open("r+b") as file:
+            file.write(b"\0" * self.retired.stat().st_size)
+            file.flush()
+            os.fsync(file.fileno())
+        self.retired.unlink()
+        descriptor = os.open(self.retired.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        return names
+
     def retire(self, kept: str) -> Path:
         """Leave one key in the file, and put the others into a file beside it; its path."""
-        retired = self.path.with_name(self.path.name + ".retired")
+        retired = self.retired
         others = {name: key for name, key in self._keys.items() if name != kept}
         earlier = _read(retired) if retired.exists() else {}
         _write(retired, earlier | others)

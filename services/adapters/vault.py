@@ -380,6 +380,15 @@ class Vault:
             await connection.execute("UPDATE vault.seal SET sealed = $1, under = $2, root = $3", sealed, under, root)
             self._under = under
 
+    async def under_others(self) -> int:
+        """How many rows are not sealed under the master key that seals now: while there are any, no other key may be destroyed.
+        Raises Unavailable."""
+        tables = ("materials", "secrets", "record_secrets")
+        rows = " UNION ALL ".join(f"SELECT under FROM vault.{table}" for table in tables)  # names of ours
+        question = f"SELECT count(*) FROM ({rows}) rows WHERE under <> (SELECT under FROM vault.seal)"  # see above
+        async with self._answering():
+            return int(await self._pool.fetchval(question))
+
     async def rewrap(self, tell: Tell) -> int:
         """Seal everything anew that is not under the key that seals now; how many rows. Can be broken off at any time
         and goes on where it was. Raises Unavailable, MasterKeyRefused."""

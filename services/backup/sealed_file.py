@@ -29,6 +29,8 @@ from domain.ports import MasterKey
 MAGIC = b"keytrail backup 1\n"
 _FRAME = struct.Struct(">IB")
 _BOUND = b"keytrail backup"
+SEALED_KEY = 12 + 32 + 16
+"""Bytes of the file's own key as the master key seals it: nonce, key, tag."""
 LONGEST = 256 * 1024 * 1024
 
 
@@ -81,9 +83,10 @@ def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
         raise BadBackup(f"{path} is no backup of Keytrail's.")
     line = file.readline(65_536)
     try:
-        header = json.loads(line)
-        b64decode(header["key"], validate=True)
-        str(header["under"])
+        header = orjson.loads(line)  # bounds the nesting
+        key = b64decode(header["key"], validate=True)
+        if not isinstance(header["under"], str) or len(key) < SEALED_KEY:
+            raise ValueError("no key that a master key sealed")
     except (ValueError, KeyError, TypeError):
         raise BadBackup(f"The header of {path} is damaged.") from None
     return header, line
@@ -93,7 +96,10 @@ def read(path: Path, master: MasterKey) -> Iterator[Any]:
     """Every document, in order. Raises BadBackup, MasterKeyRefused, OSError."""
     with path.open("rb") as file:
         header, line = _header(path, file)
-        gcm = AESGCM(master.open(header["under"], b64decode(header["key"]), _BOUND))
+        try:
+            gcm = AESGCM(master.open(header["under"], b64decode(header["key"]), _BOUND))
+        except ValueError:  # a master key sealed something else there
+            raise BadBackup(f"The header of {path} is damaged.") from None
         bound, number, last = sha256(line).digest(), 0, 0
         while not last:
             try:

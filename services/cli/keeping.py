@@ -29,7 +29,13 @@ from services.settings import BadSetting, Settings
 from services.supervisor.folder import FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
+
+class StillUnderOldKey(Exception):
+    """Rows of the vault are sealed under another key than the newest. The old keys stay."""
+
+
 FAILS: tuple[type[BaseException], ...] = (
+    StillUnderOldKey,
     CannotStart,
     FolderInUse,
     NotOurs,
@@ -116,25 +122,64 @@ def add_master_key(data: Data = None) -> None:
     out.print(f"{settings.master_key_path} has master key {name} too: copy the file to every machine now")
 
 
-def rotate_master_key(as_json: AsJson = False, data: Data = None) -> None:
+def rotate_master_key(
+    destroy_old: Annotated[
+        bool, typer.Option("--destroy-old", help="Destroy the old keys: what they sealed is gone for good")
+    ] = False,
+    backup_to: Annotated[
+        Path | None, typer.Option("--backup", help="With --destroy-old: a backup under the new key, written before")
+    ] = None,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="With --destroy-old: go on without any backup")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
     """Seal the vault anew under another master key, while calls go on. One that was broken off goes on where it was."""
     settings = reaching(data)
+    if destroy_old:
+        _require_backup(backup_to, no_backup=no_backup)
+        if not yes:
+            typer.confirm(
+                "No backup that was taken until now can be opened any more, and no material that was deleted until now. "
+                "Go on?",
+                abort=True,
+            )
+    elif backup_to is not None or no_backup:
+        fail("--backup and --no-backup go with --destroy-old.", 2)
     with progress_bar() as progress:
         try:
-            name, rows, retired = asyncio.run(_rotate(settings, telling(progress)))
+            name, rows, retired, destroyed = asyncio.run(
+                _rotate(settings, telling(progress), destroy=destroy_old, backup_to=backup_to)
+            )
         except FAILS as fault:
             progress.stop()
             fail(str(fault))
     if as_json:
-        as_line({"master_key": name, "rows": rows, "retired": str(retired)})
+        as_line({"master_key": name, "rows": rows, "retired": str(retired), "destroyed": destroyed})
         return
     out.print(Text.assemble((f"{rows} rows", "green"), f" are sealed under master key {name} now"))
-    err.print(
-        f"Backups of before need the old key: it is kept in {retired}. Move that away, and destroy it when they expire.",
-    )
+    if not destroy_old:
+        err.print(
+            f"Backups of before need the old key: it is kept in {retired}. Move that away, and destroy it when they expire."
+        )
+        return
+    out.print(f"destroyed: {', '.join(destroyed)}. Destroy every copy of them, and restart what has them in memory.")
 
 
-async def _rotate(settings: Settings, tell: taking.Tell) -> tuple[str, int, Path]:
+def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
+    """Once the old keys are gone, only a backup under the new one can be restored: there must never be none by oversight."""
+    if (backup_to is None) is not no_backup:
+        fail("With --destroy-old name the --backup that is written before, or say --no-backup.", 2)
+    if backup_to is not None and backup_to.exists():
+        fail(f"{backup_to} is there already: choose another name.", 2)
+
+
+async def _rotate(
+    settings: Settings, tell: taking.Tell, *, destroy: bool, backup_to: Path | None
+) -> tuple[str, int, Path, list[str]]:
+    """(the new key's name, rows sealed anew, where the old keys are, those that were destroyed)."""
     master = FileMasterKey(settings.master_key_path)
     pool = await open_pool(settings)
     try:
@@ -146,6 +191,16 @@ async def _rotate(settings: Settings, tell: taking.Tell) -> tuple[str, int, Path
             if master.newest() != under:
                 await vault.adopt(master.newest())
             rows = await vault.rewrap(lambda done, total: tell("sealing anew", done, total))
-            return master.newest(), rows, master.retire(master.newest())
+            name, retired = master.newest(), master.retire(master.newest())
+            if not destroy:
+                return name, rows, retired, []
+            if backup_to is not None:
+                await taking.take_backup(settings, backup_to, tell)
+            # Asked at the very end and under the lock: whatever a process that was late has sealed keeps the old keys.
+            if left := await vault.under_others():
+                raise StillUnderOldKey(
+                    f"{left} rows are sealed under an old key still, so it was kept: run this again."
+                )
+            return name, rows, retired, master.destroy_retired()
     finally:
         await pool.close()

@@ -10,14 +10,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from projections.registry import PROJECTIONS
-from services.adapters.master_key import FileMasterKey
+from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
+from services.backup.restoring import check
 from services.bootstrap import open_vault
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
@@ -277,3 +279,49 @@ def test_a_wrong_or_missing_master_key_is_a_clear_refusal_to_start(kept: Install
         put_away.rename(path)
     kept.start()
     kept.client().list_keys()
+
+
+async def _destroyed(installation: Installation) -> bytes:
+    """The sealed bytes of a material that is destroyed: what stays in the table's file after its row was removed."""
+    pool = await connect(installation.settings)
+    vault = open_vault(installation.settings, pool)
+    await vault.put_material("gone", "ab" * 32, b"the secret that was deleted")
+    sealed = await pool.fetchval("SELECT sealed FROM vault.materials WHERE material = $1", "ab" * 32)
+    assert await vault.destroy(["ab" * 32]) == 1
+    await pool.close()
+    return bytes(sealed)
+
+
+def _opens(installation: Installation, sealed: bytes) -> bool:
+    master = FileMasterKey(installation.data / "master.key")
+    bound = f"material\0gone\0{'ab' * 32}".encode()
+    for name in master.names():
+        with suppress(MasterKeyRefused):
+            return master.open(name, sealed, bound) == b"the secret that was deleted"
+    return False
+
+
+def test_what_was_destroyed_opens_with_no_key_that_is_left(kept: Installation, tmp_path: Path) -> None:
+    """Destruction is complete once the master key is another one and the old one is gone: one command."""
+    sealed = asyncio.run(_destroyed(kept))
+    assert _opens(kept, sealed), "the row is gone, and its bytes in the heap file open with the master key still"
+    found, old = uses(kept.client()), FileMasterKey(kept.data / "master.key").newest()
+    earlier, new = tmp_path / "earlier.backup", tmp_path / "new.backup"
+    kept.keytrail("backup", str(earlier))
+    for wrong in ([], ["--backup", str(earlier)], ["--backup", str(new), "--no-backup"]):
+        refused = kept.keytrail("master-key", "rotate", "--destroy-old", "--yes", *wrong, check=False)
+        assert refused.returncode == 2, "a backup under the new key comes first, or is said to be unwanted"
+    assert FileMasterKey(kept.data / "master.key").names() == [old]
+    command = ["master-key", "rotate", "--destroy-old", "--backup", str(new), "--yes", "--json"]
+    done = json.loads(kept.keytrail(*command).stdout)
+    assert old in done["destroyed"]
+    assert not Path(done["retired"]).exists()
+    master = FileMasterKey(kept.data / "master.key")
+    assert master.names() == [done["master_key"]] != [old]
+    assert not _opens(kept, sealed)
+    assert check(new, master)["kind"] == "end"
+    with pytest.raises(MasterKeyRefused):
+        check(earlier, master)
+    kept.stop()
+    kept.start()
+    require_uses(kept.client(), found)
