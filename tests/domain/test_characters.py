@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from domain.access.audience import Audience
 from domain.characters import STANDS_FOR_NUL, without_nul
 from domain.errors import MalformedPolicy
 from domain.identities.again import Again
@@ -15,7 +16,7 @@ from domain.policy.parse import KEY, parse_policy
 from domain.trail.codec import canonical
 from services.questions.again import Decided
 from services.questions.rechecking import Rechecked
-from tests.given import arn
+from tests.given import ACCOUNT, arn
 
 
 def with_sid(sid: str) -> str:
@@ -44,9 +45,16 @@ def test_a_nul_in_a_sid_is_no_mismatch() -> None:
     """Postgres holds another character for it, and the recheck compared that with what the policy says: a false alarm of the
     highest severity, by anybody who may put a policy."""
     reason = {"action": "kms:Encrypt", "resource": arn(), "effect": "deny", "by": {"sid": "a\0b"}}
-    case = {"principal": "p", "operation": "Encrypt", "reasons": without_nul([reason]), "inputs": {"evaluator": 1}}
+    case = {
+        "principal": "p",
+        "account": ACCOUNT,
+        "resources": [],
+        "operation": "Encrypt",
+        "reasons": without_nul([reason]),
+        "inputs": {"evaluator": 1},
+    }
     now = datetime.now(UTC)
-    found = Rechecked()
+    found = Rechecked(Audience(""))
     found.take(Decided(1, 1, b"", case, 1, now, now, Again(False, (reason,))))
     assert found.mismatches == []
     other = {**reason, "by": {"sid": "a\0c"}}
