@@ -209,8 +209,7 @@ class Door:
             "id", who, made.service, made.operation, made.body, "127.0.0.1", "tests", "", secure=False,
             at=time.time_ns() // 1000, fields=made.fields,
         )  # fmt: skip
-        parameters: dict[str, Any] = {}
-        secret: frozenset[str] = frozenset()
+        call = call_of(incoming, {})
         try:
             row, parameters, secret = self._calls._checked(incoming)
             call = call_of(incoming, shapes.logged(parameters, secret))
@@ -218,7 +217,7 @@ class Door:
             self._permission(row, request, call)
         except Refusal as fault:
             orjson.dumps({"message": errors.wire_error(fault).message})
-            orjson.dumps(call_of(incoming, shapes.logged(parameters, secret)).document())
+            orjson.dumps(call.document())
 
     def _permission(self, row: Any, request: Request, call: Any) -> None:
         if isinstance(row, Changing):

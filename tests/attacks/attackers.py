@@ -6,14 +6,18 @@ process of its own, with less of the processor than the service has: an attacker
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
+from typing import Any
 
 from services.api import sigv4
+from tests.attacks.costly import STATEMENTS, policy
 from tests.attacks.strangers import AUTHORIZATION, Stranger, post
 
 
@@ -146,6 +150,86 @@ def connections_that_come_and_go(target: Target) -> None:
             _connected(target, opened, 100)
 
 
+class Caller:
+    """Somebody with a credential, on one connection."""
+
+    def __init__(self, target: Target, credentials: dict[str, str]) -> None:
+        self._netloc = f"127.0.0.1:{target.port}"
+        self._key, self._secret = credentials["AWS_ACCESS_KEY_ID"], credentials["AWS_SECRET_ACCESS_KEY"]
+        self._connection = http.client.HTTPConnection(self._netloc, timeout=30)
+
+    def call(self, operation: str, parameters: object) -> dict[str, Any]:
+        return self._send("/", {"x-amz-target": f"TrentService.{operation}"}, parameters, "kms")
+
+    def ask(self, path: str, body: object) -> dict[str, Any]:
+        return self._send(path, {}, body, "keytrail")
+
+    def _send(self, path: str, headers: dict[str, str], parameters: object, service: str) -> dict[str, Any]:
+        body = json.dumps(parameters).encode()
+        request = sigv4.Signed("POST", path, "", {"host": self._netloc, **headers}, body)
+        signed = sigv4.sign(request, self._key, self._secret, "us-east-1", service, time.time())
+        try:
+            self._connection.request("POST", path, body, signed)
+            found = json.loads(self._connection.getresponse().read() or b"{}")
+            return dict(found) if isinstance(found, dict) else {}
+        except (OSError, http.client.HTTPException, ValueError):
+            self._connection.close()
+            return {}
+
+    def own_key(self) -> str:
+        while True:
+            made = self.call("CreateKey", {})
+            if "KeyMetadata" in made:
+                return str(made["KeyMetadata"]["KeyId"])
+
+
+def _again(operation: str, parameters: object) -> Attack:
+    """A call of the user without rights."""
+
+    def attack(target: Target) -> None:
+        caller = Caller(target, target.least)
+        for _ in target.rounds():
+            caller.call(operation, parameters)
+
+    return attack
+
+
+_NO_KEY = "00000000-0000-4000-8000-000000000000"
+_IN_TWO_CASES = {"".join("kK"[at >> bit & 1] for bit in range(16)): "v" for at in range(7_000)}
+
+
+def costly_pattern(target: Target) -> None:
+    """Under a policy of the caller's own: 30,000 `?` against as long a value as a request may have, and a longer one."""
+    caller, who = Caller(target, target.other), {"AWS": "*"}
+    asking = {"StringLike": {"kms:EncryptionContext:a": "*" + "?a" * 15_000}}
+    statement = {"Effect": "Allow", "Principal": who, "Action": "kms:*", "Resource": "*"}
+    key = caller.own_key()
+    text = json.dumps({"Statement": [statement, statement | {"Effect": "Deny", "Condition": asking}]})
+    caller.call("PutKeyPolicy", {"KeyId": key, "Policy": text, "BypassPolicyLockoutSafetyCheck": True})
+    for number in target.rounds():
+        value = "a" * (200_000 if number % 2 else 8_000)
+        caller.call("Encrypt", {"KeyId": key, "Plaintext": "QUFB", "EncryptionContext": {"a": value}})
+
+
+def costly_policies(target: Target) -> None:
+    caller = Caller(target, target.other)
+    key = caller.own_key()
+    texts = [policy(statement) for statement in STATEMENTS.values()]
+    for number in target.rounds():
+        put = {"KeyId": key, "Policy": texts[number % len(texts)], "BypassPolicyLockoutSafetyCheck": True}
+        caller.call("PutKeyPolicy", put)
+
+
+def costly_questions(target: Target) -> None:
+    caller = Caller(target, target.other)
+    key = caller.own_key()
+    texts = [policy(statement) for statement in STATEMENTS.values()]
+    for number in target.rounds():
+        text = texts[number % len(texts)]
+        caller.ask(f"/v1/keys/{key}/alerts", {"policy": text})
+        caller.ask(f"/v1/keys/{key}/diff", {"from": "1", "to_policy": text})
+
+
 ATTACKERS: dict[str, Attack] = {
     "body in chunks of one byte": chunks_of_one_byte,
     "trailers": trailers,
@@ -158,6 +242,20 @@ ATTACKERS: dict[str, Attack] = {
     "the metrics again and again": metrics,
     "access keys that nobody has": unknown_access_keys,
     "connections that come and go": connections_that_come_and_go,
+    "empty tags of a user without rights": _again("TagResource", {"KeyId": _NO_KEY, "Tags": [{}] * 60_000}),
+    "keys of 4096 bits that nobody may make": _again("CreateKey", {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"}),
+    "names that differ in case alone": _again(
+        "CreateGrant",
+        {
+            "KeyId": _NO_KEY,
+            "GranteePrincipal": "arn:aws:iam::111122223333:root",
+            "Operations": ["Decrypt"],
+            "Constraints": {"EncryptionContextSubset": _IN_TWO_CASES},
+        },
+    ),
+    "a pattern of 30,000 signs": costly_pattern,
+    "policies that nobody understands": costly_policies,
+    "questions about policies that nobody understands": costly_questions,
 }
 
 
