@@ -35,6 +35,7 @@ from services.alerts.past import Past
 from services.alerts.publishing import Publisher
 from services.api import errors
 from services.api.answers import ASK_AGAIN_EVERY
+from services.api.bounds import parsed
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import item, page
@@ -337,7 +338,7 @@ def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
 def _object(body: bytes, example: str) -> dict[str, Any]:
     """Raises WireError."""
     try:
-        found = orjson.loads(body)
+        found = parsed(body)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):

@@ -44,6 +44,7 @@ from services.api.answers import Answered, answered, in_json, of_fault
 from services.api.app import MOST_AGENT, Disconnected, printable, read_body, where
 from services.api.asked import Asked
 from services.api.authentication import Authenticator
+from services.api.bounds import parsed
 from services.api.calls import Calls
 from services.api.counted import Counted
 from services.api.errors import WireError
@@ -376,7 +377,7 @@ class Audit:
 
     async def create_account(self, asked: Asked) -> Told:
         try:
-            account = orjson.loads(asked.body)["account_id"]
+            account = parsed(asked.body)["account_id"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise bad('the body is {"account_id": "444455556666"}') from None
         if not isinstance(account, str) or len(account) > 64:

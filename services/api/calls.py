@@ -44,7 +44,7 @@ from domain.trail.record import Call, Record
 from services.adapters import cloudevents
 from services.adapters.kafka import Decisions
 from services.api import errors, query, shapes
-from services.api.bounds import SMALL, require_bounded
+from services.api.bounds import SMALL, parsed, require_bounded
 from services.api.errors import WireError
 from services.api.incoming import Incoming, call_of
 from services.api.limits import RateLimit
@@ -152,7 +152,7 @@ class Calls:
             if incoming.fields is not None:
                 document = query.parameters(shapes.service_model(service).operation_model(operation), incoming.fields)
             else:
-                document = orjson.loads(incoming.body or b"{}")
+                document = parsed(incoming.body or b"{}")
             parameters = compiled.check(document)
             if len(incoming.body) > SMALL:
                 require_bounded(parameters)

@@ -19,7 +19,7 @@ from domain.keys.key import nobodys
 from domain.policy.compile import KEY_POLICY
 from domain.world import World
 from services.api import shapes
-from services.api.bounds import MOST_CHARACTERS, MOST_PAIRS
+from services.api.bounds import MOST_CHARACTERS, MOST_PAIRS, parsed
 from services.api.errors import WireError
 from services.operations.table import CROSS_ACCOUNT
 from services.questions.who_can import foreign
@@ -44,7 +44,7 @@ class Explained:
     def read(body: bytes) -> Explained:
         """Raises WireError."""
         try:
-            document = orjson.loads(body)
+            document = parsed(body)
             pairs, conditions = document.get("encryption_context") or {}, document.get("conditions") or {}
             texts = [document["principal"], document["operation"], document["key"], document.get("at") or ""]
             conditions = {name: [values] if isinstance(values, str) else values for name, values in conditions.items()}

@@ -24,6 +24,7 @@ from projections.decisions.queries import Filters
 from projections.history import queries as history
 from services.adapters.postgres import Pool
 from services.api import errors
+from services.api.bounds import parsed
 from services.api.errors import WireError
 from services.api.explaining import KMS_ACTIONS, Explained, bad
 from services.api.items import following
@@ -80,7 +81,7 @@ DIFF_BODY = 'the body is {"from": "1", "to": "2"}: versions, times or positions;
 def _document(body: bytes, words: str = WHAT_IF_BODY) -> dict[str, Any]:
     """Raises WireError."""
     try:
-        found = orjson.loads(body)
+        found = parsed(body)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
