@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import json
 from random import Random
+from typing import Any, cast
 
+import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.attacks.accounts import SECRET, A, Asking, B, C, Doing, Step, Trail, plain
+from domain.access.caller import root_of
+from domain.arn import alias_arn, key_arn, root_arn
+from domain.trail.record import Call
+from domain.world import World
+from services.api.calls import Calls
+from services.api.errors import WireError
+from services.operations.rows import Request
+from services.operations.table import BY_NAME
+from tests.attacks.accounts import ROOT_KEYS, SECRET, A, Asking, B, C, Doing, Step, Trail, done, plain
+from tests.attacks.counted import steps
+from tests.given import REGION, key_id
+from tests.logs import NOW
 
 SOAK = settings.default.max_examples > 1000
 NOTHING: Step = (A, "DeleteAlias", {"AliasName": "alias/nothing"})
@@ -32,7 +45,9 @@ def script(chance: Random, length: int, secret: int) -> tuple[list[Step], list[S
 
 
 # A world does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
-@settings(max_examples=600 if SOAK else 40, phases=[Phase.explicit, Phase.generate], deadline=None)
+@settings(
+    max_examples=600 if SOAK else 40, phases=[Phase.explicit, Phase.generate], deadline=None, report_multiple_bugs=False
+)
 @given(seed=st.integers(0, 2**32), length=st.integers(4, 30), secret=st.integers(1, 4))
 def test_no_answer_to_one_account_changes_by_what_another_does_among_itself(
     seed: int, length: int, secret: int
@@ -56,3 +71,60 @@ def test_no_answer_to_one_account_changes_by_what_another_does_among_itself(
         assert SECRET not in json.dumps(plain(told)), (seed, question)
     assert plain(one.told_calls(B)) == plain(other.told_calls(B)), seed
     assert plain(one.alerts) == plain(other.alerts), seed
+
+
+class Counting:
+    """What a call waits for: a fetched present, a durable record."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.position, self.barriers, self.records = world, world.position, 0, 0
+
+    def require_fresh(self) -> None:
+        """The present is."""
+
+    async def barrier(self) -> None:
+        self.barriers += 1
+
+    async def make_durable(self, *given: object) -> None:
+        self.records += 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "there", "absent"),
+    [
+        ("Encrypt", key_arn(REGION, A, key_id(1)), key_arn(REGION, A, key_id(9))),
+        ("DescribeKey", key_arn(REGION, A, key_id(1)), key_arn(REGION, A, key_id(9))),
+        ("GetKeyPolicy", key_arn(REGION, A, key_id(1)), key_arn(REGION, A, key_id(9))),
+        ("Encrypt", alias_arn(REGION, A, "alias/one"), alias_arn(REGION, A, "alias/none")),
+        ("ListAliases", key_arn(REGION, A, key_id(1)), key_arn(REGION, A, key_id(9))),
+    ],
+)
+def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
+    operation: str, there: str, absent: str
+) -> None:
+    """By the time of the answer B would learn what the answer does not say."""
+    trail = Trail()
+    for number, step in enumerate(
+        [(A, "CreateKey", {}), (A, "CreateAlias", {"AliasName": "alias/one", "TargetKeyId": key_id(1)})], 1
+    ):
+        assert trail.do(step, number)["decision"]["error"] is None
+    found = []
+    for reference in (there, absent):
+        counting, calls = Counting(trail.world), object.__new__(Calls)
+        calls._present = cast(Any, counting)
+        calls.records = cast(Any, counting)
+        call = Call("call", ROOT_KEYS[B], root_arn(B), B, "127.0.0.1", "agent", operation, {"KeyId": reference})
+        messages = []
+
+        def ask(calls: Calls = calls, call: Call = call, messages: list[str] = messages) -> None:
+            request = Request(operation, {**call.parameters, "Plaintext": b"x"}, root_of(B), NOW)
+            with pytest.raises(WireError) as refused:
+                done(calls._answer(cast(Any, BY_NAME[operation]), request, call))
+            messages.append(refused.value.message)
+
+        ask()  # what is compiled when it is first asked is
+        took = steps(ask)
+        found.append((counting.barriers, counting.records, messages[0].replace(reference, "")))
+        found.append(took)
+    assert found[0] == found[2] == (2, 2, found[0][2])
+    assert abs(found[1] - found[3]) < 0.1 * found[1], (found[1], found[3])
