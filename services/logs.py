@@ -22,8 +22,15 @@ class _Visible(logging.Formatter):
 
 
 def quiet() -> None:
-    """Of aiokafka: its reconnects are not news, and that a password goes to our own broker over loopback is meant."""
+    """For a command: what its parts log goes to standard error, beside the answer and never into it, and only what is wrong.
+
+    aiokafka's reconnects are not news, and that a password goes to our own broker over loopback is meant.
+    """
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def configure() -> None:

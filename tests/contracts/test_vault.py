@@ -17,6 +17,10 @@ from services.bootstrap import open_vault
 from tests.installation import Installation
 
 
+async def nothing_is_known() -> str:
+    return ""
+
+
 @pytest.fixture
 async def vault(installation: Installation):
     pool = await connect(installation.settings)
@@ -102,5 +106,5 @@ async def test_another_master_key_is_refused(installation: Installation, tmp_pat
     pool = await connect(installation.settings)
     master_key.make(tmp_path / "other.key")
     with pytest.raises(MasterKeyRefused, match="not the key that sealed it"):
-        await Vault(pool, FileMasterKey(tmp_path / "other.key")).prepare()
+        await Vault(pool, FileMasterKey(tmp_path / "other.key")).prepare(nothing_is_known)
     await pool.close()

@@ -142,7 +142,11 @@ class BundledPostgres:
         return done
 
     def start(self) -> None:
-        """Start and wait until it takes connections, then see to the database. Raises PostgresFailed."""
+        """Start and wait until it takes connections, then see to the database. Raises PostgresFailed.
+
+        A server that runs on this folder already is one that could not be stopped in time: who starts owns the folder.
+        """
+        self.stop()
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())
         arguments = ("-D", str(self.data), "-l", str(self.log), "-w", "-t", "60")
         done = self._run("pg_ctl", *arguments, "-o", f"{options} -k {self.sockets}", "start")

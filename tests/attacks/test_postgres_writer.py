@@ -1,0 +1,201 @@
+"""Whoever may write to Postgres: the database's operator, or a stranger who has its password.
+
+They can change, add and remove any row of any table. They have neither the master key nor the vault's root secret, and the
+log on Kafka is as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+from botocore.exceptions import ClientError
+
+from domain.trail.identity_events import InlinePolicyPut
+from services.adapters import skips, snapshots
+from services.adapters.bundled.postgres import BundledPostgres
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import open_keyring
+from services.adapters.postgres import connect
+from services.adapters.topics import names
+from services.bootstrap import open_vault
+from tests.installation import Installation, eventually
+from tests.keys import OTHER as STRANGERS
+from tests.keys import keyring
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    data = tmp_path_factory.mktemp("attacked") / "data"
+    with Installation(data, KEYTRAIL_ALERT_WORKERS="1") as running:
+        running.client().create_key()
+        yield running
+
+
+def execute(installation: Installation, statement: str, *values: Any) -> str:
+    async def run() -> str:
+        connection = await asyncpg.connect(installation.settings.postgres)
+        try:
+            return str(await connection.execute(statement, *values))
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def fetch(installation: Installation, question: str) -> list[Any]:
+    async def run() -> list[Any]:
+        connection = await asyncpg.connect(installation.settings.postgres)
+        try:
+            return list(await connection.fetch(question))
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def restarted(installation: Installation) -> None:
+    installation.stop()
+    installation.start()
+
+
+def verified(installation: Installation) -> dict[str, Any]:
+    installation.caught_up()
+    found: dict[str, Any] = json.loads(installation.keytrail("verify", "--json", check=False).stdout)
+    return found
+
+
+def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -> None:
+    """Every right after one restart: API and writer took the snapshot's content as it was."""
+    iam = attacked.client(service="iam")
+    unique = iam.create_user(UserName="mallory")["User"]["UserId"]
+    key = iam.create_access_key(UserName="mallory")["AccessKey"]
+    status = attacked.answers("status")[0]
+
+    async def forge() -> None:
+        """What the log says, and one policy more."""
+        pool = await connect(attacked.settings)
+        keys = await open_keyring(open_vault(attacked.settings, pool))
+        topic = KafkaTopic(attacked.settings, names(attacked.settings).events)
+        fold = await snapshots.newest(pool, topic, keys)
+        every = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
+        fold.world.directory.take(
+            InlinePolicyPut(attacked.settings.account_id, "user", unique, "all", every),
+            fold.world.at,
+            fold.world.position,
+        )
+        fold.chain.keys = keyring(STRANGERS)
+        await snapshots.save(pool, fold)
+        # The MAC of a true snapshot, and the name of the key that made it, do not help either.
+        mac = await pool.fetchval("SELECT mac FROM present.snapshots ORDER BY position DESC LIMIT 1")
+        await pool.execute("UPDATE present.snapshots SET mac = $1", f"{keys.newest}:{mac.partition(':')[2]}")
+        await topic.close()
+        await pool.close()
+
+    asyncio.run(forge())
+    assert fetch(attacked, "SELECT count(*) AS count FROM present.snapshots")[0]["count"] == 1
+    restarted(attacked)
+    credentials = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        attacked.client(credentials).list_keys()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        attacked.client(credentials, "iam").create_user(UserName="by-mallory")
+    assert attacked.answers("status")[0]["log"] == status["log"]
+
+
+def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
+    """Bob's Decrypt becomes Alice's: `verify` said whole, and `recheck` found no mismatch."""
+    client = attacked.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    client.decrypt(CiphertextBlob=client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"])
+    attacked.caught_up()
+    assert verified(attacked)["projections"] == []
+    changed = "UPDATE p_decisions.decisions SET principal = 'arn:aws:iam::111122223333:user/alice' WHERE operation = 'Decrypt'"
+    removed = "DELETE FROM p_history.history WHERE kind = 'key'"
+    assert execute(attacked, changed) == "UPDATE 1"
+    execute(attacked, removed)
+    found = verified(attacked)
+    assert not found["whole"]
+    tables = {each["table"]: (each["unknown"], each["missing"]) for each in found["projections"]}
+    assert tables["p_decisions.decisions"] == (1, 1)
+    shown = attacked.keytrail("verify", check=False)
+    assert "keytrail rebuild decisions" in shown.stderr
+    for name in {table.partition(".")[0].removeprefix("p_") for table in tables}:
+        attacked.keytrail("rebuild", name)
+    assert verified(attacked)["projections"] == []
+
+
+def test_positions_that_were_moved_hide_nothing(attacked: Installation) -> None:
+    """Records that no projection shows and no rule judges: whoever follows begins behind them."""
+    execute(attacked, "UPDATE p_decisions.positions SET next = next + 2")
+    execute(attacked, "UPDATE alerting.positions SET next = next + 2")
+    restarted(attacked)
+    key = attacked.client().create_key()["KeyMetadata"]["KeyId"]
+    attacked.client().encrypt(KeyId=key, Plaintext=b"x")
+    attacked.caught_up()
+    assert verified(attacked)["projections"] == []
+    assert eventually(lambda: not any(attacked.answers("status")[0]["alerts"]["lag"].values()))
+
+
+async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: Installation) -> None:
+    """Commands given up that were only late: whoever writes the row lets the writer skip them, again and again."""
+    pool = await connect(attacked.settings)
+    keys = keyring()
+    await pool.execute("DROP TABLE IF EXISTS present.permits")
+    assert not await skips.permitted(pool, keys, "log", 7)
+    await pool.execute("INSERT INTO present.permits (id, log, next_command, mac) VALUES ('a', 'log', 7, 'x:y')")
+    assert not await skips.permitted(pool, keys, "log", 7), "somebody else wrote it"
+    await skips.permit(pool, keys, "log", 7)
+    (row,) = await pool.fetch("SELECT id, log, next_command, mac FROM present.permits")
+    assert [await skips.permitted(pool, keys, "log", at) for at in (6, 7, 7)] == [False, True, False]
+    put_back = "INSERT INTO present.permits (id, log, next_command, mac) VALUES ($1, $2, $3, $4)"
+    await pool.execute(put_back, row["id"], row["log"], 9, row["mac"])
+    assert not await skips.permitted(pool, keys, "log", 9), "the log goes on from another command"
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM vault.seal", "no root secret"),
+        ("UPDATE vault.seal SET under = ''", "no root secret"),
+        ("UPDATE vault.seal SET root = sealed", "does not open the vault"),
+        ("UPDATE vault.pin SET document = replace(document, '\"since\": 0', '\"since\": 1')", "seal was replaced"),
+    ],
+)
+def test_another_root_is_refused_and_none_is_made(attacked: Installation, statement: str, said: str) -> None:
+    """Every record so far void, and a new log under a root of the attacker's time: a start made whatever was missing."""
+    attacked.stop()
+    attacked.start()
+    kept = {table: fetch(attacked, f"SELECT * FROM vault.{table}")[0] for table in ("seal", "pin")}
+    execute(attacked, statement)
+    attacked.stop()
+    log = attacked.data.with_suffix(".up.log")
+    before = len(log.read_text())
+    with pytest.raises(AssertionError, match=said):
+        attacked.start()
+    assert said in log.read_text()[before:]
+    _put_back(attacked, kept)
+    attacked.start()
+    attacked.client().create_key()
+
+
+def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
+    """With the bundled server alone."""
+    server = BundledPostgres(installation.data / "postgres")
+    server.start()
+
+    async def run() -> None:
+        connection = await asyncpg.connect(server.dsn)
+        for table, row in kept.items():
+            await connection.execute(f"DELETE FROM vault.{table}")
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await connection.execute(f"INSERT INTO vault.{table} ({', '.join(row.keys())}) VALUES ({marks})", *row)
+        await connection.close()
+
+    asyncio.run(run())
+    server.stop()
