@@ -24,11 +24,13 @@ CONTEXTS = ("EncryptionContext", "SourceEncryptionContext", "DestinationEncrypti
 
 MOST_PARTS = 20_000
 """Commas in a body: one of 256 kB that is nothing but empty objects would take 9 MB. A policy of 32 kB has fewer."""
+MOST_OBJECTS = 5_000
+"""Opening braces, those in a policy's text among them: two policies of 32 kB have fewer."""
 
 
 def parsed(body: bytes) -> Any:
     """The document of a body. Raises JSONDecodeError, also for one of too many parts."""
-    if len(body) > MOST_PARTS and body.count(b",") > MOST_PARTS:
+    if len(body) > MOST_PARTS and (body.count(b",") > MOST_PARTS or body.count(b"{") > MOST_OBJECTS):
         raise orjson.JSONDecodeError(f"a body has at most {MOST_PARTS} parts", "", 0)
     return orjson.loads(body)
 
