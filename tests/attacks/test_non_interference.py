@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from hypothesis import Phase, assume, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from domain.access.caller import root_of
@@ -44,11 +44,19 @@ def script(chance: Random, length: int, secret: int) -> tuple[list[Step], list[S
     return [*before, *hidden, *after], [*before, *[NOTHING] * secret, *after]
 
 
+# The examples are the worlds in which leaks show that were put back, one after the other, to try this test.
 # A world does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
 @settings(
     max_examples=600 if SOAK else 40, phases=[Phase.explicit, Phase.generate], deadline=None, report_multiple_bugs=False
 )
 @given(seed=st.integers(0, 2**32), length=st.integers(4, 30), secret=st.integers(1, 4))
+@example(0, 4, 1)
+@example(2, 6, 3)
+@example(7, 11, 4)
+@example(8, 12, 1)
+@example(14, 18, 3)
+@example(42, 19, 3)
+@example(57, 7, 2)
 def test_no_answer_to_one_account_changes_by_what_another_does_among_itself(
     seed: int, length: int, secret: int
 ) -> None:
