@@ -31,6 +31,7 @@ from domain.trail.identity_events import (
     ManagedPolicyCreated,
     UserCreated,
 )
+from services.operations.grants import entry
 from tests.given import ACCOUNT, OTHER, REGION, Given, a_key, given, key_id
 from tests.policies import policy, statement, to_identity
 
@@ -195,3 +196,14 @@ def test_conditions_of_the_caller_do_not_read_the_tags_of_a_foreign_policy() -> 
     bob = caller_for(world, iam_arn(ACCOUNT, USER, "/", "bob"))
     found = [on_policy("iam:GetPolicy", arn, bob, world)[0].document()["by"] for arn in (THEIRS, THEIRS + "x")]
     assert found[0] == found[1]
+
+
+def test_a_grant_shows_a_foreign_grantee_as_it_was_written() -> None:
+    """To its key's account; the grantee's own account is told that it is no more."""
+    there = theirs().when(grant(key_id(3), USER_THERE))
+    assert there.outcome is not None
+    gone = IdentityDeleted(OTHER, USER, "AIDATHEIRSALICE00001", "alice")
+    world = theirs(there.outcome.event, gone).world
+    (held,) = world.grants[key_id(3)].values()
+    assert entry(held, world, ACCOUNT)["GranteePrincipal"] == USER_THERE
+    assert entry(held, world, OTHER)["GranteePrincipal"] == "AIDATHEIRSALICE00001"
