@@ -69,7 +69,7 @@ class LogKeys:
         """Go on under a new key, and let those before it authenticate nothing new."""
         authority = await self._authority()
         if not authority.begun:
-            raise NotYet("The log is not authenticated yet: run `keytrail log authenticate` first.")
+            raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
         if self._keys.newest == authority.key:  # else a rotation was broken off behind this
             await self._vault.add_record_secret()
             await self._keys.read_again()

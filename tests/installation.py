@@ -117,7 +117,7 @@ class Installation:
     @property
     def settings(self) -> Settings:
         """Settings that reach the broker and the database of this installation."""
-        settings = Folder(self.data).reached(load({}, data=self.data, port=self.port))
+        settings = Folder(self.data).reached(load(self.extra, data=self.data, port=self.port))
         assert settings is not None
         return settings
 

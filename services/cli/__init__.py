@@ -46,8 +46,8 @@ COMMANDS: dict[str, str] = {
     "log": "services.cli.own_log:own_log",
     "verify": "services.cli.verification:verify_log",
     "export-log": "services.cli.proving:export_log",
-    "log authenticate": "services.cli.log:authenticate",
-    "log rotate-key": "services.cli.log:rotate_key",
+    "log-keys begin": "services.cli.log_keys:begin",
+    "log-keys rotate": "services.cli.log_keys:rotate",
     "rebuild": "services.cli.proving:rebuild",
     "backup": "services.cli.keeping:backup",
     "restore": "services.cli.keeping:restore",
@@ -61,7 +61,7 @@ GROUPS: dict[str, str] = {
     "import": "Trails from elsewhere.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
-    "log": "The key that records are authenticated with.",
+    "log-keys": "The key that records are authenticated with.",
 }
 
 

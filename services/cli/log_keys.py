@@ -1,4 +1,4 @@
-"""log authenticate, log rotate-key: the key that records are authenticated with."""
+"""log-keys begin, log-keys rotate: the key that records are authenticated with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILS: tuple[type[BaseException], ...] = (
 )  # fmt: skip
 
 
-def authenticate(as_json: AsJson = False, data: Data = None) -> None:
+def begin(as_json: AsJson = False, data: Data = None) -> None:
     """Have every record authenticated from now on, on a log that an earlier version began. Run it once, when every process is
     of this version: from then on no record without a MAC counts, and there is no way back."""
     authority = _run(reaching(data), LogKeys.authenticate)
@@ -36,7 +36,7 @@ def authenticate(as_json: AsJson = False, data: Data = None) -> None:
     )
 
 
-def rotate_key(as_json: AsJson = False, data: Data = None) -> None:
+def rotate(as_json: AsJson = False, data: Data = None) -> None:
     """Authenticate records with a new key from now on, while calls go on. What is on record under the key before stays good;
     whoever has that key can write nothing that counts any more. It takes a quarter of a minute."""
     authority = _run(reaching(data), LogKeys.rotate)

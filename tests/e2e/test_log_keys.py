@@ -1,0 +1,214 @@
+"""The key that records are authenticated with, through everything that may happen to an installation: it is rotated, the
+master key is rotated, it is restored from a backup onto another topic prefix, and it comes from a version that made no MACs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from domain.trail.authenticity import EVENTS, key_of
+from domain.trail.chain import digest
+from domain.trail.codec import canonical, object_of
+from domain.trail.events import AccountCreated, LogCreated, WriterStarted
+from domain.trail.reading import Fold
+from services.adapters import master_key, topics
+from services.adapters.kafka import KafkaReader, Producer, ends
+from services.adapters.keyring import open_keyring
+from services.adapters.master_key import FileMasterKey
+from services.adapters.postgres import connect
+from services.adapters.topics import names
+from services.bootstrap import open_vault
+from services.writer.deciding import Deciding
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("kept") / "data") as running:
+        yield running
+
+
+def whole(installation: Installation) -> dict[str, Any]:
+    installation.caught_up()
+    found: dict[str, Any] = json.loads(installation.keytrail("verify", "--json", check=False).stdout)
+    assert found["whole"], json.dumps(found, indent=1)
+    return found
+
+
+def events_of(installation: Installation) -> list[bytes]:
+    async def read() -> list[bytes]:
+        topic = names(installation.settings).events
+        end = (await ends(installation.settings, topic))[0]
+        reader = await KafkaReader(installation.settings, topic).open(0)
+        found: list[bytes] = []
+        while len(found) < end:
+            found += [each.value for each in await reader.read(1000)]
+        await reader.close()
+        return found
+
+    return asyncio.run(read())
+
+
+def append(installation: Installation, topic: str, value: bytes) -> None:
+    async def run() -> None:
+        producer = Producer(installation.settings)
+        await producer.append(topic, 0, value, ())
+        await producer.close()
+
+    asyncio.run(run())
+
+
+def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept: Installation) -> None:
+    client = kept.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    sealed = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    (rotated,) = kept.answers("log-keys", "rotate")
+    assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+    client.update_key_description(KeyId=key, Description="under the new key")
+    values = events_of(kept)
+    assert key_of(values[-1]) == rotated["key"] != key_of(values[0])
+    whole(kept)
+
+    async def forged() -> bytes:
+        """By somebody who has the key of before."""
+        pool = await connect(kept.settings)
+        keys = await open_keyring(open_vault(kept.settings, pool))
+        await pool.close()
+        last = object_of(values[-1]) or {}
+        body = {name: last[name] for name in last if name != "auth"} | {
+            "previous": digest(events_of_now[-1]),
+            "call": None,
+        }
+        return keys.seal(key_of(values[0]), EVENTS, rotated["log"]).sealed(canonical(body))[0]
+
+    events_of_now = events_of(kept)
+    append(kept, names(kept.settings).events, asyncio.run(forged()))
+    client.update_key_description(KeyId=key, Description="the writer goes on")
+    found = json.loads(kept.keytrail("verify", "--json", "--topics-only", check=False).stdout)
+    assert (len(found["strange"]), found["fault"]) == (1, "")
+    kept.stop()
+    kept.start()
+    assert kept.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+
+
+def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_another_prefix(
+    kept: Installation, tmp_path: Path
+) -> None:
+    client = kept.client()
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    sealed = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    kept.keytrail("master-key", "rotate")
+    client.update_key_description(KeyId=key, Description="after the master key's rotation")
+    file = tmp_path / "kept.backup"
+    kept.keytrail("backup", str(file))
+    restored = Installation(tmp_path / "restored" / "data", KEYTRAIL_TOPIC_PREFIX="another")
+    restored.data.mkdir(parents=True)
+    shutil.copy(kept.data / "master.key", restored.data / "master.key")
+    restored.keytrail("restore", str(file))
+    with restored:
+        again = restored.client()
+        assert again.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
+        again.update_key_description(KeyId=key, Description="on the restored log")
+        found = json.loads(restored.keytrail("verify", "--json", check=False).stdout)
+        # What a stranger had appended is in the backup as it was, and void there as it was.
+        assert (found["fault"], found["decisions"]["faults"], len(found["strange"]), found["projections"]) == (
+            "",
+            [],
+            1,
+            [],
+        )
+
+
+def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Installation, tmp_path: Path) -> None:
+    """Until then its records count as they did; from then on none without a MAC does, and there is no way back."""
+    earlier = Installation(
+        tmp_path / "earlier" / "data",
+        KEYTRAIL_TOPIC_PREFIX="earlier",
+        KEYTRAIL_KAFKA=kept.settings.kafka,
+        KEYTRAIL_KAFKA_SECURITY=kept.settings.kafka_security,
+        KEYTRAIL_KAFKA_USERNAME=kept.settings.kafka_username,
+        KEYTRAIL_KAFKA_PASSWORD=kept.settings.kafka_password,
+        KEYTRAIL_POSTGRES=kept.settings.postgres.replace("/keytrail?", "/earlier?"),
+        KEYTRAIL_ROOT_ACCESS_KEY_ID="AKIAEARLIERVERSION00",
+        KEYTRAIL_ROOT_SECRET_ACCESS_KEY="a-secret-of-an-earlier-version",
+    )
+    _as_earlier(kept, earlier)
+    with earlier:
+        client = earlier.client()
+        key = client.create_key()["KeyMetadata"]["KeyId"]
+        client.encrypt(KeyId=key, Plaintext=b"x")
+        assert key_of(events_of(earlier)[0]) == "" != key_of(events_of(earlier)[-1])
+        refused = earlier.keytrail("log-keys", "rotate", check=False)
+        assert (refused.returncode, "log-keys begin" in refused.stderr) == (1, True)
+        (begun,) = earlier.answers("log-keys", "begin")
+        assert begun["since"] > 0
+        assert earlier.answers("log-keys", "begin") == [begun], "twice is once"
+        plain = {name: value for name, value in (object_of(events_of(earlier)[-1]) or {}).items() if name != "auth"}
+        append(earlier, names(earlier.settings).events, canonical(plain | {"previous": digest(events_of(earlier)[-1])}))
+        client.update_key_description(KeyId=key, Description="nobody took the record without a MAC")
+        found = json.loads(earlier.keytrail("verify", "--json", check=False).stdout)
+        assert (len(found["strange"]), found["fault"], found["decisions"]["faults"]) == (1, "", [])
+        assert found["projections"] == []
+        earlier.stop()
+        earlier.start()
+        assert earlier.client().describe_key(KeyId=key)["KeyMetadata"]["Enabled"]
+
+
+def _as_earlier(kept: Installation, earlier: Installation) -> None:
+    """A database and a topic as an earlier version left them: a root secret that is bound to no log, and records without
+    MACs."""
+    earlier.data.mkdir(parents=True)
+    settings = earlier_settings(kept, earlier)
+    master_key.make(settings.master_key_path)
+
+    async def run() -> None:
+        server = await asyncpg.connect(kept.settings.postgres)
+        await server.execute("DROP DATABASE IF EXISTS earlier")
+        await server.execute("CREATE DATABASE earlier")
+        await server.close()
+        await topics.prepare(settings, flush=True)
+        pool = await connect(settings)
+        vault = open_vault(settings, pool)
+
+        async def nothing() -> str:
+            return ""
+
+        await vault.prepare(nothing)
+        master = FileMasterKey(settings.master_key_path)
+        row = await pool.fetchrow("SELECT under, root FROM vault.seal")
+        root = master.open(row["under"], row["root"], b"keytrail root, of a log that is authenticated")
+        await pool.execute("UPDATE vault.seal SET root = $1", master.seal(row["under"], root, b"keytrail root"))
+        await pool.close()
+        deciding = Deciding(Fold(), "a-writer-of-then")
+        account = settings.account_id
+        first = (
+            LogCreated("a-log-of-then", settings.region),
+            WriterStarted("a-writer-of-then", 0),
+            AccountCreated(account, "AKIAEARLIERVERSION00"),
+        )
+        producer = Producer(settings)
+        for event in first:
+            decided = deciding.record(1_700_000_000_000_000, 0, None, None, event)
+            await producer.append(names(settings).events, 0, decided.value, decided.headers)
+        await producer.close()
+
+    asyncio.run(run())
+
+
+def earlier_settings(kept: Installation, earlier: Installation) -> Any:
+    return replace(
+        kept.settings,
+        data=earlier.data,
+        topic_prefix="earlier",
+        postgres=earlier.extra["KEYTRAIL_POSTGRES"],
+        master_key_file="",
+    )
