@@ -46,7 +46,7 @@ Its value is JSON in UTF-8 with sorted keys; its Kafka headers carry the CloudEv
 | member | meaning |
 |---|---|
 | `v` | version of the record's own form |
-| `previous` | SHA-256, in hex, of the value of the last valid record before; `""` for the first. **A record is valid if and only if this is so.** |
+| `previous` | SHA-256, in hex, of the value of the last valid record before; `""` for the first. **A record is valid if and only if this is so and it is authentic.** |
 | `seen` | the position that it was decided at |
 | `at` | when, RFC 3339 in UTC; never before the record before it |
 | `writer` | who decided it |
@@ -56,7 +56,20 @@ Its value is JSON in UTF-8 with sorted keys; its Kafka headers carry the CloudEv
 | `event` | `type` and `data` as below, or null |
 | `repeats` | for a client's retry: position and resource of the first answer |
 
-A record of `<prefix>.decisions` has `v`, `log`, `seen`, `at`, `call` and `decision` in the same form, and no chain.
+A record of `<prefix>.decisions` has `v`, `log`, `seen`, `at`, `call` and `decision` in the same form, and its place in a `lane`: the
+`worker` that wrote it, the `lane`'s number, the record's `number` in it (from 1 on) and the digest of the lane's record before it
+(`previous`). How far each lane reaches stands on the log (`decisions.anchored`).
+
+Every value ends in an envelope, the last member of its object (behind a record of CloudTrail: a line of its own):
+
+| member of `auth` | meaning |
+|---|---|
+| `alg` | `HS256`: HMAC with SHA-256 |
+| `key` | the name of the secret that the key was derived from |
+| `parts` | a salted commitment to the record in three parts (the caller's, the resource's, what both may see), so that one can be shown without the others; dashes where there are none |
+| `mac` | over the kind of topic, the log's id and the SHA-256 of every byte before the MAC's own text; base64url |
+
+`domain/trail/authenticity.py` says how keys and MACs are made. Kafka's headers are for whoever routes records; they decide nothing.
 
 A version of an event type is for ever: `tests/golden` holds one of each, and an old one is brought up to date when read
 (`domain/trail/upcasters.py`).

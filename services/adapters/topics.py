@@ -163,6 +163,19 @@ def require(settings: Settings, topic: str, configs: dict[str, str], replicas: i
         )
 
 
+async def may_lose_records(settings: Settings, topic: str) -> bool:
+    """Whether the operator set a retention on a topic. Raises Unavailable."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+        configs = await _configs(client, topic)
+        return any(configs[name] != "-1" for name in ("retention.ms", "retention.bytes"))
+    except KafkaError as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    finally:
+        await client.close()
+
+
 async def _configs(client: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
     responses: list[Any] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     return {entry[0]: entry[1] for response in responses for resource in response.resources for entry in resource[4]}

@@ -88,7 +88,8 @@ async def _verify(settings: Settings, expected: Expected | None, tell: Any, proj
         keys = await open_keyring(open_vault(settings, pool))
         topics = await verify_topics(settings, keys, expected, tell)
         # From topics that lack records the projections cannot be filled anew.
-        differing = await verify_projections(settings, pool, keys, tell) if projections and topics.whole else None
+        compared = projections and topics.whole and not topics.decisions.gone
+        differing = await verify_projections(settings, pool, keys, tell) if compared else None
         return _Found(topics, differing)
     finally:
         await pool.close()
@@ -150,6 +151,8 @@ def _show(found: _Found) -> None:
         out.print(Text.assemble(WHOLE, f" {decisions.valid} decisions"))
     if decisions.of_earlier_versions:
         out.print(f"  {decisions.of_earlier_versions} of versions that made no MACs: nothing binds them")
+    if decisions.gone:
+        out.print(f"  {decisions.gone} before these are gone from the topic: the projections are not compared")
     if decisions.not_bound:
         out.print(
             f"  {decisions.not_bound} since {decisions.not_bound_since} are not yet bound by an anchor on the log"

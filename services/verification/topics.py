@@ -13,8 +13,8 @@ from domain.trail.authenticity import ALERTS, COMMANDS, Keyring
 from domain.trail.authority import Authority, trail_kind
 from domain.trail.verify import Expected, Report, verify
 from domain.trail.verify_decisions import DecisionsReport, Verifier
-from services.adapters.kafka import KafkaReader, bounds, connection, ends
-from services.adapters.topics import names
+from services.adapters.kafka import KafkaReader, bounds, connection
+from services.adapters.topics import may_lose_records, names
 from services.settings import Settings
 from services.trails.naming import topic_of, topic_prefix
 
@@ -98,9 +98,13 @@ async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterat
 
 async def _decisions(settings: Settings, keys: Keyring, log: Report, tell: Tell) -> DecisionsReport:
     topic = names(settings).decisions
-    verifier = Verifier(keys, log.authority, log.anchors)
-    found = await ends(settings, topic)
-    total = sum(found.values())
+    found = await bounds(settings, topic)
+    begins = {partition: start for partition, (start, _) in found.items()}
+    verifier = Verifier(keys, log.authority, log.anchors, begins)
+    total = sum(end - start for start, end in found.values())
+    if any(begins.values()) and not await may_lose_records(settings, topic):
+        cut = ", ".join(f"{partition} begins at {start}" for partition, start in begins.items() if start)
+        verifier.report.faults.append(f"records of {topic} were removed, which keeps them for ever: partition {cut}")
     for partition in found:
         async for values, _ in _values(settings, topic, partition):
             for each in values:

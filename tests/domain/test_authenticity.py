@@ -34,6 +34,7 @@ from domain.trail.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
 from domain.trail.lane import Decided, Lane, Lanes, Reached, Tails, place_of
 from domain.trail.parts import parts_of
 from domain.trail.reading import Fold
+from domain.trail.verify_decisions import DecisionsReport, Verifier
 from tests.given import ACCOUNT, OTHER
 from tests.keys import OTHER as STRANGERS
 from tests.keys import ROOT, keyring
@@ -302,3 +303,53 @@ def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
     assert tails.idle(9.0) == {}
     tails.read({two: Reached(13, "d13", 1)}, 3.0)
     assert tails.idle(9.0) == {"w": [{"lane": 1, "partition": 1, "number": 13, "digest": "d13"}]}
+
+
+def checked(values: list[bytes], anchored: int, begins: int = 0) -> DecisionsReport:
+    """Of a partition that holds these, where the log says that the lane reaches record `anchored`."""
+    keys = keyring()
+    name = ("w" * 32, 0)
+    made = lane_of(9)
+    anchors = {name: Reached(anchored, made[anchored - 1][1], 2)} if anchored else {}
+    verifier = Verifier(keys, Authority(LOG, 0, "", key_id(ROOT), {"": {}}), anchors, {2: begins})
+    for offset, value in enumerate(values, begins):
+        verifier.take(2, offset, value)
+    return verifier.finish()
+
+
+def test_decisions_that_are_whole_are_found_so_and_their_unbound_end_is_named() -> None:
+    values = [value for value, _ in lane_of(9)]
+    report = checked(values, 7)
+    assert (report.whole, report.valid, report.not_bound) == (True, 9, 2)
+    assert checked(values, 0).not_bound == 9
+
+
+@pytest.mark.parametrize("at", range(9))
+def test_a_decision_that_is_missing_changed_or_moved_is_found(at: int) -> None:
+    values = [value for value, _ in lane_of(9)]
+    missing, moved = [*values[:at], *values[at + 1 :]], [*values[:at], *values[at + 1 :], values[at]]
+    flipped = values[at][:9] + bytes([values[at][9] ^ 1]) + values[at][10:]
+    changed_one = [*values[:at], flipped, *values[at + 1 :]]
+    assert not checked(missing, 9).whole
+    if at < 8:  # the last one moved behind itself is where it was
+        assert not checked(moved, 9).whole
+    report = checked(changed_one, 9)
+    assert (report.whole, report.strange_count) == (False, 1)
+
+
+def test_a_cut_end_is_found_up_to_the_last_anchor() -> None:
+    values = [value for value, _ in lane_of(9)]
+    assert [checked(values[:count], 7).whole for count in (9, 8, 7, 6, 0)] == [True, True, True, False, False]
+
+
+def test_a_copy_and_a_strangers_value_are_counted_and_change_nothing() -> None:
+    values = [value for value, _ in lane_of(9)]
+    report = checked([*values[:4], values[1], b"hello", canonical({"v": 1}), *values[4:], values[8]], 9)
+    assert (report.whole, report.valid, report.copies_count, report.strange_count) == (True, 9, 2, 2)
+    assert report.copies == ["2@4", "2@12"]
+
+
+def test_what_a_retention_removed_is_counted_and_no_fault() -> None:
+    values = [value for value, _ in lane_of(9)]
+    report = checked(values[5:], 9, begins=5)
+    assert (report.whole, report.gone, report.valid) == (True, 5, 4)
