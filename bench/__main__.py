@@ -29,7 +29,7 @@ Figure = tuple[str, str, str]
 """(what, figure, to reach)."""
 
 
-def _encrypt_body(key: str) -> bytes:
+def encrypt_body(key: str) -> bytes:
     return json.dumps({"KeyId": key, "Plaintext": "QUFB" * 21 + "QQ=="}).encode()
 
 
@@ -49,7 +49,7 @@ def constant(seconds: float, connections: int, request: Callable[[str], bytes]) 
 
 def encrypt(installed: Installed, seconds: float) -> list[Figure]:
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
-    body = _encrypt_body(key)
+    body = encrypt_body(key)
 
     def request(url: str) -> bytes:
         return load.signed(url, installed.credentials, "Encrypt", body)
@@ -140,7 +140,7 @@ def evaluation(installed: Installed, seconds: float) -> list[Figure]:
 def session(installed: Installed, seconds: float) -> list[Figure]:
     """Encrypt with a role's session beside the root's, turn about, so that both have the same noise."""
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
-    body = _encrypt_body(key)
+    body = encrypt_body(key)
     who = {"root": installed.credentials, "role": _role(installed)}
     requests = {name: load.signed(installed.url, given, "Encrypt", body) for name, given in who.items()}
     rates: dict[str, list[float]] = {name: [] for name in who}

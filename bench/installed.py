@@ -40,9 +40,11 @@ def until(condition: Callable[[], bool], within: float = 90.0) -> None:
 
 
 class Installed:
-    def __init__(self, data: Path, offset: int | None = None, **extra: str) -> None:
-        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock. `extra`: settings."""
+    def __init__(self, data: Path, offset: int | None = None, checkout: Path | None = None, **extra: str) -> None:
+        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock. `checkout`: whose `keytrail` is
+        started, None: ours. `extra`: settings."""
         self._extra = extra
+        self._bin = Path(sys.executable).parent if checkout is None else checkout / ".venv" / "bin"
         self.data = data
         self.offset = offset
         self.port = free_port()
@@ -59,7 +61,7 @@ class Installed:
     def start(self) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYTRAIL_"))}
         command = [
-            str(Path(sys.executable).with_name("keytrail")),
+            str(self._bin / "keytrail"),
             "up",
             "--data",
             str(self.data),

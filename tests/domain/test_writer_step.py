@@ -86,6 +86,12 @@ def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> N
         command(1, "Encrypt", {}),
         command(1, "CreateKey", {}),
         command(1, "PutKeyPolicy", {"KeyId": 5, "Policy": []}),
+        b'{"call":{"id":"a"},"made":{},"not_after":1e999}',
+        created(1, 1).replace(b'"not_after":', b'"not_after":1e999,"x":'),
+        created(1, 1).replace(b'"not_after":', b'"not_after":true,"x":'),
+        created(1, 1).replace(b'"made":{', b'"made":{"x":[],'),
+        b"[" * 1_100 + b"]" * 1_100,
+        b'{"a":' * 1_100 + b"1" + b"}" * 1_100,
     ],
 )
 def test_a_command_that_cannot_be_decided_gets_a_small_refusal_and_never_stops_the_next(value: bytes) -> None:

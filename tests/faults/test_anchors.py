@@ -1,0 +1,51 @@
+"""Decisions stay whole and become bound, whatever ends: an API worker, the broker, the projector."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.steady import Steady
+from tests.installation import Installation, eventually
+
+WITHIN = 60.0
+"""Seconds for what takes a few on a quiet machine: a worker is started again, three seconds of silence, an anchor."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("anchors") / "data", workers=2) as found:
+        yield found
+
+
+def decisions(installation: Installation) -> dict[str, Any]:
+    done = installation.keytrail("verify", "--json", "--topics-only", check=False)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found["decisions"] | {"fault": found["fault"]}
+
+
+@pytest.mark.parametrize("killed", ["api-1", "api-2", "kafka", "projector"])
+def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
+    running: Installation, killed: str, soak: bool
+) -> None:
+    """A group of decisions is under way when it happens: it landed and was not acknowledged, or it did not land."""
+    answered = 0
+    for _ in range(10 if soak else 1):
+        with Steady(running) as steady:
+            eventually(lambda steady=steady: len(steady.encrypted) > 50)
+            running.process(killed).send_signal(signal.SIGKILL)
+            wanted = len(steady.encrypted) + 50
+            eventually(lambda wanted=wanted, steady=steady: len(steady.encrypted) > wanted, within=WITHIN)
+        answered += len(steady.encrypted)
+    found = eventually(lambda: _bound(running), within=WITHIN)
+    assert (found["fault"], found["faults"], found["copies_count"], found["strange_count"]) == ("", [], 0, 0)
+    assert found["valid"] >= answered
+
+
+def _bound(installation: Installation) -> dict[str, Any] | None:
+    found = decisions(installation)
+    return found if found["not_bound"] == 0 or found["faults"] else None
