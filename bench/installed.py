@@ -44,6 +44,7 @@ class Installed:
         """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock. `checkout`: whose `keytrail` is
         started, None: ours. `extra`: settings."""
         self._extra = extra
+        self._checkout = checkout
         self._bin = Path(sys.executable).parent if checkout is None else checkout / ".venv" / "bin"
         self.data = data
         self.offset = offset
@@ -74,6 +75,7 @@ class Installed:
         self._up = subprocess.Popen(
             command,
             env=clean | {"KEYTRAIL_CHANGE_RATE": "0"} | self._extra,
+            cwd=self._checkout,  # earlier versions look for their modules there first
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

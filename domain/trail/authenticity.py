@@ -5,7 +5,7 @@ ends in an envelope, which only a process that has the vault's root secret can m
 
     {... the record ...,"auth":{"alg":"HS256","key":"<16 hex>","parts":"<43>","mac":"<43>"}}
 
-`mac` is HMAC-SHA-256 (RFC 2104; HS256 in RFC 7518), in base64url without padding, over the kind of topic, the log's id and
+`mac` is HMAC-SHA-256 (RFC 2104; HS256 in RFC 7518), in base64 without padding, over the kind of topic, the log's id and
 the SHA-256 of every byte of the value before the MAC's own text. It is not over the topic's name, which a restore may
 change. `key` names the secret that the key was derived from. `parts` commits to the record in three pieces, so that one of
 them can be shown to somebody who may not see the others (`commitment`). Where the value is not ours (a record of AWS
@@ -19,7 +19,7 @@ nothing in another.
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
@@ -42,7 +42,7 @@ class KeyMissing(Exception):
     """The log goes on under a key that this process has not read from the vault yet. Read the keys again, then the record."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Parts:
     """A record in three pieces: what the caller's account may be shown, what the resource's may, and what both may.
 
@@ -54,21 +54,24 @@ class Parts:
     rest: bytes
 
 
-def commitment(salts: Sequence[bytes], parts: Parts) -> bytes:
+def commitment(salts: bytes, parts: Parts) -> bytes:
     """32 bytes that bind the three parts and reveal nothing of them: a tree of three salted leaves, hashed as RFC 6962
-    does (0 before a leaf, 1 before a node). Who is shown one part gets its salt and the two other leaves."""
-    one, two, three = salts
+    does (0 before a leaf, 1 before a node). Who is shown one part gets its salt and the two other leaves.
+
+    `salts`: 16 bytes for each part.
+    """
     return sha256(
-        b"\1" + leaf(one, parts.caller) + leaf(two, parts.resource) + leaf(three, parts.rest)
-    ).digest()  # fmt: skip
-
-
-def leaf(salt: bytes, part: bytes) -> bytes:
-    return sha256(b"\0" + salt + part).digest()
+        b"\1%b%b%b"
+        % (
+            sha256(b"\0%b%b" % (salts[:16], parts.caller)).digest(),
+            sha256(b"\0%b%b" % (salts[16:32], parts.resource)).digest(),
+            sha256(b"\0%b%b" % (salts[32:], parts.rest)).digest(),
+        )
+    ).digest()
 
 
 def _text(value: bytes) -> bytes:
-    return urlsafe_b64encode(value)[:-1]
+    return b2a_base64(value, newline=False)[:_MAC_LENGTH]
 
 
 def _derived(secret: bytes, label: str, context: str) -> bytes:
@@ -99,11 +102,10 @@ class Seal:
         outer.update(inner.digest())
         return _text(outer.digest())
 
-    def salts(self, rest: bytes) -> tuple[bytes, bytes, bytes]:
-        """16 bytes for each part. They follow from `rest`, which no two records share, and from the key: nothing has to be
-        kept to show a part later."""
-        found = blake2b(rest, digest_size=48, key=self._salting).digest()
-        return found[:16], found[16:32], found[32:]
+    def salts(self, rest: bytes) -> bytes:
+        """48 bytes. They follow from `rest`, which no two records share, and from the key: nothing has to be kept to show a
+        part later."""
+        return blake2b(rest, digest_size=48, key=self._salting).digest()
 
     def sealed(self, body: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
         """The value to append of `body`, the JSON of an object that is not empty, and the value's digest.
@@ -111,7 +113,12 @@ class Seal:
         Without `parts` nothing can be shown in pieces: a command is nobody's to see, and an alert is one account's.
         """
         committed = _WITHOUT_PARTS if parts is None else _text(commitment(self.salts(parts.rest), parts))
-        return self._ended(body[:-1] + self._joint + committed + b'","mac":"')
+        return self._ended(b'%b%b%b","mac":"' % (body[:-1], self._joint, committed))
+
+    def sealed_with(self, start: bytes, parts: Parts) -> tuple[bytes, str]:
+        """As `sealed`, of a body without its last bracket: for who puts it together, and has many."""
+        committed = _text(commitment(self.salts(parts.rest), parts))
+        return self._ended(b'%b%b%b","mac":"' % (start, self._joint, committed))
 
     def behind(self, value: bytes) -> bytes:
         """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
@@ -175,6 +182,11 @@ class Keyring:
     def renew(self, secrets: Iterable[bytes]) -> None:
         for secret in secrets:
             self._secrets.setdefault(key_id(secret), secret)
+        self._usual = _MARK + self.newest.encode()
+
+    def is_usual(self, value: bytes) -> bool:
+        """Whether a value says that it was authenticated with the newest key, as nearly all do."""
+        return value.startswith(self._usual, max(0, len(value) - _ENVELOPE))
 
     def __contains__(self, name: str) -> bool:
         return name in self._secrets

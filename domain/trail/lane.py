@@ -52,12 +52,12 @@ class Lane:
         """The value to append next on this lane."""
         self.number += 1
         rest = b'%b%b%d,"previous":"%b"}' % (decided.about[:-1], self._start, self.number, self.digest.encode())
-        body = b"%b,%b" % (rest, decided.own[1:])
+        own = decided.own
         if decided.caller:
             parts = Parts(decided.caller, decided.resource, b"%b,%b" % (rest, decided.shared[1:]))
         else:
-            parts = Parts(decided.own, b"{}", rest + b"}")
-        value, self.digest = seal.sealed(body, parts)
+            parts = Parts(own, b"{}", rest + b"}")
+        value, self.digest = seal.sealed_with(b"%b,%b" % (rest, own[1:-1]), parts)
         return value
 
 

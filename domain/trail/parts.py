@@ -24,7 +24,10 @@ OF_RESOURCES_ACCOUNT = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
 def is_across(account: str, resources: Iterable[str]) -> bool:
     """Whether one of these ARNs is of another account than the caller's."""
     mine = f":{account}:"
-    return any(mine not in arn for arn in resources)
+    for arn in resources:  # noqa: SIM110  # `any` of a generator takes twice as long, and this is asked for every call
+        if mine not in arn:
+            return True
+    return False
 
 
 def parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts:

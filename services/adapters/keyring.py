@@ -25,7 +25,8 @@ class VaultKeyring(Keyring):
     async def know_those_of(self, values: Iterable[bytes]) -> None:
         """Read the keys again where one of these values names another; once for all of them, so that values which a stranger
         made up cost one question and no more. Raises Unavailable, MasterKeyRefused."""
-        if any(name not in self for name in {key_of(value) for value in values} - {""}):
+        unusual = [value for value in values if not self.is_usual(value)]
+        if unusual and any(name not in self for name in {key_of(value) for value in unusual} - {""}):
             await self.read_again()
 
 

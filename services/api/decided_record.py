@@ -11,7 +11,7 @@ from domain.trail.record import Call, Decision
 
 def decided_record(log: str, seen: int, at: str, call: Call, decision: Decision) -> Decided:
     said, decided = call.document(), decision.document()
-    about = orjson.dumps({"v": 1, "log": log, "seen": seen, "at": at})
+    about = f'{{"v":1,"log":"{log}","seen":{seen},"at":"{at}"}}'.encode()
     own = orjson.dumps({"call": said, "decision": decided})
     if not is_across(call.account, decision.resources):
         return Decided(about, own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from hashlib import sha256
 from typing import Any
 
@@ -25,7 +25,6 @@ from domain.trail.authenticity import (
     commitment,
     key_id,
     key_of,
-    leaf,
 )
 from domain.trail.authority import Authority, authority_from
 from domain.trail.chain import digest
@@ -52,7 +51,7 @@ def test_an_envelope_is_hmac_sha_256_as_the_standard_library_has_it(document: di
     key = hmac.digest(ROOT, b"\0\0\0\1keytrail events\0the-log\0\0\1\0", "sha256")
     start = value.rindex(b'"mac":"') + len(b'"mac":"')
     expected = hmac.digest(key, b"keytrail\0events\0the-log\0" + sha256(value[:start]).digest(), "sha256")
-    assert urlsafe_b64decode(value[start:-3] + b"=") == expected
+    assert b64decode(value[start:-3] + b"=") == expected
     assert json.loads(value)["auth"]["alg"] == "HS256"
 
 
@@ -105,15 +104,20 @@ def test_a_row_is_bound_to_its_kind_and_to_where_each_field_ends() -> None:
 # -- parts --------------------------------------------------------------------------------------------------------------
 
 
+def leaf(salt: bytes, part: bytes) -> bytes:
+    return sha256(b"\0" + salt + part).digest()
+
+
 def test_a_part_is_shown_with_its_salt_and_the_other_leaves() -> None:
     """What the issue "Proof" builds on: who holds one part, its salt and two leaves gets the commitment of the envelope."""
     parts = Parts(b'{"caller":1}', b'{"resource":2}', b'{"rest":3}')
     value, _ = SEAL.sealed(b'{"a":1}', parts)
-    one, two, three = SEAL.salts(parts.rest)
-    committed = urlsafe_b64decode(json.loads(value)["auth"]["parts"] + "=")
+    salts = SEAL.salts(parts.rest)
+    one, two, three = salts[:16], salts[16:32], salts[32:]
+    committed = b64decode(json.loads(value)["auth"]["parts"] + "=")
     siblings = (leaf(two, parts.resource), leaf(three, parts.rest))
     assert committed == sha256(b"\1" + leaf(one, parts.caller) + siblings[0] + siblings[1]).digest()
-    assert committed == commitment((one, two, three), parts)
+    assert committed == commitment(salts, parts)
     assert len({one, two, three}) == 3
 
 

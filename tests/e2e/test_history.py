@@ -47,6 +47,12 @@ def position(installation: Installation) -> int:
     return installation.answers("status")[0]["position"]
 
 
+def changed(installation: Installation, key: str) -> int:
+    """The position of a key's last change. The log may be further: workers anchor their decisions on it."""
+    installation.caught_up()
+    return max(each["position"] for each in installation.answers("history", key))
+
+
 class Told:
     """One key's story: what was so, and at which position."""
 
@@ -55,25 +61,25 @@ class Told:
         kms = self.kms = installation.client()
         self.alice, self.as_alice = user(installation, f"alice-{uuid4().hex[:8]}")
         self.key = kms.create_key(Description="told")["KeyMetadata"]["KeyId"]
-        self.made = position(installation)
+        self.made = changed(installation, self.key)
         self.alias = f"alias/told-{self.key[:8]}"
         kms.create_alias(AliasName=self.alias, TargetKeyId=self.key)
         self.open = document(allow(ROOT, "kms:*"), allow(self.alice, "kms:Encrypt", "kms:Decrypt"))
         kms.put_key_policy(KeyId=self.key, Policy=self.open)
-        self.opened = position(installation)
+        self.opened = changed(installation, self.key)
         self.blobs = [self.as_alice.encrypt(KeyId=self.key, Plaintext=b"x")["CiphertextBlob"] for _ in range(7)]
         for blob in self.blobs[:3]:
             self.as_alice.decrypt(CiphertextBlob=blob)
         self.grant = kms.create_grant(KeyId=self.key, GranteePrincipal=self.alice, Operations=["GenerateDataKey"])["GrantId"]  # fmt: skip
         self.as_alice.generate_data_key(KeyId=self.key, KeySpec="AES_256")
         kms.put_key_policy(KeyId=self.key, Policy=document(allow(ROOT, "kms:*")))
-        self.closed = position(installation)
+        self.closed = changed(installation, self.key)
         with pytest.raises(ClientError):
             self.as_alice.decrypt(CiphertextBlob=self.blobs[0])
         kms.delete_alias(AliasName=self.alias)
         kms.tag_resource(KeyId=self.key, Tags=[{"TagKey": "team", "TagValue": "blue"}])
         kms.disable_key(KeyId=self.key)
-        self.last = position(installation)
+        self.last = changed(installation, self.key)
         installation.caught_up()
 
     def show(self, at: int | str, of: str | None = None) -> Any:

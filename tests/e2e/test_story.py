@@ -294,7 +294,8 @@ def test_a_retry_after_a_lost_answer_is_one_call(installation: Installation) -> 
 
 
 def test_the_log_is_whole_after_all_this(installation: Installation, tmp_path: Path) -> None:
-    report = installation.answers("verify")[0]
+    installation.caught_up()
+    report = json.loads(installation.keytrail("verify", "--json", check=False).stdout)
     assert report["whole"], report
     exported = tmp_path / "log.jsonl"
     installation.keytrail("export-log", str(exported))

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ from botocore.exceptions import ClientError
 from domain.alerts.finding import OnHealth
 from domain.alerts.table import RULES
 from services.adapters.kafka import connection, ends
+from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
+from services.alerts import keeping
+from services.bootstrap import open_vault
 from services.cli.client import Client
 from services.notifier.sending import signature
 from services.settings import Settings
@@ -296,6 +300,17 @@ async def held_while(installation: Installation, call: Callable[[], Any]) -> Non
     await pool.close()
 
 
+async def _judged_otherwise(settings: Settings) -> None:
+    """As if another log had been judged: the position is one of Keytrail's own, and its digest not of this log's record."""
+    pool = await connect(settings)
+    keys = await open_keyring(open_vault(settings, pool))
+    part = ("events", 0)
+    reached = (await keeping.reached(pool))[part]
+    async with pool.acquire() as connection:
+        await keeping.move(connection, keys, part, replace(reached, digest="0" * 64))
+    await pool.close()
+
+
 def rules_of(installation: Installation) -> Counter[str]:
     return Counter(each["rule"] for each in Client(installation.data).items("/v1/alerts", suppressed="true"))
 
@@ -352,6 +367,6 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
 
         # What was judged is not what stands on the log.
         judged(running)
-        execute(running.settings, "UPDATE alerting.positions SET digest = repeat('0', 64) WHERE topic = 'events'")
+        asyncio.run(_judged_otherwise(running.settings))
         running.process("alerts-1").send_signal(signal.SIGKILL)
         eventually(lambda: rules_of(running)["chain-broken"] == 1, within=60)
