@@ -40,5 +40,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory):
         found = json.loads(running.keytrail("recheck", "--json", check=False).stdout)
         assert (found["mismatches"], found["gaps"]) == (0, []), json.dumps(found["explained"], indent=1)
         assert found["decisions"] > 0
-        # And whatever they did, every rule could judge it.
+        # Whatever they did, nothing of it looks like somebody else's, and the projections say what the topics say.
+        verified = json.loads(running.keytrail("verify", "--json", check=False).stdout)
+        assert verified["whole"], json.dumps(verified, indent=1)
+        # And every rule could judge it.
         assert running.answers("alerts", "--rule", "rule-failed") == []

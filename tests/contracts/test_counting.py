@@ -10,13 +10,15 @@ import pytest
 
 from domain.alerts.judging import Judge
 from domain.alerts.use import Use
+from services.adapters.keyring import open_keyring
 from services.adapters.postgres import Pool, connect
 from services.alerts import keeping
 from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
+from services.bootstrap import open_vault
+from services.cli.client import Client
 from tests.installation import Installation
-from tests.keys import keyring
 
 NOW = 1_800_000_000_000_000
 
@@ -37,8 +39,10 @@ def root_used(judge: Judge, account: str) -> list[Found]:
 async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
     installation: Installation, pool: Pool
 ) -> None:
-    judge, publisher = Judge(f"a-log-{uuid4().hex}"), Publisher(installation.settings, keyring())
-    events, decisions = (Counter(pool, keyring(), lambda: judge, publisher) for _ in range(2))
+    keys = await open_keyring(open_vault(installation.settings, pool))
+    judge = Judge(Client(installation.data).get("/v1/status")["log"])
+    publisher = Publisher(installation.settings, keys)
+    events, decisions = (Counter(pool, keys, lambda: judge, publisher) for _ in range(2))
     one, other = ((f"t-{uuid4().hex}", 0) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
