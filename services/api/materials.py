@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from domain.crypto.material import PrivateKey, load_private, new_private, private_der, public_der
 from domain.crypto.specs import SPECS
+from domain.crypto.symmetric import Secret
 from domain.keys.key import Key, Material
 from services.adapters.tokens import IMPORT, Tokens
 from services.adapters.vault import Vault
@@ -31,7 +32,7 @@ class HeldMaterials:
     async def secret(self, key: Key, material: Material) -> bytes:
         held = self._held.get(material.stored)
         if held is None:
-            held = self._hold(material.stored, await self._vault.material(key.id, material.stored))
+            held = self._hold(material.stored, Secret(await self._vault.material(key.id, material.stored)))
         assert isinstance(held, bytes), "secret keys have bytes for material"
         return held
 

