@@ -61,8 +61,9 @@ async def restore(settings: Settings, path: Path, partitions: int, tell: Tell) -
 
 
 async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool, tell: Tell) -> dict[str, int]:
-    vault, producer, chain = Vault(pool, master), Producer(settings), Chain()
+    vault, producer = Vault(pool, master), Producer(settings)
     keys: VaultKeyring | None = None
+    chain: Chain | None = None
     names = topics.names(settings)
     counts = {"events": 0, "decisions": 0, "materials": 0}
     log, next_command = "", 0
@@ -84,11 +85,11 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
                     counts["decisions"] += len(values)
                     tell("decisions", counts["decisions"], 0)
                 case "events":
-                    if keys is None:  # the vault's rows came before
+                    if keys is None or chain is None:  # the vault's rows came before
                         keys = await open_keyring(vault)
                         chain = Chain(keys=keys)
                     values = _values(document)
-                    log = log or str(json.loads(values[0])["event"]["data"]["log"])
+                    log = log or _log_of(values)
                     records = [(value, _event_headers(log, value)) for value in values]
                     await producer.append_all(names.events, 0, records)
                     for offset, value in enumerate(values, document["offset"]):
@@ -110,11 +111,20 @@ async def _restore(settings: Settings, path: Path, master: MasterKey, pool: Pool
     return counts
 
 
-async def _require_same(events: KafkaTopic, chain: Chain, end: dict[str, Any]) -> None:
+async def _require_same(events: KafkaTopic, chain: Chain | None, end: dict[str, Any]) -> None:
     """Raises Unavailable: a record came twice or out of order, and the chain would not hold."""
     reached = await events.end()
-    if reached != end["next"] or chain.head != end["head"]:
+    if reached != end["next"] or chain is None or chain.head != end["head"]:
         raise Unavailable(f"the log came out otherwise than it was ({reached} records of {end['next']}); restore again")
+
+
+def _log_of(values: list[bytes]) -> str:
+    """What the first record names; somebody else's value may stand before it."""
+    for value in values:
+        event = (object_of(value) or {}).get("event")
+        if isinstance(event, dict) and str(event.get("type")).startswith("log.created."):
+            return str(event["data"]["log"])
+    return ""
 
 
 def _values(document: dict[str, Any]) -> list[bytes]:

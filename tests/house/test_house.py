@@ -228,3 +228,16 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
             if "://" not in target:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_no_process_reads_the_log_without_its_keys() -> None:
+    """A chain without keys takes whatever links: it is for `verify --file` on somebody else's machine, and for nothing that
+    decides."""
+    found = []
+    for path, _ in modules("services"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Fold", "Chain"):
+                named = {each.arg for each in node.keywords}
+                if len(node.args) < 3 and "keys" not in named and "chain" not in named:
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
