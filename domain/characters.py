@@ -16,6 +16,10 @@ is mistaken for nothing that a caller wrote."""
 HALVES = re.compile("[\ud800-\udfff]")
 UNFIT = re.compile(f"[\0\ud800-\udfff{STANDS_FOR_NUL}]")
 """What no policy may hold."""
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""Characters that are printable to Python and show nothing."""
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -63,11 +67,16 @@ def visible(text: str, *, lines: bool = False) -> str:
     or not be seen at all stands as its escape. With `lines`, line ends and tabs stay.
 
     Python's `isprintable` is false of exactly the categories Other (controls, formats, surrogates, noncharacters) and
-    Separator but for the space (Unicode, general categories), bidirectional controls among them.
+    Separator but for the space (Unicode, general categories), bidirectional controls among them. Letters and marks that show
+    nothing (Default_Ignorable_Code_Point, and the empty Braille pattern) are UNSEEN.
     """
-    if text.isprintable():
+    if text.isprintable() and (text.isascii() or not UNSEEN.search(text)):
         return text
-    return "".join(each if each.isprintable() or (lines and each in "\n\t") else _escape(each) for each in text)
+    return "".join(each if _is_seen(each) or (lines and each in "\n\t") else _escape(each) for each in text)
+
+
+def _is_seen(character: str) -> bool:
+    return character.isprintable() and not UNSEEN.match(character)
 
 
 def _escape(character: str) -> str:

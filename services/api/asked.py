@@ -74,6 +74,7 @@ class Asked:
             or len(found) != len(kinds)
             or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
             or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
+            or any(isinstance(part, str) and "\0" in part for part in found)
         ):
             raise bad("cursor is not one that an earlier answer gave")
         return found

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 from uuid import uuid4
 
+import asyncpg
 import orjson
 import structlog
 from starlette.applications import Starlette
@@ -130,6 +131,9 @@ class Audit:
                 return of_fault(await self.on_record(asked, fault), call)
             except Disconnected:
                 return Response(status_code=400)
+            except asyncpg.DataError:  # before those below, of which it is one: the database is there
+                fault_of_question = bad("a value is beyond what there can be")
+                return of_fault(await self.on_record(asked, fault_of_question), call)
             except INTERRUPTED as fault:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
                 return of_fault(errors.not_now("The projections cannot be asked now; try again."), call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain import errors
+from domain.characters import encodable
 from domain.errors import Refusal
 from services.api import sigv4
 
@@ -12,6 +13,9 @@ class WireError(Exception):
     `recorded`: the refusal stands on `events` or `decisions` already."""
 
     def __init__(self, status: int, code: str, message: str, kind: str = "", *, recorded: bool = False) -> None:
+        # A message may quote a caller, and half of a surrogate pair can be written by no encoder: where an answer is made it
+        # is too late to find out.
+        message = encodable(message)
         super().__init__(message)
         self.status = status
         self.code = code

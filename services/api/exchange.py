@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from services.api.app import MAX_BODY, Reply, too_large
 from services.api.sigv4 import Signed, joined
+from services.metrics import NOT_ANSWERED
 
 Answering = Callable[[Signed, str, bool], Awaitable[Reply]]
 Headers = list[tuple[bytes, bytes]]
@@ -166,6 +167,10 @@ class Exchange:
             # `disconnected` is told to the request that came last alone.
             if not connection.plain.is_closing():
                 self._write(reply)
+        except Exception:  # noqa: BLE001  # a connection whose answer never comes would keep its place for ever
+            # Counted and not logged: whoever can bring it about could fill the disk.
+            NOT_ANSWERED.labels("answer-failed").inc()
+            connection.plain.abort()
         finally:
             connection.tasks.discard(self._task)
 

@@ -28,6 +28,8 @@ SMALL_PART = 64
 """Bytes. Each part of a body, a chunk or a packet, costs a call from the parser, so that a body of single bytes costs as much as
 a hundred calls. Beyond the first 256 its parts have to be as large as this on average; no network sends smaller ones by
 itself."""
+ANSWER_DEADLINE = 180.0
+"""Seconds from a call's last byte to its answer; the slowest waits for a turn to make an RSA key."""
 REQUEST_DEADLINE = 20.0
 """Seconds from a request's first byte to its last, and for which an answer may lie unread."""
 LINGER = 5.0
@@ -126,6 +128,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._exchange: Exchange | None = None
+        self._due = float("inf")
         """What arrives now, where it is a call."""
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._usual = b""
@@ -157,8 +160,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self.plain.abort()
         elif self._began is not None and now - self._began > REQUEST_DEADLINE:
             self._refuse(SLOW)
+        elif self._is_never_answered(now):
+            self.plain.abort()
         elif self._idle is not None and now - self._idle > (KEEP_ALIVE if self.known else STRANGERS_KEEP_ALIVE):
             self.plain.close()
+
+    def _is_never_answered(self, now: float) -> bool:
+        """A call whose answer has not come in time: whatever became of it, its connection is not kept for ever."""
+        exchange = self._exchange
+        return exchange is not None and not exchange.response_complete and now - self._due > ANSWER_DEADLINE
 
     def _is_unread_for_long(self, now: float) -> bool:
         if self._unread_since is None:
@@ -370,6 +380,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._began = None
         if self._exchange is not None:
+            self._due = self.loop.time()
             self._exchange.complete()
         else:
             super().on_message_complete()

@@ -131,7 +131,7 @@ def error(service: str, code: str, message: str, status: int, call: str) -> byte
     return (
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>{side}</Type><Code>{code}</Code>'
         f"<Message>{_text(message)}</Message></Error><RequestId>{call}</RequestId></ErrorResponse>"
-    ).encode()
+    ).encode("utf-8", "replace")
 
 
 def _text(text: str) -> str:

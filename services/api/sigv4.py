@@ -112,6 +112,8 @@ def _remember(given: Authorization) -> None:
 
 def _parse(header: str) -> Authorization:
     """Of a header without its signature."""
+    if not header.isascii():
+        raise SignatureRefused(INCOMPLETE, "Authorization header has a character that is not ASCII.")
     algorithm, _, rest = header.strip().partition(" ")
     if algorithm != ALGORITHM:
         raise SignatureRefused(INCOMPLETE, f"Unsupported authorization algorithm; use {ALGORITHM}.")

@@ -7,10 +7,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+from base64 import urlsafe_b64encode
 from collections import Counter
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
@@ -280,3 +281,27 @@ def test_a_form_that_cannot_be_read_hides_no_call(installation: Installation, us
     for body in (b"Action=ListUsers&x=%ff", b"&".join(b"a%d=1" % number for number in range(1200))):
         status, id, text = send(installation, users[1], "iam", "/", body, headers)
         assert (status, records(installation, [id])) == (400, {id: 1}), text
+
+
+CURSORS = (
+    ["\0"],
+    ["0001-01-01T00:00:00+23:59", 0, 0],
+    ["9999-12-31T23:59:59-23:59", 1, 1],
+    ["2024-01-01", 2147483648, 2147483648],
+    [2**61],
+)
+
+
+def test_a_cursor_that_nobody_gave_is_refused_on_record(installation: Installation) -> None:
+    """A question without a trace, told as if the database were away, with an error line in the log each."""
+    root, calls = installation.credentials(), []
+    arn = f"arn:aws:iam::{installation.settings.account_id}:root"
+    for path in ("/v1/keys", "/v1/decisions", "/v1/alerts", f"/v1/principals/{arn}/history", f"/v1/can-what/{arn}"):
+        for cursor in CURSORS:
+            text = urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+            status, call, said = send(installation, root, "keytrail", f"{path}?cursor={quote(text)}", b"", {}, "GET")
+            assert status in (200, 400), (path, cursor, said)
+            calls += [call] if status == 400 else []
+    assert len(calls) >= 15
+    found = records(installation, calls)
+    assert {call: found[call] for call in calls} == dict.fromkeys(calls, 1)

@@ -544,3 +544,47 @@ def test_a_session_token_that_is_the_access_key(attacked: Installation) -> None:
         BODY,
     )
     assert (status, told["__type"]) == (400, "UnrecognizedClientException")
+
+
+# -- bytes that are no text -----------------------------------------------------------------------------------------------
+
+_PLACES = (
+    b"authorization: AWS4-HMAC-SHA256 Credential=A/1/%b/kms/aws4_request, SignedHeaders=host, Signature=" + b"0" * 64,
+    b"authorization: AWS4-HMAC-SHA256 Credential=%b/1/us-east-1/kms/aws4_request, SignedHeaders=host, Signature="
+    + b"0" * 64,
+    b"authorization: AWS4-HMAC-SHA256 Credential=A/%b/us-east-1/%b/aws4_request, SignedHeaders=host, Signature="
+    + b"0" * 64,
+    b"authorization: AWS4-HMAC-SHA256 %b=a, Credential=A/1/us-east-1/kms/aws4_request, SignedHeaders=host, Signature="
+    + b"0" * 64,
+    b"authorization: AWS4-HMAC-SHA256 Credential=A/1/us-east-1/kms/aws4_request, SignedHeaders=host;%b, Signature="
+    + b"0" * 64,
+    b"authorization: AWS4-HMAC-SHA256 Credential=A/1/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=%b",
+    b"authorization: %b",
+    b"x-amz-date: %b",
+    b"x-amz-target: TrentService.%b",
+    b"x-amz-security-token: %b",
+    b"user-agent: %b",
+    b"%b: x",
+)
+
+
+@pytest.mark.parametrize("form", [b"application/x-amz-json-1.1", b"application/x-www-form-urlencoded"])
+@pytest.mark.parametrize("line", [b"POST / HTTP/1.1", b"GET /v1/keys HTTP/1.1"])
+def test_bytes_that_are_no_text_are_answered(attacked: Installation, line: bytes, form: bytes) -> None:
+    """Every place of a worker, for good: the refusal quoted the byte, could not be written, and the connection stayed, neither
+    answered nor idle. A line of each went to the log."""
+    before = _logged(attacked)
+    for place in _PLACES:
+        for odd in (b"\xff", b"\x80", b"\xc3\x28", b"\xed\xa0\x80"):
+            header = place.replace(b"%b", odd)
+            with Stranger(attacked.port, within=10) as stranger:
+                stranger.send(
+                    line + b"\r\nhost: x\r\ncontent-type: " + form + b"\r\n" + header + b"\r\ncontent-length: 0\r\n\r\n"
+                )
+                status, _ = stranger.answer()
+                assert 400 <= status < 500, (header, status)
+    assert _logged(attacked) == before
+
+
+def _logged(installation: Installation) -> int:
+    return sum(path.stat().st_size for path in (installation.data / "logs").glob("api-*.log"))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.access.audience import Audience
-from domain.characters import STANDS_FOR_NUL, without_nul
+from domain.characters import STANDS_FOR_NUL, visible, without_nul
 from domain.errors import MalformedPolicy
 from domain.identities.again import Again
 from domain.policy.check import check_policy
@@ -60,3 +60,9 @@ def test_a_nul_in_a_sid_is_no_mismatch() -> None:
     other = {**reason, "by": {"sid": "a\0c"}}
     found.take(Decided(1, 1, b"", case, 1, now, now, Again(False, (other,))))
     assert len(found.mismatches) == 1
+
+
+@pytest.mark.parametrize("character", "\u115f\u1160\u3164\uffa0\u2800\u034f\ufe0f\U000e0100")
+def test_letters_that_show_nothing_stand_as_escapes(character: str) -> None:
+    """To Python they are printable; a tag or Sid could hold what nobody sees."""
+    assert visible(f"a{character}b") == f"a{character.encode('unicode_escape').decode()}b"
