@@ -48,6 +48,13 @@ class Asked:
     def audience(self) -> Audience:
         return Audience(self.caller.account)
 
+    def require_no_nul(self) -> None:
+        """Raises WireError. No text of Postgres holds U+0000, and so no name, time or policy that could be found."""
+        request = self.request
+        texts = (request.url.path, *(text for pair in request.query_params.multi_items() for text in pair))
+        if b"\\u0000" in self.body or b"\0" in self.body or any("\0" in text for text in texts):
+            raise bad("a NUL is in no name, no time and no policy")
+
     def text(self, name: str) -> str | None:
         return self.request.query_params.get(name)
 

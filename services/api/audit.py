@@ -121,7 +121,7 @@ class Audit:
             call, asked = str(uuid4()), None
             try:
                 asked = await self._authenticated(request, route, call)
-                _require_no_nul(asked)
+                asked.require_no_nul()
                 asked = await self._authorized(asked)
                 return await answered(await function(asked), asked, self)
             except AccessRefused as fault:
@@ -132,8 +132,7 @@ class Audit:
             except Disconnected:
                 return Response(status_code=400)
             except asyncpg.DataError:  # before those below, of which it is one: the database is there
-                fault_of_question = bad("a value is beyond what there can be")
-                return of_fault(await self.on_record(asked, fault_of_question), call)
+                return of_fault(await self.on_record(asked, bad("a value is beyond what there can be")), call)
             except INTERRUPTED as fault:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
                 return of_fault(errors.not_now("The projections cannot be asked now; try again."), call)
@@ -406,14 +405,6 @@ class Audit:
 
 def _agent(request: Request) -> str:
     return printable(request.headers.get("user-agent", ""), MOST_AGENT)
-
-
-def _require_no_nul(asked: Asked) -> None:
-    """Raises WireError. No text of Postgres holds U+0000, and so no name, time or policy that could be found."""
-    request = asked.request
-    texts = (request.url.path, *(text for pair in request.query_params.multi_items() for text in pair))
-    if b"\\u0000" in asked.body or b"\0" in asked.body or any("\0" in text for text in texts):
-        raise bad("a NUL is in no name, no time and no policy")
 
 
 async def _not_found(request: Request, fault: Exception) -> Response:

@@ -169,8 +169,6 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
 )
 def test_another_root_is_refused_and_none_is_made(attacked: Installation, statement: str, said: str) -> None:
     """Every record so far void, and a new log under a root of the attacker's time: a start made whatever was missing."""
-    attacked.stop()
-    attacked.start()
     kept = {table: fetch(attacked, f"SELECT * FROM vault.{table}")[0] for table in ("seal", "pin")}
     execute(attacked, statement)
     attacked.stop()
