@@ -211,7 +211,8 @@ class Keyring:
     def holds(self, mac: str | None, kind: str, *fields: str | int | bytes) -> bool:
         """Whether one of the keys made this MAC of these fields."""
         name, _, given = (mac or "").partition(":")
-        return name in self._secrets and hmac.compare_digest(self._row_mac(name, kind, fields), given)
+        made = self._row_mac(name, kind, fields).encode() if name in self._secrets else b""
+        return bool(made) and hmac.compare_digest(made, given.encode("utf-8", "replace"))
 
     def _row_mac(self, name: str, kind: str, fields: Sequence[str | int | bytes]) -> str:
         found = hmac.new(_derived(self._secrets[name], f"keytrail row {kind}", ""), digestmod="sha256")

@@ -92,7 +92,8 @@ def encode(record: Record) -> bytes:
 
 DEEPEST = 200
 """Levels of nesting in a value from a topic: four times what a request may have, and far from what ends a parser."""
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""Of a text that does not end, too, and never twice over the same bytes: what stands there may be anybody's."""
 _BRACKETS = re.compile(rb"[\[{]+|[\]}]+")
 
 

@@ -62,6 +62,10 @@ class Elsewhere(Exception):
     """Another worker has judged these records meanwhile."""
 
 
+class Changed(Exception):
+    """Somebody else wrote a position. The process ends: at its next start everything is judged anew (`prepare`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reached:
     """How far a partition is judged."""
@@ -115,7 +119,7 @@ async def reached(pool: Pool) -> dict[Part, Reached]:
 
 
 async def locked(connection: Connection, keys: Keyring, part: Part) -> Reached:
-    """How far a partition is judged; nobody else moves it until the transaction ends."""
+    """How far a partition is judged; nobody else moves it until the transaction ends. Raises Changed."""
     mac = keys.mac(POSITION, *_fields((*part, 0, "", None)))
     await connection.execute(
         "INSERT INTO alerting.positions (topic, partition, next, mac) VALUES ($1, $2, 0, $3) ON CONFLICT DO NOTHING",
@@ -123,9 +127,11 @@ async def locked(connection: Connection, keys: Keyring, part: Part) -> Reached:
         mac,
     )
     row = await connection.fetchrow(
-        "SELECT next, digest, skew FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE", *part
+        "SELECT next, digest, skew, mac FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE", *part
     )
     assert row is not None, "the row was made"
+    if not keys.holds(row["mac"], POSITION, *_fields((*part, row["next"], row["digest"], row["skew"]))):
+        raise Changed(f"the position of {part[0]}/{part[1]} was changed by somebody else")
     return Reached(row["next"], row["digest"], row["skew"])
 
 

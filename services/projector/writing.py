@@ -79,7 +79,7 @@ async def prepare(
             # A schema's name is one of the registry's, never a caller's word.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
             if row is not None and (row["log"], row["tables"]) == (name, tables):
-                if await _are_ours(connection, projection, keys, schema):
+                if await are_ours(connection, projection, keys, schema):
                     return
                 log.error("positions were changed by somebody else; the projection is filled anew", projection=schema)
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
@@ -90,7 +90,7 @@ async def prepare(
         await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
 
 
-async def _are_ours(connection: Connection, projection: Projection, keys: Keyring, schema: str) -> bool:
+async def are_ours(connection: Connection, projection: Projection, keys: Keyring, schema: str) -> bool:
     rows = await connection.fetch(f"SELECT topic, partition, next, digest, authority, mac FROM {schema}.positions")
     lanes = await connection.fetch(f"SELECT worker, lane, number, digest, partition, mac FROM {schema}.lanes")
     anchors = await connection.fetch(f"SELECT worker, lane, number, mac FROM {schema}.anchors")

@@ -7,13 +7,16 @@ projection is neither locked nor held up.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.ports import Unavailable
+from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import topics
+from services.adapters.kafka import KafkaReader, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import writing
@@ -24,6 +27,8 @@ from services.settings import Settings
 
 NAMED = 5
 """Rows of a table that are shown where it differs; all are counted."""
+SURELY_READ = 60.0
+"""Seconds after which the projector has read a record, if it is not far behind."""
 SHOWN = 300
 """Characters of a row."""
 OWN = ("positions", "lanes", "anchors", "origin")
@@ -57,6 +62,9 @@ async def differences(
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await writing.positions(live, projection.schema)
+        changed = await _of_positions(settings, live, keys, projection, at)
+        if changed is not None:
+            return [changed]
         async with pool.acquire() as other:
             try:
                 await _fill(settings, pool, other, keys, projection, beside, at, tell)
@@ -69,6 +77,35 @@ async def differences(
                 ]
             finally:
                 await other.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+
+
+async def _of_positions(
+    settings: Settings,
+    live: Connection,
+    keys: VaultKeyring,
+    projection: Projection,
+    at: dict[writing.Partition, int],
+) -> Difference | None:
+    """Where somebody else wrote or removed positions, nothing follows from comparing up to them."""
+    table = f"{projection.schema}.positions"
+    if not await writing.are_ours(live, projection, keys, projection.schema):
+        return Difference(table, unknown=1, examples=["not Keytrail's own"])
+    named = topics.names(settings)
+    for topic, name in ((EVENTS, named.events), (DECISIONS, named.decisions), (ALERTS, named.alerts)):
+        for partition, (start, end) in (await bounds(settings, name)).items() if topic in projection.topics else ():
+            if end > start and (topic, partition) not in at and await _is_older(settings, name, partition, start):
+                return Difference(table, missing=1, examples=[f"missing: {topic}/{partition}"])
+    return None
+
+
+async def _is_older(settings: Settings, topic: str, partition: int, start: int) -> bool:
+    """Whether a partition's first record came so long ago that the projector has read it."""
+    reader = await KafkaReader(settings, topic, partition).open(start)
+    try:
+        (first, *_) = await reader.read(1)
+    finally:
+        await reader.close()
+    return time.time() * 1_000_000 - first.appended > SURELY_READ * 1_000_000
 
 
 async def _fill(
@@ -114,14 +151,19 @@ async def _tables(connection: Connection, schema: str) -> dict[str, str]:
     return {row["table_name"]: row["columns"] for row in rows}
 
 
-_GROUPS = """
-WITH rows AS (SELECT sha256(convert_to(ROW({columns})::text, 'UTF8')) AS hash FROM {schema}.{table})
-SELECT get_byte(hash, 0) * 256 + get_byte(hash, 1) AS number, sha256(string_agg(hash, ''::bytea ORDER BY hash)) AS digest
+# Functions by their full names: whoever owns the database could put others of these names before them.
+_HASH = "pg_catalog.sha256(pg_catalog.convert_to({text}, 'UTF8'))"
+_NUMBER = "pg_catalog.get_byte({hash}, 0) * 256 + pg_catalog.get_byte({hash}, 1)"
+_OF_ROW = _HASH.format(text="ROW({columns})::text")
+_GROUPS = f"""
+WITH rows AS (SELECT {_OF_ROW} AS hash FROM {{schema}}.{{table}})
+SELECT {_NUMBER.format(hash="hash")} AS number,
+    pg_catalog.sha256(pg_catalog.string_agg(hash, ''::bytea ORDER BY hash)) AS digest
 FROM rows GROUP BY number
 """
-_ROWS = """
-SELECT text FROM (SELECT ROW({columns})::text AS text FROM {schema}.{table}) rows
-WHERE get_byte(sha256(convert_to(text, 'UTF8')), 0) * 256 + get_byte(sha256(convert_to(text, 'UTF8')), 1) = ANY($1::int[])
+_ROWS = f"""
+SELECT text FROM (SELECT ROW({{columns}})::text AS text FROM {{schema}}.{{table}}) rows
+WHERE {_NUMBER.format(hash=_HASH.format(text="text"))} = ANY($1::int[])
 """
 
 

@@ -9,11 +9,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from domain.ports import Stored, Unavailable
-from domain.trail.authenticity import ALERTS, COMMANDS, Keyring
+from domain.trail.authenticity import ALERTS, COMMANDS
 from domain.trail.authority import Authority, trail_kind
 from domain.trail.verify import Expected, Report, verify
 from domain.trail.verify_decisions import DecisionsReport, Verifier
 from services.adapters.kafka import KafkaReader, bounds, connection
+from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import may_lose_records, names
 from services.settings import Settings
 from services.trails.naming import topic_of, topic_prefix
@@ -50,11 +51,14 @@ class TopicsReport:
         return len(self.log.strange) + self.decisions.strange_count + self.decisions.copies_count + others
 
 
-async def verify_topics(settings: Settings, keys: Keyring, expected: Expected | None, tell: Tell) -> TopicsReport:
+async def verify_topics(settings: Settings, keys: VaultKeyring, expected: Expected | None, tell: Tell) -> TopicsReport:
     """Raises Unavailable, OutOfRange."""
     topics = names(settings)
     # The log first: every decision that its anchors speak of was appended before them.
-    log = verify(await read_log(settings, tell), expected, keys)
+    values = await read_log(settings, tell)
+    # Behind it: a rotation puts a key into the vault before the log names it.
+    await keys.read_again()
+    log = verify(values, expected, keys)
     report = TopicsReport(log)
     if not log.whole:
         return report
@@ -96,7 +100,7 @@ async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterat
         await reader.close()
 
 
-async def _decisions(settings: Settings, keys: Keyring, log: Report, tell: Tell) -> DecisionsReport:
+async def _decisions(settings: Settings, keys: VaultKeyring, log: Report, tell: Tell) -> DecisionsReport:
     topic = names(settings).decisions
     found = await bounds(settings, topic)
     begins = {partition: start for partition, (start, _) in found.items()}
@@ -107,6 +111,7 @@ async def _decisions(settings: Settings, keys: Keyring, log: Report, tell: Tell)
         verifier.report.faults.append(f"records of {topic} were removed, which keeps them for ever: partition {cut}")
     for partition in found:
         async for values, _ in _values(settings, topic, partition):
+            await keys.know_those_of(each.value for each in values)
             for each in values:
                 verifier.take(partition, each.offset, each.value)
             tell("checking the decisions", verifier.report.records, total)
@@ -114,10 +119,11 @@ async def _decisions(settings: Settings, keys: Keyring, log: Report, tell: Tell)
 
 
 async def _counted(
-    settings: Settings, keys: Keyring, authority: Authority, kind: str, topic: str, first: int, tell: Tell
+    settings: Settings, keys: VaultKeyring, authority: Authority, kind: str, topic: str, first: int, tell: Tell
 ) -> Counted:
     counted = Counted()
     async for values, total in _values(settings, topic, 0):
+        await keys.know_those_of(each.value for each in values)
         for each in values:
             if each.offset < first:
                 continue

@@ -147,6 +147,8 @@ class Deciding:
         chain = self.fold.chain
         if chain.keys is None or key_of(value) not in chain.keys:
             raise ValueError("only Keytrail's own processes ask for that")
+        if isinstance(event, LogKeyRotated) and event.authentication_key in chain.authority.retired:
+            raise ValueError("a key that was retired is not used again")
         if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
             raise KeyMissing(event.authentication_key)
         return event

@@ -141,6 +141,45 @@ def test_positions_that_were_moved_hide_nothing(attacked: Installation) -> None:
     assert eventually(lambda: not any(attacked.answers("status")[0]["alerts"]["lag"].values()))
 
 
+def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Installation) -> None:
+    """A key opened to everybody without an alert, and the position signed by Keytrail itself afterwards: it was looked at when a
+    worker started, and believed when it judged."""
+    key = attacked.client().create_key()["KeyMetadata"]["KeyId"]
+    arn = attacked.client().describe_key(KeyId=key)["KeyMetadata"]["Arn"]
+    open_to_all = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+
+    async def hidden() -> None:
+        connection = await asyncpg.connect(attacked.settings.postgres)
+        async with connection.transaction():
+            await connection.fetch("SELECT * FROM alerting.positions WHERE topic = 'events' FOR UPDATE")
+            await asyncio.to_thread(
+                attacked.client().put_key_policy,
+                KeyId=key,
+                Policy=json.dumps({"Version": "2012-10-17", "Statement": [open_to_all]}),
+            )
+            await connection.execute(
+                "UPDATE alerting.positions SET next = next + 1, digest = '' WHERE topic = 'events'"
+            )
+        await connection.close()
+
+    asyncio.run(hidden())
+    rules = lambda: {each["rule"] for each in attacked.answers("alerts") if arn in json.dumps(each)}  # noqa: E731
+    assert eventually(lambda: "key-policy-public" in rules(), within=60)
+
+
+def test_a_projection_without_its_positions_is_named(attacked: Installation) -> None:
+    """Every call deleted, and `verify` whole: it compared up to the positions that somebody had removed."""
+    attacked.caught_up()
+    kept = fetch(attacked, "SELECT * FROM p_decisions.positions WHERE topic = 'decisions'")
+    assert kept
+    execute(attacked, "DELETE FROM p_decisions.positions WHERE topic = 'decisions'")
+    found = json.loads(attacked.keytrail("verify", "--json", check=False).stdout)
+    assert not found["whole"]
+    for row in kept:
+        marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        execute(attacked, f"INSERT INTO p_decisions.positions VALUES ({marks}) ON CONFLICT DO NOTHING", *row)
+
+
 async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: Installation) -> None:
     """Commands given up that were only late: whoever writes the row lets the writer skip them, again and again."""
     pool = await connect(attacked.settings)

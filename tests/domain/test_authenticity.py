@@ -99,6 +99,7 @@ def test_a_row_is_bound_to_its_kind_and_to_where_each_field_ends() -> None:
     assert not keyring(STRANGERS).holds(mac, "position", "ab", "c", 1)
     assert not keys.holds(None, "position", "ab", "c", 1)
     assert not keys.holds("nonsense", "position", "ab", "c", 1)
+    assert not keys.holds(mac.partition(":")[0] + ":\xe9", "position", "ab", "c", 1)
 
 
 # -- parts --------------------------------------------------------------------------------------------------------------
