@@ -102,7 +102,21 @@ class Outcome:
 
 def decide(command: object, caller: Caller, world: World) -> Outcome:
     """Never raises: a refusal is an outcome."""
-    asks, rule = COMMANDS[type(command)]
+    return _outcome(command, caller, world, COMMANDS[type(command)][1])
+
+
+def refuse(command: object, caller: Caller, world: World) -> Outcome:
+    """The outcome of a call that may not, as it was found where it came in: nothing was made for it. It is asked again
+    here; should it be allowed by now, it is to be tried again."""
+    return _outcome(command, caller, world, _try_again)
+
+
+def _try_again(command: object, caller: Caller, world: World) -> object:
+    raise CommandExpired("What the caller may do changed while the call was under way; try again.")
+
+
+def _outcome(command: object, caller: Caller, world: World, rule: Decide) -> Outcome:
+    asks, _ = COMMANDS[type(command)]
     verdicts: tuple[Verdict, ...] = ()
     try:
         verdicts = asks(command, caller, world)
@@ -113,21 +127,6 @@ def decide(command: object, caller: Caller, world: World) -> Outcome:
     except Refusal as refusal:
         return Outcome(refused(refusal, caller, verdicts), None)
     return Outcome(allowed(caller, verdicts, made(event, world)), event)
-
-
-def refuse(command: object, caller: Caller, world: World) -> Outcome:
-    """The outcome of a call that may not, as it was found where it came in: nothing was made for it. It is asked again
-    here; should it be allowed by now, it is to be tried again."""
-    asks, _ = COMMANDS[type(command)]
-    verdicts: tuple[Verdict, ...] = ()
-    try:
-        verdicts = asks(command, caller, world)
-        for verdict in verdicts:
-            if not verdict.allowed:
-                raise refusal_of(caller, verdict)
-        raise CommandExpired("What the caller may do changed while the call was under way; try again.")
-    except Refusal as refusal:
-        return Outcome(refused(refusal, caller, verdicts), None)
 
 
 def may_ask(command: object, caller: Caller, world: World) -> bool:
