@@ -3,13 +3,16 @@
 The chain (chain.py) orders records; it says nothing of who wrote them, since anybody can compute a SHA-256. So each value
 ends in an envelope, which only a process that has the vault's root secret can make:
 
-    {... the record ...,"auth":{"alg":"HS256","key":"<16 hex>","parts":"<43>","mac":"<43>"}}
+    {... the record ...,"auth":{"alg":"HS256","key":"<16 hex>","mac":"<43>"}}
 
 `mac` is HMAC-SHA-256 (RFC 2104; HS256 in RFC 7518), in base64 without padding, over the kind of topic, the log's id and
 the SHA-256 of every byte of the value before the MAC's own text. It is not over the topic's name, which a restore may
-change. `key` names the secret that the key was derived from. `parts` commits to the record in three pieces, so that one of
-them can be shown to somebody who may not see the others (`commitment`). Where the value is not ours (a record of AWS
-CloudTrail, kept byte for byte), the envelope is a line of its own behind it.
+change. `key` names the secret that the key was derived from. Where the value is not ours (a record of AWS CloudTrail, kept
+byte for byte), the envelope is a line of its own behind it.
+
+A record across two accounts has `"parts":"<43>"` before its envelope: a commitment to the record in three pieces, so that
+one of them can be shown to somebody who may not see the others (`commitment`). Any other record is its account's as a
+whole, and the SHA-256 of its value commits to it: nobody can guess a value that holds a MAC.
 
 Keys are derived from a secret as NIST SP 800-108 describes (HMAC-SHA-256 in counter mode, one block): one for each kind of
 topic of each log, and one for each kind of row that is read back as true. So a value that is authentic in one place is
@@ -36,7 +39,6 @@ ALGORITHM = "HS256"
 KEY_ID_LENGTH = 16
 _MAC_LENGTH = 43  # 32 bytes in base64 without padding
 _END = b'"}}'
-_WITHOUT_PARTS = b"-" * _MAC_LENGTH
 
 
 class KeyMissing(Exception):
@@ -83,15 +85,15 @@ def _derived(secret: bytes, label: str, context: str) -> bytes:
 class Seal:
     """The key of one kind of topic of one log, under one secret: makes envelopes and checks them."""
 
-    __slots__ = ("_joint", "_keyed", "_line", "_salting", "_start")
+    __slots__ = ("_inner", "_joint", "_line", "_outer", "_salting")
 
     def __init__(self, secret: bytes, key_id: str, kind: str, log: str) -> None:
         key = _derived(secret, f"keytrail {kind}", log)
-        self._keyed = KeyedHash(key, f"keytrail\0{kind}\0{log}\0".encode())
+        self._inner, self._outer = KeyedHash(key, f"keytrail\0{kind}\0{log}\0".encode()).halves
         self._salting = _derived(secret, f"keytrail salts of {kind}", log)
-        self._start = f'"auth":{{"alg":"{ALGORITHM}","key":"{key_id}","parts":"'.encode()
-        self._joint = b"," + self._start
-        self._line = b"\n{" + self._start
+        start = f'"auth":{{"alg":"{ALGORITHM}","key":"{key_id}","mac":"'.encode()
+        self._joint = b"," + start
+        self._line = b"\n{" + start
 
     def salts(self, rest: bytes) -> bytes:
         """48 bytes. They follow from `rest`, which no two records share, and from the key: nothing has to be kept to show a
@@ -99,39 +101,43 @@ class Seal:
         return blake2b(rest, digest_size=48, key=self._salting).digest()
 
     def sealed(self, body: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
-        """The value to append of `body`, the JSON of an object that is not empty, and the value's digest.
+        """The value to append of `body`, the JSON of an object that is not empty, and the value's digest."""
+        return self.sealed_with(body[:-1], parts)
 
-        Without `parts` nothing can be shown in pieces: a command is nobody's to see, and an alert is one account's.
-        """
-        committed = _WITHOUT_PARTS if parts is None else _text(commitment(self.salts(parts.rest), parts))
-        return self._ended(b'%b%b%b","mac":"' % (body[:-1], self._joint, committed))
-
-    def sealed_with(self, start: bytes, parts: Parts) -> tuple[bytes, str]:
+    def sealed_with(self, start: bytes, parts: Parts | None = None) -> tuple[bytes, str]:
         """As `sealed`, of a body without its last bracket: for who puts it together, and has many."""
-        committed = _text(commitment(self.salts(parts.rest), parts))
-        return self._ended(b'%b%b%b","mac":"' % (start, self._joint, committed))
+        if parts is not None:
+            start = b'%b,"parts":"%b"' % (start, _text(commitment(self.salts(parts.rest), parts)))
+        return self._ended(start + self._joint)
 
     def behind(self, value: bytes) -> bytes:
         """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
-        return self._ended(value + self._line + _WITHOUT_PARTS + b'","mac":"')[0]
+        return self._ended(value + self._line)[0]
 
     def _ended(self, start: bytes) -> tuple[bytes, str]:
         hashed = sha256(start)
-        end = _text(self._keyed.digest(hashed.digest())) + _END
+        end = self._mac(hashed.digest()) + _END
         hashed.update(end)
         return start + end, hashed.hexdigest()
+
+    def _mac(self, message: bytes) -> bytes:
+        # As KeyedHash does, and not by it: a call more for every record.
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return b2a_base64(outer.digest(), newline=False)[:_MAC_LENGTH]
 
     def holds(self, value: bytes) -> bool:
         """Whether the value ends in the envelope that this key makes of it."""
         start = len(value) - _MAC_LENGTH - len(_END)
         if start < 0 or value[-len(_END) :] != _END:
             return False
-        mac = _text(self._keyed.digest(sha256(memoryview(value)[:start]).digest()))
+        mac = self._mac(sha256(memoryview(value)[:start]).digest())
         return hmac.compare_digest(mac, value[start : start + _MAC_LENGTH])
 
 
 _MARK = f'"auth":{{"alg":"{ALGORITHM}","key":"'.encode()
-_ENVELOPE = len(_MARK) + KEY_ID_LENGTH + len(b'","parts":"') + _MAC_LENGTH + len(b'","mac":"') + _MAC_LENGTH + len(_END)
+_ENVELOPE = len(_MARK) + KEY_ID_LENGTH + len(b'","mac":"') + _MAC_LENGTH + len(_END)
 
 
 def key_of(value: bytes) -> str:

@@ -33,10 +33,6 @@ class Decided:
     resource: bytes = b""
     shared: bytes = b""
 
-    def __len__(self) -> int:
-        """Bytes; what the lane and the envelope add is a few hundred."""
-        return len(self.about) + len(self.own)
-
 
 class Lane:
     """One of a worker's lanes. `number` and `digest` are of its last record."""
@@ -52,12 +48,10 @@ class Lane:
         """The value to append next on this lane."""
         self.number += 1
         rest = b'%b%b%d,"previous":"%b"}' % (decided.about[:-1], self._start, self.number, self.digest.encode())
-        own = decided.own
+        parts = None
         if decided.caller:
             parts = Parts(decided.caller, decided.resource, b"%b,%b" % (rest, decided.shared[1:]))
-        else:
-            parts = Parts(own, b"{}", rest + b"}")
-        value, self.digest = seal.sealed_with(b"%b,%b" % (rest, own[1:-1]), parts)
+        value, self.digest = seal.sealed_with(b"%b,%b" % (rest, decided.own[1:-1]), parts)
         return value
 
 

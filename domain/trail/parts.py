@@ -1,9 +1,9 @@
 """A record in three pieces: what the caller's account may be shown of it, what the resource's may, and what both may.
 
-Where caller and resource are of one account, that account has the whole: the caller's part is all of call, decision and
-event. Where they are not, nothing that one account's policies, tags or sessions say stands in the other's part: the
-caller's account does not learn which statement of the key's policy decided, and the key's account does not learn which
-identity policy did, nor the words of a refusal, which name the kind of policy.
+Where caller and resource are of one account, the whole record is that account's, and it has no parts. Where they are not,
+nothing that one account's policies, tags or sessions say stands in the other's part: the caller's account does not learn
+which statement of the key's policy decided, and the key's account does not learn which identity policy did, nor the words
+of a refusal, which name the kind of policy.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def is_across(account: str, resources: Iterable[str]) -> bool:
     return False
 
 
-def parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts:
-    """The parts of a record of `events` or `decisions`, each written by `dump`. `document` has no envelope."""
+def parts_of(document: Mapping[str, Any], dump: Callable[[Mapping[str, Any]], bytes]) -> Parts | None:
+    """The parts of a record of `events` or `decisions`, each written by `dump`; None for one that is one account's as a
+    whole. `document` has no envelope."""
     call, decision = document[CALL], document[DECISION]
-    own = {name: document[name] for name in (CALL, DECISION, EVENT) if name in document}
-    rest = {name: value for name, value in document.items() if name not in own}
     if call is None or decision is None or not is_across(call["account"], decision["resources"]):
-        return Parts(dump(own), b"{}", dump(rest))
+        return None
+    rest = {name: value for name, value in document.items() if name not in (CALL, DECISION, EVENT)}
     caller, resource, shared = divided(call, decision, document.get(EVENT))
     return Parts(dump(caller), dump(resource), dump(rest | shared))
 

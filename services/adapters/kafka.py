@@ -34,7 +34,7 @@ FETCH_WAIT_MS = 500
 MAX_VALUE = 1_048_576
 """The longest value in bytes that is sent; the topics are made for twice that."""
 LONGEST_DECISION = MAX_VALUE - 2048
-"""Of a decision before it has its place in a lane and its envelope."""
+"""Of what a decision says, before it has its place in a lane and its envelope: those add a few hundred bytes."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -330,8 +330,8 @@ class Decisions:
     async def append(self, decided: Decided, headers: Headers) -> None:
         """Durable when it returns. Raises Unavailable; then nobody may be answered. Raises TooLarge for a decision that would
         fail, and with it every other of its group."""
-        if len(decided) > LONGEST_DECISION:
-            raise TooLarge(f"a decision of {len(decided)} bytes")
+        if len(decided.own) > LONGEST_DECISION:
+            raise TooLarge(f"a decision of {len(decided.own)} bytes")
         # A future of its own for each: one caller that goes away takes nothing from the others.
         loop = self._loop
         if loop is None:  # kept, because asking for it is a system call in Python 3.11

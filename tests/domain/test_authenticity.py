@@ -115,7 +115,7 @@ def test_a_part_is_shown_with_its_salt_and_the_other_leaves() -> None:
     value, _ = SEAL.sealed(b'{"a":1}', parts)
     salts = SEAL.salts(parts.rest)
     one, two, three = salts[:16], salts[16:32], salts[32:]
-    committed = b64decode(json.loads(value)["auth"]["parts"] + "=")
+    committed = b64decode(json.loads(value)["parts"] + "=")
     siblings = (leaf(two, parts.resource), leaf(three, parts.rest))
     assert committed == sha256(b"\1" + leaf(one, parts.caller) + siblings[0] + siblings[1]).digest()
     assert committed == commitment(salts, parts)
@@ -148,17 +148,16 @@ def across(account: str) -> dict[str, Any]:
 
 def test_across_accounts_neither_part_says_what_is_the_other_accounts() -> None:
     parts = parts_of(across(ACCOUNT), canonical)
+    assert parts is not None
     of_caller, of_key = (b"secret-of-the-caller", b"tag-of-the-caller", b"agent-of-the-caller", b"identity-based"), (b"secret-of-the-key", b"tag-of-the-key")  # fmt: skip
     assert [word in parts.caller for word in of_caller + of_key] == [True] * 4 + [False] * 2
     assert [word in parts.resource for word in of_caller + of_key] == [False] * 4 + [True] * 2
     assert [word in parts.rest for word in of_caller + of_key] == [False] * 6
 
 
-def test_in_one_account_the_callers_part_is_everything_that_was_asked_and_decided() -> None:
-    document = across(OTHER)
-    parts = parts_of(document, canonical)
-    assert object_of(parts.caller) == {"call": document["call"], "decision": document["decision"]}
-    assert (parts.resource, object_of(parts.rest)) == (b"{}", {"v": 1, "seen": 4})
+def test_in_one_account_a_record_has_no_parts() -> None:
+    assert parts_of(across(OTHER), canonical) is None
+    assert "parts" not in json.loads(SEAL.sealed(canonical(across(OTHER)))[0])
 
 
 # -- what a log says of itself --------------------------------------------------------------------------------------------
