@@ -38,6 +38,3 @@ class KeyedHash:
         outer = self._outer.copy()
         outer.update(inner.digest())
         return outer.digest()
-
-    def hexdigest(self, message: bytes) -> str:
-        return self.digest(message).hex()

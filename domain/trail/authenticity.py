@@ -108,7 +108,15 @@ class Seal:
         """As `sealed`, of a body without its last bracket: for who puts it together, and has many."""
         if parts is not None:
             start = b'%b,"parts":"%b"' % (start, _text(commitment(self.salts(parts.rest), parts)))
-        return self._ended(start + self._joint)
+        start += self._joint
+        # `_ended` and `_mac` once more, and not called: this is done for every decision.
+        hashed = sha256(start)
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(hashed.digest())
+        outer.update(inner.digest())
+        end = b2a_base64(outer.digest(), newline=False)[:_MAC_LENGTH] + _END
+        hashed.update(end)
+        return start + end, hashed.hexdigest()
 
     def behind(self, value: bytes) -> bytes:
         """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""

@@ -48,12 +48,13 @@ NONE_KNOWN = "none"
 
 def new_call_id() -> str:
     """A UUID of version 4, unique and no secret: the library's costs a system call and 5 us, for every call."""
-    digits = f"{_random.getrandbits(128):032x}"
-    return (
-        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[int(digits[16], 16) & 3]}{digits[17:20]}-{digits[20:]}"
-    )
+    digits = f"{_random.getrandbits(128) & _CHANCE | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+_CHANCE = ~(0xF << 76 | 0x3 << 62)
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
+"""The bits of version and variant (RFC 9562, section 5.4)."""
 _random = random.Random()  # noqa: S311  # seeded by the operating system; see new_call_id
 
 

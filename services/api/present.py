@@ -57,6 +57,7 @@ class Present:
         self._fresh_for = fresh_for
         self._on_record = on_record
         self._fresh_at = float("-inf")
+        self._settled = False
         self._waiting: list[asyncio.Future[None]] = []
         self._asked = asyncio.Event()
         self._progress = asyncio.Condition()
@@ -89,7 +90,12 @@ class Present:
 
     def is_fresh(self) -> bool:
         """Whether this may decide: it is at the log's end, and the log is this installation's own."""
-        return time.monotonic() - self._fresh_at < self._fresh_for and self._fold.chain.authority.is_settled(self._keys)
+        return time.monotonic() - self._fresh_at < self._fresh_for and (self._settled or self._is_settled())
+
+    def _is_settled(self) -> bool:
+        # Kept, since every call asks: a log that was authentic once stays so.
+        self._settled = self._fold.chain.authority.is_settled(self._keys)
+        return self._settled
 
     def require_fresh(self) -> None:
         """Raises NotFresh."""

@@ -262,7 +262,7 @@ def _signatures(request: Signed, given: Authorization, stamp: str, secret: str) 
             canonical = f"{request.method}\n{path}\n{query}\n{fields}\n{signed}\n{body}"
             hashed = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
             to_sign = f"{ALGORITHM}\n{stamp}\n{given.scope}\n{hashed}"
-            yield key.hexdigest(to_sign.encode())
+            yield key.digest(to_sign.encode()).hex()
 
 
 def _canonical_paths(path: str) -> Sequence[str]:
