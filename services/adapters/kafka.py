@@ -296,6 +296,8 @@ class Producer:
 LANES = 2
 """While one group of decisions is under way the next one can be: the worker goes on instead of waiting."""
 
+NOT_KNOWN = 1 << 30
+"""The size of a group whose lane has started and has not taken it yet."""
 
 Sealing = Callable[[], Seal]
 """The key that decisions are authenticated with now."""
@@ -304,7 +306,7 @@ Sealing = Callable[[], Seal]
 class Decisions:
     """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it.
 
-    Group commit: what comes while the lanes are under way goes into the next append together. Under load a hundred
+    Group commit: what comes while the lanes are under way goes into the next append together. Under load many
     decisions cost one request and one acknowledgement; alone, a decision waits for nobody. Nothing needs their order, but
     each lane counts and chains what it appends (domain/trail/lane.py).
     """
@@ -323,6 +325,8 @@ class Decisions:
         self._waiting: list[tuple[Decided, Headers, asyncio.Future[None]]] = []
         self._appending: set[asyncio.Task[None]] = set()
         self._moved: dict[int, _Durable] = {}
+        self._under_way = NOT_KNOWN
+        """Decisions in the group that was taken last."""
 
     def _new_lane(self) -> Lane:
         return Lane(self.worker, next(self._numbers))
@@ -338,8 +342,10 @@ class Decisions:
             loop = self._loop = asyncio.get_running_loop()
         durable: asyncio.Future[None] = loop.create_future()
         self._waiting.append((decided, headers, durable))
-        # A second lane starts only for a new group; with no lane under way, whatever waits needs one.
-        if self._idle and (len(self._waiting) == 1 or len(self._idle) == LANES):
+        # With no lane under way, whatever waits needs one. A second lane starts once as many wait as are under way: two groups
+        # of one size cost half as many requests as a large one beside many small ones.
+        if self._idle and (len(self._idle) == LANES or len(self._waiting) >= self._under_way):
+            self._under_way = NOT_KNOWN
             task = asyncio.create_task(self._append_groups(self._idle.pop()))
             self._appending.add(task)
             task.add_done_callback(self._appending.discard)
@@ -354,6 +360,7 @@ class Decisions:
     async def _append_while_waiting(self, lane: _Lane) -> None:
         while self._waiting:
             group, self._waiting = self._waiting, []
+            self._under_way = len(group)
             durably, reason = False, "the append was broken off"
             if lane.partition != self._partition:
                 lane.chain, lane.partition = self._new_lane(), self._partition
