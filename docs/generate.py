@@ -60,13 +60,15 @@ A record of `<prefix>.decisions` has `v`, `log`, `seen`, `at`, `call` and `decis
 `worker` that wrote it, the `lane`'s number, the record's `number` in it (from 1 on) and the digest of the lane's record before it
 (`previous`). How far each lane reaches stands on the log (`decisions.anchored`).
 
+A record across two accounts has `parts` besides: a salted commitment to the record in three parts (the caller's, the
+resource's, what both may see), so that one can be shown without the others. Any other record is one account's as a whole.
+
 Every value ends in an envelope, the last member of its object (behind a record of CloudTrail: a line of its own):
 
 | member of `auth` | meaning |
 |---|---|
 | `alg` | `HS256`: HMAC with SHA-256 |
 | `key` | the name of the secret that the key was derived from |
-| `parts` | a salted commitment to the record in three parts (the caller's, the resource's, what both may see), so that one can be shown without the others; dashes where there are none |
 | `mac` | over the kind of topic, the log's id and the SHA-256 of every byte before the MAC's own text; base64url |
 
 `domain/trail/authenticity.py` says how keys and MACs are made. Kafka's headers are for whoever routes records; they decide nothing.

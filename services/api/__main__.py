@@ -22,7 +22,8 @@ from domain.ports import LogRefused
 from domain.trail.authenticity import DECISIONS
 from domain.trail.record import Record
 from services.adapters import snapshots, topics
-from services.adapters.kafka import Decisions, KafkaTopic
+from services.adapters.decisions import Decisions
+from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.alerts.publishing import Publisher
@@ -110,9 +111,10 @@ async def serve(settings: Settings) -> None:
         closing.push_async_callback(publisher.close)
         audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
         app = App(present, authenticator, calls, audit.app(), clock, watch)
+        door = _door(settings)
         config = uvicorn.Config(
             app,
-            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, app.call, _door(settings))),
+            http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, app.call, door)),
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -124,7 +126,7 @@ async def serve(settings: Settings) -> None:
             ssl_certfile=settings.tls_cert or None,
             ssl_keyfile=settings.tls_key or None,
         )
-        server = DeadlineServer(config)
+        server = DeadlineServer(config, door)
         audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(present.follow()),

@@ -13,7 +13,7 @@ from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.own_commands import ANCHOR, own_call
 from services.adapters import cloudevents
-from services.adapters.kafka import Decisions
+from services.adapters.decisions import Decisions
 from services.api.present import Present
 from services.clock import Clock
 

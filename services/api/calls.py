@@ -42,7 +42,7 @@ from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.record import Call, Record
 from services.adapters import cloudevents
-from services.adapters.kafka import Decisions
+from services.adapters.decisions import Decisions
 from services.api import errors, query, shapes
 from services.api.bounds import SMALL, parsed, require_bounded
 from services.api.errors import WireError

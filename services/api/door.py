@@ -10,8 +10,11 @@ Refusing the newcomer instead would let a few thousand idle connections shut eve
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
+
+from services.api.waiting_room import WaitingRoom
 
 Network = IPv4Network | IPv6Network
 ONE_SITE = 64
@@ -49,6 +52,7 @@ def plain(address: str) -> str:
     return address[7:] if address.startswith("::ffff:") and "." in address else address
 
 
+@lru_cache(maxsize=1024)  # of addresses that connected: a name of 45 characters each at most
 def group_of(address: str) -> str:
     """The addresses that are counted together: one of IPv4, a site of IPv6."""
     found = _read(address)
@@ -99,9 +103,10 @@ class Door:
         self, places: int, by_address: int, trusted: Sequence[Network] = (), most_held: int = MOST_HELD
     ) -> None:
         self.proxies = Proxies(trusted)
+        self.waiting_room = WaitingRoom()
         self.held = 0
         self._places = places
-        self._by_address = by_address
+        self.by_address = by_address
         self._most_held = most_held
         # Dictionaries for their order: of each address, strangers and known ones as they came.
         self._strangers: dict[str, dict[Guest, None]] = {}
@@ -178,11 +183,11 @@ class Door:
         """Whether one more of this address has a place, perhaps after somebody gave way."""
         if group != PROXIED:
             strangers = self._strangers.get(group, ())
-            if len(strangers) >= self._by_address // 2 and not self._ends(strangers):
+            if len(strangers) >= self.by_address // 2 and not self._ends(strangers):
                 return False
             known = self._known.get(group, ())
             count = len(self._strangers.get(group, ())) + len(known)
-            if count >= self._by_address and not (self._ends(strangers) or self._ends(self._idle(known))):
+            if count >= self.by_address and not (self._ends(strangers) or self._ends(self._idle(known))):
                 return False
         if self._strange >= self._places // 2 and not self._ends(self._most(self._strangers)):
             return False

@@ -7,12 +7,14 @@ MAX_HEADERS = 128
 MAX_URL = 8192
 MOST_AHEAD = 16
 """Requests that a client may send before the first of them is answered."""
+MOST_STRANGERS_AHEAD = 2
+"""The same before a correctly signed call came on the connection: no client of AWS sends any ahead."""
 MOST_ARRIVED = 1_048_576
 """Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
-FREE_PARTS = 256
+FREE_PARTS = 64
 SMALL_PART = 64
 """Bytes. Each part of a body, a chunk or a packet, costs a call from the parser, so that a body of single bytes costs as much as
-a hundred calls. Beyond the first 256 its parts have to be as large as this on average; no network sends smaller ones by
+a hundred calls. Beyond the first 64 its parts have to be as large as this on average; no network sends smaller ones by
 itself."""
 ANSWER_DEADLINE = 180.0
 """Seconds from a call's last byte to its answer; the slowest waits for a turn to make an RSA key."""

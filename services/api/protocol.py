@@ -8,6 +8,7 @@ end, would hold memory and a connection for ever. Calls (`POST /`) go round ASGI
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import httptools
@@ -33,6 +34,7 @@ from services.api.http_bounds import (
     MAX_URL,
     MOST_AHEAD,
     MOST_ARRIVED,
+    MOST_STRANGERS_AHEAD,
     NEVER_ENDING,
     REQUEST_DEADLINE,
     SLOW,
@@ -42,6 +44,7 @@ from services.api.http_bounds import (
     UNREAD,
     Refusal,
 )
+from services.api.whole_responses import WholeResponses
 
 
 class Refused(Exception):
@@ -50,33 +53,6 @@ class Refused(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__()
         self.refusal = refusal
-
-
-class WholeResponses:
-    """A transport that writes a response's head together with its body: uvicorn writes them apart, and each write is
-    a system call, a twentieth of what a call costs. What begins with a status line waits for what follows it."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._head = b""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 "):
-            self._head += data
-            return
-        # uvicorn learns of a lost connection for the request that came last, not for one before it that is answered now.
-        if not self._transport.is_closing():
-            self._transport.write(self._head + data)
-        self._head = b""
-
-    def close(self) -> None:
-        if self._head and not self._transport.is_closing():
-            self._transport.write(self._head)
-            self._head = b""
-        self._transport.close()
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -115,6 +91,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._waiting = False
+        """Whether what came last waits for a stranger's turn."""
         self._exchange: Exchange | None = None
         self._due = float("inf")
         """What arrives now, where it is a call."""
@@ -222,9 +200,24 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._usual
 
     def data_received(self, data: bytes) -> None:
+        if self.known:
+            self.take_in(data)
+        elif (room := self.door.waiting_room).is_free:
+            room.spend(partial(self.take_in, data))
+        elif not self.plain.is_closing():
+            # One read waits at a time, and counts as held.
+            self._waiting = True
+            self.plain.pause_reading()
+            self.door.hold(self, self._pending + self._unread + len(data))
+            room.wait(self.group, partial(self.take_in, data))
+
+    def take_in(self, data: bytes) -> None:
         """In the place of uvicorn's: that logs a line for each bad request, so that anybody could fill the disk."""
         if self.plain.is_closing():
             return
+        if self._waiting:
+            self._waiting = False
+            self.plain.resume_reading()
         self._size = size = len(data)
         self._header_bytes += size
         try:
@@ -294,7 +287,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise Refused(LONG_URL)
         if len(self.headers) > MAX_HEADERS or (self._size > MAX_HEADER_BYTES and self._has_large_headers()):
             raise Refused(LARGE_HEADERS)
-        if len(self.pipeline) >= MOST_AHEAD:
+        if self.pipeline and len(self.pipeline) >= (MOST_AHEAD if self.known else MOST_STRANGERS_AHEAD):
             raise Refused(FAR_AHEAD)
         if self._proxied:
             self._find_source()

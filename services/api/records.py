@@ -13,7 +13,7 @@ from domain.ports import TooLarge, Unavailable
 from domain.trail.codec import rfc3339
 from domain.trail.record import Call, Decision
 from services.adapters import cloudevents
-from services.adapters.kafka import Decisions
+from services.adapters.decisions import Decisions
 from services.api import errors
 from services.api.decided_record import decided_record
 from services.api.present import Present

@@ -7,6 +7,9 @@ import socket
 
 import uvicorn
 
+from services.api.door import Door
+from services.api.listening import Listener
+
 HANDSHAKE_DEADLINE = 5.0
 """Seconds from a connection to the end of its TLS handshake. Until then the door does not know of it: nothing but this bounds
 how many wait there."""
@@ -17,6 +20,10 @@ GOODBYE_DEADLINE = 5.0
 class DeadlineServer(uvicorn.Server):
     """uvicorn leaves asyncio's deadlines as they are: a minute for a client that says nothing after it connected."""
 
+    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+        super().__init__(config)
+        self._door = door
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         config, loop = self.config, asyncio.get_running_loop()
 
@@ -26,15 +33,17 @@ class DeadlineServer(uvicorn.Server):
             )
 
         tls = config.ssl
-        self.servers = [
-            await loop.create_server(
+
+        async def connect(accepted: socket.socket) -> None:
+            await loop.connect_accepted_socket(
                 connected,
-                sock=each,
+                accepted,
                 ssl=tls,
-                backlog=config.backlog,
                 ssl_handshake_timeout=HANDSHAKE_DEADLINE if tls else None,
                 ssl_shutdown_timeout=GOODBYE_DEADLINE if tls else None,
             )
-            for each in sockets or ()
-        ]
+
+        for each in sockets or ():
+            each.listen(config.backlog)
+        self.servers = [Listener(each, self._door, connect) for each in sockets or ()]  # type: ignore[misc]  # as uvicorn uses one
         self.started = True

@@ -51,7 +51,7 @@ class Doorway:
             ssl_certfile=certificate[0] if certificate else None,
             ssl_keyfile=certificate[1] if certificate else None,
         )
-        self._server = DeadlineServer(config)
+        self._server = DeadlineServer(config, door)
         self._socket = listen(Settings(port=self.port))
         self._thread = threading.Thread(target=lambda: uvloop.run(self._server.serve(sockets=[self._socket])))
 

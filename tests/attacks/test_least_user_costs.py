@@ -27,7 +27,8 @@ from domain.ports import TooLarge
 from domain.trail.authenticity import Seal
 from domain.trail.lane import Decided
 from domain.trail.reading import Fold
-from services.adapters.kafka import MAX_VALUE, Decisions
+from services.adapters.decisions import Decisions
+from services.adapters.kafka import MAX_VALUE
 from services.api import shapes
 from services.api.calls import Calls
 from services.api.errors import WireError
@@ -184,8 +185,8 @@ class Short(Kept):
     """Decisions that take a thousand bytes."""
 
     async def append(self, decided: Decided, headers: Any) -> None:
-        if len(decided) > 1_000:
-            raise TooLarge(str(len(decided)))
+        if len(decided.own) > 1_000:
+            raise TooLarge(str(len(decided.own)))
         await super().append(decided, headers)
 
 

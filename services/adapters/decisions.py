@@ -1,0 +1,148 @@
+"""The producer of `decisions`: group commit in lanes that count and chain what they append."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from domain.ports import Headers, TooLarge, Unavailable
+from domain.trail.authenticity import Seal
+from domain.trail.lane import Decided, Lane
+from services.adapters.kafka import MAX_VALUE, Producer
+from services.settings import Settings
+
+LONGEST_DECISION = MAX_VALUE - 2048
+"""Of what a decision says, before it has its place in a lane and its envelope: those add a few hundred bytes."""
+LANES = 2
+"""While one group of decisions is under way the next one can be: the worker goes on instead of waiting."""
+
+NOT_KNOWN = 1 << 30
+"""The size of a group whose lane has started and has not taken it yet."""
+
+Sealing = Callable[[], Seal]
+"""The key that decisions are authenticated with now."""
+
+
+class Decisions:
+    """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it.
+
+    Group commit: what comes while the lanes are under way goes into the next append together. Under load many
+    decisions cost one request and one acknowledgement; alone, a decision waits for nobody. Nothing needs their order, but
+    each lane counts and chains what it appends (domain/trail/lane.py).
+    """
+
+    def __init__(self, settings: Settings, topic: str, partitions: int, start: int, sealing: Sealing) -> None:
+        self.topic = topic
+        self.worker = uuid4().hex
+        """This incarnation's name."""
+        self._partitions = partitions
+        self._partition = start % partitions
+        self._sealing = sealing
+        self._numbers = itertools.count()
+        self._idle = [_Lane(Producer(settings), self._new_lane(), self._partition) for _ in range(LANES)]
+        self._lanes = tuple(self._idle)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: list[tuple[Decided, Headers, asyncio.Future[None]]] = []
+        self._appending: set[asyncio.Task[None]] = set()
+        self._moved: dict[int, _Durable] = {}
+        self._under_way = NOT_KNOWN
+        """Decisions in the group that was taken last."""
+
+    def _new_lane(self) -> Lane:
+        return Lane(self.worker, next(self._numbers))
+
+    async def append(self, decided: Decided, headers: Headers) -> None:
+        """Durable when it returns. Raises Unavailable; then nobody may be answered. Raises TooLarge for a decision that would
+        fail, and with it every other of its group."""
+        if len(decided.own) > LONGEST_DECISION:
+            raise TooLarge(f"a decision of {len(decided.own)} bytes")
+        # A future of its own for each: one caller that goes away takes nothing from the others.
+        loop = self._loop
+        if loop is None:  # kept, because asking for it is a system call in Python 3.11
+            loop = self._loop = asyncio.get_running_loop()
+        durable: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((decided, headers, durable))
+        # With no lane under way, whatever waits needs one. A second lane starts once as many wait as are under way: two groups
+        # of one size cost half as many requests as a large one beside many small ones.
+        if self._idle and (len(self._idle) == LANES or len(self._waiting) >= self._under_way):
+            self._under_way = NOT_KNOWN
+            task = asyncio.create_task(self._append_groups(self._idle.pop()))
+            self._appending.add(task)
+            task.add_done_callback(self._appending.discard)
+        await durable
+
+    async def _append_groups(self, lane: _Lane) -> None:
+        try:
+            await self._append_while_waiting(lane)
+        finally:
+            self._idle.append(lane)
+
+    async def _append_while_waiting(self, lane: _Lane) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            self._under_way = len(group)
+            durably, reason = False, "the append was broken off"
+            if lane.partition != self._partition:
+                lane.chain, lane.partition = self._new_lane(), self._partition
+            chain, partition = lane.chain, lane.partition
+            try:
+                seal = self._sealing()
+                values = [(chain.value(decided, seal), headers) for decided, headers, _ in group]
+                await lane.producer.append_all(self.topic, partition, values)
+                durably = True
+                self._moved[chain.lane] = _Durable(partition, chain.number, chain.digest)
+            except Unavailable as unavailable:
+                reason = str(unavailable)
+                if self._partition == partition:  # both lanes may fail: the first of them moves
+                    self._partition = (partition + 1) % self._partitions
+            finally:
+                if not durably:  # what of it landed is not known: nothing goes on from it
+                    lane.chain = self._new_lane()
+                # Whatever ended the append, even a cancellation or a fault of ours: nobody is left waiting.
+                for _, _, durable in group:
+                    if durable.done():
+                        continue
+                    if durably:
+                        durable.set_result(None)
+                    else:
+                        durable.set_exception(Unavailable(reason))
+
+    def moved(self) -> list[dict[str, int | str]]:
+        """How far each lane is durable that has moved since this was last asked, as `decisions.anchored` has it."""
+        moved, self._moved = self._moved, {}
+        return [
+            {"lane": lane, "partition": each.partition, "number": each.number, "digest": each.digest}
+            for lane, each in sorted(moved.items())
+        ]
+
+    def moved_still(self, lanes: Sequence[Mapping[str, int | str]]) -> None:
+        """These could not be anchored: they are told again, where the lane has not moved on meanwhile."""
+        for each in lanes:
+            self._moved.setdefault(
+                int(each["lane"]), _Durable(int(each["partition"]), int(each["number"]), str(each["digest"]))
+            )
+
+    async def close(self) -> None:
+        for each in self._lanes:
+            await each.producer.close()
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A producer with the sequence that it appends to, and the partition that the sequence stands on."""
+
+    producer: Producer
+    chain: Lane
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable:
+    """How far a lane's records are durable."""
+
+    partition: int
+    number: int
+    digest: str
