@@ -14,7 +14,7 @@ import typer
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
-    "env": "services.cli.looking:env",
+    "env": "services.cli.shell:env",
     "status": "services.cli.looking:status",
     "keys": "services.cli.asking:keys",
     "history": "services.cli.asking:history",
@@ -100,4 +100,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     wanted = [name for name in COMMANDS if name.split(" ")[0] == asked]
-    build(wanted or list(COMMANDS))()
+    app = build(wanted or list(COMMANDS))
+    if asked == "env":
+        from services.cli.shell import guarded  # only here: see above
+
+        guarded(app)
+    else:
+        app()
