@@ -28,7 +28,7 @@ from domain.trail.authenticity import (
 )
 from domain.trail.authority import Authority, authority_from
 from domain.trail.chain import digest
-from domain.trail.codec import canonical, object_of
+from domain.trail.codec import canonical
 from domain.trail.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
 from domain.trail.lane import Decided, Lane, Lanes, Reached, Tails, place_of
 from domain.trail.parts import parts_of
