@@ -155,6 +155,15 @@ async def page(
     return list(await pool.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values))
 
 
+# index: decisions_call
+ONE = f"{WITH_INPUTS} WHERE call_id = $2 AND $1 = ANY(owners) ORDER BY at LIMIT 1"
+
+
+async def one(pool: Any, account: str, call: str) -> Any | None:
+    """The call of this id, where it concerned the account."""
+    return await pool.fetchrow(ONE, account, call)
+
+
 async def counts(pool: Any, account: str, filters: Filters, by: Sequence[str], limit: int) -> list[Any]:
     """How many calls there were of each kind, how many of them were refused, the first and the last; most first. `by` are
     names of EXPRESSIONS. Reads every row that the filters leave."""

@@ -34,6 +34,22 @@ PAST: tuple[RouteRow, ...] = (
     ),
     RouteRow(
         "GET",
+        "/v1/calls/{call}",
+        "explain_call",
+        "One call by its id (x-amzn-RequestId) and why it was decided so; asks keytrail:ReadDecisions as well",
+        (
+            *DECISION,
+            (
+                "permissions",
+                "of a call within the account: each permission that it asked, with `layers`, `grants` and `context` as "
+                "/v1/explain gives them",
+            ),
+        ),
+        is_list=False,
+        action="keytrail:Explain",
+    ),
+    RouteRow(
+        "GET",
         "/v1/as-of/keys/{reference:path}",
         "key_as_of",
         "A key as it was, by the id, ARN or alias that it had then",
