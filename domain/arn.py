@@ -11,6 +11,9 @@ from dataclasses import dataclass
 PARTITION = "aws"
 ACCOUNT_ID = re.compile(r"\d{12}")
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Of a key that this version makes."""
+WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|mrk-[0-9a-f]{{32}}")
+"""Of any key: a multi-Region key's id is well formed too, and there is no such key here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,8 @@ def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
 
 
 def _json_fault(fault: WireError) -> bytes:
-    return orjson.dumps({"__type": fault.code, "message": fault.message})
+    """Where AWS says nothing (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
+    return orjson.dumps({"__type": fault.code, "message": fault.message} if fault.message else {"__type": fault.code})
 
 
 def _target(headers: Mapping[str, str]) -> str:
