@@ -40,6 +40,17 @@ class Elsewhere(Exception):
     """A record of a service that nothing here asks about."""
 
 
+class PassedOver(Exception):
+    """A record that tells of no call of its own. The message says what it is."""
+
+
+CALLS = frozenset({"", "Management", "Data"})
+"""Categories of events that are calls (CloudTrail user guide, eventCategory)."""
+NO_CALLS = {"Insight": "Insights event", "NetworkActivity": "network activity event"}
+"""An Insights event counts calls. A network activity event tells of a call through a VPC endpoint, which has an event of its
+own, or which the endpoint's policy kept from the service."""
+
+
 @dataclass(slots=True)
 class Reading:
     """`at` is in microseconds; `order` and `seen` are positions of our own log, where the record is an export of it, -1
@@ -119,9 +130,12 @@ def _object(document: Document, name: str) -> Document:
 
 
 def read(record: Any, names: Names) -> Reading:
-    """Raises Broken, Elsewhere."""
+    """Raises Broken, Elsewhere, PassedOver."""
     if not isinstance(record, dict):
         raise Broken("it is no JSON object")
+    category = _text(record, "eventCategory")
+    if category not in CALLS or _text(record, "eventType") == "AwsCloudTrailInsight":
+        raise PassedOver(NO_CALLS.get(category or "Insight", f"{category} event"))
     operation = _text(record, "eventName")
     if not operation or "eventSource" not in record:
         raise Broken("it has no eventName or eventSource")

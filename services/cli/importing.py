@@ -16,9 +16,10 @@ from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar, show
 from services.settings import Settings
 from services.trails.building import Building
-from services.trails.files import Found, files_in, records_of
+from services.trails.files import files_in, records_of
 from services.trails.importing import open_connection, opened
 from services.trails.naming import BadName, checked
+from services.trails.wrapping import Found
 
 COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
 
@@ -53,6 +54,8 @@ def cloudtrail(
         as_line(report)
     else:
         _show(report, trail)
+    if report["broken"] and report["broken"] == report["records"]:
+        fail("Nothing of it could be read.")
 
 
 async def _import(settings: Settings, name: str, paths: list[Path]) -> dict[str, Any]:
@@ -83,9 +86,11 @@ def _show(report: dict[str, Any], trail: str) -> None:
         Text.assemble(
             (str(report["records"]), "bold"),
             f" records read: {report['new']} new, {report['told_twice']} there already, "
-            f"{report['of_other_services']} of other services, {report['broken']} broken",
+            f"{report['of_other_services']} of other services, {report['broken']} broken, {report['passed_over']} passed over",
         )
     )
+    for what, count in sorted(report["passed"].items()):
+        out.print(f"  passed over: {count} × {what}", style="dim")
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
         out.print(f"  {count} × {reason}", style="red")
     out.print(

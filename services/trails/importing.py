@@ -11,14 +11,13 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
 import asyncpg
-import orjson
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -32,33 +31,57 @@ from services.adapters.postgres import LOST
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
-from services.trails.files import Found
+from services.trails.documents import KEPT
 from services.trails.naming import schema_of, topic_of
 from services.trails.preparing import Kind, Prepared, Preparing
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
+from services.trails.wrapping import Found
 
 BATCH = 4_000
 LOCK = 1802661490
+REASONS = 1_000
+"""Reasons that are counted apart."""
 KNOWN = 200_000
 """Names of cases, and of whom and what was met, that are remembered."""
 
 
 @dataclass(slots=True)
 class Taken:
-    """What an import found: `told_twice` are records of calls that were there already, in another file or account."""
+    """What an import found. Each record is one of: new; told of a call that was there already, in another file or account; of
+    another service; broken; passed over, since it tells of no call."""
 
     records: int = 0
     new: int = 0
     told_twice: int = 0
     broken: int = 0
     of_other_services: int = 0
+    passed_over: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in ("records", "new", "told_twice", "broken", "of_other_services", "reasons")
-        }
+        return asdict(self)
+
+    def count(self, batch: list[Prepared], known: set[str]) -> None:
+        """`known`: ids that the trail has. Adds those that are new."""
+        self.records += len(batch)
+        for each in batch:
+            if each.kind is not None:
+                if each.id in known:
+                    self.told_twice += 1
+                else:
+                    self.new += 1
+                    known.add(each.id)
+            elif each.elsewhere:
+                self.of_other_services += 1
+            elif each.passed:
+                self.passed_over += 1
+                self.passed[each.passed] = self.passed.get(each.passed, 0) + 1
+            else:
+                self.broken += 1
+                short = each.reason[:80]
+                if short in self.reasons or len(self.reasons) < REASONS:
+                    self.reasons[short] = self.reasons.get(short, 0) + 1
 
 
 Progress = Callable[[str, int], None]
@@ -95,8 +118,10 @@ class Trail:
             # The topic outlives the tables: what was read before is read again from there.
             read = Taken()
             async for kept in self._kept():
-                new, _, held = await writing.unknown([preparing.prepare(each) for each in kept])
-                await writing.put(new, read, held)
+                batch = [preparing.prepare(each) for each in kept]
+                new, held = await writing.unknown(batch)
+                await writing.put(new, held)
+                read.count(batch, set(held))
                 progress("reading the topic again", read.new)
         taken, producer, stream = Taken(), Producer(self.settings), iter(found)
         # Nothing of what the libraries hold becomes garbage here: the collector need not look at it again and again.
@@ -122,15 +147,13 @@ class Trail:
         return taken
 
     async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
-        new, twice, held = await writing.unknown(batch)
+        new, held = await writing.unknown(batch)
         if new:
             seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
-            records = [(seal.behind(each.raw or each.found.raw), _headers(each.found)) for each in new]
+            records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
             await producer.append_all(self.topic, 0, records)
-        taken.told_twice += twice
-        taken.of_other_services += sum(each.elsewhere for each in batch)
-        taken.records += len(batch)
-        await writing.put(new, taken, held)
+        await writing.put(new, held)
+        taken.count(batch, set(held))
 
     async def _kept(self) -> AsyncIterator[list[Found]]:
         """What is on the topic."""
@@ -155,12 +178,8 @@ class Trail:
     def _of_topic(self, value: bytes, offset: int) -> Found:
         place = f"offset {offset}"
         if not self._authority.believes(self._keys, self._kind, 0, offset, value):
-            return Found(self.topic, place, None, value, "somebody else than Keytrail wrote it to the trail's topic")
-        raw = before_envelope(value)
-        try:
-            return Found(self.topic, place, orjson.loads(raw), raw)
-        except orjson.JSONDecodeError as fault:
-            return Found(self.topic, place, None, raw, f"it is no JSON: {fault}")
+            return Found(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
+        return Found(self.topic, place, before_envelope(value))
 
 
 @asynccontextmanager
@@ -192,9 +211,8 @@ class _Writing:
         self._known: dict[bytes, None] = {}
         self._met: dict[tuple[str, str], datetime] = {}
 
-    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], int, set[str]]:
-        """Those that the trail does not have, or has in a form that says less; how many told of a call again; and the ids
-        that the trail has."""
+    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
+        """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
         query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
         there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
@@ -206,19 +224,18 @@ class _Writing:
                 WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
             rows = await self._connection.fetch(query, *map(list, zip(*places, strict=True)))
             aside = {(row["source"], row["place"]) for row in rows}
-        result, twice = [], 0
+        result = []
         for each in batch:
             if each.kind is not None:
                 had = held.get(each.id)
-                twice += had is not None
                 if had is None or (each.preferred and not had):
                     held[each.id] = each.preferred
                     result.append(each)
             elif each.reason and (each.found.source, each.found.place) not in aside:
                 result.append(each)
-        return result, twice, set(there)
+        return result, set(there)
 
-    async def put(self, batch: list[Prepared], taken: Taken, held: set[str]) -> None:
+    async def put(self, batch: list[Prepared], held: set[str]) -> None:
         """`held`: ids that the trail has."""
         rows: dict[str, Row] = {}
         kinds: dict[bytes, Row] = {}
@@ -228,7 +245,7 @@ class _Writing:
             kind = each.kind
             if kind is None:
                 if each.reason:
-                    aside.append(_aside(each, taken))
+                    aside.append(_aside(each))
                 continue
             name = kind.name
             if name not in self._known:
@@ -248,7 +265,6 @@ class _Writing:
         self._known.update(dict.fromkeys(kinds))
         while len(self._known) > KNOWN:
             del self._known[next(iter(self._known))]
-        taken.new += len(rows)
 
     def _meets(self, kind: Kind, at: datetime) -> bool:
         """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""
@@ -279,12 +295,9 @@ class _Writing:
             await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
 
 
-def _aside(each: Prepared, taken: Taken) -> Row:
-    taken.broken += 1
-    short = each.reason[:80]
-    taken.reasons[short] = taken.reasons.get(short, 0) + 1
-    raw = each.found.raw.decode("utf-8", "replace").replace("\0", "�")
-    return each.found.source, each.found.place, each.reason.replace("\0", "�"), raw
+def _aside(each: Prepared) -> Row:
+    raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
 
 
 async def _make_topic(settings: Settings, topic: str) -> None:

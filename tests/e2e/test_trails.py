@@ -19,6 +19,8 @@ from services.cli.client import Client
 from tests.e2e.test_history import ROOT, allow, document, position, user
 from tests.installation import KEYTRAIL, Installation
 
+COUNTED = ("new", "told_twice", "of_other_services", "broken", "passed_over")
+"""Each record is one of these."""
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail"
 A = "111122223333"
 REGION = "us-west-2"
@@ -98,7 +100,9 @@ def test_real_records_and_documented_samples_are_read(installation: Installation
     assert (found["unexplained"], found["open"] > 250) == (0, True)
     assert any("from before the trail began" in each["missing"] for each in found["missing"])
     again = imported(installation, trail, SHARED)
-    assert (again["new"], again["broken"]) == (0, 0)
+    assert (again["new"], again["broken"]) == (0, 1)
+    for each in (found, again):
+        assert each["records"] == sum(each[name] for name in COUNTED)
     for name in ("calls", "changes", "open", "explained", "by", "first", "last"):
         assert again[name] == found[name]
     raised = Counter(each["rule"] for each in installation.answers("alerts", "scan", "--trail", trail))
@@ -291,8 +295,16 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     path = written(tmp_path / "odd.jsonl", *records)
     path.write_text(path.read_text() + '{"eventVersion": "1.08", "cut')
     (tmp_path / "not.gz").write_bytes(b"\x1f\x8bnothing")
-    found = imported(installation, trail, path, tmp_path / "not.gz")
-    assert (found["broken"], found["told_twice"]) == (7, 1)
+    digest = written(tmp_path / "digest.json", {"digestStartTime": "2024-01-01T00:00:00Z", "logFiles": []})
+    network = written(tmp_path / "vpce.json", {"Records": [record("Decrypt", "2024-01-01T02:00:00Z", 5, eventCategory="NetworkActivity")]})  # fmt: skip
+    found = imported(installation, trail, path, tmp_path / "not.gz", digest, network)
+    assert (found["broken"], found["told_twice"], found["passed_over"]) == (7, 1, 2)
+    again = imported(installation, trail, path, digest, network)
+    for each in (found, again):
+        assert each["records"] == sum(each[name] for name in COUNTED)
+    assert (again["broken"], again["new"]) == (6, 0)
+    done = installation.keytrail("import", "cloudtrail", str(tmp_path / "not.gz"), "--trail", trail, check=False)
+    assert (done.returncode, "Nothing of it could be read" in done.stderr) == (1, True)
     assert len(found["changed_nothing"]) == 1
     calls = installation.answers("decisions", "--key", key_arn(5), "--trail", trail)
     assert [each["operation"] for each in calls] == [
