@@ -35,7 +35,7 @@ def _documents(change: Change) -> tuple[str, str, str, list[str]]:
     if isinstance(event, InlinePolicyPut | PolicyAttached):
         identity = directory.identities[event.id]
         if isinstance(event, PolicyAttached):
-            policy = directory.policies.get(event.policy)
+            policy = directory.managed(event.policy)
             text = "" if policy is None else policy.versions[policy.default].document
             return "", text, f"{identity.arn}#{event.policy}", [identity.arn]
         held = identity.inline.get(event.policy)

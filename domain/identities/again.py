@@ -221,7 +221,7 @@ def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any], ca
             return world.resource(key)
     if action.startswith("kms:") and name.startswith(("key/", "alias/")) and account != caller:
         return nobodys(arn, account)  # another account's, that was not there
-    if action.startswith("sts:"):
+    if action.startswith("sts:") and arn != "*":  # of no role is GetAccessKeyInfo
         return role_resource(arn, world)
     read = _context(inputs.get("resources", {}).get(arn, {}))
     # A new account's root is asked of the hosting account: the record says whose the resource was.

@@ -124,7 +124,7 @@ def asks_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdi
 def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
     """A policy that is attached already stays so. Raises NoSuchEntity, LimitExceeded."""
     identity = world.directory.get(command.kind, caller.account, command.name)
-    policy = world.directory.policy(command.policy, caller.account)
+    policy = world.directory.attachable(command.policy, caller.account)
     if policy.arn not in identity.attached:
         quota = f"PoliciesPer{command.kind.capitalize()}"
         limits.require_room(len(identity.attached), limits.ATTACHED[command.kind], quota)

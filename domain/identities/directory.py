@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
+from domain.arn import iam_arn
 from domain.errors import NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.identities.identity import (
@@ -25,6 +26,7 @@ from domain.identities.identity import (
     PolicyVersion,
     RoleParts,
 )
+from domain.identities.published import AWS, PUBLISHED
 from domain.policy.compile import (
     BOUNDARY,
     IDENTITY_POLICY,
@@ -37,6 +39,8 @@ from domain.policy.compile import (
 from domain.policy.parse import INLINE, MANAGED, SESSION
 from domain.trail import identity_events as events
 
+OF_AWS = iam_arn(AWS, POLICY, "/", "")
+"""How the ARN of a policy of AWS's own begins."""
 NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy"}
 Name = tuple[str, str, str]
 """(kind, account, name in lower case): names are unique in an account whatever their case."""
@@ -82,20 +86,37 @@ class Directory:
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
         return found
 
-    def attached(self, policy: ManagedPolicy) -> set[str]:
-        """Unique ids of the policy's own account that have it attached."""
-        return self._of(policy, self.attached_to)
+    def managed(self, arn: str) -> ManagedPolicy | None:
+        """Whoever's it is: an account's, or one that AWS publishes."""
+        return self.policies.get(arn) or PUBLISHED.get(arn)
 
-    def bounded(self, policy: ManagedPolicy) -> set[str]:
-        """Unique ids of the policy's own account that have it as their boundary."""
-        return self._of(policy, self.bounded_by)
+    def attachable(self, arn: str, account: str) -> ManagedPolicy:
+        """A policy that the account may attach and read: its own, or one that AWS publishes. Raises NoSuchEntity."""
+        found = self.managed(arn)
+        if found is not None and found.account in (account, AWS):
+            return found
+        if arn.startswith(OF_AWS):
+            names = ", ".join(each.name for each in PUBLISHED.values())
+            raise NoSuchEntity(
+                f"Policy {arn} does not exist or is not attachable: of the policies that AWS manages, Keytrail has {names}."
+            )
+        raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
 
-    def holders(self, policy: ManagedPolicy) -> set[str]:
-        return self.attached(policy) | self.bounded(policy)
+    def attached(self, policy: ManagedPolicy, account: str) -> set[str]:
+        """Unique ids of the account that have the policy attached."""
+        return self._of(policy, account, self.attached_to)
 
-    def _of(self, policy: ManagedPolicy, index: Mapping[str, set[str]]) -> set[str]:
-        """A log from before boundaries were held to one account can have others there: they keep nobody from anything."""
-        return {each for each in index.get(policy.arn, ()) if self.identities[each].account == policy.account}
+    def bounded(self, policy: ManagedPolicy, account: str) -> set[str]:
+        """Unique ids of the account that have the policy as their boundary."""
+        return self._of(policy, account, self.bounded_by)
+
+    def holders(self, policy: ManagedPolicy, account: str) -> set[str]:
+        return self.attached(policy, account) | self.bounded(policy, account)
+
+    def _of(self, policy: ManagedPolicy, account: str, index: Mapping[str, set[str]]) -> set[str]:
+        """A policy that AWS publishes is in use in every account. A log from before boundaries were held to one account can
+        have others there as well: they keep nobody from anything."""
+        return {each for each in index.get(policy.arn, ()) if self.identities[each].account == account}
 
     def page(self, kind: str, account: str, after: str, path: str) -> Iterator[str]:
         """Names of the account in lower case and in order, after the name `after`, with the path prefix."""
@@ -150,7 +171,7 @@ class Directory:
             yield from self._identity_rules(found, found.arn)
 
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[Rule]:
-        policy = self.policies.get(arn)
+        policy = self.managed(arn)
         if policy is not None:  # a session's policy may be deleted under it, and gives nothing any more
             yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)
 

@@ -130,7 +130,7 @@ def asks_to_delete(command: DeletePolicy, caller: Caller, world: World) -> tuple
 def delete(command: DeletePolicy, caller: Caller, world: World) -> ManagedPolicyDeleted:
     """Raises NoSuchEntity, DeleteConflict (attached, a boundary, or with other versions)."""
     policy = world.directory.policy(command.policy, caller.account)
-    if world.directory.holders(policy):
+    if world.directory.holders(policy, caller.account):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise DeleteConflict(

@@ -208,7 +208,8 @@ def policy_created(changed: Changed) -> Answer:
     arn = changed.world.directory.policy_arns.get(changed.event.id)
     if arn is None:
         return {"Policy": {"PolicyName": changed.event.name}}
-    return {"Policy": iam_shown.policy_in_full(changed.world.directory.policies[arn], changed.world)}
+    found = changed.world.directory.policies[arn]
+    return {"Policy": iam_shown.policy_in_full(found, changed.world, found.account)}
 
 
 def create_version(parameters: Parameters, made: Made) -> CreateVersion:

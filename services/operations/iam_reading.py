@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from domain.access.verdict import Verdict
@@ -13,6 +15,7 @@ from domain.identities.attached import no_inline
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.managed import require_version
 from domain.identities.people import owner_of_keys
+from domain.identities.published import PUBLISHED
 from domain.world import World
 from services.operations import iam_shown
 from services.operations.iam import named
@@ -73,9 +76,9 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
     return world.directory.get(kind, request.caller.account, request[named(kind)])
 
 
-def _own_policy(request: Request, world: World) -> ManagedPolicy:
-    """Raises NoSuchEntity."""
-    return world.directory.policy(request["PolicyArn"], request.caller.account)
+def _policy(request: Request, world: World) -> ManagedPolicy:
+    """The account's own, or one that AWS publishes. Raises NoSuchEntity."""
+    return world.directory.attachable(request["PolicyArn"], request.caller.account)
 
 
 def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
@@ -162,7 +165,8 @@ def list_inline(kind: str) -> Run:
 def list_attached(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         prefix = request.get("PathPrefix", "/")
-        policies = [world.directory.policies[arn] for arn in sorted(_identity(kind, request, world).attached)]
+        arns = sorted(_identity(kind, request, world).attached)
+        policies = [policy for arn in arns if (policy := world.directory.managed(arn)) is not None]
         items = (
             (policy.arn, {"PolicyName": policy.name, "PolicyArn": policy.arn})
             for policy in policies
@@ -175,7 +179,7 @@ def list_attached(kind: str) -> Run:
 
 def list_tags(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
-        held = _own_policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
+        held = _policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
         return _page("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
 
     return run
@@ -186,44 +190,63 @@ def _key(tag: Answer) -> str:
 
 
 def get_policy(request: Request, world: World) -> Answer:
-    return {"Policy": iam_shown.policy_in_full(_own_policy(request, world), world)}
+    return {"Policy": iam_shown.policy_in_full(_policy(request, world), world, request.caller.account)}
 
 
 def list_policies(request: Request, world: World) -> Answer:
-    """Scope AWS lists nothing: there are no policies of AWS's own here."""
+    """The account's own and those that AWS publishes, in the order of their names."""
     account, directory = request.caller.account, world.directory
-    names = directory.page(POLICY, account, after_marker(request), request.get("PathPrefix", "/"))
-    if request.get("Scope", "All") == "AWS":
-        return _page("Policies", (), request)
     as_boundary = request.get("PolicyUsageFilter") == "PermissionsBoundary"
     held = directory.bounded if as_boundary else directory.attached
-    found = ((name, directory.policies[directory.policy_arns[directory.ids[POLICY, account, name]]]) for name in names)
     attached_only = request.get("OnlyAttached", False)
-    items = ((name, iam_shown.policy(policy, world)) for name, policy in found if not attached_only or held(policy))
+    items = (
+        (name, iam_shown.policy(policy, world, account))
+        for name, policy in policies_of(
+            account, world, request.get("Scope", "All"), after_marker(request), request.get("PathPrefix", "/")
+        )
+        if not attached_only or held(policy, account)
+    )
     return _page("Policies", items, request)
 
 
+def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
+    """(name to page by, policy), in order. An account may have a policy of the same name as AWS: AWS's stands behind a
+    space, which no name holds, so that no page ends between two of one name and loses the second."""
+    directory = world.directory
+    own: Iterable[tuple[str, ManagedPolicy]] = ()
+    aws: Iterable[tuple[str, ManagedPolicy]] = ()
+    if scope != "AWS":
+        names = directory.page(POLICY, account, after, path)
+        own = (
+            (each, directory.policies[directory.policy_arns[directory.ids[POLICY, account, each]]]) for each in names
+        )
+    if scope != "Local":
+        named = {f"{each.name.lower()} aws": each for each in PUBLISHED.values() if each.path.startswith(path)}
+        aws = [(name, named[name]) for name in sorted(named) if name > after]
+    return merge(own, aws, key=itemgetter(0))
+
+
 def get_version(request: Request, world: World) -> Answer:
-    policy = _own_policy(request, world)
+    policy = _policy(request, world)
     require_version(policy, request["VersionId"])
     return {"PolicyVersion": iam_shown.version(policy, request["VersionId"], document=True)}
 
 
 def list_versions(request: Request, world: World) -> Answer:
-    policy = _own_policy(request, world)
+    policy = _policy(request, world)
     items = ((name, iam_shown.version(policy, name, document=False)) for name in sorted(policy.versions))
     return _page("Versions", items, request)
 
 
 def list_entities(request: Request, world: World) -> Answer:
     """Who has the policy, attached or as a boundary."""
-    policy, directory = _own_policy(request, world), world.directory
+    policy, directory = _policy(request, world), world.directory
     wanted = request.get("PolicyUsageFilter")
     ids: set[str] = set()
     if wanted in (None, "PermissionsPolicy"):
-        ids |= directory.attached(policy)
+        ids |= directory.attached(policy, request.caller.account)
     if wanted in (None, "PermissionsBoundary"):
-        ids |= directory.bounded(policy)
+        ids |= directory.bounded(policy, request.caller.account)
     prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
     result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
     for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):

@@ -61,7 +61,8 @@ def full(identity: Identity, world: World) -> Answer:
     return result
 
 
-def policy(found: ManagedPolicy, world: World) -> Answer:
+def policy(found: ManagedPolicy, world: World, account: str) -> Answer:
+    """As `account` sees it: a policy of AWS's own is counted where the account itself uses it."""
     directory = world.directory
     return {
         "PolicyName": found.name,
@@ -69,16 +70,16 @@ def policy(found: ManagedPolicy, world: World) -> Answer:
         "Arn": found.arn,
         "Path": found.path,
         "DefaultVersionId": found.default,
-        "AttachmentCount": len(directory.attached(found)),
-        "PermissionsBoundaryUsageCount": len(directory.bounded(found)),
+        "AttachmentCount": len(directory.attached(found, account)),
+        "PermissionsBoundaryUsageCount": len(directory.bounded(found, account)),
         "IsAttachable": True,
         "CreateDate": seconds(found.created),
         "UpdateDate": seconds(found.updated),
     }
 
 
-def policy_in_full(found: ManagedPolicy, world: World) -> Answer:
-    result = policy(found, world)
+def policy_in_full(found: ManagedPolicy, world: World, account: str) -> Answer:
+    result = policy(found, world, account)
     if found.description:
         result["Description"] = found.description
     if found.tags:

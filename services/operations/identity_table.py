@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
-from services.operations import iam, sts
+from services.operations import iam, iam_simulation, sts
+from services.operations import iam_overview as overview
 from services.operations import iam_reading as reading
-from services.operations.rows import Changing, Issuing, Reading, Row
+from services.operations.rows import Changing, Issuing, Reading, Researching, Row
 
 
 def _of_each(kind: str) -> dict[str, Row]:
@@ -41,6 +42,15 @@ def _with_boundary(kind: str) -> dict[str, Row]:
 def _none_of(operation: str, member: str) -> dict[str, Row]:
     """A user's other credentials, of which there are none."""
     return {operation: Reading(reading.asks_on_self(operation), reading.empty(member))}
+
+
+def _none_here(operation: str, member: str) -> dict[str, Row]:
+    """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
+    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), reading.empty(member))}
+
+
+def _no_such(operation: str, what: str) -> dict[str, Row]:
+    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), overview.nothing_of(what))}
 
 
 IAM: dict[str, Row] = {
@@ -90,9 +100,28 @@ IAM: dict[str, Row] = {
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
     **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+    **_none_here("ListSAMLProviders", "SAMLProviderList"),
+    **_none_here("ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
+    **_none_here("ListServerCertificates", "ServerCertificateMetadataList"),
+    **_none_here("ListVirtualMFADevices", "VirtualMFADevices"),
+    **_none_here("ListOrganizationsFeatures", "EnabledFeatures"),
+    **_no_such("GetAccountPasswordPolicy", "password policy"),
+    **_no_such("GetSAMLProvider", "SAML provider"),
+    **_no_such("GetOpenIDConnectProvider", "OpenID Connect provider"),
+    **_no_such("GetServerCertificate", "server certificate"),
+    **_no_such("GetMFADevice", "MFA device"),
+    "GetAccountAuthorizationDetails": Reading(
+        overview.asks_of_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
+    ),
+    "GetAccountSummary": Reading(overview.asks_of_account("iam:GetAccountSummary"), overview.account_summary),
+    "SimulatePrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.simulate_principal),
+    "SimulateCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.simulate_custom),
+    "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.keys_of_principal),
+    "GetContextKeysForCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.keys_of_custom),
 }
 
 STS: dict[str, Row] = {
+    "GetAccessKeyInfo": Reading(sts.asks_access_key_info, sts.get_access_key_info),
     "GetCallerIdentity": Reading(sts.asks_nothing, sts.get_caller_identity),
     "AssumeRole": Issuing(sts.asks_to_assume, sts.assume_role),
     "GetSessionToken": Issuing(sts.asks_nothing, sts.get_session_token),

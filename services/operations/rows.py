@@ -228,6 +228,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Researching:
+    """As Reading, but the answer takes the projections, or processor time beside the event loop."""
+
+    asks: Asks
+    run: Callable[[Request, World, Recall], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
 class Issuing:
     """Answered on the present with something that only the API can give out."""
 
@@ -235,7 +243,7 @@ class Issuing:
     run: Callable[[Request, World, Issuer], Answer]
 
 
-Row = Changing | Using | Recalling | Reading | Issuing
+Row = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
 def in_own_account(action: str) -> Asks:

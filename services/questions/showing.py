@@ -15,6 +15,7 @@ from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy
 from domain.identities.principals import canonical, role_of
+from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from projections.history import queries as history
 from projections.history.project import ALIAS, IDENTITY, KEY
@@ -95,6 +96,7 @@ async def _identities(connection: Any, position: int, ids: Iterable[str], audien
         for row in await history.by_arns(connection, position, sorted(arns))
         if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
     }
+    policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
     by_id = {group.id: group for group in groups}
     return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
 
