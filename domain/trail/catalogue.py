@@ -108,3 +108,5 @@ _ROWS = (
 
 CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}
 WIRE_NAMES: dict[type, str] = {row.event: row.wire for row in _ROWS}
+NEWEST: dict[str, int] = {row.name: row.version for row in _ROWS}
+"""Of each event its newest version, by its name without one."""

@@ -117,6 +117,11 @@ async def by_arn(connection: Any, position: int, arn: str) -> Row | None:
     return await connection.fetchrow(BY_ARN, position, arn)
 
 
+async def ever(connection: Any, arn: str) -> bool:
+    """Whether anybody, or a managed policy, has or had this ARN. Index: history_arn."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM p_history.history WHERE arn = $1)", arn))
+
+
 async def by_arns(connection: Any, position: int, arns: Sequence[str]) -> list[Row]:
     return list(await connection.fetch(BY_ARNS, position, list(arns))) if arns else []
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "decisions": "services.cli.deciding:decisions",
     "last-use": "services.cli.deciding:last_use",
     "unused": "services.cli.deciding:unused",
+    "changes": "services.cli.reviewing:changes",
     "explain": "services.cli.explaining:explain",
     "show": "services.cli.showing:show_as_of",
     "who-can": "services.cli.access:who_can",
