@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from services.api.asked import Asked
     from services.api.audit import Audit
 
+NAMED = ("user/", "group/", "role/", "policy/")
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 
 
@@ -110,7 +111,8 @@ class Reviewing:
             source.audience.require(account)
             return Scope(key=found, key_arn=f"arn:aws:kms:{source.region}:{account}:key/{found}")
         if principal:
-            name = canonical(principal)
+            # user/bob is the asking account's own: every table shows it so
+            name = canonical(f"arn:aws:iam::{source.account}:{principal}" if principal.startswith(NAMED) else principal)
             source.audience.require_reference(name)
             if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.pool, name):
                 raise NoSuchEntity(

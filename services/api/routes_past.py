@@ -63,7 +63,10 @@ PAST: tuple[RouteRow, ...] = (
             ("unknown", "what could not be compared, and why"),
             ("depends", "of tags and aliases: the policies that it depends on"),
             ("done", "in a line of its own: positions looked at, `of` how many"),
-            ("result", "at last: changes, and the positions between which they were looked for"),
+            (
+                "result",
+                "at last: changes, the account that asked, and the positions between which they were looked for",
+            ),
         ),
         (
             ("key", "id, ARN or alias of a key: its own changes, and those of identities that reach it"),

@@ -56,11 +56,11 @@ def changes(
         _require_writable(export, force=force)
     asked: dict[str, Any] = {**span.parameters, "trail": trail}
     if of is not None:
-        asked["principal" if _is_principal(of) else "key"] = _whole(of, settings.account_id)
+        asked["principal" if _is_principal(of) else "key"] = of
     found, result = _found(Client(data), asked)
     rows = found if reverse else found[::-1]
     rows = rows if most is None else rows[:most]
-    account = settings.account_id if trail is None else ""
+    account = result["account"]
     if export is not None:
         _export(rows, export, _Shown(times, account, detail=detail), title(of, span, times), result)
     elif as_json:
@@ -159,11 +159,6 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
 
 def _is_principal(of: str) -> bool:
     return of.startswith(("arn:aws:iam:", "arn:aws:sts:", *IDENTITIES))
-
-
-def _whole(of: str, account: str) -> str:
-    """user/bob is this account's; every table shows it so."""
-    return f"arn:aws:iam::{account}:{of}" if of.startswith(IDENTITIES) else of
 
 
 def _require_writable(path: Path, *, force: bool) -> None:

@@ -24,6 +24,7 @@ from domain.arn import parse_arn
 from domain.grants.grant import Grant
 from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.principals import own_principals
+from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from domain.meaning.known import known_of
 from domain.meaning.space import Side
@@ -57,6 +58,16 @@ KINDS: dict[str, tuple[str, ...]] = {
     "alias": ("alias.created", "alias.moved", "alias.deleted"),
 }  # fmt: skip
 """What bears on who may do what, by event."""
+BESIDE = frozenset(
+    {
+        "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
+        "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
+        "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
+        "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
+        "key.deletion-cancelled", "grant.found", "role.described",
+    }
+)  # fmt: skip
+"""What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
 KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 # index: decisions_position
@@ -122,7 +133,7 @@ class Reviewed:
                     yield {"done": after - first, "of": last - first}
             if len(rows) < FETCHED:
                 break
-        yield {"result": {"changes": count, "from": first, "to": last}}
+        yield {"result": {"changes": count, "from": first, "to": last, "account": self._audience.account}}
 
     async def _change(self, row: Any, scope: Scope) -> dict[str, Any] | None:
         if row["principal"] == MET:  # what a trail met from before it began was nobody's change
@@ -296,6 +307,7 @@ class Reviewed:
             return given.NOTHING
         rows = await history.by_arns(self._connection, position, identity.attached)
         managed = [each.document for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
+        managed += [PUBLISHED[arn].document for arn in identity.attached if arn in PUBLISHED]
         texts = [*(each.document for each in identity.inline.values()), *managed]
         return given.joined(given.given(text, self._universe) for text in texts)
 
