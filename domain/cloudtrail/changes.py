@@ -25,15 +25,20 @@ DAY = 86_400 * 1_000_000
 Events = Iterator[object]
 
 
-def changes_of(reading: Reading, world: World) -> Events:
-    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
-    not."""
+def met_in(reading: Reading, world: World) -> Events:
+    """What the record speaks of and was there before it, as events that put it there."""
     if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
         yield from key_there(reading, world, reading.key)
         for arn in reading.resources:
             if ":key/" in arn and arn != reading.key:
                 yield from key_there(reading, world, arn)
     yield from caller_there(reading, world)
+
+
+def changes_of(reading: Reading, world: World) -> Events:
+    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
+    not."""
+    yield from met_in(reading, world)
     if reading.refused:
         return
     made = BY_OPERATION.get(reading.service, {}).get(reading.operation)

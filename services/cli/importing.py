@@ -110,5 +110,11 @@ def _show(report: dict[str, Any], trail: str) -> None:
     show(report["by"], ("outcome", "calls", "kind", "decided_by", "sid", "statement"), False, "nothing was judged")
     for each in report["missing"]:
         out.print(f"  {each['calls']} calls: not known is {each['missing']}", style="dim")
+    for each in report["several_orders"]:
+        out.print(f"  at {each['at']} either may have come last: {' or '.join(each['changes'])}", style="yellow")
+    for each in report["no_order"]:
+        out.print(
+            f"  at {each['at']} no order fits, so a record is missing: {', '.join(each['changes'])}", style="yellow"
+        )
     for each in report["changed_nothing"]:
         out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red")

@@ -1,8 +1,9 @@
 """A trail's records to what is asked: its history, its calls in the order of time, and what explains each.
 
 All of it is made anew of `records` after each import, so that late and out-of-order files give what one ordered import
-would: changes are folded in the order of time (in an export of our own log, in the log's), then every call learns the
-position that it was decided at, then each distinct call is judged once on the state of that position.
+would: changes are folded in the order of time (in an export of our own log, in the log's; those of one second in an order that
+the service allows), then every call learns the position that it was decided at, then each distinct call is judged once on the
+state of that position. A call of a second with changes in it is judged on each state of that second.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
 import asyncpg
 import orjson
 
-from domain.cloudtrail.changes import changes_of, is_change
+from domain.cloudtrail.changes import Events, changes_of, is_change, met_in
 from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
+from domain.cloudtrail.ordering import ordered
 from domain.cloudtrail.record import Broken, Reading, read
+from domain.cloudtrail.steps import MAKES, Step, before, needed_by, step_of
 from domain.trail import events
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
 from domain.world import World
@@ -33,6 +37,7 @@ from services.trails.judging import Judging
 from services.trails.naming import InTrail
 from services.trails.preparing import UNSHAPED
 from services.trails.rows import names
+from services.trails.within import Within
 
 BATCH = 1_000
 MADE = ("calls", "judged", "history", "texts", "moments", "policy_versions", "positions")
@@ -53,9 +58,12 @@ SELECT r.at, 0::smallint AS origin,
             THEN coalesce(($3::bigint[])[width_bucket(r.own_seen, $2::bigint[])], -1)
         ELSE width_bucket(r.at, $1::timestamptz[]) - 1 END
     )::bigint AS seen,
+    -- where changes of the call's own second may have come after it: the position before the first of these
+    CASE WHEN c.id IS NULL AND r.own_order IS NULL THEN w.low END AS low,
     r.id AS call_id, r.kind AS kind_id, k.key_id, k.principal, k.case_id, coalesce(c.about, k.about) AS about,
     c.event_type, c.summary, c.event
 FROM records r JOIN kinds k ON k.id = r.kind LEFT JOIN pg_temp.changed c ON c.id = r.id
+    LEFT JOIN pg_temp.seconds w ON w.at = r.at
 """
 # What the trail itself puts there (a key from before it began) has no call: a row for those who follow the events alone.
 MET = """
@@ -71,9 +79,10 @@ CREATE INDEX ON calls (at, origin, record);
 CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
 """
+# `low` as in `calls`, -2 for none: the same call may be known to have come after a change, and not be known to.
 JUDGED = """
-CREATE TABLE judged (case_id bytea, seen bigint, outcome text NOT NULL, kind text, decided_by text, policy_version text,
-    sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen));
+CREATE TABLE judged (case_id bytea, seen bigint, low bigint, outcome text NOT NULL, kind text, decided_by text,
+    policy_version text, sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen, low));
 CREATE VIEW decisions AS
 SELECT c.at, c.origin, c.record, c.position, c.seen, c.call_id, k.account, c.principal, k.access_key, k.operation,
     k.effect, c.key_id, c.about, k.destination, CASE WHEN c.origin = 0 THEN readers.owners ELSE '{}' END AS owners,
@@ -83,12 +92,16 @@ SELECT c.at, c.origin, c.record, c.position, c.seen, c.call_id, k.account, c.pri
     ) AS summary,
     k.parameters, c.event, c.case_id, j.outcome, j.kind, j.decided_by, j.policy_version, j.sid, j.statement, j.rule,
     j.missing
-FROM calls c JOIN kinds k ON k.id = c.kind_id LEFT JOIN judged j ON j.case_id = c.case_id AND j.seen = c.seen
+FROM calls c JOIN kinds k ON k.id = c.kind_id LEFT JOIN judged j
+    ON j.case_id = c.case_id AND j.seen = c.seen AND j.low = coalesce(c.low, -2)
     CROSS JOIN (SELECT array_agg(account) AS owners FROM readers) readers;
 """
 GROUPS = """
-SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls WHERE case_id IS NOT NULL
-GROUP BY seen, case_id ORDER BY seen
+SELECT coalesce(low, -2) AS low, seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls
+WHERE case_id IS NOT NULL GROUP BY calls.low, seen, case_id ORDER BY coalesce(calls.low, seen), seen
+"""
+MOVED = """
+UPDATE calls c SET seen = m.seen FROM pg_temp.moved m WHERE c.case_id = m.case_id AND c.low = m.low AND c.seen = m.high
 """
 REPORT = """
 SELECT coalesce(outcome, 'not asked') AS outcome, kind, decided_by, sid, statement, count(*) AS calls FROM decisions
@@ -112,6 +125,10 @@ class _Folded:
     changed: list[tuple[Any, ...]] = field(default_factory=list)
     met: list[tuple[Any, ...]] = field(default_factory=list)
     aside: list[tuple[str, str]] = field(default_factory=list)
+    seconds: dict[datetime, list[int]] = field(default_factory=dict)
+    """Of each second with changes: the positions before the first and after each."""
+    several: list[dict[str, Any]] = field(default_factory=list)
+    unfit: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Building:
@@ -138,7 +155,7 @@ class Building:
             await connection.execute("INSERT INTO positions VALUES ('events', 0, $1, '')", folded.position)
             await connection.execute(JUDGED)
             await connection.execute(f"CREATE VIEW cases AS SELECT * FROM {kept}.cases")
-            await self._judge(folded.position - 1, progress)
+            await self._judge(folded, progress)
             await connection.execute("ANALYZE calls; ANALYZE judged; ANALYZE history")
             report = await self._report(folded)
             await connection.execute(f"DROP VIEW cases; DROP VIEW IF EXISTS {kept}.decisions")
@@ -152,8 +169,15 @@ class Building:
     async def _fold(self, progress: Progress) -> _Folded:
         folded = _Folded(World(region=""))
         rows = await self._connection.cursor(CHANGES)
-        done = 0
-        while some := await rows.fetch(BATCH):
+        done, rest = 0, list[Any]()
+        while some := [*rest, *await rows.fetch(BATCH)]:
+            # A second is folded whole.
+            whole = len(some) > len(rest) and some[0]["at"] != some[-1]["at"]
+            more = len(some) > len(rest)
+            rest = [row for row in some if row["at"] == some[-1]["at"]] if more else []
+            if more and not whole:
+                continue
+            some = some[: len(some) - len(rest)]
             entries = self._entries(some, folded)
             # The projection takes each entry in before the next is asked for: what a record changes depends on it.
             seen: list[Entry] = []
@@ -167,26 +191,67 @@ class Building:
         return folded
 
     def _entries(self, rows: list[Any], folded: _Folded) -> Iterator[Entry]:
-        for row in rows:
-            reading = read(orjson.loads(row["raw"]), names)
-            before = folded.position - 1
-            made: list[object] = []
-            about = None
-            try:
-                if reading.region != folded.world.region:
-                    made.append(None)
-                    yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
-                for event in changes_of(reading, folded.world):
-                    made.append(event)
-                    about = _about(event, folded.world)
-                    yield self._entry(reading, row, event, folded)
-                    about = about or _about(event, folded.world)
-            except (Broken, *UNSHAPED) as fault:
-                # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
-                folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+        for at, second in groupby(rows, key=lambda row: row["at"]):
+            records = [(row, read(orjson.loads(row["raw"]), names)) for row in second]
+            changes = {
+                row["id"]: (row, reading)
+                for row, reading in records
+                if row["own_order"] is None and is_change(reading) and not reading.refused
+            }
+            if not changes:
+                for row, reading in records:
+                    yield from self._record(row, reading, folded)
                 continue
-            if made and made[-1] is not None:
-                self._note(reading, before, about, folded)
+            steps = [step_of(reading) for _, reading in changes.values()]
+            made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
+            others = [each for each in records if each[0]["id"] not in changes]
+            # Whoever calls, and what is used, is there before the changes, unless it is made by them.
+            for row, reading in records:
+                if not needed_by(reading) & made:
+                    yield from self._record(row, reading, folded, met_in)
+            low = folded.position - 1
+            for name in self._order(changes, steps, at, folded):
+                row, reading = changes[name]
+                yield from self._record(row, reading, folded)
+                if folded.changed and folded.changed[-1][0] == name:
+                    folded.seconds.setdefault(at, [low]).append(folded.position - 1)
+            for row, reading in others:
+                yield from self._record(row, reading, folded)
+
+    def _order(
+        self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime, folded: _Folded
+    ) -> list[str]:
+        """Changes of one second, in an order that the service allows."""
+        if len(steps) == 1:
+            return list(changes)
+        found = ordered(steps, lambda slot: before(slot, folded.world))
+        said = {name: f"{reading.operation} {name}" for name, (_, reading) in changes.items()}
+        folded.several += [{"at": utc(at), "changes": [said[one], said[other]]} for one, other in found.open]
+        if found.unfit:
+            folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
+        return found.ids
+
+    def _record(
+        self, row: Any, reading: Reading, folded: _Folded, what: Callable[[Reading, World], Events] = changes_of
+    ) -> Iterator[Entry]:
+        position = folded.position - 1
+        made: list[object] = []
+        about = None
+        try:
+            if reading.region != folded.world.region:
+                made.append(None)
+                yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
+            for event in what(reading, folded.world):
+                made.append(event)
+                about = _about(event, folded.world)
+                yield self._entry(reading, row, event, folded)
+                about = about or _about(event, folded.world)
+        except (Broken, *UNSHAPED) as fault:
+            # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
+            folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+            return
+        if what is changes_of and made and made[-1] is not None:
+            self._note(reading, position, about, folded)
 
     def _entry(self, reading: Reading, row: Any, event: object, folded: _Folded) -> Entry:
         at = row["at"]
@@ -236,6 +301,9 @@ class Building:
         )
         await connection.copy_records_to_table("changed", schema_name="pg_temp", records=folded.changed)
         await connection.copy_records_to_table("met", schema_name="pg_temp", records=folded.met)
+        await connection.execute("CREATE TEMP TABLE seconds (at timestamptz PRIMARY KEY, low bigint) ON COMMIT DROP")
+        lows = [(at, positions[0]) for at, positions in folded.seconds.items()]
+        await connection.copy_records_to_table("seconds", schema_name="pg_temp", records=lows)
         orders = sorted(folded.orders)
         query = CALLS
         for number, values in ((1, folded.moments), (2, [order for order, _ in orders]), (3, [at for _, at in orders])):
@@ -249,18 +317,26 @@ class Building:
         await connection.execute(MET)
         await connection.execute(INDEXES)
 
-    async def _judge(self, last: int, progress: Progress) -> None:
+    async def _judge(self, folded: _Folded, progress: Progress) -> None:
         asking = InTrail(self._connection, self._schema)
-        replay = await Replay.begin(asking, "", -1, last)
-        judging = Judging(asking, replay)
+        replay = await Replay.begin(asking, "", -1, folded.position - 1)
+        within = Within(Judging(asking, replay), {positions[0]: positions for positions in folded.seconds.values()})
         rows = await self._connection.cursor(GROUPS)
         done = 0
         while some := await rows.fetch(BATCH):
-            await judging.fetch(some)
-            found = [(row["case_id"], row["seen"], *await judging.explain(row)) for row in some]
-            await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
+            await self._judged(await within.judge(some))
             done += sum(row["calls"] for row in some)
             progress("judging", done)
+        await self._judged(await within.rest())
+        await self._connection.execute(
+            "CREATE TEMP TABLE moved (case_id bytea, low bigint, high bigint, seen bigint) ON COMMIT DROP"
+        )
+        await self._connection.copy_records_to_table("moved", schema_name="pg_temp", records=within.moved)
+        await self._connection.execute(MOVED)
+
+    async def _judged(self, found: list[tuple[Any, ...]]) -> None:
+        if found:
+            await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
 
     async def _report(self, folded: _Folded) -> dict[str, Any]:
         counts: dict[str, int] = {}
@@ -283,6 +359,8 @@ class Building:
             "not_asked": counts.get("not asked", 0),
             "by": by,
             "missing": [dict(row) for row in missing],
+            "several_orders": folded.several[:100],
+            "no_order": folded.unfit[:100],
             "changed_nothing": [{"id": identifier, "reason": reason} for identifier, reason in folded.aside[:100]],
         }
 

@@ -81,6 +81,13 @@ class Judging:
         self._answers[row["case_id"]] = (reads, answer)
         return answer
 
+    def there(self, name: bytes) -> tuple[bool, bool]:
+        """Whether the keys of a case, and its caller, are there now."""
+        case = self._cases[name]
+        keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+        there = all(arn.rpartition("/")[2] in self.world.keys for arn in keys)
+        return there, _identity_of(case, self.world) is not None
+
     def _reads(self, case: dict[str, Any]) -> object:
         """What a judgement depends on, to be compared: the keys as they are, and the count of changes of identities."""
         world = self.world

@@ -235,3 +235,50 @@ def test_what_the_policies_do_not_explain_is_told() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=True, denied=True)[0] == "unexplained"
     assert explained(asked(), key(OWN), "", NONE, refused=True, denied=False)[0] == "other error"
     assert explained(asked(), key(OWN), "", UNSEEN, refused=True, denied=True)[0] == "open"
+
+
+def iam(operation: str, response: Any = None, identity: Any = None, **parameters: Any) -> dict[str, Any]:
+    return record(
+        operation, "2024-01-01T01:00:00Z", 1, identity, eventSource="iam.amazonaws.com", resources=[],
+        requestParameters=parameters or None, responseElements=response,
+    )  # fmt: skip
+
+
+def made(access_key: str, **more: Any) -> dict[str, Any]:
+    return {"accessKey": {"accessKeyId": access_key, "status": "Active", **more}}
+
+
+ROOT_USER = {"type": "Root", "principalId": A, "arn": f"arn:aws:iam::{A}:root", "accountId": A}
+
+
+def test_access_keys_are_made_changed_and_deleted() -> None:
+    def keys(*records: dict[str, Any]) -> dict[str, str]:
+        world = fold(*records)
+        return {
+            f"{each.name} {name}": held.status
+            for each in world.directory.identities.values()
+            for name, held in each.access_keys.items()
+        }
+
+    named, own = iam("CreateAccessKey", made("AKIA1"), userName="bob"), iam("CreateAccessKey", made("AKIA2"))
+    assert keys(named, own) == {"bob AKIA1": "Active", "alice AKIA2": "Active"}
+    # By a role's session, for the user whom the answer names.
+    assert keys(iam("CreateAccessKey", made("AKIA3", userName="carol"))) == {"carol AKIA3": "Active"}
+    off = iam("UpdateAccessKey", userName="bob", accessKeyId="AKIA1", status="Inactive")
+    assert keys(named, off) == keys(off) == {"bob AKIA1": "Inactive"}
+    gone = iam("DeleteAccessKey", userName="bob", accessKeyId="AKIA1")
+    assert keys(named, gone) == keys(gone) == {}
+    world = fold(iam("CreateAccessKey", made("AKIA9"), ROOT_USER))
+    assert world.accounts[A].access_keys["AKIA9"] == "Active"
+    world = fold(iam("DeleteAccessKey", None, ROOT_USER, accessKeyId="AKIA9"))
+    assert world.accounts[A].access_keys["AKIA9"] == "Inactive"
+
+
+def test_a_services_own_role_and_the_tags_of_a_policy_are_changes() -> None:
+    arn = f"arn:aws:iam::{A}:role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX"
+    told = {"role": {"roleName": "AWSServiceRoleForX", "roleId": "AROAXXXXXXXXXXXXXXXXX", "arn": arn}}
+    world = fold(iam("CreateServiceLinkedRole", told, aWSServiceName="x.amazonaws.com"))
+    assert world.directory.identities["AROAXXXXXXXXXXXXXXXXX"].arn == arn
+    policy = iam("CreatePolicy", policyName="m", policyDocument=unseen.document("x", of_key=False))
+    tag = iam("TagPolicy", policyArn=f"arn:aws:iam::{A}:policy/m", tags=[{"key": "a", "value": "b"}])
+    assert fold(policy, tag).directory.policies[f"arn:aws:iam::{A}:policy/m"].tags == {"a": "b"}

@@ -560,3 +560,56 @@ def _bare(found: Any) -> Any:
     if isinstance(found, list):
         return [{name: value for name, value in each.items() if name != "witness"} for each in found]
     return found
+
+
+def test_changes_and_calls_of_one_second(installation: Installation, trail: str, tmp_path: Path) -> None:
+    """What only one order explains is explained, whatever the ids say; what several do is open."""
+    second, arn = "2024-01-01T10:00:00Z", f"arn:aws:iam::{A}:role/app"
+    trust = document({"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"})
+    use = document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"})
+    session = {
+        "type": "AssumedRole", "principalId": "AROAEXAMPLEEXAMPLE123:s", "arn": f"arn:aws:sts::{A}:assumed-role/app/s", "accountId": A,
+        "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": "AROAEXAMPLEEXAMPLE123", "arn": arn}},
+    }  # fmt: skip
+    role = {"role": {"roleId": "AROAEXAMPLEEXAMPLE123", "arn": arn}}
+    alice, bob = who()["arn"], who("bob")["arn"]
+
+    def iam(operation: str, name: str, at: str = second, response: Any = None, **parameters: str) -> dict[str, Any]:
+        parameters["roleName"] = "app"
+        return record(operation, at, eventSource="iam.amazonaws.com", resources=[], requestParameters=parameters, responseElements=response, eventID=name)  # fmt: skip
+
+    later = "2024-01-01T12:00:00Z"
+    records = [
+        created(1, "2024-01-01T09:00:00Z"),
+        created(2, "2024-01-01T09:00:00Z"),
+        put(1, "2024-01-01T09:30:00Z", allow(alice, "kms:Decrypt"), allow(bob, "kms:Encrypt")),
+        # The ids would put it the other way round.
+        iam("PutRolePolicy", "a", policyName="p", policyDocument=use),
+        iam("CreateRole", "b", response=role, assumeRolePolicyDocument=trust),
+        record("Decrypt", "2024-01-01T10:00:05Z", 2, session, eventID="after"),
+        put(1, later, allow(bob, "kms:Decrypt")) | {"eventID": "m"},
+        record("Decrypt", later, 1, who("bob"), eventID="only-after"),
+        record("Encrypt", later, 1, who("bob"), eventID="only-before"),
+        record("Encrypt", "2024-01-01T12:00:01Z", 1, who("bob"), eventID="refused", errorCode="AccessDenied"),
+        put(1, "2024-01-01T13:00:00Z", allow(bob, "kms:*")),
+        record("Decrypt", "2024-01-01T13:00:00Z", 1, who("bob"), eventID="either"),
+        iam("DeleteRole", "c", "2024-01-01T14:00:00Z"),
+        iam("DeleteRolePolicy", "d", "2024-01-01T14:00:00Z", policyName="p"),
+        put(1, "2024-01-01T15:00:00Z", allow(bob, "kms:*")) | {"eventID": "first"},
+        put(1, "2024-01-01T15:00:00Z", allow(alice, "kms:*")) | {"eventID": "second"},
+    ]  # fmt: skip
+    found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    calls = {each["call_id"]: each for each in installation.answers("decisions", "--trail", trail)}
+    explained = {name: calls[name]["outcome"] for name in ("after", "only-after", "only-before", "refused", "either")}
+    assert explained == {
+        "after": "explained", "only-after": "explained", "only-before": "explained", "refused": "explained", "either": "open",
+    }  # fmt: skip
+    assert (calls["only-before"]["policy_version"], calls["only-after"]["policy_version"]) == ("2", "3")
+    assert "whether it came before or after a change of the same second" in calls["either"]["missing"]
+    (several,) = found["several_orders"]
+    assert sorted(several["changes"]) == ["PutKeyPolicy first", "PutKeyPolicy second"]
+    assert (found["no_order"], found["changed_nothing"]) == ([], [])
+    done = installation.keytrail("show", arn, "--trail", trail, check=False)
+    assert (done.returncode, "There was no user, group or role" in done.stderr) == (1, True)
+    (shown,) = installation.answers("show", arn, "--at", "2024-01-01T11:00:00Z", "--trail", trail)
+    assert list(shown["principal"]["inline"]) == ["p"]
