@@ -11,13 +11,14 @@ from typing import Any
 
 from domain.cloudtrail import unseen
 from domain.cloudtrail.meeting import account_there, caller_there, created, key_id, key_there, named_there, principals
-from domain.cloudtrail.people import IAM, given, tags_of, text_of
+from domain.cloudtrail.people import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
 from domain.errors import Refusal
 from domain.policy.default import default_key_policy
 from domain.policy.parse import KEY, parse_policy
 from domain.trail import events as kms
+from domain.trail import identity_events as iam
 from domain.trail.codec import rfc3339
 from domain.world import World
 
@@ -39,6 +40,11 @@ def changes_of(reading: Reading, world: World) -> Events:
     """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
     not."""
     yield from met_in(reading, world)
+    yield from made_by(reading, world)
+
+
+def made_by(reading: Reading, world: World) -> Events:
+    """What the record changed; who and what it speaks of is there. Raises Broken."""
     if reading.refused:
         return
     made = BY_OPERATION.get(reading.service, {}).get(reading.operation)
@@ -304,6 +310,71 @@ KMS: dict[str, Callable[[Reading, World], Events]] = {
     "RetireGrant": _end_grant,
     "ReplicateKey": _replicate,
 }
+
+_ACCESS_KEY: tuple[type, ...] = (iam.UserAccessKeyCreated, kms.AccessKeyCreated)
+OWN: dict[str, tuple[type, ...]] = {
+    "CreateKey": (kms.KeyCreated,),
+    "PutKeyPolicy": (kms.PolicyReplaced,),
+    "EnableKey": (kms.KeyEnabled,),
+    "DisableKey": (kms.KeyDisabled,),
+    "UpdateKeyDescription": (kms.KeyDescribed,),
+    "TagResource": (kms.KeyTagged,),
+    "UntagResource": (kms.KeyUntagged,),
+    "ScheduleKeyDeletion": (kms.DeletionScheduled,),
+    "CancelKeyDeletion": (kms.DeletionCancelled,),
+    "DeleteKey": (kms.KeyDeleted,),
+    "EnableKeyRotation": (kms.RotationEnabled,),
+    "DisableKeyRotation": (kms.RotationDisabled,),
+    "RotateKey": (kms.KeyRotated,),
+    "RotateKeyOnDemand": (kms.KeyRotated,),
+    "ImportKeyMaterial": (kms.MaterialImported,),
+    "DeleteImportedKeyMaterial": (kms.MaterialDeleted,),
+    "DeleteExpiredKeyMaterial": (kms.MaterialExpired,),
+    "CreateAlias": (kms.AliasCreated, kms.AliasMoved),
+    "UpdateAlias": (kms.AliasMoved, kms.AliasCreated),
+    "DeleteAlias": (kms.AliasDeleted,),
+    "CreateGrant": (kms.GrantCreated,),
+    "RevokeGrant": (kms.GrantRevoked,),
+    "RetireGrant": (kms.GrantRetired,),
+    "ReplicateKey": (),
+    "CreateUser": (iam.UserCreated,),
+    "CreateGroup": (iam.GroupCreated,),
+    "CreateRole": (iam.RoleCreated,),
+    "CreateServiceLinkedRole": (iam.RoleCreated,),
+    **{f"Delete{noun}": (iam.IdentityDeleted,) for noun in NOUNS.values()},
+    **{f"Put{noun}Policy": (iam.InlinePolicyPut,) for noun in NOUNS.values()},
+    **{f"Delete{noun}Policy": (iam.InlinePolicyDeleted,) for noun in NOUNS.values()},
+    **{f"Attach{noun}Policy": (iam.PolicyAttached,) for noun in NOUNS.values()},
+    **{f"Detach{noun}Policy": (iam.PolicyDetached,) for noun in NOUNS.values()},
+    **{
+        f"{verb}{noun}PermissionsBoundary": (iam.BoundarySet,)
+        for noun in ("User", "Role")
+        for verb in ("Put", "Delete")
+    },
+    **{f"Tag{noun}": (iam.IdentityTagged,) for noun in ("User", "Role", "Policy")},
+    **{f"Untag{noun}": (iam.IdentityUntagged,) for noun in ("User", "Role", "Policy")},
+    **{f"Update{noun}": (iam.IdentityMoved,) for noun in ("User", "Group")},
+    "UpdateAssumeRolePolicy": (iam.TrustReplaced,),
+    "AddUserToGroup": (iam.MemberAdded,),
+    "RemoveUserFromGroup": (iam.MemberRemoved,),
+    "CreateAccessKey": _ACCESS_KEY,
+    "UpdateAccessKey": (iam.UserAccessKeyChanged, kms.AccessKeyDisabled, kms.AccessKeyCreated),
+    "DeleteAccessKey": (iam.UserAccessKeyDeleted, kms.AccessKeyDisabled),
+    "CreatePolicy": (iam.ManagedPolicyCreated,),
+    "CreatePolicyVersion": (iam.PolicyVersionCreated,),
+    "SetDefaultPolicyVersion": (iam.DefaultVersionSet,),
+    "DeletePolicyVersion": (iam.PolicyVersionDeleted,),
+    "DeletePolicy": (iam.ManagedPolicyDeleted,),
+}
+"""What each change is shown as; whatever else a record brings about had to be there for it to be."""
+
+
+def is_own(operation: str, event: object) -> bool:
+    """Whether an event is what the operation did, not what it needed: those who were met have a mark."""
+    if isinstance(event, iam.InlinePolicyPut) and event.policy == unseen.NAME:
+        return False
+    return isinstance(event, OWN[operation])
+
 
 BY_OPERATION: dict[str, dict[str, Callable[[Reading, World], Events]]] = {"kms": KMS, "iam": IAM}
 """By service: every operation that changes something."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from domain.cloudtrail.steps import OWNED, PRESENT, UNKNOWN, Slot, Step, Value
+from domain.cloudtrail.slots import OWNED, PRESENT, UNKNOWN, Slot, Step, Value
 
 MOST_STEPS = 20_000
 """Steps that are tried for changes that depend on one another."""

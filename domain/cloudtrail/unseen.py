@@ -17,6 +17,8 @@ KEY = "keytrail:Unseen"
 """The condition key; its wanted value says what was never seen."""
 NAME = "keytrail-unseen"
 """The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
+IDENTITY = "identity policies, groups, tags, date and trust policy"
+SETTLED_BY = "keytrail import policies"
 POLICY, REST = "key policy", "grants, aliases, tags and specification"
 
 
@@ -34,6 +36,11 @@ def policy_before(key: str) -> str:
 
 def policies_of(principal: str) -> str:
     return document(f"the identity policies of {principal}", of_key=False)
+
+
+def is_document(text: str) -> bool:
+    """Whether a policy's text stands for what was never seen."""
+    return f'"Id": "{NAME}"' in text and f'"{KEY}"' in text
 
 
 def is_unseen(rule: Rule) -> bool:

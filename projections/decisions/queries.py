@@ -186,6 +186,17 @@ GROUP BY operation ORDER BY last DESC
 """
 
 
+# Of a trail alone, which is read through.
+DESTINATION = """
+SELECT destination FROM p_decisions.decisions WHERE split_part(destination, ':key/', 2) = $1 LIMIT 1
+"""
+
+
+async def destination(pool: Any, key_id: str) -> str:
+    """The ARN by which a trail's ReEncrypt names a key as the one to encrypt with; "" where none does."""
+    return str(await pool.fetchval(DESTINATION, key_id) or "")
+
+
 async def last_uses(pool: Any, key_id: str, arn: str) -> list[Any]:
     """Of each operation that used a key: how often it did, and the last time and who."""
     return list(await pool.fetch(LAST_USES, key_id, arn, USES))

@@ -43,6 +43,8 @@ COMMANDS: dict[str, str] = {
     "alerts scan": "services.cli.alerting:scan",
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",
+    "trails": "services.cli.trails:trails",
+    "trails remove": "services.cli.trails:remove",
     "account create": "services.cli.asking:create_account",
     "log": "services.cli.own_log:own_log",
     "verify": "services.cli.verification:verify_log",
@@ -60,6 +62,7 @@ COMMANDS: dict[str, str] = {
 GROUPS: dict[str, str] = {
     "alerts": "Risky changes and uses: without a command, those that were raised.",
     "import": "Trails from elsewhere.",
+    "trails": "Trails from elsewhere: without a command, which there are.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
     "log-keys": "The key that records are authenticated with.",

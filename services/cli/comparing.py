@@ -62,6 +62,8 @@ def _read(path: Path) -> str:
 def _named(shown: dict[str, Any]) -> str:
     if "draft" in shown:
         return "the draft"
+    if "unknown" in shown:
+        return "a version from before the trail began (who put it, when, and what it says is not known)"
     return f"version {shown['version']} (@{shown['position']}, {shown['at']}, {shown['principal']})"
 
 

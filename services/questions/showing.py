@@ -11,12 +11,14 @@ from domain.access.audience import Audience, Told
 from domain.aliases.alias import Alias
 from domain.arn import alias_arn, parse_arn
 from domain.cloudtrail import unseen
+from domain.cloudtrail.people import NO_TRUST
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy
 from domain.identities.principals import canonical, role_of
 from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
+from domain.keys.states import State
 from projections.history import queries as history
 from projections.history.project import ALIAS, IDENTITY, KEY
 from services.questions.moments import Moment
@@ -59,12 +61,12 @@ async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience
     people = await _identities(connection, moment.position, named, audience)
     unknown = unseen.unseen_of(key.tags)
     shown = {
-        **({"unknown": unknown} if unknown else {}),
+        **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
-        "key": _key(key),
+        "key": _key(key) | _not_of_a_trail(key) if not audience.account else _key(key),
         "as_since": row["position"],
-        "policy": _document(key.policy_text),
+        "policy": None if unseen.is_document(key.policy_text) else _document(key.policy_text),
         "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
         "grants": [_grant(each) for each in grants],
         "identities": people,
@@ -128,6 +130,21 @@ def _key(key: Key) -> dict[str, Any]:
     }
 
 
+def _not_of_a_trail(key: Key) -> dict[str, Any]:
+    """What a trail's key has only so that it can be a key: material, and of one that was there before the trail everything that
+    no record said since."""
+    found: dict[str, Any] = {"materials": None, "current_material": None}
+    if unseen.unseen_of(key.tags):
+        told = _key(key)
+        found |= dict.fromkeys(("spec", "usage", "origin", "manager", "created_at"))
+        found["description"] = told["description"] or None
+        found["state"] = None if told["state"] == State.ENABLED.value else told["state"]
+        found["tags"] = {name: value for name, value in told["tags"].items() if name != unseen.NAME}
+        if unseen.is_document(key.policy_text):
+            found["policy_version"] = None
+    return found
+
+
 def _grant(grant: Grant) -> dict[str, Any]:
     return {
         "grant": grant.id,
@@ -142,11 +159,13 @@ def _grant(grant: Grant) -> dict[str, Any]:
 
 
 def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    before = unseen.NAME in identity.inline
     shown: dict[str, Any] = {
         "arn": identity.arn,
-        "id": identity.id,
+        "id": None if identity.id.startswith("ARN:") else identity.id,
         "kind": identity.kind,
-        "created_at": utc(identity.created),
+        "created_at": None if before else utc(identity.created),
+        **({"unknown": unseen.IDENTITY, "settled_by": unseen.SETTLED_BY} if before else {}),
         "tags": dict(identity.tags),
         **_policies(identity, policies),
     }
@@ -160,19 +179,21 @@ def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[st
         ]
         shown["access_keys"] = {name: held.status for name, held in identity.access_keys.items()}
     if identity.role is not None:
-        shown["trust"] = _document(identity.role.trust)
+        shown["trust"] = None if identity.role.trust == NO_TRUST else _document(identity.role.trust)
     return shown
 
 
 def _policies(identity: Identity, policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
     return {
-        "inline": {name: _document(policy.document) for name, policy in identity.inline.items()},
+        "inline": {name: _document(policy.document) for name, policy in identity.inline.items() if name != unseen.NAME},
         "attached": {arn: _managed(policies.get(arn)) for arn in identity.attached},
     }
 
 
 def _managed(policy: ManagedPolicy | None) -> Any:
-    return None if policy is None else {"version": policy.default, "document": _document(policy.document)}
+    if policy is None or unseen.is_document(policy.document):
+        return None
+    return {"version": policy.default, "document": _document(policy.document)}
 
 
 def _document(text: str) -> Any:

@@ -19,11 +19,12 @@ from typing import Any
 import asyncpg
 import orjson
 
-from domain.cloudtrail.changes import Events, changes_of, is_change, met_in
+from domain.cloudtrail.changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
 from domain.cloudtrail.ordering import ordered
 from domain.cloudtrail.record import Broken, Reading, read
-from domain.cloudtrail.steps import MAKES, Step, before, needed_by, step_of
+from domain.cloudtrail.slots import MAKES, Step, before
+from domain.cloudtrail.steps import needed_by, step_of
 from domain.trail import events
 from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
 from domain.world import World
@@ -202,13 +203,13 @@ class Building:
                 for row, reading in records:
                     yield from self._record(row, reading, folded)
                 continue
-            steps = [step_of(reading) for _, reading in changes.values()]
+            steps = [_step(reading) for _, reading in changes.values()]
             made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
             others = [each for each in records if each[0]["id"] not in changes]
             # Whoever calls, and what is used, is there before the changes, unless it is made by them.
             for row, reading in records:
                 if not needed_by(reading) & made:
-                    yield from self._record(row, reading, folded, met_in)
+                    yield from self._record(row, reading, folded, whole=False)
             low = folded.position - 1
             for name in self._order(changes, steps, at, folded):
                 row, reading = changes[name]
@@ -231,27 +232,25 @@ class Building:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
         return found.ids
 
-    def _record(
-        self, row: Any, reading: Reading, folded: _Folded, what: Callable[[Reading, World], Events] = changes_of
-    ) -> Iterator[Entry]:
-        position = folded.position - 1
-        made: list[object] = []
-        about = None
+    def _record(self, row: Any, reading: Reading, folded: _Folded, *, whole: bool = True) -> Iterator[Entry]:
+        before = folded.position - 1
+        own: tuple[int, str | None] | None = None
         try:
             if reading.region != folded.world.region:
-                made.append(None)
                 yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
-            for event in what(reading, folded.world):
-                made.append(event)
+            for event in met_in(reading, folded.world):
+                yield self._entry(reading, row, event, folded)
+            for event in made_by(reading, folded.world) if whole else ():
                 about = _about(event, folded.world)
                 yield self._entry(reading, row, event, folded)
-                about = about or _about(event, folded.world)
+                if is_own(reading.operation, event):
+                    own = len(folded.met) - 1, about or _about(event, folded.world)
         except (Broken, *UNSHAPED) as fault:
             # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
             folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
             return
-        if what is changes_of and made and made[-1] is not None:
-            self._note(reading, position, about, folded)
+        if own is not None:
+            self._note(reading, before, *own, folded)
 
     def _entry(self, reading: Reading, row: Any, event: object, folded: _Folded) -> Entry:
         at = row["at"]
@@ -268,14 +267,13 @@ class Building:
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         return entry
 
-    def _note(self, reading: Reading, before: int, about: str | None, folded: _Folded) -> None:
-        """The last event is the record's own, unless it only put somebody there."""
-        if reading.refused or not is_change(reading):
-            return
-        position, _, _, name, summary, data = folded.met.pop()
+    def _note(self, reading: Reading, before: int, place: int, about: str | None, folded: _Folded) -> None:
+        """`place`: of the event that is the record's own; the others only put somebody there."""
+        position, _, _, name, summary, data = folded.met.pop(place)
+        # Whatever it brought about is done after its last event.
         folded.changed.append((reading.id, before, position, about, name, summary, data))
         if reading.order >= 0:
-            folded.orders.append((reading.order, position))
+            folded.orders.append((reading.order, folded.position - 1))
 
     async def _write(self, change: Any) -> None:
         connection = self._connection
@@ -369,6 +367,13 @@ _CLOSE = (
     "UPDATE history SET until_position = $3, until_at = $4 "
     "WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
 )
+
+
+def _step(reading: Reading) -> Step:
+    try:
+        return step_of(reading)
+    except UNSHAPED:  # the fold tells what is wrong with it
+        return Step(reading.id)
 
 
 def _about(event: object, world: World) -> str | None:

@@ -73,7 +73,15 @@ class Judging:
             return held[1]
         error = case["error"]
         answers = [
-            explained(asked, resource, of_key, known, refused=bool(error), denied=error in ACCESS_DENIED)
+            explained(
+                asked,
+                resource,
+                of_key,
+                known,
+                refused=bool(error),
+                denied=error in ACCESS_DENIED,
+                denial=case.get("denial"),
+            )
             for asked, resource, of_key, known in questions_of(case, self.world, row["last"])
         ]
         outcome, found = min(answers, key=lambda each: _ORDER.index(each[0])) if answers else ("open", NOT_THERE)
@@ -127,6 +135,8 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Quest
     actions = [f"kms:{case['operation']}"]
     if case["operation"] == "ReEncrypt":
         actions = ["kms:ReEncryptFrom", "kms:ReEncryptTo"][: len(arns)]
+    if len(arns) == 1 and (action := case.get("denial", {}).get("action", "")).startswith("kms:"):
+        actions = [action]
     for action, arn in zip(actions, arns, strict=False):
         key = world.keys.get(arn.rpartition("/")[2])
         if key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -53,6 +54,8 @@ def case_of(reading: Reading) -> dict[str, Any] | None:
     }
     if reading.pairs:
         found["pairs"] = reading.pairs
+    if reading.denied:
+        found["denial"] = {name: each for name, each in asdict(reading.denial).items() if each}
     if reading.sure:
         context = {
             name: each for name, each in reading.context.items() if name not in ("aws:currenttime", "aws:epochtime")

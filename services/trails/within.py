@@ -39,7 +39,7 @@ class _Second:
         if len({tuple(map(str, each[2])) for each in fits}) == 1:
             return position, answer
         missing = dict.fromkeys([*(word for each in fits for word in each[2][-1]), UNORDERED])
-        return position, (OPEN, *answer[1:-1], list(missing))  # type: ignore[return-value]  # the same columns
+        return position, (OPEN, *answer[1:-1], list(missing))
 
 
 class Within:

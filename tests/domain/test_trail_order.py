@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.cloudtrail.changes import BY_OPERATION
+from domain.cloudtrail.changes import BY_OPERATION, OWN
 from domain.cloudtrail.ordering import Ordered, ordered
-from domain.cloudtrail.steps import _STEPS, before, step_of
+from domain.cloudtrail.slots import before
+from domain.cloudtrail.steps import STEPS, step_of
 from tests.domain.test_cloudtrail import fold, reading
 from tests.e2e.test_history import allow
 from tests.e2e.test_trails import A, created, document, key_arn, put, record, who
@@ -155,4 +156,8 @@ def test_many_changes_of_a_second_are_ordered_and_soon() -> None:
 
 
 def test_every_change_has_a_step() -> None:
-    assert {name for table in BY_OPERATION.values() for name in table} <= set(_STEPS)
+    assert {name for table in BY_OPERATION.values() for name in table} <= set(STEPS)
+
+
+def test_every_change_says_which_event_is_its_own() -> None:
+    assert {name for table in BY_OPERATION.values() for name in table} == set(OWN)

@@ -139,6 +139,7 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     assert (shown["key"]["policy_version"], shown["policy"]["Statement"][1]["Principal"]) == (2, {"AWS": alice})
     history = installation.answers("history", key, *ask)
     assert [each["operation"] for each in history] == ["CreateKey", "PutKeyPolicy", "PutKeyPolicy"]
+    assert [each["event_type"].rpartition(".v")[0] for each in history] == ["key.created", *["key.policy-replaced"] * 2]
     # Alice could by the key policy, unless an identity policy that was never seen denied it.
     could = installation.answers("who-can", "kms:Decrypt", key, "--at", "2024-01-01T02:30:00Z", *ask)[0]["items"]
     row = next(each for each in could if each["principal"] == alice)
@@ -157,9 +158,19 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
         "can-what", bob, "--between", "2024-01-01T02:30:00Z", "2024-01-02T00:00:00Z", *ask
     )
     assert [(each["change"]["operation"], each["changed"]) for each in changes] == [("PutKeyPolicy", ["Decrypt"])]
-    # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean.
+    # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean, nor who put it and when.
     unseen = installation.keytrail("diff", key_arn(2), "--from", "1", "--to", str(written(tmp_path / "p.json", json.loads(document(allow(alice, "kms:Decrypt"))))), *ask, "--json", check=False)  # fmt: skip
-    assert (unseen.returncode, json.loads(unseen.stdout)["answer"]) == (3, "unknown")
+    told = json.loads(unseen.stdout)
+    assert (unseen.returncode, told["answer"], told["from"]["unknown"]) == (3, "unknown", "key policy")
+    assert [told["from"][name] for name in ("version", "at", "principal", "call_id")] == [None] * 4
+    (shown,) = installation.answers("show", key_arn(2), *ask)
+    assert (shown["policy"], shown["unknown"]) == (None, "key policy, grants, aliases, tags and specification")
+    made_up = ("created_at", "spec", "usage", "origin", "state", "policy_version", "materials")
+    assert ([shown["key"][name] for name in made_up], shown["key"]["tags"]) == ([None] * 7, {})
+    assert "UnseenAllow" not in installation.keytrail("show", key_arn(2), *ask).stdout
+    (found,) = installation.answers("unused", key_arn(2), *ask)
+    assert found["items"] == []
+    assert "policy" in found["unknown"]
     closed = written(tmp_path / "closed.json", json.loads(document(allow(f"arn:aws:iam::{A}:root", "kms:*"))))
     (drafted,) = installation.answers("what-if", key, "--policy", str(closed), *ask)
     # Without her statement an identity policy would have had to let Alice in, and none of hers was ever seen.
@@ -315,7 +326,8 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     (shown,) = installation.answers("show", key_arn(5), "--at", "2024-01-02T00:00:00Z", "--trail", trail)
     assert (shown["key"]["state"], shown["key"]["deletion_at"][:10]) == ("PendingDeletion", "2024-01-08")
     (dora,) = installation.answers("show", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
-    assert sorted(dora["principal"]["inline"]) == ["keytrail-unseen", "p"]
+    assert (list(dora["principal"]["inline"]), dora["principal"]["created_at"]) == (["p"], None)
+    assert "identity policies" in dora["principal"]["unknown"]
     history = installation.answers("history", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
     assert [each["operation"] for each in history] == ["PutUserPolicy"]
     done = installation.keytrail("show", key_arn(5), "--trail", trail, check=False)
@@ -613,3 +625,33 @@ def test_changes_and_calls_of_one_second(installation: Installation, trail: str,
     assert (done.returncode, "There was no user, group or role" in done.stderr) == (1, True)
     (shown,) = installation.answers("show", arn, "--at", "2024-01-01T11:00:00Z", "--trail", trail)
     assert list(shown["principal"]["inline"]) == ["p"]
+
+
+def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    two = [{"ARN": key_arn(number), "type": "AWS::KMS::Key"} for number in (1, 2)]
+    told = {"sourceKeyId": key_arn(1), "destinationKeyId": key_arn(2)}
+    records = [
+        created(1, "2024-01-01T00:00:00Z") | {"resources": []},
+        created(2, "2024-01-01T00:00:00Z"),
+        record("ReEncrypt", "2024-01-01T01:00:00Z", requestParameters=told, resources=two),
+    ]
+    path = written(tmp_path / "a.jsonl", *records)
+    imported(installation, trail, path)
+    ask = ("--trail", trail)
+    (used,) = installation.answers("last-use", key_arn(2), *ask)
+    assert used["last"]["operation"] == "ReEncrypt"
+    out = tmp_path / "out.jsonl"
+    installation.keytrail("decisions", *ask, "--export", str(out), "--format", "cloudtrail")
+    assert [json.loads(line)["eventName"] for line in out.read_text().splitlines()] == [
+        each["eventName"] for each in records
+    ]
+    row = next(each for each in installation.answers("trails") if each["trail"] == trail)
+    assert (row["calls"], row["changes"], row["first"][:10]) == (3, 2, "2024-01-01")
+    done = installation.keytrail("trails", "remove", trail, "--json")
+    assert json.loads(done.stdout) == {"removed": trail}
+    assert trail not in [each["trail"] for each in installation.answers("trails")]
+    done = installation.keytrail("trails", "remove", trail, "--yes", check=False)
+    assert (done.returncode, "There is no trail" in done.stderr) == (1, True)
+    assert imported(installation, trail, path)["new"] == 3
