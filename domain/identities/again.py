@@ -33,7 +33,7 @@ from domain.identities.callers import Session, caller_of, session_from
 from domain.keys.key import nobodys
 from domain.policy.compile import BOUNDED, DELEGATED
 from domain.policy.conditions import BEFORE_MAPPED
-from domain.policy.variables import Context
+from domain.policy.variables import BEFORE_NULL_SETS, Context
 from domain.world import World
 
 BY_RULE = frozenset({NO_PERMISSION_NEEDED, DUE, ITS_OWN, AUTHENTICATION})
@@ -147,7 +147,9 @@ def asked_again(caller: Caller, case: Case, world: World, at: int) -> Iterator[A
     asking = caller.asking(_recorded(case, at), inputs.get("encryption_context", {}))
     if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
         asking.names = {name: how for name, how in asking.names.items() if name != BOUNDED}
-    rules = {BEFORE_MAPPED: ()} if inputs.get("evaluator", 1) < 2 else {}
+    rules: dict[str, tuple[str, ...]] = {BEFORE_MAPPED: ()} if inputs.get("evaluator", 1) < 2 else {}
+    if inputs.get("evaluator", 1) < 4:
+        rules[BEFORE_NULL_SETS] = ()
     asked = inputs.get("asked")
     for reason in case["reasons"]:
         action, arn = reason["action"], reason["resource"]

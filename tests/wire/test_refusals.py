@@ -289,3 +289,55 @@ def test_refusals_of_imported_material(installation: Installation, tmp_path: Pat
     assert refused("ImportKeyMaterial", **asked, **forever)[0] == "ValidationException"
     # Imported material is never rotated automatically, and the status says so (API reference, GetKeyRotationStatus).
     assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is False
+
+
+def test_a_grantee_of_another_partition_is_no_principal(installation: Installation, names: dict[str, Any]) -> None:
+    for member in ("GranteePrincipal", "RetiringPrincipal"):
+        abroad = {"GranteePrincipal": "arn:aws:iam::{account}:root", member: "arn:aws-cn:iam::{account}:root"}
+        asked = {"KeyId": "{aes}", "Operations": ["Decrypt"], **abroad}
+        _, answer = call(installation.url, installation.credentials(), "CreateGrant", filled(asked, names))
+        assert answer["__type"] == "InvalidArnException"
+    listed = filled({"RetiringPrincipal": "arn:aws-cn:iam::{account}:root"}, names)
+    _, answer = call(installation.url, installation.credentials(), "ListRetirableGrants", listed)
+    assert answer["__type"] == "InvalidArnException"
+
+
+def test_a_grants_constraints_on_the_encryption_context(installation: Installation) -> None:
+    """API reference, GrantConstraints: names without case, values with it; no pairs at all; a child that is stricter."""
+    kms, iam = installation.client(), installation.client(service="iam")
+    name = f"constrained-{os.urandom(4).hex()}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    given = iam.create_access_key(UserName=name)["AccessKey"]
+    who = {"AWS_ACCESS_KEY_ID": given["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"]}
+    theirs = installation.client(who)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+
+    def encrypts(**context: str) -> bool:
+        asked = {"KeyId": key, **TEXT, "EncryptionContext": context}
+        status, answer = call(installation.url, who, "Encrypt", asked)
+        assert (status, answer.get("__type")) in ((200, None), (400, "AccessDeniedException"))
+        return status == 200
+
+    asked = {"KeyId": key, "GranteePrincipal": arn, "Operations": ["Encrypt", "CreateGrant"]}
+    subset = kms.create_grant(**asked, Constraints={"EncryptionContextSubset": {"App": "Pay"}})["GrantId"]
+    assert [encrypts(app="Pay"), encrypts(APP="Pay", b="c"), encrypts(App="pay"), encrypts()] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    child = {"KeyId": key, "GranteePrincipal": arn, "Operations": ["Encrypt"]}
+    stricter = theirs.create_grant(**child, Constraints={"EncryptionContextEquals": {"aPP": "Pay"}})["GrantId"]
+    with pytest.raises(theirs.exceptions.ClientError, match="stricter"):
+        theirs.create_grant(**child, Constraints={"EncryptionContextSubset": {"App": "pay"}})
+    for grant in (stricter, subset):
+        kms.revoke_grant(KeyId=key, GrantId=grant)
+    none = kms.create_grant(**asked, Constraints={"EncryptionContextEquals": {}})["GrantId"]
+    assert [encrypts(), encrypts(a="b")] == [True, False]
+    (shown,) = kms.list_grants(KeyId=key)["Grants"]
+    assert shown["Constraints"] == {"EncryptionContextEquals": {}}
+    kms.revoke_grant(KeyId=key, GrantId=none)
+    kms.create_grant(**asked, Constraints={"EncryptionContextSubset": {}})
+    assert [encrypts(), encrypts(a="b")] == [True, True]
+    (shown,) = kms.list_grants(KeyId=key)["Grants"]
+    assert "Constraints" not in shown
