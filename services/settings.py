@@ -80,6 +80,9 @@ class Settings:
         "the time zone that the command line reads and shows times in: Europe/Berlin for instance, or local; unset: UTC",
         "",
     )
+    log_bytes: int = _setting(
+        "bytes of a process's log at which another is begun; three older ones are kept", 10_000_000
+    )
     fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
 
     @property
@@ -170,6 +173,7 @@ def _require_valid(settings: Settings) -> None:
         "KEYTRAIL_TIME_ZONE takes the name of a time zone, Europe/Berlin for instance, or local": _is_zone(
             settings.time_zone
         ),
+        "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
         "KEYTRAIL_ALERT_WORKERS takes 0 or more": settings.alert_workers >= 0,

@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "alerts rules": "services.cli.alerting:rules",
     "alerts notifiers": "services.cli.alerting:notifiers",
     "alerts dead-letters": "services.cli.alerting:dead_letters",
+    "alerts test": "services.cli.alerts_file:try_notifiers",
+    "alerts allow-list": "services.cli.alerts_file:allow_list",
     "alerts scan": "services.cli.alerting:scan",
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",

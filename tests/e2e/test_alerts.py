@@ -6,6 +6,7 @@ Two workers share four partitions of decisions; what they raise is what the rule
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import time
 from collections import Counter
@@ -456,6 +457,29 @@ def test_two_workers_raise_what_the_rules_find_in_history(house: Installation, r
     missing = [found[each]["rule"] for each in found.keys() - live]
     assert (missing, live - found.keys()) == ([], set())
     assert all(each["raised"] for each in scanned)
+
+
+def test_an_alert_says_who_did_what_where_and_what_to_type(house: Installation, raised: list[dict[str, Any]]) -> None:
+    """In lists, in one alert, live and told to others: they all show the same members."""
+    told = [each for each in raised if each["source"].get("call") and each["account"] != ""]
+    assert {each["rule"] for each in told if "by" not in each} <= {"material-expiring", "key-policy-dead-statement"}
+    assert {each["rule"] for each in told if each["call_id"] != each["source"]["call"]} == set()
+    public = next(each for each in raised if each["rule"] == "key-policy-public")
+    assert (public["by"], public["operation"]) == (ROOT, "PutKeyPolicy")
+    assert public["to_version"] == public["from_version"] + 1
+    assert public["source"]["offset"] == public["position"]
+    shown = house.keytrail("alerts", "show", public["id"]).stdout
+    versions = f"policy v{public['from_version']} → v{public['to_version']}"
+    assert f"by {ROOT}, PutKeyPolicy @{public['position']}, {versions}" in shown
+    for command in public["commands"]:
+        assert f"$ {command}\n" in shown
+    # What is printed is what works.
+    for command in public["commands"]:
+        words = shlex.split(command)
+        if words[0] == "keytrail" and words[1] != "alerts":
+            assert house.keytrail(*words[1:], check=False).returncode == (1 if words[1] == "diff" else 0), command
+    given = {each["by"] for each in raised if each["account"] == OTHER and "by" in each}
+    assert [each for each in given if each.startswith(f"arn:aws:iam::{ACCOUNT}")] == []
 
 
 def test_an_alerts_life_is_on_the_log(house: Installation, raised: list[dict[str, Any]]) -> None:

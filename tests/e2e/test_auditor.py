@@ -61,6 +61,7 @@ OTHERS = {
     **dict.fromkeys(("up", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "log-keys begin", "log-keys rotate"), "on the host"),
     "check-policy": "asks no server",
+    **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
     "import cloudtrail": "writes a trail, on the host",
 }  # fmt: skip
