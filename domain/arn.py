@@ -39,7 +39,9 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def key_arn(region: str, account: str, key_id: str) -> str:
-    return f"arn:{PARTITION}:kms:{region}:{account}:key/{key_id}"
+    """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys.py)."""
+    name, _, own = key_id.partition("@")
+    return f"arn:{PARTITION}:kms:{own or region}:{account}:key/{name}"
 
 
 def alias_arn(region: str, account: str, name: str) -> str:

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from domain.cloudtrail import unseen
-from domain.cloudtrail.meeting import account_there, caller_there, created, key_id, key_there, named_there, principals
+from domain.cloudtrail.meeting import (
+    account_there,
+    caller_there,
+    created,
+    key_id,
+    key_there,
+    named_in,
+    named_there,
+    principals,
+)
 from domain.cloudtrail.people import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
@@ -72,7 +81,7 @@ def _create_key(reading: Reading, world: World) -> Events:
     """A CreateKey without a policy means the default one."""
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
-    key = str(metadata.get("keyid") or key_id(arn))
+    key = key_id(arn) if arn else named_in(reading, str(metadata.get("keyid") or ""))
     account = str(metadata.get("awsaccountid") or (arn.split(":")[4] if arn.count(":") > 4 else reading.account))
     if not key:
         raise Broken("it does not say which key was made")
@@ -109,9 +118,10 @@ def _put_key_policy(reading: Reading, world: World) -> Events:
     bypassed = reading.parameters.get("BypassPolicyLockoutSafetyCheck") is True
     yield from named_there(text, world)
     yield kms.PolicyReplaced(key.id, key.policy_version + 1, text, bypassed, False, principals(text, world))
-    if unseen.unseen_of(key.tags):
-        tags = {**world.keys[key.id].tags, unseen.NAME: unseen.REST}
-        yield kms.KeyTagged(key.id, {unseen.NAME: unseen.REST}, tags)
+    mark = unseen.unseen_of(key.tags)
+    if mark != unseen.without_policy(mark):
+        tags = {**world.keys[key.id].tags, unseen.NAME: unseen.without_policy(mark)}
+        yield kms.KeyTagged(key.id, {unseen.NAME: unseen.without_policy(mark)}, tags)
 
 
 def _need_key(reading: Reading) -> str:
@@ -208,9 +218,11 @@ def _alias_to(reading: Reading, world: World, key: str) -> Events:
 
 def _update_alias(reading: Reading, world: World) -> Events:
     target = given(reading.parameters, "TargetKeyId")
-    key = key_id(target) if target else key_id(_need_key(reading))
+    key = named_in(reading, target) if target else key_id(_need_key(reading))
     if key not in world.keys:
-        yield from key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
+        yield from key_there(
+            reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key.partition('@')[0]}"
+        )
     yield from _alias_to(reading, world, key)
 
 
@@ -277,7 +289,9 @@ def _replicate(reading: Reading, world: World) -> Events:
     """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
     region = text_of(reading.parameters, "ReplicaRegion")
     metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
-    arn = str(metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{key_id(_need_key(reading))}")
+    arn = str(
+        metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{_need_key(reading).rpartition('/')[2]}"
+    )
     if key_id(arn) not in world.keys:
         yield from key_there(reading, world, arn)
 

@@ -262,7 +262,7 @@ def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
         denies = [each for each in denies if not unseen.is_unseen(each[1])]
     ways = case.ways(allowing)
     if not ways:
-        if not of_key:
+        if not unseen.may_let_in(of_key):
             return Judged(REFUSED, NOTHING)
         return Judged(UNKNOWN, NOTHING, (f"{of_key} of {resource.arn} from before the trail began",))
     if ways[0].answer == YES and not denies:
@@ -275,7 +275,7 @@ def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
 def evidence_of(asked: Asked, resource: Resource, of_key: str, known: Known) -> Evidence:
     """What follows from this call's having been let in, under the policies of then."""
     ways = _case(asked, resource, of_key, known, None).ways(_Missing())
-    sure = bool(ways) and not of_key
+    sure = bool(ways) and not unseen.may_let_in(of_key)
     return Evidence(sure and all(way.identity for way in ways), sure and all(way.limits for way in ways))
 
 

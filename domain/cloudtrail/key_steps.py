@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from domain.cloudtrail.meeting import key_id
+from domain.cloudtrail.meeting import key_id, named_in
 from domain.cloudtrail.people import given
 from domain.cloudtrail.record import Reading
 from domain.cloudtrail.slots import (
@@ -95,7 +95,7 @@ def _alias_made(reading: Reading, step: Step) -> None:
 
 def _alias_moved(reading: Reading, step: Step) -> None:
     slot, target = _alias(reading), given(reading.parameters, "TargetKeyId")
-    key = key_id(target) if target else _key(reading)
+    key = named_in(reading, target) if target else _key(reading)
     step.needs[("key", key)] = PRESENT
     step.needs[slot], step.writes[slot] = PRESENT, key
 

@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
+MULTI_REGION = "mrk-"
+
+
+def id_of(arn: str) -> str:
+    """What a trail knows a key by: its id, and for one that may be in several Regions under one id, the Region too."""
+    name = arn.rpartition("/")[2]
+    parts = arn.split(":")
+    return f"{name}@{parts[3]}" if name.startswith(MULTI_REGION) and len(parts) > 5 and "@" not in name else name
 
 
 def re_encrypted(resources: tuple[str, ...], told: Document, region: str, account: str) -> tuple[str, ...]:

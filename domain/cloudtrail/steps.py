@@ -7,7 +7,7 @@ API reference (a key is made before it is named; states in which an operation is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from domain.arn import iam_arn
 from domain.cloudtrail.key_steps import KMS_STEPS
@@ -43,6 +43,17 @@ def step_of(reading: Reading) -> Step:
     elif ":user/" in reading.principal:
         step.needs.setdefault(identity(USER, reading.account, reading.principal.rpartition("/")[2]), PRESENT)
     return step
+
+
+def told_by(step: Step) -> Iterator[Slot]:
+    """What an answer of the API would tell otherwise from then on: a key's policy, whatever an identity has, a managed policy."""
+    for slot in step.writes:
+        if slot[0] in ("key policy", "key"):
+            yield ("key policy", slot[1])
+        elif slot[0] in ("policy", "default", "version"):
+            yield ("managed-policy", slot[1])
+        elif slot[0] in ("inline", "attached", "member", "boundary", "tag", "trust", "identity"):
+            yield slot[1:4]
 
 
 def needed_by(reading: Reading) -> set[Slot]:

@@ -188,7 +188,8 @@ GROUP BY operation ORDER BY last DESC
 
 # Of a trail alone, which is read through.
 DESTINATION = """
-SELECT destination FROM p_decisions.decisions WHERE split_part(destination, ':key/', 2) = $1 LIMIT 1
+SELECT destination FROM p_decisions.decisions WHERE split_part(destination, ':key/', 2) = split_part($1, '@', 1)
+    AND split_part($1, '@', 2) IN ('', split_part(destination, ':', 4)) LIMIT 1
 """
 
 

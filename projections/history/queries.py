@@ -51,6 +51,10 @@ ORDER BY h.document->>'policy_version', h.position DESC
 # index: history_pkey
 ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
 # index: history_pkey
+IN_REGIONS = (
+    f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND starts_with(h.id, $2 || '@') ORDER BY h.id LIMIT 50"
+)
+# index: history_pkey
 ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORDER BY id"
 # index: history_pkey
 KEYS_BETWEEN = """
@@ -105,6 +109,11 @@ async def alias_named(connection: Any, position: int, name: str) -> Row | None:
     """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
     found: Row | None = await connection.fetchrow(ALIAS_NAMED, position, name)
     return found
+
+
+async def in_regions(connection: Any, position: int, name: str) -> list[Row]:
+    """A trail's keys of one id, of each Region. Index: history_pkey, within its kind."""
+    return list(await connection.fetch(IN_REGIONS, position, name))
 
 
 async def accounts(connection: Any) -> list[str]:

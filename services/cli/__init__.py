@@ -45,6 +45,7 @@ COMMANDS: dict[str, str] = {
     "alerts scan": "services.cli.alerting:scan",
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",
+    "import policies": "services.cli.importing:policies",
     "trails": "services.cli.trails:trails",
     "trails remove": "services.cli.trails:remove",
     "account create": "services.cli.asking:create_account",

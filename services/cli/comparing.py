@@ -64,6 +64,8 @@ def _named(shown: dict[str, Any]) -> str:
         return "the draft"
     if "unknown" in shown:
         return "a version from before the trail began (who put it, when, and what it says is not known)"
+    if "known_by" in shown:
+        return f"version {shown['version']} (as `{shown['known_by']}` read it; who put it, and when, is not known)"
     return f"version {shown['version']} (@{shown['position']}, {shown['at']}, {shown['principal']})"
 
 

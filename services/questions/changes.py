@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.cloudtrail import unseen
+from domain.cloudtrail.known import BY
 from domain.identities.principals import own_principals, principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
@@ -53,6 +54,8 @@ async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Poli
         # Nobody put it: a record of the trail met the key, and that says neither who wrote its policy nor when.
         told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
         return Policy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
+    if put["principal"] == BY:  # read of AWS's answer: who put it, and when, is not known
+        return Policy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
     return Policy(side, shown | {"at": utc(put["at"])})
 
 

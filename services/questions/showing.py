@@ -11,6 +11,7 @@ from domain.access.audience import Audience, Told
 from domain.aliases.alias import Alias
 from domain.arn import alias_arn, parse_arn
 from domain.cloudtrail import unseen
+from domain.cloudtrail.keys import MULTI_REGION, id_of
 from domain.cloudtrail.people import NO_TRUST
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
@@ -44,10 +45,24 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
             alias = await history.alias_named(connection, moment.position, name)
         held = None if alias is None else history.aggregate(alias)
         name = held.key if isinstance(held, Alias) else name
+    if not account:
+        name = await _of_a_trail(connection, moment, reference if reference.endswith(f"/{name}") else name)
     row = await history.one(connection, moment.position, KEY, name)
     if row is None or owner not in ("", row["account"]):
         raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
     return row
+
+
+async def _of_a_trail(connection: Any, moment: Moment, reference: str) -> str:
+    """The id of a trail's key, which an id that is the same in several Regions alone does not tell. Raises KeyNotFound."""
+    name = id_of(reference)
+    if not name.startswith(MULTI_REGION) or "@" in name:
+        return name
+    found = await history.in_regions(connection, moment.position, name)
+    if len(found) > 1:
+        arns = ", ".join(each.arn for row in found if isinstance(each := history.aggregate(row), Key))
+        raise KeyNotFound(f"The key {name} is in several Regions. Name it by its ARN: {arns}.")
+    return str(found[0]["id"]) if found else name
 
 
 async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience) -> Told:
@@ -164,9 +179,9 @@ def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[st
         "arn": identity.arn,
         "id": None if identity.id.startswith("ARN:") else identity.id,
         "kind": identity.kind,
-        "created_at": None if before else utc(identity.created),
+        "created_at": None if before or unseen.NAME in identity.tags else utc(identity.created),
         **({"unknown": unseen.IDENTITY, "settled_by": unseen.SETTLED_BY} if before else {}),
-        "tags": dict(identity.tags),
+        "tags": {name: value for name, value in identity.tags.items() if name != unseen.NAME},
         **_policies(identity, policies),
     }
     if identity.boundary:

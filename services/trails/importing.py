@@ -249,7 +249,8 @@ class _Writing:
                 continue
             name = kind.name
             if name not in self._known:
-                kinds[name] = kind.row
+                if kind.row is not None:
+                    kinds[name] = kind.row
                 if kind.case is not None:
                     cases[kind.case[0]] = kind.case
             assert each.at is not None, "a record of a kind has a time"

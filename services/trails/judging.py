@@ -13,6 +13,7 @@ from domain.access.case import timed
 from domain.access.question import Resource
 from domain.cloudtrail import unseen
 from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge
+from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.identities.identity import Identity
 from domain.policy.compile import (
@@ -93,7 +94,7 @@ class Judging:
         """Whether the keys of a case, and its caller, are there now."""
         case = self._cases[name]
         keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
-        there = all(arn.rpartition("/")[2] in self.world.keys for arn in keys)
+        there = all(id_of(arn) in self.world.keys for arn in keys)
         return there, _identity_of(case, self.world) is not None
 
     def _reads(self, case: dict[str, Any]) -> object:
@@ -101,7 +102,7 @@ class Judging:
         world = self.world
         keys = []
         for arn in case["resources"]:
-            key = world.keys.get(arn.rpartition("/")[2])
+            key = world.keys.get(id_of(arn))
             if key is not None:
                 keys.append((id(world.resource(key)), key.policy_version))
         return world.directory.changes, keys
@@ -138,7 +139,7 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Quest
     if len(arns) == 1 and (action := case.get("denial", {}).get("action", "")).startswith("kms:"):
         actions = [action]
     for action, arn in zip(actions, arns, strict=False):
-        key = world.keys.get(arn.rpartition("/")[2])
+        key = world.keys.get(id_of(arn))
         if key is None:
             continue
         resource = world.resource(key)

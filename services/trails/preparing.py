@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
 from domain.cloudtrail.changes import is_change
+from domain.cloudtrail.known import MARK, fact_of
 from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, Elsewhere, PassedOver, Reading, read
 from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
 from services.trails.wrapping import Found
 
 _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+)"')
 """What no two records have in common. A record's text without these is the text of its kind."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_KIND = 50_000
 """Bytes of a record whose kind is remembered."""
 UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
@@ -25,18 +27,22 @@ KINDS = 20_000
 """Kinds that are remembered."""
 
 
+KNOWN = b"\1"
+"""The kind of what is known from elsewhere, which is no call: it has no row among the kinds."""
+
+
 @dataclass(slots=True)
 class Kind:
     """What records have in common: rows of `kinds` and `cases`, and whom and what they name."""
 
-    row: Row
+    row: Row | None
     case: Row | None
     met: tuple[tuple[str, str], ...]
     changes: bool
 
     @property
     def name(self) -> bytes:
-        return self.row[0]  # type: ignore[no-any-return]  # the first column is the name
+        return KNOWN if self.row is None else self.row[0]  # the first column is the name
 
 
 @dataclass(slots=True)
@@ -92,6 +98,11 @@ class Preparing:
         if b"\\u0000" in raw:  # no text of Postgres holds it
             raw = raw.replace(b"\\u0000", b"\\ufffd")
         document = orjson.loads(raw)
+        if isinstance(document, dict) and MARK in document:
+            known = fact_of(document)
+            return Prepared(
+                found, Kind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
+            )
         reading = read(document, names)
         case = case_of(reading)
         name, case_as_row = (None, None) if case is None else case_row(reading, case)

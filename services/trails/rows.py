@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.record import Document, Reading
 from services.exports.naming import pascal, shapes_of
 
@@ -77,7 +78,7 @@ def kind_row(reading: Reading, case: bytes | None) -> Row:
         reading.access_key,
         reading.operation,
         "refused" if reading.error else "allowed",
-        reading.key.rpartition("/")[2] or None,
+        id_of(reading.key) or None,
         reading.resources[0] if reading.resources else None,
         destination,
         reading.error or None,
@@ -100,6 +101,6 @@ def case_row(reading: Reading, case: dict[str, Any]) -> tuple[bytes, Row]:
     """(name, row)."""
     text = orjson.dumps(case)
     name = blake2b(text, digest_size=16).digest()
-    key = reading.key.rpartition("/")[2]
+    key = id_of(reading.key)
     destination = next((arn for arn in reading.resources[1:] if ":key/" in arn), None)
     return name, (name, key, destination, reading.account, reading.principal, text.decode())

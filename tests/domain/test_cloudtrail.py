@@ -26,6 +26,7 @@ from domain.world import World
 from services.exports.cloudtrail import record_of
 from services.trails.judging import questions_of
 from services.trails.rows import case_of, names
+from tests.e2e.test_history import allow, document
 from tests.e2e.test_trails import A, created, key_arn, put, record, who
 from tests.given import ACCOUNT
 from tests.policies import delegating, key, named, permissions, policy, statement, to_identity, user_arn
@@ -402,3 +403,21 @@ def test_a_key_of_a_trail_whose_record_names_no_resource_is_exported() -> None:
     found = record_of(item, "us-west-2")
     assert (found["responseElements"]["keyMetadata"]["aWSAccountId"], found["resources"]) == (A, [])
     assert reading(found).operation == "CreateKey"
+
+
+def test_a_key_of_several_regions_is_a_key_in_each() -> None:
+    def of(region: str, operation: str, at: str, **request: Any) -> dict[str, Any]:
+        arn = f"arn:aws:kms:{region}:{A}:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+        return record(
+            operation, at, awsRegion=region, resources=[{"ARN": arn}], requestParameters={"keyId": arn, **request}
+        )
+
+    policies = {region: document(allow(who(name)["arn"], "kms:*")) for region, name in (("us-west-2", "alice"), ("eu-west-1", "bob"))}  # fmt: skip
+    world = fold(
+        *(of(region, "PutKeyPolicy", "2024-01-01T00:00:00Z", policy=text) for region, text in policies.items()),
+        of("eu-west-1", "UpdateAlias", "2024-01-01T01:00:00Z", aliasName="alias/a", targetKeyId="mrk-1234abcd12ab34cd56ef1234567890ab"),
+    )  # fmt: skip
+    assert {each.arn.split(":")[3]: each.policy_text for each in world.keys.values()} == policies
+    assert [each.arn.rpartition("/")[2] for each in world.keys.values()] == ["mrk-1234abcd12ab34cd56ef1234567890ab"] * 2
+    (alias,) = world.aliases.values()
+    assert world.keys[alias.key].arn.split(":")[3] == "eu-west-1"

@@ -655,3 +655,65 @@ def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     done = installation.keytrail("trails", "remove", trail, "--yes", check=False)
     assert (done.returncode, "There is no trail" in done.stderr) == (1, True)
     assert imported(installation, trail, path)["new"] == 3
+
+
+def test_what_is_known_beside_a_trail_answers_for_its_beginning(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    alice, bob = who()["arn"], who("bob")["arn"]
+    records = [
+        record("Decrypt", "2024-01-01T01:00:00Z"),
+        record("Decrypt", "2024-01-01T02:00:00Z", 1, who("bob"), errorCode="AccessDenied", errorMessage="no"),
+        record("Decrypt", "2024-01-01T03:00:00Z", 2),
+        put(2, "2024-01-01T04:00:00Z", allow(alice, "kms:*")),
+    ]
+    before = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    assert (before["open"], before["explained"]) == (4, 0)
+    people = [
+        {"Arn": arn, "UserId": f"AIDA{name.upper():X<17}", "UserName": name, "UserPolicyList": []}
+        for name, arn in (("alice", alice), ("bob", bob))
+    ]
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    (folder / "policy.json").write_text(json.dumps({"Policy": document(allow(alice, "kms:*"))}))
+    (folder / "grants.json").write_text(json.dumps({"Grants": []}))
+    (folder / "people.json").write_text(json.dumps({"UserDetailList": people}))
+    (folder / "broken.json").write_text("{")
+    ask = ("--trail", trail)
+
+    def told(key: str) -> dict[str, Any]:
+        done = installation.keytrail("import", "policies", str(folder), *ask, "--taken", "2024-02-01T00:00:00Z", "--key", key, "--json")  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found["records"] == sum(found[name] for name in COUNTED)
+        return found
+
+    found = told(key_arn(1))
+    assert (found["new"], found["broken"], found["known"], found["known_too_late"]) == (4, 1, 4, [])
+    assert (found["calls"], found["explained"], found["unexplained"], found["open"]) == (4, 2, 0, 2)
+    assert (told(key_arn(1))["new"], told(key_arn(1))["told_twice"]) == (0, 4)
+    (shown,) = installation.answers("show", key_arn(1), *ask)
+    assert (shown["policy"]["Statement"][0]["Principal"], shown["key"]["created_at"]) == ({"AWS": alice}, None)
+    # Of key 2 the policy was put after the trail began: what it is in February says nothing of before.
+    found = told(key_arn(2))
+    assert [each["kind"] for each in found["known_too_late"]] == ["key-policy"]
+    assert found["explained"] == 2
+
+
+def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, trail: str, tmp_path: Path) -> None:
+    name = "mrk-1234abcd12ab34cd56ef1234567890ab"
+    arns = {region: f"arn:aws:kms:{region}:{A}:key/{name}" for region in ("us-west-2", "eu-west-1")}
+    records = [
+        record(
+            "PutKeyPolicy", "2024-01-01T00:00:00Z", awsRegion=region, resources=[{"ARN": arn}],
+            requestParameters={"keyId": arn, "policy": document(allow(who(who_)["arn"], "kms:*"))},
+        )
+        for (region, arn), who_ in zip(arns.items(), ("alice", "bob"), strict=True)
+    ]  # fmt: skip
+    imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    for arn, who_ in zip(arns.values(), ("alice", "bob"), strict=True):
+        (shown,) = installation.answers("show", arn, "--trail", trail)
+        assert (shown["key"]["arn"], shown["policy"]["Statement"][0]["Principal"]) == (arn, {"AWS": who(who_)["arn"]})
+        assert len(installation.answers("decisions", "--key", arn, "--trail", trail)) == 1
+        assert len(installation.answers("history", arn, "--trail", trail)) == 1
+    done = installation.keytrail("show", name, "--trail", trail, check=False)
+    assert (done.returncode, all(arn in done.stderr.replace("\n", "") for arn in arns.values())) == (1, True)
