@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
 from domain.access.question import Resource
@@ -302,6 +302,10 @@ class World:
     def _(self, event: events.AccessKeyDisabled) -> None:
         self.directory.changes += 1
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
+
+    @apply.register
+    def _(self, event: events.AccountAliasSet) -> None:
+        self.accounts[event.account] = replace(self.accounts[event.account], alias=event.alias)
 
     @apply.register
     def _(self, event: events.KeyCreated) -> None:

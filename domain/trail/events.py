@@ -129,6 +129,14 @@ class AccessKeyCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountAliasSet:
+    """The one alias of an account; "" for none any more."""
+
+    account: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessKeyDisabled:
     """Calls signed with it are refused from now on."""
 

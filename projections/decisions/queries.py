@@ -271,6 +271,40 @@ async def last_use(pool: Any, key_id: str, arn: str) -> Any | None:
     return await pool.fetchrow(LAST_USE, key_id, arn, USES)
 
 
+# index: decisions_principal
+LAST_USES_OF_ACCESS_KEYS = """
+SELECT asked.access_key, last.operation, last.at, last.call_id
+FROM unnest($1::text[], $2::text[]) AS asked (principal, access_key), LATERAL (
+    SELECT operation, at, call_id FROM p_decisions.decisions
+    WHERE principal = asked.principal AND access_key = asked.access_key ORDER BY at DESC LIMIT 1
+) last
+"""
+
+
+async def last_uses_of_access_keys(pool: Any, access_keys: Sequence[tuple[str, str]]) -> list[Any]:
+    """The last call with each access key; `access_keys` are (ARN of whose it is, id)."""
+    principals, names = [arn for arn, _ in access_keys], [name for _, name in access_keys]
+    return list(await pool.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names))
+
+
+# indexes: decisions_principal, cases_principal
+ACCESSES = """
+SELECT operation, principal, max(at) AS at FROM p_decisions.decisions
+WHERE account = $1 AND at >= $4 AND principal IN (
+    SELECT unnest($2::text[])
+    UNION SELECT DISTINCT principal FROM p_decisions.cases
+    WHERE account = $1 AND EXISTS (SELECT FROM unnest($3::text[]) AS role WHERE starts_with(principal, role))
+) GROUP BY operation, principal
+"""
+
+
+async def accesses(
+    pool: Any, account: str, principals: Sequence[str], sessions: Sequence[str], since: datetime
+) -> list[Any]:
+    """The last call of each operation by each principal since a time; `sessions` are beginnings of sessions' ARNs."""
+    return list(await pool.fetch(ACCESSES, account, list(principals), list(sessions), since))
+
+
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with
 USED_BEFORE = """
 SELECT greatest(

@@ -12,10 +12,10 @@ from domain import documents
 from domain.aliases.alias import Alias
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
-from domain.identities.identity import Identity, ManagedPolicy
+from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy
 from domain.keys.key import Key
 from domain.world import World
-from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, SERVICE, STILL
+from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
 
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
@@ -173,7 +173,9 @@ async def changes_around(connection: Any, keys: Sequence[str], after: int, last:
     return [row["position"] for row in await connection.fetch(CHANGES_AROUND, after, last, list(keys))]
 
 
-def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPolicy | tuple[str, Service]:
+def aggregate(
+    row: Row,
+) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
     """What a row is of; a service comes with its access key."""
     document = orjson.loads(row["document"])
     match row["kind"]:
@@ -189,10 +191,12 @@ def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPol
             return documents.identity_from(document)
         case "policy":
             return documents.policy_from(document)
+        case "instance-profile":
+            return documents.profile_from(document)
     return document.pop("access_key"), documents.service_from(document)
 
 
-ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, KEY, ALIAS, GRANT))}
+ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, KEY, ALIAS, GRANT))}
 
 
 def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
@@ -208,6 +212,8 @@ def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
                 world.directory.add_policy(policy)
             case Identity() as identity:
                 world.directory.add(identity)
+            case InstanceProfile() as profile:
+                world.directory.add_profile(profile)
             case Key() as key:
                 world.add_key(key)
             case Alias() as alias:

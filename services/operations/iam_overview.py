@@ -14,7 +14,8 @@ from domain.access.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities import limits
 from domain.identities.account import ACTIVE
-from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
+from domain.identities.holders import holders
+from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import AWS
 from domain.world import World
 from services.operations import iam_shown
@@ -74,7 +75,7 @@ def _entries(request: Request, world: World, wanted: Sequence[str], after: str) 
     if local or aws:
         for name, policy in policies_of(account, world, "All", after[2:] if after.startswith("3/") else "", "/"):
             # Of AWS's own, those that are in use here (IAM user guide, the example of the operation).
-            if local if policy.account != AWS else aws and directory.holders(policy, account):
+            if local if policy.account != AWS else aws and holders(directory, policy, account):
                 yield f"3/{name}", LISTS[POLICY], _policy(policy, world, account)
 
 
@@ -92,7 +93,8 @@ def _identity(identity: Identity, world: World) -> Answer:
     if identity.kind == USER:
         shown["GroupList"] = sorted(world.directory.identities[group].name for group in identity.groups)
     if identity.kind == ROLE:
-        shown["InstanceProfileList"] = []
+        profiles = [world.directory.profiles[each] for each in world.directory.profiles_of.get(identity.id, ())]
+        shown["InstanceProfileList"] = [iam_shown.profile(each, world) for each in profiles]
     return shown
 
 
@@ -116,7 +118,7 @@ def account_summary(request: Request, world: World) -> Answer:
             "Groups": listed[GROUP],
             "Roles": listed[ROLE],
             "Policies": listed[POLICY],
-            "InstanceProfiles": 0,
+            "InstanceProfiles": len(directory.listed.get((PROFILE, account), ())),
             "Providers": 0,
             "PolicyVersionsInUse": sum(len(each.versions) for each in policies),
             "AccountAccessKeysPresent": int(ACTIVE in held.values()),

@@ -12,6 +12,7 @@ from domain.access.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities.asking import anywhere, on_identity, on_policy
 from domain.identities.attached import no_inline
+from domain.identities.holders import attachable, attached, bounded
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.managed import require_version
 from domain.identities.people import owner_of_keys
@@ -27,7 +28,7 @@ Run = Callable[[Request, World], Answer]
 PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
 
 
-def _page(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
+def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
     """A page of (name, item) in the order given, after the marker's name."""
     after, limit = after_marker(request), request.get("MaxItems", USUAL)
     found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
@@ -78,7 +79,7 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
 
 def _policy(request: Request, world: World) -> ManagedPolicy:
     """The account's own, or one that AWS publishes. Raises NoSuchEntity."""
-    return world.directory.attachable(request["PolicyArn"], request.caller.account)
+    return attachable(world.directory, request["PolicyArn"], request.caller.account)
 
 
 def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
@@ -106,7 +107,7 @@ def get_group(request: Request, world: World) -> Answer:
     group = _identity(GROUP, request, world)
     users = [world.directory.identities[each] for each in world.directory.members.get(group.id, ())]
     items = sorted((user.name.lower(), iam_shown.brief(user, world)) for user in users)
-    return _page("Users", items, request) | {"Group": iam_shown.brief(group, world)}
+    return paged("Users", items, request) | {"Group": iam_shown.brief(group, world)}
 
 
 def list_identities(kind: str) -> Run:
@@ -114,14 +115,14 @@ def list_identities(kind: str) -> Run:
         account = request.caller.account
         names = world.directory.page(kind, account, after_marker(request), request.get("PathPrefix", "/"))
         items = ((name, iam_shown.brief(world.directory.get(kind, account, name), world)) for name in names)
-        return _page(PLURAL[kind], items, request)
+        return paged(PLURAL[kind], items, request)
 
     return run
 
 
 def list_groups_of(request: Request, world: World) -> Answer:
     groups = [world.directory.identities[each] for each in _identity(USER, request, world).groups]
-    return _page("Groups", sorted((group.name.lower(), iam_shown.brief(group, world)) for group in groups), request)
+    return paged("Groups", sorted((group.name.lower(), iam_shown.brief(group, world)) for group in groups), request)
 
 
 def list_access_keys(request: Request, world: World) -> Answer:
@@ -139,7 +140,7 @@ def list_access_keys(request: Request, world: World) -> Answer:
         )
         for access_key, held in sorted(user.access_keys.items())
     )
-    return _page("AccessKeyMetadata", items, request)
+    return paged("AccessKeyMetadata", items, request)
 
 
 def get_inline(kind: str) -> Run:
@@ -157,7 +158,7 @@ def get_inline(kind: str) -> Run:
 def list_inline(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         names = sorted(_identity(kind, request, world).inline)
-        return _page("PolicyNames", ((name, name) for name in names), request)
+        return paged("PolicyNames", ((name, name) for name in names), request)
 
     return run
 
@@ -172,7 +173,7 @@ def list_attached(kind: str) -> Run:
             for policy in policies
             if policy.path.startswith(prefix)
         )
-        return _page("AttachedPolicies", items, request)
+        return paged("AttachedPolicies", items, request)
 
     return run
 
@@ -180,7 +181,7 @@ def list_attached(kind: str) -> Run:
 def list_tags(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         held = _policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
-        return _page("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
+        return paged("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
 
     return run
 
@@ -197,16 +198,16 @@ def list_policies(request: Request, world: World) -> Answer:
     """The account's own and those that AWS publishes, in the order of their names."""
     account, directory = request.caller.account, world.directory
     as_boundary = request.get("PolicyUsageFilter") == "PermissionsBoundary"
-    held = directory.bounded if as_boundary else directory.attached
+    held = bounded if as_boundary else attached
     attached_only = request.get("OnlyAttached", False)
     items = (
         (name, iam_shown.policy(policy, world, account))
         for name, policy in policies_of(
             account, world, request.get("Scope", "All"), after_marker(request), request.get("PathPrefix", "/")
         )
-        if not attached_only or held(policy, account)
+        if not attached_only or held(directory, policy, account)
     )
-    return _page("Policies", items, request)
+    return paged("Policies", items, request)
 
 
 def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
@@ -235,7 +236,7 @@ def get_version(request: Request, world: World) -> Answer:
 def list_versions(request: Request, world: World) -> Answer:
     policy = _policy(request, world)
     items = ((name, iam_shown.version(policy, name, document=False)) for name in sorted(policy.versions))
-    return _page("Versions", items, request)
+    return paged("Versions", items, request)
 
 
 def list_entities(request: Request, world: World) -> Answer:
@@ -244,9 +245,9 @@ def list_entities(request: Request, world: World) -> Answer:
     wanted = request.get("PolicyUsageFilter")
     ids: set[str] = set()
     if wanted in (None, "PermissionsPolicy"):
-        ids |= directory.attached(policy, request.caller.account)
+        ids |= attached(directory, policy, request.caller.account)
     if wanted in (None, "PermissionsBoundary"):
-        ids |= directory.bounded(policy, request.caller.account)
+        ids |= bounded(directory, policy, request.caller.account)
     prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
     result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
     for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):

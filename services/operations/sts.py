@@ -17,6 +17,7 @@ from domain.errors import AccessRefused, InvalidRequest
 from domain.identities import limits
 from domain.identities.asking import role_at, role_resource
 from domain.identities.callers import Session, is_known, known_as
+from domain.identities.holders import attachable
 from domain.identities.identity import Identity
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
@@ -125,7 +126,7 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     for arn in arns if role.account == request.caller.account else ():
         # For a caller of another account a policy that is not there gives nothing, as one that is deleted later does: a
         # refusal would tell which policies the role's account has.
-        world.directory.attachable(arn, role.account)
+        attachable(world.directory, arn, role.account)
     seconds, tags = _seconds(request, role), _session_tags(request)
     transitive = set(request.get("TransitiveTagKeys", [])) | set(_inherited(request))
     if not transitive <= set(tags):

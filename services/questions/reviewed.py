@@ -58,15 +58,14 @@ KINDS: dict[str, tuple[str, ...]] = {
     "alias": ("alias.created", "alias.moved", "alias.deleted"),
 }  # fmt: skip
 """What bears on who may do what, by event."""
-BESIDE = frozenset(
-    {
-        "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
-        "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
-        "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
-        "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
-        "key.deletion-cancelled", "grant.found", "role.described",
-    }
-)  # fmt: skip
+BESIDE = frozenset({
+    "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
+    "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
+    "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
+    "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
+    "key.deletion-cancelled", "grant.found", "role.described",
+    "account.alias-set", "instance-profile.created", "instance-profile.deleted", "instance-profile.role-set",
+})  # fmt: skip
 """What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
 KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Any
 from uuid import uuid4
@@ -123,6 +124,42 @@ def test_everything_of_an_account_page_by_page(iam: Any, installation: Installat
     assert (summary["AccountAccessKeysPresent"], summary["AccountMFAEnabled"]) == (1, 0)
 
 
+def test_instance_profiles_and_the_accounts_alias_are_kept(iam: Any, installation: Installation) -> None:
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})  # fmt: skip
+    role, profile = fresh("role"), fresh("profile")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+    made = iam.create_instance_profile(InstanceProfileName=profile, Tags=[{"Key": "team", "Value": "a"}])
+    assert made["InstanceProfile"]["Roles"] == []
+    iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
+    iam.tag_instance_profile(InstanceProfileName=profile, Tags=[{"Key": "stage", "Value": "test"}])
+    iam.untag_instance_profile(InstanceProfileName=profile, TagKeys=["team"])
+    shown = iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]
+    assert [each["RoleName"] for each in shown["Roles"]] == [role]
+    assert shown["Tags"] == [{"Key": "stage", "Value": "test"}]
+    assert iam.list_instance_profile_tags(InstanceProfileName=profile)["Tags"] == shown["Tags"]
+    (of_role,) = iam.list_instance_profiles_for_role(RoleName=role)["InstanceProfiles"]
+    assert of_role["Arn"] == shown["Arn"]
+    assert profile in [each["InstanceProfileName"] for each in iam.list_instance_profiles()["InstanceProfiles"]]
+    details = iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)["RoleDetailList"]
+    (whole,) = [each for each in details if each["RoleName"] == role]
+    assert [each["InstanceProfileName"] for each in whole["InstanceProfileList"]] == [profile]
+    with pytest.raises(ClientError) as fault:
+        iam.delete_role(RoleName=role)
+    assert code_of(fault) == "DeleteConflict"
+    iam.remove_role_from_instance_profile(InstanceProfileName=profile, RoleName=role)
+    iam.delete_role(RoleName=role)
+    iam.delete_instance_profile(InstanceProfileName=profile)
+    with pytest.raises(ClientError) as fault:
+        iam.get_instance_profile(InstanceProfileName=profile)
+    assert code_of(fault) == "NoSuchEntity"
+    alias = fresh("payments")
+    assert iam.list_account_aliases()["AccountAliases"] == []
+    iam.create_account_alias(AccountAlias=alias)
+    assert iam.list_account_aliases()["AccountAliases"] == [alias]
+    iam.delete_account_alias(AccountAlias=alias)
+    assert iam.list_account_aliases()["AccountAliases"] == []
+
+
 @pytest.mark.parametrize(
     ("operation", "member"),
     [
@@ -207,6 +244,52 @@ def test_a_simulation_of_given_policies_refuses_what_it_cannot_do(iam: Any, inst
     own.simulate_custom_policy(PolicyInputList=[allowing("s3:Get*")], ActionNames=["s3:GetObject"])
     with pytest.raises(ClientError) as fault:
         own.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["s3:GetObject"])
+    assert code_of(fault) == "AccessDenied"
+
+
+def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installation: Installation) -> None:
+    """When a key was used, by whom a service was used, and the report over all of them."""
+    name, arn, credentials = a_user(iam, installation, allowing("kms:ListKeys", "sts:*"))
+    access_key = credentials["AWS_ACCESS_KEY_ID"]
+    unused = iam.get_access_key_last_used(AccessKeyId=access_key)
+    assert (unused["UserName"], unused["AccessKeyLastUsed"]) == (name, {"ServiceName": "N/A", "Region": "N/A"})
+    kms = installation.client(credentials)
+    kms.list_keys()
+    with pytest.raises(ClientError):
+        kms.list_aliases()
+    installation.caught_up()
+    used = iam.get_access_key_last_used(AccessKeyId=access_key)["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"], "LastUsedDate" in used) == ("kms", "us-east-1", True)
+    job = iam.generate_service_last_accessed_details(Arn=arn, Granularity="ACTION_LEVEL")["JobId"]
+    found = iam.get_service_last_accessed_details(JobId=job)
+    assert (found["JobStatus"], found["JobType"]) == ("COMPLETED", "ACTION_LEVEL")
+    services = {each["ServiceNamespace"]: each for each in found["ServicesLastAccessed"]}
+    assert set(services) == {"kms", "sts"}
+    assert services["kms"]["LastAuthenticatedEntity"] == arn
+    # Refused attempts count as well, as the API reference says.
+    assert [each["ActionName"] for each in services["kms"]["TrackedActionsLastAccessed"]] == ["ListAliases", "ListKeys"]
+    assert (services["sts"]["TotalAuthenticatedEntities"], "LastAuthenticated" in services["sts"]) == (0, False)
+    group = fresh("group")
+    of_group = iam.create_group(GroupName=group)["Group"]["Arn"]
+    iam.add_user_to_group(GroupName=group, UserName=name)
+    iam.put_group_policy(GroupName=group, PolicyName="p", PolicyDocument=allowing("kms:*"))
+    job = iam.generate_service_last_accessed_details(Arn=of_group)["JobId"]
+    (who,) = iam.get_service_last_accessed_details_with_entities(JobId=job, ServiceNamespace="kms")["EntityDetailsList"]
+    assert (who["EntityInfo"]["Arn"], "LastAuthenticated" in who) == (arn, True)
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
+    report = iam.get_credential_report()["Content"].decode()
+    rows = {row["user"]: row for row in csv.DictReader(report.splitlines())}
+    assert rows["<root_account>"]["access_key_1_active"] == "true"
+    mine = rows[name]
+    assert (mine["arn"], mine["access_key_1_last_used_service"], mine["access_key_2_active"]) == (arn, "kms", "false")
+    for unknown in ("0" * 36, "x" * 36, "f" * 36):
+        with pytest.raises(ClientError) as fault:
+            iam.get_service_last_accessed_details(JobId=unknown)
+        assert code_of(fault) == "NoSuchEntity"
+    # Whoever may not have a report made is not given one that somebody else had made.
+    _, _, other = a_user(iam, installation, allowing("iam:GetServiceLastAccessedDetails"))
+    with pytest.raises(ClientError) as fault:
+        installation.client(other, "iam").get_service_last_accessed_details(JobId=job)
     assert code_of(fault) == "AccessDenied"
 
 
