@@ -38,6 +38,12 @@ def parse_arn(text: str) -> Arn | None:
     return Arn(*parts[1:])
 
 
+def is_elsewhere(reference: str, region: str) -> bool:
+    """Whether it is an ARN of another partition or Region: it means nothing that an installation of this Region has."""
+    arn = parse_arn(reference)
+    return arn is not None and (arn.partition != PARTITION or arn.region != region)
+
+
 def key_arn(region: str, account: str, key_id: str) -> str:
     """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys.py)."""
     name, _, own = key_id.partition("@")

@@ -14,7 +14,7 @@ from functools import singledispatchmethod
 
 from domain.access.question import Resource
 from domain.aliases.alias import RESERVED, Alias
-from domain.arn import ACCOUNT_ID, PARTITION, WELL_FORMED, alias_arn, key_arn, parse_arn
+from domain.arn import ACCOUNT_ID, PARTITION, WELL_FORMED, alias_arn, is_elsewhere, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
@@ -159,7 +159,7 @@ class World:
             found = self.key(reference, account, aliases=True)
         except KeyNotFound:
             key_id = reference.rpartition("/")[2]
-            if self.deleted.get(key_id) != account:
+            if self.deleted.get(key_id) != account or is_elsewhere(reference, self.region):
                 raise
             return key_id, account
         return found.id, found.account

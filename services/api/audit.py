@@ -27,7 +27,7 @@ from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict, refusal_of
-from domain.arn import audit_arn
+from domain.arn import audit_arn, is_elsewhere
 from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
 from domain.identities.callers import caller_of
 from domain.ports import Unavailable
@@ -338,6 +338,8 @@ class Audit:
         try:
             return self._present.world.once(reference, asked.caller.account)[0]
         except Refusal:
+            if is_elsewhere(reference, self._present.world.region):
+                return reference  # which no decision names
             return reference.rpartition("/")[2]  # a key that is no more has its decisions still
 
     async def moment(self, asked: Asked, name: str) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.access.audience import Audience, Told
 from domain.aliases.alias import Alias
-from domain.arn import alias_arn, parse_arn
+from domain.arn import alias_arn, is_elsewhere, parse_arn
 from domain.cloudtrail import unseen
 from domain.cloudtrail.keys import MULTI_REGION, id_of
 from domain.cloudtrail.people import NO_TRUST
@@ -37,6 +37,8 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
         Audience(account).require(arn.account)
+        if account and is_elsewhere(reference, region):
+            raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
         owner, name = arn.account, arn.resource.removeprefix("key/")
     if name.startswith("alias/"):
         if owner:

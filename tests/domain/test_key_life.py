@@ -468,3 +468,12 @@ def test_a_key_has_so_many_aliases() -> None:
     there.when(CreateAlias("alias/c", key_id(1))).refused(LimitExceeded)
     there.when(UpdateAlias("alias/b", key_id(1))).refused(LimitExceeded)
     there.when(UpdateAlias("alias/b", key_id(2))).then(events.AliasMoved(ACCOUNT, "alias/b", key_id(2), key_id(2)))
+
+
+def test_a_key_that_was_is_found_by_its_own_arn_alone() -> None:
+    gone = events.KeyDeleted(key_id(), ACCOUNT, [], [], [])
+    world = given(a_key(), events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY)), gone).world
+    assert world.once(arn(), ACCOUNT) == world.once(key_id(), ACCOUNT) == (key_id(), ACCOUNT)
+    for elsewhere in (arn().replace("arn:aws:", "arn:aws-cn:"), arn().replace("us-east-1", "eu-west-1")):
+        with pytest.raises(KeyNotFound):
+            world.once(elsewhere, ACCOUNT)

@@ -254,6 +254,15 @@ def test_what_does_not_fit_is_refused_without_a_message(
     assert (status, answer) == (400, {"__type": code})
 
 
+def test_what_is_not_rotated_automatically_says_so(installation: Installation, names: dict[str, Any]) -> None:
+    """API reference, GetKeyRotationStatus; developer guide, symm-asymm-compare: "KeyRotationEnabled will always be false"."""
+    kms = installation.client()
+    for name in ("rsa", "signing", "ecc", "agreeing", "edwards", "lattice", "hmac", "asleep"):
+        status = kms.get_key_rotation_status(KeyId=names[name])
+        assert (status["KeyId"], status["KeyRotationEnabled"]) == (names[name], False)
+        assert not {"RotationPeriodInDays", "NextRotationDate"} & set(status)
+
+
 def test_refusals_of_imported_material(installation: Installation, tmp_path: Path) -> None:
     kms = installation.client(read_timeout=60)
     first, second, third = (os.urandom(32) for _ in range(3))
