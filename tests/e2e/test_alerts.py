@@ -190,7 +190,7 @@ def returned(scene: Scene) -> None:
 
 
 def unclear(scene: Scene) -> None:
-    parts = [{f"aws:PrincipalTag/t{each}": "a", f"aws:RequestTag/t{each}": "b"} for each in range(14)]
+    parts = [{f"aws:PrincipalTag/t{each}": "a", f"kms:EncryptionContext:t{each}": "b"} for each in range(14)]
     scene.put(scene.key(), ROOTED, *(allow("*", "kms:Decrypt", Condition={"StringEquals": each}) for each in parts))
 
 
