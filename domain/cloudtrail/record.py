@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -359,6 +360,7 @@ def _context(reading: Reading, record: Document, who: _Who) -> Context:
     return context
 
 
+@lru_cache(maxsize=10_000)
 def _address(text: str) -> str:
     try:
         return str(ip_address(text))

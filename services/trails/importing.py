@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
 from typing import Any
@@ -141,18 +142,24 @@ class Trail:
                     following_batch = await reading
                 batch = following_batch
                 progress("reading", taken.records)
+            await writing.written()
         finally:
             gc.unfreeze()
             await producer.close()
         return taken
 
     async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
+        """Onto the topic, while Postgres still takes what was appended before; what is appended it takes with the next."""
         new, held = await writing.unknown(batch)
-        if new:
-            seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
-            records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
-            await producer.append_all(self.topic, 0, records)
-        await writing.put(new, held)
+        before = asyncio.create_task(writing.written())
+        try:
+            if new:
+                seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
+                records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
+                await producer.append_all(self.topic, 0, records)
+        finally:
+            await before
+        writing.await_writing(new, held)
         taken.count(batch, set(held))
 
     async def _kept(self) -> AsyncIterator[list[Found]]:
@@ -200,7 +207,12 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
 
 
 def _headers(found: Found) -> list[tuple[str, bytes]]:
-    return [("source", found.source.encode("utf-8", "replace")), ("place", found.place.encode())]
+    return [("source", _encoded(found.source)), ("place", found.place.encode())]
+
+
+@lru_cache(maxsize=64)
+def _encoded(source: str) -> bytes:
+    return source.encode("utf-8", "replace")
 
 
 class _Writing:
@@ -210,12 +222,17 @@ class _Writing:
         self._connection, self._schema = connection, schema
         self._known: dict[bytes, None] = {}
         self._met: dict[tuple[str, str], datetime] = {}
+        self._waiting: tuple[list[Prepared], set[str]] | None = None
 
     async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
         """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
         query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
         there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        if self._waiting is not None:
+            for each in self._waiting[0]:
+                if each.kind is not None:
+                    there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
         places = [(each.found.source, each.found.place) for each in batch if each.reason]
         aside = set()
@@ -234,6 +251,16 @@ class _Writing:
             elif each.reason and (each.found.source, each.found.place) not in aside:
                 result.append(each)
         return result, set(there)
+
+    def await_writing(self, batch: list[Prepared], held: set[str]) -> None:
+        """What is on the topic by now: it counts as there, and is written by `written`."""
+        self._waiting = batch, held
+
+    async def written(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            await self.put(*waiting)
+            self._waiting = None if self._waiting is waiting else self._waiting
 
     async def put(self, batch: list[Prepared], held: set[str]) -> None:
         """`held`: ids that the trail has."""
@@ -279,9 +306,18 @@ class _Writing:
 
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         if rows:
-            marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-            query = f"INSERT INTO {self._schema}.{table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-            await self._connection.executemany(query, rows)
+            # Row after row is slow where every record is of a kind of its own.
+            await self._connection.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS of_{table} ON COMMIT DELETE ROWS"
+                f" AS SELECT * FROM {self._schema}.{table} LIMIT 0"
+            )
+            await self._connection.copy_records_to_table(
+                f"of_{table}", schema_name="pg_temp", columns=columns, records=rows
+            )
+            names = ", ".join(columns)
+            await self._connection.execute(
+                f"INSERT INTO {self._schema}.{table} ({names}) SELECT {names} FROM pg_temp.of_{table} ON CONFLICT DO NOTHING"
+            )
 
     async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
         connection, schema = self._connection, self._schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -190,6 +191,7 @@ def known_of(case: dict[str, Any], world: World) -> Known:
     return Known(own, boundary, session)
 
 
+@lru_cache(maxsize=10_000)
 def _unseen(what: str, by: str) -> Permissions:
     return Permissions(compile_identity_policy(unseen.document(what, of_key=False), by, what, 0, INLINE))
 

@@ -39,6 +39,8 @@ class Kind:
     case: Row | None
     met: tuple[tuple[str, str], ...]
     changes: bool
+    proved: bool = False
+    """Whether the text that it is known by was found to have its record's own id and time cut out: asked when it comes again."""
 
     @property
     def name(self) -> bytes:
@@ -77,12 +79,15 @@ class Preparing:
         key = b"\0".join(parts)
         try:
             kind = self._kinds.get(key)
-            if kind is not None:
+            if kind is not None and not kind.proved:
+                kind.proved = _says_its_own(parts)
+            if kind is not None and kind.proved:
                 own = dict(zip(parts[1::2], texts, strict=True))
                 identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
-                if identifier and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
+                spelt = own[b"eventTime"][10:11] == b"T"  # as read() wants it
+                if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at)
-            return self._read(found, parts, key)
+            return self._read(found, key)
         except Elsewhere:
             return Prepared(found, elsewhere=True)
         except PassedOver as passed:
@@ -92,7 +97,7 @@ class Preparing:
         except UNSHAPED as fault:
             return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
 
-    def _read(self, found: Found, parts: list[bytes], key: bytes) -> Prepared:
+    def _read(self, found: Found, key: bytes) -> Prepared:
         """Raises what reading raises."""
         raw = found.raw
         if b"\\u0000" in raw:  # no text of Postgres holds it
@@ -108,7 +113,7 @@ class Preparing:
         name, case_as_row = (None, None) if case is None else case_row(reading, case)
         kind = Kind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
         of_itself = kind.changes or "sharedEventID" in document or OWN in (document.get("additionalEventData") or ())
-        if not of_itself and len(key) <= LONGEST_KIND and _says_its_own(parts):
+        if not of_itself and len(key) <= LONGEST_KIND:
             if len(self._kinds) >= KINDS:
                 del self._kinds[next(iter(self._kinds))]
             self._kinds[key] = kind

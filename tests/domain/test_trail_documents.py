@@ -257,3 +257,30 @@ def test_a_file_cut_at_any_byte_gives_what_stands_before_it(
     taken = [each.raw for each in one if not each.reason]
     assert taken == records[: len(taken)]
     assert len(one) - len(taken) <= 1
+
+
+def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
+    """It is recognised by its text: nothing that stands elsewhere in it passes for its id or time."""
+    hidden = {"requestParameters": {"keyId": "k", "eventID": "nested", "eventTime": "2000-01-01T00:00:00Z"}}
+    one, two, three = (
+        record("Decrypt", f"2024-01-01T00:00:0{number}Z", eventID=f"id-{number}", **hidden) for number in range(3)
+    )
+    plain = [
+        record("Decrypt", f"2024-01-01T00:00:0{number}Z", eventID=f"p-{number}", requestID="r") for number in range(4)
+    ]
+    spaced = plain[0] | {"eventTime": "2024-01-01 00:00:00Z"}
+    # The nested member stands where the record's own would, and its own is spelt with an escape.
+    escaped = json.dumps(plain[1] | {"eventID": None, "a": {"eventID": "no"}}).replace(
+        '"eventID": null', '"event\\u0049D": "own"'
+    )
+    preparing = Preparing()
+    texts = [*(json.dumps(each) for each in (one, two, three, *plain, spaced)), escaped, escaped]
+    for text in texts:
+        found, alone = (each.prepare(Found("f", "p", text.encode())) for each in (preparing, Preparing()))
+        assert (found.id, found.at, found.reason, found.kind and found.kind.row) == (
+            alone.id,
+            alone.at,
+            alone.reason,
+            alone.kind and alone.kind.row,
+        )
+    assert preparing.prepare(Found("f", "p", escaped.encode())).id == "own"

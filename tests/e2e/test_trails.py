@@ -332,6 +332,10 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     assert [each["operation"] for each in history] == ["PutUserPolicy"]
     done = installation.keytrail("show", key_arn(5), "--trail", trail, check=False)
     assert (done.returncode, "There was no key" in done.stderr) == (1, True)
+    # Carol's account called of another key; that the policy of key 7 was never seen does not bring her into it.
+    could = installation.answers("who-can", "kms:Encrypt", key_arn(7), "--trail", trail)[0]["items"]
+    assert "444455556666" not in json.dumps(could)
+    assert {"everyone", "user"} <= {each["kind"] for each in could}
 
 
 def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Installation, tmp_path: Path) -> None:
@@ -709,7 +713,13 @@ def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, tr
         )
         for (region, arn), who_ in zip(arns.items(), ("alice", "bob"), strict=True)
     ]  # fmt: skip
-    imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    everything = "arn:aws:iam::aws:policy/AdministratorAccess"
+    attached = record("AttachUserPolicy", "2024-01-01T01:00:00Z", eventSource="iam.amazonaws.com", resources=[], requestParameters={"userName": "alice", "policyArn": everything})  # fmt: skip
+    imported(installation, trail, written(tmp_path / "a.jsonl", *records, attached))
+    # What it says was never seen: nothing is raised for what it may say.
+    assert everything not in json.dumps(installation.answers("alerts", "scan", "--trail", trail))
+    (shown,) = installation.answers("show", who()["arn"], "--trail", trail)
+    assert shown["principal"]["attached"] == {everything: None}
     for arn, who_ in zip(arns.values(), ("alice", "bob"), strict=True):
         (shown,) = installation.answers("show", arn, "--trail", trail)
         assert (shown["key"]["arn"], shown["policy"]["Statement"][0]["Principal"]) == (arn, {"AWS": who(who_)["arn"]})
