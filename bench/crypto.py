@@ -33,7 +33,7 @@ def _works() -> dict[str, Callable[[], object]]:
     ec, rsa = generate(SPECS["ECC_NIST_P256"]), generate(SPECS["RSA_2048"])
     ec_private, rsa_private = load_private(ec.secret), load_private(rsa.secret)
     ec_public, rsa_public = b64decode(ec.public_key), b64decode(rsa.public_key)
-    digest = asymmetric.signable(MESSAGE, "RAW", "ECDSA_SHA_256")
+    digest = asymmetric.signable(MESSAGE, "RAW", "ECDSA_SHA_256", "ECC_NIST_P256")
     signature = asymmetric.sign(ec_private, "ECDSA_SHA_256", "RAW", digest)
     sealed = asymmetric.encrypt(rsa_public, "RSAES_OAEP_SHA_256", MESSAGE)
     secret, key = b"s" * 32, "00000000-0000-4000-8000-000000000001"

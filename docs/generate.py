@@ -15,7 +15,7 @@ from domain.access.condition_keys import CONDITION_KEYS
 from domain.alerts.table import FAMILIES as ALERT_FAMILIES
 from domain.trail.catalogue import CATALOGUE, EventType
 from services.api.openapi import ROUTES
-from services.operations.rows import Changing, Issuing, Reading, Recalling, Using
+from services.operations.rows import Changing, Issuing, Reading, Recalling, Researching, Using
 from services.operations.table import CROSS_ACCOUNT, SERVICES
 from services.settings import table as settings_table
 
@@ -81,7 +81,7 @@ A version of an event type is for ever: `tests/golden` holds one of each, and an
 
 
 def operations() -> str:
-    kinds = {Changing: "changing: decided by the writer", Using: "on a key: decided on the present", Recalling: "on a key: decided on the present, answered from the projections", Reading: "reading: decided on the present", Issuing: "gives out credentials: decided on the present"}  # fmt: skip
+    kinds = {Changing: "changing: decided by the writer", Using: "on a key: decided on the present", Recalling: "on a key: decided on the present, answered from the projections", Reading: "reading: decided on the present", Researching: "reading: decided on the present, answered from the projections or beside the event loop", Issuing: "gives out credentials: decided on the present"}  # fmt: skip
     lines = ["# Operations"]
     for service, rows in SERVICES.items():
         others = "UnsupportedOperationException" if service == "kms" else "InvalidAction"

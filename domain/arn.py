@@ -11,6 +11,9 @@ from dataclasses import dataclass
 PARTITION = "aws"
 ACCOUNT_ID = re.compile(r"\d{12}")
 KEY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Of a key that this version makes."""
+WELL_FORMED = re.compile(rf"{KEY_ID.pattern}|mrk-[0-9a-f]{{32}}")
+"""Of any key: a multi-Region key's id is well formed too, and there is no such key here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,16 @@ def parse_arn(text: str) -> Arn | None:
     return Arn(*parts[1:])
 
 
+def is_elsewhere(reference: str, region: str) -> bool:
+    """Whether it is an ARN of another partition or Region: it means nothing that an installation of this Region has."""
+    arn = parse_arn(reference)
+    return arn is not None and (arn.partition != PARTITION or arn.region != region)
+
+
 def key_arn(region: str, account: str, key_id: str) -> str:
-    return f"arn:{PARTITION}:kms:{region}:{account}:key/{key_id}"
+    """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys.py)."""
+    name, _, own = key_id.partition("@")
+    return f"arn:{PARTITION}:kms:{own or region}:{account}:key/{name}"
 
 
 def alias_arn(region: str, account: str, name: str) -> str:

@@ -17,8 +17,8 @@ from domain.aliases import commands as aliases
 from domain.arn import iam_arn, key_arn, root_arn
 from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.grants import commands as grants
-from domain.identities import accounts, attached, managed, people, roles
-from domain.identities.identity import GROUP, POLICY, ROLE, USER
+from domain.identities import accounts, attached, instance_profiles, managed, people, roles
+from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.keys import (
     change_key,
     create_key,
@@ -30,7 +30,13 @@ from domain.keys import (
     tag_key,
 )
 from domain.trail.events import AccountCreated
-from domain.trail.identity_events import GroupCreated, ManagedPolicyCreated, RoleCreated, UserCreated
+from domain.trail.identity_events import (
+    GroupCreated,
+    InstanceProfileCreated,
+    ManagedPolicyCreated,
+    RoleCreated,
+    UserCreated,
+)
 from domain.trail.record import ALLOWED, REFUSED, Call, Decision
 from domain.world import World
 
@@ -64,6 +70,7 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     grants.RevokeGrant: (grants.asks_to_revoke, grants.revoke),
     marking.MarkAlert: (marking.asks, marking.mark),
     accounts.CreateAccount: (accounts.asks_to_create, accounts.create),
+    accounts.SetAccountAlias: (accounts.asks_to_set_alias, accounts.set_alias),
     people.CreateUser: (people.asks_to_create_user, people.create_user),
     people.CreateGroup: (people.asks_to_create_group, people.create_group),
     people.MoveIdentity: (people.asks_to_move, people.move),
@@ -84,6 +91,10 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     attached.RemoveBoundary: (attached.asks_to_remove_boundary, attached.remove_boundary),
     attached.Tag: (attached.asks_to_tag, attached.tag),
     attached.Untag: (attached.asks_to_untag, attached.untag),
+    instance_profiles.CreateProfile: (instance_profiles.asks_to_create, instance_profiles.create),
+    instance_profiles.DeleteProfile: (instance_profiles.asks_to_delete, instance_profiles.delete),
+    instance_profiles.AddRole: (instance_profiles.asks_to_add, instance_profiles.add),
+    instance_profiles.RemoveRole: (instance_profiles.asks_to_remove, instance_profiles.remove),
     managed.CreatePolicy: (managed.asks_to_create, managed.create),
     managed.CreateVersion: (managed.asks_to_create_version, managed.create_version),
     managed.SetDefaultVersion: (managed.asks_to_set_default, managed.set_default),
@@ -200,4 +211,5 @@ CREATES: dict[type, str] = {
     GroupCreated: GROUP,
     RoleCreated: ROLE,
     ManagedPolicyCreated: POLICY,
+    InstanceProfileCreated: PROFILE,
 }

@@ -15,7 +15,7 @@ from domain.crypto.specs import SPECS
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
-from domain.identities.identity import AccessKey, Identity, InlinePolicy, ManagedPolicy, PolicyVersion
+from domain.identities.identity import AccessKey, Identity, InlinePolicy, InstanceProfile, ManagedPolicy, PolicyVersion
 from domain.keys.key import Key, Material, Schedule, current_of, state_of
 
 Document = dict[str, Any]
@@ -79,7 +79,9 @@ def grant_from(document: Mapping[str, Any]) -> Grant:
 
 
 def account_document(account: Account) -> Document:
-    return {"id": account.id, "created": account.created, "access_keys": dict(account.access_keys)}
+    document: Document = {"id": account.id, "created": account.created, "access_keys": dict(account.access_keys)}
+    # Left out where there is none: rows that were written before there were aliases stay as they are.
+    return document | ({"alias": account.alias} if account.alias else {})
 
 
 def account_from(document: Mapping[str, Any]) -> Account:
@@ -92,6 +94,14 @@ def service_document(service: Service) -> Document:
 
 def service_from(document: Mapping[str, Any]) -> Service:
     return Service(**document)
+
+
+def profile_document(profile: InstanceProfile) -> Document:
+    return asdict(profile)
+
+
+def profile_from(document: Mapping[str, Any]) -> InstanceProfile:
+    return InstanceProfile(**document)
 
 
 def policy_document(policy: ManagedPolicy) -> Document:

@@ -34,6 +34,12 @@ class InvalidRequest(Refusal):
     kind = "invalid-request"
 
 
+class InvalidInput(Refusal):
+    """What IAM's operations that judge policies call a parameter that they cannot take."""
+
+    kind = "invalid-input"
+
+
 class KeyNotFound(Refusal):
     kind = "key-not-found"
 
@@ -250,6 +256,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         GrantNotFound,
         InvalidGrantToken,
         PackedPolicyTooLarge,
+        InvalidInput,
     )
 }
 

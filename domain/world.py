@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 
 from domain.access.question import Resource
 from domain.aliases.alias import RESERVED, Alias
-from domain.arn import ACCOUNT_ID, KEY_ID, alias_arn, key_arn, parse_arn
+from domain.arn import ACCOUNT_ID, PARTITION, WELL_FORMED, alias_arn, is_elsewhere, key_arn, parse_arn
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
@@ -103,7 +103,7 @@ class World:
             return self._key_by_arn(reference, account, aliases)
         if reference.startswith("alias/"):
             if not aliases:
-                raise KeyNotFound(f"Invalid keyId {reference}")
+                raise KeyNotFound(f"Invalid keyId '{reference}'")
             return self._key_by_alias(account, reference)
         return self._key_by_id(account, reference)
 
@@ -111,10 +111,14 @@ class World:
         arn = parse_arn(reference)
         if arn is None or arn.service != "kms" or not ACCOUNT_ID.fullmatch(arn.account):
             raise InvalidArn(f"Invalid arn {reference}")
+        if arn.partition != PARTITION:
+            raise KeyNotFound(f"Invalid arn {arn.partition}")
         if arn.region != self.region:
             raise KeyNotFound(f"Invalid arn {arn.region}")
         kind, _, name = arn.resource.partition("/")
         if kind == "key" and name:
+            if name not in self.keys and not WELL_FORMED.fullmatch(name):
+                raise KeyNotFound(f"Invalid keyId {name}")
             return self._key_by_id(account, name) if arn.account == account else self._foreign_key(arn.account, name)
         if kind == "alias" and name:
             if not aliases:
@@ -127,15 +131,13 @@ class World:
 
     def _key_by_id(self, account: str, key_id: str) -> Key:
         key = self.keys.get(key_id)
-        if key is None and not KEY_ID.fullmatch(key_id):
-            raise KeyNotFound(f"Invalid keyId {key_id}")
+        if key is None and not WELL_FORMED.fullmatch(key_id):
+            raise KeyNotFound(f"Invalid keyId '{key_id}'")
         if key is None or key.account != account:
             raise KeyNotFound(f"Key '{key_arn(self.region, account, key_id)}' does not exist")
         return key
 
     def _foreign_key(self, account: str, key_id: str) -> Key:
-        if not KEY_ID.fullmatch(key_id):
-            raise KeyNotFound(f"Invalid keyId {key_id}")
         key = self.keys.get(key_id)
         if key is None or key.account != account:
             return keys.absent(key_id, key_arn(self.region, account, key_id), account)
@@ -157,7 +159,7 @@ class World:
             found = self.key(reference, account, aliases=True)
         except KeyNotFound:
             key_id = reference.rpartition("/")[2]
-            if self.deleted.get(key_id) != account:
+            if self.deleted.get(key_id) != account or is_elsewhere(reference, self.region):
                 raise
             return key_id, account
         return found.id, found.account
@@ -300,6 +302,10 @@ class World:
     def _(self, event: events.AccessKeyDisabled) -> None:
         self.directory.changes += 1
         self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
+
+    @apply.register
+    def _(self, event: events.AccountAliasSet) -> None:
+        self.accounts[event.account] = replace(self.accounts[event.account], alias=event.alias)
 
     @apply.register
     def _(self, event: events.KeyCreated) -> None:

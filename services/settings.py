@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ class Settings:
     aliases_per_key: int = _setting("aliases that a key may have", 50)
     grants_per_key: int = _setting("grants that a key may have", 50_000)
     on_demand_rotations: int = _setting("how often a key may be rotated on demand", 25)
+    time_zone: str = _setting(
+        "the time zone that the command line reads and shows times in: Europe/Berlin for instance, or local; unset: UTC",
+        "",
+    )
+    log_bytes: int = _setting(
+        "bytes of a process's log at which another is begun; three older ones are kept", 10_000_000
+    )
     fresh_for: float = _setting("seconds for which an API's present may decide", 5.0)
 
     @property
@@ -162,6 +170,10 @@ def _require_valid(settings: Settings) -> None:
         ),
         "KEYTRAIL_CONNECTIONS takes at least 16": settings.connections >= 16,
         "KEYTRAIL_CONNECTIONS_PER_ADDRESS takes at least 4": settings.connections_per_address >= 4,
+        "KEYTRAIL_TIME_ZONE takes the name of a time zone, Europe/Berlin for instance, or local": _is_zone(
+            settings.time_zone
+        ),
+        "KEYTRAIL_LOG_BYTES takes at least 1000": settings.log_bytes >= 1000,
         "KEYTRAIL_WORKERS takes at least 1": settings.workers >= 1,
         "KEYTRAIL_WRITERS takes at least 1": settings.writers >= 1,
         "KEYTRAIL_ALERT_WORKERS takes 0 or more": settings.alert_workers >= 0,
@@ -184,6 +196,28 @@ def _are_networks(text: str) -> bool:
         return all(ip_network(each.strip()) for each in text.split(",") if each.strip())
     except ValueError:
         return False
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """The zone that KEYTRAIL_TIME_ZONE names; None for the machine's own. Raises ValueError."""
+    if name in ("", "UTC"):
+        return UTC
+    if name == "local":
+        return None
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # for whoever sets one: it reads files
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as fault:
+        raise ValueError(f"{name} is no time zone") from fault
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        zone_of(name)
+    except ValueError:
+        return False
+    return True
 
 
 def table() -> list[tuple[str, str, str]]:

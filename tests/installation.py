@@ -156,7 +156,8 @@ class Installation:
         """What `keytrail env` prints, as variables; asked once after each start, since the command takes a second."""
         if self._given is None:
             lines = self.keytrail("env").stdout.splitlines()
-            self._given = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+            exports = [line.removeprefix("export ") for line in lines if line.startswith("export ")]
+            self._given = dict(line.split("=", 1) for line in exports)
         return dict(self._given)
 
     def client(self, credentials: dict[str, str] | None = None, service: str = "kms", **config: Any) -> Any:

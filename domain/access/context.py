@@ -173,8 +173,10 @@ def _alias(parameters: Parameters) -> tuple[str, ...]:
 
 
 def _constraint_type(parameters: Parameters) -> tuple[str, ...]:
-    names = ("EncryptionContextEquals", "EncryptionContextSubset")
-    return tuple(name for name in names if parameters.get("Constraints", {}).get(name))
+    constraints = parameters.get("Constraints", {})
+    equals = ("EncryptionContextEquals",) if "EncryptionContextEquals" in constraints else ()
+    # A subset of no pairs constrains nothing.
+    return (*equals, *(("EncryptionContextSubset",) if constraints.get("EncryptionContextSubset") else ()))
 
 
 def _constraint_source(parameters: Parameters) -> tuple[str, ...]:
@@ -300,10 +302,12 @@ def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tup
 
 
 def carriers(key: str) -> frozenset[str] | None:
-    """The operations whose parameters can give a condition key of KMS (folded) a value; None for one that does not come
-    from parameters."""
+    """The operations of KMS whose parameters can give a condition key (folded) a value; None for one that does not come
+    from parameters of KMS alone."""
     if key == "kms:encryptioncontextkeys" or key.startswith("kms:encryptioncontext:"):
         return frozenset(WITH_ENCRYPTION_CONTEXT) | RE_ENCRYPT
+    if key == "aws:tagkeys" or key.startswith("aws:requesttag/"):
+        return TAGGING if key != "aws:tagkeys" else TAGGING | {"UntagResource"}
     found = frozenset(name for name, rows in BY_OPERATION.items() if any(row == key for row, _ in rows))
     if key in OF_RE_ENCRYPT:
         found |= RE_ENCRYPT
@@ -311,5 +315,6 @@ def carriers(key: str) -> frozenset[str] | None:
     return found if row is not None and row.source == PARAMETERS and key.startswith("kms:") else None
 
 
+TAGGING = frozenset({"CreateKey", "TagResource"})
 RE_ENCRYPT = frozenset({"ReEncryptFrom", "ReEncryptTo"})
 OF_RE_ENCRYPT = frozenset({"kms:reencryptonsamekey", "kms:encryptionalgorithm", "kms:requestalias"})

@@ -31,7 +31,7 @@ from domain.access.verdict import (
 )
 from domain.grants.grant import Grant
 from domain.policy.compile import DIRECT, ROLE, Decider, Permissions, Row
-from domain.policy.variables import Context
+from domain.policy.variables import BEFORE_NULL_SETS, Context
 
 
 def may(
@@ -137,10 +137,11 @@ def _grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
     by_name = question.resource.grants
     closest, found = 0, None
     source = question.context.get("aws:sourcearn", (None,))[0]
+    lets = Grant.let_before if BEFORE_NULL_SETS in question.context else Grant.lets
     for name, how in caller.names.items():
         if how > closest:
             for grant in by_name.get(name, ()):
-                if grant.lets(question.action, question.encryption_context, source):
+                if lets(grant, question.action, question.encryption_context, source):
                     closest, found = how, grant
                     break
     return closest, found

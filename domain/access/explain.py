@@ -10,6 +10,11 @@ from domain.access.question import Question
 from domain.access.trace import Check, condition_document, layers, look
 from domain.access.verdict import OTHER_ACCOUNT, Verdict, refusal_of
 from domain.grants.grant import Grant
+from domain.policy.conditions import BEFORE_MAPPED
+from domain.policy.variables import BEFORE_NULL_SETS
+
+RULES_OF_BEFORE = frozenset({BEFORE_MAPPED, BEFORE_NULL_SETS})
+"""What a context says of the evaluator that decided, and of no request."""
 
 
 def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict[str, Any]:
@@ -41,7 +46,9 @@ def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict
         "message": None if verdict.allowed else refusal_of(caller, verdict).message,
         "layers": tree,
         "grants": [_grant(grant, caller, question) for held in question.resource.grants.values() for grant in held],
-        "context": {key: list(values) for key, values in sorted(question.context.items())},
+        "context": {
+            key: list(values) for key, values in sorted(question.context.items()) if key not in RULES_OF_BEFORE
+        },
     }
 
 
@@ -52,12 +59,13 @@ def _check(check: Check, question: Question) -> dict[str, Any]:
 
 def _grant(grant: Grant, caller: Caller, question: Question) -> dict[str, Any]:
     source = question.context.get("aws:sourcearn", (None,))[0]
+    lets = Grant.let_before if BEFORE_NULL_SETS in question.context else Grant.lets
     return {
         "grant": grant.id,
         "name": grant.name,
         "grantee": grant.grantee_shown,
         "for_caller": grant.grantee in caller.names,
         "operation": question.action in grant.operations,
-        "constraints": grant.lets(question.action, question.encryption_context, source)
+        "constraints": lets(grant, question.action, question.encryption_context, source)
         or question.action not in grant.operations,
     }

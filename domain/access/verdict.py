@@ -144,10 +144,11 @@ def refusal_of(caller: Caller, verdict: Verdict, named: str | None = "") -> Acce
     )
 
 
-EVALUATOR = 3
+EVALUATOR = 4
 """Recorded with every decision; counted up when an answer or a reason could come out otherwise. A decision of an earlier one is
 made again by its rules (`domain.identities.again`). 2: an IPv4-mapped address is the IPv4 address. 3: a Deny with NotPrincipal
-spares nobody who has a permissions boundary."""
+spares nobody who has a permissions boundary. 4: an empty value is a null data set to set operators and Null, a key of many
+values is no policy variable, and the names of a grant constraint's pairs have no case."""
 
 
 def inputs(caller: Caller, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Of a caller and a key everything is known but the request: whether a condition holds is settled where it reads what is known
 of caller and key, and stays open where it reads the request. A path is what would let the caller in, with the conditions
-that are still open; none is left out, so a caller without a path is refused whatever the request says.
+that are still open; none is left out but those that no request can meet, so a caller without a path is refused whatever the
+request says.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from itertools import islice, product
 from typing import Any, TypeVar
 
 from domain.access.caller import Caller
+from domain.access.condition_keys import row_of
+from domain.access.context import carriers
 from domain.access.question import Resource
-from domain.grants.grant import SOURCE_ARN, UNCONSTRAINED, Grant
+from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
 from domain.meaning.budget import spend
+from domain.meaning.possible import meetable
 from domain.policy.compile import DIRECT, ROLE, Rule
 from domain.policy.conditions import Test
 from domain.policy.variables import Context
@@ -31,6 +35,7 @@ _OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
 """Known of a caller by default, and otherwise in another request."""
 _OF_THE_SESSION = frozenset({"aws:userid"})
+PAIRS = "kms:EncryptionContextKeys"
 
 Open = tuple[dict[str, Any], ...]
 """Conditions in the record's form (operator, key, wanted), with the kind of policy that each is of."""
@@ -64,7 +69,8 @@ NEVER = Could((), ())
 class Known:
     """What is known of a caller and a key, whatever the request."""
 
-    def __init__(self, caller: Caller, resource: Resource) -> None:
+    def __init__(self, caller: Caller, action: str, resource: Resource) -> None:
+        self._operation = action.partition(":")[2]
         known = {**caller.context, **resource.context}
         self._role = ROLE in caller.names.values()
         unknown = _OF_THE_REQUEST | (_OF_THE_SESSION if self._role else frozenset())
@@ -73,7 +79,7 @@ class Known:
         self.context: Context = {name: values for name, values in known.items() if name not in unknown}
 
     def settles(self, test: Test) -> bool:
-        """Whether the test reads nothing but what is known."""
+        """Whether the test reads nothing but what is known: a key that the operation has no parameter for is not there."""
         return self._is_known(test.key.lower()) and not self.unsettled(test.wanted)
 
     def unsettled(self, texts: Iterable[str]) -> list[str]:
@@ -81,14 +87,23 @@ class Known:
         return [
             text
             for text in texts
-            if any(not self._is_known(name.lower()) for name in _VARIABLE.findall(text) if name not in _SIGNS)
+            if any(not self._is_known(name.lower()) for name in _VARIABLE.findall(text) if _varies(name))
         ]
 
     def _is_known(self, key: str) -> bool:
+        carrying = carriers(key)
+        if carrying is not None and self._operation not in carrying:
+            return True
         if key in self.context or key.startswith(_OF_THE_KEY):
             # A session may bring tags of its own, which go before the role's.
             return not (self._role and key.startswith("aws:principaltag/"))
         return not self._role and not self._stranger and key.startswith(_OF_A_USER)
+
+
+def _varies(name: str) -> bool:
+    """Whether a policy variable of this name stands for something: a key that can have many values is no variable."""
+    row = row_of(name)
+    return name not in _SIGNS and not (row is not None and row.many)
 
 
 def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:
@@ -96,7 +111,7 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     at_home = caller.account == resource.account
     if not at_home and not reaches:
         return NEVER
-    known = Known(caller, resource)
+    known = Known(caller, action, resource)
     policy = resource.policy
     assert policy is not None, "a key has its policy"
     spend(10 + len(policy.rules) + len(caller.identity.rules))
@@ -114,17 +129,36 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     denies += [(rule, conditions) for rules in (own, *limits) for rule, conditions in rules if rule.denies]
     if any(not conditions for _, conditions in denies):
         return NEVER
-    allowing = _least([(rule, conditions) for rule, conditions in own if not rule.denies])
-    within = [_least([(rule, conditions) for rule, conditions in rules if not rule.denies]) for rules in limits]
+    identity, *limiting = [[each for each in rules if not each[0].denies] for rules in (own, *limits)]
+    allowing, within = _least(identity), [_least(rules) for rules in limiting]
     paths: list[Path] = []
     speaking = [each for each in stated if each[0] and not each[1].denies]
+    granted = list(_granted(caller, action, resource))
     for how, rule, conditions in _least_of_each(speaking):
         paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
-    for how, grant, conditions in _least_of_each(list(_granted(caller, action, resource))):
+    for how, grant, conditions in _least_of_each(granted):
         paths += _by_grant(grant, how, conditions, allowing, within)
-    unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in denies)
     paths.sort(key=lambda path: len(path.open))
-    return Could(tuple(paths[:MOST_PATHS]), unless) if paths else NEVER
+    told = _met([conditions for _, conditions in denies], paths[:MOST_PATHS])
+    counts = (*map(len, (identity, *limiting)), len(speaking), len(granted), len(paths))
+    whole = max(counts) <= MOST_PATHS
+    if not told and not whole:
+        told = paths[:MOST_PATHS]  # some other path may be met, and nobody is left out
+    unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in denies)
+    return Could(tuple(told), unless) if told else NEVER
+
+
+def _met(denies: Sequence[Open], paths: Sequence[Path]) -> list[Path]:
+    """The paths that some request meets, and meets without meeting all conditions of a Deny."""
+    return [
+        path
+        for path in paths
+        if not path.open
+        or (
+            meetable(path.open)
+            and all(any(meetable(path.open, but_not=each) for each in conditions) for conditions in denies)
+        )
+    ]
 
 
 Stated = tuple[Rule, Open]
@@ -141,7 +175,7 @@ def _speaking(rules: Iterable[Rule], action: str, resource: Resource, known: Kno
         if not unsettled and rule.covers is not None and not rule.covers(resource.arn, known.context):
             continue
         conditions = _open(rule, known)
-        if conditions is not None:
+        if conditions is not None and (not conditions or meetable(conditions)):
             where = (
                 ({"operator": "ArnLike", "key": "Resource", "wanted": unsettled, "kind": rule.by.kind},)
                 if unsettled
@@ -249,6 +283,8 @@ def constraints_of(grant: Grant) -> Open:
             found.append({"operator": "StringEquals", "key": "aws:SourceArn", "wanted": [wanted], "kind": "grant"})
         elif isinstance(wanted, str):
             continue
+        elif not wanted and name == EQUALS:  # of an encryption context that has no pairs
+            found.append({"operator": "Null", "key": PAIRS, "wanted": ["true"], "kind": "grant"})
         else:
             found += [
                 {"operator": name, "key": f"kms:EncryptionContext:{key}", "wanted": [value], "kind": "grant"}

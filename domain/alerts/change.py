@@ -75,6 +75,18 @@ class Change:
         key = self.key
         return Audience(key.account if key is not None else "").who(account, principal)
 
+    def deed(self, account: str) -> dict[str, Any]:
+        """Who did what, where on the log, and from which version of a policy to which, as an account is told of it: for an
+        alert's source."""
+        event, key = self.event, self.key
+        by = Audience(account).who(self.account, self.caller)
+        done: dict[str, Any] = {"by": by, "operation": self.operation, "position": self.position}
+        if isinstance(event, PolicyReplaced) and key is not None:
+            done |= {"from_version": key.policy_version, "to_version": event.version}
+        elif isinstance(event, KeyCreated):
+            done["to_version"] = 1
+        return {name: value for name, value in done.items() if value not in (None, "")}
+
     def number(self, rule: str, numbers: Mapping[str, Number], name: str) -> int:
         """A threshold of a rule, as the settings have it."""
         return self.settings.number(rule, name, numbers[name].default)

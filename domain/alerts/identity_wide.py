@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
 from domain.alerts.wide_identity_policy import gives
+from domain.cloudtrail import unseen
 from domain.identities.identity import ManagedPolicy
 from domain.trail.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
 
@@ -15,8 +16,8 @@ def judge(change: Change) -> Iterator[Finding]:
     """A managed policy counts where it is attached, and when it changes while it is."""
     event, region = change.event, change.world.region
     before, after, subject, whose = _documents(change)
-    if not after:
-        return
+    if not after or unseen.is_document(after):
+        return  # what was never seen is no news
     was = gives(before, event.account, region) if before else {}
     new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}
     # What is asked more than before is no less than before.
@@ -35,7 +36,7 @@ def _documents(change: Change) -> tuple[str, str, str, list[str]]:
     if isinstance(event, InlinePolicyPut | PolicyAttached):
         identity = directory.identities[event.id]
         if isinstance(event, PolicyAttached):
-            policy = directory.policies.get(event.policy)
+            policy = directory.managed(event.policy)
             text = "" if policy is None else policy.versions[policy.default].document
             return "", text, f"{identity.arn}#{event.policy}", [identity.arn]
         held = identity.inline.get(event.policy)

@@ -28,7 +28,8 @@ VERSION = 1
 @dataclass(frozen=True, slots=True)
 class Alert:
     """`where` names what raised it: `@position`, a window's begin, or "" where the subject says it all. `source` is the
-    record (topic, partition, offset, call) that it was found on, {} for what is found of Keytrail itself."""
+    record (topic, partition, offset, call) that it was found on, with who did it (`by`) and of a change its operation, position
+    and versions; {} for what is found of Keytrail itself."""
 
     log: str
     rule: Rule
@@ -195,7 +196,11 @@ class Judge:
         except Exception as fault:  # noqa: BLE001  # a rule that fails is told of, and keeps no other from judging
             summary = f"{rule.id} could not judge the record @{change.position}: {type(fault).__name__}"
             return self.of_health(Health(NOT_JUDGED, f"{rule.id}@{change.position}", change.at, summary))
-        return [self.alert(rule, each, f"@{change.position}", change.at, source) for each in findings]
+        at = f"@{change.position}"
+        return [
+            self.alert(rule, each, at, change.at, {**source, **change.deed(each.account)} if source else source)
+            for each in findings
+        ]
 
     def _by_text(
         self,
@@ -243,7 +248,7 @@ class Judge:
             assert isinstance(kind, Counted), "others bring their finding"
             assert candidate.tick is not None, "a counted one is a tick"
             finding = kind.found(candidate.tick, candidate.threshold, candidate.window)
-        return self.alert(candidate.rule, finding, f"~{candidate.start}", at, source)
+        return self.alert(candidate.rule, finding, f"~{candidate.start}", at, _with_caller(source, finding))
 
     def pairs(self, use: Use, source: Mapping[str, Any]) -> Iterator[Pair]:
         for rule, kind in self._first:
@@ -256,10 +261,16 @@ class Judge:
             return None
         kind = pair.rule.kind
         assert isinstance(kind, First), "a pair is of such a rule"
-        return self.alert(pair.rule, kind.found(pair.use, pair.key), "", pair.use.at, pair.source)
+        finding = kind.found(pair.use, pair.key)
+        return self.alert(pair.rule, finding, "", pair.use.at, _with_caller(pair.source, finding))
 
     def alert(self, rule: Rule, finding: Finding, where: str, at: int, source: Mapping[str, Any]) -> Alert:
         own = self.settings.of(rule.id)
         severity = own.severity or finding.severity or rule.severity
         suppressed = self.settings.suppression(rule.id, finding, at)
         return Alert(self.log, rule, severity, finding, where, at, source, suppressed)
+
+
+def _with_caller(source: Mapping[str, Any], finding: Finding) -> Mapping[str, Any]:
+    """A rule on calls is about who called, as the alert's account is told of them."""
+    return {**source, "by": finding.about[0]} if source and len(finding.about) == 1 else source

@@ -28,7 +28,10 @@ class Alias:
 def require_prefix(name: str) -> None:
     """Raise for what is no alias's name at all: asked before anything is looked up."""
     if not name.startswith(PREFIX):
-        raise InvalidRequest("Invalid identifier")
+        raise InvalidRequest(
+            'Alias must start with the prefix "alias/". Please see '
+            "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html"
+        )
 
 
 def require_name(name: str) -> None:

@@ -10,14 +10,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from domain.cloudtrail import unseen
-from domain.cloudtrail.meeting import account_there, caller_there, created, key_id, key_there, named_there, principals
-from domain.cloudtrail.people import IAM, given, tags_of, text_of
+from domain.cloudtrail.meeting import (
+    account_there,
+    caller_there,
+    created,
+    key_id,
+    key_there,
+    named_in,
+    named_there,
+    principals,
+)
+from domain.cloudtrail.people import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
 from domain.errors import Refusal
 from domain.policy.default import default_key_policy
 from domain.policy.parse import KEY, parse_policy
 from domain.trail import events as kms
+from domain.trail import identity_events as iam
 from domain.trail.codec import rfc3339
 from domain.world import World
 
@@ -25,15 +35,25 @@ DAY = 86_400 * 1_000_000
 Events = Iterator[object]
 
 
-def changes_of(reading: Reading, world: World) -> Events:
-    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
-    not."""
+def met_in(reading: Reading, world: World) -> Events:
+    """What the record speaks of and was there before it, as events that put it there."""
     if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
         yield from key_there(reading, world, reading.key)
         for arn in reading.resources:
             if ":key/" in arn and arn != reading.key:
                 yield from key_there(reading, world, arn)
     yield from caller_there(reading, world)
+
+
+def changes_of(reading: Reading, world: World) -> Events:
+    """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
+    not."""
+    yield from met_in(reading, world)
+    yield from made_by(reading, world)
+
+
+def made_by(reading: Reading, world: World) -> Events:
+    """What the record changed; who and what it speaks of is there. Raises Broken."""
     if reading.refused:
         return
     made = BY_OPERATION.get(reading.service, {}).get(reading.operation)
@@ -61,7 +81,7 @@ def _create_key(reading: Reading, world: World) -> Events:
     """A CreateKey without a policy means the default one."""
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
-    key = str(metadata.get("keyid") or key_id(arn))
+    key = key_id(arn) if arn else named_in(reading, str(metadata.get("keyid") or ""))
     account = str(metadata.get("awsaccountid") or (arn.split(":")[4] if arn.count(":") > 4 else reading.account))
     if not key:
         raise Broken("it does not say which key was made")
@@ -98,9 +118,10 @@ def _put_key_policy(reading: Reading, world: World) -> Events:
     bypassed = reading.parameters.get("BypassPolicyLockoutSafetyCheck") is True
     yield from named_there(text, world)
     yield kms.PolicyReplaced(key.id, key.policy_version + 1, text, bypassed, False, principals(text, world))
-    if unseen.unseen_of(key.tags):
-        tags = {**world.keys[key.id].tags, unseen.NAME: unseen.REST}
-        yield kms.KeyTagged(key.id, {unseen.NAME: unseen.REST}, tags)
+    mark = unseen.unseen_of(key.tags)
+    if mark != unseen.without_policy(mark):
+        tags = {**world.keys[key.id].tags, unseen.NAME: unseen.without_policy(mark)}
+        yield kms.KeyTagged(key.id, {unseen.NAME: unseen.without_policy(mark)}, tags)
 
 
 def _need_key(reading: Reading) -> str:
@@ -197,9 +218,11 @@ def _alias_to(reading: Reading, world: World, key: str) -> Events:
 
 def _update_alias(reading: Reading, world: World) -> Events:
     target = given(reading.parameters, "TargetKeyId")
-    key = key_id(target) if target else key_id(_need_key(reading))
+    key = named_in(reading, target) if target else key_id(_need_key(reading))
     if key not in world.keys:
-        yield from key_there(reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
+        yield from key_there(
+            reading, world, f"arn:aws:kms:{reading.region}:{reading.account}:key/{key.partition('@')[0]}"
+        )
     yield from _alias_to(reading, world, key)
 
 
@@ -266,7 +289,9 @@ def _replicate(reading: Reading, world: World) -> Events:
     """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
     region = text_of(reading.parameters, "ReplicaRegion")
     metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
-    arn = str(metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{key_id(_need_key(reading))}")
+    arn = str(
+        metadata.get("arn") or f"arn:aws:kms:{region}:{reading.account}:key/{_need_key(reading).rpartition('/')[2]}"
+    )
     if key_id(arn) not in world.keys:
         yield from key_there(reading, world, arn)
 
@@ -299,6 +324,71 @@ KMS: dict[str, Callable[[Reading, World], Events]] = {
     "RetireGrant": _end_grant,
     "ReplicateKey": _replicate,
 }
+
+_ACCESS_KEY: tuple[type, ...] = (iam.UserAccessKeyCreated, kms.AccessKeyCreated)
+OWN: dict[str, tuple[type, ...]] = {
+    "CreateKey": (kms.KeyCreated,),
+    "PutKeyPolicy": (kms.PolicyReplaced,),
+    "EnableKey": (kms.KeyEnabled,),
+    "DisableKey": (kms.KeyDisabled,),
+    "UpdateKeyDescription": (kms.KeyDescribed,),
+    "TagResource": (kms.KeyTagged,),
+    "UntagResource": (kms.KeyUntagged,),
+    "ScheduleKeyDeletion": (kms.DeletionScheduled,),
+    "CancelKeyDeletion": (kms.DeletionCancelled,),
+    "DeleteKey": (kms.KeyDeleted,),
+    "EnableKeyRotation": (kms.RotationEnabled,),
+    "DisableKeyRotation": (kms.RotationDisabled,),
+    "RotateKey": (kms.KeyRotated,),
+    "RotateKeyOnDemand": (kms.KeyRotated,),
+    "ImportKeyMaterial": (kms.MaterialImported,),
+    "DeleteImportedKeyMaterial": (kms.MaterialDeleted,),
+    "DeleteExpiredKeyMaterial": (kms.MaterialExpired,),
+    "CreateAlias": (kms.AliasCreated, kms.AliasMoved),
+    "UpdateAlias": (kms.AliasMoved, kms.AliasCreated),
+    "DeleteAlias": (kms.AliasDeleted,),
+    "CreateGrant": (kms.GrantCreated,),
+    "RevokeGrant": (kms.GrantRevoked,),
+    "RetireGrant": (kms.GrantRetired,),
+    "ReplicateKey": (),
+    "CreateUser": (iam.UserCreated,),
+    "CreateGroup": (iam.GroupCreated,),
+    "CreateRole": (iam.RoleCreated,),
+    "CreateServiceLinkedRole": (iam.RoleCreated,),
+    **{f"Delete{noun}": (iam.IdentityDeleted,) for noun in NOUNS.values()},
+    **{f"Put{noun}Policy": (iam.InlinePolicyPut,) for noun in NOUNS.values()},
+    **{f"Delete{noun}Policy": (iam.InlinePolicyDeleted,) for noun in NOUNS.values()},
+    **{f"Attach{noun}Policy": (iam.PolicyAttached,) for noun in NOUNS.values()},
+    **{f"Detach{noun}Policy": (iam.PolicyDetached,) for noun in NOUNS.values()},
+    **{
+        f"{verb}{noun}PermissionsBoundary": (iam.BoundarySet,)
+        for noun in ("User", "Role")
+        for verb in ("Put", "Delete")
+    },
+    **{f"Tag{noun}": (iam.IdentityTagged,) for noun in ("User", "Role", "Policy")},
+    **{f"Untag{noun}": (iam.IdentityUntagged,) for noun in ("User", "Role", "Policy")},
+    **{f"Update{noun}": (iam.IdentityMoved,) for noun in ("User", "Group")},
+    "UpdateAssumeRolePolicy": (iam.TrustReplaced,),
+    "AddUserToGroup": (iam.MemberAdded,),
+    "RemoveUserFromGroup": (iam.MemberRemoved,),
+    "CreateAccessKey": _ACCESS_KEY,
+    "UpdateAccessKey": (iam.UserAccessKeyChanged, kms.AccessKeyDisabled, kms.AccessKeyCreated),
+    "DeleteAccessKey": (iam.UserAccessKeyDeleted, kms.AccessKeyDisabled),
+    "CreatePolicy": (iam.ManagedPolicyCreated,),
+    "CreatePolicyVersion": (iam.PolicyVersionCreated,),
+    "SetDefaultPolicyVersion": (iam.DefaultVersionSet,),
+    "DeletePolicyVersion": (iam.PolicyVersionDeleted,),
+    "DeletePolicy": (iam.ManagedPolicyDeleted,),
+}
+"""What each change is shown as; whatever else a record brings about had to be there for it to be."""
+
+
+def is_own(operation: str, event: object) -> bool:
+    """Whether an event is what the operation did, not what it needed: those who were met have a mark."""
+    if isinstance(event, iam.InlinePolicyPut) and event.policy == unseen.NAME:
+        return False
+    return isinstance(event, OWN[operation])
+
 
 BY_OPERATION: dict[str, dict[str, Callable[[Reading, World], Events]]] = {"kms": KMS, "iam": IAM}
 """By service: every operation that changes something."""

@@ -14,6 +14,7 @@ from typing import Any
 from domain.access.condition_keys import PARAMETERS, RESOURCE, row_of
 from domain.access.question import Resource
 from domain.cloudtrail import unseen
+from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
 from domain.policy.compile import DIRECT, ROLE, Permissions, Rule
 from domain.policy.conditions import Test
@@ -261,7 +262,7 @@ def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
         denies = [each for each in denies if not unseen.is_unseen(each[1])]
     ways = case.ways(allowing)
     if not ways:
-        if not of_key:
+        if not unseen.may_let_in(of_key):
             return Judged(REFUSED, NOTHING)
         return Judged(UNKNOWN, NOTHING, (f"{of_key} of {resource.arn} from before the trail began",))
     if ways[0].answer == YES and not denies:
@@ -274,7 +275,7 @@ def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
 def evidence_of(asked: Asked, resource: Resource, of_key: str, known: Known) -> Evidence:
     """What follows from this call's having been let in, under the policies of then."""
     ways = _case(asked, resource, of_key, known, None).ways(_Missing())
-    sure = bool(ways) and not of_key
+    sure = bool(ways) and not unseen.may_let_in(of_key)
     return Evidence(sure and all(way.identity for way in ways), sure and all(way.limits for way in ways))
 
 
@@ -283,13 +284,28 @@ EXPLAINED, UNEXPLAINED, OPEN, OTHER_ERROR = "explained", "unexplained", "open", 
 
 
 def explained(
-    asked: Asked, resource: Resource, of_key: str, known: Known, *, refused: bool, denied: bool
+    asked: Asked,
+    resource: Resource,
+    of_key: str,
+    known: Known,
+    *,
+    refused: bool,
+    denied: bool,
+    denial: Mapping[str, str] | None = None,
 ) -> tuple[str, Judged]:
-    """Whether the recorded policies explain what was answered, and by which statement. OPEN: what was never seen may."""
+    """Whether the recorded policies explain what was answered, and by which statement. OPEN: what was never seen may.
+    `denial`: what the message of a denied call tells (denial.py): which kind of policy refused it."""
     if refused and not denied:
         return OTHER_ERROR, Judged(UNKNOWN, {})
     if denied:
         found = judge(asked, resource, of_key, known)
-        return {REFUSED: EXPLAINED, ALLOWED: UNEXPLAINED, UNKNOWN: OPEN}[found.answer], found
+        if found.answer == REFUSED or not denial or not denial.get("kind"):
+            return {REFUSED: EXPLAINED, ALLOWED: UNEXPLAINED, UNKNOWN: OPEN}[found.answer], found
+        kind = denial["kind"]
+        if found.answer == ALLOWED and kind not in NEVER_SEEN:
+            return UNEXPLAINED, found
+        by = {"kind": kind, "rule": denial["rule"]} | ({"policy": denial["policy"]} if "policy" in denial else {})
+        missing = found.missing or (f"the {kind.replace('-', ' ')} that refused it",)
+        return OPEN, Judged(UNKNOWN, by, missing)
     found = judge(asked, resource, of_key, known, evidence_of(asked, resource, of_key, known))
     return {ALLOWED: EXPLAINED, REFUSED: UNEXPLAINED, UNKNOWN: OPEN}[found.answer], found

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from domain.arn import ACCOUNT_ID, parse_arn
 from domain.cloudtrail import unseen
+from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.people import identity_met
 from domain.cloudtrail.record import Reading
 from domain.errors import Refusal
@@ -20,7 +21,12 @@ Events = Iterator[object]
 
 
 def key_id(arn: str) -> str:
-    return arn.rpartition("/")[2]
+    return id_of(arn)
+
+
+def named_in(reading: Reading, key: str) -> str:
+    """The same of a key that a request names by its ARN, or by its id alone."""
+    return id_of(key if ":" in key else f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
 
 
 def key_there(reading: Reading, world: World, arn: str) -> Events:

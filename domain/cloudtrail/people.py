@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from domain.arn import iam_arn, parse_arn
+from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
 from domain.cloudtrail import unseen
 from domain.cloudtrail.record import Broken, Reading
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity
 from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
+from domain.trail import events as kms
 from domain.trail import identity_events as iam
 from domain.world import World
 
@@ -269,6 +270,69 @@ def _policy_gone(arn: str, reading: Reading, world: World) -> Events:
     yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
 
 
+def _of_access_key(reading: Reading, world: World) -> Events:
+    """An access key of the named user, or of whoever calls; of an account's root where that is the root."""
+    told = reading.parameters
+    made = _said(reading, "accessKey", "accessKeyId")
+    access_key = made if reading.operation == "CreateAccessKey" else text_of(told, "AccessKeyId")
+    if not access_key:
+        raise Broken("it does not say which access key was made")
+    name = given(told, "UserName") or _said(reading, "accessKey", "userName")
+    if not name and not reading.principal.startswith(f"arn:aws:iam::{reading.account}:user/"):
+        yield from _of_root(access_key, reading, world)
+        return
+    name = name or reading.principal.rpartition("/")[2]
+    yield from _there(world, USER, reading.account, name)
+    held = world.directory.find(USER, reading.account, name)
+    assert held is not None, "it was put there"
+    if access_key not in held.access_keys:
+        yield iam.UserAccessKeyCreated(held.account, held.id, access_key)
+    if reading.operation == "UpdateAccessKey":
+        yield iam.UserAccessKeyChanged(held.account, held.id, access_key, text_of(told, "Status"))
+    elif reading.operation == "DeleteAccessKey":
+        yield iam.UserAccessKeyDeleted(held.account, held.id, access_key)
+
+
+def _of_root(access_key: str, reading: Reading, world: World) -> Events:
+    if not ACCOUNT_ID.fullmatch(reading.account):
+        raise Broken("it does not say whose access key")
+    if reading.account not in world.accounts:
+        yield kms.AccountCreated(reading.account, f"root-of-{reading.account}")
+    ended = reading.operation == "DeleteAccessKey" or given(reading.parameters, "Status") == "Inactive"
+    if not ended or access_key not in world.accounts[reading.account].access_keys:
+        yield kms.AccessKeyCreated(reading.account, access_key)
+    if ended:
+        yield kms.AccessKeyDisabled(reading.account, access_key)
+
+
+def _service_role(reading: Reading, world: World) -> Events:
+    """A role that a service made for itself; the answer describes it."""
+    account = reading.account
+    arn = parse_arn(_said(reading, "role", "arn"))
+    name, unique = _said(reading, "role", "roleName"), _said(reading, "role", "roleId")
+    if arn is None or not name:
+        raise Broken("it does not say which role was made")
+    path = f"/{arn.resource.removeprefix('role/').rpartition('/')[0]}/"
+    if unique in world.directory.identities or world.directory.find(ROLE, account, name) is not None:
+        return
+    unique = unique or f"ARN:{iam_arn(account, ROLE, path, name)}"
+    yield iam.RoleCreated(
+        account, unique, name, path, NO_TRUST, {}, given(reading.parameters, "Description"), 3600, {}, ""
+    )
+    # The service's own policy is attached to it, which nothing here says.
+    what = unseen.policies_of(iam_arn(account, ROLE, path, name))
+    yield iam.InlinePolicyPut(account, ROLE, unique, unseen.NAME, what)
+
+
+def _policy_tagged(arn: str, reading: Reading, world: World) -> Events:
+    held = world.directory.policies[arn]
+    if reading.operation == "TagPolicy":
+        yield iam.IdentityTagged(held.account, POLICY, held.id, tags_of(reading.parameters.get("Tags")))
+    else:
+        keys = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str)]
+        yield iam.IdentityUntagged(held.account, POLICY, held.id, keys)
+
+
 IAM: dict[str, Callable[[Reading, World], Events]] = {
     **{f"Create{noun}": _made(kind) for kind, noun in NOUNS.items()},
     **{f"Delete{noun}": _on(kind, _delete) for kind, noun in NOUNS.items()},
@@ -284,6 +348,12 @@ IAM: dict[str, Callable[[Reading, World], Events]] = {
     "UpdateAssumeRolePolicy": _on(ROLE, _trust),
     "AddUserToGroup": _on(GROUP, _member),
     "RemoveUserFromGroup": _on(GROUP, _member),
+    "CreateAccessKey": _of_access_key,
+    "UpdateAccessKey": _of_access_key,
+    "DeleteAccessKey": _of_access_key,
+    "CreateServiceLinkedRole": _service_role,
+    "TagPolicy": _on_policy(_policy_tagged),
+    "UntagPolicy": _on_policy(_policy_tagged),
     "CreatePolicy": _create_policy,
     "CreatePolicyVersion": _on_policy(_version_made),
     "SetDefaultPolicyVersion": _on_policy(_default_set),

@@ -7,14 +7,18 @@ Parameters come with the API's own spelling of their members (`names` gives it),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
 from domain.access.context import Came, Via, request_context
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
+from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
+from domain.cloudtrail.keys import key_of, re_encrypted
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
 from domain.policy.variables import Context
 from domain.trail.codec import micros_of
@@ -22,8 +26,10 @@ from domain.trail.codec import micros_of
 SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
 OWN = "keytrail"
 """The member of additionalEventData that our own export has."""
-INTERNAL = "AWS Internal"
+UNKNOWN_CALLER = "not recorded"
+"""Who called, where a record does not say."""
 ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"})
+ARN = re.compile(r"arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S+")
 _DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%M:%S", "%b %d, %Y %H:%M:%S %p",
               "%a %b %d %H:%M:%S UTC %Y")  # fmt: skip
 
@@ -38,6 +44,17 @@ class Broken(Exception):
 
 class Elsewhere(Exception):
     """A record of a service that nothing here asks about."""
+
+
+class PassedOver(Exception):
+    """A record that tells of no call of its own. The message says what it is."""
+
+
+CALLS = frozenset({"", "Management", "Data"})
+"""Categories of events that are calls (CloudTrail user guide, eventCategory)."""
+NO_CALLS = {"Insight": "Insights event", "NetworkActivity": "network activity event"}
+"""An Insights event counts calls. A network activity event tells of a call through a VPC endpoint, which has an event of its
+own, or which the endpoint's policy kept from the service."""
 
 
 @dataclass(slots=True)
@@ -78,6 +95,8 @@ class Reading:
     policy: str = ""
     """The session's own policy, where the record has it."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    denial: Denial = UNTOLD
+    """What the message of a denied call tells."""
 
     @property
     def refused(self) -> bool:
@@ -119,9 +138,12 @@ def _object(document: Document, name: str) -> Document:
 
 
 def read(record: Any, names: Names) -> Reading:
-    """Raises Broken, Elsewhere."""
+    """Raises Broken, Elsewhere, PassedOver."""
     if not isinstance(record, dict):
         raise Broken("it is no JSON object")
+    category = _text(record, "eventCategory")
+    if category not in CALLS or _text(record, "eventType") == "AwsCloudTrailInsight":
+        raise PassedOver(NO_CALLS.get(category or "Insight", f"{category} event"))
     operation = _text(record, "eventName")
     if not operation or "eventSource" not in record:
         raise Broken("it has no eventName or eventSource")
@@ -145,7 +167,13 @@ def read(record: Any, names: Names) -> Reading:
     )
     region = _text(record, "awsRegion") or "us-east-1"
     who = _who(identity, _text(record, "recipientAccountId"))
-    key = _key(resources, parameters, region, who.account)
+    error, message = _text(record, "errorCode"), _text(record, "errorMessage")
+    denied = denial_of(message) if error in ACCESS_DENIED else UNTOLD
+    if not resources and ARN.match(denied.resource):
+        resources = (denied.resource,)
+    if operation == "ReEncrypt" and error not in ACCESS_DENIED:
+        resources = re_encrypted(resources, parameters, region, who.account)
+    key = key_of(resources, parameters, region, who.account)
     via = _text(identity, "invokedBy")
     source = _text(record, "sourceIPAddress")
     _require_names(identifier, operation, region, who.principal, key, via, *resources)
@@ -169,13 +197,14 @@ def read(record: Any, names: Names) -> Reading:
         extra=extra,
         resources=resources or ((key,) if key else ()),
         key=key,
-        error=_text(record, "errorCode"),
-        message=_text(record, "errorMessage"),
+        error=error,
+        message=message,
         context={},
         pairs={},
         preferred=bool(_text(identity, "arn")) or "sharedEventID" not in record,
         role=who.role,
         role_id=who.role_id,
+        denial=denied,
     )
     if own:
         _of_own(reading, own)
@@ -245,7 +274,9 @@ def _who(identity: Document, recipient: str) -> _Who:
     invoked = _text(identity, "invokedBy")
     if kind == "AWSService" or (not arn and not unique and invoked.endswith(".amazonaws.com")):
         of_service: Context = {"aws:principalisawsservice": ("true",), "aws:principalservicename": (invoked,)}
-        return _Who(account, invoked or INTERNAL, "", {f"Service:{invoked}": DIRECT}, of_service)
+        return _Who(
+            account, invoked or UNKNOWN_CALLER, "", {f"Service:{invoked}": DIRECT} if invoked else {}, of_service
+        )
     context: dict[str, tuple[str, ...]] = {
         "aws:principalaccount": (account,),
         "kms:calleraccount": (account,),
@@ -270,9 +301,15 @@ def _who(identity: Document, recipient: str) -> _Who:
         provider = _text(identity, "identityProvider")
         return _Who(account, unique or provider, unique, {f"Federated:{provider}": DIRECT}, {})
     if not kind and not arn:
-        return _Who(account, invoked or INTERNAL, "", {}, {})
+        return _Who(account, invoked or UNKNOWN_CALLER, "", {}, {})
     # Somebody of another account, of whom it says no more.
-    return _Who(account, arn or unique or root, unique, {root: DELEGATED} | ({arn: DIRECT} if arn else {}), context)
+    return _Who(
+        account,
+        arn or unique or account or UNKNOWN_CALLER,
+        unique,
+        {root: DELEGATED} | ({arn: DIRECT} if arn else {}),
+        context,
+    )
 
 
 def _called(arn: str, kind: str) -> dict[str, tuple[str, ...]]:
@@ -301,21 +338,6 @@ def _session(identity: Document, account: str, arn: str, unique: str, context: d
     return _Who(account, own, unique, names, context | _called(role, "AssumedRole") | more, role, role_id)
 
 
-def _key(resources: tuple[str, ...], parameters: Document, region: str, account: str) -> str:
-    """The ARN of the key concerned: among the resources, or as the request names it; "" where it names an alias alone."""
-    for arn in resources:
-        if ":key/" in arn:
-            return arn
-    named = parameters.get("KeyId") or parameters.get("TargetKeyId")
-    if not isinstance(named, str):
-        return ""
-    if ":key/" in named:
-        return named
-    if "alias/" in named or named.startswith("arn:"):
-        return ""
-    return f"arn:aws:kms:{region}:{account}:key/{named}"
-
-
 # -- what conditions could read ------------------------------------------------------------------------------------------
 
 
@@ -338,6 +360,7 @@ def _context(reading: Reading, record: Document, who: _Who) -> Context:
     return context
 
 
+@lru_cache(maxsize=10_000)
 def _address(text: str) -> str:
     try:
         return str(ip_address(text))

@@ -17,6 +17,9 @@ KEY = "keytrail:Unseen"
 """The condition key; its wanted value says what was never seen."""
 NAME = "keytrail-unseen"
 """The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
+IDENTITY = "identity policies, groups, tags, date and trust policy"
+SETTLED_BY = "keytrail import policies"
+GRANTS = "grants"
 POLICY, REST = "key policy", "grants, aliases, tags and specification"
 
 
@@ -36,9 +39,29 @@ def policies_of(principal: str) -> str:
     return document(f"the identity policies of {principal}", of_key=False)
 
 
+def is_document(text: str) -> bool:
+    """Whether a policy's text stands for what was never seen."""
+    return f'"Id": "{NAME}"' in text and f'"{KEY}"' in text
+
+
 def is_unseen(rule: Rule) -> bool:
     """Whether a statement stands for what was never seen."""
     return any(test.key == KEY for test in rule.tests or ())
+
+
+def mark_of(*, policy: bool, grants: bool) -> str:
+    """What of a key was never seen, where its policy or its grants may be known from elsewhere."""
+    words = [POLICY] if policy else []
+    return ", ".join([*words, REST if grants else REST.removeprefix(f"{GRANTS}, ")])
+
+
+def without_policy(of_key: str) -> str:
+    return of_key.removeprefix(f"{POLICY}, ")
+
+
+def may_let_in(of_key: str) -> bool:
+    """Whether what was never seen of a key may have let somebody in."""
+    return POLICY in of_key or GRANTS in of_key
 
 
 def unseen_of(tags: Mapping[str, str]) -> str:

@@ -59,13 +59,13 @@ def decrypt(private: PrivateKey, algorithm: str, ciphertext: bytes) -> bytes:
         raise InvalidCiphertext from None
 
 
-def signable(message: bytes, message_type: str, algorithm: str) -> bytes:
+def signable(message: bytes, message_type: str, algorithm: str, spec: str) -> bytes:
     """What the algorithm takes: the digest of a RAW message where it signs digests, else the message as it is.
 
     Raises InvalidRequest: a message of a kind or length that the algorithm does not take.
     """
     if message_type not in MESSAGE_TYPES.get(algorithm, (RAW, DIGEST)):
-        raise InvalidRequest(f"MessageType {message_type} is not valid for algorithm {algorithm}.")
+        raise InvalidRequest(f"Message type {message_type} is incompatible with key spec {spec}.")
     if message_type == EXTERNAL_MU:
         if len(message) != MU_BYTES:
             raise InvalidRequest(f"A message of type {EXTERNAL_MU} has {MU_BYTES} bytes.")

@@ -12,6 +12,7 @@ from domain.access.caller import Caller
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import NO_RESOURCE_POLICY, RETIRING, Verdict
+from domain.arn import PARTITION
 from domain.crypto.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
@@ -155,7 +156,8 @@ def _principal(name: str, caller: Caller, world: World) -> str:
     """What matches the caller. Raises InvalidArn for what is no principal, or one of the caller's account not there."""
     if name.startswith("Service:"):
         return name
-    found = meaning(name, world, caller.account) if is_principal(name) else None
+    ours = is_principal(name) and name.startswith(f"arn:{PARTITION}:")
+    found = meaning(name, world, caller.account) if ours else None
     if found is None:
         raise InvalidArn(f"ARN does not refer to a valid principal: {name}")
     return found

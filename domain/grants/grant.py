@@ -19,6 +19,9 @@ UNCONSTRAINED = frozenset({"kms:DescribeKey", "kms:RetireGrant", "kms:CreateGran
 
 Constraints = Mapping[str, Mapping[str, str] | str]
 """EncryptionContextEquals, EncryptionContextSubset: pairs; SourceArn: text."""
+Pairs = tuple[tuple[str, str], ...]
+"""Pairs in order, with their names in lower case: "in a grant constraint, the key in each key-value pair is not case sensitive,
+but the value is case sensitive" (API reference, GrantConstraints)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class Grant:
             return True
         return _holds(self.constraints, context, source_arn)
 
+    def let_before(self, action: str, context: Mapping[str, str], source_arn: str | None) -> bool:
+        """The same as evaluator 3 decided it: the names of pairs had their case."""
+        if action not in self.operations:
+            return False
+        if not self.constraints or action in UNCONSTRAINED:
+            return True
+        return _held(self.constraints, context, source_arn)
+
     def document(self) -> dict[str, str | int]:
         return {"kind": "grant", "grant": self.id, "position": self.position}
 
@@ -72,17 +83,35 @@ def granted(event: GrantCreated, at: int, position: int) -> Grant:
     )
 
 
-def _pairs(constraints: Constraints, name: str) -> dict[str, str] | None:
+def _without_case(pairs: Mapping[str, str]) -> Pairs:
+    return tuple(sorted((name.lower(), value) for name, value in pairs.items()))
+
+
+def _pairs(constraints: Constraints, name: str) -> Pairs | None:
     found = constraints.get(name)
-    return None if found is None or isinstance(found, str) else dict(found)
+    return None if found is None or isinstance(found, str) else _without_case(found)
 
 
 def _holds(constraints: Constraints, given: Mapping[str, str], source_arn: str | None) -> bool:
+    pairs = _without_case(given)
     equals, subset = _pairs(constraints, EQUALS), _pairs(constraints, SUBSET)
-    if equals is not None and equals != dict(given):
+    if equals is not None and equals != pairs:
         return False
-    if subset is not None and not subset.items() <= dict(given).items():
+    if subset is not None and not set(subset) <= set(pairs):
         return False
+    return _is_from(constraints, source_arn)
+
+
+def _held(constraints: Constraints, given: Mapping[str, str], source_arn: str | None) -> bool:
+    equals, subset = constraints.get(EQUALS), constraints.get(SUBSET)
+    if isinstance(equals, Mapping) and dict(equals) != dict(given):
+        return False
+    if isinstance(subset, Mapping) and not subset.items() <= given.items():
+        return False
+    return _is_from(constraints, source_arn)
+
+
+def _is_from(constraints: Constraints, source_arn: str | None) -> bool:
     source = constraints.get(SOURCE_ARN)
     return source is None or source == source_arn
 
@@ -95,4 +124,4 @@ def is_narrower(child: Constraints, parent: Constraints) -> bool:
     theirs = _pairs(child, EQUALS), _pairs(child, SUBSET)
     if equals is not None and theirs[0] != equals:
         return False
-    return subset is None or any(pairs is not None and subset.items() <= pairs.items() for pairs in theirs)
+    return not subset or any(pairs is not None and set(subset) <= set(pairs) for pairs in theirs)

@@ -6,7 +6,7 @@ Access-key ids are public and stand in events; their secrets are in the vault al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ACTIVE = "Active"
 INACTIVE = "Inactive"
@@ -23,11 +23,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`access_keys`: the root's access keys, id to status (Active, Inactive)."""
+    """`access_keys`: the root's access keys, id to status (Active, Inactive). `alias`: "" for none."""
 
     id: str
     created: int
     access_keys: Mapping[str, str] = field(default_factory=dict)
+    alias: str = ""
 
     def with_access_key(self, access_key: str, status: str) -> Account:
-        return Account(self.id, self.created, {**self.access_keys, access_key: status})
+        return replace(self, access_keys={**self.access_keys, access_key: status})

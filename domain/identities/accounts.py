@@ -13,11 +13,12 @@ from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, root_arn
-from domain.errors import AlreadyExists, InvalidRequest
+from domain.errors import AlreadyExists, EntityExists, InvalidRequest, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.trail.events import (
     AccessKeyCreated,
     AccessKeyDisabled,
+    AccountAliasSet,
     AccountCreated,
     ServiceRegistered,
     ServiceRemoved,
@@ -45,6 +46,30 @@ def create(command: CreateAccount, caller: Caller, world: World) -> AccountCreat
     if command.account in world.accounts:
         raise AlreadyExists(f"Account {command.account} exists already.")
     return AccountCreated(command.account, command.access_key)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAccountAlias:
+    """CreateAccountAlias and DeleteAccountAlias: an account has one alias at most, and another replaces it (IAM user guide,
+    console_account-alias). It names the account to its own people alone, so two accounts may have the same."""
+
+    alias: str
+    deletes: bool
+
+
+def asks_to_set_alias(command: SetAccountAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    verb = "Delete" if command.deletes else "Create"
+    return (may(caller, f"iam:{verb}AccountAlias", in_account("*", caller.account)),)
+
+
+def set_alias(command: SetAccountAlias, caller: Caller, world: World) -> AccountAliasSet:
+    """Raises EntityExists (the alias is this account's already), NoSuchEntity (another or none is deleted)."""
+    held = world.accounts[caller.account].alias
+    if command.deletes and held != command.alias:
+        raise NoSuchEntity(f"The account alias {command.alias} cannot be found.")
+    if not command.deletes and held == command.alias:
+        raise EntityExists(f"The account alias {command.alias} already exists.")
+    return AccountAliasSet(caller.account, "" if command.deletes else command.alias)
 
 
 def root_credential_events(world: World, account: str, access_key: str) -> list[object]:

@@ -6,7 +6,7 @@ draft in its place it is what the draft would have answered (`keytrail what-if`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from domain.identities.callers import Session, caller_of, session_from
 from domain.keys.key import nobodys
 from domain.policy.compile import BOUNDED, DELEGATED
 from domain.policy.conditions import BEFORE_MAPPED
-from domain.policy.variables import Context
+from domain.policy.variables import BEFORE_NULL_SETS, Context
 from domain.world import World
 
 BY_RULE = frozenset({NO_PERMISSION_NEEDED, DUE, ITS_OWN, AUTHENTICATION})
@@ -120,17 +120,10 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
 def decide_for(caller: Caller, case: Case, world: World, at: int) -> Again:
     """The same for a caller who is known, and a case that has its inputs."""
     reasons, inputs = case["reasons"], case["inputs"]
-    recorded = _context(inputs["context"])
-    if not recorded.keys() & READS_TIME:
-        recorded |= timed(at)
-    # What the record says of the caller goes before what the world says: a draft changes policies and nothing else.
-    asking = caller.asking(recorded, inputs.get("encryption_context", {}))
-    if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
-        asking.names = {name: how for name, how in asking.names.items() if name != BOUNDED}
-    again = _permissions(reasons, inputs, asking, world)
+    again = _permissions(asked_again(caller, case, world, at), caller.account)
     if list(again.reasons) == list(reasons):
         return again
-    differences = _differing("the caller", caller.context, recorded)
+    differences = _differing("the caller", caller.context, _recorded(case, at))
     for resource in again.read:
         known = inputs.get("resources", {}).get(resource.arn)
         if known is not None:
@@ -138,33 +131,64 @@ def decide_for(caller: Caller, case: Case, world: World, at: int) -> Again:
     return replace(again, differences=tuple(differences))
 
 
-def _permissions(
-    reasons: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any], caller: Caller, world: World
-) -> Again:
-    """Every permission that was asked, asked again."""
-    found: list[Mapping[str, Any]] = []
-    read: list[Resource] = []
-    rules = {BEFORE_MAPPED: ()} if inputs.get("evaluator", 1) < 2 else {}
-    reads_time = False
-    for reason in reasons:
+@dataclass(frozen=True, slots=True)
+class AskedAgain:
+    """A permission that a call asked, as it is asked again: what is on record of it, and the question."""
+
+    reason: Mapping[str, Any]
+    caller: Caller
+    question: Question
+
+
+def asked_again(caller: Caller, case: Case, world: World, at: int) -> Iterator[AskedAgain]:
+    """Every permission that was asked, in that order. What the record says of the caller goes before what the world says: a
+    draft changes policies and nothing else."""
+    inputs = case["inputs"]
+    asking = caller.asking(_recorded(case, at), inputs.get("encryption_context", {}))
+    if inputs.get("evaluator", 1) < 3 and BOUNDED in asking.names:
+        asking.names = {name: how for name, how in asking.names.items() if name != BOUNDED}
+    rules: dict[str, tuple[str, ...]] = {BEFORE_MAPPED: ()} if inputs.get("evaluator", 1) < 2 else {}
+    if inputs.get("evaluator", 1) < 4:
+        rules[BEFORE_NULL_SETS] = ()
+    asked = inputs.get("asked")
+    for reason in case["reasons"]:
         action, arn = reason["action"], reason["resource"]
-        asked = inputs.get("asked")
-        resource = _resource(action, arn, world, inputs, caller.account)
-        rule = reason["by"].get("rule")
-        if rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != caller.account):
-            found.append(reason)
-            continue
+        resource = _resource(action, arn, world, inputs, asking.account)
         context = _Noting(rules)
-        context.update(caller.context)
-        context.update(caller.request)
+        context.update(asking.context)
+        context.update(asking.request)
         context.update(resource.context)
         if asked is not None:
             context.update(_context(asked.get(f"{action} {arn}", {})))
-        question = Question(action, resource, context, caller.encryption_context)
-        found.append(_verdict(reason, caller, question).document())
-        reads_time = reads_time or context.asked_time
-        if resource.policy is not None:
-            read.append(resource)
+        yield AskedAgain(reason, asking, Question(action, resource, context, asking.encryption_context))
+
+
+def asks_policies(reason: Mapping[str, Any], resource: Resource, account: str) -> bool:
+    """Whether policies decided, and not a rule that comes before them."""
+    rule = reason["by"].get("rule")
+    return not (rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != account))
+
+
+def _recorded(case: Case, at: int) -> dict[str, tuple[str, ...]]:
+    """What conditions could read of caller and request, with the time that a case leaves out."""
+    recorded = _context(case["inputs"]["context"])
+    return recorded if recorded.keys() & READS_TIME else recorded | timed(at)
+
+
+def _permissions(questions: Iterable[AskedAgain], account: str) -> Again:
+    """Every permission that was asked, asked again."""
+    found: list[Mapping[str, Any]] = []
+    read: list[Resource] = []
+    reads_time = False
+    for each in questions:
+        reason, question = each.reason, each.question
+        if not asks_policies(reason, question.resource, account):
+            found.append(reason)
+            continue
+        found.append(_verdict(reason, each.caller, question).document())
+        reads_time = reads_time or (isinstance(question.context, _Noting) and question.context.asked_time)
+        if question.resource.policy is not None:
+            read.append(question.resource)
     allowed = all(each["effect"] == "allow" for each in found)
     return Again(allowed, tuple(found), (), reads_time, tuple(read))
 
@@ -199,7 +223,7 @@ def _resource(action: str, arn: str, world: World, inputs: Mapping[str, Any], ca
             return world.resource(key)
     if action.startswith("kms:") and name.startswith(("key/", "alias/")) and account != caller:
         return nobodys(arn, account)  # another account's, that was not there
-    if action.startswith("sts:"):
+    if action.startswith("sts:") and arn != "*":  # of no role is GetAccessKeyInfo
         return role_resource(arn, world)
     read = _context(inputs.get("resources", {}).get(arn, {}))
     # A new account's root is asked of the hosting account: the record says whose the resource was.

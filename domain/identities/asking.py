@@ -13,12 +13,12 @@ from domain.access.evaluate import may
 from domain.access.question import Resource, in_account
 from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
-from domain.identities.identity import ROLE, Identity
+from domain.identities.identity import PROFILE, ROLE, Identity
 from domain.policy.compile import CompiledPolicy
 from domain.policy.variables import Context
 from domain.world import World
 
-NOUN = {"user": "User", "group": "Group", "role": "Role", "policy": "Policy"}
+NOUN = {"user": "User", "group": "Group", "role": "Role", "policy": "Policy", "instance-profile": "InstanceProfile"}
 
 
 def tag_context(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -66,6 +66,15 @@ def on_policy(action: str, arn: str, caller: Caller, world: World) -> tuple[Verd
     own = policy is not None and policy.account == caller.account
     resource = in_account(arn, account, tag_context(policy.tags) if policy is not None and own else {})
     return (may(caller, action, resource),)
+
+
+def on_profile(action: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """One that is not there is asked for under the path `/`."""
+    unique = world.directory.ids.get((PROFILE, caller.account, name.lower()))
+    profile = None if unique is None else world.directory.profiles[unique]
+    arn = iam_arn(caller.account, PROFILE, "/", name) if profile is None else profile.arn
+    tags = {} if profile is None else tag_context(profile.tags)
+    return (may(caller, action, in_account(arn, caller.account, tags)),)
 
 
 def anywhere(action: str, kind: str, caller: Caller) -> tuple[Verdict, ...]:

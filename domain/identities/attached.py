@@ -13,8 +13,9 @@ from domain.access.caller import Caller
 from domain.access.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities import limits
-from domain.identities.asking import on_identity, on_policy
-from domain.identities.identity import POLICY
+from domain.identities.asking import on_identity, on_policy, on_profile
+from domain.identities.holders import attachable
+from domain.identities.identity import POLICY, PROFILE
 from domain.identities.people import require_boundary
 from domain.policy.check import check_policy
 from domain.policy.parse import INLINE
@@ -74,7 +75,7 @@ class RemoveBoundary:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """`name` is a user's or role's name, or a managed policy's ARN."""
+    """`name` is a user's, role's or instance profile's name, or a managed policy's ARN."""
 
     kind: str
     name: str
@@ -124,7 +125,7 @@ def asks_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdi
 def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
     """A policy that is attached already stays so. Raises NoSuchEntity, LimitExceeded."""
     identity = world.directory.get(command.kind, caller.account, command.name)
-    policy = world.directory.policy(command.policy, caller.account)
+    policy = attachable(world.directory, command.policy, caller.account)
     if policy.arn not in identity.attached:
         quota = f"PoliciesPer{command.kind.capitalize()}"
         limits.require_room(len(identity.attached), limits.ATTACHED[command.kind], quota)
@@ -169,6 +170,8 @@ def remove_boundary(command: RemoveBoundary, caller: Caller, world: World) -> Bo
 def _on_tagged(verb: str, kind: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
     if kind == POLICY:
         return on_policy(f"iam:{verb}Policy", name, caller, world)
+    if kind == PROFILE:
+        return on_profile(f"iam:{verb}InstanceProfile", name, caller, world)
     return on_identity(verb + "{}", kind, name, caller, world)
 
 
@@ -177,6 +180,9 @@ def _tagged(kind: str, name: str, caller: Caller, world: World) -> tuple[str, Ma
     if kind == POLICY:
         policy = world.directory.policy(name, caller.account)
         return policy.id, policy.tags
+    if kind == PROFILE:
+        profile = world.directory.profile(caller.account, name)
+        return profile.id, profile.tags
     identity = world.directory.get(kind, caller.account, name)
     return identity.id, identity.tags
 

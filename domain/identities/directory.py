@@ -16,15 +16,18 @@ from domain.identities.account import ACTIVE
 from domain.identities.identity import (
     GROUP,
     POLICY,
+    PROFILE,
     ROLE,
     USER,
     AccessKey,
     Identity,
     InlinePolicy,
+    InstanceProfile,
     ManagedPolicy,
     PolicyVersion,
     RoleParts,
 )
+from domain.identities.published import PUBLISHED
 from domain.policy.compile import (
     BOUNDARY,
     IDENTITY_POLICY,
@@ -37,7 +40,7 @@ from domain.policy.compile import (
 from domain.policy.parse import INLINE, MANAGED, SESSION
 from domain.trail import identity_events as events
 
-NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy"}
+NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile"}
 Name = tuple[str, str, str]
 """(kind, account, name in lower case): names are unique in an account whatever their case."""
 
@@ -59,6 +62,8 @@ class Directory:
     """By access key that is no more: the account and the ARN of the user that had it, so that its use is on record."""
     attached_to: dict[str, set[str]] = field(default_factory=dict)
     bounded_by: dict[str, set[str]] = field(default_factory=dict)
+    profiles: dict[str, InstanceProfile] = field(default_factory=dict)
+    profiles_of: dict[str, list[str]] = field(default_factory=dict)
     changes: int = 0
     _permissions: dict[tuple[str, str], tuple[int, Permissions]] = field(default_factory=dict)
 
@@ -82,31 +87,21 @@ class Directory:
             raise NoSuchEntity(f"Policy {arn} does not exist or is not attachable.")
         return found
 
-    def attached(self, policy: ManagedPolicy) -> set[str]:
-        """Unique ids of the policy's own account that have it attached."""
-        return self._of(policy, self.attached_to)
-
-    def bounded(self, policy: ManagedPolicy) -> set[str]:
-        """Unique ids of the policy's own account that have it as their boundary."""
-        return self._of(policy, self.bounded_by)
-
-    def holders(self, policy: ManagedPolicy) -> set[str]:
-        return self.attached(policy) | self.bounded(policy)
-
-    def _of(self, policy: ManagedPolicy, index: Mapping[str, set[str]]) -> set[str]:
-        """A log from before boundaries were held to one account can have others there: they keep nobody from anything."""
-        return {each for each in index.get(policy.arn, ()) if self.identities[each].account == policy.account}
+    def managed(self, arn: str) -> ManagedPolicy | None:
+        """Whoever's it is: an account's, or one that AWS publishes."""
+        return self.policies.get(arn) or PUBLISHED.get(arn)
 
     def page(self, kind: str, account: str, after: str, path: str) -> Iterator[str]:
         """Names of the account in lower case and in order, after the name `after`, with the path prefix."""
         names = self.listed.get((kind, account), [])
-        start = bisect_left(names, after + "\0") if after else 0
-        for name in names[start:]:
+        for name in names[bisect_left(names, after + "\0") if after else 0 :]:
             found = self.ids[kind, account, name]
             if path == "/" or self._path_of(kind, found).startswith(path):
                 yield name
 
     def _path_of(self, kind: str, found: str) -> str:
+        if kind == PROFILE:
+            return self.profiles[found].path
         return self.policies[self.policy_arns[found]].path if kind == POLICY else self.identities[found].path
 
     def permissions(self, identity: Identity) -> Permissions:
@@ -150,7 +145,7 @@ class Directory:
             yield from self._identity_rules(found, found.arn)
 
     def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[Rule]:
-        policy = self.policies.get(arn)
+        policy = self.managed(arn)
         if policy is not None:  # a session's policy may be deleted under it, and gives nothing any more
             yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)
 
@@ -319,11 +314,46 @@ class Directory:
             self.bounded_by.setdefault(event.policy, set()).add(event.id)
         self._set(event.id, boundary=event.policy)
 
+    def profile(self, account: str, name: str) -> InstanceProfile:
+        """Raises NoSuchEntity."""
+        found = self.ids.get((PROFILE, account, name.lower()))
+        if found is None:
+            raise NoSuchEntity(f"Instance Profile {name} cannot be found.")
+        return self.profiles[found]
+
+    def add_profile(self, profile: InstanceProfile) -> None:
+        self.profiles[profile.id] = profile
+        self._name(PROFILE, profile.account, profile.name, profile.id)
+        if profile.role:
+            insort(self.profiles_of.setdefault(profile.role, []), profile.id)
+
+    @_apply.register
+    def _(self, event: events.InstanceProfileCreated, now: int, position: int) -> None:
+        self.add_profile(InstanceProfile(event.id, event.account, event.name, event.path, now, tags=event.tags))
+
+    @_apply.register
+    def _(self, event: events.InstanceProfileDeleted, now: int, position: int) -> None:
+        gone = self.profiles.pop(event.id)
+        self._unname(PROFILE, gone.account, gone.name)
+
+    @_apply.register
+    def _(self, event: events.InstanceProfileRoleSet, now: int, position: int) -> None:
+        old = self.profiles[event.id]
+        if old.role:
+            self.profiles_of[old.role].remove(event.id)
+        if event.role:
+            insort(self.profiles_of.setdefault(event.role, []), event.id)
+        self.profiles[event.id] = replace(old, role=event.role)
+
     def _tags(self, kind: str, unique: str) -> Mapping[str, str]:
+        if kind == PROFILE:
+            return self.profiles[unique].tags
         return self.policies[self.policy_arns[unique]].tags if kind == POLICY else self.identities[unique].tags
 
     def _set_tags(self, kind: str, unique: str, tags: Mapping[str, str]) -> None:
-        if kind == POLICY:
+        if kind == PROFILE:
+            self.profiles[unique] = replace(self.profiles[unique], tags=tags)
+        elif kind == POLICY:
             self._set_policy(unique, tags=tags)
         else:
             self._set(unique, tags=tags)

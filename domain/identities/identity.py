@@ -12,7 +12,8 @@ from domain.arn import iam_arn
 from domain.policy.compile import CompiledPolicy
 
 USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
-PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA"}
+PROFILE = "instance-profile"
+PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA", PROFILE: "AIPA"}
 """How unique ids begin (IAM user guide, reference_identifiers)."""
 
 
@@ -62,6 +63,23 @@ class Identity:
     @property
     def arn(self) -> str:
         return iam_arn(self.account, self.kind, self.path, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProfile:
+    """`role` is the unique id of its role, "" for none. Nothing here runs on instances: tools that make roles keep them."""
+
+    id: str
+    account: str
+    name: str
+    path: str
+    created: int
+    role: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        return iam_arn(self.account, PROFILE, self.path, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from domain.access.verdict import Verdict
 from domain.errors import DeleteConflict, NoSuchEntity
 from domain.identities import limits
 from domain.identities.asking import on_new, on_policy
+from domain.identities.holders import holders
 from domain.identities.identity import POLICY, ManagedPolicy
 from domain.identities.people import require_new
 from domain.policy.check import check_policy
@@ -130,7 +131,7 @@ def asks_to_delete(command: DeletePolicy, caller: Caller, world: World) -> tuple
 def delete(command: DeletePolicy, caller: Caller, world: World) -> ManagedPolicyDeleted:
     """Raises NoSuchEntity, DeleteConflict (attached, a boundary, or with other versions)."""
     policy = world.directory.policy(command.policy, caller.account)
-    if world.directory.holders(policy):
+    if holders(world.directory, policy, caller.account):
         raise DeleteConflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
         raise DeleteConflict(

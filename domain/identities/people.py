@@ -15,6 +15,7 @@ from domain.errors import DeleteConflict, EntityExists, InvalidRequest, NoSuchEn
 from domain.identities import limits
 from domain.identities.asking import on_identity, on_new
 from domain.identities.identity import GROUP, ROLE, USER, Identity
+from domain.identities.published import AWS
 from domain.trail.identity_events import (
     GroupCreated,
     IdentityDeleted,
@@ -109,8 +110,8 @@ def require_new(kind: str, account: str, name: str, world: World) -> None:
 def require_boundary(arn: str, account: str, world: World) -> None:
     """Raises NoSuchEntity, in one sentence for a policy that is not there and for one of another account: an account that
     could name another's policy would learn that it is there, read it, and keep it from being deleted."""
-    policy = world.directory.policies.get(arn)
-    if arn and (policy is None or policy.account != account):
+    policy = world.directory.managed(arn)
+    if arn and (policy is None or policy.account not in (account, AWS)):
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
@@ -174,6 +175,7 @@ def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:
         (bool(world.directory.members.get(identity.id)), "remove users from group"),
         (bool(identity.inline), "delete policies"),
         (bool(identity.attached), "detach all policies"),
+        (bool(world.directory.profiles_of.get(identity.id)), "remove roles from instance profile"),
     ]
 
 

@@ -6,7 +6,7 @@ the material before the command is sent; this rule is given the material's id an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.caller import Caller
@@ -111,7 +111,9 @@ def decide(command: CreateKey, caller: Caller, world: World) -> KeyCreated:
         alias="",
     )
     locked_out = is_locked_out(created(event, world.region, world.at), caller)
-    if locked_out and not command.bypass_lockout_check:
+    # The check is of a policy that the caller provides (API reference, CreateKey, Policy): with the default one it is the
+    # account that may, and whoever may give permissions in it.
+    if locked_out and command.policy is not None and not command.bypass_lockout_check:
         raise lockout()
     return replace(event, locked_out=locked_out)
 
@@ -128,14 +130,21 @@ def lockout() -> MalformedPolicy:
 
 
 def require_tags(tags: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Raises InvalidTag (reserved prefix, a key twice) and LimitExceeded (more than 50)."""
-    if len(tags) > MAX_TAGS:
-        raise LimitExceeded(f"A key has at most {MAX_TAGS} tags.")
-    result: dict[str, str] = {}
-    for key, value in tags:
-        if key.startswith(RESERVED):
-            raise InvalidTag(f"{RESERVED} prefixed tag key names are not allowed for external use.")
-        if key in result:
-            raise InvalidTag(f"The tag key {key} is there twice.")
-        result[key] = value
+    """Raises InvalidTag: more than 50, the reserved prefix, a key twice."""
+    require_room(len(tags))
+    require_unreserved(key for key, _ in tags)
+    result = dict(tags)
+    if len(result) < len(tags):
+        raise InvalidTag("Duplicate tag keys")
     return result
+
+
+def require_room(count: int) -> None:
+    if count > MAX_TAGS:
+        raise InvalidTag("Too many tags")
+
+
+def require_unreserved(keys: Iterable[str]) -> None:
+    """The prefix is reserved in any case, though two tags may differ in case alone (developer guide, tagging-keys)."""
+    if any(key.lower().startswith(RESERVED) for key in keys):
+        raise InvalidTag("Tags beginning with aws: are reserved")

@@ -80,8 +80,8 @@ def take_in(command: ImportKeyMaterial, caller: Caller, world: World) -> Materia
     """Raises UnsupportedOperation, InvalidKeyState, InvalidRequest, InvalidImportToken, ExpiredImportToken,
     InvalidCiphertext, IncorrectKeyMaterial."""
     key = world.key(command.key, caller.account)
-    require_origin(key, EXTERNAL)
     require_state("ImportKeyMaterial", key.arn, key.state)
+    require_origin(key, EXTERNAL)
     _require_parameters(command, key)
     expires = _expiry(command, world.now)
     _require_token(command, key, world.now)
@@ -119,7 +119,7 @@ def _expiry(command: ImportKeyMaterial, now: int) -> int:
             raise InvalidRequest(f"ValidTo cannot be given with ExpirationModel {DOES_NOT_EXPIRE}.")
         return 0
     if command.valid_to is None:
-        raise InvalidRequest(f"ValidTo is required with ExpirationModel {EXPIRES}.")
+        raise InvalidRequest(f"A validTo date must be set if the ExpirationModel is {EXPIRES}")
     if not now < command.valid_to <= now + LONGEST:
         raise InvalidRequest("ValidTo is in the future, and at most 365 days from now.")
     return command.valid_to
@@ -152,15 +152,18 @@ def _is_pending(command: ImportKeyMaterial, key: Key, material: str) -> bool:
     if held is not None:
         raise IncorrectKeyMaterial("The key material was imported into this key before: it is not new.")
     if key.pending is not None:
-        raise InvalidKeyState(f"{key.arn} has key material that waits for rotation already: rotate or delete it first.")
+        raise InvalidKeyState(
+            f"New key material (id: {material}) cannot be imported into KMS key {key.arn}, because another key material "
+            f"(id: {key.pending.id}) is pending rotation."
+        )
     return bool(key.materials)
 
 
 def delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> MaterialDeleted:
     """Material that is gone already is no error. Raises UnsupportedOperation, KeyNotFound (no such material)."""
     key = world.key(command.key, caller.account)
-    require_origin(key, EXTERNAL)
     require_state("DeleteImportedKeyMaterial", key.arn, key.state)
+    require_origin(key, EXTERNAL)
     held = key.material(command.material) if command.material else key.current
     if held is None:
         raise KeyNotFound(f"Key material {command.material} of {key.arn} does not exist.")

@@ -26,7 +26,7 @@ CONFLICT = 20 * 60 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class EnableKeyRotation:
-    """`period_days` None: a year, or what it is already."""
+    """`period_days` None: a year, whatever it was before (API reference, RotationPeriodInDays)."""
 
     key: str
     period_days: int | None = None
@@ -87,10 +87,10 @@ def enable(command: EnableKeyRotation, caller: Caller, world: World) -> Rotation
     Raises UnsupportedOperation, KeyDisabled, InvalidKeyState, InvalidRequest.
     """
     key = world.key(command.key, caller.account)
-    require_rotatable(key, AWS_KMS)
     require_state("EnableKeyRotation", key.arn, key.state)
+    require_rotatable(key, AWS_KMS)
     held = key.schedule
-    days = command.period_days or (held.period_days if held else YEAR)
+    days = YEAR if command.period_days is None else command.period_days
     if not SHORTEST <= days <= LONGEST:
         raise InvalidRequest(f"RotationPeriodInDays takes {SHORTEST} to {LONGEST} days.")
     since = world.now if held is None else held.next - held.period_days * DAY
@@ -100,28 +100,29 @@ def enable(command: EnableKeyRotation, caller: Caller, world: World) -> Rotation
 def disable(command: DisableKeyRotation, caller: Caller, world: World) -> RotationDisabled:
     """Raises UnsupportedOperation, KeyDisabled, InvalidKeyState."""
     key = world.key(command.key, caller.account)
-    require_rotatable(key, AWS_KMS)
     require_state("DisableKeyRotation", key.arn, key.state)
+    require_rotatable(key, AWS_KMS)
     return RotationDisabled(key.id)
 
 
 def on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> KeyRotated:
     """Raises UnsupportedOperation, KeyDisabled, InvalidKeyState (no material waits), LimitExceeded, RotationConflict."""
     key = world.key(command.key, caller.account)
-    require_rotatable(key, AWS_KMS, EXTERNAL)
     require_state("RotateKeyOnDemand", key.arn, key.state)
+    require_rotatable(key, AWS_KMS, EXTERNAL)
     limit = world.limits.on_demand_rotations
     if key.on_demand_rotations >= limit:
-        raise LimitExceeded(f"A key is rotated on demand at most {limit} times.")
+        raise LimitExceeded(
+            "The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be "
+            f"performed for this key: {key.arn}"
+        )
     if key.schedule is not None and key.schedule.next - world.now <= CONFLICT:
         raise RotationConflict(f"{key.arn} is about to be rotated automatically.")
     if key.origin == AWS_KMS:
         return KeyRotated(key.id, command.material, command.material, command.fingerprint, ON_DEMAND, "")
     waiting = key.pending
     if waiting is None:
-        raise InvalidKeyState(
-            f"{key.arn} has no key material that waits for rotation: import it with ImportType NEW_KEY_MATERIAL first."
-        )
+        raise InvalidKeyState(f"No available key material pending rotation for the key: {key.arn}.")
     return KeyRotated(key.id, waiting.id, waiting.stored, waiting.fingerprint, ON_DEMAND, "")
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from domain.access.caller import Caller
 from domain.access.verdict import Verdict
-from domain.errors import InvalidTag, LimitExceeded
 from domain.keys.change_key import on_own_key
-from domain.keys.create_key import MAX_TAGS, RESERVED, require_tags
+from domain.keys.create_key import require_room, require_tags, require_unreserved
 from domain.keys.states import require_state
 from domain.trail.events import KeyTagged, KeyUntagged
 from domain.world import World
@@ -39,12 +38,11 @@ def asks_to_untag(command: UntagResource, caller: Caller, world: World) -> tuple
 
 
 def tag(command: TagResource, caller: Caller, world: World) -> KeyTagged:
-    """Raises InvalidKeyState, InvalidTag, LimitExceeded (more than 50 with those that are there)."""
+    """Raises InvalidKeyState, InvalidTag (more than 50 with those that are there included)."""
     key = world.key(command.key, caller.account)
     require_state("TagResource", key.arn, key.state)
     tags = require_tags(command.tags)
-    if len({**key.tags, **tags}) > MAX_TAGS:
-        raise LimitExceeded(f"A key has at most {MAX_TAGS} tags.")
+    require_room(len({**key.tags, **tags}))
     return KeyTagged(key.id, tags, {**key.tags, **tags})
 
 
@@ -52,7 +50,6 @@ def untag(command: UntagResource, caller: Caller, world: World) -> KeyUntagged:
     """A tag that is not there is no error. Raises InvalidKeyState, InvalidTag."""
     key = world.key(command.key, caller.account)
     require_state("UntagResource", key.arn, key.state)
-    if any(name.startswith(RESERVED) for name in command.tag_keys):
-        raise InvalidTag(f"{RESERVED} prefixed tag key names are not allowed for external use.")
+    require_unreserved(command.tag_keys)
     gone = [name for name in dict.fromkeys(command.tag_keys) if name in key.tags]
     return KeyUntagged(key.id, gone, {name: value for name, value in key.tags.items() if name not in gone})

@@ -15,7 +15,7 @@ from typing import Any
 from domain.access.context import carriers
 from domain.cloudtrail import unseen
 from domain.grants.commands import GRANTABLE
-from domain.meaning import words
+from domain.meaning import values, words
 from domain.meaning.boxes import Box
 from domain.meaning.budget import spend, steps_of
 from domain.meaning.callers import FOLLOWING, Someone, someones
@@ -25,8 +25,6 @@ from domain.policy.compile import DELEGATED, DIRECT, Rule, has_variables, key_po
 from domain.policy.conditions import Test, compile_test
 from domain.policy.parse import KEY, Policy, parse_policy
 
-NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
-"""Condition keys by name, and the key that holds the names."""
 EITHER = 3
 """The bits of a condition that holds or does not."""
 CALLER, ACTION, RESOURCE = "caller", "action", "resource"
@@ -253,13 +251,17 @@ class Space:
         for rule, test, version in self._readable(following=False):
             by_key.setdefault(test.key.lower(), {}).setdefault(_name_of(test, version), (rule, test, version))
         for key in list(by_key):
-            for prefix, names in NAMES_OF.items():
+            for prefix, names in values.NAMES_OF.items():
                 if key.startswith(prefix) and names in by_key:
                     # A pair is there if and only if its name is among the names: asked beside what policies ask.
                     name = key.removeprefix(prefix)
                     if name.isascii():
-                        test = compile_test(_AMONG, names, [name], "2008-10-17")
-                        by_key[names][(_AMONG, name)] = (next(iter(by_key[names].values()))[0], test, "2008-10-17")
+                        test = compile_test(values.AMONG, names, [name], "2008-10-17")
+                        by_key[names][(values.AMONG, name)] = (
+                            next(iter(by_key[names].values()))[0],
+                            test,
+                            "2008-10-17",
+                        )
         found: dict[str, Dimension] = {}
         for key, tests in by_key.items():
             made = self._cases(key, dict(tests))
@@ -358,11 +360,12 @@ class Space:
             if carrying is not None and key not in self._fixed:
                 without = bits_of(names[0].partition(":")[2] not in carrying for names in self.actions.members)
                 yield self.box({ACTION: without, key: there})
-            for prefix, names_key in NAMES_OF.items():
+            for prefix, names_key in values.NAMES_OF.items():
                 if key.startswith(prefix) and names_key in keys:
                     held = keys[names_key]
                     asked = [
-                        test.operator == _AMONG and test.wanted == (key.removeprefix(prefix),) for test in held.tests
+                        test.operator == values.AMONG and test.wanted == (key.removeprefix(prefix),)
+                        for test in held.tests
                     ]
                     if any(asked):
                         among = asked.index(True)
@@ -400,9 +403,6 @@ class Space:
         """The bits of the cases that hold one of these actions."""
         asked = frozenset(wanted)
         return bits_of(any(name in asked for name in names) for names in self.actions.members)
-
-
-_AMONG = "ForAnyValue:StringEqualsIgnoreCase"
 
 
 def _name_of(test: Test, version: str) -> tuple[Any, ...]:

@@ -23,8 +23,13 @@ from domain.policy.variables import Parts, is_constant, resolve, template
 
 MOST_SETS = 512
 """Cases of a key with several values."""
+NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
+"""Condition keys by name, and the key that holds the names."""
+AMONG = "ForAnyValue:StringEqualsIgnoreCase"
+"""How it is asked whether a name is among them."""
 Values = tuple[str, ...]
 ABSENT: Values = ()
+EMPTY: Values = ("",)
 
 VARIABLE = "a policy variable stands for another value in each request"
 WORDS, NUMBERS, DATES, ADDRESSES, BINARIES = "words", "numbers", "dates", "addresses", "binaries"
@@ -78,6 +83,15 @@ def has_many(key: str) -> bool:
     )
 
 
+def can_be_empty(key: str) -> bool:
+    """Whether a request can give the key an empty value: tags and the pairs of encryption contexts, and what the table does
+    not have."""
+    return row_of(key) is None or key.lower().startswith(_EMPTY)
+
+
+_EMPTY = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resourcetag/", "kms:encryptioncontext")
+
+
 def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] = ()) -> tuple[Case, ...]:
     """The cases of a key, absence first; every (readable) test with its policy's version. `examples` are values
     that are told too.
@@ -104,15 +118,20 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
     result = [Case(ABSENT, passes(ABSENT))]
     single: dict[tuple[bool, ...], Values] = {}
     for value in (*values, *examples):
-        single.setdefault(passes((value,)), (value,))
+        if value:
+            single.setdefault(passes((value,)), (value,))
+    filled = list(single.values())
+    empty = [EMPTY] if can_be_empty(key) else []
+    for each in empty:  # alone a null data set; beside others it is a value, and not told by what it is alone
+        single.setdefault(passes(each), each)
     result += [Case(value, passed) for passed, value in single.items()]
     if not has_many(key):
         return tuple(result)
     found: dict[tuple[bool, ...], Values] = dict(single)
-    waiting = list(single.values())
+    waiting = list(filled)
     while waiting:
         held = waiting.pop()
-        for one in single.values():
+        for one in (*filled, *empty):
             both = (*held, *(each for each in one if each not in held))
             passed = passes(both)
             if passed not in found:

@@ -1,20 +1,39 @@
 """What may be put into force: stricter than what can be read, since what stands on the log stays readable for ever.
 
 Raises MalformedPolicy with AWS's message and the JSON path of the fault. Source: IAM user guide,
-reference_policies_elements_condition_operators; KMS developer guide, conditions-kms (rule 17).
+reference_policies_elements_condition_operators, _sid and _notprincipal, reference-arns; KMS developer guide, conditions-kms
+(rule 17) and key-policy-overview (a Sid of a key policy may have spaces).
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Iterator
 
+from domain.arn import PARTITION, parse_arn
 from domain.characters import UNFIT, texts
 from domain.errors import MalformedPolicy
 from domain.policy.conditions import FOR_ALL, BadValue, UnknownOperator, compile_test, operator
-from domain.policy.parse import Kind, Policy, Statement, parse_policy
+from domain.policy.parse import (
+    INLINE,
+    KEY,
+    MANAGED,
+    SESSION,
+    TRUST,
+    Kind,
+    Policy,
+    Principals,
+    Statement,
+    invalid_principals,
+    parse_policy,
+)
 
-SINGLE_VALUED = "kms:encryptioncontext:"
-"""kms:EncryptionContext:name has one value: a set operator on it is refused."""
+SINGLE_VALUED = {"kms:encryptioncontext:": ("EncryptionContext:", "encryption context"), "aws:requesttag/": ("", "tag")}
+"""Condition keys of one value, by their beginning, on which AWS KMS takes no ForAllValues, with its words for them."""
+_SID = re.compile(r"[0-9A-Za-z]*")
+_WILD = frozenset("*?")
+_PARTITION = re.compile(r"arn:((?:\$\{[^}]*\}|[^:])*):")
 
 
 def check_policy(text: str, kind: Kind) -> Policy:
@@ -23,6 +42,8 @@ def check_policy(text: str, kind: Kind) -> Policy:
     if "\\u" in text or not text.isascii():
         _require_fit(text)
     for statement in policy.statements:
+        for refuse in REFUSED[kind]:
+            refuse(statement)
         _check_conditions(statement, policy.version)
     return policy
 
@@ -37,15 +58,82 @@ def _check_conditions(statement: Statement, version: str) -> None:
     for name, keys in (statement.condition or {}).items():
         path = f"$.Statement[{statement.index}].Condition.{name}"
         try:
-            given = operator(name)
+            operator(name)
         except UnknownOperator:
             raise MalformedPolicy(f"Syntax error in policy at {path}: {name!r} is no condition operator.") from None
         for key, wanted in keys.items():
             if ":" not in key:
                 raise MalformedPolicy(f"Conditions must be prefaced by a vendor, e.g., aws, kms, iam. ({path}.{key})")
-            if given.each == FOR_ALL and key.lower().startswith(SINGLE_VALUED):
-                raise MalformedPolicy(f"ForAllValues cannot be used with the single-valued key {key}. ({path}.{key})")
             try:
                 compile_test(name, key, wanted, version)
             except BadValue as fault:
                 raise MalformedPolicy(f"Syntax error in policy at {path}.{key}: {fault}.") from None
+
+
+# -- what some kinds of policy may not hold ---------------------------------------------------------------------------
+
+
+def _principals(statement: Statement) -> Iterator[tuple[str, Principals]]:
+    for element, held in (("Principal", statement.principal), ("NotPrincipal", statement.not_principal)):
+        if held is not None:
+            yield f"$.Statement[{statement.index}].{element}", held
+
+
+def _foreign_principals(statement: Statement) -> None:
+    for path, held in _principals(statement):
+        for name in held.names:
+            arn = parse_arn(name)
+            if (arn is not None and arn.partition != PARTITION) or name.endswith(".amazonaws.com.cn"):
+                raise invalid_principals(path)
+
+
+def _foreign_resources(statement: Statement) -> None:
+    for element, held in (("Resource", statement.resource), ("NotResource", statement.not_resource)):
+        for resource in held or ():
+            found = _PARTITION.match(resource)
+            partition = found[1] if found is not None else PARTITION
+            if partition != PARTITION and not _WILD & set(partition):
+                path = f"$.Statement[{statement.index}].{element}"
+                raise MalformedPolicy(f'Partition "{partition}" is not valid for resource "{resource}". ({path})')
+
+
+def _sid_of_iam(statement: Statement) -> None:
+    if not _SID.fullmatch(statement.sid):
+        raise MalformedPolicy(
+            "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
+            f"[0-9A-Za-z]* ($.Statement[{statement.index}].Sid)"
+        )
+
+
+def _allow_but_for(statement: Statement) -> None:
+    if statement.not_principal is not None and statement.effect == "Allow":
+        path = f"$.Statement[{statement.index}].NotPrincipal"
+        raise MalformedPolicy(f"NotPrincipal must be used with Effect Deny: with Allow it is not supported. ({path})")
+
+
+def _not_principal(statement: Statement) -> None:
+    if statement.not_principal is not None:
+        raise MalformedPolicy(f"Has prohibited field NotPrincipal. ($.Statement[{statement.index}])")
+
+
+def _overly_permissive(statement: Statement) -> None:
+    for name, keys in (statement.condition or {}).items():
+        for key in keys if name.startswith(f"{FOR_ALL}:") else ():
+            for beginning, (which, what) in SINGLE_VALUED.items():
+                if key.lower().startswith(beginning):
+                    raise MalformedPolicy(
+                        f"OverlyPermissiveCondition:{which} Using the ForAllValues set operator with a single-valued "
+                        f"condition key matches requests without the specified {what} or with an unspecified {what}. To "
+                        f"fix, remove ForAllValues. ($.Statement[{statement.index}].Condition.{name}.{key})"
+                    )
+
+
+_OF_IAM = (_sid_of_iam, _foreign_resources)
+REFUSED: dict[Kind, tuple[Callable[[Statement], None], ...]] = {
+    KEY: (_foreign_principals, _allow_but_for, _overly_permissive),
+    TRUST: (_sid_of_iam, _foreign_principals, _not_principal),
+    MANAGED: _OF_IAM,
+    INLINE: _OF_IAM,
+    SESSION: _OF_IAM,
+}
+"""What each kind of policy may not hold, beyond what none may. IAM does not look at condition keys of single values."""

@@ -178,7 +178,13 @@ def compile_identity_policy(
     text: str, by: str, name: str, version: int | str, kind: Kind, via: str = ""
 ) -> tuple[Rule, ...]:
     """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
-    policy = _parsed(text, kind)
+    return identity_policy_rules(_parsed(text, kind), by, name, version, kind, via)
+
+
+def identity_policy_rules(
+    policy: Policy, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+) -> tuple[Rule, ...]:
+    """The same of a policy that was parsed, and is asked once: its text is not kept."""
     return tuple(
         _rule(statement, Decider(by, name, version, statement.sid, statement.index, via), policy.version, {}, kind)
         for statement in policy.statements

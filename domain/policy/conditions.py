@@ -18,7 +18,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from domain.policy.glob import compile_arn, compile_parts
-from domain.policy.variables import Context, Template, is_constant, joined, resolve, template
+from domain.policy.variables import BEFORE_NULL_SETS, Context, Template, is_constant, joined, resolve, template
 
 Matches = Callable[[str, Context], bool]
 """(a value of the request, the context) -> whether it matches one of the wanted values."""
@@ -100,7 +100,8 @@ def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> 
     if given.each == FOR_ALL:
 
         def every(context: Context) -> bool:
-            return all(matches(value, context) is not inverted for value in context.get(key, ()))
+            values = context.get(key, ())
+            return all(matches(value, context) is not inverted for value in values) or is_null(values, context)
 
         return every
     missing = given.if_exists or (inverted and not given.each)
@@ -108,7 +109,9 @@ def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> 
 
         def some(context: Context) -> bool:
             values = context.get(key)
-            return missing if not values else any(matches(value, context) is not inverted for value in values)
+            if not values:
+                return missing
+            return any(matches(value, context) is not inverted for value in values) and not is_null(values, context)
 
         return some
 
@@ -123,9 +126,16 @@ def _quantified(given: Operator, key: str, matches: Matches, inverted: bool) -> 
     return plain
 
 
+def is_null(values: Sequence[str], context: Context) -> bool:
+    """Whether a key is absent, or resolves to a null data set: to nothing but empty values (IAM user guide,
+    reference_policies_condition-single-vs-multi-valued-context-keys). So it is for the set operators, and for Null, with
+    which the guide keeps such keys away from ForAllValues; to all other operators an empty value is a value."""
+    return not values or (not any(values) and BEFORE_NULL_SETS not in context)
+
+
 def _null(key: str, wanted: Sequence[str]) -> Holds:
     allowed = frozenset(_boolean(value) for value in wanted)
-    return lambda context: (not context.get(key)) in allowed
+    return lambda context: is_null(context.get(key, ()), context) in allowed
 
 
 # -- what each family compares ------------------------------------------------------------------------------------

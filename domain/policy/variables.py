@@ -11,9 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.access.condition_keys import row_of
+
 Context = Mapping[str, tuple[str, ...]]
 """Condition keys, folded to lower case, with the request's values. A key without a value is not in it."""
 
+BEFORE_NULL_SETS = "keytrail:before-null-sets"
+"""In the context of a decision that is made again as evaluator 3 made it; no request has this key. To evaluator 3 an empty value
+was a value like others, a key of many values stood for the one that it had, and the names of a grant constraint's pairs had
+their case."""
 WITH_VARIABLES = "2012-10-17"
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _WITH_DEFAULT = re.compile(r"\s*([^,]*?)\s*,\s*'([^']*)'\s*")
@@ -22,10 +28,11 @@ SIGNS = frozenset("*?$")
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`key` is folded to lower case."""
+    """`key` is folded to lower case. One that can have `many` values is no variable: it is null, and has no default."""
 
     key: str
     default: str | None
+    many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +67,9 @@ def _variable(name: str) -> Sign | Variable:
     if name in SIGNS:
         return Sign(name)
     with_default = _WITH_DEFAULT.fullmatch(name)
-    if with_default:
-        return Variable(with_default.group(1).lower(), with_default.group(2))
-    return Variable(name.strip().lower(), None)
+    key = (with_default.group(1) if with_default else name.strip()).lower()
+    row = row_of(key)
+    return Variable(key, with_default.group(2) if with_default else None, row is not None and row.many)
 
 
 def is_constant(parts: Template) -> bool:
@@ -78,7 +85,9 @@ def resolve(parts: Template, context: Context) -> Parts | None:
                 result.append((part, True))
             case Sign(text):
                 result.append((text, False))
-            case Variable(key, default):
+            case Variable(key, default, many):
+                if many and BEFORE_NULL_SETS not in context:
+                    return None
                 values: Sequence[str] = context.get(key, ())
                 if len(values) == 1:
                     result.append((values[0], False))

@@ -47,6 +47,7 @@ _ROWS = (
     EventType("account.created", 1, events.AccountCreated, "account {account} created"),
     EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created"),
     EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled"),
+    EventType("account.alias-set", 1, events.AccountAliasSet, "alias of account {account}: {alias}"),
     EventType("key.created", 3, events.KeyCreated, "{spec} key created for {usage}"),
     EventType("key.enabled", 1, events.KeyEnabled, "key enabled"),
     EventType("key.disabled", 1, events.KeyDisabled, "key disabled"),
@@ -99,6 +100,9 @@ _ROWS = (
     EventType("identity.boundary-set", 1, identities.BoundarySet, "boundary of {kind} {id}: {policy}"),
     EventType("identity.tagged", 1, identities.IdentityTagged, "{kind} {id} tagged"),
     EventType("identity.untagged", 1, identities.IdentityUntagged, "{kind} {id} untagged"),
+    EventType("instance-profile.created", 1, identities.InstanceProfileCreated, "instance profile {name} created"),
+    EventType("instance-profile.deleted", 1, identities.InstanceProfileDeleted, "instance profile {name} deleted"),
+    EventType("instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}"),
     EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created"),
     EventType("policy.version-created", 1, identities.PolicyVersionCreated, "version {version} of policy {id} created"),
     EventType("policy.default-set", 1, identities.DefaultVersionSet, "policy {id} is {version} now"),
@@ -108,3 +112,5 @@ _ROWS = (
 
 CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}
 WIRE_NAMES: dict[type, str] = {row.event: row.wire for row in _ROWS}
+NEWEST: dict[str, int] = {row.name: row.version for row in _ROWS}
+"""Of each event its newest version, by its name without one."""

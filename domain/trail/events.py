@@ -129,6 +129,14 @@ class AccessKeyCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountAliasSet:
+    """The one alias of an account; "" for none any more."""
+
+    account: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessKeyDisabled:
     """Calls signed with it are refused from now on."""
 
@@ -143,9 +151,9 @@ class KeyCreated:
     `material` is the material's id and its name in the vault, "" for a key whose material is to be imported;
     `fingerprint` is its SHA-256 under a domain label, in hex; `public_key` is DER SubjectPublicKeyInfo in base64, ""
     for secret keys. `policy` is the text that was given, or the documented default; `principals` gives the unique id
-    that each hosted principal's ARN in it meant then. `locked_out`: the creator may not call PutKeyPolicy (and bypassed
-    the check). `manager` is "" for who made it, else the service that manages it for the account, and `alias` the alias
-    that it got at once.
+    that each hosted principal's ARN in it meant then. `locked_out`: the creator may not call PutKeyPolicy (under the
+    default policy, or past the check). `manager` is "" for who made it, else the service that manages it for the
+    account, and `alias` the alias that it got at once.
     """
 
     key: str

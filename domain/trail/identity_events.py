@@ -1,7 +1,8 @@
 """The events of identities: users, groups, roles and managed policies. Wire names stand in catalogue.py.
 
-`id` is the unique id (AIDA..., AGPA..., AROA..., ANPA...), which no later identity of the same name has; `kind` is
-user, group, role or policy. `principals` gives the unique id that each hosted principal's ARN meant at that time.
+`id` is the unique id (AIDA..., AGPA..., AROA..., ANPA..., AIPA...), which no later identity of the same name has; `kind` is
+user, group, role, policy or instance-profile. `principals` gives the unique id that each hosted principal's ARN meant at that
+time.
 """
 
 from __future__ import annotations
@@ -193,6 +194,31 @@ class IdentityUntagged:
     kind: str
     id: str
     keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProfileCreated:
+    account: str
+    id: str
+    name: str
+    path: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProfileDeleted:
+    account: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProfileRoleSet:
+    """`role` is the unique id of the one role that the profile has; "" for none any more."""
+
+    account: str
+    id: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,15 @@ async def page(
     return list(await pool.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values))
 
 
+# index: decisions_call
+ONE = f"{WITH_INPUTS} WHERE call_id = $2 AND $1 = ANY(owners) ORDER BY at LIMIT 1"
+
+
+async def one(pool: Any, account: str, call: str) -> Any | None:
+    """The call of this id, where it concerned the account."""
+    return await pool.fetchrow(ONE, account, call)
+
+
 async def counts(pool: Any, account: str, filters: Filters, by: Sequence[str], limit: int) -> list[Any]:
     """How many calls there were of each kind, how many of them were refused, the first and the last; most first. `by` are
     names of EXPRESSIONS. Reads every row that the filters leave."""
@@ -175,6 +184,18 @@ FROM p_decisions.decisions
 WHERE (key_id = $1 OR destination = $2) AND effect = 'allowed' AND operation = ANY($3)
 GROUP BY operation ORDER BY last DESC
 """
+
+
+# Of a trail alone, which is read through.
+DESTINATION = """
+SELECT destination FROM p_decisions.decisions WHERE split_part(destination, ':key/', 2) = split_part($1, '@', 1)
+    AND split_part($1, '@', 2) IN ('', split_part(destination, ':', 4)) LIMIT 1
+"""
+
+
+async def destination(pool: Any, key_id: str) -> str:
+    """The ARN by which a trail's ReEncrypt names a key as the one to encrypt with; "" where none does."""
+    return str(await pool.fetchval(DESTINATION, key_id) or "")
 
 
 async def last_uses(pool: Any, key_id: str, arn: str) -> list[Any]:
@@ -248,6 +269,40 @@ SELECT operation, at, call_id FROM (
 async def last_use(pool: Any, key_id: str, arn: str) -> Any | None:
     """The last call that used a key."""
     return await pool.fetchrow(LAST_USE, key_id, arn, USES)
+
+
+# index: decisions_principal
+LAST_USES_OF_ACCESS_KEYS = """
+SELECT asked.access_key, last.operation, last.at, last.call_id
+FROM unnest($1::text[], $2::text[]) AS asked (principal, access_key), LATERAL (
+    SELECT operation, at, call_id FROM p_decisions.decisions
+    WHERE principal = asked.principal AND access_key = asked.access_key ORDER BY at DESC LIMIT 1
+) last
+"""
+
+
+async def last_uses_of_access_keys(pool: Any, access_keys: Sequence[tuple[str, str]]) -> list[Any]:
+    """The last call with each access key; `access_keys` are (ARN of whose it is, id)."""
+    principals, names = [arn for arn, _ in access_keys], [name for _, name in access_keys]
+    return list(await pool.fetch(LAST_USES_OF_ACCESS_KEYS, principals, names))
+
+
+# indexes: decisions_principal, cases_principal
+ACCESSES = """
+SELECT operation, principal, max(at) AS at FROM p_decisions.decisions
+WHERE account = $1 AND at >= $4 AND principal IN (
+    SELECT unnest($2::text[])
+    UNION SELECT DISTINCT principal FROM p_decisions.cases
+    WHERE account = $1 AND EXISTS (SELECT FROM unnest($3::text[]) AS role WHERE starts_with(principal, role))
+) GROUP BY operation, principal
+"""
+
+
+async def accesses(
+    pool: Any, account: str, principals: Sequence[str], sessions: Sequence[str], since: datetime
+) -> list[Any]:
+    """The last call of each operation by each principal since a time; `sessions` are beginnings of sessions' ARNs."""
+    return list(await pool.fetch(ACCESSES, account, list(principals), list(sessions), since))
 
 
 # indexes: decisions_key, and decisions_destination for the key that ReEncrypt encrypts with

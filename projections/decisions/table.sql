@@ -71,3 +71,5 @@ CREATE INDEX decisions_position ON decisions (position) WHERE position IS NOT NU
 CREATE INDEX decisions_seen ON decisions (seen, case_id, at);
 -- queries.last_use: the key that ReEncrypt encrypts with
 CREATE INDEX decisions_destination ON decisions (destination, at) WHERE destination IS NOT NULL;
+-- queries.one: a call by its id. A hash, since an id is long and nothing is asked of its order
+CREATE INDEX decisions_call ON decisions USING hash (call_id);

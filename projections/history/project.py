@@ -20,7 +20,7 @@ from domain.trail.codec import micros
 from domain.world import World
 from projections.entry import Appends, Closes, Entry, Interns, Row
 
-KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY = (
+KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
     "key",
     "alias",
     "grant",
@@ -28,6 +28,7 @@ KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY = (
     "service",
     "identity",
     "policy",
+    "instance-profile",
 )
 COLUMNS = (
     "kind",
@@ -63,7 +64,12 @@ def touched(event: object, world: World) -> list[Name]:
             return [(ALIAS, alias_arn(world.region, named.account, named.alias))]
         case events.GrantCreated() | events.GrantRevoked() | events.GrantRetired() as granted:
             return [(GRANT, granted.grant)]
-        case events.AccountCreated() | events.AccessKeyCreated() | events.AccessKeyDisabled() as of_account:
+        case (
+            events.AccountCreated()
+            | events.AccountAliasSet()
+            | events.AccessKeyCreated()
+            | events.AccessKeyDisabled() as of_account
+        ):
             return [(ACCOUNT, of_account.account)]
         case events.ServiceRegistered() | events.ServiceRemoved() as of_service:
             return [(SERVICE, of_service.service)]
@@ -92,7 +98,13 @@ def touched(event: object, world: World) -> list[Name]:
         ):
             return [(POLICY, of_policy.id)]
         case identity_events.IdentityTagged() | identity_events.IdentityUntagged() as tagged:
-            return [(POLICY if tagged.kind == POLICY else IDENTITY, tagged.id)]
+            return [(tagged.kind if tagged.kind in (POLICY, PROFILE) else IDENTITY, tagged.id)]
+        case (
+            identity_events.InstanceProfileCreated()
+            | identity_events.InstanceProfileDeleted()
+            | identity_events.InstanceProfileRoleSet() as of_profile
+        ):
+            return [(PROFILE, of_profile.id)]
     key = getattr(event, "key", None)
     return [(KEY, key)] if key is not None else [(IDENTITY, cast(Any, event).id)]
 
@@ -140,6 +152,11 @@ def _policy(world: World, name: str, event: Any) -> Found | None:
     return found.account, None, arn, documents.policy_document(found), None
 
 
+def _profile(world: World, name: str, event: Any) -> Found | None:
+    found = world.directory.profiles.get(name)
+    return None if found is None else (found.account, None, found.arn, documents.profile_document(found), None)
+
+
 FIND: dict[str, Callable[[World, str, Any], Found | None]] = {
     KEY: _key,
     ALIAS: _alias,
@@ -148,6 +165,7 @@ FIND: dict[str, Callable[[World, str, Any], Found | None]] = {
     SERVICE: _service,
     IDENTITY: _identity,
     POLICY: _policy,
+    PROFILE: _profile,
 }
 
 

@@ -12,10 +12,10 @@ from domain import documents
 from domain.aliases.alias import Alias
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
-from domain.identities.identity import Identity, ManagedPolicy
+from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy
 from domain.keys.key import Key
 from domain.world import World
-from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, SERVICE, STILL
+from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
 
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
@@ -50,6 +50,10 @@ ORDER BY h.document->>'policy_version', h.position DESC
 """
 # index: history_pkey
 ALIAS_NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'alias' AND split_part(h.id, ':', 6) = $2 LIMIT 1"
+# index: history_pkey
+IN_REGIONS = (
+    f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND starts_with(h.id, $2 || '@') ORDER BY h.id LIMIT 50"
+)
 # index: history_pkey
 ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORDER BY id"
 # index: history_pkey
@@ -107,6 +111,11 @@ async def alias_named(connection: Any, position: int, name: str) -> Row | None:
     return found
 
 
+async def in_regions(connection: Any, position: int, name: str) -> list[Row]:
+    """A trail's keys of one id, of each Region. Index: history_pkey, within its kind."""
+    return list(await connection.fetch(IN_REGIONS, position, name))
+
+
 async def accounts(connection: Any) -> list[str]:
     """Every account that there ever was. Index: history_pkey, within its kind."""
     return [row["id"] for row in await connection.fetch(ACCOUNTS)]
@@ -115,6 +124,11 @@ async def accounts(connection: Any) -> list[str]:
 async def by_arn(connection: Any, position: int, arn: str) -> Row | None:
     """The identity or managed policy that had this ARN then."""
     return await connection.fetchrow(BY_ARN, position, arn)
+
+
+async def ever(connection: Any, arn: str) -> bool:
+    """Whether anybody, or a managed policy, has or had this ARN. Index: history_arn."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM p_history.history WHERE arn = $1)", arn))
 
 
 async def by_arns(connection: Any, position: int, arns: Sequence[str]) -> list[Row]:
@@ -159,7 +173,9 @@ async def changes_around(connection: Any, keys: Sequence[str], after: int, last:
     return [row["position"] for row in await connection.fetch(CHANGES_AROUND, after, last, list(keys))]
 
 
-def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPolicy | tuple[str, Service]:
+def aggregate(
+    row: Row,
+) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
     """What a row is of; a service comes with its access key."""
     document = orjson.loads(row["document"])
     match row["kind"]:
@@ -175,10 +191,12 @@ def aggregate(row: Row) -> Key | Alias | Grant | Account | Identity | ManagedPol
             return documents.identity_from(document)
         case "policy":
             return documents.policy_from(document)
+        case "instance-profile":
+            return documents.profile_from(document)
     return document.pop("access_key"), documents.service_from(document)
 
 
-ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, KEY, ALIAS, GRANT))}
+ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, KEY, ALIAS, GRANT))}
 
 
 def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
@@ -194,6 +212,8 @@ def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
                 world.directory.add_policy(policy)
             case Identity() as identity:
                 world.directory.add(identity)
+            case InstanceProfile() as profile:
+                world.directory.add_profile(profile)
             case Key() as key:
                 world.add_key(key)
             case Alias() as alias:

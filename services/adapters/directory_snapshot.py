@@ -12,6 +12,7 @@ def directory_document(directory: Directory) -> dict[str, Any]:
     return {
         "identities": [documents.identity_document(each) for each in directory.identities.values()],
         "policies": [documents.policy_document(policy) for policy in directory.policies.values()],
+        "profiles": [documents.profile_document(each) for each in directory.profiles.values()],
         "former": {access_key: list(was) for access_key, was in directory.former.items()},
         "changes": directory.changes,
     }
@@ -23,5 +24,7 @@ def directory_from(document: dict[str, Any]) -> Directory:
         directory.add_policy(documents.policy_from(policy))
     for identity in document["identities"]:
         directory.add(documents.identity_from(identity))
+    for profile in document.get("profiles", ()):  # a snapshot of an earlier version has none
+        directory.add_profile(documents.profile_from(profile))
     directory.former.update((access_key, (was[0], was[1])) for access_key, was in document["former"].items())
     return directory

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.alerts.change import Change
 from domain.alerts.judging import Alert, Judge
+from domain.alerts.telling import telling
 from domain.identities.account import ACTIVE, Account
 from domain.keys.key import AWS_KMS
 from domain.policy.check import check_policy
@@ -49,4 +50,6 @@ def of_new_key(settings: Settings, text: str, account: str, key: str = NO_KEY) -
 def shown(alert: Alert) -> dict[str, Any]:
     """An alert that was not raised."""
     document = alert.document()
-    return {name: document[name] for name in document if name not in ("v", "log")}
+    found = {name: document[name] for name in document if name not in ("v", "log")}
+    # What was not raised has nobody who could take it up.
+    return found | {name: told for name, told in telling(found).items() if name != "commands"}

@@ -27,8 +27,9 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.alerts.publishing import Publisher
+from services.api import from_zero
 from services.api.anchors import Anchors
-from services.api.app import App
+from services.api.app import NONE_KNOWN, App
 from services.api.audit import Audit
 from services.api.authentication import Authenticator
 from services.api.calls import Calls
@@ -126,6 +127,7 @@ async def serve(settings: Settings) -> None:
             ssl_certfile=settings.tls_cert or None,
             ssl_keyfile=settings.tls_key or None,
         )
+        from_zero.exist(NONE_KNOWN)
         server = DeadlineServer(config, door)
         audit.stopping = lambda: server.should_exit
         tasks = [

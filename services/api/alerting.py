@@ -18,6 +18,7 @@ from domain.alerts.judging import Judge
 from domain.alerts.marking import MARK, STATES
 from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
+from domain.alerts.telling import telling
 from domain.errors import Refusal
 from domain.identities.principals import principals_of
 from domain.meaning.budget import Budget
@@ -134,7 +135,7 @@ class Alerting:
     async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
         rows = await alerts.page(self._pool, await self._filters(asked), cursor[0] if cursor else NEWEST, limit)
-        items = [item(row, DOCUMENTS) for row in rows]
+        items = [_shown(row) for row in rows]
         found = page(items, limit, [rows[-1]["number"]] if rows else None)
         return asked.audience.alerts([row["account"] for row in rows], found)
 
@@ -172,10 +173,8 @@ class Alerting:
 
     async def alert(self, asked: Asked) -> Told:
         row = await self._one(asked)
-        rule = RULES.get(row["rule"])
         marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
-        told = {"means": rule.means, "do": rule.do, "references": list(rule.references)} if rule is not None else {}
-        return asked.audience.alerts([row["account"]], item(row, DOCUMENTS) | told | {"marks": marks})
+        return asked.audience.alerts([row["account"]], _shown(row) | {"marks": marks})
 
     async def mark_alert(self, asked: Asked) -> Told:
         body = _object(asked.body, '{"state": "acknowledged", "note": "..."}')
@@ -236,7 +235,7 @@ class Alerting:
                         return
                 for row in rows:
                     number, quiet = row["number"], 0.0
-                    yield number, asked.audience.alerts([row["account"]], item(row, DOCUMENTS))
+                    yield number, asked.audience.alerts([row["account"]], _shown(row))
                 if len(rows) < AT_ONCE:  # those that are not asked for are passed over for good
                     number = max(number, newest)
                 if not rows:
@@ -319,6 +318,12 @@ class Alerting:
         found = judged.alerts
         answer = page([shown(each) for each in found], len(found) + 1, None)
         return asked.audience.alerts([each.finding.account for each in found], answer)
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """An alert that was raised, with who did it and what to do."""
+    found = item(row, DOCUMENTS)
+    return found | telling(found)
 
 
 def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from services.api.calls import Calls, encode_answer
 from services.api.errors import WireError
 from services.api.incoming import Incoming
 from services.api.present import NotFresh, Present
+from services.api.presigned import is_presigned
 from services.api.shapes import operation_names
 from services.api.watching import VaultWatch
 from services.clock import Clock
@@ -79,8 +80,10 @@ async def read_body(receive: Receive) -> bytes:
         parts.append(part)
 
 
-async def reply(send: Send, status: int, body: bytes, content_type: bytes) -> None:
+async def reply(send: Send, status: int, body: bytes, content_type: bytes, call: str = "") -> None:
     headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    if call:
+        headers.append((b"x-amzn-requestid", call.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -96,7 +99,11 @@ class Reply:
     """Whether whoever called is known: the signature was right, and the credential may be used."""
 
 
-def too_large() -> Reply:
+def too_large(*, form: bool = False) -> Reply:
+    """`form`: to a client of the Query protocol."""
+    if form:
+        code, message = TOO_LARGE
+        return Reply(413, query.error("iam", code, message, 413, ""), query.CONTENT_TYPE, "")
     return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
 
 
@@ -126,6 +133,8 @@ class App:
         method, path = scope["method"], scope["path"]
         if path.startswith("/v1/"):
             await self._audit(scope, receive, send)
+        elif path == "/" and method == "GET" and _asks_by_query(scope):
+            await self._by_query(scope, receive, send)
         elif path == "/healthz" and method == "GET":
             fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
             status = self._watch.status if fresh else NOT_FRESH
@@ -136,14 +145,32 @@ class App:
             body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'
             await reply(send, 404, body, JSON)
 
+    async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A call of IAM or STS whose parameters are in the query."""
+        try:
+            body = await read_body(receive)
+        except Disconnected:
+            return
+        except WireError:
+            await reply(send, 413, too_large(form=True).body, query.CONTENT_TYPE)
+            return
+        signed = sigv4.Signed("GET", "/", scope["query_string"].decode("latin-1"), sigv4.joined(scope["headers"]), body)
+        answer = await self.call(signed, scope["client"][0] if scope["client"] else "", scope["scheme"] == "https")
+        if answer.known:
+            scope["state"]["recognise"]()
+        await reply(send, answer.status, answer.body, answer.content_type, answer.call)
+
     async def call(self, request: sigv4.Signed, source: str, secure: bool) -> Reply:
         """Answer a call of KMS, IAM or STS, from an address, by TLS or not. Never raises: what goes wrong is an answer
         too."""
         began = time.perf_counter()
         call = new_call_id()
         headers, body = request.headers, request.body
-        form = headers.get("content-type", "").startswith(query.FORM)
-        service = _service(headers) if form else "kms"
+        by_query = request.method != "POST"
+        form = by_query or headers.get("content-type", "").startswith(query.FORM)
+        if by_query:  # the parameters of the Query protocol, as a form has them
+            body = request.query.encode("latin-1")
+        service = _service(request) if form else "kms"
         operation = "" if form else _target(headers)
         known = False
         try:
@@ -190,6 +217,8 @@ class App:
     async def _authenticate(self, request: sigv4.Signed, services: frozenset[str]) -> Authenticated:
         """Raises WireError."""
         try:
+            if request.method != "POST" and is_presigned(request):
+                return await self._authenticator.authenticate_presigned(request)
             return await self._authenticator.authenticate(request, services)
         except sigv4.SignatureRefused as fault:
             UNAUTHENTICATED.labels(fault.kind).inc()
@@ -207,7 +236,8 @@ def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
 
 
 def _json_fault(fault: WireError) -> bytes:
-    return orjson.dumps({"__type": fault.code, "message": fault.message})
+    """Where AWS says nothing (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
+    return orjson.dumps({"__type": fault.code, "message": fault.message} if fault.message else {"__type": fault.code})
 
 
 def _target(headers: Mapping[str, str]) -> str:
@@ -215,13 +245,20 @@ def _target(headers: Mapping[str, str]) -> str:
     return target.removeprefix(TARGET) if target.startswith(TARGET) else ""
 
 
-def _service(headers: Mapping[str, str]) -> str:
+def _service(request: sigv4.Signed) -> str:
     """iam or sts, as the signature's scope says; iam where it says neither, for the form of a refusal."""
+    if request.method != "POST" and is_presigned(request):
+        return "sts"
     try:
-        service = sigv4.authorization(headers)[0].service
+        service = sigv4.authorization(request.headers)[0].service
     except sigv4.SignatureRefused:
         return "iam"
     return service if service in query.SERVICES else "iam"
+
+
+def _asks_by_query(scope: Scope) -> bool:
+    """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
+    return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:

@@ -27,7 +27,7 @@ from domain.access.context import Came, request_context
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict, refusal_of
-from domain.arn import audit_arn
+from domain.arn import audit_arn, is_elsewhere
 from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
 from domain.identities.callers import caller_of
 from domain.ports import Unavailable
@@ -55,6 +55,7 @@ from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
+from services.api.reviewing import Reviewing
 from services.api.route import RouteRow
 from services.api.standing import Standing
 from services.clock import Clock
@@ -100,10 +101,10 @@ class Audit:
         questions, counted = self.questions, Counted(self, self.questions, self._present, self._pool)
         alerting = self._alerting
         standing = Standing(self, alerting, self._settings, self._present, self._pool)
+        reviewing = Reviewing(self, questions, self._settings, self._present, self._pool)
         # A route's function is a method of one of these; a name that none has fails here, at the start.
-        functions = {
-            name: getattr(each, name) for each in (self, questions, counted, alerting, standing) for name in dir(each)
-        }
+        parts = (self, questions, counted, alerting, standing, reviewing)
+        functions = {name: getattr(each, name) for each in parts for name in dir(each)}
         routes = [
             Route(
                 route.path,
@@ -216,6 +217,10 @@ class Audit:
             asked.record.done = True
             raise WireError(403, "AccessDeniedException", refusal.message, recorded=True)
         return asked
+
+    async def require(self, asked: Asked, action: str) -> None:
+        """One more permission, beside the route's own, with the same record of its refusal. Raises WireError."""
+        await self._authorized(replace(asked, route=replace(asked.route, action=action)))
 
     async def still_may(self, asked: Asked) -> Asked:
         """A long answer goes on only for whoever could ask for it now: the question as its caller and the time are by now.
@@ -333,6 +338,8 @@ class Audit:
         try:
             return self._present.world.once(reference, asked.caller.account)[0]
         except Refusal:
+            if is_elsewhere(reference, self._present.world.region):
+                return reference  # which no decision names
             return reference.rpartition("/")[2]  # a key that is no more has its decisions still
 
     async def moment(self, asked: Asked, name: str) -> datetime | None:

@@ -19,6 +19,7 @@ from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.api import sigv4
 from services.api.present import Present
+from services.api.presigned import Presigned
 from services.api.stages import next_stage
 from services.clock import Clock
 
@@ -130,6 +131,18 @@ class Authenticator:
         if credential.session is None and credential.changes == self._present.world.directory.changes:
             assert credential.who is not None, "whoever is known by its changes was found"
             return credential.who
+        return await self._who(credential)
+
+    async def authenticate_presigned(self, request: sigv4.Signed) -> Authenticated:
+        """The same of a signature in a URL. Raises SignatureRefused, NotFresh, Unavailable."""
+        presigned = Presigned(request, self._region, time.time())
+        access_key, token = presigned.given.access_key, presigned.token
+        credential = self._long_term.get(access_key) if token is None else self._sessions.get(token)
+        if credential is None:
+            credential = await self._find(access_key) if token is None else self._open(token)
+        if credential.access_key != access_key:
+            raise sigv4.SignatureRefused(sigv4.UNKNOWN, sigv4.UNKNOWN_KEY)
+        presigned.require_right(credential.secret)
         return await self._who(credential)
 
     async def _find(self, access_key: str) -> _Credential:

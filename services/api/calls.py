@@ -67,6 +67,7 @@ from services.operations.rows import (
     Recall,
     Recalling,
     Request,
+    Researching,
     Row,
     Unmade,
     Using,
@@ -202,7 +203,9 @@ class Calls:
 
     # -- calls that change nothing ------------------------------------------------------------------------------
 
-    async def _answer(self, row: Using | Recalling | Reading | Issuing, request: Request, call: Call) -> Answer:
+    async def _answer(
+        self, row: Using | Recalling | Reading | Researching | Issuing, request: Request, call: Call
+    ) -> Answer:
         verdicts: list[Verdict] = []
         try:
             self._present.require_fresh()
@@ -274,7 +277,7 @@ class Calls:
                 raise
 
     async def _attempt(
-        self, row: Using | Recalling | Reading | Issuing, request: Request, verdicts: list[Verdict]
+        self, row: Using | Recalling | Reading | Researching | Issuing, request: Request, verdicts: list[Verdict]
     ) -> Answer:
         """One try on the present as it is. Raises Refusal, Unavailable; `verdicts` has what was asked until then."""
         world = self._present.world
@@ -286,6 +289,8 @@ class Calls:
                 raise refusal_of(request.caller, verdict)
         if isinstance(row, Issuing):
             return row.run(request, world, self._making)
+        if isinstance(row, Researching):
+            return await row.run(request, world, self._recall)
         return row.run(request, world)
 
     async def _use(self, row: Using | Recalling, request: Request, verdicts: list[Verdict]) -> Answer:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.access.audience import Audience, Told
+from domain.cloudtrail import unseen
 from domain.errors import AccessRefused, Refusal
 from projections.decisions import queries as decisions
 from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
@@ -100,11 +101,11 @@ class Counted:
         source = await self._questions.sources.of(asked)
         if source.is_trail:
             key_id = await self._questions.key_id(asked, asked.request.path_params["key"])
-            key = None
+            key, arn = None, await decisions.destination(source.pool, key_id)
         else:
             key_id = await self._audit.own_key_id(asked)
             key = self._present.world.keys.get(key_id)
-        arn = key.arn if key is not None else ""
+            arn = key.arn if key is not None else ""
         rows = [_use(item(row), source.audience) for row in await decisions.last_uses(source.pool, key_id, arn)]
         used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
         answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
@@ -128,16 +129,21 @@ class Counted:
                     held = await self._questions.key(source, key)
                     world = await self._questions.world(source, held.id)
                     found = await unused_of_key(source.pool, world, held, source.audience, since, decide)
+                    unknown = unseen.unseen_of(held.tags)
                 else:
                     world = await self._questions.world(source, None)
                     found = await unused_of_principal(
                         source.pool, world, principal or "", source.audience, since, decide
                     )
+                    unknown = unseen.IDENTITY if source.is_trail else ""
             except AccessRefused:
                 raise
             except Refusal as fault:
                 raise WireError(404, "NotFoundException", fault.message) from None
-        return source.audience.own(source.account, {"since": utc(since), "items": found})
+        answer: dict[str, Any] = {"since": utc(since), "items": found}
+        if unknown:
+            answer |= {"unknown": unknown, "settled_by": unseen.SETTLED_BY}
+        return source.audience.own(source.account, answer)
 
 
 def _use(row: dict[str, Any], audience: Audience) -> dict[str, Any]:

@@ -61,6 +61,7 @@ CODES: dict[str, tuple[int, str]] = {
     errors.GrantNotFound.kind: (400, "NotFoundException"),
     errors.InvalidGrantToken.kind: (400, "InvalidGrantTokenException"),
     errors.PackedPolicyTooLarge.kind: (400, "ValidationException"),
+    errors.InvalidInput.kind: (400, "ValidationException"),
 }
 
 SIGNATURE_CODES: dict[str, tuple[int, str]] = {
@@ -153,6 +154,7 @@ QUERY_CODES: dict[str, tuple[int, str]] = {
     errors.EntityExists.kind: (409, "EntityAlreadyExists"),
     errors.DeleteConflict.kind: (409, "DeleteConflict"),
     errors.PackedPolicyTooLarge.kind: (400, "PackedPolicyTooLarge"),
+    errors.InvalidInput.kind: (400, "InvalidInput"),
     InvalidShape.kind: (400, "ValidationError"),
     WrongType.kind: (400, "MalformedInput"),
     RequestTooLarge.kind: (400, "ValidationError"),

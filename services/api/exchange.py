@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from services.api.app import MAX_BODY, Reply, too_large
+from services.api.query import FORM
 from services.api.sigv4 import Signed, joined
 from services.metrics import NOT_ANSWERED
 
@@ -59,6 +60,10 @@ class _Nobody:
 
 
 NOBODY = _Nobody()
+
+
+def _is_form(headers: Headers) -> bool:
+    return any(name == b"content-type" and value.startswith(FORM.encode()) for name, value in headers)
 
 
 class Exchange:
@@ -156,7 +161,7 @@ class Exchange:
         connection = self._connection
         try:
             if self.refused:
-                reply = too_large()
+                reply = too_large(form=_is_form(self._headers))
             else:
                 request = Signed("POST", "/", self._query.decode("latin-1"), joined(self._headers), self.body)
                 reply = await connection.answering(request, self._source, connection.scheme == "https")

@@ -232,7 +232,7 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
         for name, description in (*route.parameters, *((TRAIL,) if route.of_trails else ()))
     ]
-    for name in ("key", "reference", "principal", "alert"):
+    for name in ("key", "reference", "principal", "alert", "call"):
         if f"{{{name}" in route.path:
             parameters.insert(0, {"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     operation: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -151,10 +152,18 @@ def _members(shape: Shape, found: Mapping[str, Any]) -> str:
 def _value(shape: Shape, value: Any) -> str:
     if shape.type_name == "structure":
         return _members(shape, value)
+    if shape.type_name == "map":
+        entries = (
+            f"<entry><key>{_value(shape.key, key)}</key><value>{_value(shape.value, each)}</value></entry>"
+            for key, each in value.items()
+        )
+        return "".join(entries)
     if shape.type_name == "list":
         return "".join(f"<member>{_value(shape.member, each)}</member>" for each in value)
     if shape.type_name == "boolean":
         return "true" if value else "false"
+    if shape.type_name == "blob":
+        return b64encode(value).decode()
     if shape.type_name == "timestamp":
         return datetime.fromtimestamp(int(value), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _text(str(value))

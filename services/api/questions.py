@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import orjson
 
 from domain.access.audience import Audience, Told, account_in
+from domain.cloudtrail.keys import MULTI_REGION, id_of
 from domain.errors import AccessRefused, KeyNotFound, Refusal
 from domain.identities.identity import Identity
 from domain.identities.principals import canonical
@@ -346,8 +347,8 @@ class Questions:
 
     async def key_id(self, asked: Asked, reference: str) -> str:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
-        if "alias/" not in reference:
-            return reference.rpartition("/")[2]
+        if "alias/" not in reference and not reference.startswith(MULTI_REGION):
+            return id_of(reference)
         async with self.answering():
             source = await self.sources.of(asked)
             found = await find_key(source.pool, reference, "", source.region, await source.moment(None))

@@ -83,7 +83,7 @@ ALERTS: tuple[RouteRow, ...] = (
             ("fault", "why"),
             ("dead", "messages that were given up"),
         ),
-        action="keytrail:ManageNotifiers",
+        action="keytrail:ReadNotifiers",
     ),
     RouteRow(
         "GET",
@@ -100,7 +100,7 @@ ALERTS: tuple[RouteRow, ...] = (
             ("at", "when"),
         ),
         (LIMIT,),
-        action="keytrail:ManageNotifiers",
+        action="keytrail:ReadNotifiers",
     ),
     RouteRow(
         "POST",

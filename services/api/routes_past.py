@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.route import AT, BETWEEN, CURSOR, DECISION, LIMIT, RouteRow
+from services.api.route import AT, BETWEEN, CURSOR, DECISION, LIMIT, SPAN, RouteRow
 
 PAST: tuple[RouteRow, ...] = (
     RouteRow(
@@ -31,6 +31,51 @@ PAST: tuple[RouteRow, ...] = (
         ),
         is_list=False,
         action="keytrail:Explain",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/calls/{call}",
+        "explain_call",
+        "One call by its id (x-amzn-RequestId) and why it was decided so; asks keytrail:ReadDecisions as well",
+        (
+            *DECISION,
+            (
+                "permissions",
+                "of a call within the account: each permission that it asked, with `layers`, `grants` and `context` as "
+                "/v1/explain gives them",
+            ),
+        ),
+        is_list=False,
+        action="keytrail:Explain",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/changes",
+        "changes",
+        "Every change of who may do what in a span, and what it let in and took away; a JSON object a line, oldest first",
+        (
+            ("change", "the change: position, at, principal, access_key, source, operation, summary, call_id"),
+            ("kind", "key policy, grant, identity, tags or alias"),
+            ("keys", "the keys concerned: key_id and key_aliases"),
+            ("about", "the principals or managed policies concerned, by ARN"),
+            ("gained", "what is let in since: who, actions, conditions; `before` and `after` say how it is answered"),
+            ("lost", "what is let in no more, in the same form"),
+            ("unknown", "what could not be compared, and why"),
+            ("depends", "of tags and aliases: the policies that it depends on"),
+            ("done", "in a line of its own: positions looked at, `of` how many"),
+            (
+                "result",
+                "at last: changes, the account that asked, and the positions between which they were looked for",
+            ),
+        ),
+        (
+            ("key", "id, ARN or alias of a key: its own changes, and those of identities that reach it"),
+            ("principal", "or the ARN of a user, group, role or managed policy"),
+            *SPAN,
+        ),
+        is_list=False,
+        of_trails=True,
+        action="keytrail:ReadHistory",
     ),
     RouteRow(
         "GET",

@@ -110,7 +110,7 @@ def _remember(given: Authorization) -> None:
     _verified[given.said] = given
 
 
-def _parse(header: str) -> Authorization:
+def parse(header: str) -> Authorization:
     """Of a header without its signature."""
     if not header.isascii():
         raise SignatureRefused(INCOMPLETE, "Authorization header has a character that is not ASCII.")
@@ -144,7 +144,7 @@ def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
         raise SignatureRefused(INCOMPLETE, f"Authorization header has more than {MOST_SAID} characters.")
     # The signature is new with every call, the rest is not: parsed apart, it is parsed once.
     before, named, signature = header.partition("Signature=")
-    given = _verified.get(before) or _parse(before)
+    given = _verified.get(before) or parse(before)
     if not named or not signature:
         raise SignatureRefused(INCOMPLETE, "Authorization header requires 'Signature' parameter.")
     if len(signature) != 64:
@@ -155,14 +155,14 @@ def authorization(headers: Mapping[str, str]) -> tuple[Authorization, str]:
     return given, signature
 
 
-GLOBAL_REGION = "us-east-1"
+GLOBAL_REGIONS = frozenset({"us-east-1", "aws-global"})
 GLOBAL = frozenset({"iam", "sts"})
-"""Services that clients of every region sign for in one region."""
+"""Services that clients of every region sign for in one region; some name it by the partition."""
 
 
 def require_scope(given: Authorization, region: str, services: frozenset[str]) -> None:
     """Raises SignatureRefused where the signature is for another region or service."""
-    if given.region != region and not (given.service in GLOBAL and given.region == GLOBAL_REGION):
+    if given.region != region and not (given.service in GLOBAL and given.region in GLOBAL_REGIONS):
         raise SignatureRefused(MISMATCH, f"Credential should be scoped to a valid region, not '{given.region}'.")
     if given.service not in services:
         expected = "' or '".join(sorted(services))
@@ -173,7 +173,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: float) -
     """The request's time stamp. `now` is seconds since the epoch. Raises SignatureRefused where the stamp is missing or
     more than five minutes off."""
     stamp = headers.get("x-amz-date", "")
-    moment = _moment(stamp)
+    moment = moment_of(stamp)
     if given.date != stamp[:8]:
         raise SignatureRefused(
             MISMATCH,
@@ -191,7 +191,7 @@ def require_time(given: Authorization, headers: Mapping[str, str], now: float) -
 
 
 @lru_cache(maxsize=64)  # thousands of calls fall into one second; what is no stamp of 16 characters is not kept
-def _moment(stamp: str) -> float:
+def moment_of(stamp: str) -> float:
     if not _STAMP.fullmatch(stamp):
         raise SignatureRefused(INCOMPLETE, "Authorization header requires existence of an 'X-Amz-Date' header.")
     try:
@@ -224,7 +224,7 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
         if name not in names and (name == "host" or name.startswith("x-amz-")):
             raise SignatureRefused(MISMATCH, f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
     claimed = signature.encode("utf-8", "surrogateescape")
-    for expected in _signatures(request, given, stamp, secret):
+    for expected in signatures(request, given, stamp, secret):
         if hmac.compare_digest(expected.encode(), claimed):
             if given.said not in _verified:
                 _remember(given)
@@ -240,12 +240,12 @@ def sign(request: Signed, access_key: str, secret: str, region: str, service: st
     names = tuple(sorted(headers))
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     given = Authorization(access_key, stamp[:8], region, service, names, scope, frozenset(names), "")
-    signature = next(_signatures(replace(request, headers=headers), given, stamp, secret))
+    signature = next(signatures(replace(request, headers=headers), given, stamp, secret))
     said = f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
     return {**headers, "authorization": said}
 
 
-def _signatures(request: Signed, given: Authorization, stamp: str, secret: str) -> Iterator[str]:
+def signatures(request: Signed, given: Authorization, stamp: str, secret: str) -> Iterator[str]:
     """The signature by each way that clients write a path and a query; the first is the documented one."""
     body = hashlib.sha256(request.body).hexdigest()
     key = signing_key(secret, given.date, given.region, given.service)

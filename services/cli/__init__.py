@@ -14,7 +14,7 @@ import typer
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
-    "env": "services.cli.looking:env",
+    "env": "services.cli.shell:env",
     "status": "services.cli.looking:status",
     "keys": "services.cli.asking:keys",
     "history": "services.cli.asking:history",
@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "decisions": "services.cli.deciding:decisions",
     "last-use": "services.cli.deciding:last_use",
     "unused": "services.cli.deciding:unused",
+    "changes": "services.cli.reviewing:changes",
     "explain": "services.cli.explaining:explain",
     "show": "services.cli.showing:show_as_of",
     "who-can": "services.cli.access:who_can",
@@ -39,9 +40,14 @@ COMMANDS: dict[str, str] = {
     "alerts rules": "services.cli.alerting:rules",
     "alerts notifiers": "services.cli.alerting:notifiers",
     "alerts dead-letters": "services.cli.alerting:dead_letters",
+    "alerts test": "services.cli.alerts_file:try_notifiers",
+    "alerts allow-list": "services.cli.alerts_file:allow_list",
     "alerts scan": "services.cli.alerting:scan",
     "alerts check": "services.cli.alerting:check",
     "import cloudtrail": "services.cli.importing:cloudtrail",
+    "import policies": "services.cli.importing:policies",
+    "trails": "services.cli.trails:trails",
+    "trails remove": "services.cli.trails:remove",
     "account create": "services.cli.asking:create_account",
     "log": "services.cli.own_log:own_log",
     "verify": "services.cli.verification:verify_log",
@@ -59,6 +65,7 @@ COMMANDS: dict[str, str] = {
 GROUPS: dict[str, str] = {
     "alerts": "Risky changes and uses: without a command, those that were raised.",
     "import": "Trails from elsewhere.",
+    "trails": "Trails from elsewhere: without a command, which there are.",
     "account": "Accounts that this installation hosts.",
     "master-key": "The key that seals the vault.",
     "log-keys": "The key that records are authenticated with.",
@@ -100,4 +107,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     wanted = [name for name in COMMANDS if name.split(" ")[0] == asked]
-    build(wanted or list(COMMANDS))()
+    app = build(wanted or list(COMMANDS))
+    if asked == "env":
+        from services.cli.shell import guarded  # only here: see above
+
+        guarded(app)
+    else:
+        app()

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.alerts.finding import SEVERITIES
+from domain.alerts.telling import deed
 from domain.errors import Refusal
 from services.cli.client import Client
 from services.cli.comparing import show_region
@@ -30,7 +31,7 @@ from services.cli.terminal import (
 from services.exports.ocsf_finding import finding_of
 from services.settings import BadSetting
 
-COLUMNS = ("at", "severity", "rule", "state", "key_id", "summary", "id")
+COLUMNS = ("at", "severity", "rule", "state", "by", "operation", "position", "key_id", "summary", "id")
 SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 FOUND = 1
 """Exit code of `check` where a rule fires."""
@@ -100,6 +101,8 @@ def _line(alert: dict[str, Any]) -> None:
     out.print(f" ({state})" if state not in ("", "open") else "", style="green")
     key = f" [key {alert['key_id']}]" if alert.get("key_id") else ""
     out.print(f"    {alert['summary']}{key}")
+    if who := deed(alert):
+        out.print(f"    {who}")
     out.print(f"    {alert['rule']}  {alert['id']}", style="dim")
     if alert.get("suppressed"):
         out.print(f"    allowed: {alert['suppressed']['reason']}", style="green")
@@ -132,6 +135,7 @@ def follow(
                 as_line(each)
             else:
                 _line(each)
+                _commands(each)
             count += 1
             if count == most:
                 return
@@ -151,9 +155,16 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
             out.print(f"    {title}: {found[name]}")
     if found.get("references"):
         out.print(f"    see: {', '.join(found['references'])}", style="dim")
+    _commands(found)
     _evidence(found["evidence"])
     for each in found["marks"]:
         out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}")
+
+
+def _commands(alert: dict[str, Any]) -> None:
+    """What to type, each in a line of its own, to be copied."""
+    for command in alert.get("commands", ()):
+        out.print(f"    $ {command}", soft_wrap=True, style="cyan")
 
 
 def _evidence(evidence: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from services.cli.terminal import fail, settings_or_fail
 from services.settings import BadSetting
 from services.supervisor.folder import Credentials, Folder
 
+DENIED = "AccessDeniedException"
+
 
 def credentials_or_fail(folder: Folder) -> Credentials | None:
     try:
@@ -127,7 +129,14 @@ class Client:
             error = json.loads(text)["error"]
         except (ValueError, KeyError, TypeError):
             fail(f"{self._url} answered {fault.code}")
-        fail(f"{error['code']}: {error['message']}")
+        call = fault.headers.get("x-amzn-requestid")
+        # A refusal for want of a permission is on record by then; what a wrong signature is told has no record.
+        why = (
+            f"\nWhat decided it, for whoever may read it: keytrail explain {call}"
+            if error["code"] == DENIED and call
+            else ""
+        )
+        fail(f"{error['code']}: {error['message']}{why}")
 
 
 def _query(parameters: dict[str, Any]) -> str:

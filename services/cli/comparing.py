@@ -62,6 +62,10 @@ def _read(path: Path) -> str:
 def _named(shown: dict[str, Any]) -> str:
     if "draft" in shown:
         return "the draft"
+    if "unknown" in shown:
+        return "a version from before the trail began (who put it, when, and what it says is not known)"
+    if "known_by" in shown:
+        return f"version {shown['version']} (as `{shown['known_by']}` read it; who put it, and when, is not known)"
     return f"version {shown['version']} (@{shown['position']}, {shown['at']}, {shown['principal']})"
 
 

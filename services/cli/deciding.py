@@ -169,4 +169,8 @@ def unused(
                 "never came": ", ".join(each["principals_unused"]),
             }
         )
-    show(rows, ("allowed by", "used", "never used", "never came"), False, "nothing is allowed")
+    if "unknown" in found:
+        words = f"not known, and so not counted, is what was before the trail began: {found['unknown']}"
+        out.print(f"{words}; `{found['settled_by']}` settles it", style="yellow")
+    empty = "nothing is known to be allowed" if "unknown" in found else "nothing is allowed"
+    show(rows, ("allowed by", "used", "never used", "never came"), False, empty)

@@ -1,4 +1,4 @@
-"""explain: what would be decided, and why, as a tree."""
+"""explain: what would be decided, or why a call was decided as it was, as a tree."""
 
 from __future__ import annotations
 
@@ -17,17 +17,46 @@ Conditions = Annotated[
 ]
 
 
+RULES = {
+    "no-resource-policy-allows": "no statement of the key's policy and no grant allows it",
+    "no-identity-policy-allows": "no identity policy allows it",
+    "no-boundary-allows": "the permissions boundary does not allow it",
+    "no-session-policy-allows": "the session's policy does not allow it",
+    "account-root": "the account's root may do everything in its own account",
+    "no-permission-needed": "it asks no permission",
+    "retiring-principal": "the grant names the caller as who may retire it",
+    "due": "it fell due: nobody called",
+    "service-managed": "a service made the key that it manages for the account",
+    "not-across-accounts": "the operation cannot be called on another account's key",
+    "authentication": "the credential could not be used any more",
+}
+"""What decided where no statement did, as people say it (domain/access/verdict.py has the rules)."""
+
+
 def explain(
-    principal: Annotated[str, typer.Option(help="ARN of a user, role, session or root")],
-    operation: Annotated[str, typer.Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")],
-    key: Annotated[str, typer.Option(help="A key: id, ARN or alias/NAME")],
+    call: Annotated[
+        str | None, typer.Argument(metavar="[CALL_ID]", help="A past call: the request id that its answer carried")
+    ] = None,
+    principal: Annotated[str | None, typer.Option(help="ARN of a user, role, session or root")] = None,
+    operation: Annotated[str | None, typer.Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")] = None,
+    key: Annotated[str | None, typer.Option(help="A key: id, ARN or alias/NAME")] = None,
     context: Pairs = None,
     condition: Conditions = None,
     at: Annotated[str | None, typer.Option(help="As of a time or @position")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """What would be decided, with every statement that was looked at and why it did or did not match."""
+    """Why a past call was decided as it was (CALL_ID), or what would be decided (--principal, --operation and --key), with
+    every statement that was looked at and why it did or did not match."""
+    if call is not None:
+        if any(each is not None for each in (principal, operation, key, context, condition, at)):
+            fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
+        if "/" in call:
+            fail(f"{call} is not a call's id: an answer carries it as x-amzn-RequestId.", 2)
+        _past(Client(data).get(f"/v1/calls/{call}"), as_json)
+        return
+    if principal is None or operation is None or key is None:
+        fail("Name a past call by its CALL_ID, or ask what would be decided by --principal, --operation and --key.", 2)
     body: dict[str, Any] = {"principal": principal, "operation": operation, "key": key, "at": at or ""}
     body["encryption_context"] = dict(_pair(each, "--context") for each in context or [])
     conditions: dict[str, list[str]] = {}
@@ -38,6 +67,38 @@ def explain(
         as_line(found)
         return
     out.print(_tree(found))
+
+
+def _past(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        as_line(found)
+        return
+    out.print(_head(found))
+    for each in found.get("permissions", ()):
+        out.print(_tree(each | {"principal": found["principal"]}))
+    if "permissions" not in found:
+        out.print("The call went across accounts: the other account's policies are its own to read.", style="dim")
+
+
+def _head(call: dict[str, Any]) -> Text:
+    """Who asked for what, and what came of it, in the words that the caller read."""
+    allowed = call["effect"] == "allowed"
+    head = Text.assemble(
+        _mark(allowed), (call["effect"], "bold"), f"  {call['operation']} by {call['principal']}, {call['at']}"
+    )
+    if call.get("message"):
+        head.append(f"\n  {call['message']}", "yellow")
+    if call.get("key_id"):
+        head.append(f"\n  key          {call['key_id']}")
+    for name, title in (("source", "from"), ("access_key", "with"), ("agent", "by way of"), ("via", "through")):
+        if call.get(name):
+            head.append(f"\n  {title:<12} {call[name]}")
+    if call.get("encryption_context"):
+        pairs = ", ".join(f"{name}={value}" for name, value in call["encryption_context"].items())
+        head.append(f"\n  context      {pairs}")
+    if not allowed:
+        head.append(f"\n  refused by   {call['kind'] or call['error']} ({call['error']})")
+    return head
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -53,7 +114,7 @@ def _mark(holds: bool) -> Text:
 
 def _by(by: dict[str, Any]) -> str:
     if "rule" in by:
-        return str(by["rule"])
+        return RULES.get(by["rule"], str(by["rule"]))
     if "grant" in by:
         return f"grant {by['grant']}"
     if "policy" not in by:
@@ -73,7 +134,7 @@ def _tree(found: dict[str, Any]) -> Tree:
     if found.get("near"):
         head.append(f"\n  came close: {_by(found['near']['by'])}: {_condition(found['near']['condition'])}", "yellow")
     tree = Tree(head)
-    for layer in found["layers"]:
+    for layer in found.get("layers", ()):
         branch = tree.add(Text(layer["layer"], "bold"))
         if not layer["statements"]:
             branch.add(Text("no statements", "dim"))
@@ -83,7 +144,7 @@ def _tree(found: dict[str, Any]) -> Tree:
             for check in each["checks"]:
                 words = check["element"] if "operator" not in check else f"{check['element']}: {_condition(check)}"
                 leaf.add(Text.assemble(_mark(check["holds"]), words))
-    for grant in found["grants"]:
+    for grant in found.get("grants", ()):
         leaf = tree.add(Text(f"grant {grant['grant']} to {grant['grantee']}", "bold"))
         for name, words in (
             ("for_caller", "is for the caller"),

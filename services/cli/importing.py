@@ -1,24 +1,27 @@
-"""import cloudtrail: AWS CloudTrail as a trail beside our own log."""
+"""import cloudtrail, import policies: AWS CloudTrail as a trail beside our own log, and what is known beside it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
+from domain.cloudtrail.record import Broken, moment
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar, show
 from services.settings import Settings
+from services.trails.answers import known_in
 from services.trails.building import Building
-from services.trails.files import Found, files_in, records_of
+from services.trails.files import files_in, records_of
 from services.trails.importing import open_connection, opened
 from services.trails.naming import BadName, checked
+from services.trails.wrapping import Found
 
 COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
 
@@ -53,9 +56,55 @@ def cloudtrail(
         as_line(report)
     else:
         _show(report, trail)
+    if report["broken"] and report["broken"] == report["records"]:
+        fail("Nothing of it could be read.")
 
 
-async def _import(settings: Settings, name: str, paths: list[Path]) -> dict[str, Any]:
+def policies(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Answers of get-key-policy, list-grants and get-account-authorization-details, a file each"
+        ),
+    ],
+    taken: Annotated[str, typer.Option(help="When AWS gave the answers: a time as CloudTrail writes it")],
+    key: Annotated[str, typer.Option(help="The key's ARN, for get-key-policy, whose answer does not name it")] = "",
+    trail: Annotated[str, typer.Option(help="The trail's name")] = "cloudtrail",
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Tell a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
+    the trail's beginning on."""
+    settings = reaching(data)
+    if not settings.postgres:
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    try:
+        checked(trail)
+        found = files_in(paths)
+        at = moment(taken)
+    except BadName as fault:
+        fail(f"{fault}.", 2)
+    except Broken as fault:
+        fail(f"--taken: {fault}.", 2)
+    except FileNotFoundError as fault:
+        fail(f"There is no file or folder {fault}.", 2)
+    try:
+        report = asyncio.run(_import(settings, trail, found, lambda path: known_in(path, at, key)))
+    except MasterKeyRefused as fault:
+        fail(str(fault))
+    except UNREACHABLE as fault:
+        fail(f"The import was broken off; the same command goes on: {fault}")
+    if as_json:
+        as_line(report)
+    else:
+        _show(report, trail)
+    if report["broken"] and report["broken"] == report["records"]:
+        fail("Nothing of it could be read.")
+
+
+async def _import(
+    settings: Settings, name: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]] = records_of
+) -> dict[str, Any]:
     connection = await open_connection(settings)
     try:
         with progress_bar() as progress:
@@ -64,7 +113,7 @@ async def _import(settings: Settings, name: str, paths: list[Path]) -> dict[str,
 
             def records_in() -> Iterator[Found]:
                 for path in paths:
-                    yield from records_of(path)
+                    yield from reading_of(path)
                     progress.advance(reading)
 
             def told(what: str, count: int) -> None:
@@ -83,9 +132,11 @@ def _show(report: dict[str, Any], trail: str) -> None:
         Text.assemble(
             (str(report["records"]), "bold"),
             f" records read: {report['new']} new, {report['told_twice']} there already, "
-            f"{report['of_other_services']} of other services, {report['broken']} broken",
+            f"{report['of_other_services']} of other services, {report['broken']} broken, {report['passed_over']} passed over",
         )
     )
+    for what, count in sorted(report["passed"].items()):
+        out.print(f"  passed over: {count} × {what}", style="dim")
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
         out.print(f"  {count} × {reason}", style="red")
     out.print(
@@ -105,5 +156,16 @@ def _show(report: dict[str, Any], trail: str) -> None:
     show(report["by"], ("outcome", "calls", "kind", "decided_by", "sid", "statement"), False, "nothing was judged")
     for each in report["missing"]:
         out.print(f"  {each['calls']} calls: not known is {each['missing']}", style="dim")
+    if report["known"] or report["known_too_late"]:
+        out.print(f"  {report['known']} policies, grants and identities are known from elsewhere")
+    for each in report["known_too_late"]:
+        what = f"{each['kind']} of {each['of']}, taken at {each['taken']}"
+        out.print(f"  the trail changed it before, so of the beginning it says nothing: {what}", style="yellow")
+    for each in report["several_orders"]:
+        out.print(f"  at {each['at']} either may have come last: {' or '.join(each['changes'])}", style="yellow")
+    for each in report["no_order"]:
+        out.print(
+            f"  at {each['at']} no order fits, so a record is missing: {', '.join(each['changes'])}", style="yellow"
+        )
     for each in report["changed_nothing"]:
         out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red")

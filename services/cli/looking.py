@@ -1,35 +1,15 @@
-"""env, status: an installation as it is. Kept apart from `up`, so that a shell that asks for `env` waits for little."""
+"""status: an installation as it is."""
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import psutil
 from rich.text import Text
 
-from services.cli.client import Client, credentials_or_fail
-from services.cli.terminal import AsJson, Data, as_it_is, as_line, fail, out, settings_or_fail, show
+from services.cli.client import Client
+from services.cli.terminal import AsJson, Data, as_line, out, settings_or_fail, show
 from services.supervisor.folder import Folder
-
-
-def env(
-    data: Data = None,
-) -> None:
-    """Print shell exports that point the aws CLI, boto3 and Terraform at this installation."""
-    settings = settings_or_fail(data=data)
-    folder = Folder(settings.data)
-    credentials, running = credentials_or_fail(folder), folder.live_state()
-    if credentials is None:
-        fail(f"There is no installation in {folder.path} yet: start one with `keytrail up`.")
-    exports = {
-        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-        "AWS_DEFAULT_REGION": credentials.region,
-        "AWS_ENDPOINT_URL": running.url if running else settings.url,
-    }
-    for name, value in exports.items():
-        as_it_is(f"export {name}={shlex.quote(value)}")
 
 
 def status(as_json: AsJson = False, data: Data = None) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,7 +83,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             raise
     seconds = time.monotonic() - began
     out.print(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
-    out.print(f'  eval "$(keytrail env{_options(settings)})"; aws kms create-key')
+    out.print(f"  {first_call(settings)}", soft_wrap=True)  # a line that is copied is one line
     out.print(f"  logs in {supervisor.folder.logs}; Ctrl-C stops everything")
     try:
         await asyncio.Event().wait()
@@ -91,6 +93,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         await supervisor.stop()
 
 
-def _options(settings: Settings) -> str:
-    default = Settings().data
-    return "" if settings.data == default else f" --data {shlex.quote(str(settings.data))}"
+def first_call(settings: Settings) -> str:
+    """What is typed in another terminal, in whatever folder and with whatever environment it was opened."""
+    command = shlex.join([str(Path(sys.argv[0]).absolute()), "env", "--data", str(settings.data.absolute())])
+    return f'eval "$({command})"; aws kms create-key'

@@ -31,7 +31,7 @@ def show_as_of(
         return
     out.print(f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim")
     if "unknown" in found:
-        out.print(f"not known is what it was before the trail began: {found['unknown']}", style="yellow")
+        _not_known(found)
     if kind == "principals":
         _principal(found["principal"])
     else:
@@ -42,7 +42,8 @@ def _key(found: dict[str, Any]) -> None:
     _members(found["key"])
     for alias in found["aliases"]:
         out.print(f"alias  {alias}")
-    _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
+    if found["policy"] is not None:
+        _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
     for grant in found["grants"]:
         limits = f" where {json.dumps(grant['constraints'])}" if grant["constraints"] else ""
         out.print(
@@ -52,6 +53,11 @@ def _key(found: dict[str, Any]) -> None:
         )
     for each in found["identities"]:
         _principal(each)
+
+
+def _not_known(found: dict[str, Any]) -> None:
+    words = f"not known is what it was before the trail began: {found['unknown']}; `{found['settled_by']}` settles it"
+    out.print(words, style="yellow")
 
 
 def _members(shown: dict[str, Any]) -> None:
@@ -64,7 +70,9 @@ def _members(shown: dict[str, Any]) -> None:
 
 
 def _principal(shown: dict[str, Any]) -> None:
-    out.print(Text.assemble((f"{shown['kind']}  ", "bold"), f"{shown['arn']} ({shown['id']})"))
+    out.print(Text.assemble((f"{shown['kind']}  ", "bold"), f"{shown['arn']} ({shown['id'] or 'id not known'})"))
+    if "unknown" in shown:
+        _not_known(shown)
     if shown.get("trust"):
         _policy("  trust policy", shown["trust"])
     for holder, words in ((shown, ""), *((group, f" of group {group['arn']}") for group in shown.get("groups", ()))):
@@ -78,4 +86,7 @@ def _principal(shown: dict[str, Any]) -> None:
 
 def _policy(title: str, document: Any) -> None:
     out.print(title, style="bold")
+    if document is None:
+        out.print("    not known", style="yellow")
+        return
     out.print_json(json.dumps(document))

@@ -122,9 +122,10 @@ def _response(item: dict[str, Any]) -> dict[str, Any] | None:
         return None
     resources = item["resources"]
     if operation == "CreateKey":
-        arn = resources[0]
+        # A trail's record may name no resource, and its event says the rest.
+        arn = resources[0] if resources else None
         metadata = {
-            "aWSAccountId": arn.split(":")[4],
+            "aWSAccountId": arn.split(":")[4] if arn and arn.count(":") > 4 else event.get("account"),
             "keyId": event["key"],
             "arn": arn,
             "creationDate": item["at"],

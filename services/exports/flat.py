@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from domain.characters import visible
+from services.exports.cells import csv_cell
 
 TEXTS = (
     "call_id", "account", "principal", "access_key", "operation", "effect", "key_id", "kind", "decided_by",
@@ -25,8 +25,6 @@ DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event"
 COLUMNS = ("at", *TEXTS, *NUMBERS, *DOCUMENTS)
 ROWS = 20_000
 """Rows of a Parquet row group, all that is held."""
-RISKY = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for a formula at the beginning of a cell."""
 
 
 def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
@@ -46,13 +44,7 @@ def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
 
 def _cell(item: dict[str, Any], name: str) -> Any:
     value = item.get(name)
-    if value is None:
-        return ""
-    if name in DOCUMENTS:
-        return json.dumps(value, separators=(",", ":"))
-    if not isinstance(value, str):
-        return value
-    return f"'{visible(value)}" if value.startswith(RISKY) else visible(value)
+    return csv_cell(json.dumps(value, separators=(",", ":")) if name in DOCUMENTS and value is not None else value)
 
 
 SCHEMA = pa.schema(

@@ -16,6 +16,7 @@ from uuid import uuid4
 import orjson
 
 from domain.alerts.finding import SEVERITIES
+from domain.alerts.telling import telling
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
 from services.adapters.alerts_file import Notifier
@@ -89,7 +90,7 @@ async def take_in(pool: Pool, notifier: Notifier, now: datetime) -> int:
         filters = Filters(None, rank=SEVERITIES.index(notifier.least))
         newest = await alerts.newest(connection)
         raised = await alerts.after(connection, filters, row["number"], TAKEN)
-        found = [item(each, DOCUMENTS) for each in raised if each["at"] >= row["since"]]
+        found = [_told(each) for each in raised if each["at"] >= row["since"]]
         storms = {
             each["rule"]: _Storm(
                 each["until"],
@@ -126,6 +127,12 @@ async def take_in(pool: Pool, notifier: Notifier, now: datetime) -> int:
                 "UPDATE notifying.cursors SET number = $2 WHERE notifier = $1", notifier.name, reached
             )
     return len(raised)
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """An alert as every notifier tells it: who did it, and the commands with what it is of filled in."""
+    found = item(row, DOCUMENTS)
+    return found | telling(found)
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
+from domain.alerts.telling import deed
 from domain.characters import all_visible, visible
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.exports.ocsf_finding import finding_of
@@ -149,13 +150,20 @@ def _end(future: asyncio.Future[str], result: str) -> None:
 
 
 def words(message: dict[str, Any]) -> tuple[str, str]:
-    """(title, text) for people."""
+    """(title, text) for people: what was found, who did it and in which call, and what to type."""
     alert, count = message["alert"], message["count"]
     many = f" ({count} times since {message['first_at'][:19]}Z)" if count > 1 else ""
-    key = f"\nkey {alert['key_id']}" if alert["key_id"] else ""
     first = "the first: " if count > 1 else ""
-    text = f"{first}{alert['summary']}{key}\n{alert['at'][:19]}Z  {alert['rule']}  {alert['id']}"
-    return f"[{alert['severity']}] {alert['title']}{many}", visible(text, lines=True)
+    lines = [
+        f"{first}{alert['summary']}",
+        deed(alert),
+        f"key {alert['key_id']}" if alert["key_id"] else "",
+        f"{alert['at'][:19]}Z  {alert['rule']}  {alert['id']}",
+        *([f"What to do: {alert['do']}"] if alert.get("do") else []),
+        *alert.get("commands", ()),
+    ]
+    text = "\n".join(visible(line) for line in lines if line)
+    return f"[{alert['severity']}] {alert['title']}{many}", text
 
 
 def sender_of(notifier: Notifier, log: str) -> Sender:

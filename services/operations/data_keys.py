@@ -17,9 +17,9 @@ from services.operations.rows import Answer, Materials, Request
 DATA_KEY_BYTES = {"AES_128": 16, "AES_256": 32}
 
 
-def _require_symmetric(request: Request, key: Key) -> None:
+def _require_symmetric(key: Key) -> None:
     if not key.spec.symmetric:
-        raise InvalidKeyUsage(f"{key.arn} key spec is {key.spec.name} which is not valid for {request.operation}.")
+        raise InvalidKeyUsage("You cannot generate a data key with an asymmetric CMK")
 
 
 def _data_key_length(request: Request) -> int:
@@ -36,7 +36,7 @@ async def _sealed_for(request: Request, key: Key, secret: bytes, materials: Mate
 
 
 async def _data_key(request: Request, key: Key, materials: Materials) -> tuple[bytes, Answer]:
-    _require_symmetric(request, key)
+    _require_symmetric(key)
     length = _data_key_length(request)
     refuse_recipient(request)
     carry_out_unless_dry_run(request)
@@ -66,7 +66,7 @@ def _pair_spec(name: str) -> Spec:
 
 async def _data_key_pair(request: Request, key: Key, materials: Materials) -> tuple[bytes, Answer]:
     """(the private key in DER of PKCS #8, the answer without it)."""
-    _require_symmetric(request, key)
+    _require_symmetric(key)
     spec = _pair_spec(request["KeyPairSpec"])
     refuse_recipient(request)
     carry_out_unless_dry_run(request)

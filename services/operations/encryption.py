@@ -1,7 +1,16 @@
 """Encrypt, Decrypt, ReEncrypt, GenerateRandom.
 
 A symmetric ciphertext names its key, so Decrypt and ReEncrypt are authorised on that key whatever the request says; an
-asymmetric one names none, and KeyId is required (policy rule 28).
+asymmetric one names none, and KeyId is required (policy rule 28). What is checked of either, in this order:
+
+1. the key that the request names is there;
+2. the ciphertext can be read, unless the algorithm is an asymmetric one (InvalidCiphertext);
+3. the caller may use a key of another account that is named: who may not is told nothing more of it;
+4. the ciphertext is under the named key, whatever kind of key that is (IncorrectKey);
+5. the caller may use the key, and each key of ReEncrypt;
+6. each key's usage, then each key's state;
+7. algorithm and encryption context fit the key;
+8. the ciphertext opens (InvalidCiphertext).
 """
 
 from __future__ import annotations
@@ -47,18 +56,25 @@ def refuse_recipient(request: Request) -> None:
         raise UnsupportedOperation("Recipient is not supported: there is no Nitro enclave to attest.")
 
 
+def incompatible(algorithm: str, key: Key) -> InvalidKeyUsage:
+    """An algorithm that the key's spec does not have, whatever it is for."""
+    return InvalidKeyUsage(f"Algorithm {algorithm} is incompatible with key spec {key.spec.name}.")
+
+
 def _require_compatible(key: Key, algorithm: str, context: Mapping[str, str]) -> None:
     if algorithm not in key.spec.plaintext_limit:
-        raise InvalidKeyUsage(f"Algorithm {algorithm} and key spec {key.spec.name} are incompatible.")
+        raise incompatible(algorithm, key)
     if context and algorithm != SYMMETRIC_DEFAULT:
-        raise InvalidRequest(f"EncryptionContext is not supported for algorithm {algorithm}.")
+        raise InvalidRequest("EncryptionContext is not supported when encrypting/decrypting with asymmetric CMKs.")
 
 
 def require_fits(key: Key, algorithm: str, plaintext: bytes) -> None:
     """Raises InvalidRequest for a plaintext that the algorithm cannot take."""
     most = key.spec.plaintext_limit[algorithm]
     if len(plaintext) > most:
-        raise InvalidRequest(f"Plaintext is longer than the {most} bytes that {algorithm} takes.")
+        raise InvalidRequest(
+            f"Algorithm {algorithm} and key spec {key.spec.name} cannot encrypt data larger than {most} bytes."
+        )
 
 
 async def sealed(
@@ -122,32 +138,24 @@ def _source(request: Request, world: World, action: str, key_parameter: str, alg
     given = request.get(key_parameter)
     if ignores_ciphertext(request):
         if given is None:
-            raise InvalidRequest(f"{key_parameter} is required where the ciphertext is ignored.")
+            raise InvalidRequest(f"{key_parameter} must not be null")
         return world.key(given, account, aliases=True)
     if "CiphertextBlob" not in request.parameters:
         raise InvalidRequest("CiphertextBlob is required, but for a DryRun with the modifier IGNORE_CIPHERTEXT.")
     if request.get(algorithm_parameter, SYMMETRIC_DEFAULT) != SYMMETRIC_DEFAULT:
         if given is None:
-            raise InvalidRequest(f"{key_parameter} is required: an asymmetric ciphertext does not name its key.")
+            raise InvalidRequest(f"{key_parameter} must not be null")
         return world.key(given, account, aliases=True)
     named = None if given is None else world.key(given, account, aliases=True)
-    if named is not None and named.account != account and not _admitted(request, action, named, world):
-        return named
-    if named is not None and not named.spec.symmetric:
-        return named  # the algorithm is refused as incompatible with it
     name = symmetric.name_of(request["CiphertextBlob"]).key
-    key = world.keys.get(name)
-    if key is None:
-        if named is not None:
-            raise _incorrect()
-        return absent(name, key_arn(world.region, "", name), "")
-    if named is not None and named.id != key.id:
-        raise _incorrect()
-    return key
-
-
-def _incorrect() -> IncorrectKey:
-    return IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
+    if named is None:
+        key = world.keys.get(name)
+        return absent(name, key_arn(world.region, "", name), "") if key is None else key
+    if named.account != account and not _admitted(request, action, named, world):
+        return named
+    if named.id != name:
+        raise IncorrectKey("The key ID in the request does not identify a CMK that can perform this operation.")
+    return named
 
 
 def _admitted(request: Request, action: str, key: Key, world: World) -> bool:

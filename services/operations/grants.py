@@ -8,10 +8,10 @@ from heapq import nsmallest
 from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict
-from domain.arn import parse_arn, root_arn
+from domain.arn import PARTITION, parse_arn, root_arn
 from domain.errors import InvalidArn, InvalidRequest
 from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
-from domain.grants.grant import Grant
+from domain.grants.grant import EQUALS, Grant
 from domain.identities.principals import account_of, arn_now, canonical, meaning
 from domain.keys.key import Key
 from domain.world import World
@@ -50,8 +50,11 @@ def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
         grantees=(parameters.get("GranteePrincipal", ""), _service(parameters, "GranteeServicePrincipal")),
         retirings=(parameters.get("RetiringPrincipal", ""), _service(parameters, "RetiringServicePrincipal")),
         operations=parameters["Operations"],
-        # Clients send empty pairs for a constraint that is not meant.
-        constraints={name: value for name, value in parameters.get("Constraints", {}).items() if value},
+        # A subset of no pairs is in every encryption context, and constrains nothing; equal to no pairs is the context that
+        # has none (API reference, GrantConstraints).
+        constraints={
+            name: value for name, value in parameters.get("Constraints", {}).items() if value or name == EQUALS
+        },
         dry_run=parameters.get("DryRun", False),
     )
 
@@ -130,7 +133,8 @@ def _retiring(request: Request) -> str:
     if "RetiringServicePrincipal" in request.parameters or "RetiringPrincipal" not in request.parameters:
         raise InvalidRequest("ListRetirableGrants takes a RetiringPrincipal; service principals list their own.")
     principal = canonical(request["RetiringPrincipal"])
-    if parse_arn(principal) is None:
+    arn = parse_arn(principal)
+    if arn is None or arn.partition != PARTITION:
         raise InvalidArn(f"ARN does not refer to a valid principal: {principal}")
     return principal
 

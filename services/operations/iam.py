@@ -18,7 +18,7 @@ from domain.identities.attached import (
     Tag,
     Untag,
 )
-from domain.identities.identity import POLICY, ROLE
+from domain.identities.identity import POLICY, PROFILE, ROLE
 from domain.identities.managed import CreatePolicy, CreateVersion, DeletePolicy, DeleteVersion, SetDefaultVersion
 from domain.identities.people import (
     AddMember,
@@ -40,6 +40,8 @@ Command = Callable[[Parameters, Made], object]
 
 def named(kind: str) -> str:
     """The parameter that names one of a kind: UserName, GroupName, RoleName; PolicyArn."""
+    if kind == PROFILE:
+        return "InstanceProfileName"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
 
 
@@ -208,7 +210,8 @@ def policy_created(changed: Changed) -> Answer:
     arn = changed.world.directory.policy_arns.get(changed.event.id)
     if arn is None:
         return {"Policy": {"PolicyName": changed.event.name}}
-    return {"Policy": iam_shown.policy_in_full(changed.world.directory.policies[arn], changed.world)}
+    found = changed.world.directory.policies[arn]
+    return {"Policy": iam_shown.policy_in_full(found, changed.world, found.account)}
 
 
 def create_version(parameters: Parameters, made: Made) -> CreateVersion:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from domain.access.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities.asking import anywhere, on_identity, on_policy
 from domain.identities.attached import no_inline
+from domain.identities.holders import attachable, attached, bounded
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.managed import require_version
 from domain.identities.people import owner_of_keys
+from domain.identities.published import PUBLISHED
 from domain.world import World
 from services.operations import iam_shown
 from services.operations.iam import named
@@ -24,7 +28,7 @@ Run = Callable[[Request, World], Answer]
 PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
 
 
-def _page(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
+def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
     """A page of (name, item) in the order given, after the marker's name."""
     after, limit = after_marker(request), request.get("MaxItems", USUAL)
     found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
@@ -73,9 +77,9 @@ def _identity(kind: str, request: Request, world: World) -> Identity:
     return world.directory.get(kind, request.caller.account, request[named(kind)])
 
 
-def _own_policy(request: Request, world: World) -> ManagedPolicy:
-    """Raises NoSuchEntity."""
-    return world.directory.policy(request["PolicyArn"], request.caller.account)
+def _policy(request: Request, world: World) -> ManagedPolicy:
+    """The account's own, or one that AWS publishes. Raises NoSuchEntity."""
+    return attachable(world.directory, request["PolicyArn"], request.caller.account)
 
 
 def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
@@ -103,7 +107,7 @@ def get_group(request: Request, world: World) -> Answer:
     group = _identity(GROUP, request, world)
     users = [world.directory.identities[each] for each in world.directory.members.get(group.id, ())]
     items = sorted((user.name.lower(), iam_shown.brief(user, world)) for user in users)
-    return _page("Users", items, request) | {"Group": iam_shown.brief(group, world)}
+    return paged("Users", items, request) | {"Group": iam_shown.brief(group, world)}
 
 
 def list_identities(kind: str) -> Run:
@@ -111,14 +115,14 @@ def list_identities(kind: str) -> Run:
         account = request.caller.account
         names = world.directory.page(kind, account, after_marker(request), request.get("PathPrefix", "/"))
         items = ((name, iam_shown.brief(world.directory.get(kind, account, name), world)) for name in names)
-        return _page(PLURAL[kind], items, request)
+        return paged(PLURAL[kind], items, request)
 
     return run
 
 
 def list_groups_of(request: Request, world: World) -> Answer:
     groups = [world.directory.identities[each] for each in _identity(USER, request, world).groups]
-    return _page("Groups", sorted((group.name.lower(), iam_shown.brief(group, world)) for group in groups), request)
+    return paged("Groups", sorted((group.name.lower(), iam_shown.brief(group, world)) for group in groups), request)
 
 
 def list_access_keys(request: Request, world: World) -> Answer:
@@ -136,7 +140,7 @@ def list_access_keys(request: Request, world: World) -> Answer:
         )
         for access_key, held in sorted(user.access_keys.items())
     )
-    return _page("AccessKeyMetadata", items, request)
+    return paged("AccessKeyMetadata", items, request)
 
 
 def get_inline(kind: str) -> Run:
@@ -154,7 +158,7 @@ def get_inline(kind: str) -> Run:
 def list_inline(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         names = sorted(_identity(kind, request, world).inline)
-        return _page("PolicyNames", ((name, name) for name in names), request)
+        return paged("PolicyNames", ((name, name) for name in names), request)
 
     return run
 
@@ -162,21 +166,22 @@ def list_inline(kind: str) -> Run:
 def list_attached(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
         prefix = request.get("PathPrefix", "/")
-        policies = [world.directory.policies[arn] for arn in sorted(_identity(kind, request, world).attached)]
+        arns = sorted(_identity(kind, request, world).attached)
+        policies = [policy for arn in arns if (policy := world.directory.managed(arn)) is not None]
         items = (
             (policy.arn, {"PolicyName": policy.name, "PolicyArn": policy.arn})
             for policy in policies
             if policy.path.startswith(prefix)
         )
-        return _page("AttachedPolicies", items, request)
+        return paged("AttachedPolicies", items, request)
 
     return run
 
 
 def list_tags(kind: str) -> Run:
     def run(request: Request, world: World) -> Answer:
-        held = _own_policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
-        return _page("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
+        held = _policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
+        return paged("Tags", ((tag["Key"], tag) for tag in sorted(iam_shown.tags(held), key=_key)), request)
 
     return run
 
@@ -186,44 +191,63 @@ def _key(tag: Answer) -> str:
 
 
 def get_policy(request: Request, world: World) -> Answer:
-    return {"Policy": iam_shown.policy_in_full(_own_policy(request, world), world)}
+    return {"Policy": iam_shown.policy_in_full(_policy(request, world), world, request.caller.account)}
 
 
 def list_policies(request: Request, world: World) -> Answer:
-    """Scope AWS lists nothing: there are no policies of AWS's own here."""
+    """The account's own and those that AWS publishes, in the order of their names."""
     account, directory = request.caller.account, world.directory
-    names = directory.page(POLICY, account, after_marker(request), request.get("PathPrefix", "/"))
-    if request.get("Scope", "All") == "AWS":
-        return _page("Policies", (), request)
     as_boundary = request.get("PolicyUsageFilter") == "PermissionsBoundary"
-    held = directory.bounded if as_boundary else directory.attached
-    found = ((name, directory.policies[directory.policy_arns[directory.ids[POLICY, account, name]]]) for name in names)
+    held = bounded if as_boundary else attached
     attached_only = request.get("OnlyAttached", False)
-    items = ((name, iam_shown.policy(policy, world)) for name, policy in found if not attached_only or held(policy))
-    return _page("Policies", items, request)
+    items = (
+        (name, iam_shown.policy(policy, world, account))
+        for name, policy in policies_of(
+            account, world, request.get("Scope", "All"), after_marker(request), request.get("PathPrefix", "/")
+        )
+        if not attached_only or held(directory, policy, account)
+    )
+    return paged("Policies", items, request)
+
+
+def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
+    """(name to page by, policy), in order. An account may have a policy of the same name as AWS: AWS's stands behind a
+    space, which no name holds, so that no page ends between two of one name and loses the second."""
+    directory = world.directory
+    own: Iterable[tuple[str, ManagedPolicy]] = ()
+    aws: Iterable[tuple[str, ManagedPolicy]] = ()
+    if scope != "AWS":
+        names = directory.page(POLICY, account, after, path)
+        own = (
+            (each, directory.policies[directory.policy_arns[directory.ids[POLICY, account, each]]]) for each in names
+        )
+    if scope != "Local":
+        named = {f"{each.name.lower()} aws": each for each in PUBLISHED.values() if each.path.startswith(path)}
+        aws = [(name, named[name]) for name in sorted(named) if name > after]
+    return merge(own, aws, key=itemgetter(0))
 
 
 def get_version(request: Request, world: World) -> Answer:
-    policy = _own_policy(request, world)
+    policy = _policy(request, world)
     require_version(policy, request["VersionId"])
     return {"PolicyVersion": iam_shown.version(policy, request["VersionId"], document=True)}
 
 
 def list_versions(request: Request, world: World) -> Answer:
-    policy = _own_policy(request, world)
+    policy = _policy(request, world)
     items = ((name, iam_shown.version(policy, name, document=False)) for name in sorted(policy.versions))
-    return _page("Versions", items, request)
+    return paged("Versions", items, request)
 
 
 def list_entities(request: Request, world: World) -> Answer:
     """Who has the policy, attached or as a boundary."""
-    policy, directory = _own_policy(request, world), world.directory
+    policy, directory = _policy(request, world), world.directory
     wanted = request.get("PolicyUsageFilter")
     ids: set[str] = set()
     if wanted in (None, "PermissionsPolicy"):
-        ids |= directory.attached(policy)
+        ids |= attached(directory, policy, request.caller.account)
     if wanted in (None, "PermissionsBoundary"):
-        ids |= directory.bounded(policy)
+        ids |= bounded(directory, policy, request.caller.account)
     prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
     result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
     for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):

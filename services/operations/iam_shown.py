@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from domain.identities.identity import GROUP, ROLE, Identity, ManagedPolicy
+from domain.identities.holders import attached, bounded
+from domain.identities.identity import GROUP, ROLE, Identity, InstanceProfile, ManagedPolicy
 from domain.identities.principals import shown
 from domain.world import World
 from services.operations.rows import Answer
@@ -61,7 +62,24 @@ def full(identity: Identity, world: World) -> Answer:
     return result
 
 
-def policy(found: ManagedPolicy, world: World) -> Answer:
+def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answer:
+    """GetInstanceProfile shows tags, a list does not."""
+    role = world.directory.identities.get(found.role)
+    result: Answer = {
+        "Path": found.path,
+        "InstanceProfileName": found.name,
+        "InstanceProfileId": found.id,
+        "Arn": found.arn,
+        "CreateDate": seconds(found.created),
+        "Roles": [] if role is None else [brief(role, world)],
+    }
+    if tags and found.tags:
+        result["Tags"] = [{"Key": key, "Value": value} for key, value in found.tags.items()]
+    return result
+
+
+def policy(found: ManagedPolicy, world: World, account: str) -> Answer:
+    """As `account` sees it: a policy of AWS's own is counted where the account itself uses it."""
     directory = world.directory
     return {
         "PolicyName": found.name,
@@ -69,16 +87,16 @@ def policy(found: ManagedPolicy, world: World) -> Answer:
         "Arn": found.arn,
         "Path": found.path,
         "DefaultVersionId": found.default,
-        "AttachmentCount": len(directory.attached(found)),
-        "PermissionsBoundaryUsageCount": len(directory.bounded(found)),
+        "AttachmentCount": len(attached(directory, found, account)),
+        "PermissionsBoundaryUsageCount": len(bounded(directory, found, account)),
         "IsAttachable": True,
         "CreateDate": seconds(found.created),
         "UpdateDate": seconds(found.updated),
     }
 
 
-def policy_in_full(found: ManagedPolicy, world: World) -> Answer:
-    result = policy(found, world)
+def policy_in_full(found: ManagedPolicy, world: World, account: str) -> Answer:
+    result = policy(found, world, account)
     if found.description:
         result["Description"] = found.description
     if found.tags:

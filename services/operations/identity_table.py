@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from domain.identities.identity import GROUP, POLICY, ROLE, USER
-from services.operations import iam, sts
+from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
+from services.operations import iam, iam_past, iam_simulation, sts
+from services.operations import iam_overview as overview
+from services.operations import iam_profiles as profiles
 from services.operations import iam_reading as reading
-from services.operations.rows import Changing, Issuing, Reading, Row
+from services.operations.rows import Changing, Issuing, Reading, Researching, Row
 
 
 def _of_each(kind: str) -> dict[str, Row]:
@@ -41,6 +43,15 @@ def _with_boundary(kind: str) -> dict[str, Row]:
 def _none_of(operation: str, member: str) -> dict[str, Row]:
     """A user's other credentials, of which there are none."""
     return {operation: Reading(reading.asks_on_self(operation), reading.empty(member))}
+
+
+def _none_here(operation: str, member: str) -> dict[str, Row]:
+    """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
+    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), reading.empty(member))}
+
+
+def _no_such(operation: str, what: str) -> dict[str, Row]:
+    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), overview.nothing_of(what))}
 
 
 IAM: dict[str, Row] = {
@@ -82,17 +93,54 @@ IAM: dict[str, Row] = {
     "TagPolicy": Changing(iam.tag(POLICY)),
     "UntagPolicy": Changing(iam.untag(POLICY)),
     "ListPolicyTags": Reading(reading.asks_on_policy("iam:ListPolicyTags"), reading.list_tags(POLICY)),
+    "CreateInstanceProfile": Changing(profiles.create, profiles.created, iam.unique(PROFILE)),
+    "DeleteInstanceProfile": Changing(profiles.delete),
+    "AddRoleToInstanceProfile": Changing(profiles.add_role),
+    "RemoveRoleFromInstanceProfile": Changing(profiles.remove_role),
+    "TagInstanceProfile": Changing(iam.tag(PROFILE)),
+    "UntagInstanceProfile": Changing(iam.untag(PROFILE)),
+    "GetInstanceProfile": Reading(profiles.asks_on_profile("iam:GetInstanceProfile"), profiles.get),
+    "ListInstanceProfileTags": Reading(profiles.asks_on_profile("iam:ListInstanceProfileTags"), profiles.list_tags),
+    "ListInstanceProfiles": Reading(reading.asks_anywhere("iam:ListInstanceProfiles", PROFILE), profiles.list_all),
     "ListInstanceProfilesForRole": Reading(
-        reading.asks_on("ListInstanceProfilesForRole", ROLE), reading.empty("InstanceProfiles")
+        reading.asks_on("ListInstanceProfilesForRole", ROLE), profiles.list_for_role
     ),
+    "CreateAccountAlias": Changing(profiles.set_alias(deletes=False)),
+    "DeleteAccountAlias": Changing(profiles.set_alias(deletes=True)),
+    "ListAccountAliases": Reading(overview.asks_of_account("iam:ListAccountAliases"), profiles.list_aliases),
     "GetLoginProfile": Reading(reading.asks_on_self("GetLoginProfile"), reading.no_login),
     **_none_of("ListMFADevices", "MFADevices"),
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
     **_none_of("ListServiceSpecificCredentials", "ServiceSpecificCredentials"),
+    **_none_here("ListSAMLProviders", "SAMLProviderList"),
+    **_none_here("ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
+    **_none_here("ListServerCertificates", "ServerCertificateMetadataList"),
+    **_none_here("ListVirtualMFADevices", "VirtualMFADevices"),
+    **_none_here("ListOrganizationsFeatures", "EnabledFeatures"),
+    **_no_such("GetAccountPasswordPolicy", "password policy"),
+    **_no_such("GetSAMLProvider", "SAML provider"),
+    **_no_such("GetOpenIDConnectProvider", "OpenID Connect provider"),
+    **_no_such("GetServerCertificate", "server certificate"),
+    **_no_such("GetMFADevice", "MFA device"),
+    "GetAccountAuthorizationDetails": Reading(
+        overview.asks_of_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
+    ),
+    "GetAccountSummary": Reading(overview.asks_of_account("iam:GetAccountSummary"), overview.account_summary),
+    "GetAccessKeyLastUsed": Researching(iam_past.asks_last_used, iam_past.access_key_last_used),
+    "GenerateCredentialReport": Reading(overview.asks_of_account("iam:GenerateCredentialReport"), iam_past.report_made),
+    "GetCredentialReport": Researching(overview.asks_of_account("iam:GetCredentialReport"), iam_past.credential_report),
+    "GenerateServiceLastAccessedDetails": Reading(iam_past.asks_to_generate, iam_past.generate),
+    "GetServiceLastAccessedDetails": Researching(iam_past.asks_for_job, iam_past.last_accessed),
+    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_past.asks_for_job, iam_past.accessed_by),
+    "SimulatePrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.simulate_principal),
+    "SimulateCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.simulate_custom),
+    "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.keys_of_principal),
+    "GetContextKeysForCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.keys_of_custom),
 }
 
 STS: dict[str, Row] = {
+    "GetAccessKeyInfo": Reading(sts.asks_access_key_info, sts.get_access_key_info),
     "GetCallerIdentity": Reading(sts.asks_nothing, sts.get_caller_identity),
     "AssumeRole": Issuing(sts.asks_to_assume, sts.assume_role),
     "GetSessionToken": Issuing(sts.asks_nothing, sts.get_session_token),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from domain.arn import KEY_ID
 from domain.errors import InvalidMarker
-from domain.keys.change_key import require_origin
 from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
 from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
@@ -44,9 +43,9 @@ def rotated(changed: Changed) -> Answer:
 
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
     """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log. A key that
-    cannot rotate answers that it does not, but for one of origin EXTERNAL (developer guide, key-state, note 7)."""
+    is not rotated automatically answers that it is not, one with imported material included, whose rotations on demand
+    this operation tells of too (API reference, GetKeyRotationStatus)."""
     (key,) = found
-    require_origin(key, AWS_KMS)
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}
     return {

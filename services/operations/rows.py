@@ -194,17 +194,39 @@ class Using:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A call that used a key: `at` is microseconds since the epoch, `call` its request id."""
+    """A call that used a key, or was signed with an access key: `at` is microseconds since the epoch, `call` its request id,
+    `service` the API that it was a call of."""
 
     operation: str
     at: int
     call: str
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """The last call of an operation by a principal, refused ones included."""
+
+    service: str
+    operation: str
+    principal: str
+    at: int
 
 
 class Recall(Protocol):
     """What happened, as the projections tell it: a moment behind the log. Raises Unavailable."""
 
     async def last_use(self, key: Key) -> Use | None: ...
+
+    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, Use]:
+        """By access key, its last use; `access_keys` are (ARN of whose it is, id)."""
+        ...
+
+    async def accesses(
+        self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
+    ) -> Sequence[Accessed]:
+        """What principals called since a time; `sessions` are beginnings of the ARNs of roles' sessions."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +250,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Researching:
+    """As Reading, but the answer takes the projections, or processor time beside the event loop."""
+
+    asks: Asks
+    run: Callable[[Request, World, Recall], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
 class Issuing:
     """Answered on the present with something that only the API can give out."""
 
@@ -235,7 +265,7 @@ class Issuing:
     run: Callable[[Request, World, Issuer], Answer]
 
 
-Row = Changing | Using | Recalling | Reading | Issuing
+Row = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
 def in_own_account(action: str) -> Asks:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from domain.crypto import asymmetric, mac
 from domain.crypto.specs import ED25519_PH_SHA_512, EDWARDS, GENERATE_VERIFY_MAC
-from domain.errors import InvalidKeyUsage, UnsupportedOperation
+from domain.errors import UnsupportedOperation
 from domain.keys.key import Key
 from domain.world import World
 from services.aside import aside
-from services.operations.encryption import carry_out_unless_dry_run
+from services.operations.encryption import carry_out_unless_dry_run, incompatible
 from services.operations.rows import Answer, Materials, Request
 
 QUICK = frozenset({"ECC_NIST_P256", "ECC_NIST_EDWARDS25519"})
@@ -24,8 +24,8 @@ def _signable(request: Request, key: Key) -> tuple[str, str, bytes]:
     if algorithm == ED25519_PH_SHA_512 and key.spec.family == EDWARDS:
         raise UnsupportedOperation(f"SigningAlgorithm {algorithm} is not supported by this version of Keytrail.")
     if algorithm not in key.spec.signing:
-        raise InvalidKeyUsage(f"Algorithm {algorithm} and key spec {key.spec.name} are incompatible.")
-    return algorithm, kind, asymmetric.signable(request["Message"], kind, algorithm)
+        raise incompatible(algorithm, key)
+    return algorithm, kind, asymmetric.signable(request["Message"], kind, algorithm, key.spec.name)
 
 
 async def sign(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -58,7 +58,7 @@ async def verify(request: Request, world: World, found: Sequence[Key], materials
 def _mac_algorithm(request: Request, key: Key) -> str:
     algorithm: str = request["MacAlgorithm"]
     if algorithm not in key.spec.algorithms[GENERATE_VERIFY_MAC]:
-        raise InvalidKeyUsage(f"Algorithm {algorithm} and key spec {key.spec.name} are incompatible.")
+        raise incompatible(algorithm, key)
     return algorithm
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from domain.access.evaluate import may
+from domain.access.question import in_account
 from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
 from domain.arn import session_arn
 from domain.errors import AccessRefused, InvalidRequest
 from domain.identities import limits
 from domain.identities.asking import role_at, role_resource
-from domain.identities.callers import Session
+from domain.identities.callers import Session, is_known, known_as
+from domain.identities.holders import attachable
 from domain.identities.identity import Identity
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
@@ -36,6 +38,23 @@ def asks_nothing(request: Request, world: World) -> Sequence[Verdict]:
 def get_caller_identity(request: Request, world: World) -> Answer:
     caller = request.caller
     return {"UserId": caller.unique, "Account": caller.account, "Arn": caller.principal}
+
+
+def asks_access_key_info(request: Request, world: World) -> Sequence[Verdict]:
+    account = request.caller.account
+    return (may(request.caller, "sts:GetAccessKeyInfo", in_account("*", account)),)
+
+
+def get_access_key_info(request: Request, world: World) -> Answer:
+    """The account of one of the caller's own access keys. AWS tells it of any key; here one account is told nothing of
+    another, and a key of another account is as little there as one that nobody has.
+
+    Raises InvalidRequest.
+    """
+    access_key, account = request["AccessKeyId"], request.caller.account
+    if not is_known(world, access_key) or known_as(world, access_key, None)[0] != account:
+        raise InvalidRequest(f"The access key {access_key} is not of this account.")
+    return {"Account": account}
 
 
 def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
@@ -107,7 +126,7 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     for arn in arns if role.account == request.caller.account else ():
         # For a caller of another account a policy that is not there gives nothing, as one that is deleted later does: a
         # refusal would tell which policies the role's account has.
-        world.directory.policy(arn, role.account)
+        attachable(world.directory, arn, role.account)
     seconds, tags = _seconds(request, role), _session_tags(request)
     transitive = set(request.get("TransitiveTagKeys", [])) | set(_inherited(request))
     if not transitive <= set(tags):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from domain.cloudtrail import unseen
+from domain.cloudtrail.known import BY
 from domain.identities.principals import own_principals, principals_of
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
@@ -48,6 +50,12 @@ async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Poli
     (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
     side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
+    if unseen.is_document(put["document"]):
+        # Nobody put it: a record of the trail met the key, and that says neither who wrote its policy nor when.
+        told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
+        return Policy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
+    if put["principal"] == BY:  # read of AWS's answer: who put it, and when, is not known
+        return Policy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
     return Policy(side, shown | {"at": utc(put["at"])})
 
 

@@ -9,13 +9,17 @@ from typing import Any
 
 from domain.access.audience import Audience, Told
 from domain.aliases.alias import Alias
-from domain.arn import alias_arn, parse_arn
+from domain.arn import alias_arn, is_elsewhere, parse_arn
 from domain.cloudtrail import unseen
+from domain.cloudtrail.keys import MULTI_REGION, id_of
+from domain.cloudtrail.people import NO_TRUST
 from domain.errors import KeyNotFound, NoSuchEntity
 from domain.grants.grant import Grant
 from domain.identities.identity import GROUP, Identity, ManagedPolicy
 from domain.identities.principals import canonical, role_of
+from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
+from domain.keys.states import State
 from projections.history import queries as history
 from projections.history.project import ALIAS, IDENTITY, KEY
 from services.questions.moments import Moment
@@ -33,6 +37,8 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
         Audience(account).require(arn.account)
+        if account and is_elsewhere(reference, region):
+            raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
         owner, name = arn.account, arn.resource.removeprefix("key/")
     if name.startswith("alias/"):
         if owner:
@@ -41,10 +47,24 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
             alias = await history.alias_named(connection, moment.position, name)
         held = None if alias is None else history.aggregate(alias)
         name = held.key if isinstance(held, Alias) else name
+    if not account:
+        name = await _of_a_trail(connection, moment, reference if reference.endswith(f"/{name}") else name)
     row = await history.one(connection, moment.position, KEY, name)
     if row is None or owner not in ("", row["account"]):
         raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
     return row
+
+
+async def _of_a_trail(connection: Any, moment: Moment, reference: str) -> str:
+    """The id of a trail's key, which an id that is the same in several Regions alone does not tell. Raises KeyNotFound."""
+    name = id_of(reference)
+    if not name.startswith(MULTI_REGION) or "@" in name:
+        return name
+    found = await history.in_regions(connection, moment.position, name)
+    if len(found) > 1:
+        arns = ", ".join(each.arn for row in found if isinstance(each := history.aggregate(row), Key))
+        raise KeyNotFound(f"The key {name} is in several Regions. Name it by its ARN: {arns}.")
+    return str(found[0]["id"]) if found else name
 
 
 async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience) -> Told:
@@ -58,12 +78,12 @@ async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience
     people = await _identities(connection, moment.position, named, audience)
     unknown = unseen.unseen_of(key.tags)
     shown = {
-        **({"unknown": unknown} if unknown else {}),
+        **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
         "position": moment.position,
         "at": moment.text,
-        "key": _key(key),
+        "key": _key(key) | _not_of_a_trail(key) if not audience.account else _key(key),
         "as_since": row["position"],
-        "policy": _document(key.policy_text),
+        "policy": None if unseen.is_document(key.policy_text) else _document(key.policy_text),
         "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
         "grants": [_grant(each) for each in grants],
         "identities": people,
@@ -95,6 +115,7 @@ async def _identities(connection: Any, position: int, ids: Iterable[str], audien
         for row in await history.by_arns(connection, position, sorted(arns))
         if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
     }
+    policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
     by_id = {group.id: group for group in groups}
     return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
 
@@ -126,6 +147,21 @@ def _key(key: Key) -> dict[str, Any]:
     }
 
 
+def _not_of_a_trail(key: Key) -> dict[str, Any]:
+    """What a trail's key has only so that it can be a key: material, and of one that was there before the trail everything that
+    no record said since."""
+    found: dict[str, Any] = {"materials": None, "current_material": None}
+    if unseen.unseen_of(key.tags):
+        told = _key(key)
+        found |= dict.fromkeys(("spec", "usage", "origin", "manager", "created_at"))
+        found["description"] = told["description"] or None
+        found["state"] = None if told["state"] == State.ENABLED.value else told["state"]
+        found["tags"] = {name: value for name, value in told["tags"].items() if name != unseen.NAME}
+        if unseen.is_document(key.policy_text):
+            found["policy_version"] = None
+    return found
+
+
 def _grant(grant: Grant) -> dict[str, Any]:
     return {
         "grant": grant.id,
@@ -140,12 +176,14 @@ def _grant(grant: Grant) -> dict[str, Any]:
 
 
 def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    before = unseen.NAME in identity.inline
     shown: dict[str, Any] = {
         "arn": identity.arn,
-        "id": identity.id,
+        "id": None if identity.id.startswith("ARN:") else identity.id,
         "kind": identity.kind,
-        "created_at": utc(identity.created),
-        "tags": dict(identity.tags),
+        "created_at": None if before or unseen.NAME in identity.tags else utc(identity.created),
+        **({"unknown": unseen.IDENTITY, "settled_by": unseen.SETTLED_BY} if before else {}),
+        "tags": {name: value for name, value in identity.tags.items() if name != unseen.NAME},
         **_policies(identity, policies),
     }
     if identity.boundary:
@@ -158,19 +196,21 @@ def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[st
         ]
         shown["access_keys"] = {name: held.status for name, held in identity.access_keys.items()}
     if identity.role is not None:
-        shown["trust"] = _document(identity.role.trust)
+        shown["trust"] = None if identity.role.trust == NO_TRUST else _document(identity.role.trust)
     return shown
 
 
 def _policies(identity: Identity, policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
     return {
-        "inline": {name: _document(policy.document) for name, policy in identity.inline.items()},
+        "inline": {name: _document(policy.document) for name, policy in identity.inline.items() if name != unseen.NAME},
         "attached": {arn: _managed(policies.get(arn)) for arn in identity.attached},
     }
 
 
 def _managed(policy: ManagedPolicy | None) -> Any:
-    return None if policy is None else {"version": policy.default, "document": _document(policy.document)}
+    if policy is None or unseen.is_document(policy.document):
+        return None
+    return {"version": policy.default, "document": _document(policy.document)}
 
 
 def _document(text: str) -> Any:

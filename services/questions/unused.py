@@ -16,6 +16,7 @@ import orjson
 from domain.access.audience import Audience, account_in, stranger
 from domain.access.caller import Caller
 from domain.arn import parse_arn
+from domain.cloudtrail.unseen import is_unseen
 from domain.errors import NoSuchEntity
 from domain.identities.again import Callers, decide_again, decide_for
 from domain.identities.callers import caller_for
@@ -135,7 +136,7 @@ async def unused_of_principal(
 def _of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
     rows = []
     for rule in rules:
-        if rule.denies or rule.elsewhere or rule.acts is None:
+        if rule.denies or rule.elsewhere or rule.acts is None or is_unseen(rule):
             continue
         allowed = [action for action in KEY_ACTIONS if rule.acts(action.lower())]
         by = dict(rule.by.document())

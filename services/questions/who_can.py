@@ -10,6 +10,7 @@ from domain.access.caller import Caller, root_of
 from domain.access.question import Resource
 from domain.access.who_could import Could, could
 from domain.arn import parse_arn, root_arn
+from domain.cloudtrail import unseen
 from domain.errors import NoSuchEntity
 from domain.identities.callers import caller_for
 from domain.identities.identity import ROLE, USER
@@ -43,9 +44,19 @@ def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Ro
     """None for a caller who could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
-    if not found.paths:
+    if not found.paths or _only_perhaps(key, caller, found):
         return None
     return {"principal": caller.principal, "kind": kind, **_told(found)}
+
+
+def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
+    """Whether somebody of another account is there only because the key's policy was never seen, and may name anybody: that
+    is said once, of everyone."""
+    return (
+        caller.account not in ("", key.account)
+        and unseen.is_document(key.policy_text)
+        and not any("grant" in path.document()["by"] for path in found.paths)
+    )
 
 
 def _told(found: Could) -> Row:

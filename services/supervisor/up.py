@@ -28,6 +28,7 @@ from services.inherited import for_own, for_server
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
+from services.supervisor.logs import keep_rotating
 
 log = structlog.get_logger("supervisor")
 
@@ -84,6 +85,7 @@ class Supervisor:
         await asyncio.gather(self._start_postgres(), self._start_kafka())
         await self._prepare()
         self._start_processes()
+        self._tasks.append(asyncio.create_task(keep_rotating(self._logs, self.settings.log_bytes)))
         await self._wait_until_ready()
         return credentials
 
@@ -239,6 +241,11 @@ class Supervisor:
         child = Child(name, python(module), environment, output, self._started, pass_fds, self.settings.secrets())
         self._children.append(child)
         child.start()
+
+    def _logs(self) -> list[Path]:
+        """Every log that grows; the broker keeps its own within bounds."""
+        bundled = [self.folder.kafka / "logs" / "output.log", *([self._postgres.log] if self._postgres else [])]
+        return [*self.folder.logs.glob("*.log"), *bundled]
 
     def _started(self, name: str, pid: int) -> None:
         assert self._running is not None

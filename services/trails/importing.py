@@ -11,14 +11,14 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
 import asyncpg
-import orjson
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -32,33 +32,57 @@ from services.adapters.postgres import LOST
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
-from services.trails.files import Found
+from services.trails.documents import KEPT
 from services.trails.naming import schema_of, topic_of
 from services.trails.preparing import Kind, Prepared, Preparing
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
+from services.trails.wrapping import Found
 
 BATCH = 4_000
 LOCK = 1802661490
+REASONS = 1_000
+"""Reasons that are counted apart."""
 KNOWN = 200_000
 """Names of cases, and of whom and what was met, that are remembered."""
 
 
 @dataclass(slots=True)
 class Taken:
-    """What an import found: `told_twice` are records of calls that were there already, in another file or account."""
+    """What an import found. Each record is one of: new; told of a call that was there already, in another file or account; of
+    another service; broken; passed over, since it tells of no call."""
 
     records: int = 0
     new: int = 0
     told_twice: int = 0
     broken: int = 0
     of_other_services: int = 0
+    passed_over: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in ("records", "new", "told_twice", "broken", "of_other_services", "reasons")
-        }
+        return asdict(self)
+
+    def count(self, batch: list[Prepared], known: set[str]) -> None:
+        """`known`: ids that the trail has. Adds those that are new."""
+        self.records += len(batch)
+        for each in batch:
+            if each.kind is not None:
+                if each.id in known:
+                    self.told_twice += 1
+                else:
+                    self.new += 1
+                    known.add(each.id)
+            elif each.elsewhere:
+                self.of_other_services += 1
+            elif each.passed:
+                self.passed_over += 1
+                self.passed[each.passed] = self.passed.get(each.passed, 0) + 1
+            else:
+                self.broken += 1
+                short = each.reason[:80]
+                if short in self.reasons or len(self.reasons) < REASONS:
+                    self.reasons[short] = self.reasons.get(short, 0) + 1
 
 
 Progress = Callable[[str, int], None]
@@ -95,8 +119,10 @@ class Trail:
             # The topic outlives the tables: what was read before is read again from there.
             read = Taken()
             async for kept in self._kept():
-                new, _, held = await writing.unknown([preparing.prepare(each) for each in kept])
-                await writing.put(new, read, held)
+                batch = [preparing.prepare(each) for each in kept]
+                new, held = await writing.unknown(batch)
+                await writing.put(new, held)
+                read.count(batch, set(held))
                 progress("reading the topic again", read.new)
         taken, producer, stream = Taken(), Producer(self.settings), iter(found)
         # Nothing of what the libraries hold becomes garbage here: the collector need not look at it again and again.
@@ -116,21 +142,25 @@ class Trail:
                     following_batch = await reading
                 batch = following_batch
                 progress("reading", taken.records)
+            await writing.written()
         finally:
             gc.unfreeze()
             await producer.close()
         return taken
 
     async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
-        new, twice, held = await writing.unknown(batch)
-        if new:
-            seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
-            records = [(seal.behind(each.raw or each.found.raw), _headers(each.found)) for each in new]
-            await producer.append_all(self.topic, 0, records)
-        taken.told_twice += twice
-        taken.of_other_services += sum(each.elsewhere for each in batch)
-        taken.records += len(batch)
-        await writing.put(new, taken, held)
+        """Onto the topic, while Postgres still takes what was appended before; what is appended it takes with the next."""
+        new, held = await writing.unknown(batch)
+        before = asyncio.create_task(writing.written())
+        try:
+            if new:
+                seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
+                records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
+                await producer.append_all(self.topic, 0, records)
+        finally:
+            await before
+        writing.await_writing(new, held)
+        taken.count(batch, set(held))
 
     async def _kept(self) -> AsyncIterator[list[Found]]:
         """What is on the topic."""
@@ -155,12 +185,8 @@ class Trail:
     def _of_topic(self, value: bytes, offset: int) -> Found:
         place = f"offset {offset}"
         if not self._authority.believes(self._keys, self._kind, 0, offset, value):
-            return Found(self.topic, place, None, value, "somebody else than Keytrail wrote it to the trail's topic")
-        raw = before_envelope(value)
-        try:
-            return Found(self.topic, place, orjson.loads(raw), raw)
-        except orjson.JSONDecodeError as fault:
-            return Found(self.topic, place, None, raw, f"it is no JSON: {fault}")
+            return Found(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
+        return Found(self.topic, place, before_envelope(value))
 
 
 @asynccontextmanager
@@ -181,7 +207,12 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
 
 
 def _headers(found: Found) -> list[tuple[str, bytes]]:
-    return [("source", found.source.encode("utf-8", "replace")), ("place", found.place.encode())]
+    return [("source", _encoded(found.source)), ("place", found.place.encode())]
+
+
+@lru_cache(maxsize=64)
+def _encoded(source: str) -> bytes:
+    return source.encode("utf-8", "replace")
 
 
 class _Writing:
@@ -191,13 +222,17 @@ class _Writing:
         self._connection, self._schema = connection, schema
         self._known: dict[bytes, None] = {}
         self._met: dict[tuple[str, str], datetime] = {}
+        self._waiting: tuple[list[Prepared], set[str]] | None = None
 
-    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], int, set[str]]:
-        """Those that the trail does not have, or has in a form that says less; how many told of a call again; and the ids
-        that the trail has."""
+    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
+        """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
         query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
         there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        if self._waiting is not None:
+            for each in self._waiting[0]:
+                if each.kind is not None:
+                    there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
         places = [(each.found.source, each.found.place) for each in batch if each.reason]
         aside = set()
@@ -206,19 +241,28 @@ class _Writing:
                 WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
             rows = await self._connection.fetch(query, *map(list, zip(*places, strict=True)))
             aside = {(row["source"], row["place"]) for row in rows}
-        result, twice = [], 0
+        result = []
         for each in batch:
             if each.kind is not None:
                 had = held.get(each.id)
-                twice += had is not None
                 if had is None or (each.preferred and not had):
                     held[each.id] = each.preferred
                     result.append(each)
             elif each.reason and (each.found.source, each.found.place) not in aside:
                 result.append(each)
-        return result, twice, set(there)
+        return result, set(there)
 
-    async def put(self, batch: list[Prepared], taken: Taken, held: set[str]) -> None:
+    def await_writing(self, batch: list[Prepared], held: set[str]) -> None:
+        """What is on the topic by now: it counts as there, and is written by `written`."""
+        self._waiting = batch, held
+
+    async def written(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            await self.put(*waiting)
+            self._waiting = None if self._waiting is waiting else self._waiting
+
+    async def put(self, batch: list[Prepared], held: set[str]) -> None:
         """`held`: ids that the trail has."""
         rows: dict[str, Row] = {}
         kinds: dict[bytes, Row] = {}
@@ -228,11 +272,12 @@ class _Writing:
             kind = each.kind
             if kind is None:
                 if each.reason:
-                    aside.append(_aside(each, taken))
+                    aside.append(_aside(each))
                 continue
             name = kind.name
             if name not in self._known:
-                kinds[name] = kind.row
+                if kind.row is not None:
+                    kinds[name] = kind.row
                 if kind.case is not None:
                     cases[kind.case[0]] = kind.case
             assert each.at is not None, "a record of a kind has a time"
@@ -248,7 +293,6 @@ class _Writing:
         self._known.update(dict.fromkeys(kinds))
         while len(self._known) > KNOWN:
             del self._known[next(iter(self._known))]
-        taken.new += len(rows)
 
     def _meets(self, kind: Kind, at: datetime) -> bool:
         """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""
@@ -262,9 +306,18 @@ class _Writing:
 
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         if rows:
-            marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-            query = f"INSERT INTO {self._schema}.{table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-            await self._connection.executemany(query, rows)
+            # Row after row is slow where every record is of a kind of its own.
+            await self._connection.execute(
+                f"CREATE TEMP TABLE IF NOT EXISTS of_{table} ON COMMIT DELETE ROWS"
+                f" AS SELECT * FROM {self._schema}.{table} LIMIT 0"
+            )
+            await self._connection.copy_records_to_table(
+                f"of_{table}", schema_name="pg_temp", columns=columns, records=rows
+            )
+            names = ", ".join(columns)
+            await self._connection.execute(
+                f"INSERT INTO {self._schema}.{table} ({names}) SELECT {names} FROM pg_temp.of_{table} ON CONFLICT DO NOTHING"
+            )
 
     async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
         connection, schema = self._connection, self._schema
@@ -279,12 +332,9 @@ class _Writing:
             await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
 
 
-def _aside(each: Prepared, taken: Taken) -> Row:
-    taken.broken += 1
-    short = each.reason[:80]
-    taken.reasons[short] = taken.reasons.get(short, 0) + 1
-    raw = each.found.raw.decode("utf-8", "replace").replace("\0", "�")
-    return each.found.source, each.found.place, each.reason.replace("\0", "�"), raw
+def _aside(each: Prepared) -> Row:
+    raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
 
 
 async def _make_topic(settings: Settings, topic: str) -> None:

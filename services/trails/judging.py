@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from domain.access.case import timed
 from domain.access.question import Resource
 from domain.cloudtrail import unseen
 from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge
+from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.identities.identity import Identity
 from domain.policy.compile import (
@@ -73,7 +75,15 @@ class Judging:
             return held[1]
         error = case["error"]
         answers = [
-            explained(asked, resource, of_key, known, refused=bool(error), denied=error in ACCESS_DENIED)
+            explained(
+                asked,
+                resource,
+                of_key,
+                known,
+                refused=bool(error),
+                denied=error in ACCESS_DENIED,
+                denial=case.get("denial"),
+            )
             for asked, resource, of_key, known in questions_of(case, self.world, row["last"])
         ]
         outcome, found = min(answers, key=lambda each: _ORDER.index(each[0])) if answers else ("open", NOT_THERE)
@@ -81,12 +91,19 @@ class Judging:
         self._answers[row["case_id"]] = (reads, answer)
         return answer
 
+    def there(self, name: bytes) -> tuple[bool, bool]:
+        """Whether the keys of a case, and its caller, are there now."""
+        case = self._cases[name]
+        keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+        there = all(id_of(arn) in self.world.keys for arn in keys)
+        return there, _identity_of(case, self.world) is not None
+
     def _reads(self, case: dict[str, Any]) -> object:
         """What a judgement depends on, to be compared: the keys as they are, and the count of changes of identities."""
         world = self.world
         keys = []
         for arn in case["resources"]:
-            key = world.keys.get(arn.rpartition("/")[2])
+            key = world.keys.get(id_of(arn))
             if key is not None:
                 keys.append((id(world.resource(key)), key.policy_version))
         return world.directory.changes, keys
@@ -120,8 +137,10 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Quest
     actions = [f"kms:{case['operation']}"]
     if case["operation"] == "ReEncrypt":
         actions = ["kms:ReEncryptFrom", "kms:ReEncryptTo"][: len(arns)]
+    if len(arns) == 1 and (action := case.get("denial", {}).get("action", "")).startswith("kms:"):
+        actions = [action]
     for action, arn in zip(actions, arns, strict=False):
-        key = world.keys.get(arn.rpartition("/")[2])
+        key = world.keys.get(id_of(arn))
         if key is None:
             continue
         resource = world.resource(key)
@@ -172,6 +191,7 @@ def known_of(case: dict[str, Any], world: World) -> Known:
     return Known(own, boundary, session)
 
 
+@lru_cache(maxsize=10_000)
 def _unseen(what: str, by: str) -> Permissions:
     return Permissions(compile_identity_policy(unseen.document(what, of_key=False), by, what, 0, INLINE))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
+from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.record import Document, Reading
 from services.exports.naming import pascal, shapes_of
 
@@ -53,6 +55,8 @@ def case_of(reading: Reading) -> dict[str, Any] | None:
     }
     if reading.pairs:
         found["pairs"] = reading.pairs
+    if reading.denied:
+        found["denial"] = {name: each for name, each in asdict(reading.denial).items() if each}
     if reading.sure:
         context = {
             name: each for name, each in reading.context.items() if name not in ("aws:currenttime", "aws:epochtime")
@@ -74,7 +78,7 @@ def kind_row(reading: Reading, case: bytes | None) -> Row:
         reading.access_key,
         reading.operation,
         "refused" if reading.error else "allowed",
-        reading.key.rpartition("/")[2] or None,
+        id_of(reading.key) or None,
         reading.resources[0] if reading.resources else None,
         destination,
         reading.error or None,
@@ -97,6 +101,6 @@ def case_row(reading: Reading, case: dict[str, Any]) -> tuple[bytes, Row]:
     """(name, row)."""
     text = orjson.dumps(case)
     name = blake2b(text, digest_size=16).digest()
-    key = reading.key.rpartition("/")[2]
+    key = id_of(reading.key)
     destination = next((arn for arn in reading.resources[1:] if ":key/" in arn), None)
     return name, (name, key, destination, reading.account, reading.principal, text.decode())

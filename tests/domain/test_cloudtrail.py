@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.cloudtrail import unseen
-from domain.cloudtrail.changes import changes_of
+from domain.cloudtrail.changes import changes_of, is_own
 from domain.cloudtrail.judge import ALLOWED, REFUSED, UNKNOWN, Asked, Evidence, Known, evidence_of, explained, judge
 from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
 from domain.policy.compile import (
@@ -23,7 +23,10 @@ from domain.policy.compile import (
 from domain.policy.parse import MANAGED
 from domain.trail import events
 from domain.world import World
-from services.trails.rows import names
+from services.exports.cloudtrail import record_of
+from services.trails.judging import questions_of
+from services.trails.rows import case_of, names
+from tests.e2e.test_history import allow, document
 from tests.e2e.test_trails import A, created, key_arn, put, record, who
 from tests.given import ACCOUNT
 from tests.policies import delegating, key, named, permissions, policy, statement, to_identity, user_arn
@@ -235,3 +238,186 @@ def test_what_the_policies_do_not_explain_is_told() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=True, denied=True)[0] == "unexplained"
     assert explained(asked(), key(OWN), "", NONE, refused=True, denied=False)[0] == "other error"
     assert explained(asked(), key(OWN), "", UNSEEN, refused=True, denied=True)[0] == "open"
+
+
+def iam(operation: str, response: Any = None, identity: Any = None, **parameters: Any) -> dict[str, Any]:
+    return record(
+        operation, "2024-01-01T01:00:00Z", 1, identity, eventSource="iam.amazonaws.com", resources=[],
+        requestParameters=parameters or None, responseElements=response,
+    )  # fmt: skip
+
+
+def made(access_key: str, **more: Any) -> dict[str, Any]:
+    return {"accessKey": {"accessKeyId": access_key, "status": "Active", **more}}
+
+
+ROOT_USER = {"type": "Root", "principalId": A, "arn": f"arn:aws:iam::{A}:root", "accountId": A}
+
+
+def test_access_keys_are_made_changed_and_deleted() -> None:
+    def keys(*records: dict[str, Any]) -> dict[str, str]:
+        world = fold(*records)
+        return {
+            f"{each.name} {name}": held.status
+            for each in world.directory.identities.values()
+            for name, held in each.access_keys.items()
+        }
+
+    named, own = iam("CreateAccessKey", made("AKIA1"), userName="bob"), iam("CreateAccessKey", made("AKIA2"))
+    assert keys(named, own) == {"bob AKIA1": "Active", "alice AKIA2": "Active"}
+    # By a role's session, for the user whom the answer names.
+    assert keys(iam("CreateAccessKey", made("AKIA3", userName="carol"))) == {"carol AKIA3": "Active"}
+    off = iam("UpdateAccessKey", userName="bob", accessKeyId="AKIA1", status="Inactive")
+    assert keys(named, off) == keys(off) == {"bob AKIA1": "Inactive"}
+    gone = iam("DeleteAccessKey", userName="bob", accessKeyId="AKIA1")
+    assert keys(named, gone) == keys(gone) == {}
+    world = fold(iam("CreateAccessKey", made("AKIA9"), ROOT_USER))
+    assert world.accounts[A].access_keys["AKIA9"] == "Active"
+    world = fold(iam("DeleteAccessKey", None, ROOT_USER, accessKeyId="AKIA9"))
+    assert world.accounts[A].access_keys["AKIA9"] == "Inactive"
+
+
+def test_a_services_own_role_and_the_tags_of_a_policy_are_changes() -> None:
+    arn = f"arn:aws:iam::{A}:role/aws-service-role/x.amazonaws.com/AWSServiceRoleForX"
+    told = {"role": {"roleName": "AWSServiceRoleForX", "roleId": "AROAXXXXXXXXXXXXXXXXX", "arn": arn}}
+    world = fold(iam("CreateServiceLinkedRole", told, aWSServiceName="x.amazonaws.com"))
+    assert world.directory.identities["AROAXXXXXXXXXXXXXXXXX"].arn == arn
+    policy = iam("CreatePolicy", policyName="m", policyDocument=unseen.document("x", of_key=False))
+    tag = iam("TagPolicy", policyArn=f"arn:aws:iam::{A}:policy/m", tags=[{"key": "a", "value": "b"}])
+    assert fold(policy, tag).directory.policies[f"arn:aws:iam::{A}:policy/m"].tags == {"a": "b"}
+
+
+KEY = key_arn(1)
+USER = f"User: {who()['arn']} is not authorized to perform: kms:Decrypt"
+FORMS: dict[str, tuple[str, str, str, str]] = {
+    f"{USER} on resource: {KEY} because no identity-based policy allows the kms:Decrypt action": (KEY, "identity-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no resource-based policy allows the kms:Decrypt action": (KEY, "key-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no session policy allows the kms:Decrypt action": (KEY, "session-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no permissions boundary allows the kms:Decrypt action": (KEY, "boundary", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no service control policy allows the kms:Decrypt action": (KEY, "service-control-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no resource control policy allows the kms:Decrypt action": (KEY, "resource-control-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} because no VPC endpoint policy allows the kms:Decrypt action": (KEY, "vpc-endpoint-policy", "nothing-allows", ""),
+    f"{USER} on resource: {KEY} with an explicit deny in an identity-based policy": (KEY, "identity-policy", "explicit-deny", ""),
+    f"{USER} on resource: {KEY} with an explicit deny in an identity-based policy: arn:aws:iam::{A}:policy/no": (KEY, "identity-policy", "explicit-deny", f"arn:aws:iam::{A}:policy/no"),
+    f"{USER} on resource: {KEY} with an explicit deny in a resource-based policy": (KEY, "key-policy", "explicit-deny", ""),
+    f"{USER} on resource: {KEY} with an explicit deny in a service control policy": (KEY, "service-control-policy", "explicit-deny", ""),
+    f"{USER} on resource: {KEY} with an explicit deny in a VPC endpoint policy": (KEY, "vpc-endpoint-policy", "explicit-deny", ""),
+    f"{USER} on resource: {KEY} with an explicit deny in a permissions boundary": (KEY, "boundary", "explicit-deny", ""),
+    f"{USER} on resource: {KEY} with an explicit deny": (KEY, "", "explicit-deny", ""),
+    f"{USER} on resource: {KEY}": (KEY, "", "", ""),
+    f"{USER} on resource: \"{KEY}\" because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access": (KEY, "", "", ""),
+    f"{USER} on the resource associated with this ciphertext because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access": ("", "", "", ""),
+    f"{USER} on the resource associated with this ciphertext because no identity-based policy allows the kms:Decrypt action": ("", "identity-policy", "nothing-allows", ""),
+    "User: x is not authorized to perform: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action": ("", "identity-policy", "nothing-allows", ""),
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.": ("", "", "", ""),
+    "": ("", "", "", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", FORMS)
+def test_a_denied_call_belongs_to_the_key_of_its_message_and_tells_which_policy_refused(message: str) -> None:
+    """KMS leaves resources and parameters out of such records."""
+    found = reading(
+        record("Decrypt", "2024-01-01T00:00:00Z", requestParameters=None, resources=[], errorCode="AccessDenied", errorMessage=message)
+    )  # fmt: skip
+    assert (found.key, found.denial.kind, found.denial.rule, found.denial.policy) == FORMS[message]
+    assert found.resources == ((found.key,) if found.key else ())
+
+
+def test_the_key_that_a_denied_re_encrypt_names_is_asked_for_what_the_message_says() -> None:
+    message = f"User: x is not authorized to perform: kms:ReEncryptTo on resource: {KEY} because no resource-based policy allows the kms:ReEncryptTo action"  # fmt: skip
+    denied = record("ReEncrypt", "2024-01-01T01:00:00Z", requestParameters=None, resources=[], errorCode="AccessDenied", errorMessage=message)  # fmt: skip
+    case = case_of(reading(denied))
+    assert case is not None
+    ((question, *_),) = questions_of(case, fold(created(1, "2024-01-01T00:00:00Z"), denied), JANUARY)
+    assert question.action == "kms:ReEncryptTo"
+
+
+def test_a_denial_that_the_trail_cannot_explain_names_the_policy_that_aws_named() -> None:
+    def found(kind: str, known: Known = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
+        told = {"kind": kind, "rule": "nothing-allows"}
+        outcome, by = explained(asked(), key(OWN), "", known, refused=True, denied=True, denial=told)
+        return outcome, by.by.get("kind"), by.missing
+
+    assert found("identity-policy")[:2] == ("open", "identity-policy")
+    # What no trail shows may have refused what everything that it does show lets in.
+    assert found("service-control-policy", NONE) == (
+        "open",
+        "service-control-policy",
+        ("the service control policy that refused it",),
+    )
+    assert found("key-policy", NONE)[0] == "unexplained"
+
+
+@pytest.mark.parametrize("identity", [{}, {"accountId": A}, {"type": "AWSAccount"}, {"type": "AWSService"}])
+def test_a_caller_whom_a_record_does_not_name_is_nobody_else(identity: dict[str, Any]) -> None:
+    more = {"recipientAccountId": ""} if identity.get("type") == "AWSAccount" else {}
+    found = reading(record("Decrypt", "2024-01-01T00:00:00Z", 1, identity, **more))
+    assert found.principal == "not recorded"
+    internal = reading(record("DeleteKey", "2024-01-01T00:00:00Z", 1, {"accountId": A, "invokedBy": "AWS Internal"}))
+    assert internal.principal == "AWS Internal"
+    other = reading(record("Decrypt", "2024-01-01T00:00:00Z", 1, {"type": "AWSAccount", "accountId": "444455556666"}))
+    assert other.principal == "444455556666"
+
+
+def test_a_policy_put_on_a_key_from_before_is_its_own_event_and_no_tag() -> None:
+    world = fold(record("Decrypt", "2024-01-01T01:00:00Z", 2))
+    one = reading(put(2, "2024-01-01T02:00:00Z", statement()))
+    own = [event for event in changes_of(one, world) if is_own("PutKeyPolicy", event)]
+    assert [type(each) for each in own] == [events.PolicyReplaced]
+
+
+ONE, TWO = key_arn(1), key_arn(2)
+
+
+@pytest.mark.parametrize(
+    ("listed", "told", "expected"),
+    [
+        ([ONE, TWO], {"sourceKeyId": ONE, "destinationKeyId": TWO}, (ONE, TWO)),
+        ([TWO, ONE], {"sourceKeyId": ONE, "destinationKeyId": TWO}, (ONE, TWO)),
+        ([TWO, ONE], {"destinationKeyId": TWO.rpartition("/")[2]}, (ONE, TWO)),
+        ([TWO, ONE], {"sourceKeyId": ONE, "destinationKeyId": "alias/two"}, (ONE, TWO)),
+        ([ONE, TWO], {"destinationKeyId": "alias/two"}, (ONE, TWO)),
+        ([ONE], {"destinationKeyId": TWO}, (ONE, TWO)),
+        ([ONE], {"sourceKeyId": ONE, "destinationKeyId": ONE}, (ONE, ONE)),
+        ([], {"sourceKeyId": ONE, "destinationKeyId": TWO}, (ONE, TWO)),
+        ([], {"destinationKeyId": TWO}, (TWO, TWO)),
+        ([], {}, ()),
+    ],
+)
+def test_re_encrypt_uses_two_keys_as_the_request_names_them(
+    listed: list[str], told: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    resources = [{"ARN": arn, "type": "AWS::KMS::Key"} for arn in listed]
+    found = reading(record("ReEncrypt", "2024-01-01T00:00:00Z", requestParameters=told, resources=resources))
+    assert found.resources == expected
+
+
+def test_a_key_of_a_trail_whose_record_names_no_resource_is_exported() -> None:
+    event = {"key": "k", "account": A, "origin": "AWS_KMS", "description": "", "usage": "ENCRYPT_DECRYPT", "spec": "SYMMETRIC_DEFAULT"}  # fmt: skip
+    item = {
+        "operation": "CreateKey", "event_type": "key.created.v1", "kind": None, "inputs": None, "at": "2024-01-01T00:00:00.000000Z",
+        "principal": who()["arn"], "account": A, "access_key": "", "source": "", "agent": "", "via": None, "parameters": {},
+        "event": event, "effect": "allowed", "resources": [], "call_id": "c",
+    }  # fmt: skip
+    found = record_of(item, "us-west-2")
+    assert (found["responseElements"]["keyMetadata"]["aWSAccountId"], found["resources"]) == (A, [])
+    assert reading(found).operation == "CreateKey"
+
+
+def test_a_key_of_several_regions_is_a_key_in_each() -> None:
+    def of(region: str, operation: str, at: str, **request: Any) -> dict[str, Any]:
+        arn = f"arn:aws:kms:{region}:{A}:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+        return record(
+            operation, at, awsRegion=region, resources=[{"ARN": arn}], requestParameters={"keyId": arn, **request}
+        )
+
+    policies = {region: document(allow(who(name)["arn"], "kms:*")) for region, name in (("us-west-2", "alice"), ("eu-west-1", "bob"))}  # fmt: skip
+    world = fold(
+        *(of(region, "PutKeyPolicy", "2024-01-01T00:00:00Z", policy=text) for region, text in policies.items()),
+        of("eu-west-1", "UpdateAlias", "2024-01-01T01:00:00Z", aliasName="alias/a", targetKeyId="mrk-1234abcd12ab34cd56ef1234567890ab"),
+    )  # fmt: skip
+    assert {each.arn.split(":")[3]: each.policy_text for each in world.keys.values()} == policies
+    assert [each.arn.rpartition("/")[2] for each in world.keys.values()] == ["mrk-1234abcd12ab34cd56ef1234567890ab"] * 2
+    (alias,) = world.aliases.values()
+    assert world.keys[alias.key].arn.split(":")[3] == "eu-west-1"

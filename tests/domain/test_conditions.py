@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import pytest
 
+from domain.access.condition_keys import CONDITION_KEYS
 from domain.errors import MalformedPolicy
 from domain.policy.check import check_policy
-from domain.policy.conditions import FAMILIES, compile_test
+from domain.policy.conditions import FAMILIES, BadValue, compile_test
 from domain.policy.parse import KEY
 from tests.policies import policy, statement
 
@@ -126,3 +127,54 @@ def test_a_condition_that_cannot_be_put_is_refused_with_its_path(condition: obje
     with pytest.raises(MalformedPolicy) as refused:
         check_policy(policy(statement(Condition=condition)), KEY)
     assert f"$.Statement[0].{path}" in refused.value.message
+
+
+TAG = "aws:PrincipalTag/team"
+
+
+@pytest.mark.parametrize("operator", sorted(FAMILIES))
+@pytest.mark.parametrize("values", [("",), ("", "")])
+def test_an_empty_value_is_a_null_data_set_to_set_operators(operator: str, values: tuple[str, ...]) -> None:
+    """User guide, single-valued vs. multivalued context keys: ForAllValues "also returns true ... if the context key value
+    resolves to a null dataset, such as an empty string"; ForAnyValue "returns false" for one."""
+    for wanted in (next(wanted for name, wanted, *_ in TABLE if name == operator), [""]):
+        try:
+            every, some = (
+                compile_test(f"{each}:{operator}", TAG, wanted, V) for each in ("ForAllValues", "ForAnyValue")
+            )
+        except BadValue:
+            continue
+        context = {TAG.lower(): values}
+        assert every.holds(context)
+        assert not some.holds(context)
+        assert not compile_test(f"ForAnyValue:{operator}IfExists", TAG, wanted, V).holds(context)
+        assert compile_test(f"ForAllValues:{operator}IfExists", TAG, wanted, V).holds(context)
+
+
+def test_an_empty_value_is_null_and_otherwise_a_value() -> None:
+    """User guide: Null with "false" keeps "context keys with empty values from evaluating to true"."""
+    empty, filled = {TAG.lower(): ("",)}, {TAG.lower(): ("", "a")}
+    assert compile_test("Null", TAG, ["true"], V).holds(empty)
+    assert not compile_test("Null", TAG, ["false"], V).holds(empty)
+    assert compile_test("Null", TAG, ["false"], V).holds(filled)
+    assert compile_test("StringEquals", TAG, [""], V).holds(empty)
+    assert not compile_test("StringNotEquals", TAG, [""], V).holds(empty)
+    assert compile_test("StringLike", TAG, ["*"], V).holds(empty)
+    # Beside another value an empty one is a value like others.
+    assert not compile_test("ForAllValues:StringEquals", TAG, ["a"], V).holds(filled)
+    assert compile_test("ForAnyValue:StringEquals", TAG, ["a"], V).holds(filled)
+
+
+MANY = sorted(row.name for row in CONDITION_KEYS.values() if row.many)
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("values", [(), ("x",), ("x", "y")])
+def test_a_key_of_many_values_is_no_variable(name: str, values: tuple[str, ...]) -> None:
+    """User guide, reference_policies_variables: multivalued keys cannot be used as variables, whatever a request holds."""
+    context = {name.lower(): values, "aws:key": ("x",)}
+    for text in (f"${{{name}}}", f"${{{name.upper()}, 'x'}}", f"${{ {name} }}"):
+        for operator in ("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike"):
+            assert not compile_test(operator, "aws:Key", [text], V).holds(context), text
+        assert compile_test("StringNotEquals", "aws:Key", [text], V).holds(context)
+        assert compile_test("StringEquals", "aws:Key", [text], "2008-10-17").holds(context | {"aws:key": (text,)})

@@ -109,7 +109,7 @@ def test_every_signing_algorithm_of_every_spec(spec: str) -> None:
     for algorithm in SPECS[spec].signing:
         for kind in asymmetric.MESSAGE_TYPES.get(algorithm, (asymmetric.RAW, asymmetric.DIGEST)):
             message = b"m" * {"RAW": 7, "EXTERNAL_MU": 64}.get(kind, int(algorithm[-3:]) // 8)
-            data = asymmetric.signable(message, kind, algorithm)
+            data = asymmetric.signable(message, kind, algorithm, spec)
             signature = asymmetric.sign(private, algorithm, kind, data)
             asymmetric.verify(public, algorithm, kind, data, signature)
             for other in (signature[:-1], bytes(len(signature)), b"x"):
@@ -119,10 +119,10 @@ def test_every_signing_algorithm_of_every_spec(spec: str) -> None:
                 asymmetric.verify(public, algorithm, kind, bytes(len(data)), signature)
             if kind != asymmetric.RAW:
                 with pytest.raises(InvalidRequest):
-                    asymmetric.signable(message[1:], kind, algorithm)
+                    asymmetric.signable(message[1:], kind, algorithm, spec)
         for kind in {"RAW", "DIGEST", "EXTERNAL_MU"} - set(asymmetric.MESSAGE_TYPES.get(algorithm, ("RAW", "DIGEST"))):
             with pytest.raises(InvalidRequest):
-                asymmetric.signable(b"m" * 64, kind, algorithm)
+                asymmetric.signable(b"m" * 64, kind, algorithm, spec)
 
 
 @pytest.mark.parametrize("spec", [name for name in PAIRS if "KEY_AGREEMENT" in SPECS[name].usages])

@@ -17,7 +17,6 @@ from domain.errors import (
     InvalidRequest,
     InvalidTag,
     KeyNotFound,
-    LimitExceeded,
     MalformedPolicy,
     NoSuchPolicyName,
     UnsupportedOperation,
@@ -28,6 +27,7 @@ from domain.keys.put_key_policy import PutKeyPolicy
 from domain.policy.default import default_key_policy
 from domain.trail import events
 from tests.given import ACCOUNT, OTHER, REGION, ROOT, STRANGER, a_key, arn, create_key, given, key_id
+from tests.policies import to_identity, user
 
 ONLY_ENCRYPT = json.dumps(
     {"Statement": {"Sid": "e", "Effect": "Allow", "Principal": "*", "Action": "kms:Encrypt", "Resource": "*"}}
@@ -74,7 +74,7 @@ def test_a_key_without_a_policy_gets_the_documented_default() -> None:
         ({"usage": "SIGN_VERIFY"}, InvalidRequest),
         ({"tags": [("aws:x", "")]}, InvalidTag),
         ({"tags": [("a", ""), ("a", "")]}, InvalidTag),
-        ({"tags": [(str(n), "") for n in range(51)]}, LimitExceeded),
+        ({"tags": [(str(n), "") for n in range(51)]}, InvalidTag),
         ({"policy": ONLY_ENCRYPT}, MalformedPolicy),
         ({"policy": "{"}, MalformedPolicy),
         ({"key": key_id(1)}, AlreadyExists),
@@ -95,6 +95,17 @@ def test_a_policy_that_would_lock_its_author_out_is_refused() -> None:
     """Developer guide, key-policy-modifying: the caller must be able to call PutKeyPolicy afterwards."""
     message = "The new key policy will not allow you to update the key policy in the future."
     given(a_key()).when(PutKeyPolicy(key_id(), ONLY_ENCRYPT)).refused(MalformedPolicy, message)
+
+
+def test_the_lockout_check_is_of_a_policy_that_the_caller_provides() -> None:
+    """API reference, CreateKey, Policy: "If you provide a key policy, it must ..." Whoever may make a key and no more has
+    one under the default policy."""
+    maker = user(to_identity(Action="kms:CreateKey"))
+    made = given().when(create_key(), by=maker).outcome
+    assert made is not None
+    assert isinstance(made.event, events.KeyCreated)
+    assert (made.event.policy, made.event.locked_out) == (DEFAULT, True)
+    given().when(create_key(policy=DEFAULT), by=maker).refused(MalformedPolicy, "update the key policy in the future")
 
 
 def test_bypassing_the_lockout_check_is_allowed_and_recorded() -> None:

@@ -126,3 +126,58 @@ def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effe
     }
     again = decide_again(case, made.world, 0, Callers())
     assert [reason["effect"] for reason in again.reasons] == [effect]
+
+
+@pytest.mark.parametrize(("evaluator", "effect"), [(3, "deny"), (4, "allow")])
+@pytest.mark.parametrize(
+    ("condition", "tags", "pairs"),
+    [
+        ({"ForAllValues:StringEquals": {"aws:PrincipalTag/team": "a"}}, {"team": ""}, {}),
+        ({"Null": {"aws:PrincipalTag/team": "true"}}, {"team": ""}, {}),
+        ({"StringNotEquals": {"aws:PrincipalTag/team": "${kms:EncryptionContextKeys}"}}, {"team": "a"}, {"a": "b"}),
+    ],
+)
+def test_an_earlier_evaluator_read_conditions_otherwise(
+    evaluator: int, effect: str, condition: dict[str, Any], tags: dict[str, str], pairs: dict[str, str]
+) -> None:
+    """Empty values, and keys of many values as variables, before evaluator 4."""
+    made = given(
+        a_key(policy=policy(statement(Principal={"AWS": user_arn()}, Condition=condition)), principals={user_arn(): "AIDAALICE"}),
+        identity_events.UserCreated(ACCOUNT, "AIDAALICE", "alice", "/", tags, ""),
+        identity_events.UserAccessKeyCreated(ACCOUNT, "AIDAALICE", "AKIAALICE"),
+    )  # fmt: skip
+    assert effect_again(made, evaluator, pairs) == effect
+
+
+@pytest.mark.parametrize(("evaluator", "effect"), [(3, "deny"), (4, "allow")])
+@pytest.mark.parametrize("constraint", ["EncryptionContextEquals", "EncryptionContextSubset"])
+def test_to_an_earlier_evaluator_the_names_of_a_grants_pairs_had_case(
+    evaluator: int, effect: str, constraint: str
+) -> None:
+    nobody = policy(statement(Principal={"AWS": "arn:aws:iam::999999999999:root"}))
+    made = given(
+        a_key(policy=nobody),
+        identity_events.UserCreated(ACCOUNT, "AIDAALICE", "alice", "/", {}, ""),
+        identity_events.UserAccessKeyCreated(ACCOUNT, "AIDAALICE", "AKIAALICE"),
+        events.GrantCreated(key_id(), "g1", "", user_arn(), "AIDAALICE", "", "", ["Encrypt"], {constraint: {"App": "x"}}, ACCOUNT, ACCOUNT, ""),
+    )  # fmt: skip
+    assert effect_again(made, evaluator, {"app": "x"}) == effect
+
+
+def effect_again(made: Given, evaluator: int, pairs: dict[str, str]) -> str:
+    """What Alice's Encrypt with these pairs comes out as, had this evaluator decided it."""
+    context = request_context(Came("10.0.0.1", "tests", True, 0, REGION), "Encrypt", {"EncryptionContext": pairs})
+    caller = caller_of(made.world, "AKIAALICE", None, 0)
+    case = {
+        "access_key": "AKIAALICE",
+        "operation": "Encrypt",
+        "kind": "key-policy",
+        "reasons": [{"action": "kms:Encrypt", "resource": arn(), "effect": "", "by": {}}],
+        "inputs": {
+            "evaluator": evaluator,
+            "context": json.loads(json.dumps({**caller.context, **context})),
+            "encryption_context": pairs,
+        },
+    }
+    (reason,) = decide_again(case, made.world, 0, Callers()).reasons
+    return str(reason["effect"])

@@ -103,9 +103,11 @@ def test_tags_decide_what_a_policy_sees() -> None:
     ("command", "refusal"),
     [
         (TagResource(key_id(), [("aws:x", "")]), InvalidTag),
+        (TagResource(key_id(), [("Aws:x", "")]), InvalidTag),
         (TagResource(key_id(), [("a", ""), ("a", "")]), InvalidTag),
-        (TagResource(key_id(), [(str(number), "") for number in range(50)]), LimitExceeded),
+        (TagResource(key_id(), [(str(number), "") for number in range(50)]), InvalidTag),
         (UntagResource(key_id(), ["aws:x"]), InvalidTag),
+        (UntagResource(key_id(), ["AWS:x"]), InvalidTag),
         (TagResource(key_id(7), []), KeyNotFound),
     ],
 )
@@ -134,6 +136,25 @@ def test_another_period_counts_from_where_the_present_one_began() -> None:
     there.when(EnableKeyRotation(key_id(), 180)).then(events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY)))
     there.when(EnableKeyRotation(key_id(), 90)).then(events.RotationEnabled(key_id(), 90, rfc3339(100 * DAY)))
     there.when(EnableKeyRotation(key_id())).then(begun)
+
+
+def test_where_no_period_is_given_it_is_a_year_again() -> None:
+    """API reference, EnableKeyRotation, RotationPeriodInDays: "If no value is specified, the default value is 365 days"."""
+    there = given(a_key(), events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY)))
+    there.world.deciding_at = 10 * DAY
+    there.when(EnableKeyRotation(key_id())).then(events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY)))
+
+
+@pytest.mark.parametrize(
+    "command", [EnableKeyRotation(key_id()), DisableKeyRotation(key_id()), RotateKeyOnDemand(key_id(), "aa" * 32, "f")]
+)
+@pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA)])
+def test_a_state_is_told_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
+    given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
+    leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY))
+    for each in (command, bring(), DeleteImportedKeyMaterial(key_id())):
+        refusal = UnsupportedOperation if isinstance(each, DeleteImportedKeyMaterial) else InvalidKeyState
+        given(key, leaving).when(each).refused(refusal)
 
 
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA), external()])
@@ -447,3 +468,12 @@ def test_a_key_has_so_many_aliases() -> None:
     there.when(CreateAlias("alias/c", key_id(1))).refused(LimitExceeded)
     there.when(UpdateAlias("alias/b", key_id(1))).refused(LimitExceeded)
     there.when(UpdateAlias("alias/b", key_id(2))).then(events.AliasMoved(ACCOUNT, "alias/b", key_id(2), key_id(2)))
+
+
+def test_a_key_that_was_is_found_by_its_own_arn_alone() -> None:
+    gone = events.KeyDeleted(key_id(), ACCOUNT, [], [], [])
+    world = given(a_key(), events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY)), gone).world
+    assert world.once(arn(), ACCOUNT) == world.once(key_id(), ACCOUNT) == (key_id(), ACCOUNT)
+    for elsewhere in (arn().replace("arn:aws:", "arn:aws-cn:"), arn().replace("us-east-1", "eu-west-1")):
+        with pytest.raises(KeyNotFound):
+            world.once(elsewhere, ACCOUNT)

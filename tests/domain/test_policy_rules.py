@@ -179,7 +179,7 @@ def test_row_16_for_all_values_is_true_of_nothing_and_for_any_value_false() -> N
 
 def test_row_17_for_all_values_on_an_encryption_context_pair_is_refused() -> None:
     text = policy(statement(**when("ForAllValues:StringEquals", "kms:EncryptionContext:app", "x")))
-    with pytest.raises(MalformedPolicy, match=r"\$\.Statement\[0\]\.Condition"):
+    with pytest.raises(MalformedPolicy, match=r"OverlyPermissiveCondition.*\$\.Statement\[0\]\.Condition"):
         check_policy(text, KEY)
     check_policy(policy(statement(**when("ForAllValues:StringEquals", "kms:EncryptionContextKeys", "x"))), KEY)
 
@@ -253,16 +253,20 @@ def test_row_24_a_grant_allows_without_being_named_and_an_explicit_deny_beats_it
     assert not allows(key(policy(named(user_arn(), **DENY)), grant("AIDAalice", "Encrypt")), user())
 
 
-def test_row_25_grant_constraints_are_exact_or_a_subset_and_have_case() -> None:
+def test_row_25_grant_constraints_are_exact_or_a_subset_and_their_values_have_case() -> None:
+    """The row says that names have case too; the API reference's GrantConstraints, which is newer, says that they have not."""
     nothing = policy(named(user_arn("bob")))
     operations = ("Encrypt", "DescribeKey", "RetireGrant")
     exact = key(nothing, grant("AIDAalice", *operations, constraints={"EncryptionContextEquals": {"App": "x"}}))
     subset = key(nothing, grant("AIDAalice", *operations, constraints={"EncryptionContextSubset": {"App": "x"}}))
     assert allows(exact, user(), pairs={"App": "x"})
     assert not allows(exact, user(), pairs={"App": "x", "b": "y"})
-    assert not allows(exact, user(), pairs={"app": "x"})
+    assert allows(exact, user(), pairs={"app": "x"})
+    assert not allows(exact, user(), pairs={"App": "X"})
+    assert not allows(exact, user(), pairs={"App": "x", "app": "x"})
     assert allows(subset, user(), pairs={"App": "x", "b": "y"})
-    assert not allows(subset, user(), pairs={"app": "x"})
+    assert allows(subset, user(), pairs={"aPP": "x", "b": "y"})
+    assert not allows(subset, user(), pairs={"App": "X"})
     assert not allows(subset, user())
     assert allows(exact, user(), "kms:DescribeKey")
     assert allows(exact, user(), "kms:RetireGrant")
@@ -277,6 +281,23 @@ def test_row_26_a_child_grants_constraints_are_equal_or_stricter() -> None:
     assert is_narrower({equals: {"a": "1", "b": "2"}}, {subset: {"a": "1"}})
     assert not is_narrower({}, {subset: {"a": "1"}})
     assert is_narrower({subset: {"a": "1"}}, {})
+    assert is_narrower({equals: {"A": "1"}}, {equals: {"a": "1"}})
+    assert is_narrower({subset: {"A": "1", "b": "2"}}, {subset: {"a": "1"}})
+    assert not is_narrower({subset: {"a": "X"}}, {subset: {"a": "x"}})
+    assert not is_narrower({}, {equals: {}})
+    assert not is_narrower({subset: {"a": "1"}}, {equals: {}})
+    assert is_narrower({equals: {}}, {equals: {}})
+    assert is_narrower({}, {subset: {}})
+
+
+def test_a_grant_for_an_encryption_context_of_no_pairs() -> None:
+    """API reference, GrantConstraints: "the same as" no pairs is a request without a context, "includes" no pairs is any."""
+    nothing = policy(named(user_arn("bob")))
+    none = key(nothing, grant("AIDAalice", "Encrypt", constraints={"EncryptionContextEquals": {}}))
+    assert allows(none, user())
+    assert not allows(none, user(), pairs={"a": "b"})
+    some = key(nothing, grant("AIDAalice", "Encrypt", constraints={"EncryptionContextSubset": {}}))
+    assert allows(some, user(), pairs={"a": "b"})
 
 
 def test_row_27_what_cannot_be_called_across_accounts_is_a_table() -> None:

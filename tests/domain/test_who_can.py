@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from domain.access.audience import Audience
+from domain.access.caller import Caller
+from domain.access.condition_keys import CONDITION_KEYS
+from domain.access.context import carriers
+from domain.access.who_could import Path, could
 from domain.arn import iam_arn, root_arn
+from domain.keys.states import KEY_ACTIONS
+from services.operations.table import CROSS_ACCOUNT
 from services.questions.who_can import can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
-from tests.policies import policy, statement
+from tests.policies import delegating, grant, key, named, policy, statement, to_identity, user, user_arn
 
 ONLY = {"StringEquals": {"kms:EncryptionContext:app": "payroll"}}
 SHARED = policy(statement(Sid="theirs", Principal={"AWS": root_arn(ACCOUNT)}, Action="kms:Decrypt", Condition=ONLY))
@@ -46,3 +56,122 @@ def test_what_another_accounts_principal_could_is_what_the_keys_policy_gives_it(
         world, iam_arn(ACCOUNT, "user", "/", "anybody"), [world.keys[key_id(1)]], ["kms:Decrypt"], Audience(OTHER)
     )
     assert list(row["under_conditions"]) == ["Decrypt"]
+
+
+# -- rows that no request can meet are cut, as `diff` cuts them -------------------------------------------------------
+
+ALICE = user()
+APP = "kms:EncryptionContext:app"
+NAMES = "kms:EncryptionContextKeys"
+
+
+def paths(*statements: dict[str, Any], action: str, who: Caller = ALICE, **grants: Any) -> tuple[Path, ...]:
+    return could(who, action, key(policy(*statements), **grants)).paths
+
+
+def under(
+    action: str = "kms:*", principal: str = ALICE.principal, effect: str = "Allow", **tests: Any
+) -> dict[str, Any]:
+    """Of one principal, under conditions: operators with `_` for a colon, to keys with values."""
+    condition = {operator.replace("_", ":"): keys for operator, keys in tests.items()}
+    return named(principal, Action=action, Effect=effect, Condition=condition)
+
+
+CARRIED = sorted(
+    (row.name.replace("*", "x"), of)
+    for row in CONDITION_KEYS.values()
+    if (of := carriers(row.name.lower().replace("*", "x"))) is not None
+)
+
+
+@pytest.mark.parametrize(("name", "operations"), CARRIED)
+def test_a_condition_key_of_parameters_lets_in_no_operation_without_them(name: str, operations: frozenset[str]) -> None:
+    statement = under(StringEquals={name: "x"})
+    denying = [named(ALICE.principal), under(effect="Deny", StringEquals={name: "x"})]
+    absent = [named(ALICE.principal), under(effect="Deny", Null={name: "true"})]
+    for action in KEY_ACTIONS:
+        carried = action.removeprefix("kms:") in operations
+        assert bool(paths(statement, action=action)) == carried, action
+        assert bool(paths(under(Null={name: "false"}), action=action)) == carried, action
+        # What needs the key to be absent is sure where it cannot be there, and a Deny then never holds.
+        assert bool(could(ALICE, action, key(policy(*denying))).unless) == carried, action
+        assert bool(paths(*absent, action=action)) == carried, action
+
+
+def test_describe_key_with_an_encryption_context_is_no_row() -> None:
+    world = given(a_key(policy=policy(delegating(), statement(Principal={"AWS": OTHER}, Condition=ONLY)))).world
+    rows = {row["principal"] for row in who_can(world, world.keys[key_id()], "kms:DescribeKey")}
+    assert rows == {root_arn(ACCOUNT)}
+    assert root_arn(OTHER) in {row["principal"] for row in who_can(world, world.keys[key_id()], "kms:Decrypt")}
+    outside = can_what(world, root_arn(OTHER), [world.keys[key_id()]], KEY_ACTIONS, Audience(ACCOUNT))
+    under_conditions = set(outside[0]["under_conditions"]) if outside else set()
+    with_pairs = {name for name in CROSS_ACCOUNT if name in carriers("kms:encryptioncontextkeys")}  # type: ignore[operator]
+    assert (outside[0]["operations"], under_conditions) == ([], with_pairs)
+
+
+IMPOSSIBLE = [
+    {"StringEquals": {"kms:ViaService": "a"}, "StringLike": {"kms:ViaService": "b*"}},
+    {"StringEquals": {APP: "a"}, "StringNotEquals": {APP: "a"}},
+    {"StringEquals": {APP: "a"}, "Null": {APP: "true"}},
+    {"StringEquals": {APP: "a"}, "Null": {NAMES: "true"}},
+    {"StringEquals": {APP: "a"}, "ForAllValues:StringEquals": {NAMES: "other"}},
+    {"StringNotLike": {APP: "*"}, "ForAnyValue:StringEquals": {NAMES: "app"}},
+    {"StringEquals": {APP: []}},
+    {"NumericLessThan": {"kms:RotationPeriodInDays": "90"}, "NumericGreaterThan": {"kms:RotationPeriodInDays": "100"}},
+    {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}, "NotIpAddress": {"aws:SourceIp": "10.0.0.0/7"}},
+    {"ForAnyValue:StringNotLike": {NAMES: "*"}},
+]
+POSSIBLE = [
+    {"StringEquals": {APP: "a"}, "StringLike": {APP: "a*"}},
+    {"StringEquals": {APP: "a"}, "ForAllValues:StringEquals": {NAMES: ["app", "other"]}},
+    {"StringEquals": {APP: "a", "kms:EncryptionContext:b": "b"}, "ForAllValues:StringLike": {NAMES: "*"}},
+    {"Null": {APP: "true"}, "ForAnyValue:StringEquals": {NAMES: "other"}},
+    {"Null": {APP: "true"}, "ForAnyValue:StringEquals": {NAMES: "app"}},  # its value is empty
+    {"StringEquals": {APP: "a"}, "StringLike": {APP: "b*"}},  # App=a and app=b
+    {"ForAllValues:StringEquals": {NAMES: "app"}},
+    {"StringEquals": {APP: "${aws:userid}"}, "StringNotEquals": {APP: "${aws:userid}"}},  # not cut: it counts as met
+]
+
+
+@pytest.mark.parametrize("condition", IMPOSSIBLE)
+def test_conditions_that_exclude_each_other_are_no_row(condition: dict[str, Any]) -> None:
+    for action in ("kms:Decrypt", "kms:EnableKeyRotation"):
+        assert paths(named(ALICE.principal, Condition=condition), action=action) == ()
+    # ... also where one half stands in the key policy and the other in the identity's.
+    if len(condition) == 2:
+        one, other = ({operator: keys} for operator, keys in condition.items())
+        who = user(to_identity(Condition=other))
+        assert paths(delegating(Condition=one), action="kms:Decrypt", who=who) == ()
+
+
+@pytest.mark.parametrize("condition", POSSIBLE)
+def test_conditions_that_can_be_met_together_are_a_row(condition: dict[str, Any]) -> None:
+    assert paths(named(ALICE.principal, Condition=condition), action="kms:Decrypt")
+
+
+def test_what_a_deny_takes_away_whole_is_no_row() -> None:
+    a, b = {"StringEquals": {APP: "a"}}, {"StringEquals": {APP: "b"}}
+    for deny in (a, {"StringEquals": {APP: ["a", "c"]}}, {"StringLike": {APP: "*"}}, {"Null": {APP: "false"}}):
+        denied = named(ALICE.principal, Effect="Deny", Condition=deny)
+        assert paths(named(ALICE.principal, Condition=a), denied, action="kms:Decrypt") == ()
+    other = named(ALICE.principal, Effect="Deny", Condition=b)
+    assert len(paths(named(ALICE.principal, Condition=a), other, action="kms:Decrypt")) == 1
+
+
+def test_nobody_is_left_out_where_not_every_path_is_looked_at() -> None:
+    """Twenty-five statements of which the first can never be met together with the identity's, and the last can."""
+    statements = [delegating(Condition={"StringEquals": {APP: f"x{number}"}}) for number in range(25)]
+    who = user(to_identity(Condition={"StringEquals": {APP: "x24"}}))
+    assert paths(*statements, action="kms:Decrypt", who=who)
+
+
+def test_a_grants_constraints_are_conditions_that_can_exclude_each_other() -> None:
+    only = grant(ALICE.principal, "Decrypt", constraints={"EncryptionContextSubset": {"APP": "a"}})
+    nothing = named(user_arn("bob"))
+    assert len(could(ALICE, "kms:Decrypt", key(policy(nothing), only)).paths) == 1
+    deny = named(ALICE.principal, Effect="Deny", Condition={"StringEquals": {APP: "a"}})
+    assert could(ALICE, "kms:Decrypt", key(policy(nothing, deny), only)).paths == ()
+    (path,) = could(ALICE, "kms:Decrypt", key(policy(nothing), no_pairs := grant(ALICE.principal, "Decrypt", constraints={"EncryptionContextEquals": {}}))).paths  # fmt: skip
+    assert [(each["operator"], each["key"], each["wanted"]) for each in path.open] == [("Null", NAMES, ["true"])]
+    deny = named(ALICE.principal, Effect="Deny", Condition={"Null": {NAMES: "true"}})
+    assert could(ALICE, "kms:Decrypt", key(policy(nothing, deny), no_pairs)).paths == ()

@@ -259,10 +259,12 @@ def test_the_lockout_check_counts_identity_policies_under_delegation(house: Hous
     kms = house.client(who)
     create = document(may("kms:CreateKey"))
     house.iam.put_user_policy(UserName=name, PolicyName="create", PolicyDocument=create)
+    provided = {"Policy": document(to(ACCOUNT))}
+    kms.create_key()  # with the default policy, which nobody provided (API reference, CreateKey, Policy)
     with pytest.raises(ClientError, match="will not allow you to update the key policy"):
-        kms.create_key()
+        kms.create_key(**provided)
     house.iam.put_user_policy(UserName=name, PolicyName="put", PolicyDocument=document(may("kms:PutKeyPolicy")))
-    kms.create_key()
+    kms.create_key(**provided)
     with pytest.raises(ClientError, match="will not allow you to update the key policy"):
         kms.create_key(Policy=document(to(f"{arn}", "kms:Encrypt")))
 

@@ -19,6 +19,8 @@ from services.cli.client import Client
 from tests.e2e.test_history import ROOT, allow, document, position, user
 from tests.installation import KEYTRAIL, Installation
 
+COUNTED = ("new", "told_twice", "of_other_services", "broken", "passed_over")
+"""Each record is one of these."""
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "cloudtrail"
 A = "111122223333"
 REGION = "us-west-2"
@@ -98,7 +100,9 @@ def test_real_records_and_documented_samples_are_read(installation: Installation
     assert (found["unexplained"], found["open"] > 250) == (0, True)
     assert any("from before the trail began" in each["missing"] for each in found["missing"])
     again = imported(installation, trail, SHARED)
-    assert (again["new"], again["broken"]) == (0, 0)
+    assert (again["new"], again["broken"]) == (0, 1)
+    for each in (found, again):
+        assert each["records"] == sum(each[name] for name in COUNTED)
     for name in ("calls", "changes", "open", "explained", "by", "first", "last"):
         assert again[name] == found[name]
     raised = Counter(each["rule"] for each in installation.answers("alerts", "scan", "--trail", trail))
@@ -135,6 +139,7 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
     assert (shown["key"]["policy_version"], shown["policy"]["Statement"][1]["Principal"]) == (2, {"AWS": alice})
     history = installation.answers("history", key, *ask)
     assert [each["operation"] for each in history] == ["CreateKey", "PutKeyPolicy", "PutKeyPolicy"]
+    assert [each["event_type"].rpartition(".v")[0] for each in history] == ["key.created", *["key.policy-replaced"] * 2]
     # Alice could by the key policy, unless an identity policy that was never seen denied it.
     could = installation.answers("who-can", "kms:Decrypt", key, "--at", "2024-01-01T02:30:00Z", *ask)[0]["items"]
     row = next(each for each in could if each["principal"] == alice)
@@ -153,9 +158,19 @@ def test_what_a_trail_knows_answers_and_what_it_does_not_is_unknown(
         "can-what", bob, "--between", "2024-01-01T02:30:00Z", "2024-01-02T00:00:00Z", *ask
     )
     assert [(each["change"]["operation"], each["changed"]) for each in changes] == [("PutKeyPolicy", ["Decrypt"])]
-    # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean.
+    # Of key 2 the policy is from before the trail: nobody can say what a diff or a draft would mean, nor who put it and when.
     unseen = installation.keytrail("diff", key_arn(2), "--from", "1", "--to", str(written(tmp_path / "p.json", json.loads(document(allow(alice, "kms:Decrypt"))))), *ask, "--json", check=False)  # fmt: skip
-    assert (unseen.returncode, json.loads(unseen.stdout)["answer"]) == (3, "unknown")
+    told = json.loads(unseen.stdout)
+    assert (unseen.returncode, told["answer"], told["from"]["unknown"]) == (3, "unknown", "key policy")
+    assert [told["from"][name] for name in ("version", "at", "principal", "call_id")] == [None] * 4
+    (shown,) = installation.answers("show", key_arn(2), *ask)
+    assert (shown["policy"], shown["unknown"]) == (None, "key policy, grants, aliases, tags and specification")
+    made_up = ("created_at", "spec", "usage", "origin", "state", "policy_version", "materials")
+    assert ([shown["key"][name] for name in made_up], shown["key"]["tags"]) == ([None] * 7, {})
+    assert "UnseenAllow" not in installation.keytrail("show", key_arn(2), *ask).stdout
+    (found,) = installation.answers("unused", key_arn(2), *ask)
+    assert found["items"] == []
+    assert "policy" in found["unknown"]
     closed = written(tmp_path / "closed.json", json.loads(document(allow(f"arn:aws:iam::{A}:root", "kms:*"))))
     (drafted,) = installation.answers("what-if", key, "--policy", str(closed), *ask)
     # Without her statement an identity policy would have had to let Alice in, and none of hers was ever seen.
@@ -291,8 +306,16 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     path = written(tmp_path / "odd.jsonl", *records)
     path.write_text(path.read_text() + '{"eventVersion": "1.08", "cut')
     (tmp_path / "not.gz").write_bytes(b"\x1f\x8bnothing")
-    found = imported(installation, trail, path, tmp_path / "not.gz")
-    assert (found["broken"], found["told_twice"]) == (7, 1)
+    digest = written(tmp_path / "digest.json", {"digestStartTime": "2024-01-01T00:00:00Z", "logFiles": []})
+    network = written(tmp_path / "vpce.json", {"Records": [record("Decrypt", "2024-01-01T02:00:00Z", 5, eventCategory="NetworkActivity")]})  # fmt: skip
+    found = imported(installation, trail, path, tmp_path / "not.gz", digest, network)
+    assert (found["broken"], found["told_twice"], found["passed_over"]) == (7, 1, 2)
+    again = imported(installation, trail, path, digest, network)
+    for each in (found, again):
+        assert each["records"] == sum(each[name] for name in COUNTED)
+    assert (again["broken"], again["new"]) == (6, 0)
+    done = installation.keytrail("import", "cloudtrail", str(tmp_path / "not.gz"), "--trail", trail, check=False)
+    assert (done.returncode, "Nothing of it could be read" in done.stderr) == (1, True)
     assert len(found["changed_nothing"]) == 1
     calls = installation.answers("decisions", "--key", key_arn(5), "--trail", trail)
     assert [each["operation"] for each in calls] == [
@@ -303,11 +326,16 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
     (shown,) = installation.answers("show", key_arn(5), "--at", "2024-01-02T00:00:00Z", "--trail", trail)
     assert (shown["key"]["state"], shown["key"]["deletion_at"][:10]) == ("PendingDeletion", "2024-01-08")
     (dora,) = installation.answers("show", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
-    assert sorted(dora["principal"]["inline"]) == ["keytrail-unseen", "p"]
+    assert (list(dora["principal"]["inline"]), dora["principal"]["created_at"]) == (["p"], None)
+    assert "identity policies" in dora["principal"]["unknown"]
     history = installation.answers("history", f"arn:aws:iam::{A}:user/dora", "--trail", trail)
     assert [each["operation"] for each in history] == ["PutUserPolicy"]
     done = installation.keytrail("show", key_arn(5), "--trail", trail, check=False)
     assert (done.returncode, "There was no key" in done.stderr) == (1, True)
+    # Carol's account called of another key; that the policy of key 7 was never seen does not bring her into it.
+    could = installation.answers("who-can", "kms:Encrypt", key_arn(7), "--trail", trail)[0]["items"]
+    assert "444455556666" not in json.dumps(could)
+    assert {"everyone", "user"} <= {each["kind"] for each in could}
 
 
 def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Installation, tmp_path: Path) -> None:
@@ -548,3 +576,154 @@ def _bare(found: Any) -> Any:
     if isinstance(found, list):
         return [{name: value for name, value in each.items() if name != "witness"} for each in found]
     return found
+
+
+def test_changes_and_calls_of_one_second(installation: Installation, trail: str, tmp_path: Path) -> None:
+    """What only one order explains is explained, whatever the ids say; what several do is open."""
+    second, arn = "2024-01-01T10:00:00Z", f"arn:aws:iam::{A}:role/app"
+    trust = document({"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"})
+    use = document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"})
+    session = {
+        "type": "AssumedRole", "principalId": "AROAEXAMPLEEXAMPLE123:s", "arn": f"arn:aws:sts::{A}:assumed-role/app/s", "accountId": A,
+        "sessionContext": {"sessionIssuer": {"type": "Role", "principalId": "AROAEXAMPLEEXAMPLE123", "arn": arn}},
+    }  # fmt: skip
+    role = {"role": {"roleId": "AROAEXAMPLEEXAMPLE123", "arn": arn}}
+    alice, bob = who()["arn"], who("bob")["arn"]
+
+    def iam(operation: str, name: str, at: str = second, response: Any = None, **parameters: str) -> dict[str, Any]:
+        parameters["roleName"] = "app"
+        return record(operation, at, eventSource="iam.amazonaws.com", resources=[], requestParameters=parameters, responseElements=response, eventID=name)  # fmt: skip
+
+    later = "2024-01-01T12:00:00Z"
+    records = [
+        created(1, "2024-01-01T09:00:00Z"),
+        created(2, "2024-01-01T09:00:00Z"),
+        put(1, "2024-01-01T09:30:00Z", allow(alice, "kms:Decrypt"), allow(bob, "kms:Encrypt")),
+        # The ids would put it the other way round.
+        iam("PutRolePolicy", "a", policyName="p", policyDocument=use),
+        iam("CreateRole", "b", response=role, assumeRolePolicyDocument=trust),
+        record("Decrypt", "2024-01-01T10:00:05Z", 2, session, eventID="after"),
+        put(1, later, allow(bob, "kms:Decrypt")) | {"eventID": "m"},
+        record("Decrypt", later, 1, who("bob"), eventID="only-after"),
+        record("Encrypt", later, 1, who("bob"), eventID="only-before"),
+        record("Encrypt", "2024-01-01T12:00:01Z", 1, who("bob"), eventID="refused", errorCode="AccessDenied"),
+        put(1, "2024-01-01T13:00:00Z", allow(bob, "kms:*")),
+        record("Decrypt", "2024-01-01T13:00:00Z", 1, who("bob"), eventID="either"),
+        iam("DeleteRole", "c", "2024-01-01T14:00:00Z"),
+        iam("DeleteRolePolicy", "d", "2024-01-01T14:00:00Z", policyName="p"),
+        put(1, "2024-01-01T15:00:00Z", allow(bob, "kms:*")) | {"eventID": "first"},
+        put(1, "2024-01-01T15:00:00Z", allow(alice, "kms:*")) | {"eventID": "second"},
+    ]  # fmt: skip
+    found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    calls = {each["call_id"]: each for each in installation.answers("decisions", "--trail", trail)}
+    explained = {name: calls[name]["outcome"] for name in ("after", "only-after", "only-before", "refused", "either")}
+    assert explained == {
+        "after": "explained", "only-after": "explained", "only-before": "explained", "refused": "explained", "either": "open",
+    }  # fmt: skip
+    assert (calls["only-before"]["policy_version"], calls["only-after"]["policy_version"]) == ("2", "3")
+    assert "whether it came before or after a change of the same second" in calls["either"]["missing"]
+    (several,) = found["several_orders"]
+    assert sorted(several["changes"]) == ["PutKeyPolicy first", "PutKeyPolicy second"]
+    assert (found["no_order"], found["changed_nothing"]) == ([], [])
+    done = installation.keytrail("show", arn, "--trail", trail, check=False)
+    assert (done.returncode, "There was no user, group or role" in done.stderr) == (1, True)
+    (shown,) = installation.answers("show", arn, "--at", "2024-01-01T11:00:00Z", "--trail", trail)
+    assert list(shown["principal"]["inline"]) == ["p"]
+
+
+def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    two = [{"ARN": key_arn(number), "type": "AWS::KMS::Key"} for number in (1, 2)]
+    told = {"sourceKeyId": key_arn(1), "destinationKeyId": key_arn(2)}
+    records = [
+        created(1, "2024-01-01T00:00:00Z") | {"resources": []},
+        created(2, "2024-01-01T00:00:00Z"),
+        record("ReEncrypt", "2024-01-01T01:00:00Z", requestParameters=told, resources=two),
+    ]
+    path = written(tmp_path / "a.jsonl", *records)
+    imported(installation, trail, path)
+    ask = ("--trail", trail)
+    (used,) = installation.answers("last-use", key_arn(2), *ask)
+    assert used["last"]["operation"] == "ReEncrypt"
+    out = tmp_path / "out.jsonl"
+    installation.keytrail("decisions", *ask, "--export", str(out), "--format", "cloudtrail")
+    assert [json.loads(line)["eventName"] for line in out.read_text().splitlines()] == [
+        each["eventName"] for each in records
+    ]
+    row = next(each for each in installation.answers("trails") if each["trail"] == trail)
+    assert (row["calls"], row["changes"], row["first"][:10]) == (3, 2, "2024-01-01")
+    done = installation.keytrail("trails", "remove", trail, "--json")
+    assert json.loads(done.stdout) == {"removed": trail}
+    assert trail not in [each["trail"] for each in installation.answers("trails")]
+    done = installation.keytrail("trails", "remove", trail, "--yes", check=False)
+    assert (done.returncode, "There is no trail" in done.stderr) == (1, True)
+    assert imported(installation, trail, path)["new"] == 3
+
+
+def test_what_is_known_beside_a_trail_answers_for_its_beginning(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    alice, bob = who()["arn"], who("bob")["arn"]
+    records = [
+        record("Decrypt", "2024-01-01T01:00:00Z"),
+        record("Decrypt", "2024-01-01T02:00:00Z", 1, who("bob"), errorCode="AccessDenied", errorMessage="no"),
+        record("Decrypt", "2024-01-01T03:00:00Z", 2),
+        put(2, "2024-01-01T04:00:00Z", allow(alice, "kms:*")),
+    ]
+    before = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    assert (before["open"], before["explained"]) == (4, 0)
+    people = [
+        {"Arn": arn, "UserId": f"AIDA{name.upper():X<17}", "UserName": name, "UserPolicyList": []}
+        for name, arn in (("alice", alice), ("bob", bob))
+    ]
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    (folder / "policy.json").write_text(json.dumps({"Policy": document(allow(alice, "kms:*"))}))
+    (folder / "grants.json").write_text(json.dumps({"Grants": []}))
+    (folder / "people.json").write_text(json.dumps({"UserDetailList": people}))
+    (folder / "broken.json").write_text("{")
+    ask = ("--trail", trail)
+
+    def told(key: str) -> dict[str, Any]:
+        done = installation.keytrail("import", "policies", str(folder), *ask, "--taken", "2024-02-01T00:00:00Z", "--key", key, "--json")  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found["records"] == sum(found[name] for name in COUNTED)
+        return found
+
+    found = told(key_arn(1))
+    assert (found["new"], found["broken"], found["known"], found["known_too_late"]) == (4, 1, 4, [])
+    assert (found["calls"], found["explained"], found["unexplained"], found["open"]) == (4, 2, 0, 2)
+    assert (told(key_arn(1))["new"], told(key_arn(1))["told_twice"]) == (0, 4)
+    (shown,) = installation.answers("show", key_arn(1), *ask)
+    assert (shown["policy"]["Statement"][0]["Principal"], shown["key"]["created_at"]) == ({"AWS": alice}, None)
+    # Of key 2 the policy was put after the trail began: what it is in February says nothing of before.
+    found = told(key_arn(2))
+    assert [each["kind"] for each in found["known_too_late"]] == ["key-policy"]
+    assert found["explained"] == 2
+
+
+def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, trail: str, tmp_path: Path) -> None:
+    name = "mrk-1234abcd12ab34cd56ef1234567890ab"
+    arns = {region: f"arn:aws:kms:{region}:{A}:key/{name}" for region in ("us-west-2", "eu-west-1")}
+    records = [
+        record(
+            "PutKeyPolicy", "2024-01-01T00:00:00Z", awsRegion=region, resources=[{"ARN": arn}],
+            requestParameters={"keyId": arn, "policy": document(allow(who(who_)["arn"], "kms:*"))},
+        )
+        for (region, arn), who_ in zip(arns.items(), ("alice", "bob"), strict=True)
+    ]  # fmt: skip
+    everything = "arn:aws:iam::aws:policy/AdministratorAccess"
+    attached = record("AttachUserPolicy", "2024-01-01T01:00:00Z", eventSource="iam.amazonaws.com", resources=[], requestParameters={"userName": "alice", "policyArn": everything})  # fmt: skip
+    imported(installation, trail, written(tmp_path / "a.jsonl", *records, attached))
+    # What it says was never seen: nothing is raised for what it may say.
+    assert everything not in json.dumps(installation.answers("alerts", "scan", "--trail", trail))
+    (shown,) = installation.answers("show", who()["arn"], "--trail", trail)
+    assert shown["principal"]["attached"] == {everything: None}
+    for arn, who_ in zip(arns.values(), ("alice", "bob"), strict=True):
+        (shown,) = installation.answers("show", arn, "--trail", trail)
+        assert (shown["key"]["arn"], shown["policy"]["Statement"][0]["Principal"]) == (arn, {"AWS": who(who_)["arn"]})
+        assert len(installation.answers("decisions", "--key", arn, "--trail", trail)) == 1
+        assert len(installation.answers("history", arn, "--trail", trail)) == 1
+    done = installation.keytrail("show", name, "--trail", trail, check=False)
+    assert (done.returncode, all(arn in done.stderr.replace("\n", "") for arn in arns.values())) == (1, True)

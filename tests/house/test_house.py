@@ -17,13 +17,14 @@ from domain.decide import COMMANDS
 from domain.errors import REFUSALS, Refusal
 from domain.identities.directory import Directory
 from domain.keys.states import TABLE
-from domain.trail.catalogue import CATALOGUE
+from domain.trail.catalogue import CATALOGUE, NEWEST
 from domain.trail.codec import event_from
 from domain.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
 from services.api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
+from services.questions.reviewed import BESIDE, KIND
 from services.settings import PREFIX, table
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +118,12 @@ def test_every_event_type_is_in_the_history() -> None:
         document = json.loads(path.read_text())
         if document["type"] in CATALOGUE:
             touched(event_from(document), World(region="us-east-1"))
+
+
+def test_every_event_type_is_a_change_of_access_or_said_to_be_none() -> None:
+    """`keytrail changes` would leave out what nobody thought of."""
+    assert set(KIND) | BESIDE == set(NEWEST)
+    assert set(KIND) & BESIDE == set()
 
 
 def test_every_refusal_has_its_code_at_the_door() -> None:

@@ -17,11 +17,14 @@ from services.api.audit import Audit
 from services.api.counted import Counted
 from services.api.openapi import ROUTES
 from services.api.questions import Questions
+from services.api.reviewing import Reviewing
 from services.api.standing import Standing
 from tests.house.test_house import ROOT
 
 FUNCTIONS = {
-    name: getattr(each, name) for each in (Audit, Questions, Counted, Alerting, Standing) for name in dir(each)
+    name: getattr(each, name)
+    for each in (Audit, Questions, Counted, Alerting, Standing, Reviewing)
+    for name in dir(each)
 }
 ASKED: Any = SimpleNamespace(id="call")
 
@@ -69,7 +72,7 @@ def test_only_an_audience_tells() -> None:
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "audience.py":
                 assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
-    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining"):
+    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining", "reviewing"):
         made = {where for where, call in calls(ROOT / f"services/api/{name}.py") if named(call).endswith("Response")}
         assert made <= {"_signed", "answer"}, name  # the client that went away
 

@@ -12,6 +12,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+MULTIVALUED = {
+    "aws:tagkeys",
+    "aws:calledvia",
+    "kms:encryptioncontextkeys",
+    "kms:grantoperations",
+    "kms:resourcealiases",
+}
+"""User guide, condition keys of several values: "you cannot use a multivalued context key as a policy variable"."""
+
 
 @dataclass
 class Asker:
@@ -69,6 +78,8 @@ def signs(text: str, version: str, context: dict[str, list[str]]) -> list[tuple[
                 result.append((name, False))
             else:
                 values = context.get(name.strip().lower(), [])
+                if name.strip().lower() in MULTIVALUED:
+                    return None
                 if len(values) == 1:
                     value = values[0]
                 elif not values and comma:
@@ -175,9 +186,11 @@ def one_matches(name: str, value: str, wanted: str, version: str, context: dict[
 
 def test_holds(operator: str, key: str, wanted: list[str], version: str, context: dict[str, list[str]]) -> bool:
     values = context.get(key.lower(), [])
+    # "if there are no context keys in the request, or if the context key value resolves to a null dataset, such as an empty string"
+    null = all(value == "" for value in values)
     if operator == "Null":
-        # "Use Null to check if a condition key is absent": true, it is not there.
-        return any((not values) == (each.lower() == "true") for each in wanted)
+        # "to check if the context key in the request exists and its value is not null"
+        return any(null == (each.lower() == "true") for each in wanted)
     each, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
@@ -188,13 +201,15 @@ def test_holds(operator: str, key: str, wanted: list[str], version: str, context
         return not any_wanted if inverted else any_wanted
 
     if each == "ForAllValues":
-        return all(matches(value) for value in values)  # "also true if there are no context keys in the request"
+        return null or all(matches(value) for value in values)
     if not values:
         if if_exists:
             return True  # "if the key is not present, evaluate the condition element as true"
         return inverted and not each  # "negated operators ... a missing key is a match"
     if each == "ForAnyValue":
-        return any(matches(value) for value in values)
+        return not null and any(
+            matches(value) for value in values
+        )  # "for ... a null dataset, the condition returns false"
     # Without a set operator: one value as it is; of several, any that matches, and for a negated operator none.
     return all(matches(value) for value in values) if inverted else any(matches(value) for value in values)
 
@@ -306,7 +321,7 @@ def grant_means(grant: dict[str, Any], asker: Asker) -> int:
 
 
 def grant_gives(grant: dict[str, Any], asked: Asked) -> bool:
-    """KMS API reference, GrantConstraints: exact, or a subset; names with their case."""
+    """KMS API reference, GrantConstraints: exact, or a subset; "the key in each key-value pair is not case sensitive"."""
     if asked.action.removeprefix("kms:") not in grant["operations"]:
         return False
     if asked.action in ("kms:DescribeKey", "kms:RetireGrant", "kms:CreateGrant"):
@@ -315,6 +330,7 @@ def grant_gives(grant: dict[str, Any], asked: Asked) -> bool:
         grant["constraints"].get("EncryptionContextEquals"),
         grant["constraints"].get("EncryptionContextSubset"),
     )
-    if equals is not None and equals != asked.pairs:
+    given = [(name.lower(), value) for name, value in asked.pairs.items()]
+    if equals is not None and sorted(given) != sorted((name.lower(), value) for name, value in equals.items()):
         return False
-    return subset is None or all(asked.pairs.get(name) == value for name, value in subset.items())
+    return subset is None or all((name.lower(), value) in given for name, value in subset.items())

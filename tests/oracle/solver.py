@@ -21,6 +21,8 @@ SLOTS = 3
 """Values of one condition key: as many as there are tests of it, at most, can matter."""
 MANY = ("kms:encryptioncontext:", "aws:requesttag/", "aws:resourcetag/")
 MANY_NAMED = {"kms:encryptioncontextkeys", "aws:tagkeys", "aws:calledvia", "kms:grantoperations", "kms:resourcealiases"}
+EMPTY = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext")
+"""Tags and encryption contexts alone can have empty values."""
 NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
 OF_CALLER = {"aws:principalarn", "aws:principalaccount", "kms:calleraccount", "aws:username"}
 ROOT, USER, ROLE, SERVICE = range(4)
@@ -31,6 +33,7 @@ WITH_PAIRS = {
 CARRIERS = {
     "kms:encryptioncontextkeys": WITH_PAIRS,
     "kms:rotationperiodindays": {"kms:EnableKeyRotation"},
+    "aws:tagkeys": {"kms:CreateKey", "kms:TagResource", "kms:UntagResource"},
 }
 
 
@@ -95,12 +98,23 @@ class Key:
         self.values = [make(f"{folded} {at}") for at in range(count)]
         self.readable = [z.Bool(f"{folded} readable {at}") for at in range(count)]
         self.fours = [z.Bool(f"{folded} four {at}") for at in range(count)]
+        self.empty = [z.Bool(f"{folded} empty {at}") for at in range(count)]
 
     def given(self) -> Any:
         return z.Or(*self.there)
 
+    def null(self) -> Any:
+        """No value, or none but empty ones."""
+        return z.And(*(z.Implies(there, empty) for there, empty in zip(self.there, self.empty, strict=True)))
+
     def rules(self) -> list[Any]:
         result = []
+        for value, readable, empty in zip(self.values, self.readable, self.empty, strict=True):
+            if not self.name.startswith(EMPTY):
+                result.append(z.Not(empty))
+                continue
+            of_words = self.family == "words"
+            result.append(empty == (value == z.StringVal("")) if of_words else z.Implies(empty, z.Not(readable)))
         if self.family == "addresses":
             for value, four in zip(self.values, self.fours, strict=True):
                 result.append(
@@ -239,7 +253,7 @@ class Formula:
             return self._of_caller(folded, each, base, exists, wanted)
         key = self._key(folded, base)
         if base == "Null":
-            return z.Or(*(z.Not(key.given()) if value == "true" else key.given() for value in wanted))
+            return z.Or(*(key.null() if value == "true" else z.Not(key.null()) for value in wanted))
         inverted = base in INVERTED
         matched = [z.And(there, key.matches(at, base, wanted)) for at, there in enumerate(key.there)]
         passing = [
@@ -247,9 +261,11 @@ class Formula:
             for at in range(len(key.there))
         ]
         if each == "ForAllValues":
-            return z.And(*(z.Implies(there, holds) for there, holds in zip(key.there, passing, strict=True)))
+            met = z.And(*(z.Implies(there, holds) for there, holds in zip(key.there, passing, strict=True)))
+            return z.Or(key.null(), met)
         if each == "ForAnyValue":
             some = z.Or(*(z.And(there, holds) for there, holds in zip(key.there, passing, strict=True)))
+            some = z.And(z.Not(key.null()), some)
             return z.Or(some, z.Not(key.given())) if exists else some
         met = z.Or(*matched)
         met = z.Not(met) if inverted else met

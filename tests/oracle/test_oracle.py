@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.access.caller import Caller
-from domain.access.context import encryption_context_keys
+from domain.access.context import carriers, encryption_context_keys
 from domain.access.evaluate import evaluate
 from domain.access.question import Question, Resource
 from domain.access.who_could import could
@@ -41,7 +41,17 @@ from tests.policies import grant, role_arn, user_arn
 REQUESTS = 30
 SESSION = session_arn(ACCOUNT, "app", "s1")
 PRINCIPALS = [user_arn(), user_arn("bob"), role_arn(), SESSION, ACCOUNT, root_arn(OTHER), user_arn(account=OTHER), "*"]
-ACTIONS = ["kms:Encrypt", "kms:*", "*", "KMS:enc*", "kms:?ecrypt", "kms:Describe*", "kms:Decrypt", "kms:Re*From"]
+ACTIONS = [
+    "kms:Encrypt",
+    "kms:*",
+    "*",
+    "kms:Tag*",
+    "KMS:enc*",
+    "kms:?ecrypt",
+    "kms:Describe*",
+    "kms:Decrypt",
+    "kms:Re*From",
+]
 RESOURCES = ["*", arn(), arn(2), "arn:aws:kms:*:*:key/*", "arn:aws:kms:us-east-1:111122223333:*", "arn:aws:kms*", "arn:*:alias/a", "arn:aws:kms:us-east-1:${aws:PrincipalAccount}:key/*"]  # fmt: skip
 TEXTS = ["a", "A", "alice", "a*", "*l*c?", "${aws:username}", "${aws:PrincipalTag/team, 'a'}", "${*}", "", "b", "${aws:TagKeys}"]  # fmt: skip
 ARNS = [user_arn(), "arn:aws:iam::*:user/*", "arn:*", "arn:aws:iam::*:role/a??", role_arn(), "arn:aws:iam::${aws:PrincipalAccount}:*"]  # fmt: skip
@@ -93,6 +103,7 @@ def statements(draw: st.DrawFn, of_key: bool) -> dict[str, Any]:
     result[draw(st.sampled_from(["Resource"] * 5 + ["NotResource"]))] = draw(st.sampled_from(RESOURCES))
     if of_key:
         named = draw(st.lists(st.sampled_from(PRINCIPALS), min_size=1, max_size=3))
+        # NotPrincipal with Allow is refused when it is put, and read where it stands on older logs.
         result[draw(st.sampled_from(["Principal"] * 6 + ["NotPrincipal"]))] = "*" if named == ["*"] else {"AWS": named}
         if draw(st.integers(0, 19)) == 0:
             result.pop(draw(st.sampled_from(["Action", "Resource"])), None)  # no effect (rule 9)
@@ -109,7 +120,8 @@ def policies(of_key: bool, most: int) -> st.SearchStrategy[str]:
 
 def request(chance: random.Random) -> tuple[str, dict[str, list[str]], dict[str, str]]:
     """(action, context with folded names, encryption context)."""
-    pairs = {"App": chance.choice(["a", "A", "alice"])} if chance.random() < 0.5 else {}
+    name = chance.choice(["App", "App", "app"])
+    pairs = {name: chance.choice(["a", "A", "alice", ""])} if chance.random() < 0.5 else {}
     if pairs and chance.random() < 0.3:
         pairs["other"] = "b"
     context: dict[str, list[str]] = {
@@ -118,7 +130,7 @@ def request(chance: random.Random) -> tuple[str, dict[str, list[str]], dict[str,
         "aws:sourceip": [chance.choice(["10.1.2.3", "203.0.113.9", "2001:db8::1", "::ffff:10.1.2.3", "::fffe:0:1"])],
     }
     for key, values in (
-        ("aws:principaltag/team", ["a", "b", "alice"]),
+        ("aws:principaltag/team", ["a", "b", "alice", ""]),
         ("kms:rotationperiodindays", ["1", "5", "x"]),
         ("aws:tokenissuetime", ["2026-11-01T00:00:00Z", "2028-01-01T00:00:00Z"]),
         ("aws:multifactorauthpresent", ["true", "false"]),
@@ -127,8 +139,14 @@ def request(chance: random.Random) -> tuple[str, dict[str, list[str]], dict[str,
             context[key] = [chance.choice(values)]
     if chance.random() < 0.5:
         context["aws:tagkeys"] = chance.sample(["a", "A", "b", "alice"], chance.randint(1, 3))
-    action = chance.choice(["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom"])
+    action = chance.choice(["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:TagResource"])
     return action, context, pairs
+
+
+def as_a_request_can_be(action: str, context: dict[str, Any]) -> dict[str, Any]:
+    """Without the condition keys that the action has no parameter for."""
+    operation = action.partition(":")[2]
+    return {key: values for key, values in context.items() if operation in (carriers(key) or {operation})}
 
 
 def callers(
@@ -171,7 +189,7 @@ def callers(
 
 
 GRANTEES = [user_arn(), role_arn(), SESSION, user_arn(account=OTHER), root_arn(ACCOUNT)]
-CONSTRAINTS: list[dict[str, Any]] = [{}, {}, {"EncryptionContextEquals": {"App": "a"}}, {"EncryptionContextSubset": {"App": "a"}}]  # fmt: skip
+CONSTRAINTS: list[dict[str, Any]] = [{}, {}, {"EncryptionContextEquals": {"App": "a"}}, {"EncryptionContextSubset": {"aPP": "a"}}, {"EncryptionContextEquals": {}}]  # fmt: skip
 grants = st.lists(
     st.tuples(
         st.sampled_from(GRANTEES),
@@ -204,7 +222,8 @@ maybe = st.one_of(st.none(), st.none(), policies(of_key=False, most=2))
 def test_both_evaluators_say_the_same(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
-    check_policy(key_policy, KEY)
+    if not any(each["Effect"] == "Allow" and "NotPrincipal" in each for each in json.loads(key_policy)["Statement"]):
+        check_policy(key_policy, KEY)
     compiled = compile_key_policy(key_policy, arn(), 1)
     by_name = by_grantee(granted)
     told = [{"grantee": grantee, "operations": operations, "constraints": constraints} for grantee, operations, constraints in granted]  # fmt: skip
@@ -242,6 +261,9 @@ def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
             context.pop("aws:principaltag/team", None)  # a user's tags are the user's, and these have none
         folded = {name: tuple(values) for name, values in context.items()} | encryption_context_keys(pairs) | dict(caller.context)  # fmt: skip
         resource = Resource(arn(), ACCOUNT, compiled, {}, by_name)
+        folded = as_a_request_can_be(action, folded)
+        if "kms:encryptioncontextkeys" not in folded:
+            pairs = {}
         allowed = evaluate(caller, Question(action, resource, folded, pairs)).allowed
         found = could(caller, action, resource)
         if allowed:

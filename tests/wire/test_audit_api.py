@@ -99,6 +99,21 @@ def test_a_key_is_found_by_id_arn_and_alias(installation: Installation) -> None:
         assert (status, document["key_id"]) == (200, made["KeyId"]), name
 
 
+@pytest.mark.parametrize(
+    "path", ["keys/{}", "keys/{}/history", "keys/{}/policies", "keys/{}/last-use", "as-of/keys/{}"]
+)
+@pytest.mark.parametrize("elsewhere", ["arn:aws-cn:kms:us-east-1", "arn:aws:kms:eu-west-1"])
+def test_a_key_of_another_partition_or_region_is_none_of_ours(
+    installation: Installation, path: str, elsewhere: str
+) -> None:
+    made = installation.client().create_key()["KeyMetadata"]
+    eventually(lambda: get(installation, f"/v1/keys/{made['KeyId']}")[0] == 200)
+    assert get(installation, "/v1/" + path.format(quote(made["Arn"], safe="")))[0] == 200
+    abroad = made["Arn"].replace("arn:aws:kms:us-east-1", elsewhere)
+    assert get(installation, "/v1/" + path.format(quote(abroad, safe="")))[0] == 404
+    assert get(installation, f"/v1/decisions?key={quote(abroad, safe='')}")[1]["items"] == []
+
+
 def test_pages_join_without_a_gap_or_a_twin(installation: Installation) -> None:
     client = installation.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]

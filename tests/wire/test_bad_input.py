@@ -25,7 +25,7 @@ def credentials(installation: Installation) -> dict[str, str]:
 
 def refused(installation: Installation, headers: dict[str, str], body: bytes = OK) -> tuple[int, str, str]:
     status, document = post(installation.url, headers, body)
-    return status, document["__type"], document["message"]
+    return status, document["__type"], document.get("message", "")
 
 
 def test_unsigned(installation: Installation) -> None:
@@ -142,7 +142,7 @@ def test_a_body_that_is_refused(
 ) -> None:
     status, document = call(installation.url, credentials, operation, body)
     assert (status, document["__type"]) == (400, code)
-    assert says in document["message"]
+    assert says in document.get("message", "")
 
 
 JSON = st.recursive(

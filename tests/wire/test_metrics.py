@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import urllib.request
+from pathlib import Path
 
+from services.api import from_zero
 from services.metrics import BUCKETS, LATENCY, Tally
 from tests.installation import Installation, eventually
 
@@ -55,3 +58,39 @@ def test_a_tally_fills_the_histogram_as_observations_would() -> None:
     for bound in BUCKETS:
         assert mine[str(bound)] == sum(seconds <= bound for seconds in taken), bound
     assert mine["+Inf"] == len(taken)
+
+
+EXPECTED = (
+    'keytrail_calls_total{effect="refused",operation="ScheduleKeyDeletion"}',
+    'keytrail_calls_total{effect="failed",operation="none"}',
+    'keytrail_call_seconds_count{operation="ReEncrypt"}',
+    'keytrail_unauthenticated_total{reason="mismatch"}',
+    'keytrail_not_answered_total{reason="vault"}',
+    'keytrail_void_records_total{process="writer"}',
+    'keytrail_alerts_total{rule="key-policy-public",severity="critical"}',
+    'keytrail_notifications_total{kind="webhook",outcome="dead"}',
+    "keytrail_takeovers_total",
+)
+
+
+def test_a_metric_is_there_before_its_first_event(installation: Installation) -> None:
+    """An alarm on what was never counted would not see the first time."""
+    text = exposed(installation)
+    assert [name for name in EXPECTED if not re.search(rf"^{re.escape(name)} ", text, re.MULTILINE)] == []
+
+
+def test_every_label_that_is_counted_is_made_before() -> None:
+    """Each word that code counts under, found in the code itself."""
+    tables = {
+        "NOT_ANSWERED": from_zero.NOT_ANSWERED,
+        "VOIDS": from_zero.PROCESSES,
+        "NOTIFICATIONS": from_zero.OUTCOMES,
+    }
+    found: dict[str, set[str]] = {name: set() for name in tables}
+    for path in (Path(__file__).parents[2] / "services").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "labels":
+                metric = ast.unparse(node.func.value).rpartition(".")[2]
+                if metric in found:
+                    found[metric] |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+    assert found == {name: set(words) for name, words in tables.items()}

@@ -1,0 +1,58 @@
+"""What the message of a denied call tells: KMS leaves out resources and parameters in such a record, and names the key there.
+
+Source: IAM user guide, troubleshoot_access-denied (the forms of the message, and the kinds of policy); KMS developer guide,
+policy-evaluation; messages of older records say less.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY
+
+KINDS = {
+    "identity-based": IDENTITY_POLICY,
+    "resource-based": KEY_POLICY,
+    "session": SESSION_POLICY,
+    "permissions boundary": BOUNDARY,
+    "service control": "service-control-policy",
+    "resource control": "resource-control-policy",
+    "vpc endpoint": "vpc-endpoint-policy",
+    "role trust": "trust-policy",
+}
+"""Kinds of policies as AWS's messages name them."""
+NEVER_SEEN = frozenset({"service-control-policy", "resource-control-policy", "vpc-endpoint-policy", SESSION_POLICY})
+"""Kinds that no trail shows."""
+NOTHING, DENY = "nothing-allows", "explicit-deny"
+_KIND = r"(identity-based|resource-based|session|permissions boundary|service control|resource control|VPC endpoint|role trust)"
+_RESOURCE = re.compile(r"on (?:the )?resource: \"?([^\s\"]+)")
+_ACTION = re.compile(r"not authorized to perform: \"?([a-z0-9-]+:\w+)", re.IGNORECASE)
+_BECAUSE = re.compile(rf"because no {_KIND}(?: polic(?:y|ies))? allows?\b", re.IGNORECASE)
+_WITH = re.compile(rf"explicit deny in an? {_KIND}(?: policy)?(?::? \"?(arn:[^\s\",]+))?", re.IGNORECASE)
+_BARE = re.compile(r"with an explicit deny(?! in)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """ "" for what the message does not tell. `rule`: why, NOTHING or DENY; `kind`: of the policy; `policy`: its ARN."""
+
+    resource: str = ""
+    action: str = ""
+    kind: str = ""
+    rule: str = ""
+    policy: str = ""
+
+
+def denial_of(message: str) -> Denial:
+    resource = _RESOURCE.search(message)
+    action = _ACTION.search(message)
+    found = (resource[1].rstrip(".,;") if resource else "", action[1] if action else "")
+    if (because := _BECAUSE.search(message)) is not None:
+        return Denial(*found, KINDS[because[1].lower()], NOTHING)
+    if (denied := _WITH.search(message)) is not None:
+        return Denial(*found, KINDS[denied[1].lower()], DENY, (denied[2] or "").rstrip(".;"))
+    return Denial(*found, "", DENY if _BARE.search(message) else "")
+
+
+UNTOLD = Denial()

@@ -1,0 +1,151 @@
+"""What changes of KMS need and make (steps.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from domain.cloudtrail.meeting import key_id, named_in
+from domain.cloudtrail.people import given
+from domain.cloudtrail.record import Reading
+from domain.cloudtrail.slots import (
+    ABSENT,
+    CHANGES,
+    ENDS,
+    MAKES,
+    PRESENT,
+    TAKES,
+    Slot,
+    Step,
+    Value,
+    ended,
+    mark,
+    names_there,
+    once,
+    tags_told,
+)
+
+
+def _key(reading: Reading) -> str:
+    return key_id(reading.key)
+
+
+def _create_key(reading: Reading, step: Step) -> None:
+    made = reading.response.get("keyMetadata") or reading.response.get("KeyMetadata")
+    arn = reading.key or (given({n.lower(): v for n, v in made.items()}, "arn") if isinstance(made, dict) else "")
+    key = key_id(arn)
+    text = given(reading.parameters, "Policy")
+    step.rank = MAKES
+    step.needs[("key", key)], step.writes[("key", key)] = ABSENT, reading.id
+    step.writes[("key policy", key)] = mark(text)
+    names_there(text, step)
+
+
+def _on_key(*written: tuple[str, Value], rank: int = CHANGES, **needs: bool) -> Callable[[Reading, Step], None]:
+    """Of a key: what it writes; `needs`: whether a deletion must be scheduled."""
+
+    def step(reading: Reading, step: Step) -> None:
+        key = _key(reading)
+        step.rank = rank
+        if key:
+            step.needs[("key", key)] = PRESENT
+            for name, wanted in needs.items():
+                step.needs[(name, key)] = wanted
+            for name, value in written:
+                step.writes[(name, key)] = value
+
+    return step
+
+
+def _policy_put(reading: Reading, step: Step) -> None:
+    _on_key()(reading, step)
+    text = given(reading.parameters, "Policy")
+    step.writes[("key policy", _key(reading))] = mark(text)
+    names_there(text, step)
+
+
+def _described(reading: Reading, step: Step) -> None:
+    _on_key(deletion=ABSENT)(reading, step)
+    step.writes[("description", _key(reading))] = given(reading.parameters, "Description")
+
+
+def _key_tagged(reading: Reading, step: Step) -> None:
+    _on_key(deletion=ABSENT)(reading, step)
+    for name, value in tags_told(reading).items():
+        step.writes[("key tag", _key(reading), name)] = value
+
+
+def _key_untagged(reading: Reading, step: Step) -> None:
+    _on_key(deletion=ABSENT)(reading, step)
+    for name in reading.parameters.get("TagKeys") or ():
+        if isinstance(name, str):
+            step.writes[("key tag", _key(reading), name)] = None
+
+
+def _alias(reading: Reading) -> Slot:
+    name = given(reading.parameters, "AliasName")
+    return ("alias", reading.region, reading.account, name[name.find("alias/") :])
+
+
+def _alias_made(reading: Reading, step: Step) -> None:
+    _on_key()(reading, step)
+    slot = _alias(reading)
+    step.rank = CHANGES if _key(reading) else MAKES
+    step.needs[slot], step.writes[slot] = ABSENT, _key(reading)
+
+
+def _alias_moved(reading: Reading, step: Step) -> None:
+    slot, target = _alias(reading), given(reading.parameters, "TargetKeyId")
+    key = named_in(reading, target) if target else _key(reading)
+    step.needs[("key", key)] = PRESENT
+    step.needs[slot], step.writes[slot] = PRESENT, key
+
+
+def _alias_gone(reading: Reading, step: Step) -> None:
+    slot = _alias(reading)
+    step.rank = TAKES
+    step.needs[slot], step.writes[slot] = PRESENT, None
+
+
+def _grant_made(reading: Reading, step: Step) -> None:
+    _on_key()(reading, step)
+    grant = str({n.lower(): v for n, v in reading.response.items()}.get("grantid") or reading.id)
+    step.writes[("grant", grant)] = grant
+    if not given(reading.parameters, "Name"):  # of a name that a grant has, it gives the same grant again
+        once(step, ("grant", grant))
+
+
+def _grant_gone(reading: Reading, step: Step) -> None:
+    response = {n.lower(): v for n, v in reading.response.items()}
+    grant = (
+        given(reading.parameters, "GrantId") or given(reading.extra, "grantId") or str(response.get("grantid") or "")
+    )
+    ended(step, ("grant", grant))
+
+
+KMS_STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
+    "CreateKey": _create_key,
+    "PutKeyPolicy": _policy_put,
+    "EnableKey": _on_key(("enabled", "yes"), deletion=ABSENT),
+    "DisableKey": _on_key(("enabled", None), deletion=ABSENT),
+    "UpdateKeyDescription": _described,
+    "TagResource": _key_tagged,
+    "UntagResource": _key_untagged,
+    # A key whose deletion is scheduled is disabled, and stays so when that is cancelled.
+    "ScheduleKeyDeletion": _on_key(("deletion", "yes"), ("enabled", None), rank=ENDS, deletion=ABSENT),
+    "CancelKeyDeletion": _on_key(("deletion", None), ("enabled", None), deletion=PRESENT),
+    "DeleteKey": _on_key(("key", None), rank=ENDS),
+    "EnableKeyRotation": _on_key(("rotation", "yes"), enabled=PRESENT),
+    "DisableKeyRotation": _on_key(("rotation", None), enabled=PRESENT),
+    "RotateKey": _on_key(),
+    "RotateKeyOnDemand": _on_key(enabled=PRESENT),
+    "ImportKeyMaterial": _on_key(("material", "yes")),
+    "DeleteImportedKeyMaterial": _on_key(("material", None), rank=TAKES, material=PRESENT),
+    "DeleteExpiredKeyMaterial": _on_key(("material", None), rank=TAKES),
+    "CreateAlias": _alias_made,
+    "UpdateAlias": _alias_moved,
+    "DeleteAlias": _alias_gone,
+    "CreateGrant": _grant_made,
+    "RevokeGrant": _grant_gone,
+    "RetireGrant": _grant_gone,
+    "ReplicateKey": _on_key(),
+}

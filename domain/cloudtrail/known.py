@@ -1,0 +1,293 @@
+"""What is known of a trail's beginning from elsewhere: answers of AWS's API, each with the time at which it was taken.
+
+An answer holds for the beginning where no record of the trail changed what it tells before it was taken; it is then what the
+trail begins with, in place of what was never seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import unquote
+
+from domain.arn import parse_arn
+from domain.cloudtrail import unseen
+from domain.cloudtrail.meeting import account_there, created, key_id, named_there, principals
+from domain.cloudtrail.people import given, tags_of
+from domain.cloudtrail.record import Broken, moment
+from domain.errors import Refusal
+from domain.identities.identity import GROUP, ROLE, USER
+from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
+from domain.policy.parse import KEY as KEY_POLICY
+from domain.trail import events as kms
+from domain.trail import identity_events as iam
+from domain.trail.codec import rfc3339
+from domain.world import World
+
+MARK = "keytrailKnown"
+"""The member by which what is known is told from a record of CloudTrail's."""
+POLICY, GRANTS, MANAGED_POLICY, IDENTITY = "key-policy", "grants", "managed-policy", "identity"
+ORDER = (MANAGED_POLICY, IDENTITY, POLICY, GRANTS)
+"""What is there before what names it."""
+BY = "keytrail import policies"
+"""Who is shown to have put what was read so: who did is not known."""
+Events = Iterator[object]
+Placed = Iterator[tuple[str, object]]
+"""Events with the Region that they are of, "" for what has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`subject`: an ARN; `at`: when the answer was taken, in microseconds; `document`: the part of the answer."""
+
+    id: str
+    kind: str
+    subject: str
+    at: int
+    document: Mapping[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """As it is kept beside CloudTrail's records."""
+        told = {"kind": self.kind, "subject": self.subject, "document": self.document}
+        return {"eventID": self.id, "eventTime": rfc3339(self.at), MARK: told}
+
+
+def fact_of(document: Mapping[str, Any]) -> Fact:
+    """The inverse of `Fact.record`. Raises Broken."""
+    told = document.get(MARK)
+    if not isinstance(told, dict) or not isinstance(told.get("document"), dict):
+        raise Broken("it does not say what is known")
+    kind, subject = given(told, "kind"), given(told, "subject")
+    if kind not in ORDER or parse_arn(subject) is None:
+        raise Broken("it does not say of what something is known")
+    return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
+
+
+def fact(part: Part, at: int) -> Fact:
+    """What an answer tells, as it was at a time; the same again is the same."""
+    kind, subject, document = part
+    text = json.dumps([kind, subject, at, document], sort_keys=True)
+    return Fact(f"known-{blake2b(text.encode(), digest_size=16).hexdigest()}", kind, subject, at, document)
+
+
+Part = tuple[str, str, dict[str, Any]]
+"""(kind, subject, document)."""
+Slots = tuple[str, ...]
+
+
+def changed_by(fact: Fact) -> Slots:
+    """How the slots begin that a change writes, after which the fact does not tell of the time before (slots.py), without
+    their first word for an identity."""
+    parsed = parse_arn(fact.subject)
+    if fact.kind == POLICY:
+        return ("key policy", key_id(fact.subject))
+    if fact.kind == IDENTITY and parsed is not None:
+        return (str(fact.document["kind"]), parsed.account, parsed.resource.rpartition("/")[2].lower())
+    return (fact.kind, fact.subject)
+
+
+def text_in(document: Any, kind: Kind) -> str:
+    """A policy as an answer has it: an object, its text, or its text as the API itself sends it. Raises Broken."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    if text.startswith("%7B"):
+        text = unquote(text)
+    try:
+        parse_policy(text, kind)
+    except Refusal as fault:
+        raise Broken(f"a policy in it cannot be read: {fault.message}") from None
+    return text
+
+
+def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
+    """Events that make what is known, each to be applied before the next is asked for. `facts`: by kind and subject."""
+    for fact in facts.get(MANAGED_POLICY, {}).values():
+        yield from _anywhere(_managed(fact, world))
+    people = sorted(facts.get(IDENTITY, {}).values(), key=lambda each: each.document["kind"] != GROUP)
+    for fact in people:
+        yield from _anywhere(_identity(fact, world))
+    keys = {*facts.get(POLICY, {}), *facts.get(GRANTS, {})}
+    for arn in sorted(keys):
+        for event in _key(arn, facts.get(POLICY, {}).get(arn), facts.get(GRANTS, {}).get(arn), world):
+            yield arn.split(":")[3], event
+
+
+def _anywhere(made: Events) -> Placed:
+    for event in made:
+        yield "", event
+
+
+def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Events:
+    key, parsed = key_id(arn), parse_arn(arn)
+    if parsed is None or key in world.keys:
+        return
+    text = unseen.policy_before(arn) if policy is None else str(policy.document["text"])
+    yield from account_there(world, parsed.account)
+    if policy is not None:
+        yield from named_there(text, world)
+    mark = unseen.mark_of(policy=policy is None, grants=grants is None)
+    named = {} if policy is None else principals(text, world)
+    yield created(key, parsed.account, text, {unseen.NAME: mark}, named)
+    for each in grants.document["grants"] if grants is not None else ():
+        yield _grant(key, each, world)
+
+
+def _grant(key: str, told: Mapping[str, Any], world: World) -> kms.GrantCreated:
+    grantee, retiring = given(told, "GranteePrincipal"), given(told, "RetiringPrincipal")
+    constraints = told.get("Constraints")
+    # A service is named by its own name, as list-grants gives it.
+    return kms.GrantCreated(
+        key=key,
+        grant=given(told, "GrantId"),
+        name=given(told, "Name"),
+        grantee=grantee,
+        grantee_id=world.directory.by_arn.get(grantee, grantee if ":" in grantee else f"Service:{grantee}"),
+        retiring=retiring,
+        retiring_id=world.directory.by_arn.get(retiring, retiring),
+        operations=sorted({each for each in told.get("Operations") or () if isinstance(each, str)}),
+        constraints=dict(constraints) if isinstance(constraints, dict) else {},
+        issuer=given(told, "IssuingAccount"),
+        issued_by=(parse_arn(given(told, "IssuingAccount")) or _NOBODY).account,
+        parent="",
+    )
+
+
+class _Nobody:
+    account = ""
+
+
+_NOBODY = _Nobody()
+
+
+def _managed(fact: Fact, world: World) -> Events:
+    parsed = parse_arn(fact.subject)
+    if parsed is None or fact.subject in world.directory.policies:
+        return
+    told = fact.document
+    path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
+    versions, default = told["versions"], told["default"]
+    unique = told["id"] or f"ARN:{fact.subject}"
+    first = versions.get("v1", versions[default])
+    yield iam.ManagedPolicyCreated(parsed.account, unique, name, f"{path}/", "", first, {})
+    for version in sorted(versions.keys() - {"v1"}, key=lambda each: int(each[1:])):
+        yield iam.PolicyVersionCreated(parsed.account, unique, version, versions[version], version == default)
+    if "v1" not in versions:
+        yield iam.PolicyVersionDeleted(parsed.account, unique, "v1")
+
+
+def _identity(fact: Fact, world: World) -> Events:
+    told, parsed = fact.document, parse_arn(fact.subject)
+    if parsed is None or fact.subject in world.directory.by_arn:
+        return
+    kind, account, unique = told["kind"], parsed.account, told["id"] or f"ARN:{fact.subject}"
+    path, _, name = parsed.resource.partition("/")[2].rpartition("/")
+    path = f"/{path}/" if path else "/"
+    tags = {**told["tags"], unseen.NAME: "date"}
+    yield from account_there(world, account)
+    for arn in (*told["attached"], *([told["boundary"]] if told["boundary"] else [])):
+        if arn not in world.directory.policies:
+            yield from _unseen_policy(arn)
+    if kind == USER:
+        yield iam.UserCreated(account, unique, name, path, tags, told["boundary"])
+    elif kind == GROUP:
+        yield iam.GroupCreated(account, unique, name, path)
+    else:
+        yield iam.RoleCreated(account, unique, name, path, told["trust"], {}, "", 3600, tags, told["boundary"])
+    for policy, text in told["inline"].items():
+        yield iam.InlinePolicyPut(account, kind, unique, policy, text)
+    for arn in told["attached"]:
+        yield iam.PolicyAttached(account, kind, unique, arn)
+    for group in told["groups"]:
+        held = world.directory.find(GROUP, account, group)
+        if held is not None:
+            yield iam.MemberAdded(account, held.id, unique)
+
+
+def _unseen_policy(arn: str) -> Events:
+    parsed = parse_arn(arn)
+    if parsed is not None and parsed.resource.startswith("policy/"):
+        path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
+        document = unseen.document(f"the managed policy {arn}", of_key=False)
+        yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
+
+
+# -- answers of AWS's API ------------------------------------------------------------------------------------------------
+
+
+def parts_of(answer: Any, key: str) -> Iterator[Part]:
+    """What an answer of get-key-policy, list-grants or get-account-authorization-details tells. `key`: the key's ARN, which
+    get-key-policy's answer does not have. Raises Broken."""
+    if not isinstance(answer, dict):
+        raise Broken("it is no JSON object")
+    if "Policy" in answer and not isinstance(answer["Policy"], dict):
+        yield POLICY, _arn(key), {"text": text_in(answer["Policy"], KEY_POLICY)}
+    elif isinstance(answer.get("Grants"), list):
+        yield from _grants_of(answer["Grants"], key, whole=not answer.get("Truncated"))
+    elif any(name in answer for name in _LISTS):
+        yield from _details(answer)
+    else:
+        raise Broken("it is no answer of get-key-policy, list-grants or get-account-authorization-details")
+
+
+_LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
+
+
+def _arn(key: str) -> str:
+    parsed = parse_arn(key)
+    if parsed is None or not parsed.resource.startswith("key/"):
+        raise Broken("it does not say which key: name it by its ARN with --key")
+    return key
+
+
+def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[Part]:
+    if not whole:
+        raise Broken("it is one page of several")
+    by_key: dict[str, list[Any]] = {key: []} if key else {}
+    for each in told:
+        if not isinstance(each, dict) or not given(each, "GrantId"):
+            raise Broken("a grant in it has no GrantId")
+        by_key.setdefault(_arn(given(each, "KeyId") or key), []).append(each)
+    if not by_key:
+        raise Broken("it does not say which key: name it by its ARN with --key")
+    for arn, grants in by_key.items():
+        yield GRANTS, _arn(arn), {"grants": grants}
+
+
+def _details(answer: Mapping[str, Any]) -> Iterator[Part]:
+    if answer.get("IsTruncated") is True:
+        raise Broken("it is one page of several")
+    for each in answer.get("Policies") or ():
+        versions = {
+            given(version, "VersionId"): text_in(version.get("Document"), MANAGED)
+            for version in each.get("PolicyVersionList") or ()
+        }
+        default = given(each, "DefaultVersionId")
+        if default not in versions or not all(name[1:].isdigit() for name in versions):
+            raise Broken(f"it does not say what version {default} of {given(each, 'Arn')} is")
+        yield (
+            MANAGED_POLICY,
+            given(each, "Arn"),
+            {"id": given(each, "PolicyId"), "default": default, "versions": versions},
+        )
+    for kind, noun in ((GROUP, "Group"), (USER, "User"), (ROLE, "Role")):
+        for each in answer.get(f"{noun}DetailList") or ():
+            boundary = each.get("PermissionsBoundary")
+            document = {
+                "kind": kind,
+                "id": given(each, f"{noun}Id"),
+                "inline": {
+                    given(policy, "PolicyName"): text_in(policy.get("PolicyDocument"), INLINE)
+                    for policy in each.get("RolePolicyList" if kind == ROLE else f"{noun}PolicyList") or ()
+                },
+                "attached": [given(policy, "PolicyArn") for policy in each.get("AttachedManagedPolicies") or ()],
+                "boundary": given(boundary, "PermissionsBoundaryArn") if isinstance(boundary, dict) else "",
+                "tags": tags_of(each.get("Tags")),
+                "groups": [name for name in each.get("GroupList") or () if isinstance(name, str)],
+                "trust": text_in(each.get("AssumeRolePolicyDocument"), TRUST) if kind == ROLE else "",
+            }
+            arn = given(each, "Arn")
+            if parse_arn(arn) is None:
+                raise Broken("somebody in it has no Arn")
+            yield IDENTITY, arn, document

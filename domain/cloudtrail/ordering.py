@@ -1,0 +1,173 @@
+"""Changes of one second in an order that the service allows: CloudTrail's times are whole seconds, and its ids are random.
+
+A change is made where what it needs is so (steps.py). Where no order is allowed, a record is missing, and changes stand in the
+usual order: what makes first, what ends last. Where several are, and what holds afterwards depends on it, that is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from domain.cloudtrail.slots import OWNED, PRESENT, UNKNOWN, Slot, Step, Value
+
+MOST_STEPS = 20_000
+"""Steps that are tried for changes that depend on one another."""
+MOST_PAIRS = 40
+Before = Callable[[Slot], Value | bool]
+"""What stands in a slot before the second."""
+
+
+@dataclass(slots=True)
+class Ordered:
+    """`open`: pairs of changes of which either may have come last, though it matters. `unfit`: changes that fit in no order."""
+
+    ids: list[str] = field(default_factory=list)
+    open: list[tuple[str, str]] = field(default_factory=list)
+    unfit: list[str] = field(default_factory=list)
+
+
+def ordered(steps: Iterable[Step], before: Before) -> Ordered:
+    found = Ordered()
+    for group in _dependent(sorted(steps, key=lambda each: (each.rank, each.id))):
+        if len(group) == 1:
+            found.ids.append(group[0].id)
+            continue
+        order = _order(group, before)
+        if order is None:
+            found.unfit += [each.id for each in group]
+            found.ids += [each.id for each in group]
+            continue
+        found.ids += [each.id for each in order]
+        found.open += _either(order, before)
+    return found
+
+
+def _dependent(steps: Sequence[Step]) -> list[list[Step]]:
+    """Steps of which one writes what another needs, directly or by others, together; each group in the order of the steps."""
+    leader = list(range(len(steps)))
+
+    def top(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = leader[leader[number]]
+            number = leader[number]
+        return number
+
+    writers: dict[Slot, int] = {}
+    for number, step in enumerate(steps):
+        for slot in step.writes:
+            for name in _names(slot):
+                leader[top(number)] = top(writers.setdefault(name, number))
+    for number, step in enumerate(steps):
+        for slot in (*step.needs, *step.clear):
+            if slot in writers:
+                leader[top(number)] = top(writers[slot])
+    groups: dict[int, list[Step]] = {}
+    for number, step in enumerate(steps):
+        groups.setdefault(top(number), []).append(step)
+    return list(groups.values())
+
+
+def _names(slot: Slot) -> Iterator[Slot]:
+    """A slot, and what it is cleared by."""
+    yield slot
+    if slot[0] == "attached to":
+        yield slot[:2]
+    elif slot[0] in OWNED:
+        yield slot[:4]
+
+
+class _Search:
+    def __init__(self, steps: Sequence[Step], before: Before, first: Step | None, then: Step | None) -> None:
+        self.steps, self._before, self._first, self._then = steps, before, first, then
+        self.left = MOST_STEPS
+        self._slots = {slot for step in steps for slot in step.writes}
+        self._known: dict[Slot, Value | bool] = {}
+        self._dead: set[tuple[frozenset[str], frozenset[tuple[Slot, Value | bool]]]] = set()
+
+    def _held(self, slot: Slot, state: dict[Slot, Value | bool]) -> Value | bool:
+        if slot in state:
+            return state[slot]
+        if slot not in self._known:
+            self._known[slot] = self._before(slot)
+        return self._known[slot]
+
+    def _after(self, step: Step, state: dict[Slot, Value | bool]) -> dict[Slot, Value | bool] | None:
+        """The state that a step makes; None where it is not allowed."""
+        made = dict(state)
+        for slot, wanted in step.needs.items():
+            held = self._held(slot, state)
+            if held is UNKNOWN:
+                made[slot] = _SOMETHING if wanted is PRESENT else None
+            elif (held is not None) is not wanted:
+                return None
+        for prefix in step.clear:
+            for slot in self._slots:
+                if slot[: len(prefix)] == prefix and self._held(slot, state) not in (None, UNKNOWN):
+                    return None
+        made.update(step.writes)
+        return made
+
+    def greedy(self) -> list[Step] | None:
+        """Each time the first that is allowed: enough for nearly all, and for any number."""
+        rest, state, found = list(self.steps), dict[Slot, Value | bool](), list[Step]()
+        while rest:
+            for number, step in enumerate(rest):
+                if step is self._then and self._first in rest:
+                    continue
+                made = self._after(step, state)
+                if made is not None:
+                    found.append(rest.pop(number))
+                    state = made
+                    break
+            else:
+                return None
+        return found
+
+    def run(self, rest: tuple[Step, ...], state: dict[Slot, Value | bool]) -> list[Step] | None:
+        if not rest:
+            return []
+        name = (frozenset(each.id for each in rest), frozenset(state.items()))
+        if name in self._dead or self.left <= 0:
+            return None
+        for step in rest:
+            if step is self._then and self._first in rest:
+                continue
+            self.left -= 1
+            made = self._after(step, state)
+            if made is not None:
+                found = self.run(tuple(each for each in rest if each is not step), made)
+                if found is not None:
+                    return [step, *found]
+        self._dead.add(name)
+        return None
+
+
+_SOMETHING = "?"
+"""What stands in a slot of which only that is known."""
+
+
+MOST = 60
+"""Changes of one second that depend on one another, for which every order is tried; each is a call inside the one before."""
+
+
+def _order(
+    steps: Sequence[Step], before: Before, first: Step | None = None, then: Step | None = None
+) -> list[Step] | None:
+    """An order that is allowed, with one of them before another where these are named."""
+    search = _Search(steps, before, first, then)
+    return search.greedy() or (search.run(tuple(steps), {}) if len(steps) <= MOST else None)
+
+
+def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:
+    """Pairs that write different things to one slot, and of which either may be the later."""
+    found: list[tuple[str, str]] = []
+    tried = 0
+    for number, one in enumerate(order):
+        for other in order[number + 1 :]:
+            differ = any(one.writes[slot] != other.writes[slot] for slot in one.writes.keys() & other.writes.keys())
+            if differ and tried < MOST_PAIRS:
+                tried += 1
+                if _order(order, before, other, one) is not None:
+                    found.append((one.id, other.id))
+    return found

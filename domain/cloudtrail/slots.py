@@ -1,0 +1,106 @@
+"""What a change of a trail wants to be so before it and what it makes so, as slots that are full or empty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from domain.cloudtrail import unseen
+from domain.cloudtrail.record import Reading
+from domain.world import World
+
+Slot = tuple[str, ...]
+"""A place that a change writes: what it is, whose, and which."""
+Value = str | None
+"""What stands in it; None for nothing."""
+PRESENT, ABSENT = True, False
+UNKNOWN = True
+"""Nobody knows whether something stands in a slot."""
+OWNED = frozenset({"inline", "attached", "member", "members", "access key"})
+"""Slots that begin with what they are and whose: a kind, an account and a name."""
+MAKES, CHANGES, TAKES, ENDS = range(4)
+"""In which order changes come that could come in any."""
+
+
+@dataclass(slots=True)
+class Step:
+    """`needs`: slots that are full or empty before it. `clear`: no slot that begins so is full."""
+
+    id: str
+    rank: int = CHANGES
+    needs: dict[Slot, bool] = field(default_factory=dict)
+    clear: tuple[Slot, ...] = ()
+    writes: dict[Slot, Value] = field(default_factory=dict)
+
+
+def once(step: Step, slot: Slot) -> None:
+    """It makes what has an id of its own, which is never given again."""
+    step.needs[slot] = step.needs[("used", *slot)] = ABSENT
+
+
+def ended(step: Step, slot: Slot) -> None:
+    step.rank = TAKES
+    step.needs[slot] = PRESENT
+    step.writes[slot], step.writes[("used", *slot)] = None, "yes"
+
+
+def mark(text: str) -> str:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def identity(kind: str, account: str, name: str) -> Slot:
+    return ("identity", kind, account, name.lower())
+
+
+def tags_told(reading: Reading) -> Mapping[str, str]:
+    found = {}
+    for each in reading.parameters.get("Tags") or ():
+        if isinstance(each, dict):
+            found[str(each.get("TagKey", each.get("Key")))] = str(each.get("TagValue", each.get("Value")))
+    return found
+
+
+_NAMED = re.compile(r'"arn:aws[\w-]*:iam::(\d{12}):(user|role)/(?:[^"*/]+/)*([^"*/]+)"')
+
+
+def names_there(policy: str, step: Step) -> None:
+    """A key policy names only who is there."""
+    for account, kind, name in _NAMED.findall(policy):
+        step.needs.setdefault(identity(kind, account, name), PRESENT)
+
+
+def before(slot: Slot, world: World) -> Value | bool:
+    """What stands in a slot before a second; True where something does, or where nobody knows (UNKNOWN)."""
+    what, directory = slot[0], world.directory
+    if what in ("identity", "inline", "attached", "member", "access key"):
+        held = directory.find(slot[1], slot[2], slot[3])
+        if what == "identity":
+            return UNKNOWN if held is None else held.id
+        if held is None:
+            return UNKNOWN
+        full = {
+            "inline": lambda: slot[4] in held.inline,
+            "attached": lambda: slot[4] in held.attached,
+            "member": lambda: any(
+                directory.identities[group].name.lower() == slot[4]
+                for group in held.groups
+                if group in directory.identities
+            ),
+            "access key": lambda: slot[4] in held.access_keys,
+        }[what]()
+        return "yes" if full else UNKNOWN if unseen.NAME in held.inline else None
+    if what == "policy":
+        return "yes" if slot[1] in directory.policies else UNKNOWN
+    if what == "key":
+        return "yes" if slot[1] in world.keys else None if slot[1] in world.deleted else UNKNOWN
+    key = world.keys.get(slot[1]) if len(slot) > 1 else None
+    if what in ("deletion", "enabled") and key is not None and not unseen.unseen_of(key.tags):
+        return "yes" if (key.deletion if what == "deletion" else key.enabled) else None
+    if what == "alias":
+        found = world.aliases.get((slot[2], slot[3]))
+        return UNKNOWN if found is None else found.key
+    if what == "grant":
+        return "yes" if any(slot[1] in grants for grants in world.grants.values()) else UNKNOWN
+    return UNKNOWN

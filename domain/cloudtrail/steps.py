@@ -1,0 +1,304 @@
+"""What a change of a trail wants to be so before it, and what it makes so: the service's own rules, as far as they tell in which
+order changes of one second came.
+
+Source: IAM API reference (a name is taken once; what is deleted has nothing attached, no policies, members or access keys), KMS
+API reference (a key is made before it is named; states in which an operation is refused).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from domain.arn import iam_arn
+from domain.cloudtrail.key_steps import KMS_STEPS
+from domain.cloudtrail.meeting import key_id
+from domain.cloudtrail.people import NOUNS, given
+from domain.cloudtrail.record import Reading
+from domain.cloudtrail.slots import (
+    ABSENT,
+    ENDS,
+    MAKES,
+    PRESENT,
+    TAKES,
+    Slot,
+    Step,
+    ended,
+    identity,
+    mark,
+    names_there,
+    once,
+    tags_told,
+)
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
+
+
+def step_of(reading: Reading) -> Step:
+    step = Step(reading.id)
+    found = STEPS.get(reading.operation)
+    if found is not None:
+        found(reading, step)
+    # Whoever makes a change is there, and a key is made before anything is done to it.
+    if reading.role:
+        step.needs.setdefault(identity(ROLE, reading.account, reading.role.rpartition("/")[2]), PRESENT)
+    elif ":user/" in reading.principal:
+        step.needs.setdefault(identity(USER, reading.account, reading.principal.rpartition("/")[2]), PRESENT)
+    return step
+
+
+def told_by(step: Step) -> Iterator[Slot]:
+    """What an answer of the API would tell otherwise from then on: a key's policy, whatever an identity has, a managed policy."""
+    for slot in step.writes:
+        if slot[0] in ("key policy", "key"):
+            yield ("key policy", slot[1])
+        elif slot[0] in ("policy", "default", "version"):
+            yield ("managed-policy", slot[1])
+        elif slot[0] in ("inline", "attached", "member", "boundary", "tag", "trust", "identity"):
+            yield slot[1:4]
+
+
+def needed_by(reading: Reading) -> set[Slot]:
+    """Who calls, and the keys that are used."""
+    found: set[Slot] = {("key", key_id(arn)) for arn in (*reading.resources, reading.key) if ":key/" in arn}
+    if reading.role:
+        found.add(identity(ROLE, reading.account, reading.role.rpartition("/")[2]))
+    elif ":user/" in reading.principal:
+        found.add(identity(USER, reading.account, reading.principal.rpartition("/")[2]))
+    return found
+
+
+def _named(reading: Reading, kind: str) -> str:
+    name = given(reading.parameters, f"{NOUNS[kind]}Name")
+    if not name and kind == USER:
+        name = reading.principal.rpartition("/")[2]
+    return name
+
+
+def _makes(kind: str) -> Callable[[Reading, Step], None]:
+    def step(reading: Reading, step: Step) -> None:
+        who = identity(kind, reading.account, _named(reading, kind))
+        step.rank = MAKES
+        step.needs[who] = ABSENT
+        step.writes[who] = reading.id
+        _bound(reading, step, who)
+        names_there(given(reading.parameters, "AssumeRolePolicyDocument"), step)
+
+    return step
+
+
+def _bound(reading: Reading, step: Step, who: Slot) -> None:
+    boundary = given(reading.parameters, "PermissionsBoundary")
+    if boundary:
+        step.needs[("policy", boundary)] = PRESENT
+        step.writes[("boundary", *who[1:])] = boundary
+
+
+def _ends(kind: str) -> Callable[[Reading, Step], None]:
+    def step(reading: Reading, step: Step) -> None:
+        who = identity(kind, reading.account, _named(reading, kind))
+        step.rank = ENDS
+        step.needs[who] = PRESENT
+        step.clear = tuple((what, *who[1:]) for what in ("inline", "attached", "member", "access key", "members"))
+        step.writes[who] = None
+
+    return step
+
+
+def _on(kind: str, more: Callable[[Reading, Step, Slot], None]) -> Callable[[Reading, Step], None]:
+    def step(reading: Reading, step: Step) -> None:
+        who = identity(kind, reading.account, _named(reading, kind))
+        step.needs[who] = PRESENT
+        more(reading, step, who)
+
+    return step
+
+
+def _put(reading: Reading, step: Step, who: Slot) -> None:
+    name = given(reading.parameters, "PolicyName")
+    step.writes[("inline", *who[1:], name)] = mark(given(reading.parameters, "PolicyDocument"))
+
+
+def _taken(reading: Reading, step: Step, who: Slot) -> None:
+    step.rank = TAKES
+    slot = ("inline", *who[1:], given(reading.parameters, "PolicyName"))
+    step.needs[slot], step.writes[slot] = PRESENT, None
+
+
+def _attach(reading: Reading, step: Step, who: Slot) -> None:
+    arn = given(reading.parameters, "PolicyArn")
+    step.needs[("policy", arn)] = PRESENT
+    step.writes[("attached", *who[1:], arn)] = arn
+    step.writes[("attached to", arn, *who[1:])] = arn
+
+
+def _detach(reading: Reading, step: Step, who: Slot) -> None:
+    arn = given(reading.parameters, "PolicyArn")
+    step.rank = TAKES
+    step.needs[("policy", arn)] = PRESENT
+    step.needs[("attached", *who[1:], arn)] = PRESENT
+    step.writes[("attached", *who[1:], arn)] = step.writes[("attached to", arn, *who[1:])] = None
+
+
+def _boundary(reading: Reading, step: Step, who: Slot) -> None:
+    _bound(reading, step, who)
+
+
+def _unbound(reading: Reading, step: Step, who: Slot) -> None:
+    step.rank = TAKES
+    step.writes[("boundary", *who[1:])] = None
+
+
+def _trust(reading: Reading, step: Step, who: Slot) -> None:
+    text = given(reading.parameters, "PolicyDocument")
+    step.writes[("trust", *who[1:])] = mark(text)
+    names_there(text, step)
+
+
+def _moved(reading: Reading, step: Step, who: Slot) -> None:
+    new = given(reading.parameters, f"New{NOUNS[who[1]]}Name")
+    if new and new.lower() != who[3]:
+        other = identity(who[1], reading.account, new)
+        step.needs[other] = ABSENT
+        step.writes[who], step.writes[other] = None, reading.id
+
+
+def _joined(reading: Reading, step: Step, who: Slot) -> None:
+    user = identity(USER, reading.account, given(reading.parameters, "UserName"))
+    step.needs[user] = PRESENT
+    step.writes[("member", *user[1:], who[3])] = who[3]
+    step.writes[("members", *who[1:], user[3])] = user[3]
+
+
+def _left(reading: Reading, step: Step, who: Slot) -> None:
+    user = identity(USER, reading.account, given(reading.parameters, "UserName"))
+    step.rank = TAKES
+    step.needs[user] = PRESENT
+    for slot in (("member", *user[1:], who[3]), ("members", *who[1:], user[3])):
+        step.needs[slot], step.writes[slot] = PRESENT, None
+
+
+def _key_made(reading: Reading, step: Step, who: Slot) -> None:
+    key = reading.response.get("accessKey")
+    name = given({n.lower(): v for n, v in key.items()}, "accesskeyid") if isinstance(key, dict) else ""
+    slot = ("access key", *who[1:], name)
+    once(step, slot)
+    step.writes[slot] = "Active"
+
+
+def _key_set(reading: Reading, step: Step, who: Slot) -> None:
+    slot = ("access key", *who[1:], given(reading.parameters, "AccessKeyId"))
+    step.needs[slot], step.writes[slot] = PRESENT, given(reading.parameters, "Status")
+
+
+def _key_gone(reading: Reading, step: Step, who: Slot) -> None:
+    ended(step, ("access key", *who[1:], given(reading.parameters, "AccessKeyId")))
+
+
+def _tagged(reading: Reading, step: Step, who: Slot) -> None:
+    for name, value in tags_told(reading).items():
+        step.writes[("tag", *who[1:], name)] = value
+
+
+def _untagged(reading: Reading, step: Step, who: Slot) -> None:
+    for name in reading.parameters.get("TagKeys") or ():
+        if isinstance(name, str):
+            step.writes[("tag", *who[1:], name)] = None
+
+
+def _service_role(reading: Reading, step: Step) -> None:
+    made = reading.response.get("role")
+    name = given(made, "roleName") if isinstance(made, dict) else ""
+    step.rank = MAKES
+    step.writes[identity(ROLE, reading.account, name)] = reading.id
+
+
+def _policy_tagged(reading: Reading, step: Step, arn: str) -> None:
+    for name, value in tags_told(reading).items():
+        step.writes[("policy tag", arn, name)] = value
+    for name in reading.parameters.get("TagKeys") or ():
+        if isinstance(name, str):
+            step.writes[("policy tag", arn, name)] = None
+
+
+def _policy_made(reading: Reading, step: Step) -> None:
+    made = reading.response.get("policy")
+    arn = given(made, "arn") if isinstance(made, dict) else ""
+    told = reading.parameters
+    arn = arn or iam_arn(reading.account, POLICY, given(told, "Path") or "/", given(told, "PolicyName"))
+    step.rank = MAKES
+    step.needs[("policy", arn)] = ABSENT
+    step.writes[("policy", arn)] = reading.id
+    step.writes[("default", arn)] = "v1"
+
+
+def _on_policy(more: Callable[[Reading, Step, str], None]) -> Callable[[Reading, Step], None]:
+    def step(reading: Reading, step: Step) -> None:
+        arn = given(reading.parameters, "PolicyArn")
+        step.needs[("policy", arn)] = PRESENT
+        more(reading, step, arn)
+
+    return step
+
+
+def _version(reading: Reading, step: Step, arn: str) -> None:
+    made = reading.response.get("policyVersion")
+    version = given(made, "versionId") if isinstance(made, dict) else ""
+    slot = ("version", arn, version or reading.id)
+    once(step, slot)
+    step.writes[slot] = reading.id
+    if version[1:].isdigit():  # versions are counted, and their numbers are not used again
+        step.writes[("version", arn, "counted", version)] = version
+        step.needs[("version", arn, "counted", f"v{int(version[1:]) + 1}")] = ABSENT
+    if reading.parameters.get("SetAsDefault") is True:
+        step.writes[("default", arn)] = version or reading.id
+
+
+def _default(reading: Reading, step: Step, arn: str) -> None:
+    version = given(reading.parameters, "VersionId")
+    if version != "v1":
+        step.needs[("version", arn, version)] = PRESENT
+    step.writes[("default", arn)] = version
+
+
+def _version_gone(reading: Reading, step: Step, arn: str) -> None:
+    version = given(reading.parameters, "VersionId")
+    step.rank = TAKES
+    if version != "v1":
+        ended(step, ("version", arn, version))
+
+
+def _policy_gone(reading: Reading, step: Step, arn: str) -> None:
+    step.rank = ENDS
+    step.needs[("policy", arn)] = PRESENT
+    step.clear = (("attached to", arn),)
+    step.writes[("policy", arn)] = None
+
+
+STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
+    **{f"Create{noun}": _makes(kind) for kind, noun in NOUNS.items()},
+    **{f"Delete{noun}": _ends(kind) for kind, noun in NOUNS.items()},
+    **{f"Put{noun}Policy": _on(kind, _put) for kind, noun in NOUNS.items()},
+    **{f"Delete{noun}Policy": _on(kind, _taken) for kind, noun in NOUNS.items()},
+    **{f"Attach{noun}Policy": _on(kind, _attach) for kind, noun in NOUNS.items()},
+    **{f"Detach{noun}Policy": _on(kind, _detach) for kind, noun in NOUNS.items()},
+    **{f"Put{NOUNS[kind]}PermissionsBoundary": _on(kind, _boundary) for kind in (USER, ROLE)},
+    **{f"Delete{NOUNS[kind]}PermissionsBoundary": _on(kind, _unbound) for kind in (USER, ROLE)},
+    **{f"Tag{NOUNS[kind]}": _on(kind, _tagged) for kind in (USER, ROLE)},
+    **{f"Untag{NOUNS[kind]}": _on(kind, _untagged) for kind in (USER, ROLE)},
+    **{f"Update{NOUNS[kind]}": _on(kind, _moved) for kind in (USER, GROUP)},
+    "UpdateAssumeRolePolicy": _on(ROLE, _trust),
+    "AddUserToGroup": _on(GROUP, _joined),
+    "RemoveUserFromGroup": _on(GROUP, _left),
+    "CreateAccessKey": _on(USER, _key_made),
+    "UpdateAccessKey": _on(USER, _key_set),
+    "DeleteAccessKey": _on(USER, _key_gone),
+    "CreateServiceLinkedRole": _service_role,
+    "TagPolicy": _on_policy(_policy_tagged),
+    "UntagPolicy": _on_policy(_policy_tagged),
+    "CreatePolicy": _policy_made,
+    "CreatePolicyVersion": _on_policy(_version),
+    "SetDefaultPolicyVersion": _on_policy(_default),
+    "DeletePolicyVersion": _on_policy(_version_gone),
+    "DeletePolicy": _on_policy(_policy_gone),
+    **KMS_STEPS,
+}
+"""By operation: every operation that changes something."""

@@ -1,0 +1,143 @@
+"""alerts test, alerts allow-list: the alerts' file (KEYTRAIL_ALERTS_FILE) tried and looked through, on the host that has it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from domain.alerts.settings import EVERY, AlertSettings, Allow
+from services.adapters import alerts_file
+from services.adapters.alerts_file import AlertsFile
+from services.cli.tables import member, print_rows
+from services.cli.terminal import AsJson, Data, as_line, fail, out, settings_or_fail
+from services.notifier.outbox import Waiting
+from services.notifier.sending import NotDelivered, Undeliverable, sender_of
+from services.settings import BadSetting, Settings
+
+SOON = 14
+"""Days before its end in which an entry is named."""
+TRIED = "keytrail-test"
+EXAMPLE: dict[str, Any] = {
+    "rule": TRIED,
+    "severity": "info",
+    "title": "A test of this notifier",
+    "summary": "somebody ran `keytrail alerts test`: nothing happened, and nothing is to be done",
+    "account": "",
+    "key_id": None,
+    "subject": TRIED,
+    "about": [],
+    "evidence": {},
+    "source": {},
+    "suppressed": None,
+    "state": "open",
+    "commands": ["keytrail alerts notifiers"],
+}
+
+
+def try_notifiers(
+    notifier: Annotated[str | None, typer.Option(help="This one alone, by its name; every one where left out")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Send a message that says that it is a test to every notifier of the alerts' file, at once and beside the queue. Exit code
+    1 where one does not take it."""
+    settings = settings_or_fail(data=data)
+    found = _file(settings)
+    names = [each.name for each in found.notifiers]
+    if not names:
+        fail(f"{_where(settings)} names no notifier: add a [[webhook]] or an [[apprise]] (docs/howto/alerts.md).")
+    if notifier is not None and notifier not in names:
+        fail(f"There is no notifier {notifier}; the file has {', '.join(names)}.", 2)
+    results = asyncio.run(_try(found, notifier))
+    for each in results:
+        if as_json:
+            as_line(each)
+        elif each["fault"]:
+            out.print(Text.assemble(("failed ", "bold red"), f"{each['notifier']} ({each['kind']}): {each['fault']}"))
+        else:
+            out.print(
+                Text.assemble(("taken  ", "bold green"), f"{each['notifier']} ({each['kind']}), {each['seconds']} s")
+            )
+    if any(each["fault"] for each in results):
+        raise typer.Exit(1)
+
+
+async def _try(found: AlertsFile, only: str | None) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    for each in found.notifiers:
+        if only not in (None, each.name):
+            continue
+        now = datetime.now(UTC)
+        moment = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        alert = EXAMPLE | {"id": f"{TRIED}-{int(now.timestamp())}", "at": moment}
+        message = {"count": 1, "first_at": moment, "last_at": moment, "alert": alert, "alerts": [alert["id"]]}
+        sender, began = sender_of(each, TRIED), time.monotonic()
+        fault = ""
+        try:
+            await sender.send(Waiting(0, str(alert["id"]), message, now, 0))
+        except (NotDelivered, Undeliverable) as refusal:
+            fault = str(refusal)
+        finally:
+            await sender.close()
+        seconds = round(time.monotonic() - began, 1)
+        results.append({"notifier": each.name, "kind": each.kind, "seconds": seconds, "fault": fault})
+    return results
+
+
+def allow_list(as_json: AsJson = False, data: Data = None) -> None:
+    """What the alerts' file allows, until when and why, and what is wrong with it. Exit code 1 where an entry allows nothing any
+    more, 2 where the file cannot be used."""
+    settings = settings_or_fail(data=data)
+    found = _file(settings)
+    now = int(time.time() * 1_000_000)
+    rows: list[dict[str, Any]] = [
+        {"number": at, **each.document(), "faults": list(_faults(each, found.settings, now))}
+        for at, each in enumerate(found.settings.allow, 1)
+    ]
+    if as_json:
+        for row in rows:
+            as_line(row)
+    else:
+        columns = [
+            *(member(name, leads=True) for name in ("number", "rule")),
+            *(member(name) for name in ("principal", "key", "tag")),
+            member("reason", wraps=True),
+            member("expires"),
+        ]
+        print_rows(rows, columns, f"({_where(settings)} allows nothing)")
+        for row in rows:
+            for fault in row["faults"]:
+                out.print(Text.assemble(("look at ", "bold yellow"), f"number {row['number']}: {fault}"))
+    if any(each.expires <= now for each in found.settings.allow):
+        raise typer.Exit(1)
+
+
+def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
+    left = (entry.expires - now) / 86_400_000_000
+    if left <= 0:
+        yield "it is past its end, and allows nothing any more"
+    elif left < SOON:
+        yield f"it ends in {max(1, round(left))} days"
+    if entry.rule == EVERY:
+        yield "it allows every rule: name the one that is meant"
+    elif settings.of(entry.rule).off:
+        yield f"the rule {entry.rule} is off, so there is nothing to allow"
+    if entry.principal == EVERY and not entry.key and not entry.tag:
+        yield "it allows everybody, on every key"
+
+
+def _file(settings: Settings) -> AlertsFile:
+    try:
+        return alerts_file.load(settings)
+    except BadSetting as fault:
+        fail(str(fault), 2)
+
+
+def _where(settings: Settings) -> str:
+    return settings.alerts_file or "No alerts' file is set (KEYTRAIL_ALERTS_FILE), which"

@@ -1,0 +1,87 @@
+"""Names as people read them: user/bob, alias/payroll, v3 "Sid". What is given shortened here is taken back by every command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.arn import ACCOUNT_ID, parse_arn
+
+SHOWN = 8
+"""Characters of a key's or grant's id that are shown where there is no room for all of it."""
+
+
+def short(name: str | None, account: str = "") -> str:
+    """An ARN without what every ARN has: user/bob of `account`, 444455556666:user/bob of another one."""
+    if not name:
+        return ""
+    if ACCOUNT_ID.fullmatch(name):
+        return f"account {name}"
+    arn = parse_arn(name)
+    if arn is None:
+        return name
+    resource = arn.resource.removeprefix("key/") if arn.service == "kms" else arn.resource
+    # A policy of AWS's own belongs to no account that anybody has.
+    return resource if arn.account in (account, "aws", "") else f"{arn.account}:{resource}"
+
+
+def cut(id: str, most: int = SHOWN) -> str:
+    """The beginning of an id, with the sign that there is more."""
+    return id if len(id) <= most + 1 else f"{id[:most]}…"
+
+
+def key_of(row: Mapping[str, Any], *, whole: bool = True) -> str:
+    """A row's key: its aliases beside its id."""
+    id, aliases = row.get("key_id") or "", row.get("key_aliases") or ()
+    if not id:
+        return ""
+    shown = id if whole else cut(id)
+    if not aliases:
+        return shown
+    more = f" +{len(aliases) - 1}" if len(aliases) > 1 and not whole else ""
+    return f"{', '.join(aliases) if whole else aliases[0] + more} {shown}"
+
+
+def decider(row: Mapping[str, Any], account: str = "") -> str:
+    """What decided a call of the log: the statement of a policy, a grant, or the rule."""
+    by = row.get("decided_by")
+    if not by:
+        return (row.get("rule") or row.get("kind") or "").replace("-", " ")
+    return statement(
+        {
+            "kind": row.get("kind"),
+            "policy": by,
+            "version": row.get("policy_version"),
+            "index": row.get("statement"),
+            "sid": row.get("sid"),
+        },
+        account,
+    )
+
+
+def statement(by: Mapping[str, Any], account: str = "") -> str:
+    """v3 "Sid" of a key policy; another policy by its name."""
+    if "grant" in by:
+        return f"grant {cut(str(by['grant']), 12)}"
+    if by.get("rule"):
+        return str(by["rule"]).replace("-", " ")
+    policy = str(by.get("policy") or "")
+    if not policy:
+        return f"{by.get('kind', '')} of the other account".replace("-", " ")
+    kind, version = by.get("kind"), by.get("version")
+    if by.get("index") is None:  # a grant's id stands alone
+        return f"{kind} {cut(policy, 12)}" if kind == "grant" else short(policy, account)
+    where = f'"{by["sid"]}"' if by.get("sid") else f"statement {by['index']}"
+    if _is_key(policy) or kind == "key-policy":
+        return f"v{version} {where}" if version else f"key policy {where}"
+    return f"{_policy(policy, account)} {where}"
+
+
+def _is_key(policy: str) -> bool:
+    arn = parse_arn(policy)
+    return arn is not None and arn.service == "kms"
+
+
+def _policy(policy: str, account: str) -> str:
+    holder, inline, name = policy.partition("#")
+    return f"{short(holder, account)}#{name}" if inline else short(policy, account)

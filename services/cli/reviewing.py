@@ -1,0 +1,189 @@
+"""changes: who changed who may do what, and what each change let in and took away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.client import Client
+from services.cli.names import short
+from services.cli.tables import Column, Row, print_rows
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, err, fail, out, progress_bar, settings_or_fail
+from services.cli.times import BadTime, From, Span, Times, To
+from services.cli.wording import besides, exact, sentences, subject
+from services.ownership import replacing
+
+IDENTITIES = ("user/", "group/", "role/", "policy/")
+FORMATS = (".csv", ".html", ".json")
+CSV = (
+    "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
+    "took away", "besides", "exact",
+)  # fmt: skip
+HTML = ("When", "Who", "What", "Let in", "Took away")
+
+
+def changes(
+    of: Annotated[
+        str | None,
+        typer.Argument(help="A key (id, ARN or alias/NAME) or a principal (user/bob or its ARN); everything where left out"),
+    ] = None,
+    since: From = None,
+    until: To = None,
+    trail: OfTrail = None,
+    detail: Annotated[bool, typer.Option("--detail", help="Every operation, and how it was answered before and after")] = False,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Write them to a file: .csv, .html (for print) or .json, by its name")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The oldest first")] = False,
+    as_json: AsJson = False,
+    most: Most = None,
+    data: Data = None,
+) -> None:  # fmt: skip
+    """Who changed who may do what (policies, grants, users, groups, roles), and what each change let in and took away. The
+    newest first."""
+    settings = settings_or_fail(data=data)
+    times = Times(settings.time_zone)
+    try:
+        span = times.span(since, until)
+    except BadTime as fault:
+        fail(f"{fault}.", 2)
+    if export is not None:
+        _require_writable(export, force=force)
+    asked: dict[str, Any] = {**span.parameters, "trail": trail}
+    if of is not None:
+        asked["principal" if _is_principal(of) else "key"] = of
+    found, result = _found(Client(data), asked)
+    rows = found if reverse else found[::-1]
+    rows = rows if most is None else rows[:most]
+    account = result["account"]
+    if export is not None:
+        _export(rows, export, _Shown(times, account, detail=detail), title(of, span, times), result)
+    elif as_json:
+        for row in rows:
+            as_line(row)
+    else:
+        shown = _Shown(times, account, detail=detail)
+        print_rows(rows, shown.columns(), f"(no changes {title(of, span, times).removeprefix('Changes ')})")
+        if rows and not detail:
+            err.print(
+                "--detail has every operation; keytrail explain CALL_ID tells why a change was allowed", style="dim"
+            )
+
+
+def title(of: str | None, span: Span, times: Times) -> str:
+    what = f"Changes of {of}" if of else "Changes of who may do what"
+    between = times.between(span)
+    return f"{what} {between}" if between else what
+
+
+class _Shown:
+    """A change in words, for one reader."""
+
+    def __init__(self, times: Times, account: str, *, detail: bool) -> None:
+        self._times, self._account, self._detail = times, account, detail
+
+    def columns(self) -> list[Column]:
+        return [
+            Column(f"time ({self._times.name})", lambda row: self._times.second(row["change"]["at"]), leads=True),
+            Column("who", self.who, leads=True),
+            Column("what", self.what, self._what_short, leads=True, wraps=True),
+            Column("let in", lambda row: "; ".join(self.let_in(row)), wraps=True),
+            Column("took away", lambda row: "; ".join(self.took_away(row)), wraps=True),
+            Column("besides", lambda row: "; ".join(self.besides(row)), wraps=True),
+            *([Column("call", lambda row: row["change"].get("call_id"))] if self._detail else []),
+        ]
+
+    def who(self, row: Row) -> str:
+        return short(row["change"]["principal"], self._account)
+
+    def what(self, row: Row) -> str:
+        return subject(row, self._account)
+
+    def _what_short(self, row: Row) -> str:
+        return subject(row, self._account, whole=False)
+
+    def let_in(self, row: Row) -> list[str]:
+        return sentences(row, "gained", self._account, detail=self._detail)
+
+    def took_away(self, row: Row) -> list[str]:
+        return sentences(row, "lost", self._account, detail=self._detail)
+
+    def besides(self, row: Row) -> list[str]:
+        return besides(row, self._account)
+
+    def csv(self, row: Row) -> list[Any]:
+        change = row["change"]
+        keys = [" ".join([*each["key_aliases"], each["key_id"]]) for each in row["keys"]]
+        made = [change.get(name) for name in ("position", "principal", "access_key", "source", "operation", "call_id")]
+        told = [
+            row["kind"],
+            self.what(row),
+            keys,
+            row["about"],
+            self.let_in(row),
+            self.took_away(row),
+            self.besides(row),
+        ]
+        return [change["at"], *made, *told, exact(row) if self._detail else ""]
+
+    def html(self, row: Row) -> list[Any]:
+        change = row["change"]
+        who = [self.who(row), *([f"from {change['source']}"] if change.get("source") else []), f"@{change['position']}"]
+        return [
+            self._times.shown(change["at"]),
+            who,
+            self.what(row),
+            self.let_in(row),
+            self.took_away(row) + self.besides(row),
+        ]
+
+
+def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    with progress_bar() as progress:
+        task = progress.add_task("reading the changes", total=None)
+        for line in client.lines("/v1/changes", **asked):
+            if "result" in line:
+                return rows, line["result"]
+            if "change" in line:
+                rows.append(line)
+            else:
+                progress.update(task, completed=line["done"], total=line["of"])
+    return fail("The answer ended before its result: try again.")
+
+
+def _is_principal(of: str) -> bool:
+    return of.startswith(("arn:aws:iam:", "arn:aws:sts:", *IDENTITIES))
+
+
+def _require_writable(path: Path, *, force: bool) -> None:
+    if path.suffix.lower() not in FORMATS:
+        fail(f"{path}: the format follows the name; it ends in {', '.join(FORMATS)}.", 2)
+    if path.exists() and path.is_file() and not force:
+        fail(f"{path} is there already: --force writes over it.", 2)
+
+
+def _export(rows: list[dict[str, Any]], path: Path, shown: _Shown, heading: str, result: dict[str, Any]) -> None:
+    # Only who exports waits for these.
+    from services.exports.changes_table import csv_text, html_text
+
+    lines: Iterator[str] | Iterable[str]
+    match path.suffix.lower():
+        case ".csv":
+            lines = csv_text(CSV, map(shown.csv, rows))
+        case ".html":
+            notes = [f"{len(rows)} changes, records @{result['from'] + 1} to @{result['to']} of the log."]
+            lines = html_text(heading, notes, HTML, map(shown.html, rows))
+        case _:
+            lines = (json.dumps(row) + "\n" for row in rows)
+    try:
+        with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
+            written.writelines(lines)
+    except OSError as fault:
+        fail(f"{path} cannot be written: {fault.strerror or fault}")
+    out.print(f"wrote {len(rows)} rows to {path}", soft_wrap=True)

@@ -1,0 +1,116 @@
+"""env: shell text that points the aws command line, the SDKs and Terraform at this installation, and nowhere else.
+
+`eval "$(keytrail env)"` must never leave a shell whose next `aws` call goes to AWS itself: what a person believes they do
+here, they would do there. So the text takes away whatever the SDKs would prefer to it, and where Keytrail is not running it
+takes the credentials away too and leads to Keytrail's own address, where nothing answers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+
+from services.cli.terminal import Data, as_it_is
+from services.settings import BadSetting, Settings, load
+from services.supervisor.folder import Credentials, Folder
+
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+ELSEWHERE = (
+    # a session's token does not belong to the root's access key; botocore still reads the older name as well
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    # a profile that is named comes before credentials of the environment
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    # other places that credentials are fetched from, of which some SDKs ask first
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    # an address for one service comes before the one for all
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_IAM",
+    "AWS_ENDPOINT_URL_STS",
+    # endpoints of AWS's own
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+"""Variables that would lead a call elsewhere, or sign it with something else (AWS SDKs and Tools reference guide)."""
+OF_ONE_SERVICE = re.compile(r"AWS_ENDPOINT_URL_[A-Z0-9_]+")
+ALWAYS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+"""Set and not taken away: ~/.aws/config may say true, and then AWS_ENDPOINT_URL is passed over."""
+
+
+class NotHere(Exception):
+    """There is no running Keytrail to point at; the message says why. `url` is the address where it would be."""
+
+    def __init__(self, message: str, url: str) -> None:
+        super().__init__(message)
+        self.url = url
+
+
+def env(data: Data = None) -> None:
+    """Print shell text that points the aws command line, boto3 and Terraform at this installation, for `eval`.
+
+    Where Keytrail is not running the text reports that, fails, and leaves no credentials: the next `aws` call fails here.
+    """
+    settings = Settings()
+    try:
+        settings = load(data=data)
+        folder = Folder(settings.data)
+        credentials, running = folder.kept_credentials(), folder.live_state()
+    except BadSetting as fault:
+        raise NotHere(str(fault), settings.url) from None
+    if credentials is None:
+        raise NotHere(f"There is no installation in {folder.path} yet: start one with `keytrail up`.", settings.url)
+    if running is None or not running.url:
+        raise NotHere(f"Keytrail is not running on {folder.path}: start it with `keytrail up`.", settings.url)
+    for line in _lines(_exports(credentials, running.url)):
+        as_it_is(line)
+
+
+def guarded(run: Callable[[], object]) -> None:
+    """`keytrail env` as a whole. Whatever ended it (an option that does not exist, Ctrl-C), its reader is a shell, which
+    would go on with the credentials that it had."""
+    try:
+        run()
+    except NotHere as fault:
+        _lead_nowhere(fault.url, str(fault))
+        raise SystemExit(1) from None
+    except SystemExit as end:
+        if end.code not in (0, None):
+            _lead_nowhere(Settings().url)
+        raise
+    except BaseException:
+        _lead_nowhere(Settings().url)
+        raise
+
+
+def _lead_nowhere(url: str, message: str = "keytrail env failed") -> None:
+    """Shell text that reports the message and fails, and after which no call reaches anything but Keytrail's address."""
+    as_it_is(f"unset {' '.join(CREDENTIALS)}")
+    for line in _lines({"AWS_ENDPOINT_URL": url, **ALWAYS}):
+        as_it_is(line)
+    as_it_is(f"printf '%s\\n' {shlex.quote(f'error: {message}')} >&2")
+    as_it_is("false")
+
+
+def _exports(credentials: Credentials, url: str) -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_DEFAULT_REGION": credentials.region,
+        "AWS_REGION": credentials.region,  # some SDKs read this one alone, and those that read both prefer it
+        "AWS_ENDPOINT_URL": url,
+        **ALWAYS,
+    }
+
+
+def _lines(exports: Mapping[str, str]) -> Iterator[str]:
+    others = {name for name in os.environ if OF_ONE_SERVICE.fullmatch(name)} - set(ELSEWHERE)
+    yield f"unset {' '.join((*ELSEWHERE, *sorted(others)))}"
+    for name, value in exports.items():
+        yield f"export {name}={shlex.quote(value)}"

@@ -1,0 +1,264 @@
+"""Tables for people: whole rows where there is room, one card a row where it is narrow, and a pager where it is long.
+
+Nothing is cut without a sign. A pipe has no width: there every row is one line.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from domain.characters import visible
+from services.cli.terminal import out
+
+Row = Mapping[str, Any]
+MEASURED = 200
+"""Rows that the widths of columns are measured on."""
+GAP = 2
+WRAPPED = 24
+"""Columns that a cell of several lines has at least."""
+SHADES = {
+    "allowed": "green",
+    "refused": "red",
+    "Enabled": "green",
+    "Disabled": "yellow",
+    "PendingDeletion": "red",
+    "critical": "bold red",
+    "high": "bold red",
+    "medium": "yellow",
+    "low": "cyan",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`cell` gives a row's text; `short` the same in less room. `leads`: it stands in a card's first line. `wraps`: its text
+    may take several lines. `number`: it stands on the right."""
+
+    heading: str
+    cell: Callable[[Row], Any]
+    short: Callable[[Row], Any] | None = None
+    leads: bool = False
+    wraps: bool = False
+    number: bool = False
+
+
+def member(name: str, *, heading: str = "", **more: Any) -> Column:
+    """A column of a row's own member as it is."""
+    return Column(heading or name.replace("_", " "), lambda row: row.get(name), **more)
+
+
+def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> None:
+    """Print them as they come; `nothing` says what was asked where there are none."""
+    source = iter(rows)
+    first = list(islice(source, MEASURED))
+    if not first:
+        out.print(nothing, style="dim", soft_wrap=True)
+        return
+    with paged() as screen:
+        width = screen.width if screen.is_terminal else None
+        rest = source if len(first) == MEASURED else ()
+        for line in lines_of(first, rest, columns, width):
+            screen.print(line, soft_wrap=True)
+
+
+def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column], width: int | None) -> Iterator[Text]:
+    """The lines of a table `width` wide (None: as wide as it comes), measured on the first rows."""
+    full = [_cells(row, columns, short=False) for row in first]
+    # A column that has nothing to say takes no room; rows that come later are no reason to keep it empty for all.
+    all_measured = isinstance(rest, tuple) and not rest
+    shown = [
+        column for place, column in enumerate(columns) if not all_measured or any(cells[place] for cells in full)
+    ] or columns
+    for short in (False, True):
+        widths = _fitting([_cells(row, shown, short=short) for row in first], shown, width)
+        if widths is not None:
+            yield _line([column.heading for column in shown], widths, shown, style="bold")
+            for row in chain(first, rest):
+                cells = _cells(row, shown, short=short)
+                if width is None:
+                    yield _line(cells, widths, shown)
+                else:
+                    yield from _wrapped(cells, widths, shown)
+            return
+    assert width is not None, "whatever has no width fits"
+    for row in chain(first, rest):
+        yield from _card(row, columns, width)
+
+
+def _cells(row: Row, columns: Sequence[Column], *, short: bool) -> list[str]:
+    found = (column.short(row) if short and column.short is not None else column.cell(row) for column in columns)
+    # Made visible before widths are measured; a line end in a caller's words begins no row of ours.
+    return [visible("" if value is None else str(value)) for value in found]
+
+
+def _fitting(rows: Sequence[Sequence[str]], columns: Sequence[Column], width: int | None) -> list[int] | None:
+    """A width for each column, or None where they have no room beside each other."""
+    widths = [
+        max(cell_len(column.heading), *(cell_len(cells[place]) for cells in rows))
+        for place, column in enumerate(columns)
+    ]
+    if width is None:
+        return widths
+    over = sum(widths) + GAP * (len(widths) - 1) - width
+    for place in sorted(
+        (place for place, column in enumerate(columns) if column.wraps), key=lambda place: -widths[place]
+    ):
+        if over > 0:
+            less = min(over, widths[place] - WRAPPED)
+            if less > 0:
+                widths[place] -= less
+                over -= less
+    return widths if over <= 0 else None
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column], style: str = "") -> Text:
+    line = Text()
+    for place, (cell, width, column) in enumerate(zip(cells, widths, columns, strict=True)):
+        room = " " * max(0, width - cell_len(cell))
+        last = place == len(cells) - 1
+        shade = style or SHADES.get(cell.strip(), "")
+        if column.number:
+            line.append(room)
+        line.append(cell, shade)
+        if not last:
+            line.append(" " * GAP if column.number else room + " " * GAP)
+    line.rstrip()
+    return line
+
+
+def _wrapped(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> Iterator[Text]:
+    """A row's lines: one, unless a cell has to be continued below."""
+    parts = [
+        folded(cell, width) if cell_len(cell) > width else [cell] for cell, width in zip(cells, widths, strict=True)
+    ]
+    for number in range(max(map(len, parts))):
+        yield _line([part[number] if number < len(part) else "" for part in parts], widths, columns)
+
+
+def folded(text: str, width: int) -> list[str]:
+    """The text in lines of at most `width` columns: between words where it can be, and in a word that is longer."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = ""
+        for character in word:
+            if cell_len(line + character) > width:
+                lines.append(line)
+                line = ""
+            line += character
+    return [*lines, line] if line or not lines else lines
+
+
+def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
+    """A row as a few lines: what leads in the first, every other cell under its heading's name."""
+    named = [(column, cell) for column, cell in zip(columns, _cells(row, columns, short=False), strict=True) if cell]
+    head = "  ".join(cell for column, cell in named if column.leads)
+    shades = [SHADES[cell] for column, cell in named if column.leads and cell in SHADES]
+    for number, part in enumerate(folded(head, width) if cell_len(head) > width else [head]):
+        line = Text(part, "bold")
+        if number == 0 and shades:
+            line.stylize(shades[0])
+        yield line
+    rest = [(column.heading, cell) for column, cell in named if not column.leads]
+    room = max((cell_len(heading) for heading, _ in rest), default=0) + GAP
+    for heading, cell in rest:
+        lines = folded(cell, max(WRAPPED // 2, width - room - 4))
+        for number, part in enumerate(lines):
+            label = heading if number == 0 else ""
+            yield Text.assemble(" " * 4, (label.ljust(room), "dim"), (part, SHADES.get(part, "")))
+
+
+# -- the pager ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def paged() -> Iterator[Console]:
+    """Where to print: the screen, or a pager once it is full. PAGER names another one than less; PAGER=cat has none."""
+    pager = shlex.split(os.environ.get("PAGER", "less"))
+    if not (out.is_terminal and sys.stdin.isatty() and pager and pager[0] != "cat"):
+        yield out
+        return
+    pages = _Pages(pager)
+    before, out.file = out.file, pages  # type: ignore[assignment]  # it has what a console writes with
+    try:
+        with suppress(BrokenPipeError):  # the reader has seen enough
+            yield out
+    finally:
+        out.file = before
+        pages.end()
+
+
+class _Pages:
+    """Text that is held until it fills the screen, and then goes through a pager as it comes."""
+
+    encoding = "utf-8"
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._held: list[str] = []
+        self._lines = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._whole = False
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return sys.stdout.fileno()
+
+    def write(self, text: str) -> int:
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.write(text)
+        elif self._whole:
+            sys.stdout.write(text)
+        else:
+            self._held.append(text)
+            self._lines += text.count("\n")
+            if self._lines >= out.size.height - 1:
+                self._start()
+        return len(text)
+
+    def flush(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.flush()
+
+    def _start(self) -> None:
+        environment = {"LESS": "FRX", "LESSCHARSET": "utf-8"} | os.environ
+        with suppress(OSError):  # without a pager it is printed as it is
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, text=True, env=environment)  # noqa: S603  # the pager that the person named
+        held, self._held, self._whole = "".join(self._held), [], self._process is None
+        self.write(held)
+
+    def end(self) -> None:
+        """Print what is held, and wait until the reader has seen enough."""
+        if self._process is None:
+            sys.stdout.write("".join(self._held))
+            sys.stdout.flush()
+            return
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        while True:
+            try:
+                self._process.wait()
+                return
+            except KeyboardInterrupt:
+                continue  # less takes it as the end of a search, and goes on

@@ -1,0 +1,82 @@
+"""trails: which trails there are, and their removal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from domain.ports import Unavailable
+from services.adapters.postgres import LOST, UNREACHABLE
+from services.cli.proving import reaching
+from services.cli.terminal import AsJson, Data, as_line, fail, out, show
+from services.settings import Settings
+from services.trails.importing import open_connection
+from services.trails.naming import BadName, checked
+from services.trails.shelf import listed
+from services.trails.shelf import remove as removed
+
+
+def trails(ctx: typer.Context, as_json: AsJson = False, data: Data = None) -> None:
+    """Which trails there are: their calls, changes and span."""
+    if ctx.invoked_subcommand is not None:
+        return
+    settings = _settings(data)
+    try:
+        found = asyncio.run(_listed(settings))
+    except UNREACHABLE as fault:
+        fail(str(fault))
+    show(found, ("trail", "calls", "changes", "first", "last", "broken"), as_json, "there are no trails")
+
+
+def remove(
+    name: Annotated[str, typer.Argument(help="The trail's name")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Remove a trail: what was imported and what was made of it. Keytrail's own log is not touched."""
+    settings = _settings(data)
+    try:
+        checked(name)
+        if not yes and not as_json and not typer.confirm(f"Remove the trail {name}? It can only be imported again"):
+            fail("Nothing was removed.")
+        there = asyncio.run(_removed(settings, name))
+    except BadName as fault:
+        fail(f"{fault}.", 2)
+    except UNREACHABLE as fault:
+        fail(str(fault))
+    if not there:
+        fail(f"There is no trail {name}; `keytrail trails` lists those that there are.")
+    if as_json:
+        as_line({"removed": name})
+    else:
+        out.print(f"removed the trail {name}")
+
+
+def _settings(data: Any) -> Settings:
+    settings = reaching(data)
+    if not settings.postgres:
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    return settings
+
+
+async def _listed(settings: Settings) -> list[dict[str, Any]]:
+    try:
+        connection = await asyncpg.connect(settings.postgres, timeout=5)
+    except LOST as fault:
+        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    try:
+        return await listed(connection, settings)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _removed(settings: Settings, name: str) -> bool:
+    connection = await open_connection(settings)
+    try:
+        return await removed(connection, settings, name)
+    finally:
+        await connection.close(timeout=5)

@@ -1,0 +1,90 @@
+"""Instance profiles and the account's alias: parameters to commands, and what is answered of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from domain.access.verdict import Verdict
+from domain.identities.accounts import SetAccountAlias
+from domain.identities.asking import on_profile
+from domain.identities.identity import PROFILE, ROLE, InstanceProfile
+from domain.identities.instance_profiles import AddRole, CreateProfile, DeleteProfile, RemoveRole
+from domain.world import World
+from services.operations import iam_shown
+from services.operations.iam_reading import paged
+from services.operations.keys import after_marker
+from services.operations.rows import Answer, Asks, Changed, Made, Parameters, Request
+
+
+def create(parameters: Parameters, made: Made) -> CreateProfile:
+    return CreateProfile(
+        made["id"], parameters["InstanceProfileName"], parameters.get("Path", "/"), parameters.get("Tags", [])
+    )
+
+
+def created(changed: Changed) -> Answer:
+    """The new profile; its name alone where it was deleted again by the time that a retry asks."""
+    profile = changed.world.directory.profiles.get(changed.event.id)
+    if profile is None:
+        return {"InstanceProfile": {"InstanceProfileName": changed.event.name}}
+    return {"InstanceProfile": iam_shown.profile(profile, changed.world)}
+
+
+def delete(parameters: Parameters, made: Made) -> DeleteProfile:
+    return DeleteProfile(parameters["InstanceProfileName"])
+
+
+def add_role(parameters: Parameters, made: Made) -> AddRole:
+    return AddRole(parameters["InstanceProfileName"], parameters["RoleName"])
+
+
+def remove_role(parameters: Parameters, made: Made) -> RemoveRole:
+    return RemoveRole(parameters["InstanceProfileName"], parameters["RoleName"])
+
+
+def set_alias(*, deletes: bool) -> Callable[[Parameters, Made], SetAccountAlias]:
+    return lambda parameters, made: SetAccountAlias(parameters["AccountAlias"], deletes)
+
+
+def asks_on_profile(action: str) -> Asks:
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        return on_profile(action, request["InstanceProfileName"], request.caller, world)
+
+    return asks
+
+
+def _profile(request: Request, world: World) -> InstanceProfile:
+    """Raises NoSuchEntity."""
+    return world.directory.profile(request.caller.account, request["InstanceProfileName"])
+
+
+def get(request: Request, world: World) -> Answer:
+    return {"InstanceProfile": iam_shown.profile(_profile(request, world), world)}
+
+
+def list_tags(request: Request, world: World) -> Answer:
+    held = sorted(_profile(request, world).tags.items())
+    return paged("Tags", ((key, {"Key": key, "Value": value}) for key, value in held), request)
+
+
+def list_all(request: Request, world: World) -> Answer:
+    account, directory = request.caller.account, world.directory
+    names = directory.page(PROFILE, account, after_marker(request), request.get("PathPrefix", "/"))
+    return _listed(((name, directory.profile(account, name)) for name in names), request, world)
+
+
+def list_for_role(request: Request, world: World) -> Answer:
+    directory = world.directory
+    role = directory.get(ROLE, request.caller.account, request["RoleName"])
+    held = [directory.profiles[each] for each in directory.profiles_of.get(role.id, ())]
+    return _listed(sorted((each.name.lower(), each) for each in held), request, world)
+
+
+def _listed(found: Iterable[tuple[str, InstanceProfile]], request: Request, world: World) -> Answer:
+    items = ((name, iam_shown.profile(profile, world, tags=False)) for name, profile in found)
+    return paged("InstanceProfiles", items, request)
+
+
+def list_aliases(request: Request, world: World) -> Answer:
+    alias = world.accounts[request.caller.account].alias
+    return {"AccountAliases": [alias] if alias else [], "IsTruncated": False}

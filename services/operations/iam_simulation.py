@@ -1,0 +1,341 @@
+"""SimulatePrincipalPolicy, SimulateCustomPolicy, and the condition keys that policies read.
+
+Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it. What
+the simulation of service control policies and of EC2's scenarios would need is not here: a request that asks for them is
+refused, not answered as if it had not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
+from domain.access.simulate import (
+    OF_RESOURCE,
+    RESOURCE_POLICY,
+    Simulation,
+    Source,
+    context_keys,
+    statements_of,
+)
+from domain.access.verdict import Verdict
+from domain.arn import ACCOUNT_ID, Arn, parse_arn, root_arn
+from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
+from domain.identities.asking import resource_of
+from domain.identities.callers import caller_for
+from domain.identities.identity import GROUP, ROLE, USER, Identity
+from domain.identities.published import AWS
+from domain.policy.check import check_policy
+from domain.policy.compile import (
+    BOUNDARY,
+    DELEGATED,
+    DIRECT,
+    IDENTITY_POLICY,
+    Permissions,
+    Rule,
+    identity_policy_rules,
+)
+from domain.policy.glob import compile_glob
+from domain.policy.parse import KEY, Kind
+from domain.policy.variables import Context
+from domain.world import World
+from services.operations.iam_simulated import result
+from services.operations.rows import Answer, Recall, Request
+from services.shares import QUESTIONS, breathe
+
+SIMULATED = Kind("simulated policy", 32_768, principal=False, resource=True)
+MOST_TEXT = 32_768
+"""Characters of all policies of a request together."""
+MOST_STEPS = 100_000
+"""Statements that one answer looks at: a page is as long as that allows, and at least one action."""
+MOST_ENTRIES, MOST_CHARACTERS = 64, 8192
+"""Of the context: as many as a real request may bring to conditions."""
+USUAL = 100
+_ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
+_OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
+"""What a caller's session says; a simulation has it where a context entry says so."""
+
+
+# -- which permission -------------------------------------------------------------------------------------------------
+
+
+def asks_custom(request: Request, world: World) -> Sequence[Verdict]:
+    account = request.caller.account
+    return (may(request.caller, f"iam:{request.operation}", in_account("*", account)),)
+
+
+def asks_on_source(request: Request, world: World) -> Sequence[Verdict]:
+    """On the user, group or role that is simulated."""
+    arn, caller = request["PolicySourceArn"], request.caller
+    identity = _held(arn, caller.account, world)
+    named = parse_arn(arn)
+    account = named.account if named is not None and ACCOUNT_ID.fullmatch(named.account) else caller.account
+    resource = in_account(arn, account) if identity is None else resource_of(identity)
+    return (may(caller, f"iam:{request.operation}", resource),)
+
+
+def _held(arn: str, account: str, world: World) -> Identity | None:
+    unique = world.directory.by_arn.get(arn)
+    found = None if unique is None else world.directory.identities[unique]
+    return found if found is not None and found.account == account else None
+
+
+def _source(request: Request, world: World) -> Identity:
+    """Raises NoSuchEntity."""
+    arn = request["PolicySourceArn"]
+    found = _held(arn, request.caller.account, world)
+    if found is None:
+        raise NoSuchEntity(f"The user, group or role {arn} cannot be found.")
+    return found
+
+
+# -- whose policies ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Policies:
+    """What is simulated, as it is gathered."""
+
+    rules: list[Rule]
+    boundary: Permissions | None
+    sources: dict[str, Source]
+
+
+def _of(identity: Identity, world: World) -> _Policies:
+    directory = world.directory
+    rules = list(directory.permissions(identity).rules)
+    sources: dict[str, Source] = {}
+    for each in (identity, *(directory.identities[group] for group in identity.groups)):
+        for name, inline in each.inline.items():
+            sources[f"{each.arn}#{name}"] = Source(f"{each.kind}_{each.name}_{name}", inline.document)
+        for arn in each.attached:
+            policy = directory.managed(arn)
+            if policy is not None:
+                sources[arn] = Source(policy.name, policy.document)
+    return _Policies(rules, directory.boundary(identity), sources)
+
+
+def _take_inputs(policies: _Policies, request: Request) -> None:
+    """Raises InvalidInput."""
+    texts = request.get("PolicyInputList", [])
+    boundaries = request.get("PermissionsBoundaryPolicyInputList", [])
+    if sum(map(len, (*texts, *boundaries, request.get("ResourcePolicy", "")))) > MOST_TEXT:
+        raise InvalidInput(f"The policies of one request have at most {MOST_TEXT} characters together.")
+    for number, text in enumerate(texts, 1):
+        name = f"PolicyInputList.{number}"
+        policies.rules += _rules(text, IDENTITY_POLICY, name)
+        policies.sources[name] = Source(name, text)
+    if len(boundaries) > 1:
+        raise InvalidInput("There is one permissions boundary at most.")
+    for text in boundaries:
+        policies.boundary = Permissions(_rules(text, BOUNDARY, "PermissionsBoundaryPolicyInputList.1"))
+
+
+def _rules(text: str, by: str, name: str) -> tuple[Rule, ...]:
+    """Raises InvalidInput."""
+    try:
+        return identity_policy_rules(check_policy(text, SIMULATED), by, name, 0, SIMULATED)
+    except (MalformedPolicy, LimitExceeded) as fault:
+        raise InvalidInput(f"{name}: {fault.message}") from None
+
+
+def _exclude(policies: _Policies, request: Request) -> None:
+    """Leave out what PolicyExclusionList names. Raises InvalidInput."""
+    for identifier in request.get("PolicyExclusionList", []):
+        if len(identifier) != 1:
+            raise InvalidInput("A policy identifier has one of PolicyType, PolicyArn and InlinePolicyIdentifier.")
+        excluded = _excluding(identifier)
+        policies.rules = [rule for rule in policies.rules if not excluded(rule.by.policy)]
+        boundary = policies.boundary
+        if boundary is not None and (
+            identifier.get("PolicyType") == "permission-boundary" or _is_of(boundary, excluded)
+        ):
+            policies.boundary = None
+
+
+def _is_of(boundary: Permissions, excluded: Callable[[str], bool]) -> bool:
+    return any(excluded(rule.by.policy) for rule in boundary.rules)
+
+
+def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
+    """Whether a policy, by the name that its statements have, is meant."""
+    match identifier:
+        case {"PolicyType": "inline"}:
+            return lambda policy: "#" in policy
+        case {"PolicyType": "aws-managed"}:
+            return lambda policy: policy.startswith(f"arn:aws:iam::{AWS}:")
+        case {"PolicyType": "user-managed"}:
+            return lambda policy: ":policy/" in policy and not policy.startswith(f"arn:aws:iam::{AWS}:")
+        case {"PolicyArn": str() as arn}:
+            if parse_arn(arn) is None:
+                raise InvalidInput(f"{arn!r} is not the ARN of a policy.")
+            return compile_glob(arn)
+        case {"InlinePolicyIdentifier": {"PolicyName": name, "AttachmentType": kind, "AttachmentName": owner}}:
+            held = re.compile(rf".*:{re.escape(str(kind))}/(?:.*/)?{re.escape(str(owner))}#{re.escape(str(name))}")
+            return lambda policy: held.fullmatch(policy) is not None
+        case _:  # boundaries are looked at apart; of service control policies there are none
+            return lambda policy: False
+
+
+# -- who calls --------------------------------------------------------------------------------------------------------
+
+
+def _caller(arn: str, account: str, world: World) -> Caller:
+    """The simulated caller, without policies. Of another account's nothing is looked up. Raises InvalidInput."""
+    named = parse_arn(arn)
+    kind = "" if named is None else named.resource.partition("/")[0]
+    if named is None or named.service != "iam" or kind not in (USER, GROUP, ROLE):
+        raise InvalidInput(f"{arn!r} is not the ARN of a user, group or role.")
+    if _held(arn, account, world) is not None and kind != GROUP:
+        found = caller_for(world, arn)
+        context = {key: values for key, values in found.context.items() if key not in _OF_ONE_REQUEST}
+        return replace(found, context=context, boundary=None, session=None)
+    return _nobody(arn, named, kind)
+
+
+def _nobody(arn: str, named: Arn, kind: str) -> Caller:
+    context: dict[str, tuple[str, ...]] = {
+        "aws:principalarn": (arn,),
+        "aws:principalaccount": (named.account,),
+        "kms:calleraccount": (named.account,),
+    }
+    if kind == USER:
+        context["aws:username"] = (named.resource.rpartition("/")[2],)
+    return Caller(named.account, arn, {arn: DIRECT, root_arn(named.account): DELEGATED}, "", context=context)
+
+
+def _given(request: Request) -> Context:
+    """Raises InvalidInput."""
+    entries = request.get("ContextEntries", [])
+    given: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        if not {"ContextKeyName", "ContextKeyValues", "ContextKeyType"} <= entry.keys():
+            raise InvalidInput("A context entry has ContextKeyName, ContextKeyValues and ContextKeyType.")
+        values = tuple(entry["ContextKeyValues"])
+        if len(values) > 1 and not entry["ContextKeyType"].endswith("List"):
+            raise InvalidInput(f"{entry['ContextKeyName']} of type {entry['ContextKeyType']} has one value.")
+        if values:
+            given[entry["ContextKeyName"].lower()] = values
+    if len(entries) > MOST_ENTRIES or sum(len(each) for values in given.values() for each in values) > MOST_CHARACTERS:
+        raise InvalidInput(
+            f"There are at most {MOST_ENTRIES} context entries, with {MOST_CHARACTERS} characters together."
+        )
+    return given
+
+
+# -- what is answered -------------------------------------------------------------------------------------------------
+
+
+def _simulation(policies: _Policies, caller_arn: str, request: Request, world: World) -> Simulation:
+    """Raises InvalidInput."""
+    account = request.caller.account
+    for name in ("ResourceHandlingOption", "OrderedOrganizationPolicyInputList"):
+        if request.get(name):
+            raise InvalidInput(f"{name} is not simulated: there are no EC2 resources and no organization here.")
+    own = root_arn(account)
+    nobody = Caller(account, own, {own: DELEGATED}, "", context={"aws:principalaccount": (account,)})
+    caller = _caller(caller_arn, account, world) if caller_arn else nobody
+    text = request.get("ResourcePolicy", "")
+    if text:
+        if not caller_arn:
+            raise InvalidInput("CallerArn is required where a resource policy is simulated.")
+        if f":{ROLE}/" in caller_arn:
+            raise InvalidInput("A resource policy is not simulated for a role.")
+        try:
+            check_policy(text, KEY)
+        except (MalformedPolicy, LimitExceeded) as fault:
+            raise InvalidInput(f"ResourcePolicy: {fault.message}") from None
+        policies.sources[RESOURCE_POLICY] = Source(RESOURCE_POLICY, text, OF_RESOURCE)
+    caller = replace(
+        caller, identity=Permissions(tuple(policies.rules)), boundary=policies.boundary, needs_policies=True
+    )
+    owner = _account(request["ResourceOwner"]) if "ResourceOwner" in request.parameters else caller.account
+    return Simulation(caller, owner, policies.sources, _given(request), text)
+
+
+def _account(owner: str) -> str:
+    """Raises InvalidInput."""
+    named = parse_arn(owner)
+    account = owner if named is None else named.account
+    if not ACCOUNT_ID.fullmatch(account):
+        raise InvalidInput(f"ResourceOwner is an account, not {owner!r}.")
+    return account
+
+
+def _after(request: Request) -> int:
+    """How many actions were answered before. Raises InvalidInput."""
+    marker = request.get("Marker", "after:0")
+    number = marker.removeprefix("after:")
+    if not marker.startswith("after:") or not number.isascii() or not number.isdigit() or len(number) > 6:
+        raise InvalidInput("The marker is not one that an earlier answer gave.")
+    return int(number)
+
+
+async def _answer(simulation: Simulation, request: Request) -> Answer:
+    actions = list(dict.fromkeys(request["ActionNames"]))
+    resources = list(dict.fromkeys(request.get("ResourceArns", []))) or ["*"]
+    for action in actions:
+        if not _ACTION.fullmatch(action):
+            raise InvalidInput(f"{action!r} is not the name of an action, such as kms:Decrypt.")
+    for resource in resources:
+        if resource != "*" and parse_arn(resource) is None:
+            raise InvalidInput(f"{resource!r} is not an ARN.")
+    each = len(resources) * max(1, simulation.statements)
+    if each > MOST_STEPS:
+        raise InvalidInput("There are too many resources for so many statements; ask in several requests.")
+    after = _after(request)
+    most = min(request.get("MaxItems", USUAL), max(1, MOST_STEPS // each))
+    page = actions[after : after + most]
+
+    def work() -> list[Answer]:
+        results = []
+        for action in page:
+            results.append(result(action, [simulation.on(action, resource) for resource in resources]))
+            breathe()
+        return results
+
+    answer: Answer = {"EvaluationResults": await QUESTIONS.run(request.caller.account, work)}
+    more = after + most < len(actions)
+    answer["IsTruncated"] = more
+    if more:
+        answer["Marker"] = f"after:{after + most}"
+    return answer
+
+
+async def simulate_principal(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises NoSuchEntity, InvalidInput."""
+    identity = _source(request, world)
+    policies = _of(identity, world)
+    _exclude(policies, request)
+    _take_inputs(policies, request)
+    return await _answer(_simulation(policies, request.get("CallerArn", identity.arn), request, world), request)
+
+
+async def simulate_custom(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises InvalidInput."""
+    policies = _Policies([], None, {})
+    _take_inputs(policies, request)
+    return await _answer(_simulation(policies, request.get("CallerArn", ""), request, world), request)
+
+
+async def keys_of_principal(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises NoSuchEntity, InvalidInput."""
+    policies = _of(_source(request, world), world)
+    _take_inputs(policies, request)
+    return await _keys(policies, request)
+
+
+async def keys_of_custom(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises InvalidInput."""
+    policies = _Policies([], None, {})
+    _take_inputs(policies, request)
+    return await _keys(policies, request)
+
+
+async def _keys(policies: _Policies, request: Request) -> Answer:
+    found = await QUESTIONS.run(request.caller.account, lambda: context_keys(statements_of(policies.rules)))
+    return {"ContextKeyNames": found}

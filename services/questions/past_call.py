@@ -1,0 +1,77 @@
+"""A call of the past by its id, the request id that its caller read: what came of it, and why.
+
+Of a call across accounts an account is told what `Audience` tells of any call: no statement of the other one's policies is
+looked at, and a caller who was refused reads the sentence that it read then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import orjson
+
+from domain.access.audience import Audience, Told
+from domain.arn import parse_arn
+from domain.errors import NoSuchEntity
+from domain.identities.explained import permissions
+from domain.trail.codec import micros_of
+from projections.decisions import queries as decisions
+from projections.history import queries as history
+from projections.history.project import KEY
+from services.api.items import call_of
+from services.questions.moments import moment_of
+from services.questions.worlds import world_then
+
+A_CALL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What a caller's call is named by. Anything else is not waited for."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
+"""Seconds between two looks at a projection that follows: 3.1 altogether."""
+
+
+async def explained(pool: Any, region: str, audience: Audience, call: str, end: int) -> Told:
+    """The call as `/v1/decisions` tells it, with its `permissions`; of one across accounts without them.
+
+    Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
+    """
+    row = await _on_record(pool, audience.account, call)
+    if row is None:
+        raise NoSuchEntity(
+            f"No call of this account has the id {call}. A call that was never decided has no record: one with a wrong "
+            "signature, and one that was answered by 503."
+        )
+    told = audience.call(call_of(row))
+    case = await _case(pool, row["case_id"])
+    if case is None or not audience.case(case)[1]:
+        return audience.own(audience.account, told)
+    told["permissions"] = case["reasons"]
+    if row["seen"] >= 0:
+        moment = await moment_of(pool, f"@{row['seen']}", end)
+        keys = await history.named(pool, moment.position, KEY, _keys(case["resources"]))
+        world = await world_then(pool, region, moment, keys, [audience.account])
+        told["permissions"] = permissions(case, world, micros_of(row["at"]))
+    return audience.own(audience.account, told)
+
+
+async def _on_record(pool: Any, account: str, call: str) -> Any | None:
+    """Waited for where it is not there yet: whoever has just read an error asks at once, and the projection follows. Looked
+    for less and less often: an id that never was costs a few looks."""
+    pause = FIRST_PAUSE if A_CALL.fullmatch(call) else LONGEST_PAUSE
+    while (row := await decisions.one(pool, account, call)) is None and pause < LONGEST_PAUSE:
+        await asyncio.sleep(pause)
+        pause *= 2
+    return row
+
+
+async def _case(pool: Any, name: bytes | None) -> dict[str, Any] | None:
+    if name is None:
+        return None
+    found = await decisions.cases(pool, [name])
+    case: dict[str, Any] | None = orjson.loads(found[name]) if name in found else None
+    return case
+
+
+def _keys(resources: list[str]) -> list[str]:
+    found = [arn for each in resources if (arn := parse_arn(each)) is not None and arn.resource.startswith("key/")]
+    return [arn.resource.removeprefix("key/") for arn in found]

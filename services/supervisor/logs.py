@@ -1,0 +1,55 @@
+"""Logs that do not fill the disk: a file that has grown is copied beside itself and emptied, a few of them are kept.
+
+The children write to their files themselves, so that a log goes on when the supervisor is killed. They append, so whatever is
+written after a file was emptied stands at its beginning; a pipe through the supervisor lost, since its end would end them too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger("supervisor")
+
+KEPT = 3
+"""Older files of each log: NAME.log.1 is the newest."""
+LOOK_EVERY = 5.0
+
+
+def rotate(path: Path, most: int) -> bool:
+    """Whether the log had `most` bytes or more, and stands beside itself now. Raises OSError."""
+    if not path.is_file() or path.stat().st_size < most:
+        return False
+    for number in range(KEPT, 1, -1):
+        younger = _older(path, number - 1)
+        if younger.exists():
+            younger.replace(_older(path, number))
+    with path.open("rb") as written, _older(path, 1).open("wb") as kept:
+        # Until nothing more comes: what is written between the last look and the emptying is all that could be lost.
+        while written.tell() < path.stat().st_size:
+            shutil.copyfileobj(written, kept)
+        os.truncate(path, 0)
+    return True
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+async def keep_rotating(paths: Callable[[], Iterable[Path]], most: int) -> None:
+    """Until it is cancelled. A disk that is full loses the log, and not what it was full of."""
+    while True:
+        for path in paths():
+            try:
+                await asyncio.to_thread(rotate, path, most)
+            except OSError as fault:
+                log.warning("a log cannot be kept; it is emptied", name=path.name, fault=fault.strerror)
+                with suppress(OSError):
+                    os.truncate(path, 0)
+        await asyncio.sleep(LOOK_EVERY)

@@ -1,0 +1,283 @@
+"""CloudTrail's records in a stream of JSON, each with its own text, byte for byte: documents one after another, on lines of
+their own or not, of any size, and what is broken between them.
+
+A line that is JSON is read at once. Everything else is read value by value, and a document that is too long to be held, or
+has a broken value in it, is gone into: the elements of its lists of records are read one by one. Either way gives the same.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterator
+
+from services.trails.wrapping import LISTS, Found, fault_of, is_json, unwrapped
+
+AT_ONCE = 32 << 20
+"""Bytes of a line that is read whole; a longer one is gone into."""
+PIECE = 1 << 20
+LONGEST = 8 << 20
+"""Bytes of one record, the longest that is looked for."""
+KEPT = 100_000
+"""Bytes of a broken record that are kept."""
+FAULTS = (OSError, EOFError, zlib.error)
+
+_LISTS = frozenset(name.encode() for name in LISTS)
+_BETWEEN = re.compile(rb"[\s,]*+")
+_BETWEEN_DOCUMENTS = re.compile(rb"(?:[\s,\x1e\]}]|\xef\xbb\xbf)*+")
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_REST_OF_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,\[\]{}"]++')
+_SCALARS = re.compile(rb'[^\s,\[\]{}"]*+')
+_BARE = re.compile(rb'[^"{}\[\]]*+')
+_RUN = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""Everything up to the next bracket, or to a text that does not end."""
+_MEMBER = re.compile(rb'[\s,]*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
+_ANEW = re.compile(rb'\n(?=[{\[]|"\{)')
+"""Where a document begins for certain, whatever is broken before it: what is inside of one does not stand in the first
+column."""
+
+
+def span(text: bytes, start: int) -> int:
+    """Where the value that begins at `start` ends, by its brackets and quotes; 0 where it does not end in this text."""
+    first = text[start : start + 1]
+    if first not in (b"{", b"["):
+        match = (_TEXT if first == b'"' else _SCALAR).match(text, start)
+        return 0 if match is None or (first != b'"' and match.end() == len(text)) else match.end()
+    depth, at = 0, start
+    while True:
+        match = _RUN.match(text, at)
+        assert match is not None, "it matches nothing too"
+        end = match.end()
+        found = text[end : end + 1]
+        if found in (b"{", b"["):
+            depth += 1
+        elif found in (b"}", b"]"):
+            depth -= 1
+            if not depth:
+                return end + 1
+        else:
+            return 0
+        at = end + 1
+
+
+class Stream:
+    """Bytes that are read as they are needed; `fault` is why they ended, if they did not end by themselves."""
+
+    def __init__(self, read: Callable[[int], bytes], piece: int = PIECE, at_once: int = AT_ONCE) -> None:
+        """`read`: some bytes, none at the end; raises what stands in FAULTS."""
+        self._read, self._piece, self._at_once = read, piece, at_once
+        self.text, self.at, self.ended = b"", 0, False
+        self.fault: Exception | None = None
+        self._before, self._lines, self._counted = 0, 1, 0
+
+    @property
+    def offset(self) -> int:
+        return self._before + self.at
+
+    def line(self) -> int:
+        """The number of the line, from 1."""
+        self._lines += self.text.count(b"\n", self._counted, self.at)
+        self._counted = self.at
+        return self._lines
+
+    @property
+    def in_first_column(self) -> bool:
+        return self.text[self.at - 1 : self.at] == b"\n" if self.at else self._before == 0
+
+    def more(self) -> bool:
+        """Reads as much again as is held, so that no value is looked through more than a few times. What lies before `at` is
+        given up, but for one byte that says whether a line begins. Whether there was more."""
+        if self.ended:
+            return False
+        self.line()
+        kept = max(0, self.at - 1)
+        pieces = [self.text[kept:]]
+        self._before += kept
+        self.at -= kept
+        self._counted -= kept
+        wanted = max(self._piece, len(pieces[0]))
+        while wanted > 0 and not self.ended:
+            try:
+                found = self._read(wanted)
+            except FAULTS as fault:
+                self.fault, found = fault, b""
+            self.ended = not found
+            wanted -= len(found)
+            pieces.append(found)
+        self.text = b"".join(pieces)
+        return len(pieces) > 2 or not self.ended
+
+    def more_of(self, kept: int) -> bool:
+        """The same, where of what is held only the last few bytes matter."""
+        self.at = max(self.at, len(self.text) - kept)
+        return self.more()
+
+    def skip(self, pattern: re.Pattern[bytes]) -> bytes:
+        """Past what the pattern matches, which may be nothing; the next byte, b"" at the end."""
+        while True:
+            match = pattern.match(self.text, self.at)
+            assert match is not None, "these patterns match nothing too"
+            self.at = match.end()
+            if self.at < len(self.text):
+                return self.text[self.at : self.at + 1]
+            if not self.more():
+                return b""
+
+    def whole_line(self) -> bytes | None:
+        """What stands up to the line's end, unless that is too long."""
+        searched = 0
+        while True:
+            end = self.text.find(b"\n", self.at + searched)
+            if end >= 0:
+                return self.text[self.at : end]
+            searched = len(self.text) - self.at
+            if searched > self._at_once:
+                return None
+            if not self.more():
+                return self.text[self.at :]
+
+    def length(self) -> int:
+        """How long the value is that begins here; 0 where it does not end, within LONGEST."""
+        while True:
+            end = span(self.text, self.at)
+            if end:
+                return end - self.at
+            if self.too_long or not self.more():
+                return 0
+
+    @property
+    def too_long(self) -> bool:
+        return len(self.text) - self.at > LONGEST
+
+    def pass_over(self) -> None:
+        """Past the value that begins here, however long it is."""
+        if self.text[self.at : self.at + 1] not in (b"{", b"[", b'"'):
+            self.skip(_SCALARS)
+            return
+        depth, inside = 0, False
+        while True:
+            match = (_REST_OF_TEXT if inside else _BARE).match(self.text, self.at)
+            assert match is not None, "they match nothing too"
+            self.at = match.end()
+            found = self.text[self.at : self.at + 1]
+            if not found or (inside and found == b"\\"):
+                if not self.more():
+                    self.at = len(self.text)
+                    return
+                continue
+            self.at += 1
+            if found == b'"':
+                inside = not inside
+            else:
+                depth += 1 if found in (b"{", b"[") else -1
+            if not inside and depth <= 0:
+                return
+
+
+def records_in(stream: Stream, source: str) -> Iterator[Found]:
+    """Every record, and what could not be read."""
+    while first := stream.skip(_BETWEEN_DOCUMENTS):
+        line = stream.whole_line() if stream.in_first_column else None
+        opens = first in b'{["'
+        if line is not None:
+            start = 0 if opens else line.find(b"{")  # some tools write the time before each record
+            if start >= 0 and is_json(line[start:]):
+                place = f"line {stream.line()}"
+                stream.at += len(line)
+                yield from unwrapped(line[start:].strip(), source, place)
+                continue
+        place = f"byte {stream.offset}"
+        if opens:
+            yield from _document(stream, source, place, first)
+        else:
+            yield _broken(stream, source, place)
+
+
+def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[Found]:
+    """At once where it is JSON and not too long, else the elements of its lists one by one."""
+    length = stream.length()
+    text = stream.text[stream.at : stream.at + length]
+    if length and is_json(text):
+        stream.at += length
+        yield from unwrapped(text, source, place)
+    elif first == b"[":
+        stream.at += 1
+        yield from _elements(stream, source, place, 0)
+    elif first == b"{" and (begin := _list_of(stream.text, stream.at)):
+        stream.at = begin
+        number = yield from _elements(stream, source, place, 0)
+        yield from _rest(stream, source, place, number)
+    else:
+        yield _broken(stream, source, place, length, too_long=stream.too_long)
+
+
+def _list_of(text: bytes, start: int) -> int:
+    """Where the first element of an object's list of records is looked for; 0 where it has no such list, as far as one sees."""
+    at = start + 1
+    while (match := _MEMBER.match(text, at)) is not None:
+        at = match.end()
+        if match[1] in _LISTS and text[at : at + 1] == b"[":
+            return at + 1
+        at = span(text, at)
+        if not at:
+            break
+    return 0
+
+
+def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[Found]:
+    """What stands in an object behind its first list: other lists perhaps."""
+    while stream.skip(_BETWEEN) == b'"':
+        length = stream.length()
+        if not length:
+            yield _broken(stream, source, f"{place}, after record {number}", too_long=stream.too_long)
+            return
+        member = stream.text[stream.at + 1 : stream.at + length - 1]
+        stream.at += length
+        if stream.skip(_BETWEEN) != b":":
+            return
+        stream.at += 1
+        if stream.skip(_BETWEEN) == b"[" and member in _LISTS:
+            stream.at += 1
+            number = yield from _elements(stream, source, place, number)
+        else:
+            stream.pass_over()
+
+
+def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[Found, None, int]:
+    """Those of a list, the first of which has this number, up to its end. The number of the next."""
+    while (first := stream.skip(_BETWEEN)) and first not in b"]}":
+        where = f"{place}, record {number}"
+        length = stream.length()
+        text = stream.text[stream.at : stream.at + length]
+        if length and is_json(text):
+            stream.at += length
+            yield from unwrapped(text, source, where)
+        else:
+            yield _broken(stream, source, where, length, too_long=stream.too_long)
+        number += 1
+    stream.at += len(first)
+    return number
+
+
+def _broken(stream: Stream, source: str, place: str, length: int = 0, *, too_long: bool = False) -> Found:
+    """A value that is no JSON. It ends where it ends by its brackets (`length`, 0 where they do not say), or before that where
+    something begins for certain. `too_long`: if it does not end, that is because it is longer than a record may be."""
+    too_long = too_long and not length
+    kept = stream.text[stream.at : stream.at + (length or KEPT)][:KEPT]
+    anew = _ANEW.search(stream.text, stream.at, stream.at + length if length else len(stream.text))
+    if anew is not None:
+        kept = kept[: anew.start() - stream.at]
+        stream.at = anew.start() + 1
+    elif length:
+        stream.at += length
+    elif too_long:
+        stream.pass_over()
+    else:
+        while anew is None and stream.more_of(3):
+            anew = _ANEW.search(stream.text, stream.at)
+        stream.at = len(stream.text) if anew is None else anew.start() + 1
+    reason = (
+        f"it is longer than {LONGEST >> 20} MiB" if too_long else fault_of(kept) or "it is no JSON: it does not end"
+    )
+    return Found(source, place, kept, reason)

@@ -1,0 +1,72 @@
+"""The trails of an installation: which there are, and their removal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+from domain.ports import Unavailable
+from services.adapters.kafka import connection as broker
+from services.api.items import utc
+from services.settings import Settings
+from services.trails.naming import schema_of, topic_of
+from services.verification.topics import trails
+
+SCHEMAS = """
+SELECT n.nspname FROM pg_namespace n
+WHERE n.nspname LIKE 'trail\\_%' AND to_regclass(quote_ident(n.nspname) || '.readers') IS NOT NULL ORDER BY 1
+"""
+SPAN = """
+SELECT count(*) AS calls, count(event_type) AS changes, min(at) AS first, max(at) AS last FROM {schema}.calls WHERE origin = 0
+"""
+
+
+async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> list[dict[str, Any]]:
+    """A row a trail, by name. One whose import was broken off has no calls yet. Raises Unavailable."""
+    tables = {row["nspname"] for row in await connection.fetch(SCHEMAS)}
+    names = {schema.removeprefix("trail_") for schema in tables if not schema.endswith("_beside")}
+    topics = set(await trails(settings))
+    found = []
+    for name in sorted(names | topics):
+        row: dict[str, Any] = {
+            "trail": name,
+            "calls": None,
+            "changes": None,
+            "first": None,
+            "last": None,
+            "broken": None,
+        }
+        schema = schema_of(name)
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.calls"):
+            span = await connection.fetchrow(SPAN.format(schema=schema))
+            assert span is not None, "it counts"
+            row |= {"calls": span["calls"], "changes": span["changes"]}
+            row |= {each: span[each] and utc(span[each]) for each in ("first", "last")}
+            row["broken"] = await connection.fetchval(f"SELECT count(*) FROM {schema}.aside")
+        found.append(row)
+    return found
+
+
+async def remove(connection: asyncpg.Connection[Any], settings: Settings, name: str) -> bool:
+    """Its tables and its topic; whether there was such a trail. Nothing of our own log is in either. The connection holds the
+    lock of imports. Raises BadName, Unavailable."""
+    schema, topic = schema_of(name), topic_of(settings, name)
+    there = await connection.fetchval("SELECT to_regnamespace($1) IS NOT NULL", schema)
+    # The topic goes first: tables without a topic are seen, a topic without tables would be read into tables again.
+    client = AIOKafkaAdminClient(**broker(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+        if topic in set(await client.list_topics()):
+            there = True
+            await client.delete_topics([topic], timeout_ms=10_000)
+    except UnknownTopicOrPartitionError:
+        pass  # somebody else removed it
+    except (KafkaError, OSError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    finally:
+        await client.close()
+    await connection.execute(f"DROP SCHEMA IF EXISTS {schema}_beside CASCADE; DROP SCHEMA IF EXISTS {schema} CASCADE")
+    return bool(there)

@@ -1,0 +1,154 @@
+"""A JSON value to the CloudTrail records in it, as tools wrap them, each with its own text.
+
+Source: CloudTrail user guide (log files, digest files, LookupEvents, Lake's GetQueryResults), CloudWatch Logs user guide
+(subscriptions, FilterLogEvents, Insights), EventBridge user guide (events from CloudTrail).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+Members = Mapping[str, msgspec.Raw]
+
+LISTS = ("Records", "records", "Events", "events", "logEvents", "QueryResultRows", "results", "Messages", "hits")
+"""Members whose elements hold records: CloudTrail's files, lookup-events, filter-log-events, a subscription's envelope, the
+results of Lake and Insights, a queue's messages, a search's hits."""
+WRAPPERS = (
+    "detail", "CloudTrailEvent", "message", "@message", "Message", "Body", "body", "eventJson", "eventData", "record", "event",
+    "_source", "result", "_raw", "hits",
+)  # fmt: skip
+"""Members that hold a record or a document, as an object or as a text."""
+DEEPEST = 8
+"""Wrappers in wrappers that are looked into."""
+CONTROL = b"CWL CONTROL MESSAGE"
+"""What CloudWatch Logs sends to see whether a subscription works."""
+_FIRST = b'{"eventVersion"'
+"""How a record of CloudTrail's own begins."""
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TEXT = msgspec.json.Decoder(str)
+_FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(slots=True)
+class Found:
+    """A record with where it was and its own text; `reason` says why it could not be read, `passed` what it is where it is
+    none of the records that are asked about."""
+
+    source: str
+    place: str
+    raw: bytes
+    reason: str = ""
+    passed: str = ""
+
+    @property
+    def text(self) -> str:
+        """As Postgres can hold it."""
+        return self.raw.replace(b"\\u0000", b"\\ufffd").decode("utf-8", "replace")
+
+
+def fault_of(text: bytes) -> str:
+    """Why a text is no JSON, "" where it is."""
+    try:
+        _WHOLE.decode(text)
+    except RecursionError:
+        return "it is nested too deep"
+    except _FAULTS as fault:
+        return f"it is no JSON: {fault}"
+    return ""
+
+
+def is_json(text: bytes) -> bool:
+    try:
+        _WHOLE.decode(text)
+    except _FAULTS:
+        return False
+    return True
+
+
+def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[Found]:
+    """The records in a JSON value, and whatever is in it in place of records."""
+    if text.startswith(_FIRST):
+        yield Found(source, place, text)
+        return
+    first = text[:1]
+    if depth > DEEPEST:
+        yield Found(source, place, text, "it is wrapped too deep")
+    elif first == b"[":
+        yield from _elements(text, source, place, depth)
+    elif first == b"{":
+        yield from _members(_MEMBERS.decode(text), text, source, place, depth)
+    else:
+        inner = _inside(text)
+        if inner:
+            yield from unwrapped(inner, source, place, depth + 1)
+        else:
+            yield Found(source, place, text, "it is no JSON object")
+
+
+def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+    elements = [bytes(each) for each in _ELEMENTS.decode(text)]
+    if elements and not any(each[:1] in (b"{", b"[", b'"') for each in elements):
+        yield Found(source, place, text, "it is no JSON object")
+        return
+    if elements and (named := _of_insights(elements)):
+        yield from unwrapped(named, source, place, depth + 1)
+        return
+    for number, each in enumerate(elements):
+        yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)
+
+
+def _of_insights(elements: list[bytes]) -> bytes:
+    """The message among a row's fields, as CloudWatch Logs Insights has them: [{"field": "@message", "value": "..."}, ...]."""
+    for each in elements:
+        if not each.startswith(b'{"field"') and b'"field"' not in each[:40]:
+            return b""
+        members = _MEMBERS.decode(each)
+        if bytes(members.get("field", b"")) == b'"@message"' and "value" in members:
+            return _inside(bytes(members["value"]))
+    return b""
+
+
+def _members(members: Members, text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+    if "eventName" not in members:
+        lists = [name for name in LISTS if bytes(members.get(name, b""))[:1] in (b"[", b"n")]
+        if lists:
+            for name in lists:
+                held = bytes(members[name])
+                if held != b"null":
+                    yield from _elements_of(held, source, place if len(lists) == 1 else f"{place}, {name}", depth)
+            return
+        if "digestStartTime" in members and "logFiles" in members:
+            yield Found(source, place, text, passed="digest file")
+            return
+        for name in WRAPPERS:
+            if name in members:
+                held = bytes(members[name])
+                if held[1 : 1 + len(CONTROL)] == CONTROL:
+                    yield Found(source, place, text, passed="control message")
+                    return
+                inner = held if held[:1] == b"{" else _inside(held)
+                if inner:
+                    yield from unwrapped(inner, source, place, depth + 1)
+                    return
+    yield Found(source, place, text)
+
+
+def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+    for number, each in enumerate(_ELEMENTS.decode(text)):
+        yield from unwrapped(bytes(each), source, f"{place}, record {number}", depth + 1)
+
+
+def _inside(text: bytes) -> bytes:
+    """The JSON object or list in a JSON text; nothing where there is none in it."""
+    if text[:1] != b'"':
+        return b""
+    try:
+        inner = _TEXT.decode(text).strip().encode("utf-8", "surrogatepass")
+    except _FAULTS:
+        return b""
+    return inner if inner[:1] in (b"{", b"[") and is_json(inner) else b""

@@ -1,0 +1,126 @@
+"""What AWS's API answered, as what a trail begins with."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from domain.cloudtrail import unseen
+from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of, parts_of
+from domain.cloudtrail.record import Broken
+from domain.cloudtrail.steps import step_of, told_by
+from domain.world import World
+from tests.domain.test_cloudtrail import iam, reading
+from tests.e2e.test_history import allow
+from tests.e2e.test_trails import A, document, key_arn, put, who
+
+KEY = key_arn(1)
+USE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"}],
+}
+MANAGED = f"arn:aws:iam::{A}:policy/m"
+GRANT = {"KeyId": KEY, "GrantId": "g1", "GranteePrincipal": who("bob")["arn"], "IssuingAccount": f"arn:aws:iam::{A}:root", "Operations": ["Decrypt"]}  # fmt: skip
+DETAILS = {
+    "UserDetailList": [
+        {"Arn": who()["arn"], "UserId": "AIDAALICEXXXXXXXXXXXX", "UserName": "alice", "Path": "/", "GroupList": ["g"],
+         "UserPolicyList": [{"PolicyName": "p", "PolicyDocument": USE}], "AttachedManagedPolicies": [{"PolicyArn": MANAGED}],
+         "Tags": [{"Key": "team", "Value": "a"}]}
+    ],
+    "GroupDetailList": [{"Arn": f"arn:aws:iam::{A}:group/g", "GroupId": "AGPAXXXXXXXXXXXXXXXXX", "GroupName": "g", "GroupPolicyList": []}],
+    "RoleDetailList": [
+        {"Arn": f"arn:aws:iam::{A}:role/x/r", "RoleId": "AROAXXXXXXXXXXXXXXXXX", "AssumeRolePolicyDocument": "%7B" + json.dumps(TRUST)[1:],
+         "RolePolicyList": [], "AttachedManagedPolicies": [],
+         "PermissionsBoundary": {"PermissionsBoundaryArn": "arn:aws:iam::aws:policy/PowerUserAccess"}}
+    ],
+    "Policies": [
+        {"Arn": MANAGED, "PolicyId": "ANPAXXXXXXXXXXXXXXXXX", "DefaultVersionId": "v3",
+         "PolicyVersionList": [{"VersionId": "v3", "Document": USE}, {"VersionId": "v2", "Document": USE}]}
+    ],
+}  # fmt: skip
+
+
+def facts(answer: Any, key: str = "", at: int = 5) -> dict[str, dict[str, Fact]]:
+    found: dict[str, dict[str, Fact]] = {}
+    for part in parts_of(answer, key):
+        each = fact(part, at)
+        assert fact_of(json.loads(json.dumps(each.record()))) == each
+        found.setdefault(each.kind, {})[each.subject] = each
+    return found
+
+
+def begun(known: dict[str, dict[str, Fact]]) -> World:
+    world = World(region="us-west-2")
+    for _, event in beginning(known, world):
+        world.position += 1
+        world.apply(event)
+    return world
+
+
+def test_a_key_policy_and_grants_are_known_and_the_rest_of_the_key_is_not() -> None:
+    text = document(allow(who()["arn"], "kms:*"))
+    policy, grants = facts({"Policy": text, "PolicyName": "default"}, KEY), facts({"Grants": [GRANT]})
+    key = begun(policy | grants).keys[KEY.rpartition("/")[2]]
+    assert (key.policy_text, unseen.unseen_of(key.tags)) == (text, "aliases, tags and specification")
+    assert not unseen.may_let_in(unseen.unseen_of(key.tags))
+    world = begun(grants)
+    assert unseen.unseen_of(world.keys[key.id].tags) == "key policy, aliases, tags and specification"
+    assert list(world.grants[key.id]) == ["g1"]
+    assert unseen.unseen_of(begun(policy).keys[key.id].tags) == unseen.REST
+    # No grants are known too.
+    assert not unseen.may_let_in(unseen.unseen_of(begun(policy | facts({"Grants": []}, KEY)).keys[key.id].tags))
+
+
+def test_identities_are_known_with_everything_that_decides() -> None:
+    directory = begun(facts(DETAILS)).directory
+    alice, role = directory.find("user", A, "alice"), directory.find("role", A, "r")
+    assert alice is not None
+    assert role is not None
+    assert (list(alice.inline), list(alice.attached), len(alice.groups)) == (["p"], [MANAGED], 1)
+    assert (alice.tags["team"], unseen.NAME in alice.inline) == ("a", False)
+    policy = directory.policies[MANAGED]
+    assert (policy.default, sorted(policy.versions)) == ("v3", ["v2", "v3"])
+    # AWS's own policy, which the answer does not hold, is not guessed.
+    assert unseen.is_document(directory.policies[role.boundary].document)
+    assert (role.path, json.loads(role.role.trust if role.role else "")) == ("/x/", TRUST)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ([], "no JSON object"),
+        ({"a": 1}, "no answer of get-key-policy"),
+        ({"Grants": [], "Truncated": True}, "one page of several"),
+        ({"UserDetailList": [], "IsTruncated": True}, "one page of several"),
+        ({"Grants": []}, "--key"),
+        ({"Policy": document(allow("*", "kms:*"))}, "--key"),
+        (
+            {"Policies": [{"Arn": MANAGED, "DefaultVersionId": "v2", "PolicyVersionList": []}]},
+            "does not say what version",
+        ),
+        ({"UserDetailList": [{}]}, "no Arn"),
+    ],
+)
+def test_an_answer_that_is_none_says_why(answer: Any, why: str) -> None:
+    with pytest.raises(Broken, match=why):
+        list(parts_of(answer, ""))
+
+
+def test_a_change_before_an_answer_was_taken_is_told_by_what_it_writes() -> None:
+    known = facts(DETAILS) | facts({"Policy": document(allow("*", "kms:*"))}, KEY)
+    changes = {
+        "key-policy": put(1, "2024-01-01T00:00:00Z", allow("*", "kms:*")),
+        "identity": iam("PutUserPolicy", userName="alice", policyName="q", policyDocument=json.dumps(USE)),
+        "managed-policy": iam("SetDefaultPolicyVersion", policyArn=MANAGED, versionId="v2"),
+    }
+    for kind, change in changes.items():
+        told = set(told_by(step_of(reading(change))))
+        assert [each.subject for each in known[kind].values() if changed_by(each) in told] != []
+
+
+def test_a_policy_that_cannot_be_read_is_no_answer() -> None:
+    with pytest.raises(Broken, match="cannot be read"):
+        list(parts_of({"Policy": "{}x"}, KEY))
