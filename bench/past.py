@@ -235,24 +235,24 @@ async def _measure(installed: Installed) -> list[Figure]:
     assert moment.position == EVENTS + 99
     draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
     last, taken = await _timed(
-        settings, lambda found: what_if(found, REGION, draft, None, None, Audience(ACCOUNT), calls=False)
+        settings, lambda found: what_if(found, REGION, draft, (None, None), None, Audience(ACCOUNT), calls=False)
     )
     done = last["result"]["decisions"]
     what = f"what-if, {done:,} decisions of {CASES:,} requests, {last['result']['flipped']:,} flip"
     figures.append((what, f"{done / taken:,.0f} decisions/s", "at least 300,000/s"))
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0), Audience(ACCOUNT)))
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
     figures.append((f"recheck, the same ({last['result']['mismatches']} mismatches)", f"{done / taken:,.0f} decisions/s", "at least 50,000/s"))  # fmt: skip
     await put_cases(connection, world, key, DISTINCT, DISTINCT)
     await put_decisions(connection, DISTINCT, DISTINCT)
     draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
     last, taken = await _timed(
-        settings, lambda found: what_if(found, REGION, draft, None, None, Audience(ACCOUNT), calls=False)
+        settings, lambda found: what_if(found, REGION, draft, (None, None), None, Audience(ACCOUNT), calls=False)
     )
     done = last["result"]["decisions"]
     figures.append(
         (f"what-if, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
     )
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, _at(0), Audience(ACCOUNT)))
+    last, taken = await _timed(settings, lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
     figures.append(
         (f"recheck, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
     )

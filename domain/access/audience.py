@@ -87,9 +87,9 @@ class Audience:
         """How far a long answer is: counts and positions."""
         return Told(dict(value))
 
-    def calls(self, rows: Iterable[Document], following: str | None) -> Told:
-        """A page of calls."""
-        return Told({"items": [self.call(row) for row in rows], "next": following})
+    def calls(self, rows: Iterable[Document], following: str | None, more: Mapping[str, str] | None = None) -> Told:
+        """A page of calls; `more` are words about the log itself."""
+        return Told({"items": [self.call(row) for row in rows], "next": following, **(more or {})})
 
     def alerts(self, accounts: Sequence[str], value: Any) -> Told:
         """Alerts of these accounts; "" stands for Keytrail itself, whose own are the hosting account's. Rules write of other
@@ -118,6 +118,8 @@ class Audience:
             self._called_upon(told)
         elif any(self._foreign(each) for each in told.get("resources") or ()):
             self._called_out(told)
+        if told.get("key_id") != row.get("key_id") and "key_aliases" in told:
+            told["key_aliases"] = []  # the names of what is not told
         if isinstance(told.get("event"), Mapping):
             told["event"] = self.event(told["event"])
         return told

@@ -19,6 +19,7 @@ NAME = "keytrail-unseen"
 """The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
 IDENTITY = "identity policies, groups, tags, date and trust policy"
 SETTLED_BY = "keytrail import policies"
+SIDS = ("UnseenAllow", "UnseenDeny")
 GRANTS = "grants"
 POLICY, REST = "key policy", "grants, aliases, tags and specification"
 
@@ -27,7 +28,7 @@ def document(what: str, *, of_key: bool) -> str:
     """A policy that may allow everything and may deny everything."""
     condition = {"StringEquals": {KEY: what}}
     common = {"Action": "*", "Resource": "*", "Condition": condition} | ({"Principal": "*"} if of_key else {})
-    statements = [{"Sid": f"Unseen{effect}", "Effect": effect, **common} for effect in ("Allow", "Deny")]
+    statements = [{"Sid": sid, "Effect": sid.removeprefix("Unseen"), **common} for sid in SIDS]
     return json.dumps({"Version": "2012-10-17", "Id": NAME, "Statement": statements})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 COLUMNS = """
@@ -29,6 +30,8 @@ class Filters:
     key: str | None = None
     about: str | None = None
     suppressed: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def _where(filters: Filters, first: int) -> tuple[str, list[Any]]:
@@ -44,6 +47,10 @@ def _where(filters: Filters, first: int) -> tuple[str, list[Any]]:
         asked.append(("a.key_id = ${}", filters.key))
     if filters.about is not None:
         asked.append(("${} = ANY(a.about)", filters.about))
+    if filters.since is not None:
+        asked.append(("a.at >= ${}", filters.since))
+    if filters.until is not None:
+        asked.append(("a.at < ${}", filters.until))
     conditions = [text.format(at) for at, (text, _) in enumerate(asked, first)]
     if not filters.suppressed:
         conditions.append("a.suppressed IS NULL")

@@ -144,14 +144,22 @@ class _Where:
 
 
 async def page(
-    pool: Any, account: str, filters: Filters, after: Cursor | None, limit: int, *, inputs: bool = False
+    pool: Any,
+    account: str,
+    filters: Filters,
+    after: Cursor | None,
+    limit: int,
+    *,
+    inputs: bool = False,
+    newest_first: bool = False,
 ) -> list[Any]:
-    """The next calls that concern an account, oldest first. Indexes: decisions_key, decisions_about,
+    """The next calls that concern an account, oldest first unless said otherwise. Indexes: decisions_key, decisions_about,
     decisions_principal, decisions_at."""
     where = _Where(account, filters)
+    beyond, order = ("<", " DESC") if newest_first else (">", "")
     if after is not None:
-        where.add("(at, origin, record) > ({}, {}, {})", *after)
-    where.add("TRUE ORDER BY at, origin, record LIMIT {}", limit)
+        where.add(f"(at, origin, record) {beyond} ({{}}, {{}}, {{}})", *after)
+    where.add(f"TRUE ORDER BY at{order}, origin{order}, record{order} LIMIT {{}}", limit)
     return list(await pool.fetch(f"{WITH_INPUTS if inputs else _WITH_CASE} WHERE {where}", *where.values))
 
 
@@ -162,6 +170,43 @@ ONE = f"{WITH_INPUTS} WHERE call_id = $2 AND $1 = ANY(owners) ORDER BY at LIMIT 
 async def one(pool: Any, account: str, call: str) -> Any | None:
     """The call of this id, where it concerned the account."""
     return await pool.fetchrow(ONE, account, call)
+
+
+async def names_key(pool: Any, account: str, key_id: str) -> bool:
+    """Whether some call that an account ("" for everybody) is told of concerned a key of this id. Index: decisions_key."""
+    query = """SELECT EXISTS (SELECT 1 FROM p_decisions.decisions
+        WHERE key_id = $1 AND ($2 = '' OR account = $2 OR owners = ARRAY[$2]))"""
+    return bool(await pool.fetchval(query, key_id, account))
+
+
+async def has_operation(pool: Any, operation: str) -> bool:
+    """Whether some call was of this operation. Reads calls until it has found one."""
+    query = "SELECT EXISTS (SELECT 1 FROM p_decisions.decisions WHERE operation = $1)"
+    return bool(await pool.fetchval(query, operation))
+
+
+async def called(pool: Any, principal: str) -> bool:
+    """Whether a principal ever called. Index: decisions_principal."""
+    query = "SELECT EXISTS (SELECT 1 FROM p_decisions.decisions WHERE principal = $1)"
+    return bool(await pool.fetchval(query, principal))
+
+
+# index: decisions_principal, from each name to the next
+CALLERS = """
+WITH RECURSIVE callers AS (
+    (SELECT principal FROM p_decisions.decisions ORDER BY principal LIMIT 1)
+    UNION ALL
+    SELECT (SELECT principal FROM p_decisions.decisions WHERE principal > callers.principal ORDER BY principal LIMIT 1)
+    FROM callers WHERE callers.principal IS NOT NULL
+)
+SELECT principal FROM callers WHERE principal IS NOT NULL LIMIT $1
+"""
+
+
+async def callers(pool: Any, account: str, limit: int) -> list[str]:
+    """Who called, of an account ("" for any) and services: of the first so many names."""
+    names = [row["principal"] for row in await pool.fetch(CALLERS, limit)]
+    return [name for name in names if not account or f"::{account}:" in name or not name.startswith("arn:")]
 
 
 async def counts(pool: Any, account: str, filters: Filters, by: Sequence[str], limit: int) -> list[Any]:
@@ -206,20 +251,20 @@ async def last_uses(pool: Any, key_id: str, arn: str) -> list[Any]:
 # index: decisions_key
 LET_IN = """
 SELECT case_id, count(*) AS calls, max(at) AS last FROM p_decisions.decisions
-WHERE {whose} AND at >= $2 AND effect = 'allowed' AND case_id IS NOT NULL GROUP BY case_id
+WHERE {whose} AND at >= $2 AND at < $4 AND effect = 'allowed' AND case_id IS NOT NULL GROUP BY case_id
 """
 CASES = "SELECT id, document FROM p_decisions.cases WHERE id = ANY($1)"
 
 
-async def let_in_with(pool: Any, key_id: str, arn: str, since: datetime) -> list[Any]:
-    """The cases of calls that a key's policy or grants let in since a time. Indexes: decisions_key, decisions_destination."""
-    return list(await pool.fetch(LET_IN.format(whose="(key_id = $1 OR destination = $3)"), key_id, since, arn))
+async def let_in_with(pool: Any, key_id: str, arn: str, since: datetime, until: datetime) -> list[Any]:
+    """The cases of calls that a key's policy or grants let in within a time. Indexes: decisions_key, decisions_destination."""
+    return list(await pool.fetch(LET_IN.format(whose="(key_id = $1 OR destination = $3)"), key_id, since, arn, until))
 
 
-async def let_in_of(pool: Any, principal: str, session: str, since: datetime) -> list[Any]:
+async def let_in_of(pool: Any, principal: str, session: str, since: datetime, until: datetime) -> list[Any]:
     """The cases of a principal's calls, a role's by all of its sessions. Index: cases_principal."""
     whose = "case_id IN (SELECT id FROM p_decisions.cases WHERE principal = $1 OR starts_with(principal, $3))"
-    return list(await pool.fetch(LET_IN.format(whose=whose), principal, since, session))
+    return list(await pool.fetch(LET_IN.format(whose=whose), principal, since, session, until))
 
 
 async def cases(pool: Any, names: Sequence[bytes]) -> dict[bytes, str]:

@@ -101,6 +101,60 @@ async def reached(connection: Any) -> int:
     return -1 if found is None else found
 
 
+async def begins(connection: Any) -> datetime | None:
+    """When the first record was decided. Index: moments_pkey."""
+    found: datetime | None = await connection.fetchval("SELECT at FROM p_history.moments ORDER BY position LIMIT 1")
+    return found
+
+
+async def had_arn(connection: Any, arn: str) -> bool:
+    """Whether an identity or managed policy ever had it. Index: history_arn."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM p_history.history WHERE arn = $1)", arn))
+
+
+async def last_arn(connection: Any, id: str, account: str) -> str | None:
+    """The last ARN of an identity of an account ("" for any), by its unique id. Index: history_pkey."""
+    found: str | None = await connection.fetchval(
+        """SELECT arn FROM p_history.history WHERE kind = 'identity' AND id = $1 AND account LIKE $2
+        ORDER BY position DESC LIMIT 1""",
+        id,
+        account or "%",
+    )
+    return found
+
+
+async def arns(connection: Any, account: str, limit: int) -> list[str]:
+    """ARNs that identities and managed policies of an account ("" for any) have, or had. Indexes: history_account, or all of
+    their kinds."""
+    condition = "account = $1" if account else "$1 = ''"
+    query = f"""SELECT DISTINCT arn FROM p_history.history
+        WHERE {condition} AND kind IN ('identity', 'policy') AND arn IS NOT NULL LIMIT $2"""
+    return [row["arn"] for row in await connection.fetch(query, account, limit)]
+
+
+async def grants_begun(connection: Any, key: str, begin: str) -> list[str]:
+    """Ids of grants that a key has, or had, that begin so: three at most. Index: history_about."""
+    query = """SELECT DISTINCT id FROM p_history.history
+        WHERE about = $1 AND kind = 'grant' AND starts_with(id, $2) ORDER BY id LIMIT 3"""
+    return [row["id"] for row in await connection.fetch(query, key, begin)]
+
+
+async def names(connection: Any, kinds: Sequence[str], limit: int) -> list[str]:
+    """Ids of these kinds that there are, or were, in any account: a trail's. Index: history_pkey."""
+    query = "SELECT DISTINCT id FROM p_history.history WHERE kind = ANY($1) LIMIT $2"
+    return [row["id"] for row in await connection.fetch(query, list(kinds), limit)]
+
+
+async def aliases_of(connection: Any, position: int, keys: Sequence[str]) -> dict[str, list[str]]:
+    """The names of the aliases that keys had then, by key. Index: history_about."""
+    query = """SELECT about, id FROM p_history.history
+        WHERE position <= $1 AND until_position > $1 AND about = ANY($2) AND kind = 'alias' ORDER BY id"""
+    found: dict[str, list[str]] = {}
+    for row in await connection.fetch(query, position, list(keys)):
+        found.setdefault(row["about"], []).append(row["id"].split(":", 5)[-1])
+    return found
+
+
 async def one(connection: Any, position: int, kind: str, name: str) -> Row | None:
     return await connection.fetchrow(ONE, position, kind, name)
 

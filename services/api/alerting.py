@@ -20,6 +20,7 @@ from domain.alerts.settings import AlertSettings
 from domain.alerts.table import RULES
 from domain.alerts.telling import telling
 from domain.errors import Refusal
+from domain.identities.identity import GROUP, ROLE, USER
 from domain.identities.principals import principals_of
 from domain.meaning.budget import Budget
 from domain.policy.check import check_policy
@@ -43,6 +44,7 @@ from services.api.items import item, page
 from services.api.live import Ended, Live
 from services.api.present import Present
 from services.notifier import outbox
+from services.questions.moments import read_moment
 from services.settings import BadSetting, Settings
 from services.shares import QUESTIONS, breathe
 
@@ -135,27 +137,31 @@ class Alerting:
     async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
         rows = await alerts.page(self._pool, await self._filters(asked), cursor[0] if cursor else NEWEST, limit)
-        items = [_shown(row) for row in rows]
+        items = [self._audit.named(_shown(row), asked.audience) for row in rows]
         found = page(items, limit, [rows[-1]["number"]] if rows else None)
         return asked.audience.alerts([row["account"] for row in rows], found)
 
     async def _filters(self, asked: Asked) -> Filters:
         """Raises WireError."""
-        state, rule, severity, key = (asked.text(name) for name in ("state", "rule", "severity", "key"))
-        if state not in (None, *STATES):
-            raise bad(f"state is one of {', '.join(STATES)}")
-        if rule is not None and rule not in RULES:
-            raise bad(f"there is no rule {rule}; /v1/alert-rules lists them")
-        if severity not in (None, *SEVERITIES):
-            raise bad(f"severity is the mildest that is asked: one of {', '.join(SEVERITIES)}")
+        rule, key, principal = (asked.text(name) for name in ("rule", "key", "principal"))
+        state, severity = asked.one_of("state", STATES), asked.one_of("severity", SEVERITIES)
+        references = self._questions.references
+        if rule is not None:
+            rule = references.rule(rule, RULES)
+        if principal is not None:
+            source = await self._questions.sources.of(asked)
+            principal = await references.principal(asked, source, principal, (USER, ROLE, GROUP))
+        since, until = [await self._audit.moment(asked, name) for name in ("from", "to")]
         return Filters(
             self._accounts(asked),
             state,
             rule,
             0 if severity is None else SEVERITIES.index(severity),
-            None if key is None else self._audit.bare_key(asked, key),
-            asked.text("principal"),
+            None if key is None else await self._audit.bare_key(asked, key),
+            principal,
             asked.text("suppressed") == "true",
+            since,
+            until,
         )
 
     def _accounts(self, asked: Asked) -> list[str]:
@@ -174,7 +180,9 @@ class Alerting:
     async def alert(self, asked: Asked) -> Told:
         row = await self._one(asked)
         marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
-        return asked.audience.alerts([row["account"]], _shown(row) | {"marks": marks})
+        return asked.audience.alerts(
+            [row["account"]], self._audit.named(_shown(row), asked.audience) | {"marks": marks}
+        )
 
     async def mark_alert(self, asked: Asked) -> Told:
         body = _object(asked.body, '{"state": "acknowledged", "note": "..."}')
@@ -235,7 +243,10 @@ class Alerting:
                         return
                 for row in rows:
                     number, quiet = row["number"], 0.0
-                    yield number, asked.audience.alerts([row["account"]], _shown(row))
+                    yield (
+                        number,
+                        asked.audience.alerts([row["account"]], self._audit.named(_shown(row), asked.audience)),
+                    )
                 if len(rows) < AT_ONCE:  # those that are not asked for are passed over for good
                     number = max(number, newest)
                 if not rows:
@@ -250,17 +261,20 @@ class Alerting:
     # -- the rules over what was, and over what may be ---------------------------------------------------------------
 
     async def alert_scan(self, asked: Asked) -> AsyncGenerator[Told, None]:
-        since = asked.text("since")
+        since, until = asked.text("from") or asked.text("since"), asked.text("to")
         async with self._questions.answering():
             source = await self._questions.sources.of(asked)
+            if since and await source.before_it_began(read_moment(since)[1]):
+                since = None
             first = await source.moment(since) if since else None
-            last = await source.moment(None)
+            last = await source.moment(until)
         after, begin = (-1, _ALWAYS) if first is None else (first.position, first.at)
+        end = await self._audit.moment_in(source.pool, until, "to") if until else _FOR_EVER
         judge = Judge(asked.text("trail") or self._present.world.log, self._alert_settings(), source.region)
         own = None if source.is_trail else self._accounts(asked)
         # What Keytrail does itself is recorded as its own.
         owners = None if own is None else [each or KEYTRAIL for each in own]
-        span = scanning.Span(after, last.position, begin, _FOR_EVER, owners)
+        span = scanning.Span(after, last.position, begin, end, owners)
         return self._scan(asked, source, judge, span, own)
 
     async def _scan(

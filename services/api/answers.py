@@ -25,6 +25,10 @@ ASK_AGAIN_EVERY = 1.0
 """Seconds after which a long answer asks for its permission again."""
 
 
+ACCOUNT = "x-keytrail-account"
+"""The header that says whose answer it is: whoever reads it leaves this account's number out of names."""
+
+
 class Permissions(Protocol):
     """What an answer that goes on asks of the audit API."""
 
@@ -56,7 +60,9 @@ async def answered(found: Answered, asked: Asked, permissions: Permissions) -> R
     """What an Audience told, and nothing else, leaves by this door."""
     match found:
         case Told(value):
-            return in_json(200, value, asked.id)
+            answer = in_json(200, value, asked.id)
+            answer.headers[ACCOUNT] = asked.caller.account
+            return answer
         case Live():
             return StreamingResponse(found.bytes(), 200, found.HEADERS, found.TYPE)
         case AsyncGenerator():
@@ -95,5 +101,5 @@ async def in_lines(found: AsyncGenerator[Told, None], asked: Asked, permissions:
             log.error("an answer failed", call=asked.id, fault=type(fault).__name__, where=where(fault))
             yield _last_line(await permissions.failure(asked))
 
-    headers = {"x-amzn-requestid": asked.id, "cache-control": "no-store"}
+    headers = {"x-amzn-requestid": asked.id, "cache-control": "no-store", ACCOUNT: asked.caller.account}
     return StreamingResponse(rest(), 200, headers, "application/x-ndjson")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from domain.access.caller import Caller
 from services.api.authentication import Authenticated
 from services.api.explaining import bad
 from services.api.route import RouteRow
+from services.questions.nearest import in_words, nearest
 
 MOST = 1000
 USUAL = 100
@@ -57,6 +59,13 @@ class Asked:
 
     def text(self, name: str) -> str | None:
         return self.request.query_params.get(name)
+
+    def one_of(self, name: str, values: Sequence[str]) -> str | None:
+        """A parameter that takes one of a few words. Raises WireError, with the word that is nearest."""
+        text = self.text(name)
+        if text is None or text in values:
+            return text
+        raise bad(f"{name} is one of {', '.join(values)}, not {text!r}.{in_words(nearest(text, values))}")
 
     def limit(self) -> int:
         """Raises WireError."""

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.access.audience import Told, account_in
+from domain.access.audience import Audience, Told, account_in
 from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
@@ -34,7 +34,7 @@ from domain.ports import Unavailable
 from domain.trail.codec import micros
 from domain.trail.record import Call
 from projections.decisions import queries as decisions
-from projections.decisions.queries import Filters
+from projections.history import queries as history
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.adapters.postgres import INTERRUPTED, Pool
@@ -50,13 +50,16 @@ from services.api.calls import Calls
 from services.api.counted import Counted
 from services.api.errors import WireError
 from services.api.explaining import bad
-from services.api.items import call_of, following, item, page, utc
+from services.api.items import call_of, following, item, page
 from services.api.making import Making
 from services.api.openapi import ROUTES, document
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
+from services.api.references import aliases_of, not_found
+from services.api.repeated import Repeated
 from services.api.reviewing import Reviewing
 from services.api.route import RouteRow
+from services.api.sources import Source
 from services.api.standing import Standing
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
@@ -65,7 +68,6 @@ from services.settings import Settings
 log = structlog.get_logger("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
-
 
 NOBODY = Caller("", "", {}, "")
 """Stands for the caller of a credential that may not be used any more."""
@@ -103,7 +105,8 @@ class Audit:
         standing = Standing(self, alerting, self._settings, self._present, self._pool)
         reviewing = Reviewing(self, questions, self._settings, self._present, self._pool)
         # A route's function is a method of one of these; a name that none has fails here, at the start.
-        parts = (self, questions, counted, alerting, standing, reviewing)
+        repeated = Repeated(self, questions, self._settings, self._present)
+        parts = (self, questions, counted, alerting, standing, reviewing, repeated)
         functions = {name: getattr(each, name) for each in parts for name in dir(each)}
         routes = [
             Route(
@@ -288,22 +291,28 @@ class Audit:
     async def list_keys(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(str), asked.limit()
         rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
-        found = page([item(row, ("tags",)) for row in rows], limit, [rows[-1]["key_id"]] if rows else None)
+        items = [self.named(item(row, ("tags",)), asked.audience) for row in rows]
+        found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
         return asked.audience.own(asked.caller.account, found)
+
+    def named(self, row: dict[str, Any], audience: Audience) -> dict[str, Any]:
+        """A row that names a key by its id, with the key's aliases."""
+        return row | {"key_aliases": aliases_of(self._present.world, row.get("key_id"), audience.account)}
 
     async def _key_id(self, asked: Asked) -> tuple[str, str]:
         """(id, account) of the key that the path names by id, ARN or alias; it may be deleted. Raises WireError."""
-        reference, account = asked.request.path_params["key"], asked.caller.account
+        text, account = asked.request.path_params["key"], asked.caller.account
+        references = self.questions.references
         try:
-            return self._present.world.once(reference, account)
+            return self._present.world.once(references.key(text, account), account)
         except Refusal as first:
             try:
                 await self._present.barrier()
-                return self._present.world.once(reference, account)
+                return self._present.world.once(references.key(text, account), account)
             except NotFresh:
                 raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
             except Refusal:
-                raise WireError(404, "NotFoundException", first.message) from None
+                raise not_found(first, references.near_keys(text, account)) from None
 
     async def own_key_id(self, asked: Asked) -> str:
         """Raises WireError, AccessRefused."""
@@ -316,14 +325,7 @@ class Audit:
         row = await keys.one(self._pool, asked.caller.account, key_id)
         if row is None:
             raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
-        return asked.audience.own(asked.caller.account, item(row, ("tags",)))
-
-    async def history(self, asked: Asked) -> Told:
-        if asked.text("trail"):
-            key = await self.questions.key_id(asked, asked.request.path_params["key"])
-        else:
-            key = await self.own_key_id(asked)
-        return await self.calls_that(asked, Filters(key=key, changes_only=True))
+        return asked.audience.own(asked.caller.account, self.named(item(row, ("tags",)), asked.audience))
 
     async def policies(self, asked: Asked) -> Told:
         key_id, cursor, limit = await self.own_key_id(asked), asked.cursor(int), asked.limit()
@@ -331,16 +333,21 @@ class Audit:
         found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
         return asked.audience.own(asked.caller.account, found)
 
-    def bare_key(self, asked: Asked, reference: str) -> str:
-        """The id of a key, of one that is no more too; of another account's the last part of its ARN, which may be an alias."""
-        if not asked.audience.owns(account_in(reference) or asked.caller.account):
-            return reference.rpartition("/")[2]
+    async def bare_key(self, asked: Asked, text: str) -> str:
+        """The id of a key, of one that is no more too; of another account's the last part of its ARN, which may be an alias.
+        Raises WireError where no call names an own key so."""
+        account = asked.caller.account
+        reference = self.questions.references.key(text, account)
+        bare = reference.rpartition("/")[2]
+        if not asked.audience.owns(account_in(reference) or account):
+            return bare
         try:
-            return self._present.world.once(reference, asked.caller.account)[0]
+            return self._present.world.once(reference, account)[0]
         except Refusal:
             if is_elsewhere(reference, self._present.world.region):
                 return reference  # which no decision names
-            return reference.rpartition("/")[2]  # a key that is no more has its decisions still
+            await self.questions.references.known_key(await self.questions.sources.of(asked), bare, text)
+            return bare  # a key that is no more has its decisions still
 
     async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
@@ -359,20 +366,13 @@ class Audit:
         except (ValueError, OverflowError, OSError):
             raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
-    async def calls_that(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Told:
-        cursor, limit = asked.cursor(str, int, int), asked.limit()
-        after = None
-        if cursor is not None:
-            moment, origin, record = cursor
-            try:
-                after = (datetime.fromisoformat(moment), origin, record)
-            except ValueError:
-                raise bad("cursor is not one that an earlier answer gave") from None
-        source = await self.questions.sources.of(asked)
-        rows = await decisions.page(source.pool, asked.caller.account, filters, after, limit, inputs=inputs)
-        last = rows[-1] if rows else None
-        cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
-        return source.audience.calls(map(call_of, rows), following(len(rows), limit, cursor))
+    async def with_aliases(self, source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows that name keys by their ids, with the aliases that these have now; in a trail at its end."""
+        if not source.is_trail:
+            return [self.named(row, source.audience) for row in rows]
+        ids = sorted({row["key_id"] for row in rows if row["key_id"]})
+        found = await history.aliases_of(source.pool, source.end, ids) if ids else {}
+        return [row | {"key_aliases": found.get(row["key_id"], [])} for row in rows]
 
     async def events(self, asked: Asked) -> Told:
         text = asked.text("after") or "-1"
@@ -383,7 +383,7 @@ class Audit:
         after = cursor[0] if cursor else int(text)
         rows = await decisions.events(self._pool, asked.caller.account, after, limit)
         after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
-        return asked.audience.calls(map(call_of, rows), after_these)
+        return asked.audience.calls([self.named(call_of(row), asked.audience) for row in rows], after_these)
 
     async def create_account(self, asked: Asked) -> Told:
         try:

@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.access.audience import Audience, Told
 from domain.cloudtrail import unseen
 from domain.errors import AccessRefused, Refusal
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
+from domain.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
 from services.adapters.postgres import Pool
 from services.api.errors import WireError
 from services.api.explaining import bad
-from services.api.items import call_of, item, utc
+from services.api.items import call_of, cursor_of, following, item, utc
 from services.api.present import Present
+from services.questions.nearest import in_words, nearest
 from services.questions.showing import utc as utc_of
-from services.questions.unused import NOT_USED_FOR, of_our_own, unused_of_key, unused_of_principal
+from services.questions.unused import (
+    NOT_USED_FOR,
+    Decide,
+    Span,
+    callers_in,
+    keys_in,
+    of_our_own,
+    unused_of_key,
+    unused_of_principal,
+)
 from services.trails.judging import let_in_by
 
 if TYPE_CHECKING:
     from services.api.asked import Asked
     from services.api.audit import Audit
     from services.api.questions import Questions
+    from services.api.sources import Source
 
-EFFECTS = (None, "allowed", "refused")
+EFFECTS = ("allowed", "refused")
 MOST_DAYS = 36_500
+KEYS, PRINCIPALS = "keys", "principals"
 AT_ONCE = 500
 """Records of a long answer that are read together."""
 
@@ -42,19 +58,45 @@ class Counted:
 
     async def decisions(self, asked: Asked) -> Told:
         inputs = asked.text("inputs") == "true"
-        return await self._audit.calls_that(asked, await self._filters(asked), inputs=inputs)
+        return await self._calls(asked, await self._filters(asked), inputs=inputs)
+
+    async def _calls(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Told:
+        cursor, limit = asked.cursor(str, int, int), asked.limit()
+        after = None
+        if cursor is not None:
+            moment, origin, record = cursor
+            try:
+                after = (datetime.fromisoformat(moment), origin, record)
+            except ValueError:
+                raise bad("cursor is not one that an earlier answer gave") from None
+        source = await self._questions.sources.of(asked)
+        newest_first = asked.one_of("order", ("newest",)) is not None
+        rows = await decisions.page(
+            source.pool, asked.caller.account, filters, after, limit, inputs=inputs, newest_first=newest_first
+        )
+        last = rows[-1] if rows else None
+        cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
+        calls = await self._audit.with_aliases(source, [call_of(row) for row in rows])
+        more = {} if after is not None else await source.before_it_began(filters.since)
+        return source.audience.calls(calls, following(len(rows), limit, cursor), more)
 
     async def _filters(self, asked: Asked) -> Filters:
         """Raises WireError."""
-        if asked.text("effect") not in EFFECTS:
-            raise bad("effect is allowed or refused")
+        asked.one_of("effect", EFFECTS)
         key, pair = asked.text("key"), asked.text("encryption_context")
         fields = {name: _value(name, text) for name in FIELDS if (text := asked.text(name)) is not None}
         if pair is not None and "=" not in pair:
             raise bad("encryption_context is NAME=VALUE")
         source = await self._questions.sources.of(asked)
+        references = self._questions.references
+        if "operation" in fields:
+            fields["operation"] = await references.recorded(source, str(fields["operation"]))
+        if "rule" in fields:
+            fields["rule"] = references.rule(str(fields["rule"]))
+        if "principal" in fields:
+            fields["principal"] = await references.caller(asked, source, str(fields["principal"]))
         if key:
-            key = await self._questions.key_id(asked, key) if source.is_trail else self._audit.bare_key(asked, key)
+            key = await self._key(asked, source, key)
         since, until = [
             None if (text := asked.text(name)) is None else await self._audit.moment_in(source.pool, text, name)
             for name in ("from", "to")
@@ -66,6 +108,34 @@ class Counted:
             fields=fields,
             pair=None if pair is None else (pair.partition("=")[0], pair.partition("=")[2]),
         )
+
+    async def _key(self, asked: Asked, source: Source, text: str) -> str:
+        """The id of a key that something is known of. Raises WireError."""
+        if not source.is_trail:
+            return await self._audit.bare_key(asked, text)
+        found = await self._questions.key_id(asked, text)
+        await self._questions.references.known_key(source, found, text)
+        return found
+
+    async def history(self, asked: Asked) -> Told:
+        if asked.text("trail"):
+            key = await self._key(asked, await self._questions.sources.of(asked), asked.request.path_params["key"])
+        else:
+            key = await self._audit.own_key_id(asked)
+        filters = replace(await self._filters(asked), key=key, changes_only=True)
+        return await self._calls(asked, filters, inputs=asked.text("inputs") == "true")
+
+    async def meaning_of(self, asked: Asked) -> Told:
+        source = await self._questions.sources.of(asked)
+        kind, name = await self._questions.references.meaning(asked, source, asked.text("name") or "")
+        return source.audience.own(source.account, {"kind": kind, "name": name})
+
+    async def principal_history(self, asked: Asked) -> Told:
+        source = await self._questions.sources.of(asked)
+        text = asked.request.path_params["principal"]
+        about = await self._questions.references.principal(asked, source, text, (USER, ROLE, GROUP, POLICY))
+        filters = replace(await self._filters(asked), about=about, changes_only=True)
+        return await self._calls(asked, filters, inputs=asked.text("inputs") == "true")
 
     async def log(self, asked: Asked) -> AsyncGenerator[Told, None]:
         """The auditor's copy of an account's own part of the log: everything that `decisions` would give, page after page."""
@@ -89,13 +159,16 @@ class Counted:
     async def counts(self, asked: Asked) -> Told:
         by = list(dict.fromkeys((asked.text("by") or "").split(",")))
         if not set(by) <= EXPRESSIONS.keys():
-            raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas")
+            strange = next(name for name in by if name not in EXPRESSIONS)
+            near = in_words(nearest(strange, EXPRESSIONS))
+            raise bad(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
         filters = await self._filters(asked)
         async with self._questions.place(asked.caller.account):
             source = await self._questions.sources.of(asked)
             rows = await decisions.counts(source.pool, asked.caller.account, filters, by, asked.limit())
+            more = await source.before_it_began(filters.since)
         # By what is told of each call: the query itself counts no other way.
-        return source.audience.own(source.account, {"items": [item(row) for row in rows], "next": None})
+        return source.audience.own(source.account, {"items": [item(row) for row in rows], "next": None, **more})
 
     async def last_use(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)
@@ -116,34 +189,75 @@ class Counted:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
             raise bad(f"days is a number from 1 to {MOST_DAYS}")
         key, principal = asked.text("key"), asked.text("principal")
-        if (key is None) is (principal is None):
-            raise bad("name a key or a principal")
+        if key is not None and principal is not None:
+            raise bad("name a key or a principal, or neither")
         source = await self._questions.sources.of(asked)
+        since, until = [
+            None
+            if (asked_for := asked.text(name)) is None
+            else await self._audit.moment_in(source.pool, asked_for, name)
+            for name in ("from", "to")
+        ]
         # A trail ends when its last record was written, and nobody knows what was used after.
-        end = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
-        since = end - timedelta(days=int(text))
-        decide = let_in_by if source.is_trail else of_our_own(source.audience)
+        ends = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
+        until = ends if until is None else min(until, ends)
+        since = until - timedelta(days=int(text)) if since is None else since
+        # Of a time before the record nobody knows what was used.
+        began = await source.began()
+        times = (since if began is None else max(since, began), until)
         async with self._questions.place(asked.caller.account):
             try:
-                if key is not None:
-                    held = await self._questions.key(source, key)
-                    world = await self._questions.world(source, held.id)
-                    found = await unused_of_key(source.pool, world, held, source.audience, since, decide)
-                    unknown = unseen.unseen_of(held.tags)
-                else:
-                    world = await self._questions.world(source, None)
-                    found = await unused_of_principal(
-                        source.pool, world, principal or "", source.audience, since, decide
-                    )
-                    unknown = unseen.IDENTITY if source.is_trail else ""
+                found, cursor, unknown = await self._unused(asked, source, key, principal, times)
             except AccessRefused:
                 raise
             except Refusal as fault:
                 raise WireError(404, "NotFoundException", fault.message) from None
-        answer: dict[str, Any] = {"since": utc(since), "items": found}
+        shown: dict[str, Any] = {"since": utc(times[0]), "until": utc(until)}
+        shown |= {"began": None if began is None else utc(began)}
         if unknown:
-            answer |= {"unknown": unknown, "settled_by": unseen.SETTLED_BY}
-        return source.audience.own(source.account, answer)
+            shown |= {"unknown": unknown, "settled_by": unseen.SETTLED_BY}
+        return source.audience.own(source.account, shown | {"items": found, "next": cursor})
+
+    async def _unused(
+        self, asked: Asked, source: Source, key: str | None, principal: str | None, times: Span
+    ) -> tuple[list[dict[str, Any]], str | None, str]:
+        """(rows, the cursor of the next page, what is not known)."""
+        decide, questions = let_in_by if source.is_trail else of_our_own(source.audience), self._questions
+        if key is not None:
+            held = await questions.key(source, key)
+            world = await questions.world(source, held.id)
+            rows = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+            return rows, None, unseen.unseen_of(held.tags)
+        world = await questions.world(source, None)
+        if principal is not None:
+            name = await questions.references.principal(asked, source, principal)
+            rows = await unused_of_principal(source.pool, world, name, source.audience, times, decide)
+            return rows, None, unseen.IDENTITY if source.is_trail else ""
+        rows, cursor = await self._unused_of_all(asked, source, world, times, decide)
+        return rows, cursor, unseen.IDENTITY if source.is_trail else ""
+
+    async def _unused_of_all(
+        self, asked: Asked, source: Source, world: World, times: Span, decide: Decide
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Every key of the account, and then its users and roles, so many of them at a time."""
+        limit, cursor = asked.limit(), asked.cursor(str, str)
+        kind, after = cursor or (KEYS, "")
+        names = keys_in(world, source.account) if kind == KEYS else callers_in(world, source.account)
+        begin = bisect_right(names, after) if after else 0
+        some = names[begin : begin + limit]
+        rows: list[dict[str, Any]] = []
+        for name in some:
+            if kind == KEYS:
+                held = world.keys[name]
+                of = {"key_id": name, "key_aliases": list(world.aliases_of.get(name, ()))}
+                found = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+            else:
+                of = {"principal": name}
+                found = await unused_of_principal(source.pool, world, name, source.audience, times, decide)
+            rows += [of | row for row in found]
+        if begin + limit < len(names):
+            return rows, cursor_of([kind, some[-1]])
+        return rows, cursor_of([PRINCIPALS, ""]) if kind == KEYS else None
 
 
 def _use(row: dict[str, Any], audience: Audience) -> dict[str, Any]:

@@ -58,11 +58,6 @@ class Explained:
             raise bad(
                 f"encryption_context and conditions have at most {MOST_PAIRS} names, and {MOST_CHARACTERS} characters"
             )
-        operation = operation.removeprefix("kms:")
-        if operation not in KMS_ACTIONS:
-            raise bad(
-                f"operation is one of KMS, Decrypt for instance (ReEncryptFrom or ReEncryptTo), not {operation!r}"
-            )
         return Explained(principal, operation, key, pairs, conditions, at)
 
     def answer(self, world: World, audience: Audience, came: Came) -> Told:

@@ -18,8 +18,11 @@ def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> d
 
 def following(count: int, limit: int, cursor: list[Any] | None) -> str | None:
     """`next` of a page of so many."""
-    more = count == limit and cursor is not None
-    return urlsafe_b64encode(json.dumps(cursor).encode()).decode() if more else None
+    return cursor_of(cursor) if count == limit and cursor is not None else None
+
+
+def cursor_of(parts: list[Any]) -> str:
+    return urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 
 def utc(moment: datetime) -> str:

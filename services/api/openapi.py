@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from projections.decisions.queries import EXPRESSIONS, FIELDS
-from services.api.route import CURSOR, DECISION, LIMIT, SPAN, TRAIL, Parameter, RouteRow
+from projections.decisions.queries import EXPRESSIONS
+from services.api.route import CURSOR, DECISION, FILTERS, LIMIT, OF_HISTORY, ORDER, SPAN, TRAIL, RouteRow
 from services.api.routes_alerts import ALERTS, CHECK
 from services.api.routes_past import PAST
 
@@ -20,6 +20,7 @@ KEY = (
     ("policy_version", "the version of its policy in force"),
     ("created_at", "when it was made"),
     ("created_by", "by whom"),
+    ("key_aliases", "the names of its aliases"),
     ("changed_at", "when it was last changed"),
     ("position", "the last change's position"),
 )
@@ -33,13 +34,6 @@ VERSION = (
     ("call_id", "by which call"),
     ("bypassed_lockout_check", "whether the safety check was bypassed"),
     ("locked_out", "whether its author may not put another"),
-)
-
-FILTERS: tuple[Parameter, ...] = (
-    ("key", "id, ARN or alias of a key"),
-    ("encryption_context", "NAME=VALUE"),
-    *((name, f"{dict(DECISION).get(name, 'as shown')}; * for any characters") for name in FIELDS),
-    *SPAN,
 )
 
 ROUTES: tuple[RouteRow, ...] = (
@@ -58,7 +52,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "history",
         "Every change of a key, refused attempts included",
         DECISION,
-        (LIMIT, CURSOR),
+        OF_HISTORY,
         of_trails=True,
         action="keytrail:ReadHistory",
     ),
@@ -100,7 +94,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "decisions",
         "Every call that concerned the account, and what decided it",
         DECISION,
-        (*FILTERS, ("inputs", "true: with everything that the evaluator read"), LIMIT, CURSOR),
+        (*FILTERS, ("inputs", "true: with everything that the evaluator read"), ORDER, LIMIT, CURSOR),
         of_trails=True,
         action="keytrail:ReadDecisions",
     ),
@@ -123,19 +117,25 @@ ROUTES: tuple[RouteRow, ...] = (
         "GET",
         "/v1/unused",
         "unused",
-        "What the statements and grants on a key, or of a principal, allow and nobody used",
+        "What the statements and grants on a key, of a principal, or of all of the account, allow and nobody used",
         (
             ("items", "a row for each Allow statement and grant"),
             ("by", "in a row: the statement or grant"),
             ("used", "in a row: the actions that it let in since, with the number of calls and the last"),
             ("unused", "in a row: the actions that it allows and let nobody in for"),
             ("principals_unused", "in a row: whom it names and who never came in by it"),
-            ("since", "when the time looked at began"),
+            ("since", "when the time looked at began: never before the record"),
+            ("until", "when it ended"),
+            ("began", "when the record began"),
+            ("next", "where neither a key nor a principal is named: the cursor of the next page"),
         ),
         (
-            ("key", "id, ARN or alias of a key"),
-            ("principal", "or the ARN of a user or role"),
+            ("key", "id, ARN or alias of a key; without it and a principal, everything of the account"),
+            ("principal", "or a user or role"),
             ("days", "how many days are looked at; 90 where left out"),
+            *SPAN,
+            LIMIT,
+            CURSOR,
         ),
         is_list=False,
         of_trails=True,

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import orjson
 
 from domain.access.audience import Audience, Told, account_in
 from domain.cloudtrail.keys import MULTI_REGION, id_of
-from domain.errors import AccessRefused, KeyNotFound, Refusal
-from domain.identities.identity import Identity
-from domain.identities.principals import canonical
+from domain.errors import AccessRefused, AliasNotFound, KeyNotFound, Refusal
+from domain.identities.identity import GROUP, ROLE, USER
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.budget import Budget, OutOfSteps, spending
+from domain.policy.parse import UNIQUE_ID
 from domain.ports import Unavailable
 from domain.world import World
-from projections.decisions.queries import Filters
 from projections.history import queries as history
+from projections.history.project import ALIAS, KEY
 from services.adapters.postgres import Pool
 from services.api import errors
 from services.api.bounds import parsed
@@ -31,24 +30,24 @@ from services.api.explaining import KMS_ACTIONS, Explained, bad
 from services.api.items import following
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
+from services.api.references import MOST_NAMES, References, not_found
 from services.api.sources import Source, Sources
 from services.questions import between, changes
-from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
-from services.questions.moments import Moment, NoSuchMoment, moment_of
-from services.questions.rechecking import recheck
+from services.questions.moments import Moment, NoSuchMoment, moment_of, read_moment
+from services.questions.nearest import in_words, nearest
 from services.questions.showing import find_key, show_key, show_principal
 from services.questions.snapshot import Still, still
-from services.questions.what_if import what_if
 from services.questions.who_can import can_what, require_principal, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
 from services.shares import QUESTIONS, breathe
-from services.trails import what_if as trails
 
 if TYPE_CHECKING:
     from services.api.asked import Asked
     from services.api.audit import Audit
 
+CALLERS = (USER, ROLE)
+"""Kinds of those who call."""
 MOST_KEYS = 10_000
 """Keys of a trail that a principal's permissions are looked for on."""
 KEYS_AT_ONCE = 200
@@ -62,24 +61,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _action(text: str | None) -> str:
-    """Raises WireError."""
-    name = (text or "").removeprefix("kms:")
-    if name not in KMS_ACTIONS:
-        raise bad(f"action is one of KMS, kms:Decrypt for instance, not {text!r}")
-    return f"kms:{name}"
-
-
-WHAT_IF_BODY = (
-    'the body is {"key": "...", "policy": "..."} or {"key": "...", "grant": "..."} or {"principal": ARN, "policy": "...", '
-    '"policy_name": "..."}; "since" (a time or @position), "after" (a position) and "calls" (true) may be added'
-)
-
-
 DIFF_BODY = 'the body is {"from": "1", "to": "2"}: versions, times or positions; "from_policy" and "to_policy" are texts instead'
 
 
-def _document(body: bytes, words: str = WHAT_IF_BODY) -> dict[str, Any]:
+def document_in(body: bytes, words: str) -> dict[str, Any]:
     """Raises WireError."""
     try:
         found = parsed(body)
@@ -90,7 +75,7 @@ def _document(body: bytes, words: str = WHAT_IF_BODY) -> dict[str, Any]:
     return found
 
 
-def _text(body: dict[str, Any], name: str, words: str = WHAT_IF_BODY) -> str:
+def text_in(body: dict[str, Any], name: str, words: str) -> str:
     """Raises WireError."""
     found = body.get(name) or ""
     if not isinstance(found, str) or "\0" in found:
@@ -107,9 +92,14 @@ class Questions:
         self._present = present
         self._pool = pool
         self.sources = Sources(settings, present, pool)
+        self.references = References(self, present)
         self._places: Counter[str] = Counter()
         self.on_mismatch: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         """Told of a recheck's result that has any."""
+
+    def _action(self, text: str | None) -> str:
+        """Raises WireError."""
+        return f"kms:{self.references.operation(text or '', KMS_ACTIONS)}"
 
     @asynccontextmanager
     async def place(self, account: str) -> AsyncIterator[None]:
@@ -148,18 +138,29 @@ class Questions:
 
     async def key_as_of(self, asked: Asked) -> Told:
         async with self._moment(asked) as (source, moment):
-            row = await find_key(
-                source.pool, asked.request.path_params["reference"], source.account, source.region, moment
-            )
+            row = await self._find_key(source, asked.request.path_params["reference"], moment)
             return await show_key(source.pool, row, moment, source.audience)
 
     async def principal_as_of(self, asked: Asked) -> Told:
         async with self._moment(asked) as (source, moment):
-            return await show_principal(source.pool, asked.request.path_params["principal"], moment, source.audience)
+            text = asked.request.path_params["principal"]
+            principal = text if UNIQUE_ID.fullmatch(text) else await self.who(asked, source, text, (*CALLERS, GROUP))
+            return await show_principal(source.pool, principal, moment, source.audience)
 
-    async def principal_history(self, asked: Asked) -> Told:
-        arn = canonical(asked.request.path_params["principal"])
-        return await self._audit.calls_that(asked, Filters(about=arn, changes_only=True))
+    async def who(self, asked: Asked, source: Source, text: str, kinds: tuple[str, ...] = CALLERS) -> str:
+        """The ARN of whom a text means. Raises WireError."""
+        return await self.references.principal(asked, source, text, kinds)
+
+    async def _find_key(self, source: Source, text: str, moment: Moment) -> Any:
+        """The row of the key that a text meant then. Raises WireError, AccessRefused."""
+        reference = text if source.is_trail else self.references.key(text, source.account)
+        try:
+            return await find_key(source.pool, reference, source.account, source.region, moment)
+        except KeyNotFound as fault:
+            if source.is_trail:
+                names = await history.names(source.pool, (ALIAS, KEY), MOST_NAMES)
+                raise not_found(fault, in_words(nearest(text, names))) from None
+            raise not_found(fault, self.references.near_keys(text, source.account)) from None
 
     @asynccontextmanager
     async def _moment(self, asked: Asked) -> AsyncIterator[tuple[Source, Moment]]:
@@ -187,6 +188,13 @@ class Questions:
     async def explain(self, asked: Asked) -> Told:
         """Raises WireError, AccessRefused. Of a caller's own account, the principal or the key."""
         body = Explained.read(asked.body)
+        source = await self.sources.of(asked)
+        body = replace(
+            body,
+            principal=await self.who(asked, source, body.principal),
+            operation=self.references.operation(body.operation, KMS_ACTIONS),
+            key=self.references.key(body.key, source.account),
+        )
         came = self._audit.came(asked.request)
         async with self.answering():
             world = await self._of_two(body, asked.audience) if body.at else self._present.world
@@ -203,9 +211,9 @@ class Questions:
         return await world_then(self._pool, self._settings.region, moment, rows, [audience.account])
 
     async def who_can(self, asked: Asked) -> Told:
-        reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
+        reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))
         async with self._moment(asked) as (source, moment):
-            row = await find_key(source.pool, reference, source.account, source.region, moment)
+            row = await self._find_key(source, reference, moment)
             world = await self._everyone(source, moment, [row])
             key = world.keys[row["id"]]
             answer = {
@@ -217,46 +225,50 @@ class Questions:
             return source.audience.own(key.account, answer)
 
     async def can_what(self, asked: Asked) -> Told:
-        principal, limit, cursor = asked.request.path_params["principal"], asked.limit(), asked.cursor(str)
+        limit, cursor = asked.limit(), asked.cursor(str)
         async with self._moment(asked) as (source, moment):
+            principal = await self.who(asked, source, asked.request.path_params["principal"])
             account = source.account
             rows = await history.keys_after(source.pool, moment.position, cursor[0] if cursor else "", limit, account)
             world = await self._everyone(source, moment, rows)
             keys = [world.keys[row["id"]] for row in rows]
             require_principal(world, principal, source.audience)
             items = await self.worked(asked, can_what, world, principal, keys, KEY_ACTIONS, source.audience)
+            items = await self._audit.with_aliases(source, items)
         more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
         return source.audience.own(account, {"items": items, "next": more, "position": moment.position})
 
     async def who_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
-        reference, action = asked.request.path_params["reference"], _action(asked.text("action"))
-        source, first, last = await self._two_moments(asked)
+        reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))
+        source, first, last, began = await self._two_moments(asked)
         async with self.answering():
-            row = None
-            for moment in (first, last):
-                with suppress(KeyNotFound):
-                    row = await find_key(source.pool, reference, source.account, source.region, moment)
-                    break
-            if row is None:
-                raise KeyNotFound(f"There was no key {reference} between @{first.position} and @{last.position}.")
-        return self._who_between(asked, source, row["id"], action, first, last)
+            try:
+                row = await self._find_key(source, reference, first)
+            except WireError:  # it may have been made since
+                row = await self._find_key(source, reference, last)
+        return self._who_between(asked, source, row["id"], action, first, last, began)
 
     async def _who_between(
-        self, asked: Asked, source: Source, key: str, action: str, first: Moment, last: Moment
+        self, asked: Asked, source: Source, key: str, action: str, first: Moment, last: Moment, began: dict[str, str]
     ) -> AsyncGenerator[Told, None]:
+        if began:
+            yield source.audience.own(source.account, began)
         async with self.still(asked, source) as found:
             world = await self._world_of(source, [key], first, found.connection)
             async for each in between.who_between(found.connection, world, key, action, source.audience, last.position):
                 yield source.audience.own(source.account, each)
 
     async def what_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
-        source, first, last = await self._two_moments(asked)
-        return self._what_between(asked, source, canonical(asked.request.path_params["principal"]), first, last)
+        source, first, last, began = await self._two_moments(asked)
+        principal = await self.who(asked, source, asked.request.path_params["principal"])
+        return self._what_between(asked, source, principal, first, last, began)
 
     async def _what_between(
-        self, asked: Asked, source: Source, principal: str, first: Moment, last: Moment
+        self, asked: Asked, source: Source, principal: str, first: Moment, last: Moment, began: dict[str, str]
     ) -> AsyncGenerator[Told, None]:
         audience = source.audience
+        if began:
+            yield audience.own(source.account, began)
         async with self.still(asked, source) as found:
             after, count = "", 0
             while True:
@@ -267,21 +279,28 @@ class Questions:
                     found.connection, world, keys, principal, audience, last.position
                 ):
                     count += 1
-                    yield audience.own(source.account, each)
+                    (named,) = await self._audit.with_aliases(source, [each])
+                    yield audience.own(source.account, named)
                 if len(keys) < KEYS_AT_ONCE:
                     break
                 after = keys[-1]
                 yield audience.own(source.account, {"through": after})
             yield audience.own(source.account, {"result": {"changes": count}})
 
-    async def _two_moments(self, asked: Asked) -> tuple[Source, Moment, Moment]:
-        """Raises WireError."""
+    async def _two_moments(self, asked: Asked) -> tuple[Source, Moment, Moment, dict[str, str]]:
+        """The first of them is never before the record; where it was asked so, the last member says when that begins. Raises
+        WireError."""
+        text = asked.text("from")
+        if not text:
+            raise bad("from is a time or position, and not after to")
         async with self.answering():
             source = await self.sources.of(asked)
-            first, last = [await source.moment(asked.text(name)) for name in ("from", "to")]
-        if not asked.text("from") or first.position > last.position:
+            began = await source.before_it_began(read_moment(text)[1])
+            first = await source.moment(began.get("began", text))
+            last = await source.moment(asked.text("to"))
+        if first.position > last.position:
             raise bad("from is a time or position, and not after to")
-        return source, first, last
+        return source, first, last, began
 
     async def _world_of(self, source: Source, keys: list[str], moment: Moment, connection: Any) -> World:
         """Those of the keys that were there, and everybody."""
@@ -308,32 +327,10 @@ class Questions:
         """Whose people a question is asked about. What is not in the world that it is asked of cannot be told."""
         return await history.accounts(source.pool) if source.is_trail else [source.account]
 
-    async def what_if(self, asked: Asked) -> AsyncGenerator[Told, None]:
-        body = _document(asked.body)
-        async with self.answering():
-            source = await self.sources.of(asked)
-            draft = await self._draft(source, body)
-        since, after = _text(body, "since"), body.get("after")
-        if after is not None and not isinstance(after, int):
-            raise bad("after is the position that an answer before went through to")
-        moment = await self._audit.moment_in(source.pool, since, "since") if since else None
-        return self._what_if(asked, source, draft, moment, after, calls=body.get("calls") is True)
-
-    async def _what_if(
-        self, asked: Asked, source: Source, draft: Draft, since: datetime | None, after: int | None, *, calls: bool
-    ) -> AsyncGenerator[Told, None]:
-        async with self.still(asked, source) as found:
-            if source.is_trail:
-                answers = trails.what_if(found.connection, draft, found.last, since, after, calls=calls)
-            else:
-                answers = what_if(found, source.region, draft, since, after, source.audience, calls=calls)
-            async for each in answers:
-                yield source.audience.own(source.account, each)
-
     async def diff(self, asked: Asked) -> Told:
         """Raises WireError."""
-        body = _document(asked.body, DIFF_BODY)
-        texts = {name: _text(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
+        body = document_in(asked.body, DIFF_BODY)
+        texts = {name: text_in(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
         if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
             raise bad(DIFF_BODY)
         async with self.place(asked.caller.account), self.answering():
@@ -351,17 +348,20 @@ class Questions:
             return id_of(reference)
         async with self.answering():
             source = await self.sources.of(asked)
-            found = await find_key(source.pool, reference, "", source.region, await source.moment(None))
+            found = await self._find_key(source, reference, await source.moment(None))
             return str(found["id"])
 
     async def key(self, source: Source, reference: str) -> Key:
         """The key now; of a trail at its end. Raises WireError, KeyNotFound and its kin."""
         if source.is_trail:
             moment = await source.moment(None)
-            found = history.aggregate(await find_key(source.pool, reference, "", source.region, moment))
+            found = history.aggregate(await self._find_key(source, reference, moment))
             assert isinstance(found, Key), "the row is a key's"
             return found
-        key = self._present.world.key(reference, source.account, aliases=True)
+        try:
+            key = self._present.world.key(self.references.key(reference, source.account), source.account, aliases=True)
+        except (KeyNotFound, AliasNotFound) as fault:
+            raise not_found(fault, self.references.near_keys(reference, source.account)) from None
         source.audience.require(key.account)
         return key
 
@@ -374,47 +374,3 @@ class Questions:
             return changes.draft(text, None if source.is_trail else self._present.world, 0, key.account)
         except Refusal as fault:
             raise bad(f"{name}_policy: {fault.message}") from None
-
-    async def _draft(self, source: Source, body: dict[str, Any]) -> Draft:
-        """Raises WireError, and refusals for what is not there."""
-        key, principal, policy, grant = (_text(body, name) for name in ("key", "principal", "policy", "grant"))
-        if key and (policy or grant) and not (policy and grant) and not principal:
-            found = await self.key(source, key)
-            return self._of_policy(KeyPolicyDraft, found, policy) if policy else RevokedGrant(found, grant)
-        if principal and policy and not key and not grant:
-            identity = await self._identity(source, principal)
-            if identity is None or source.account not in ("", identity.account):
-                raise WireError(404, "NotFoundException", f"There is no user, group or role {principal} here.")
-            return self._of_policy(IdentityPolicyDraft, identity, _text(body, "policy_name") or "draft", policy)
-        raise bad(WHAT_IF_BODY)
-
-    @staticmethod
-    def _of_policy(made: Callable[..., Draft], *given: Any) -> Draft:
-        """Raises WireError for a policy that is none."""
-        try:
-            return made(*given)
-        except Refusal as fault:
-            raise errors.wire_error(fault) from None
-
-    async def _identity(self, source: Source, principal: str) -> Identity | None:
-        if not source.is_trail:
-            directory = self._present.world.directory
-            return directory.identities.get(directory.by_arn.get(principal, principal))
-        row = await history.by_arn(source.pool, source.end, principal)
-        found = None if row is None else history.aggregate(row)
-        return found if isinstance(found, Identity) else None
-
-    async def recheck(self, asked: Asked) -> AsyncGenerator[Told, None]:
-        if not self._audit.hosts(asked):
-            raise WireError(
-                403, "AccessDeniedException", "Decisions of every account are rechecked: the first account's."
-            )
-        return self._rechecked(asked, await self._audit.moment(asked, "since"))
-
-    async def _rechecked(self, asked: Asked, since: datetime | None) -> AsyncGenerator[Told, None]:
-        audience = asked.audience
-        async with self.still(asked) as found:
-            async for each in recheck(found, self._settings.region, since, audience):
-                if "result" in each and each["result"]["mismatches"] and self.on_mismatch is not None:
-                    await self.on_mismatch(each["result"])
-                yield audience.own(audience.account, each)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from projections.decisions.queries import FIELDS
+
 Parameter = tuple[str, str]
 """(name, description) of a query parameter."""
 
@@ -48,6 +50,7 @@ DECISION = (
     ("operation", "what was asked"),
     ("effect", "allowed or refused"),
     ("key_id", "the key concerned"),
+    ("key_aliases", "the names that it has now, where it is the account's own"),
     (
         "kind",
         "what decided: key-policy, identity-policy, grant, boundary, session-policy, implicit-deny, key-state, ...",
@@ -68,3 +71,12 @@ DECISION = (
     ("reasons", "every permission that was asked, and what decided each"),
     ("event", "the event's data"),
 )
+
+ORDER = ("order", "newest: the last first; in the order of time where left out")
+_FIELDS: tuple[Parameter, ...] = (
+    ("encryption_context", "NAME=VALUE"),
+    *((name, f"{dict(DECISION).get(name, 'as shown')}; * for any characters") for name in FIELDS),
+    *SPAN,
+)
+FILTERS: tuple[Parameter, ...] = (("key", "id, ARN or alias of a key"), *_FIELDS)
+OF_HISTORY: tuple[Parameter, ...] = (*_FIELDS, ORDER, LIMIT, CURSOR)

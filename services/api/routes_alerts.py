@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.route import CURSOR, LIMIT, RouteRow
+from services.api.route import CURSOR, LIMIT, SPAN, RouteRow
 
 ALERT = (
     ("id", "follows from the rule and what raised it: the same alert has the same id for ever"),
@@ -12,6 +12,7 @@ ALERT = (
     ("severity", "info, low, medium, high or critical"),
     ("account", "whose it is; empty for one about Keytrail itself"),
     ("key_id", "the key concerned"),
+    ("key_aliases", "the names that it has now"),
     ("subject", "what it is about"),
     ("about", "the principals it is about"),
     ("title", "the rule's title"),
@@ -37,6 +38,7 @@ FILTERS = (
     ("key", "id, ARN or alias of a key"),
     ("principal", "whom it is about"),
     ("suppressed", "true: with those that are allowed"),
+    *SPAN,
 )
 
 ALERTS: tuple[RouteRow, ...] = (
@@ -65,7 +67,7 @@ ALERTS: tuple[RouteRow, ...] = (
         "alert_scan",
         "What the rules find in history, an object a line: alerts, progress, and the result at the end",
         (*ALERT, ("raised", "whether it was raised when it happened"), ("progress", "records done, of how many")),
-        (("since", "a time or position; everything where left out"),),
+        SPAN,
         is_list=False,
         of_trails=True,
         action="keytrail:ScanAlerts",

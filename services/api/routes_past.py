@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.api.route import AT, BETWEEN, CURSOR, DECISION, LIMIT, SPAN, RouteRow
+from services.api.route import AT, BETWEEN, CURSOR, DECISION, LIMIT, OF_HISTORY, SPAN, RouteRow
 
 PAST: tuple[RouteRow, ...] = (
     RouteRow(
@@ -117,7 +117,21 @@ PAST: tuple[RouteRow, ...] = (
         "principal_history",
         "Every change of a user, group, role or managed policy, refused attempts included",
         DECISION,
-        (LIMIT, CURSOR),
+        OF_HISTORY,
+        of_trails=True,
+        action="keytrail:ReadHistory",
+    ),
+    RouteRow(
+        "GET",
+        "/v1/names",
+        "meaning_of",
+        "Whose name a word is: of a key (by its alias or the beginning of its id), or of a user, group, role or policy",
+        (
+            ("kind", "keys or principals: the part of a path that the name then stands behind"),
+            ("name", "the reference or ARN that is meant"),
+        ),
+        (("name", "bob, payroll, role/app, an alias, an id or an ARN"),),
+        is_list=False,
         of_trails=True,
         action="keytrail:ReadHistory",
     ),
@@ -206,7 +220,8 @@ PAST: tuple[RouteRow, ...] = (
         (
             ("key", "in the body: the key, with `policy` (a draft) or `grant` (one that would be revoked)"),
             ("principal", "in the body: a user, group or role, with `policy` and `policy_name` (an inline policy)"),
-            ("since", "in the body: a time or a position"),
+            ("from", "in the body: a time or a position"),
+            ("to", "in the body: the same"),
             ("after", "in the body: go on behind this position"),
             ("calls", "in the body: true for the calls themselves"),
         ),
@@ -244,7 +259,7 @@ PAST: tuple[RouteRow, ...] = (
             ("done", "how many decisions were decided again until now, `of` how many"),
             ("result", "at last: decisions, mismatches, evaluators, explained (of mismatches) and gaps"),
         ),
-        (("since", "the first time, RFC 3339, or a position such as @1234; all where left out"),),
+        SPAN,
         is_list=False,
         action="keytrail:Recheck",
     ),

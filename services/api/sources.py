@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from domain.access.audience import Audience
@@ -12,6 +13,7 @@ from projections.history import queries as history
 from services.adapters.postgres import Pool
 from services.api.errors import WireError
 from services.api.explaining import bad
+from services.api.items import utc
 from services.api.present import Present
 from services.questions.moments import Moment, moment_of
 from services.questions.snapshot import Still, still
@@ -44,6 +46,15 @@ class Source:
     async def moment(self, text: str | None) -> Moment:
         """Raises NoSuchMoment, Unavailable."""
         return await moment_of(self.pool, text, self.end)
+
+    async def began(self) -> datetime | None:
+        """When the record begins."""
+        return await history.begins(self.pool)
+
+    async def before_it_began(self, since: datetime | None) -> dict[str, str]:
+        """What an answer says where the record begins after the time that it was asked from."""
+        began = None if since is None else await self.began()
+        return {"began": utc(began)} if began is not None and since is not None and since < began else {}
 
     @asynccontextmanager
     async def still(self, settings: Settings) -> AsyncIterator[Still]:

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
+
+from services.cli.endings import run
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
@@ -80,8 +85,7 @@ def build(names: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,  # a traceback with local variables could show a secret
         help="A key manager that keeps every change and every decision on a verifiable log.",
     )
-    # With a callback a lone command keeps its name.
-    app.callback()(lambda: None)
+    app.callback()(_common)  # with a callback a lone command keeps its name
     groups: dict[str, typer.Typer] = {}
     for name in names:
         module, _, function = COMMANDS[name].partition(":")
@@ -100,17 +104,28 @@ def build(names: list[str]) -> typer.Typer:
     return app
 
 
+def _common(
+    own: Annotated[bool, typer.Option("--version", help="Print the version", is_eager=True)] = False,
+) -> None:
+    if own:
+        raise typer.Exit
+
+
 def main() -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # services/command.py: from here on it is told
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Logs, exports and whatever a process makes that we start: nobody else on this machine reads them, unless their owner
     # says so. A core dump would hold keys in the clear.
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    wanted = [name for name in COMMANDS if name.split(" ")[0] == asked]
-    app = build(wanted or list(COMMANDS))
-    if asked == "env":
+    asked = sys.argv[1:]
+    if asked[:1] == ["--version"]:  # without the commands, which take a second to load
+        typer.echo(f"keytrail {version('keytrail')}")
+        return
+    wanted = [name for name in COMMANDS if asked and name.split(" ")[0] == asked[0]]
+    if asked[:1] == ["env"]:
         from services.cli.shell import guarded  # only here: see above
 
-        guarded(app)
+        guarded(build(wanted))
     else:
-        app()
+        run(lambda: build(wanted or list(COMMANDS)), asked, COMMANDS)

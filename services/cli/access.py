@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from domain.cloudtrail import unseen
+from domain.keys.states import KEY_ACTIONS
+from services.cli import names
+from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar
+from services.cli.tables import Column, Row, member, print_rows
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar, said, times_or_fail
+from services.cli.times import At, From, Span, Times, To
 
-At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
 Between = Annotated[
     tuple[str, str] | None,
-    typer.Option(help="Two moments, each a time or a @position: what changed from one to the other"),
+    typer.Option(help="What earlier versions called --from and --to", hidden=True),
 ]
 
 
@@ -23,42 +27,54 @@ def who_can(
     action: Annotated[str, typer.Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
     at: At = None,
+    since: From = None,
+    until: To = None,
     between: Between = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open. With --between,
-    who gained and who lost, when, by which change and whose."""
-    if between is not None:
-        _between(Client(data), f"/v1/who-could/{key}", at, between, as_json, action=action, trail=trail)
+    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open. With --from (and
+    --to), who gained and who lost, when, by which change and whose."""
+    client, times = Client(data), times_or_fail()
+    span = _span(times, at, since, until, between)
+    if span is not None:
+        _between(client, f"/v1/who-could/{key}", span, times, as_json, action=action, trail=trail)
         return
-    found = Client(data).get(f"/v1/who-can/{key}", action=action, at=at, trail=trail)
+    found = client.get(f"/v1/who-can/{key}", action=action, at=said(lambda: times.at(at)), trail=trail)
     if as_json:
         as_line(found)
         return
-    out.print(f"{found['action']} as of @{found['position']} ({found['at']})", style="dim")
-    table = Table("principal", "kind", "by", "only", "unless", box=None, header_style="bold", pad_edge=False)
-    for row in found["items"]:
-        for number, path in enumerate(row["paths"]):
-            who = (row["principal"], row["kind"]) if number == 0 else ("", "")
-            unless = "; ".join(_conditions(each["open"]) for each in row["unless"]) if number == 0 else ""
-            table.add_row(*who, _by(path), _conditions(path["open"]), unless)
-    out.print(table if found["items"] else "nobody")
+    when = f"@{found['position']} ({times.shown(found['at'])})"
+    out.print(f"{found['action']} on {key} as of {when}", style="dim", soft_wrap=True)
+    columns = (
+        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
+        member("kind", leads=True),
+        Column("by", lambda row: _by(row["path"], client.account), leads=True),
+        Column("only", lambda row: _conditions(row["path"]["open"]), wraps=True),
+        Column("unless", lambda row: "; ".join(_conditions(each["open"]) for each in row["unless"]), wraps=True),
+    )
+    rows = [row | {"path": path} for row in found["items"] for path in row["paths"]]
+    print_rows(rows, columns, f"(nobody could call {found['action']} on {key} as of {when})")
 
 
-def _by(path: dict[str, Any]) -> str:
-    by = _statement(path["by"])
-    return f"{by} (delegated by {_statement(path['delegation'])})" if "delegation" in path else by
+def _span(
+    times: Times, at: str | None, since: str | None, until: str | None, between: tuple[str, str] | None
+) -> Span | None:
+    """The two moments that are asked about, None where one is."""
+    first, last = between if between is not None else (since, until)
+    if first is None and last is None:
+        return None
+    if at is not None:
+        fail("--at is one moment, --from and --to are two: name the one or the others.", 2)
+    if first is None:
+        fail("--to goes with --from.", 2)
+    return said(lambda: times.moments(first, last))
 
 
-def _statement(by: dict[str, Any]) -> str:
-    if "grant" in by:
-        return f"grant {by['grant'][:12]}…"
-    if "policy" not in by:
-        return f"{by['kind']} of the other account"
-    name = by["policy"].rpartition("/")[2] if by["kind"] != "key-policy" else f"key policy v{by['version']}"
-    return f"{name} statement {by['index']}" + (f" {by['sid']!r}" if by["sid"] else "")
+def _by(path: dict[str, Any], account: str) -> str:
+    by = names.statement(path["by"], account)
+    return f"{by} (delegated by {names.statement(path['delegation'], account)})" if "delegation" in path else by
 
 
 def _conditions(found: list[dict[str, Any]]) -> str:
@@ -73,64 +89,86 @@ def _condition(shown: dict[str, Any]) -> str:
 def can_what(
     principal: Annotated[str, typer.Argument(help="ARN of a user, role, session or root")],
     at: At = None,
+    since: From = None,
+    until: To = None,
     between: Between = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """Every key that a principal could do something with, and what. With --between, what it gained and lost."""
-    if between is not None:
-        _between(Client(data), f"/v1/could-what/{principal}", at, between, as_json, trail=trail)
+    """Every key that a principal could do something with, and what. With --from (and --to), what it gained and lost."""
+    client, times = Client(data), times_or_fail()
+    span = _span(times, at, since, until, between)
+    if span is not None:
+        _between(client, f"/v1/could-what/{principal}", span, times, as_json, trail=trail)
         return
-    items = Client(data).items(f"/v1/can-what/{principal}", most, at=at, trail=trail)
+    items = client.items(f"/v1/can-what/{principal}", most, at=said(lambda: times.at(at)), trail=trail)
     if as_json:
         for item in items:
             as_line(item)
         return
-    table = Table("key", "for sure", "under conditions", box=None, header_style="bold", pad_edge=False)
-    for item in items:
-        under = [
-            f"{name}: {_conditions(told['paths'][0]['open']) or 'unless denied'}"
-            for name, told in item["under_conditions"].items()
-        ]
-        table.add_row(item["key_id"], ", ".join(item["operations"]), "\n".join(under))
-    out.print(table if table.row_count else "nothing")
+    columns = (
+        Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
+        Column("for sure", lambda row: _every(row["operations"]), wraps=True),
+        Column("under conditions", lambda row: "; ".join(_under(row["under_conditions"])), wraps=True),
+    )
+    print_rows(items, columns, f"({principal} could do nothing with any key)")
 
 
-def _between(
-    client: Client, path: str, at: str | None, between: tuple[str, str], as_json: bool, **parameters: Any
-) -> None:
+def _every(operations: list[str]) -> str:
+    return "everything (kms:*)" if len(operations) == len(KEY_ACTIONS) else ", ".join(operations)
+
+
+def _under(operations: dict[str, Any]) -> Iterator[str]:
+    """Operations that have the same conditions come together."""
+    found: dict[str, list[str]] = {}
+    for name, told in operations.items():
+        found.setdefault(_conditions(told["paths"][0]["open"]) or "unless denied", []).append(name)
+    for conditions, those in found.items():
+        yield f"{', '.join(those)}: {conditions}"
+
+
+def _between(client: Client, path: str, span: Span, times: Times, as_json: bool, **parameters: Any) -> None:
     """Changes as they are found: with a bar while they are looked for, a table at the end."""
-    if at is not None:
-        fail("--at and --between exclude each other", 2)
-    table = Table("when", "change", "by", "what", box=None, header_style="bold", pad_edge=False)
+    rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
     with progress_bar() as progress:
         task = progress.add_task("following the changes", total=None)
-        for line in client.lines(path, **parameters, **{"from": between[0], "to": between[1]}):
+        for line in client.lines(path, **parameters, **span.parameters):
             if as_json and ("change" in line or "result" in line):
                 as_line(line)
             if "done" in line:
                 progress.update(task, completed=line["done"], total=line["of"])
             result = line.get("result", result)
             if "change" in line:
-                change = line["change"]
-                where = f"on {line['key_id']} " if "key_id" in line else ""
-                summary = change.get("summary", change["operation"])
-                for name, colour in (("gained", "green"), ("lost", "red"), ("changed", "yellow")):
-                    if line[name]:
-                        names = ", ".join(str(_name(each)) for each in line[name])
-                        who = Text.assemble(where, (name, colour), f" {names}")
-                        table.add_row(change["at"], summary, change["principal"], who)
+                rows.append(line)
     if as_json:
         return
-    out.print(table if table.row_count else "nothing changed")
-    for name, sign in (("gained", "+"), ("lost", "-")):
+    columns = (
+        Column("at", lambda row: times.shown(row["change"].get("at")), leads=True),
+        Column("who", lambda row: names.short(row["change"]["principal"], client.account), leads=True),
+        Column(
+            "change",
+            lambda row: names.shortened(row["change"].get("summary", row["change"]["operation"]), client.account),
+            leads=True,
+            wraps=True,
+        ),
+        Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
+        *(Column(name, _of(name, client), wraps=True) for name in ("gained", "lost", "changed")),
+    )
+    print_rows(rows, columns, f"(nothing changed {times.between(span)})")
+    tell_of_the_beginning(client, times)
+    for name, sign, shade in (("gained", "+", "green"), ("lost", "-", "red")):
         for each in result.get(name, ()):
-            out.print(f"{sign} {each}")
+            out.print(Text(f"{sign} {names.short(each, client.account)}", shade), soft_wrap=True)
 
 
-def _name(each: Any) -> Any:
-    """An operation, or the principal of a row."""
-    return each["principal"] if isinstance(each, dict) else each
+def _of(name: str, client: Client) -> Callable[[Row], str]:
+    """The operations, or the principals, that a change let in or kept out."""
+
+    def cell(row: Row) -> str:
+        found = [each["principal"] if isinstance(each, dict) else each for each in row[name]]
+        return _every([names.short(each, client.account) for each in found])
+
+    return cell

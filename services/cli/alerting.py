@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,11 @@ import typer
 from domain.alerts.finding import SEVERITIES
 from domain.alerts.telling import deed
 from domain.errors import Refusal
+from services.cli import names
+from services.cli.calls import asked_for
 from services.cli.client import Client
 from services.cli.comparing import show_region
+from services.cli.tables import Column, member, paragraph, print_rows
 from services.cli.terminal import (
     AsJson,
     Data,
@@ -25,13 +28,16 @@ from services.cli.terminal import (
     fail,
     out,
     progress_bar,
+    read_or_fail,
+    said,
     settings_or_fail,
-    show,
+    times_or_fail,
+    width_of_screen,
 )
+from services.cli.times import From, Since, Times, To
 from services.exports.ocsf_finding import finding_of
 from services.settings import BadSetting
 
-COLUMNS = ("at", "severity", "rule", "state", "by", "operation", "position", "key_id", "summary", "id")
 SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 FOUND = 1
 """Exit code of `check` where a rule fires."""
@@ -40,7 +46,7 @@ State = Annotated[str | None, typer.Option(help="open, acknowledged or resolved"
 OfRule = Annotated[str | None, typer.Option("--rule", help="One rule; `keytrail alerts rules` lists them")]
 Severity = Annotated[str | None, typer.Option(help=f"The mildest that is shown: {', '.join(SEVERITIES)}")]
 OfKey = Annotated[str | None, typer.Option("--key", help="id, ARN or alias of a key")]
-About = Annotated[str | None, typer.Option("--principal", help="ARN of whom it is about")]
+About = Annotated[str | None, typer.Option("--principal", help="Whom it is about: bob, role/app, an ARN")]
 Suppressed = Annotated[bool, typer.Option("--suppressed", help="With those that an allow-list covers")]
 Id = Annotated[str, typer.Argument(help="The alert's id")]
 Note = Annotated[str, typer.Option(help="Why")]
@@ -54,6 +60,8 @@ def alerts(
     key: OfKey = None,
     principal: About = None,
     suppressed: Suppressed = False,
+    since: From = None,
+    until: To = None,
     ocsf: Annotated[bool, typer.Option("--ocsf", help="As OCSF Detection Findings (class 2004), one a line")] = False,
     as_json: AsJson = False,
     most: Most = None,
@@ -62,14 +70,16 @@ def alerts(
     """The alerts that were raised, the newest first."""
     if context.invoked_subcommand is not None:
         return
-    asked = _asked(state, rule, severity, key, principal, suppressed)
+    times, client = times_or_fail(), Client(data)
+    span = said(lambda: times.span(since, until))
+    asked = _asked(state, rule, severity, key, principal, suppressed) | span.parameters
     if ocsf:
-        client = Client(data)
         for each in client.items("/v1/alerts", most, **asked):
             whole = client.get(f"/v1/alerts/{each['id']}")
             as_line(finding_of(whole, version=version("keytrail")))
         return
-    _table(Client(data).items("/v1/alerts", most, **asked), as_json, "no alerts")
+    words = {"rule": rule, "severity": severity, "state": state, "principal": principal, "key": key}
+    _table(client.items("/v1/alerts", most, **asked), as_json, asked_for("no alerts", span, times, **words), times)
 
 
 def _asked(
@@ -79,30 +89,49 @@ def _asked(
     return asked | ({"suppressed": "true"} if suppressed else {})
 
 
-def _table(items: Iterable[Any], as_json: bool, empty: str) -> None:
-    if as_json or not out.is_terminal:
-        show(items, COLUMNS, as_json, empty)
+def _table(items: Iterable[Any], as_json: bool, nothing: str, times: Times) -> None:
+    if as_json:
+        for each in items:
+            as_line(each)
         return
-    count = 0
-    for each in items:
-        count += 1
-        _line(each)
-    if not count:
-        out.print(empty, style="dim")
+    if out.is_terminal:
+        none = True
+        for each in items:
+            none = False
+            _line(each, times)
+        if none:
+            out.print(nothing, style="dim", soft_wrap=True)
+        return
+    columns = (
+        Column("at", lambda row: times.shown(row["at"])),
+        member("severity"),
+        member("rule"),
+        member("state"),
+        Column("who", lambda row: names.short(row.get("by"), row.get("account", ""))),
+        member("operation", heading="what"),
+        Column("position", lambda row: f"@{row['position']}" if row.get("position") is not None else ""),
+        Column("key", names.key_of),
+        Column("summary", lambda row: names.shortened(row["summary"], row.get("account", ""))),
+        member("id"),
+    )
+    print_rows(items, columns, nothing)
 
 
-def _line(alert: dict[str, Any]) -> None:
+def _line(alert: dict[str, Any], times: Times | None = None) -> None:
     """One alert on a terminal."""
-    severity = alert["severity"]
-    out.print(alert["at"][:19].replace("T", " "), style="dim", end=" ")
+    times, severity = times or times_or_fail(), alert["severity"]
+    out.print(times.shown(alert["at"]), style="dim", end=" ")
     out.print(f"{severity:<8}", style=SHADES[severity], end=" ")
     out.print(alert["title"], style="bold", end="")
     state = alert.get("state", "")
     out.print(f" ({state})" if state not in ("", "open") else "", style="green")
-    key = f" [key {alert['key_id']}]" if alert.get("key_id") else ""
-    out.print(f"    {alert['summary']}{key}")
+    key = f" [key {names.key_of(alert)}]" if alert.get("key_id") else ""
+    account = alert.get("account", "")
+    for line in paragraph(f"{names.shortened(alert['summary'], account)}{key}", width_of_screen()):
+        out.print(line, soft_wrap=True)
     if who := deed(alert):
-        out.print(f"    {who}")
+        for line in paragraph(names.shortened(who, account), width_of_screen()):
+            out.print(line, soft_wrap=True)
     out.print(f"    {alert['rule']}  {alert['id']}", style="dim")
     if alert.get("suppressed"):
         out.print(f"    allowed: {alert['suppressed']['reason']}", style="green")
@@ -158,7 +187,8 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
     _commands(found)
     _evidence(found["evidence"])
     for each in found["marks"]:
-        out.print(f"    {each['at']} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}")
+        at = times_or_fail().shown(each["at"])
+        out.print(f"    {at} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}")
 
 
 def _commands(alert: dict[str, Any]) -> None:
@@ -204,18 +234,38 @@ def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> N
 
 def rules(as_json: AsJson = False, data: Data = None) -> None:
     """Every rule, as the settings have it."""
-    show(Client(data).items("/v1/alert-rules"), ("rule", "severity", "off", "title", "numbers"), as_json, "no rules")
+    columns = (
+        member("rule", leads=True),
+        member("severity", leads=True),
+        Column("off", lambda row: "off" if row["off"] else ""),
+        member("title", wraps=True),
+        Column(
+            "numbers", lambda row: ", ".join(f"{name} {value}" for name, value in row["numbers"].items()), wraps=True
+        ),
+    )
+    _rows(Client(data).items("/v1/alert-rules"), columns, as_json, "(no rules)")
+
+
+def _rows(items: Iterable[Any], columns: Sequence[Column], as_json: bool, nothing: str) -> None:
+    if not as_json:
+        print_rows(items, columns, nothing)
+        return
+    for each in items:
+        as_line(each)
 
 
 def notifiers(as_json: AsJson = False, data: Data = None) -> None:
     """How far each notifier is, what waits, and what was given up."""
-    columns = ("notifier", "waiting", "since", "dead", "fault")
-    show(
-        Client(data).items("/v1/alerts/notifiers"),
-        columns,
-        as_json,
-        "no notifier has run; KEYTRAIL_ALERTS_FILE names them",
+    times = times_or_fail()
+    columns = (
+        member("notifier", leads=True),
+        member("waiting", number=True),
+        Column("since", lambda row: times.shown(row["since"])),
+        member("dead", number=True),
+        member("fault", wraps=True),
     )
+    nothing = "(no notifier has run; KEYTRAIL_ALERTS_FILE names them)"
+    _rows(Client(data).items("/v1/alerts/notifiers"), columns, as_json, nothing)
 
 
 def dead_letters(
@@ -232,21 +282,30 @@ def dead_letters(
         else:
             out.print(f"{found['messages']} messages are tried again")
         return
-    columns = ("notifier", "at", "attempts", "fault", "id")
-    show(client.items("/v1/alerts/dead-letters"), columns, as_json, "no dead letters")
+    times = times_or_fail()
+    columns = (
+        member("notifier", leads=True),
+        Column("at", lambda row: times.shown(row["at"]), leads=True),
+        member("attempts", number=True),
+        member("fault", wraps=True),
+        member("id"),
+    )
+    _rows(client.items("/v1/alerts/dead-letters"), columns, as_json, "(no dead letters)")
 
 
 def scan(
-    since: Annotated[str | None, typer.Option(help="From a time or @position on; everything where left out")] = None,
+    since: Since = None,
+    until: To = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """What the rules find in history. Nothing is raised: `raised` tells what was."""
-    begun = time.monotonic()
+    begun, times = time.monotonic(), times_or_fail()
+    span = said(lambda: times.span(since, until))
     with progress_bar() as progress:
         task = progress.add_task("judging", total=None)
-        for line in Client(data).lines("/v1/alerts/scan", since=since, trail=trail):
+        for line in Client(data).lines("/v1/alerts/scan", trail=trail, **span.parameters):
             if "progress" in line:
                 progress.update(task, completed=line["progress"]["done"], total=line["progress"]["total"] or None)
             elif "result" in line:
@@ -272,10 +331,7 @@ def check(
     data: Data = None,
 ) -> None:
     """What the rules say of a draft. Exit code 1 where one fires. Without --key no server is asked."""
-    try:
-        text = policy.read_text()
-    except (OSError, UnicodeDecodeError) as fault:
-        fail(f"{policy} cannot be read: {fault}", 2)
+    text = read_or_fail(policy)
     if key is not None:
         found = Client(data).post(f"/v1/keys/{key}/alerts", {"policy": text})["items"]
     else:

@@ -2,79 +2,154 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
 
+from domain.arn import ACCOUNT_ID
+from domain.policy.parse import UNIQUE_ID
 from domain.trail.codec import micros
+from services.cli import names
+from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_it_is, as_line, fail, out, show
+from services.cli.deciding import WHERE, fields_or_fail, list_calls
+from services.cli.exporting import Export, OfExport
+from services.cli.tables import Column, member
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Errors,
+    Force,
+    Most,
+    OfTrail,
+    Reverse,
+    as_it_is,
+    as_line,
+    fail,
+    out,
+    said,
+    times_or_fail,
+)
+from services.cli.times import At, From, Times, To, is_position
 
 Key = Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")]
 
 
 def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
     """The account's keys as they are now."""
-    columns = ("key_id", "spec", "usage", "state", "policy_version", "created_at", "description")
-    show(Client(data).items("/v1/keys", most), columns, as_json, "no keys yet")
+    client, times = Client(data), times_or_fail()
+    items = client.items("/v1/keys", most)
+    columns = (
+        Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
+        member("state", leads=True),
+        Column("kind", lambda row: f"{row['spec']} {row['usage']}"),
+        Column("policy", lambda row: f"v{row['policy_version']}"),
+        Column("made", lambda row: times.shown(row["created_at"])),
+        member("description", wraps=True),
+    )
+    print_calls(items, columns, client, "(no keys yet: `aws kms create-key` makes one)", times, as_json=as_json)
 
 
 def history(
-    of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a principal or policy")],
+    of: Annotated[
+        str, typer.Argument(help="A key (id, ARN or alias/NAME), or a principal or policy: bob, role/app, policy/p, an ARN")
+    ],
+    principal: Annotated[str | None, typer.Option(help="Who changed it: bob, role/app, an ARN; * for any characters")] = None,
+    operation: Annotated[str | None, typer.Option(help="PutKeyPolicy, for instance")] = None,
+    effect: Annotated[str | None, typer.Option(help="allowed or refused")] = None,
+    where: Annotated[list[str] | None, typer.Option(help=WHERE)] = None,
+    since: From = None,
+    until: To = None,
+    errors: Errors = False,
+    reverse: Reverse = False,
     trail: OfTrail = None,
+    export: Export = None,
+    form: OfExport = None,
+    force: Force = False,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
-) -> None:
-    """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts."""
-    columns = ("position", "at", "principal", "source", "access_key", "operation", "effect", "summary")
-    path = f"/v1/principals/{of}/history" if is_principal(of) else f"/v1/keys/{of}/history"
-    show(Client(data).items(path, most, trail=trail), columns, as_json, "no changes")
+) -> None:  # fmt: skip
+    """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts; the newest
+    first."""
+    times = times_or_fail()
+    span = said(lambda: times.span(since, until))
+    asked: dict[str, str | None] = {"operation": operation, "principal": principal, "effect": effect}
+    asked |= fields_or_fail(where)
+    client = Client(data)
+    list_calls(
+        f"/v1/{kind_of(client, of, trail)}/{of}/history", client, {**asked, **span.parameters, "trail": trail},
+        of_changes(times, client, texts=errors), asked_for(f"no changes of {of}", span, times, **asked, trail=trail), times,
+        most=most, reverse=reverse, export=export, form=form, force=force, as_json=as_json,
+    )  # fmt: skip
+
+
+OF_A_PRINCIPAL = ("arn:aws:iam:", "arn:aws:sts:", "user/", "role/", "group/", "policy/", "assumed-role/")
 
 
 def is_principal(reference: str) -> bool:
-    """Whether it names somebody (or a managed policy) rather than a key."""
-    return reference.startswith(("arn:aws:iam:", "arn:aws:sts:"))
+    """Whether it is written as somebody (or a managed policy) rather than a key."""
+    return reference.startswith(OF_A_PRINCIPAL) or bool(
+        UNIQUE_ID.fullmatch(reference) or ACCOUNT_ID.fullmatch(reference)
+    )
+
+
+def is_key(reference: str) -> bool:
+    """Whether it is written as a key, an alias, or the beginning of a key's id."""
+    bare = reference.rstrip("…")
+    return reference.startswith(("arn:aws:kms:", "alias/", "mrk-")) or bool(
+        re.fullmatch(r"[0-9a-f-]*\d[0-9a-f-]*", bare)
+    )
+
+
+def kind_of(client: Client, reference: str, trail: str | None) -> str:
+    """keys or principals: whose name a word like bob or payroll is, the server knows."""
+    if is_principal(reference):
+        return "principals"
+    if is_key(reference):
+        return "keys"
+    return str(client.get("/v1/names", name=reference, trail=trail)["kind"])
 
 
 def policy(
     key: Key,
     version: Annotated[int | None, typer.Option(help="This version")] = None,
-    at: Annotated[str | None, typer.Option(help="The version in force at a time or @position")] = None,
+    at: At = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """A key's policy: the one in force, an earlier version, or the one in force at a time."""
-    versions = list(Client(data).items(f"/v1/keys/{key}/policies"))
-    found = _chosen(versions, version, at)
+    client, times = Client(data), times_or_fail()
+    versions = list(client.items(f"/v1/keys/{key}/policies"))
+    found = _chosen(versions, version, said(lambda: times.at(at)), times)
     if as_json:
         as_line(found)
         return
     out.print(
-        f"version {found['version']} of {len(versions)}, put at {found['at']} (position {found['position']}) "
-        f"by {found['principal']}",
+        f"version {found['version']} of {len(versions)}, put at {times.shown(found['at'])} (@{found['position']}) "
+        f"by {names.short(found['principal'], client.account)}",
         style="dim",
+        soft_wrap=True,
     )
     as_it_is(found["document"])
 
 
-def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None) -> dict[str, Any]:
+def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None, times: Times) -> dict[str, Any]:
     if version is not None and at is not None:
-        fail("--version and --at exclude each other", 2)
+        fail("--version and --at exclude each other.", 2)
     if version is not None:
         found = [each for each in versions if each["version"] == version]
-    elif at is not None and at.startswith("@") and at[1:].isdigit():
+    elif at is not None and is_position(at):
         found = [each for each in versions if each["position"] <= int(at[1:])]
     elif at is not None:
-        try:
-            moment = micros(at)
-        except ValueError:
-            fail("--at takes a time in RFC 3339 or a position such as @1234", 2)
-        found = [each for each in versions if micros(each["at"]) <= moment]
+        found = [each for each in versions if micros(each["at"]) <= micros(at)]
     else:
         found = versions
+    if not found and at is not None:
+        fail(f"The key had no policy at {times.shown(at)}: the first was put at {times.shown(versions[0]['at'])}.")
     if not found:
-        fail(f"There is no such version; the key has versions 1 to {len(versions)}.")
+        fail(f"There is no version {version}; the key has versions 1 to {len(versions)}.")
     return found[-1]
 
 

@@ -18,6 +18,7 @@ from services.cli.terminal import fail, settings_or_fail
 from services.settings import BadSetting
 from services.supervisor.folder import Credentials, Folder
 
+ACCOUNT = "x-keytrail-account"
 DENIED = "AccessDeniedException"
 
 
@@ -46,6 +47,22 @@ class Client:
         else:
             fail(f'No credentials: run `eval "$(keytrail env)"`, or name the data folder ({folder.path} has none).')
         self._region = settings.region
+        self.account = ""
+        """Whose answers these are: known once there is one."""
+        self.began: str | None = None
+        """When the record begins, where a span was asked that begins before."""
+        self._require_url()
+
+    def _require_url(self) -> None:
+        try:
+            where = urlsplit(self._url)
+            usable = (
+                where.scheme in ("http", "https") and bool(where.hostname) and (where.port is None or where.port > 0)
+            )
+        except ValueError:
+            usable = False
+        if not usable:
+            fail(f"AWS_ENDPOINT_URL is {self._url!r}, and takes an address such as http://127.0.0.1:8600.", 2)
 
     def get(self, path: str, **parameters: Any) -> Any:
         return self._send("GET", quote(path, safe="/") + _query(parameters), b"")
@@ -60,6 +77,7 @@ class Client:
         while True:
             limit = 1000 if most is None else min(1000, most - given)
             page = self.get(path, limit=limit, cursor=cursor, **parameters)
+            self.began = page.get("began", self.began)
             yield from page["items"]
             given += len(page["items"])
             cursor = page["next"]
@@ -71,9 +89,10 @@ class Client:
         ends the command."""
         method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
         for line in self._answer(method, quote(path, safe="/") + _query(parameters), sent, patience=600):
-            document = json.loads(line)
+            document = self._json(line)
             if "error" in document:
-                fail(f"{document['error']['code']}: {document['error']['message']}")
+                fail(document["error"]["message"], error=document["error"]["code"])
+            self.began = document.get("began", self.began)
             yield document
 
     def events(self, path: str, after: int | None, **parameters: Any) -> Iterator[Any]:
@@ -92,7 +111,7 @@ class Client:
                     elif line.startswith(b"data: "):
                         document = json.loads(line[6:])
                         if event == b"error":
-                            fail(f"{document['code']}: {document['message']}")
+                            fail(document["message"], error=document["code"])
                         yield document
             except urllib.error.HTTPError as fault:
                 if fault.code < 500:
@@ -103,7 +122,13 @@ class Client:
             time.sleep(1)
 
     def _send(self, method: str, path: str, body: bytes) -> Any:
-        return json.loads(b"".join(self._answer(method, path, body, patience=60)))
+        return self._json(b"".join(self._answer(method, path, body, patience=60)))
+
+    def _json(self, text: bytes) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            fail(f"{self._url} does not answer as Keytrail does: is it another server's address?")
 
     def _answer(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         """The lines of an answer."""
@@ -111,8 +136,12 @@ class Client:
             yield from self._opened(method, path, body, patience)
         except urllib.error.HTTPError as fault:
             self._refused(fault)
-        except (urllib.error.URLError, OSError) as fault:
-            fail(f"{self._url} does not answer ({fault}): is `keytrail up` running?")
+        except (urllib.error.URLError, OSError, HTTPException, ValueError) as fault:
+            self._unreachable(fault)
+
+    def _unreachable(self, fault: Exception) -> NoReturn:
+        why = fault.reason if isinstance(fault, urllib.error.URLError) else fault
+        fail(f"{self._url} does not answer ({why}): is `keytrail up` running?")
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         where = urlsplit(self._url + path)
@@ -121,6 +150,7 @@ class Client:
         signed = sign(request, self._access_key, self._secret, self._region, "keytrail", time.time())
         sent = urllib.request.Request(self._url + path, body or None, signed, method=method)  # noqa: S310  # the installation's own address
         with urllib.request.urlopen(sent, timeout=patience) as answer:  # noqa: S310  # see above
+            self.account = answer.headers.get(ACCOUNT, self.account)
             yield from answer
 
     def _refused(self, fault: urllib.error.HTTPError) -> NoReturn:
@@ -128,7 +158,7 @@ class Client:
         try:
             error = json.loads(text)["error"]
         except (ValueError, KeyError, TypeError):
-            fail(f"{self._url} answered {fault.code}")
+            fail(f"{self._url} answered {fault.code} {fault.reason}: is it another server's address?")
         call = fault.headers.get("x-amzn-requestid")
         # A refusal for want of a permission is on record by then; what a wrong signature is told has no record.
         why = (
@@ -136,7 +166,7 @@ class Client:
             if error["code"] == DENIED and call
             else ""
         )
-        fail(f"{error['code']}: {error['message']}{why}")
+        fail(f"{error['message']}{why}", error=error["code"])
 
 
 def _query(parameters: dict[str, Any]) -> str:

@@ -16,8 +16,20 @@ from domain.meaning.compare import DIFFERENT, UNKNOWN
 from domain.meaning.space import Side
 from domain.policy.check import check_policy as checked
 from domain.policy.parse import KEY
+from services.cli import names
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, as_line, fail, out, settings_or_fail
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    OfTrail,
+    as_line,
+    fail,
+    out,
+    read_or_fail,
+    settings_or_fail,
+    times_or_fail,
+)
+from services.cli.times import EXAMPLES, BadTime, Times, is_position
 
 DIFFERS, NOT_KNOWN = 1, 3
 """Exit codes; 2 is a question that cannot be asked."""
@@ -26,7 +38,7 @@ COLOURS = {"equivalent": "green", "passed": "green", "different": "yellow", "fai
 
 def diff(
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
-    old: Annotated[str, typer.Option("--from", help="A version, a time, a @position, or a file")],
+    old: Annotated[str, typer.Option("--from", help="A version, a time (7d, 2026-11-20), a @position, or a file")],
     new: Annotated[str | None, typer.Option("--to", help="The same; the version in force where left out")] = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
@@ -35,38 +47,41 @@ def diff(
     """What another version of a key's policy lets in and keeps out, by meaning. Exit code 1 where they differ, 3 where it
     is not known."""
     body = _side("from", old) | (_side("to", new) if new is not None else {})
-    found = Client(data).post(f"/v1/keys/{key}/diff", body, trail=trail)
+    client = Client(data)
+    found = client.post(f"/v1/keys/{key}/diff", body, trail=trail)
     if as_json:
         as_line(found)
     else:
-        out.print(f"{_named(found['from'])}  →  {_named(found['to'])}", style="dim")
+        sides = [_named(found[name], client.account, times_or_fail()) for name in ("from", "to")]
+        out.print("  →  ".join(sides), style="dim", soft_wrap=True)
         _show(found, "the two mean the same: no request is answered otherwise")
     raise typer.Exit({DIFFERENT: DIFFERS, UNKNOWN: NOT_KNOWN}.get(found["answer"], 0))
 
 
 def _side(name: str, reference: str) -> dict[str, str]:
     path = Path(reference)
-    # A version, a time and a position are no names of files that anybody has.
-    if reference.startswith("@") or reference.isdigit() or not path.is_file():
+    # A version and a position are no names of files that anybody has.
+    if is_position(reference) or (reference.isascii() and reference.isdigit()):
         return {name: reference}
-    return {f"{name}_policy": _read(path)}
-
-
-def _read(path: Path) -> str:
+    if path.is_file():
+        return {f"{name}_policy": read_or_fail(path)}
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as fault:
-        fail(f"{path} cannot be read: {fault}", 2)
+        return {name: times_or_fail().at(reference) or ""}
+    except BadTime:
+        fail(
+            f"--{name} is {reference!r}: there is no such file, and it is no version, position or time ({EXAMPLES}).", 2
+        )
 
 
-def _named(shown: dict[str, Any]) -> str:
+def _named(shown: dict[str, Any], account: str, times: Times) -> str:
     if "draft" in shown:
         return "the draft"
     if "unknown" in shown:
         return "a version from before the trail began (who put it, when, and what it says is not known)"
     if "known_by" in shown:
         return f"version {shown['version']} (as `{shown['known_by']}` read it; who put it, and when, is not known)"
-    return f"version {shown['version']} (@{shown['position']}, {shown['at']}, {shown['principal']})"
+    who = names.short(shown["principal"], account)
+    return f"version {shown['version']} (@{shown['position']}, {times.shown(shown['at'])}, {who})"
 
 
 def check_policy(
@@ -113,7 +128,7 @@ def check_policy(
 
 
 def _checked(path: Path) -> Side:
-    text = _read(path)
+    text = read_or_fail(path)
     try:
         checked(text, KEY)
     except Refusal as fault:

@@ -2,127 +2,147 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
-from enum import StrEnum
-from importlib.metadata import version
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from domain.keys.states import KEY_ACTIONS
 from projections.decisions.queries import FIELDS
+from services.cli import names
+from services.cli.calls import asked_for, of_calls, print_calls
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar, settings_or_fail, show
-from services.ownership import replacing
+from services.cli.exporting import Export, Format, OfExport, write_calls
+from services.cli.tables import Column, Row, member, print_rows
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Errors,
+    Force,
+    Most,
+    OfTrail,
+    Reverse,
+    as_line,
+    fail,
+    out,
+    said,
+    settings_or_fail,
+    times_or_fail,
+)
+from services.cli.times import From, Times, To
+from services.questions.nearest import in_words, nearest
 
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
 (NAME=VALUE)"""
 
 
-class Format(StrEnum):
-    """What decisions are written as."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-    OCSF = "ocsf"
-    CLOUDTRAIL = "cloudtrail"
-
-
 def decisions(
     key: Annotated[str | None, typer.Option(help="id, ARN or alias of a key")] = None,
-    principal: Annotated[str | None, typer.Option(help="ARN of who called")] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="Who called: bob, role/app, an ARN; * for any characters")
+    ] = None,
     operation: Annotated[str | None, typer.Option(help="Encrypt, for instance")] = None,
     effect: Annotated[str | None, typer.Option(help="allowed or refused")] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(help=WHERE),
     ] = None,
-    since: Annotated[str | None, typer.Option("--from", help="A time or @position")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="A time or @position")] = None,
+    since: From = None,
+    until: To = None,
     by: Annotated[
         str | None, typer.Option(help="Count them: principal,operation for instance; key, hour, day or any field")
     ] = None,
+    errors: Errors = False,
+    reverse: Reverse = False,
     trail: OfTrail = None,
-    export: Annotated[Path | None, typer.Option(help="Write them to a file; - for the output")] = None,
-    form: Annotated[Format, typer.Option("--format", help="Of the export")] = Format.JSON,
+    export: Export = None,
+    form: OfExport = None,
+    force: Force = False,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
-) -> None:  # fmt: skip
-    """Every call, what was answered, and which statement or rule decided it."""
-    wanted = {
-        "key": key,
-        "principal": principal,
-        "operation": operation,
-        "effect": effect,
-        "from": since,
-        "to": until,
-        "trail": trail,
-    }
-    for each in where or ():
-        name, equals, value = each.partition("=")
-        if not equals or name not in (*FIELDS, "encryption_context"):
-            fail(f"--where is FIELD=VALUE; a field is one of {', '.join(FIELDS)}, encryption_context.", 2)
-        wanted[name] = value
+) -> None:
+    """Every call, what was answered, and which statement or rule decided it; the newest first."""
+    times = times_or_fail()
+    span = said(lambda: times.span(since, until))
+    asked: dict[str, str | None] = {"operation": operation, "principal": principal, "key": key, "effect": effect}
+    asked |= fields_or_fail(where)
+    wanted = {**asked, **span.parameters, "trail": trail}
     client = Client(data)
     if by is not None:
         if export is not None:
             fail("--by and --export exclude each other.", 2)
-        found = client.get("/v1/decisions/counts", by=by, limit=most or 1000, **wanted)["items"]
-        show(found, (*by.split(","), "calls", "refused", "first", "last"), as_json, "no decisions")
-    elif export is not None:
-        _export(client.items("/v1/decisions", most, inputs="true", **wanted), export, form, settings_or_fail().region)
+        found = client.get("/v1/decisions/counts", by=by, limit=most or 1000, **wanted)
+        client.began = found.get("began")
+        columns = (*(counted_by(name, client, times) for name in by.split(",")), *_counts(times))
     else:
-        columns = ("at", "principal", "operation", "key_id", "effect", "kind", "decided_by", "sid", "error")
-        show(client.items("/v1/decisions", most, **wanted), columns, as_json, "no decisions")
+        columns = of_calls(times, client, texts=errors)
+    nothing = asked_for("no decisions", span, times, **asked, trail=trail)
+    if by is not None:
+        print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
+        return
+    list_calls(
+        "/v1/decisions", client, wanted, columns, nothing, times,
+        most=most, reverse=reverse, export=export, form=form, force=force, as_json=as_json,
+    )  # fmt: skip
 
 
-def _export(items: Iterator[Any], path: Path, form: Format, region: str) -> None:
-    if form is Format.PARQUET and str(path) == "-":
-        fail("Parquet is written to a file.", 2)
-    # The exports' libraries take a second to load: only who exports waits for them.
-    from services.exports.flat import csv_lines, write_parquet
-
-    with progress_bar() as progress:
-        task = progress.add_task("exporting", total=None)
-        counted = _counted(items, lambda: progress.advance(task))
-        try:
-            if form is Format.PARQUET:
-                with replacing(path) as place:
-                    write_parquet(counted, place)
-                return
-            lines = csv_lines(counted) if form is Format.CSV else _lines(counted, form, region)
-            if str(path) == "-":
-                sys.stdout.writelines(lines)
-            else:
-                with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
-                    written.writelines(lines)
-        except OSError as fault:
-            fail(f"{path} cannot be written: {fault}")
+def fields_or_fail(where: list[str] | None) -> dict[str, str | None]:
+    """What --where says: values by their fields."""
+    found: dict[str, str | None] = {}
+    for each in where or ():
+        name, equals, value = each.partition("=")
+        if not equals or name not in (*FIELDS, "encryption_context"):
+            near = in_words(nearest(name, FIELDS))
+            fail(f"--where is FIELD=VALUE; a field is one of {', '.join(FIELDS)}, encryption_context.{near}", 2)
+        found[name] = value
+    return found
 
 
-def _counted(items: Iterator[Any], count: Callable[[], None]) -> Iterator[Any]:
-    for item in items:
-        yield item
-        count()
+def list_calls(
+    path: str,
+    client: Client,
+    wanted: dict[str, str | None],
+    columns: tuple[Column, ...],
+    nothing: str,
+    times: Times,
+    *,
+    most: int | None,
+    reverse: bool,
+    export: Path | None,
+    form: Format | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """People read the newest first; machines and exports get what is asked for in the order of time."""
+    newest_first = reverse if as_json or export is not None else not reverse
+    order = {"order": "newest" if newest_first else None}
+    if export is not None:
+        items = client.items(path, most, inputs="true", **order, **wanted)
+        write_calls(items, export, form, settings_or_fail().region, force=force)
+        return
+    print_calls(client.items(path, most, **order, **wanted), columns, client, nothing, times, as_json=as_json)
 
 
-def _lines(items: Iterator[Any], form: Format, region: str) -> Iterator[str]:
-    """A JSON object a line."""
-    from services.exports.cloudtrail import record_of
-    from services.exports.ocsf import event_of
+def counted_by(name: str, client: Client, times: Times) -> Column:
+    """The column of what calls are counted by."""
+    match name:
+        case "principal" | "decided_by":
+            return Column(name.replace("_", " "), lambda row: names.short(row[name], client.account), leads=True)
+        case "hour" | "day":
+            return Column(name, lambda row: times.shown(row[name]), leads=True)
+    return member(name, leads=True)
 
-    own = version("keytrail")
-    for item in items:
-        match form:
-            case Format.OCSF:
-                item = event_of(item, region, own)
-            case Format.CLOUDTRAIL:
-                item = record_of(item, region)
-        yield json.dumps(item, separators=(",", ":")) + "\n"
+
+def _counts(times: Times) -> tuple[Column, ...]:
+    return (
+        member("calls", number=True),
+        member("refused", number=True),
+        Column("first", lambda row: times.shown(row["first"])),
+        Column("last", lambda row: times.shown(row["last"])),
+    )
 
 
 def last_use(
@@ -132,45 +152,105 @@ def last_use(
     data: Data = None,
 ) -> None:
     """When a key was last used, for what and by whom."""
-    found = Client(data).get(f"/v1/keys/{key}/last-use", trail=trail)
+    client, times = Client(data), times_or_fail()
+    found = client.get(f"/v1/keys/{key}/last-use", trail=trail)
     if as_json:
         as_line(found)
         return
-    empty = f"never used since it was made ({found['created_at'] or 'before the log'})"
-    show(found["by_operation"], ("operation", "calls", "last", "principal", "call_id"), False, empty)
+    made = times.shown(found["created_at"]) or "a time before the record"
+    columns = (
+        member("operation", heading="what", leads=True),
+        member("calls", number=True),
+        Column("last", lambda row: times.shown(row["last"]), leads=True),
+        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
+        member("call_id", heading="call"),
+    )
+    print_rows(found["by_operation"], columns, f"(no use of {key} since it was made: {made})")
 
 
 def unused(
-    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
-    principal: Annotated[str | None, typer.Option(help="Or the ARN of a user or role: its own policies")] = None,
-    days: Annotated[int, typer.Option(help="How far back a use counts, from a trail's end on", min=1)] = 90,
+    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME; everything where left out")] = None,
+    principal: Annotated[str | None, typer.Option(help="Or a user or role: its own policies")] = None,
+    days: Annotated[int | None, typer.Option(help="How far back a use counts: 90 days where left out", min=1)] = None,
+    since: From = None,
+    until: To = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
+    most: Most = None,
     data: Data = None,
 ) -> None:
-    """What the statements and grants in force allow, and nobody used."""
-    found = Client(data).get("/v1/unused", key=key, principal=principal, days=days, trail=trail)
-    if as_json:
-        as_line(found)
+    """What the statements and grants in force allow, and nobody used: of a key, of a principal, or of the installation."""
+    if days is not None and since is not None:
+        fail("--days and --from exclude each other.", 2)
+    if key is not None and principal is not None:
+        fail("Name a key or a --principal, not both.", 2)
+    client, times = Client(data), times_or_fail()
+    span = said(lambda: times.span(since, until))
+    pages = _unused_pages(client, {"key": key, "principal": principal, "days": days, "trail": trail, **span.parameters})
+    first = next(pages)
+    rows = islice(chain(first["items"], (row for page in pages for row in page["items"])), most)
+    if as_json and (key is not None or principal is not None):
+        as_line(first | {"items": list(rows)})
         return
-    out.print(f"since {found['since']}", style="dim")
-    rows = []
-    for each in found["items"]:
-        by = each["by"]
-        name = by.get("policy") or f"grant {by.get('grant', '')[:12]}… to {by.get('grantee')}"
-        where = f" statement {by['index']} {by['sid']!r}" if "index" in by else ""
-        rows.append(
-            {
-                "allowed by": name.rpartition("/")[2] + where,
-                "used": ", ".join(
-                    f"{action.removeprefix('kms:')} ({use['calls']})" for action, use in each["used"].items()
-                ),
-                "never used": ", ".join(action.removeprefix("kms:") for action in each["unused"]),
-                "never came": ", ".join(each["principals_unused"]),
-            }
-        )
-    if "unknown" in found:
-        words = f"not known, and so not counted, is what was before the trail began: {found['unknown']}"
-        out.print(f"{words}; `{found['settled_by']}` settles it", style="yellow")
-    empty = "nothing is known to be allowed" if "unknown" in found else "nothing is allowed"
-    show(rows, ("allowed by", "used", "never used", "never came"), False, empty)
+    if as_json:
+        for row in rows:
+            as_line({name: first[name] for name in ("since", "until", "began")} | row)
+        return
+    asked = since is not None or days is not None
+    out.print(_looked_at(first, times, asked=asked), style="dim", soft_wrap=True)
+    if "unknown" in first:
+        words = f"not known, and so not counted, is what was before the trail began: {first['unknown']}"
+        out.print(f"{words}; `{first['settled_by']}` settles it", style="yellow", soft_wrap=True)
+    columns = (
+        Column("of", lambda row: names.key_of(row) or names.short(row.get("principal"), client.account), leads=True),
+        Column("allowed by", lambda row: _allowed_by(row["by"], client.account), leads=True),
+        Column("never used", lambda row: _unused_actions(row), wraps=True),
+        Column("used", _used, wraps=True),
+        Column(
+            "never came",
+            lambda row: ", ".join(names.short(each, client.account) for each in row["principals_unused"]),
+            wraps=True,
+        ),
+    )
+    what = key or principal or "this account"
+    known = "known statement or grant" if "unknown" in first else "statement or grant"
+    print_rows(rows, columns, f"(no {known} of {what} allows anything)")
+
+
+def _unused_pages(client: Client, asked: dict[str, Any]) -> Iterator[Any]:
+    cursor = None
+    while True:
+        page = client.get("/v1/unused", cursor=cursor, **asked)
+        yield page
+        cursor = page["next"]
+        if cursor is None:
+            return
+
+
+def _looked_at(found: dict[str, Any], times: Times, *, asked: bool) -> str:
+    """The span that was looked at: never one before the record."""
+    words = f"uses between {times.shown(found['since'])} and {times.shown(found['until'])}"
+    if found["began"] == found["since"]:
+        asked_for = "the time asked for" if asked else "90 days"
+        return f"{words}: the record begins then, and is shorter than {asked_for}; whether anything was used before is not known"
+    return f"{words}; the record begins at {times.shown(found['began'])}"
+
+
+def _allowed_by(by: dict[str, Any], account: str) -> str:
+    if "grant" in by:
+        return f"{names.statement(by, account)} to {names.short(by.get('grantee'), account)}"
+    return names.statement(by, account)
+
+
+def _used(row: Row) -> str:
+    return ", ".join(f"{action.removeprefix('kms:')} ({use['calls']})" for action, use in row["used"].items())
+
+
+def _unused_actions(row: Row) -> str:
+    """In words where it is everything."""
+    if not row["unused"]:
+        return ""
+    used = [each.removeprefix("kms:") for each in row["used"]]
+    if len(row["unused"]) + len(used) >= len(KEY_ACTIONS):
+        return f"everything but {', '.join(used)}" if used else "everything (kms:*)"
+    return ", ".join(each.removeprefix("kms:") for each in row["unused"])

@@ -9,7 +9,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, as_line, fail, out
+from services.cli.terminal import AsJson, Data, as_line, fail, out, said, times_or_fail
+from services.cli.times import At
 
 Pairs = Annotated[list[str] | None, typer.Option("--context", help="An encryption context pair, k=v; may be repeated")]
 Conditions = Annotated[
@@ -42,7 +43,7 @@ def explain(
     key: Annotated[str | None, typer.Option(help="A key: id, ARN or alias/NAME")] = None,
     context: Pairs = None,
     condition: Conditions = None,
-    at: Annotated[str | None, typer.Option(help="As of a time or @position")] = None,
+    at: At = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -57,7 +58,12 @@ def explain(
         return
     if principal is None or operation is None or key is None:
         fail("Name a past call by its CALL_ID, or ask what would be decided by --principal, --operation and --key.", 2)
-    body: dict[str, Any] = {"principal": principal, "operation": operation, "key": key, "at": at or ""}
+    body: dict[str, Any] = {
+        "principal": principal,
+        "operation": operation,
+        "key": key,
+        "at": said(lambda: times_or_fail().at(at)) or "",
+    }
     body["encryption_context"] = dict(_pair(each, "--context") for each in context or [])
     conditions: dict[str, list[str]] = {}
     for name, value in (_pair(each, "--condition") for each in condition or []):

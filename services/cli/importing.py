@@ -13,8 +13,10 @@ from rich.text import Text
 from domain.cloudtrail.record import Broken, moment
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
+from services.cli import names
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar, show
+from services.cli.tables import Column, member, print_rows
+from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar
 from services.settings import Settings
 from services.trails.answers import known_in
 from services.trails.building import Building
@@ -153,7 +155,13 @@ def _show(report: dict[str, Any], trail: str) -> None:
             f"; {report['other_errors']} ended by another error, {report['not_asked']} asked no key policy",
         )
     )
-    show(report["by"], ("outcome", "calls", "kind", "decided_by", "sid", "statement"), False, "nothing was judged")
+    columns = (
+        member("outcome", leads=True),
+        member("calls", number=True),
+        Column("kind", lambda row: (row["kind"] or "").replace("-", " "), leads=True),
+        Column("why", lambda row: names.decider({**row, "policy_version": None}), wraps=True),
+    )
+    print_rows(report["by"], columns, "(nothing was judged)")
     for each in report["missing"]:
         out.print(f"  {each['calls']} calls: not known is {each['missing']}", style="dim")
     if report["known"] or report["known_too_late"]:

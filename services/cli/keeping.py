@@ -21,8 +21,9 @@ from services.adapters.vault import AlreadyRotating, Vault
 from services.backup import restoring, taking
 from services.backup.sealed_file import BadBackup
 from services.bootstrap import open_pool
+from services.cli.exporting import target_or_fail
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, settings_or_fail, telling
+from services.cli.terminal import AsJson, Data, Force, as_line, err, fail, out, progress_bar, settings_or_fail, telling
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
@@ -53,11 +54,13 @@ FAILS: tuple[type[BaseException], ...] = (
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where the backup goes")], as_json: AsJson = False, data: Data = None
+    file: Annotated[Path, typer.Argument(help="Where the backup goes")],
+    force: Force = False,
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
     """Write log, decisions, vault and snapshots into one file, sealed under the master key, while calls go on."""
-    if file.exists():
-        fail(f"{file} is there already: choose another name.", 2)
+    file = target_or_fail(file, force=force)
     with progress_bar() as progress:
         try:
             counts = asyncio.run(taking.take_backup(reaching(data), file, telling(progress)))
@@ -83,7 +86,7 @@ def restore(
             fail(str(fault))
         except OSError as fault:
             progress.stop()
-            fail(f"{file} cannot be read: {fault.strerror}")
+            fail(f"{file} cannot be read: {fault.strerror or fault}.")
     _show(counts, as_json, f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`")
 
 

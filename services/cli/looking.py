@@ -8,7 +8,8 @@ import psutil
 from rich.text import Text
 
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, as_line, out, settings_or_fail, show
+from services.cli.tables import member, print_rows
+from services.cli.terminal import AsJson, Data, as_line, out, settings_or_fail
 from services.supervisor.folder import Folder
 
 
@@ -25,12 +26,8 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         as_line(server | {"processes": processes, "log_bytes": log_bytes})
         return
     if processes:
-        show(
-            [{"process": name, **each} for name, each in processes.items()],
-            ("process", "pid", "state", "memory"),
-            False,
-            "",
-        )
+        columns = (member("process", leads=True), member("pid", number=True), member("state"), member("memory"))
+        print_rows([{"process": name, **each} for name, each in processes.items()], columns, "")
         out.print()
     rows = {
         "log": server["log"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,16 @@ def short(name: str | None, account: str = "") -> str:
     resource = arn.resource.removeprefix("key/") if arn.service == "kms" else arn.resource
     # A policy of AWS's own belongs to no account that anybody has.
     return resource if arn.account in (account, "aws", "") else f"{arn.account}:{resource}"
+
+
+ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:(?:\d{12}|aws)?:[\w+=,.@/#*-]*[\w/*]")
+LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def shortened(text: str | None, account: str = "") -> str:
+    """A sentence with the ARNs in it short, and with the beginnings of grants' ids."""
+    text = ARN.sub(lambda found: short(found[0], account), text or "")
+    return LONG_ID.sub(lambda found: cut(found[0], 12), text)
 
 
 def cut(id: str, most: int = SHOWN) -> str:

@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.terminal import Data, err, fail
-from services.ownership import replacing
+from services.cli.exporting import Counted, target_or_fail, write_lines, wrote
+from services.cli.terminal import Data, Force, err, fail, said, times_or_fail
+from services.cli.times import From, To
 
 
 def own_log(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; the standard output where left out")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="The first time (RFC 3339) or a @position")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="The time after the last, or a @position")] = None,
+    since: From = None,
+    until: To = None,
+    force: Force = False,
     data: Data = None,
 ) -> None:
     """The account's own part of the log, changes and decisions, a JSON object a line: for its auditor, who needs the
     permission keytrail:ReadLog and no access to the host."""
-    lines = Client(data).lines("/v1/log", **{"from": since, "to": until})
-    if file is None:
-        _write(lines, sys.stdout)
-        return
+    times = times_or_fail()
+    span = said(lambda: times.span(since, until))
+    path = Path("-") if file is None else target_or_fail(file, force=force)
+    client = Client(data)
+    records = Counted(_records(client.lines("/v1/log", **span.parameters)))
     try:
-        with replacing(file) as place, place.open("w") as output:
-            _write(lines, output)
+        write_lines((json.dumps(record) + "\n" for record in records), path)
     except OSError as fault:
-        fail(f"{file} cannot be written: {fault}")
+        fail(f"{path} cannot be written: {fault.strerror or fault}.")
+    wrote(records.count, path, "record")
+    tell_of_the_beginning(client, times)
 
 
-def _write(lines: Iterator[Any], output: IO[str]) -> None:
+def _records(lines: Iterator[Any]) -> Iterator[Any]:
     for line in lines:
         if "end" in line:
             err.print(f"{line['end']['records']} records, up to @{line['end']['position']}")
         else:
-            output.write(json.dumps(line["record"]) + "\n")
+            yield line["record"]

@@ -18,9 +18,9 @@ from services.adapters.keyring import open_keyring
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool, open_vault
-from services.cli.terminal import Data, fail, out, progress_bar, settings_or_fail, telling
+from services.cli.exporting import target_or_fail, write_lines, wrote
+from services.cli.terminal import Data, Force, fail, out, progress_bar, settings_or_fail, telling
 from services.logs import quiet
-from services.ownership import replacing
 from services.projector.rebuilding import rebuild_projection
 from services.settings import BadSetting, Settings
 from services.supervisor.folder import Folder
@@ -53,21 +53,23 @@ def _log_or_fail(data: Path | None) -> list[tuple[int, bytes]]:
 
 
 def export_log(
-    file: Annotated[Path, typer.Argument(help="Where to write it; a JSON object a line")], data: Data = None
+    file: Annotated[Path, typer.Argument(help="Where to write it; a JSON object a line")],
+    force: Force = False,
+    data: Data = None,
 ) -> None:
     """Write the whole log to a file that `keytrail verify --file` checks without this installation.
 
     This is the operator's: it reads the broker itself and asks nobody for permission, and the file holds every account's
     records. An account's auditor takes `keytrail log`.
     """
+    file = target_or_fail(file, force=force)
     values = _log_or_fail(data)
     try:
-        with replacing(file) as place, place.open("w") as output:
-            for offset, value in values:
-                output.write(json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n")
+        lines = (json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n" for offset, value in values)
+        write_lines(lines, file)
     except OSError as fault:
-        fail(f"{file} cannot be written: {fault}")
-    out.print(f"{len(values)} records written to {file}")
+        fail(f"{file} cannot be written: {fault.strerror or fault}.")
+    wrote(len(values), file, "record")
 
 
 def rebuild(name: Annotated[str, typer.Argument(help="keys, policy_versions or decisions")], data: Data = None) -> None:

@@ -10,13 +10,28 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from services.cli import names
+from services.cli.calls import asked_for
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, as_line, err, fail, out, progress_bar, show
+from services.cli.tables import Column, member, print_rows
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    OfTrail,
+    as_line,
+    err,
+    fail,
+    out,
+    progress_bar,
+    read_or_fail,
+    said,
+    times_or_fail,
+)
+from services.cli.times import Since, To
 from services.ownership import write_private
 
 UNKNOWN_OF_LOG = "a permission would be asked that never was"
 UNKNOWN_OF_TRAIL = "the trail does not show what would decide; --json names it"
-Since = Annotated[str | None, typer.Option(help="From a time or @position on; everything where left out")]
 
 
 def _result(lines: Iterator[Any], what: str) -> Any:
@@ -30,14 +45,16 @@ def _result(lines: Iterator[Any], what: str) -> Any:
     return fail("The answer ended before its result: try again.")
 
 
-def recheck(since: Since = None, as_json: AsJson = False, data: Data = None) -> None:
+def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data: Data = None) -> None:
     """Decide every logged decision again, on the state it was decided on. Exit code 1 where one comes out otherwise."""
-    found = _result(Client(data).lines("/v1/recheck", since=since), "deciding again")
+    times = times_or_fail()
+    span = said(lambda: times.span(since, until))
+    found = _result(Client(data).lines("/v1/recheck", **span.parameters), "deciding again")
     if as_json:
         as_line(found)
     else:
-        columns = ("evaluator", "decisions", "decided", "mismatches")
-        show(found["evaluators"], columns, False, "no decisions")
+        columns = [member(name, number=True) for name in ("evaluator", "decisions", "decided", "mismatches")]
+        print_rows(found["evaluators"], columns, asked_for("no decisions", span, times))
         for gap in found["gaps"]:
             err.print(
                 Text.assemble(
@@ -59,6 +76,7 @@ def what_if(
     policy_name: Annotated[str, typer.Option(help="The inline policy that the draft replaces or adds")] = "draft",
     grant: Annotated[str | None, typer.Option(help="A grant of the key that would have been revoked")] = None,
     since: Since = None,
+    until: To = None,
     calls: Annotated[bool, typer.Option("--calls", help="The calls themselves too")] = False,
     trail: OfTrail = None,
     go_on: Annotated[Path | None, typer.Option(help="What an interrupted run kept")] = None,
@@ -66,32 +84,37 @@ def what_if(
     data: Data = None,
 ) -> None:
     """What a draft would have done: every logged call decided again with it in place. Ctrl-C keeps what was found."""
+    if key is None and principal is None:
+        fail("Name a key, or a --principal with a draft of its --policy.", 2)
+    if policy is None and grant is None:
+        fail("Name the draft, as --policy FILE, or the --grant that would have been revoked.", 2)
+    times, client = times_or_fail(), Client(data)
+    span = said(lambda: times.span(since, until))
     body: dict[str, Any] = {
         "key": key,
         "principal": principal,
         "grant": grant,
-        "since": since,
+        **span.parameters,
         "calls": calls,
         "trail": trail,
     }
     if policy is not None:
-        try:
-            body |= {"policy": policy.read_text(), "policy_name": policy_name}
-        except (OSError, UnicodeDecodeError) as fault:
-            fail(f"{policy} cannot be read: {fault}", 2)
-    kept = _kept(go_on, body)
+        body |= {"policy": read_or_fail(policy), "policy_name": policy_name}
+    words = [since, until]
+    kept = _kept(go_on, body, words)
+    body |= {name: kept["asked"][name] for name in ("from", "to") if "asked" in kept}
     last: dict[str, Any] = {}
     with progress_bar() as progress:
         task = progress.add_task("deciding again", total=None)
         try:
-            for line in Client(data).lines("/v1/what-if", body | {"after": kept["through"]}, trail=trail):
+            for line in client.lines("/v1/what-if", body | {"after": kept["through"]}, trail=trail):
                 if "flipped" in line:
                     as_line(line["flipped"])
                     continue
                 last = line
                 progress.update(task, completed=line["done"], total=line["of"])
         except KeyboardInterrupt:
-            _keep(body, kept, last)
+            _keep(body, words, kept, last)
     if not last.get("end"):
         fail("The answer ended before its result: try again.")
     found = _added(kept["result"], last["result"])
@@ -108,29 +131,52 @@ def what_if(
             else "",
         )
     )
-    columns = ("calls", "principal", "operation", "effect", "decided_by", "first", "last")
-    show(found["groups"], columns, False, "nothing would have been different")
+    columns = (
+        member("calls", number=True),
+        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
+        member("operation", heading="what", leads=True),
+        member("effect", heading="", leads=True),
+        Column("why", lambda row: short_words(row["decided_by"], client.account), wraps=True),
+        Column("first", lambda row: times.shown(row["first"])),
+        Column("last", lambda row: times.shown(row["last"])),
+    )
+    print_rows(found["groups"], columns, "(nothing would have been different)")
 
 
-def _kept(go_on: Path | None, body: dict[str, Any]) -> dict[str, Any]:
-    """What an earlier run found, where it is to go on."""
+def short_words(text: str, account: str) -> str:
+    """What decided, as an answer has it in one text, with the ARN in it short."""
+    policy, statement, rest = text.partition(" statement ")
+    return f"{names.short(policy, account)}{statement}{rest}" if statement else text.replace("-", " ")
+
+
+def _kept(go_on: Path | None, body: dict[str, Any], words: list[str | None]) -> dict[str, Any]:
+    """What an earlier run found, where it is to go on. "7d" means now what it meant then."""
     nothing = {"through": None, "result": {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []}}
     if go_on is None:
         return nothing
     try:
-        found: dict[str, Any] = json.loads(go_on.read_text())
-    except (OSError, ValueError) as fault:
-        fail(f"{go_on} cannot be read: {fault}", 2)
-    if found.get("asked") != body:
+        found: Any = json.loads(read_or_fail(go_on))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("asked"), dict):
+        fail(f"{go_on} is nothing that `keytrail what-if` kept.", 2)
+    span = {name: found["asked"].get(name) for name in ("from", "to")}
+    if found["asked"] != body | span or found.get("words") != words:
         fail(f"{go_on} was kept of another question.", 2)
-    return found
+    kept: dict[str, Any] = found
+    return kept
 
 
-def _keep(body: dict[str, Any], kept: dict[str, Any], last: dict[str, Any]) -> None:
+def _keep(body: dict[str, Any], words: list[str | None], kept: dict[str, Any], last: dict[str, Any]) -> None:
     if "through" not in last:
         fail("Stopped before anything was found.")
     path = Path(f"what-if-{last['through']}.json")
-    found = {"asked": body, "through": last["through"], "result": _added(kept["result"], last["result"])}
+    found = {
+        "asked": body,
+        "words": words,
+        "through": last["through"],
+        "result": _added(kept["result"], last["result"]),
+    }
     write_private(path, json.dumps(found))
     fail(f"Stopped after {found['result']['decisions']} decisions; the same command with --go-on {path} goes on.")
 

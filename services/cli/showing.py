@@ -9,30 +9,37 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.asking import is_principal
+from services.cli import names
+from services.cli.asking import kind_of
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, as_line, out
-
-At = Annotated[str | None, typer.Option(help="As of a time (RFC 3339) or a @position; now where left out")]
+from services.cli.terminal import AsJson, Data, OfTrail, as_line, out, said, times_or_fail
+from services.cli.times import At
 
 
 def show_as_of(
-    of: Annotated[str, typer.Argument(help="A key (id, ARN or alias/NAME), or the ARN of a user, group or role")],
+    of: Annotated[
+        str, typer.Argument(help="A key (id, ARN or alias/NAME), or a user, group or role: bob, role/app, an ARN")
+    ],
     at: At = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """A key or a principal as it was: metadata, policy, aliases, tags, grants, and the policies of whom they name."""
-    kind = "principals" if is_principal(of) else "keys"
-    found = Client(data).get(f"/v1/as-of/{kind}/{of}", at=at, trail=trail)
+    client, times = Client(data), times_or_fail()
+    asked = {"at": said(lambda: times.at(at)), "trail": trail}
+    found = client.get(f"/v1/as-of/{kind_of(client, of, trail)}/{of}", **asked)
     if as_json:
         as_line(found)
         return
-    out.print(f"as of @{found['position']} ({found['at']}), so since @{found['as_since']}", style="dim")
+    out.print(
+        f"as of @{found['position']} ({times.shown(found['at'])}), so since @{found['as_since']}",
+        style="dim",
+        soft_wrap=True,
+    )
     if "unknown" in found:
         _not_known(found)
-    if kind == "principals":
+    if "principal" in found:
         _principal(found["principal"])
     else:
         _key(found)
@@ -46,11 +53,9 @@ def _key(found: dict[str, Any]) -> None:
         _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
     for grant in found["grants"]:
         limits = f" where {json.dumps(grant['constraints'])}" if grant["constraints"] else ""
-        out.print(
-            Text.assemble(
-                ("grant  ", "bold"), f"{grant['grant']} to {grant['grantee']}: {', '.join(grant['operations'])}{limits}"
-            )
-        )
+        who = names.short(grant["grantee"], found["key"]["account"])
+        allows = f"{grant['grant']} to {who}: {', '.join(grant['operations'])}{limits}"
+        out.print(Text.assemble(("grant  ", "bold"), allows), soft_wrap=True)
     for each in found["identities"]:
         _principal(each)
 

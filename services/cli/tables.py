@@ -5,27 +5,23 @@ Nothing is cut without a sign. A pipe has no width: there every row is one line.
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
 from domain.characters import visible
+from services.cli.pager import paged
 from services.cli.terminal import out
 
 Row = Mapping[str, Any]
 MEASURED = 200
 """Rows that the widths of columns are measured on."""
 GAP = 2
+INDENT = " " * 4
 WRAPPED = 24
 """Columns that a cell of several lines has at least."""
 SHADES = {
@@ -176,89 +172,29 @@ def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
         if number == 0 and shades:
             line.stylize(shades[0])
         yield line
-    rest = [(column.heading, cell) for column, cell in named if not column.leads]
-    room = max((cell_len(heading) for heading, _ in rest), default=0) + GAP
-    for heading, cell in rest:
-        lines = folded(cell, max(WRAPPED // 2, width - room - 4))
-        for number, part in enumerate(lines):
-            label = heading if number == 0 else ""
-            yield Text.assemble(" " * 4, (label.ljust(room), "dim"), (part, SHADES.get(part, "")))
+    room = max(WRAPPED // 2, width - len(INDENT))
+    line = Text(INDENT)
+    for column, cell in named:
+        if column.leads:
+            continue
+        label = f"{column.heading} " if column.heading else ""
+        takes = cell_len(label) + cell_len(cell)
+        if line.cell_len > len(INDENT) and line.cell_len + 3 + takes <= width and not column.wraps:
+            line.append("   ")
+        elif line.cell_len > len(INDENT):
+            yield line
+            line = Text(INDENT)
+        first, *more = folded(cell, room - cell_len(label)) if takes > room else [cell]
+        line.append(label, "dim").append(first, SHADES.get(cell, ""))
+        for part in more:
+            yield line
+            line = Text.assemble(INDENT, " " * cell_len(label), part)
+    if line.cell_len > len(INDENT):
+        yield line
 
 
-# -- the pager ------------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def paged() -> Iterator[Console]:
-    """Where to print: the screen, or a pager once it is full. PAGER names another one than less; PAGER=cat has none."""
-    pager = shlex.split(os.environ.get("PAGER", "less"))
-    if not (out.is_terminal and sys.stdin.isatty() and pager and pager[0] != "cat"):
-        yield out
-        return
-    pages = _Pages(pager)
-    before, out.file = out.file, pages  # type: ignore[assignment]  # it has what a console writes with
-    try:
-        with suppress(BrokenPipeError):  # the reader has seen enough
-            yield out
-    finally:
-        out.file = before
-        pages.end()
-
-
-class _Pages:
-    """Text that is held until it fills the screen, and then goes through a pager as it comes."""
-
-    encoding = "utf-8"
-
-    def __init__(self, command: list[str]) -> None:
-        self._command = command
-        self._held: list[str] = []
-        self._lines = 0
-        self._process: subprocess.Popen[str] | None = None
-        self._whole = False
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return sys.stdout.fileno()
-
-    def write(self, text: str) -> int:
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.write(text)
-        elif self._whole:
-            sys.stdout.write(text)
-        else:
-            self._held.append(text)
-            self._lines += text.count("\n")
-            if self._lines >= out.size.height - 1:
-                self._start()
-        return len(text)
-
-    def flush(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.flush()
-
-    def _start(self) -> None:
-        environment = {"LESS": "FRX", "LESSCHARSET": "utf-8"} | os.environ
-        with suppress(OSError):  # without a pager it is printed as it is
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, text=True, env=environment)  # noqa: S603  # the pager that the person named
-        held, self._held, self._whole = "".join(self._held), [], self._process is None
-        self.write(held)
-
-    def end(self) -> None:
-        """Print what is held, and wait until the reader has seen enough."""
-        if self._process is None:
-            sys.stdout.write("".join(self._held))
-            sys.stdout.flush()
-            return
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        while True:
-            try:
-                self._process.wait()
-                return
-            except KeyboardInterrupt:
-                continue  # less takes it as the end of a search, and goes on
+def paragraph(text: str, width: int | None) -> Iterator[str]:
+    """A text below a line that it belongs to, further in."""
+    text = visible(text)
+    for part in [text] if width is None else folded(text, max(WRAPPED // 2, width - len(INDENT))):
+        yield INDENT + part

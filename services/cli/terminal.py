@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from domain.characters import visible
+from services.cli.times import BadTime, Times
 from services.settings import BadSetting, Settings, load
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+T = TypeVar("T")
 WIDE = 400
 """Columns of what is not a terminal: a pipe wants every value whole."""
 
@@ -47,14 +49,60 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, one obj
 
 OfTrail = Annotated[str | None, typer.Option("--trail", help="Ask a trail that was imported, and not our own log")]
 Most = Annotated[int | None, typer.Option("--limit", help="How many at most", min=1)]
+Reverse = Annotated[
+    bool,
+    typer.Option(
+        "--reverse", help="The other way round: people read the newest first, --json and exports have the oldest first"
+    ),
+]
+Errors = Annotated[bool, typer.Option("--errors", help="With the sentence that each refused caller read")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there")]
 
-NARROW = frozenset({"at", "key_id", "position", "effect", "state", "operation", "version"})
-COLOURS = {"allowed": "green", "refused": "red", "Enabled": "green", "Disabled": "yellow"}
+
+@dataclass(slots=True)
+class Failing:
+    """How the command that runs tells of a failure."""
+
+    code: int = 1
+    """2 where 1 is an answer: `keytrail diff` of policies that differ."""
+    in_json: bool = False
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    err.print(Text.assemble(("error:", "bold red"), " ", message))
+failing = Failing()
+
+
+def width_of_screen() -> int | None:
+    """None where nobody looks at a screen: a pipe has no width."""
+    return out.width if out.is_terminal else None
+
+
+def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:
+    """End the command with one sentence. Where --json was asked the error is JSON too; `error` is the server's own code."""
+    code = failing.code if code is None else code
+    message = (
+        message.rstrip() if message.rstrip().endswith((".", "?", "!")) or "\n" in message else f"{message.rstrip()}."
+    )
+    if failing.in_json:
+        typer.echo(json.dumps({"error": {"code": error or KINDS.get(code, "Failed"), "message": message}}), err=True)
+    else:
+        err.print(
+            Text.assemble(("error:", "bold red"), " ", f"{error}: {message}" if error else message), soft_wrap=True
+        )
     raise typer.Exit(code)
+
+
+KINDS = {1: "Failed", 2: "BadRequest"}
+"""What an error of the command line itself is called in JSON, by its exit code."""
+
+
+def read_or_fail(path: Path) -> str:
+    """The text of a file that the command line names."""
+    try:
+        return path.read_text()
+    except OSError as fault:
+        fail(f"{path} cannot be read: {fault.strerror or fault}.", 2)
+    except UnicodeDecodeError:
+        fail(f"{path} cannot be read: it is no text in UTF-8.", 2)
 
 
 def settings_or_fail(**given: Any) -> Settings:
@@ -62,6 +110,19 @@ def settings_or_fail(**given: Any) -> Settings:
         return load(**given)
     except BadSetting as fault:
         fail(str(fault), 2)
+
+
+def times_or_fail() -> Times:
+    """Times to and from the person who asks, in their time zone."""
+    return Times(settings_or_fail().time_zone)
+
+
+def said(read: Callable[[], T]) -> T:
+    """What words about times mean; the command ends where they mean none."""
+    try:
+        return read()
+    except BadTime as fault:
+        fail(f"{fault}.", 2)
 
 
 def progress_bar() -> Progress:
@@ -75,7 +136,7 @@ def progress_bar() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=err, transient=True)
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
 
 
 def telling(progress: Progress) -> Callable[[str, int, int], None]:
@@ -88,31 +149,6 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
         progress.update(tasks[what], completed=done, total=total or None)
 
     return tell
-
-
-def show(items: Iterable[Any], columns: Sequence[str], as_json: bool, empty: str) -> None:
-    """A table of the named members, or each item whole as a line of JSON."""
-    if as_json:
-        for item in items:
-            as_line(item)
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=column in NARROW)
-    count = 0
-    for item in items:
-        count += 1
-        table.add_row(*(_cell(item.get(column)) for column in columns))
-    if count:
-        out.print(table)
-    else:
-        out.print(empty, style="dim")
-
-
-def _cell(value: Any) -> Text:
-    # Made visible before the widths are measured; a line end in a caller's words begins no row of ours.
-    text = visible("" if value is None else str(value))
-    return Text(text, COLOURS.get(text, ""))
 
 
 def as_line(document: Any) -> None:

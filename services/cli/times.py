@@ -24,6 +24,13 @@ From = Annotated[
 To = Annotated[
     str | None, typer.Option("--to", help="The end, said in the same ways; a day or week is in it as a whole; now where left out")
 ]  # fmt: skip
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--from", "--since", help="The beginning: 7d, yesterday, 2026-11-20, a time or a @position; all where left out"
+    ),
+]
+"""--from of what earlier versions called --since."""
 At = Annotated[
     str | None,
     typer.Option("--at", help="As of then: 7d, 2026-11-20 (its end), a time or a @position; now where left out"),

@@ -11,7 +11,8 @@ import typer
 from domain.ports import Unavailable
 from services.adapters.postgres import LOST, UNREACHABLE
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, as_line, fail, out, show
+from services.cli.tables import Column, member, print_rows
+from services.cli.terminal import AsJson, Data, as_line, fail, out, times_or_fail
 from services.settings import Settings
 from services.trails.importing import open_connection
 from services.trails.naming import BadName, checked
@@ -28,7 +29,20 @@ def trails(ctx: typer.Context, as_json: AsJson = False, data: Data = None) -> No
         found = asyncio.run(_listed(settings))
     except UNREACHABLE as fault:
         fail(str(fault))
-    show(found, ("trail", "calls", "changes", "first", "last", "broken"), as_json, "there are no trails")
+    if as_json:
+        for each in found:
+            as_line(each)
+        return
+    times = times_or_fail()
+    columns = (
+        member("trail", leads=True),
+        member("calls", number=True),
+        member("changes", number=True),
+        Column("first", lambda row: times.shown(row["first"])),
+        Column("last", lambda row: times.shown(row["last"])),
+        member("broken", number=True),
+    )
+    print_rows(found, columns, "(there are no trails; `keytrail import cloudtrail` makes one)")
 
 
 def remove(

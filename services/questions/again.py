@@ -45,6 +45,17 @@ WHERE seen >= $1 AND seen <= $2 AND case_id IS NOT NULL {where} AND case_id = {c
 """
 
 
+Times = tuple[datetime | None, datetime | None]
+"""From a time on, and before another; None: as far as the record goes."""
+
+
+def within(times: Times, place: int) -> tuple[str, tuple[datetime, ...]]:
+    """The condition that calls were decided then, with its values for the placeholders from $`place` on."""
+    asked = [(sign, at) for sign, at in zip((">=", "<"), times, strict=True) if at is not None]
+    conditions = [f"AND at {sign} ${number}" for number, (sign, _) in enumerate(asked, place)]
+    return " ".join(conditions), tuple(at for _, at in asked)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on.

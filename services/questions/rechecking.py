@@ -8,12 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from domain.access.audience import Audience
 from domain.characters import without_nul
-from services.questions.again import Decided, Deciding, Span
+from services.questions.again import Decided, Deciding, Span, Times, within
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
@@ -70,13 +69,12 @@ class Rechecked:
             )
 
 
-async def recheck(
-    still: Still, region: str, since: datetime | None, audience: Audience
-) -> AsyncIterator[dict[str, Any]]:
+async def recheck(still: Still, region: str, times: Times, audience: Audience) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of"}` now and then, and `{"result"}` at last."""
     connection, last = still.connection, still.last
-    where, values = ("AND at >= $3", (since,)) if since is not None else ("", ())
-    total = await connection.fetchval(ALL.format(where=where.replace("$3", "$1")), *values)
+    since = times[0]
+    where, values = within(times, 3)
+    total = await connection.fetchval(ALL.format(where=within(times, 1)[0]), *values)
     first = -1 if since is None else await connection.fetchval(FIRST_SEEN, since)
     gaps = [gap for row in await connection.fetch(GAPS) if (gap := _gap(row)) is not None]
     found = Rechecked(audience)

@@ -20,6 +20,7 @@ from domain.cloudtrail.unseen import is_unseen
 from domain.errors import NoSuchEntity
 from domain.identities.again import Callers, decide_again, decide_for
 from domain.identities.callers import caller_for
+from domain.identities.identity import GROUP
 from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
@@ -48,6 +49,8 @@ class Use:
     principals: set[str] = field(default_factory=set)
 
 
+Span = tuple[datetime, datetime]
+"""From a time on, and before another."""
 Given = tuple[str, Mapping[str, Any]]
 """An action, and the statement or grant that lets it in today."""
 Decide = Callable[[dict[str, Any], World, datetime], Iterable[Given]]
@@ -103,10 +106,10 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
 
 
 async def unused_of_key(
-    pool: Any, world: World, key: Key, audience: Audience, since: datetime, decide: Decide
+    pool: Any, world: World, key: Key, audience: Audience, times: Span, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
-    rows_of = await decisions.let_in_with(pool, key.id, key.arn, since)
+    rows_of = await decisions.let_in_with(pool, key.id, key.arn, *times)
     uses = await _uses(pool, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
@@ -119,7 +122,7 @@ async def unused_of_key(
 
 
 async def unused_of_principal(
-    pool: Any, world: World, principal: str, audience: Audience, since: datetime, decide: Decide
+    pool: Any, world: World, principal: str, audience: Audience, times: Span, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
@@ -129,8 +132,19 @@ async def unused_of_principal(
     arn = parse_arn(name)
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
-    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, since), decide, audience)
+    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, *times), decide, audience)
     return _of_rules(caller.identity.rules, uses)
+
+
+def keys_in(world: World, account: str) -> list[str]:
+    """Ids of the keys of an account, "" for every one, in order."""
+    return list(world.key_ids.get(account, ())) if account else sorted(world.keys)
+
+
+def callers_in(world: World, account: str) -> list[str]:
+    """ARNs of the users and roles of an account, "" for every one, in order."""
+    identities = world.directory.identities.values()
+    return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
 
 def _of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:

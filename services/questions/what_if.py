@@ -12,7 +12,7 @@ from typing import Any
 from domain.access.audience import Audience
 from domain.identities.again import was_allowed
 from services.api.items import utc
-from services.questions.again import Decided, Deciding, Span
+from services.questions.again import Decided, Deciding, Span, Times, within
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
@@ -83,7 +83,7 @@ async def what_if(
     still: Still,
     region: str,
     draft: Draft,
-    since: datetime | None,
+    times: Times,
     after: int | None,
     audience: Audience,
     *,
@@ -101,8 +101,8 @@ async def what_if(
     condition, values = draft.narrowed()
     if audience.account:
         condition, values = f"{condition} AND ${len(values) + 3} = ANY(owners)", (*values, audience.account)
-    if since is not None:
-        condition, values = f"{condition} AND at >= ${len(values) + 3}", (*values, since)
+    then, ends = within(times, len(values) + 3)
+    condition, values = f"{condition} {then}", (*values, *ends)
     begins = -2 if after is None else after
     # the placeholders count from $3, behind the span's own two
     total, first = await connection.fetchrow(COUNT.format(where=condition), begins, last, *values)

@@ -115,13 +115,15 @@ NOT_THERE = Judged("unknown", {}, ("the key",))
 
 def _columns(found: Judged) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
     by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
-    version = by.get("version")
+    # A statement that stands for what was never seen is none: `missing` says what is.
+    seen = {} if by.get("sid") in unseen.SIDS and found.missing else by
+    version = seen.get("version")
     return (
         by.get("kind"),
         by.get("policy") or by.get("grant"),
         None if version is None else str(version),
-        by.get("sid"),
-        by.get("index"),
+        seen.get("sid"),
+        seen.get("index"),
         by.get("rule"),
         list(found.missing),
     )

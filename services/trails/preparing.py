@@ -21,7 +21,7 @@ _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_KIND = 50_000
 """Bytes of a record whose kind is remembered."""
-UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError)
+UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
 """A record may be of any shape: what nothing here looks for is a reason too, and stops nothing."""
 KINDS = 20_000
 """Kinds that are remembered."""

@@ -11,6 +11,7 @@ from typing import Any
 from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judged
 from domain.cloudtrail.record import ACCESS_DENIED
 from services.api.items import utc
+from services.questions.again import Times, within
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
 from services.questions.what_if import TOLD_EVERY, in_words
@@ -60,12 +61,12 @@ class _Group:
 
 
 async def what_if(
-    connection: Any, draft: Draft, last: int, since: datetime | None, after: int | None, *, calls: bool
+    connection: Any, draft: Draft, last: int, times: Times, after: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """As services/questions/what_if.py, with groups whose effect is `unknown` beside those that flip."""
     condition, values = draft.narrowed()
-    if since is not None:
-        condition, values = f"{condition} AND at >= ${len(values) + 3}", (*values, since)
+    then, ends = within(times, len(values) + 3)
+    condition, values = f"{condition} {then}", (*values, *ends)
     begins = -2 if after is None else after
     first = await connection.fetchval(FIRST.format(where=condition), begins, last, *values)
     region = await connection.fetchval(REGION, -1 if first is None else first) or ""

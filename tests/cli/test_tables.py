@@ -44,12 +44,11 @@ def drawn(rows: Any, columns: Any, width: int | None) -> str:
 SNAPSHOTS = {
     80: """\
 2026-11-20 10:00:00Z  user/bob  Decrypt  refused
-    key    alias/payroll 67d282f2-5281-4192-87d1-611cba182205
-    why    no identity policy allows
-    error  access-refused
+    key alias/payroll 67d282f2-5281-4192-87d1-611cba182205
+    why no identity policy allows   error access-refused
 2026-11-20 10:00:01Z  assumed-role/app/i-0abc  Encrypt  allowed
-    key  alias/payroll 67d282f2-5281-4192-87d1-611cba182205
-    why  v3 "Payroll"
+    key alias/payroll 67d282f2-5281-4192-87d1-611cba182205
+    why v3 "Payroll"
 """,
     140: """\
 at                    who                      what     effect   key                      why                        error

@@ -284,3 +284,19 @@ def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
             alone.kind and alone.kind.row,
         )
     assert preparing.prepare(Found("f", "p", escaped.encode())).id == "own"
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 2_000, 200_000])
+def test_a_record_nested_however_deep_is_read_or_set_aside(depth: int) -> None:
+    nested = b"[" * depth + b"]" * depth
+    inside = RECORDS[1].replace(b'"requestParameters": {', b'"requestParameters": {"deep": %b, ' % nested)
+    beside = RECORDS[2][:-1] + b',"deep":%b}' % nested
+    preparing = Preparing()
+    for text in (
+        envelope([RECORDS[0], inside, beside, RECORDS[3]]),
+        b"\n".join([RECORDS[0], inside, beside, RECORDS[3]]),
+    ):
+        found = [preparing.prepare(each) for each in read(text)]
+        assert len(found) == 4
+        assert [bool(each.reason) for each in (found[0], found[3])] == [False, False]
+        assert all(each.kind is not None or each.reason for each in found)

@@ -470,7 +470,7 @@ def test_an_alert_says_who_did_what_where_and_what_to_type(house: Installation, 
     assert public["source"]["offset"] == public["position"]
     shown = house.keytrail("alerts", "show", public["id"]).stdout
     versions = f"policy v{public['from_version']} → v{public['to_version']}"
-    assert f"by {ROOT}, PutKeyPolicy @{public['position']}, {versions}" in shown
+    assert f"by root, PutKeyPolicy @{public['position']}, {versions}" in shown
     for command in public["commands"]:
         assert f"$ {command}\n" in shown
     # What is printed is what works.

@@ -99,8 +99,18 @@ def test_what_nobody_used_is_told_statement_by_statement(used: Used) -> None:
     assert both["principals_unused"] == [used.bob]
     assert "kms:PutKeyPolicy" in root["used"]
     assert (grant["by"]["grant"], grant["never_used"]) == (used.grant["GrantId"], True)
-    done = used.installation.keytrail("unused", check=False)
-    assert (done.returncode, "a key or a principal" in done.stderr) == (1, True)
+    done = used.installation.keytrail("unused", used.key, "--principal", used.bob, check=False)
+    assert (done.returncode, "not both" in done.stderr) == (2, True)
+
+
+def test_what_nobody_used_of_the_whole_account_and_never_before_the_record(used: Used) -> None:
+    rows = used.answers("unused")
+    of_key = [row for row in rows if row.get("key_id") == used.key]
+    (asked,) = used.answers("unused", used.key)
+    assert [row["by"] for row in of_key] == [row["by"] for row in asked["items"]]
+    assert {row["since"] for row in rows} == {asked["began"]} == {asked["since"]}
+    told = used.installation.keytrail("unused", used.key).stdout
+    assert "the record begins then, and is shorter than 90 days" in told
 
 
 def test_a_statement_keeps_its_use_when_the_policy_is_put_again(used: Used) -> None:

@@ -99,6 +99,7 @@ def test_real_records_and_documented_samples_are_read(installation: Installation
     assert (found["records"], found["of_other_services"], found["broken"]) == (310, 2, 1)
     assert (found["unexplained"], found["open"] > 250) == (0, True)
     assert any("from before the trail began" in each["missing"] for each in found["missing"])
+    assert {(each["sid"], each["statement"]) for each in found["by"] if each["outcome"] == "open"} == {(None, None)}
     again = imported(installation, trail, SHARED)
     assert (again["new"], again["broken"]) == (0, 1)
     for each in (found, again):

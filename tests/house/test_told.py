@@ -17,13 +17,14 @@ from services.api.audit import Audit
 from services.api.counted import Counted
 from services.api.openapi import ROUTES
 from services.api.questions import Questions
+from services.api.repeated import Repeated
 from services.api.reviewing import Reviewing
 from services.api.standing import Standing
 from tests.house.test_house import ROOT
 
 FUNCTIONS = {
     name: getattr(each, name)
-    for each in (Audit, Questions, Counted, Alerting, Standing, Reviewing)
+    for each in (Audit, Questions, Counted, Alerting, Standing, Reviewing, Repeated)
     for name in dir(each)
 }
 ASKED: Any = SimpleNamespace(id="call")
@@ -72,7 +73,7 @@ def test_only_an_audience_tells() -> None:
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "audience.py":
                 assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
-    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining", "reviewing"):
+    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining", "reviewing", "repeated"):
         made = {where for where, call in calls(ROOT / f"services/api/{name}.py") if named(call).endswith("Response")}
         assert made <= {"_signed", "answer"}, name  # the client that went away
 

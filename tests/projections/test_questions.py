@@ -305,7 +305,7 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         still = Still(connection, last, last)
         with told(history, "recheck"):
-            *_, line = [line async for line in recheck(still, REGION, None, EVERYTHING)]
+            *_, line = [line async for line in recheck(still, REGION, (None, None), EVERYTHING)]
             assert (line["result"]["mismatches"], line["result"]["gaps"]) == (0, []), line["result"]["explained"]
         world = history.folded(last)
         if not world.keys:
@@ -316,7 +316,9 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
         )
         *_, line = [
             line
-            async for line in what_if(still, REGION, KeyPolicyDraft(key, text), None, None, EVERYTHING, calls=False)
+            async for line in what_if(
+                still, REGION, KeyPolicyDraft(key, text), (None, None), None, EVERYTHING, calls=False
+            )
         ]
     flips = 0
     for each in calls:

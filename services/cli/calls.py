@@ -1,0 +1,78 @@
+"""Calls as people read them: who did what, when, to which key, and why it was let in or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from services.cli import names
+from services.cli.client import Client
+from services.cli.tables import Column, Row, member, print_rows
+from services.cli.terminal import as_line, err
+from services.cli.times import Span, Times
+
+
+def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
+    """`texts`: with the sentence that each refused caller read."""
+    return (
+        Column("at", lambda row: times.shown(row["at"]), leads=True),
+        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
+        member("operation", heading="what", leads=True),
+        member("effect", heading="", leads=True),
+        Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
+        Column("why", lambda row: names.decider(row, client.account), wraps=True),
+        member("message", heading="told", wraps=True)
+        if texts
+        else Column("error", lambda row: (row.get("error") or "").replace("-", " ")),
+    )
+
+
+def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
+    """A history: what was changed, from where, with which credential."""
+    return (
+        Column("position", lambda row: f"@{row['position']}", leads=True),
+        Column("at", lambda row: times.shown(row["at"]), leads=True),
+        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
+        member("operation", heading="what", leads=True),
+        member("effect", heading="", leads=True),
+        Column("change", lambda row: _change(row, client.account, texts=texts), wraps=True),
+        member("source", heading="from"),
+        member("access_key", heading="with"),
+    )
+
+
+def _change(row: Row, account: str, *, texts: bool) -> str:
+    """A refused attempt by its kind; what its caller read stands in the log and is given where it is asked for."""
+    if row.get("effect") == "refused" and not texts:
+        return f"refused: {(row.get('error') or row.get('kind') or '').replace('-', ' ')}"
+    return names.shortened(row.get("summary"), account)
+
+
+def print_calls(
+    items: Iterator[Any], columns: tuple[Column, ...], client: Client, nothing: str, times: Times, *, as_json: bool
+) -> None:
+    if as_json:
+        for item in items:
+            as_line(item)
+        return
+    print_rows(items, columns, nothing)
+    tell_of_the_beginning(client, times)
+
+
+def tell_of_the_beginning(client: Client, times: Times) -> None:
+    """Whoever asks of a time before the record is told where it begins: nothing found is not nothing happened."""
+    if client.began is not None:
+        err.print(
+            f"The record begins at {times.shown(client.began)}: of what was before, nothing is known.", style="yellow"
+        )
+
+
+def asked_for(what: str, span: Span, times: Times, **asked: str | None) -> str:
+    """(no decisions of Decrypt by user/bob on alias/payroll between ... and ...)"""
+    words = {"operation": "of", "principal": "by", "key": "on", "effect": "that were", "trail": "in the trail"}
+    parts = [what]
+    for name, value in asked.items():
+        if value:
+            parts.append(f"{words[name]} {value}" if name in words else f"with {name}={value}")
+    parts.append(times.between(span) or "on record")
+    return f"({' '.join(part for part in parts if part)})"

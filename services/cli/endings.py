@@ -1,0 +1,85 @@
+"""How a command ends: the exit codes, and one sentence for everything that goes wrong.
+
+| code | meaning |
+|---|---|
+| 0 | it was done; or the answer is that all is well |
+| 1 | it failed or was refused; of `diff`, `check-policy`, `recheck`, `verify` and `alerts check`: the answer is no |
+| 2 | it cannot be asked so; of those commands: it failed or was refused |
+| 3 | `diff` and `check-policy`: the answer is not known |
+| 130 | Ctrl-C |
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from typer._click import exceptions as click  # typer's own copy of click, which it names nowhere else
+
+from services.cli.terminal import err, fail, failing
+from services.questions.nearest import in_words, nearest
+
+ANSWERS = ("diff", "check-policy", "recheck", "verify", "alerts check")
+"""Commands whose exit code 1 is an answer."""
+INTERRUPTED = 130
+
+
+def run(build: Callable[[], typer.Typer], asked: Sequence[str], commands: Iterable[str]) -> NoReturn:
+    """Run the command line to its end. Nothing ends in a traceback."""
+    failing.in_json = "--json" in asked
+    failing.code = 2 if any(" ".join(asked).startswith(each) for each in ANSWERS) else 1
+    try:
+        sys.exit(_ended(build, commands))
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_interrupted())
+
+
+def _ended(build: Callable[[], typer.Typer], commands: Iterable[str]) -> int:
+    try:
+        code = typer.main.get_command(build()).main(standalone_mode=False)
+    except click.NoArgsIsHelpError as fault:
+        fault.show()
+        return 2
+    except click.UsageError as fault:
+        fail(_usage(fault, commands), 2)
+    except click.ClickException as fault:
+        fail(fault.format_message(), 2)
+    except typer.Abort:
+        fail("Nothing was done.")
+    except MemoryError:
+        fail("There is not enough memory for the answer: ask for less, by --limit or --from.")
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        fail(f"{where}{fault.strerror or fault}.")
+    except Exception as fault:  # noqa: BLE001  # whatever nobody foresaw: one sentence, with the place for whoever mends it
+        last = traceback.extract_tb(fault.__traceback__)[-1]
+        fail(f"This is a fault of Keytrail's own: {type(fault).__name__} in {Path(last.filename).name}:{last.lineno}.")
+    return code if isinstance(code, int) else 0
+
+
+def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
+    """One sentence, and where help is."""
+    path = fault.ctx.command_path if fault.ctx is not None else "keytrail"
+    message = " ".join(fault.format_message().split()).rstrip(".")
+    near = ""
+    if message.startswith("No such command"):
+        group = path.partition(" ")[2]
+        names = {
+            each.removeprefix(group).split()[0] for each in commands if each.startswith(f"{group} " if group else "")
+        }
+        near = in_words(nearest(message.split("'")[1], sorted(names)))
+    return f"{message}.{near} See `{path} --help`."
+
+
+def _interrupted() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not end the ending in a traceback
+    if not failing.in_json:
+        err.print("stopped", style="dim")
+    return INTERRUPTED

@@ -1,0 +1,129 @@
+"""Writing a command's result to a file: its format follows its name, nothing that is there is replaced unasked, and it ends with
+how many rows went where."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.terminal import err, fail, failing, progress_bar
+from services.ownership import replacing
+
+
+class Format(StrEnum):
+    """What calls are written as."""
+
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+    OCSF = "ocsf"
+    CLOUDTRAIL = "cloudtrail"
+
+
+BY_NAME = {
+    ".json": Format.JSON,
+    ".jsonl": Format.JSON,
+    ".ndjson": Format.JSON,
+    ".csv": Format.CSV,
+    ".parquet": Format.PARQUET,
+}
+"""The format that a file's name says."""
+
+Export = Annotated[Path | None, typer.Option("--export", help="Write them to a file; - for the output")]
+OfExport = Annotated[
+    Format | None,
+    typer.Option(
+        "--format", help="Of the export; as the file's name ends where left out, JSON where that says nothing"
+    ),
+]
+
+
+def target_or_fail(path: Path, *, force: bool) -> Path:
+    """The file to write, which is not there yet; where it is, somebody at a terminal is asked."""
+    if str(path) == "-":
+        return path
+    if path.is_dir():
+        fail(f"{path} is a folder: name a file.", 2)
+    if not path.parent.is_dir():
+        fail(f"There is no folder {path.parent}.", 2)
+    if path.exists() and not force:
+        asks = sys.stdin.isatty() and err.is_terminal and not failing.in_json
+        if not asks or not typer.confirm(f"{path} is there already. Replace it?", err=True):
+            fail(f"{path} is there already: choose another name, or replace it with --force.", 2)
+    return path
+
+
+def wrote(count: int, path: Path, what: str = "row") -> None:
+    """The last word of an export, beside its output."""
+    if str(path) != "-":
+        err.print(f"wrote {count} {what if count == 1 else what + 's'} to {path}", soft_wrap=True)
+
+
+def write_calls(items: Iterator[Any], path: Path, form: Format | None, region: str, *, force: bool) -> None:
+    """Calls as /v1/decisions gives them, page after page, as the format has them."""
+    form = form or BY_NAME.get(path.suffix.lower(), Format.JSON)
+    if form is Format.PARQUET and str(path) == "-":
+        fail("Parquet is written to a file.", 2)
+    path = target_or_fail(path, force=force)
+    # The exports' libraries take a second to load: only who exports waits for them.
+    from services.exports.flat import csv_lines, write_parquet
+
+    with progress_bar() as progress:
+        task = progress.add_task("exporting", total=None)
+        counted = Counted(items, lambda: progress.advance(task))
+        try:
+            if form is Format.PARQUET:
+                with replacing(path) as place:
+                    write_parquet(iter(counted), place)
+            else:
+                lines = csv_lines(iter(counted)) if form is Format.CSV else _lines(counted, form, region)
+                write_lines(lines, path)
+        except OSError as fault:
+            progress.stop()
+            fail(f"{path} cannot be written: {fault.strerror or fault}.")
+    wrote(counted.count, path)
+
+
+def write_lines(lines: Iterable[str], path: Path) -> None:
+    """Raises OSError."""
+    if str(path) == "-":
+        sys.stdout.writelines(lines)
+        return
+    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
+        written.writelines(lines)
+
+
+class Counted:
+    """Items as they go by, and how many there were."""
+
+    def __init__(self, items: Iterable[Any], tell: Callable[[], None] = lambda: None) -> None:
+        self._items, self._tell = items, tell
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in self._items:
+            self.count += 1
+            yield item
+            self._tell()
+
+
+def _lines(items: Iterable[Any], form: Format, region: str) -> Iterator[str]:
+    """A JSON object a line."""
+    from services.exports.cloudtrail import record_of
+    from services.exports.ocsf import event_of
+
+    own = version("keytrail")
+    for item in items:
+        match form:
+            case Format.OCSF:
+                item = event_of(item, region, own)
+            case Format.CLOUDTRAIL:
+                item = record_of(item, region)
+        yield json.dumps(item, separators=(",", ":")) + "\n"

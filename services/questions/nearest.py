@@ -1,0 +1,44 @@
+"""Which of the names that there are somebody means, and which are near to what they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SHOWN = 3
+LEAST = 4
+"""Characters of a key's id that stand for the whole of it, where no other key's begins so."""
+
+
+def last(name: str) -> str:
+    """user/bob of an ARN is bob; alias/payroll is payroll."""
+    return name.rpartition("/")[2].rpartition(":")[2]
+
+
+def meant(text: str, names: Iterable[str]) -> list[str]:
+    """Those that a text may stand for: the end of each, whatever the case, from a `/` or `:` on. bob is user/bob, user/bob is
+    arn:aws:iam::111122223333:user/bob."""
+    folded = text.lower()
+    ends = (f"/{folded}", f":{folded}")
+    return sorted({name for name in names if name.lower() == folded or name.lower().endswith(ends)})
+
+
+def nearest(text: str, names: Iterable[str]) -> list[str]:
+    """The names that are written nearly so, the nearest first: those that begin so, then by the letters that they share."""
+    written = last(text).lower()
+    by_end: dict[str, list[str]] = {}
+    for name in names:
+        by_end.setdefault(last(name).lower(), []).append(name)
+    begin = sorted(
+        end for end in by_end if len(written) > 1 and (end.startswith(written) or (written.startswith(end) and end))
+    )
+    near = dict.fromkeys([*begin[:SHOWN], *get_close_matches(written, by_end, SHOWN, 0.6)])
+    return [name for end in near for name in sorted(set(by_end[end]))][:SHOWN]
+
+
+def in_words(found: Iterable[str], otherwise: str = "") -> str:
+    """A sentence with the nearest names, to stand behind the one that says what is not there."""
+    names = list(found)
+    if not names:
+        return f" {otherwise}" if otherwise else ""
+    return f" Near it: {', '.join(names)}."
