@@ -46,11 +46,16 @@ class Listener:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Take no more. What waits still is closed when its turn comes."""
-        if not self._closed:
-            self._closed = True
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
+        """Take no more, and none of those that wait."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        for waiting in self._waiting.values():
+            for each in waiting:
+                each.close()
+        self._waiting.clear()
 
     async def wait_closed(self) -> None:
         await asyncio.gather(*self._connecting, return_exceptions=True)
@@ -86,16 +91,15 @@ class Listener:
             room.wait(group, partial(self._take_in_next, group))
 
     def _take_in_next(self, group: str) -> float:
-        waiting = self._waiting[group]
+        waiting = self._waiting.get(group)
+        if waiting is None:  # closed meanwhile
+            return 0.0
         accepted = waiting.popleft()
         if not waiting:
             del self._waiting[group]
         return self._take_in(accepted)
 
     def _take_in(self, accepted: socket.socket) -> float:
-        if self._closed:
-            accepted.close()
-            return 0.0
         task = self._loop.create_task(self._made(accepted))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)

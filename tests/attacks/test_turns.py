@@ -1,0 +1,76 @@
+"""Whoever asks for all of a worker's time before anybody knows who they are gets a share of it, and others have theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from services.api.door import Door
+from services.api.waiting_room import SHARE, WaitingRoom
+from tests.attacks.doorway import Doorway
+from tests.attacks.strangers import Stranger, post
+from tests.installation import eventually
+
+FLOOD = 60
+
+
+def busy(done: list[str], name: str) -> Callable[[], None]:
+    """Work that takes a whole turn's share."""
+
+    def work() -> None:
+        ends = time.perf_counter() + SHARE
+        while time.perf_counter() < ends:
+            pass
+        done.append(name)
+
+    return work
+
+
+async def test_a_flood_of_one_address_is_one_address() -> None:
+    """Ten connections of single bytes had everybody else wait until all of them were read."""
+    room, done = WaitingRoom(), list[str]()
+    for _ in range(FLOOD):
+        room.wait("198.51.100.1", busy(done, "flood"))
+    room.wait("192.0.2.1", busy(done, "client"))
+    for _ in range(3 * FLOOD):
+        await asyncio.sleep(0)
+    assert len(done) == FLOOD + 1
+    assert done.index("client") == 1, "the second turn is the second address's"
+
+
+async def test_other_work_goes_on_between_strangers() -> None:
+    """A call on a known connection waited for all that strangers had sent."""
+    room, done = WaitingRoom(), list[str]()
+    for number in range(FLOOD):
+        room.wait(f"198.51.100.{number}", busy(done, "flood"))
+    turns = 0
+    while len(done) < FLOOD:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= FLOOD, "no turn of the loop did more than its share"
+
+
+async def test_nobody_waits_where_there_is_time() -> None:
+    room, done = WaitingRoom(), list[str]()
+    assert room.is_free
+    room.spend(lambda: done.append("at once"))
+    assert done == ["at once"]
+    assert room.is_free
+    room.spend(busy(done, "long"))
+    assert not room.is_free
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert room.is_free
+
+
+def test_many_connections_at_once_are_all_answered() -> None:
+    """The counterpart: what waits is answered, every one, and in the end nothing waits."""
+    door = Door(1000, 1000)
+    with Doorway(door) as doorway, ExitStack() as opened:
+        strangers = [opened.enter_context(Stranger(doorway.port, f"127.0.4.{1 + n % 5}")) for n in range(300)]
+        for each in strangers:
+            each.send(post(length=0))
+        assert {each.answer()[0] for each in strangers} == {200}
+        eventually(lambda: door.waiting_room.is_free)
