@@ -50,7 +50,8 @@ class Grant:
             return False
         if not self.constraints or action in UNCONSTRAINED:
             return True
-        return _holds(self.constraints, context, source_arn)
+        # Nearly every call writes the names as its grant does.
+        return _held(self.constraints, context, source_arn) or _holds(self.constraints, context, source_arn)
 
     def let_before(self, action: str, context: Mapping[str, str], source_arn: str | None) -> bool:
         """The same as evaluator 3 decided it: the names of pairs had their case."""

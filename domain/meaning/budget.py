@@ -27,11 +27,13 @@ class Budget:
     """`most` steps, None for any number. `pause` is called now and then: work in a thread lets others go first by it, and
     nothing that comes out depends on it."""
 
-    __slots__ = ("_breath", "_pause", "most", "spent")
+    __slots__ = ("_breath", "_pause", "most", "remembered", "spent")
 
     def __init__(self, most: int | None, pause: Callable[[], object] | None = None) -> None:
         self.most, self.spent = most, 0
         self._pause, self._breath = pause, BREATH
+        self.remembered: dict[object, bool] = {}
+        """What was worked out on it already, and is not paid for again."""
 
     def spend(self, steps: int) -> None:
         """Raises OutOfSteps."""
@@ -54,6 +56,23 @@ def spending(budget: Budget | None) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(before)
+
+
+MOST_REMEMBERED = 10_000
+
+
+def once(name: object, work: Callable[[], bool]) -> bool:
+    """What `work` gives, which is worked out once on a budget; `name` stands for all that it depends on. Kept no longer than
+    the budget, so that what a question costs does not depend on those before it."""
+    budget = _CURRENT.get()
+    if budget is None:
+        return work()
+    found = budget.remembered.get(name)
+    if found is None:
+        found = work()
+        if len(budget.remembered) < MOST_REMEMBERED:
+            budget.remembered[name] = found
+    return found
 
 
 def spend(steps: int) -> None:

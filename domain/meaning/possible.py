@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.cloudtrail import unseen
 from domain.grants.grant import EQUALS, SUBSET
-from domain.meaning.budget import spend
+from domain.meaning.budget import once, spend
 from domain.meaning.values import AMONG, NAMES_OF, Case, Unmodelled, cases, require_readable
 from domain.meaning.words import TooMany
 from domain.policy.conditions import BadValue, Test, UnknownOperator, compile_test
@@ -26,6 +26,16 @@ Condition = Mapping[str, Any]
 
 def meetable(conditions: Sequence[Condition], but_not: Condition | None = None) -> bool:
     """Whether some request meets all of the conditions, and not the one."""
+    spend(1 + len(conditions))
+    name = (meetable, *map(_name_of, conditions), None if but_not is None else _name_of(but_not))
+    return once(name, lambda: _meetable(conditions, but_not))
+
+
+def _name_of(condition: Condition) -> tuple[str, str, tuple[str, ...]]:
+    return condition["operator"], condition["key"].lower(), tuple(map(str, condition["wanted"]))
+
+
+def _meetable(conditions: Sequence[Condition], but_not: Condition | None) -> bool:
     tests: dict[str, list[tuple[Test, bool]]] = {}
     for each, wanted in [*((each, True) for each in conditions), *([(but_not, False)] if but_not is not None else [])]:
         test = _readable(each)

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 
 from services.cli import main
 from services.cli.client import Client
+from services.cli.terminal import out
 from tests.installation import KEYTRAIL, Installation, clean_environment
 
 ACCOUNT = "111122223333"
@@ -28,14 +32,14 @@ ACCOUNT = "111122223333"
 def run_here(*arguments: str, **environment: str) -> tuple[int, str, str]:
     """(exit code, what was printed, what was told beside it) of the command line in this process: a process of its own takes a
     second, and these are many."""
-    out, err = io.StringIO(), io.StringIO()
+    printed, beside = io.StringIO(), io.StringIO()
     mask = os.umask(0o077)
     os.umask(mask)
     with (
         patch.dict(os.environ, clean_environment() | environment, clear=True),
         patch.object(sys, "argv", ["keytrail", *arguments]),
-        redirect_stdout(out),
-        redirect_stderr(err),
+        redirect_stdout(printed),
+        redirect_stderr(beside),
     ):
         try:
             main()
@@ -44,7 +48,7 @@ def run_here(*arguments: str, **environment: str) -> tuple[int, str, str]:
             code = int(end.code or 0)
         finally:
             os.umask(mask)
-    return code, out.getvalue(), err.getvalue()
+    return code, printed.getvalue(), beside.getvalue()
 
 
 class People:
@@ -68,6 +72,16 @@ class People:
         installation.client(self.credentials).encrypt(KeyId=f"alias/{self.alias}", Plaintext=b"hi")
         installation.caught_up()
 
+    def run(self, *arguments: str) -> tuple[str, str]:
+        """(what was printed, what was told beside it) of a command that succeeds."""
+        code, said, told = run_here(*arguments, KEYTRAIL_DATA=str(self.installation.data))
+        assert code == 0, told
+        return said, told
+
+    def answers(self, *arguments: str) -> list[Any]:
+        """The objects that a command prints with --json."""
+        return [json.loads(line) for line in self.run(*arguments, "--json")[0].splitlines()]
+
     def refused(self, *arguments: str) -> tuple[int, str]:
         code, said, told = run_here(*arguments, KEYTRAIL_DATA=str(self.installation.data))
         assert said == ""
@@ -75,7 +89,7 @@ class People:
         return code, told
 
     def calls(self, *arguments: str) -> list[dict[str, Any]]:
-        return self.installation.answers("decisions", *arguments)
+        return self.answers("decisions", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +110,19 @@ def test_a_name_is_enough(people: People) -> None:
 def test_a_key_is_found_by_its_alias_without_the_prefix_and_by_the_beginning_of_its_id(people: People) -> None:
     for key in (people.alias, f"alias/{people.alias}", people.key, people.key[:8], f"{people.key[:8]}…"):
         assert people.calls("--key", key) == people.calls("--key", people.key)
-        assert people.installation.answers("last-use", key)[0]["key_id"] == people.key
-        assert people.installation.answers("show", key)[0]["key"]["key_id"] == people.key
-        assert people.installation.answers("who-can", "decrypt", key)[0]["action"] == "kms:Decrypt"
-        assert {row["key_id"] for row in people.installation.answers("history", key)} == {people.key}
+        assert people.answers("last-use", key)[0]["key_id"] == people.key
+        assert people.answers("show", key)[0]["key"]["key_id"] == people.key
+        assert people.answers("who-can", "decrypt", key)[0]["action"] == "kms:Decrypt"
+        assert {row["key_id"] for row in people.answers("history", key)} == {people.key}
 
 
 def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None:
-    assert people.installation.answers("show", people.name)[0]["principal"]["arn"] == people.arn
-    found = people.installation.answers("history", people.name)
+    assert people.answers("show", people.name)[0]["principal"]["arn"] == people.arn
+    found = people.answers("history", people.name)
     assert [row["operation"] for row in found] == ["CreateUser", "PutUserPolicy", "CreateAccessKey"]
-    (row,) = [each for each in people.installation.answers("can-what", people.name) if each["key_id"] == people.key]
+    (row,) = [each for each in people.answers("can-what", people.name) if each["key_id"] == people.key]
     assert row["key_aliases"] == [f"alias/{people.alias}"]
-    (found,) = people.installation.answers("explain", "--principal", people.name, "--operation", "decrypt", "--key", people.alias)  # fmt: skip
+    (found,) = people.answers("explain", "--principal", people.name, "--operation", "decrypt", "--key", people.alias)  # fmt: skip
     assert (found["effect"], found["action"]) == ("allow", "kms:Decrypt")
 
 
@@ -166,15 +180,15 @@ def test_what_is_not_there_is_told_with_what_is_near(people: People, arguments: 
 
 
 def test_nothing_found_says_what_was_asked(people: People) -> None:
-    done = people.installation.keytrail("decisions", "--principal", people.name, "--operation", "decrypt", "--from", "2d", "--to", "1d")  # fmt: skip
-    assert done.stdout.startswith(f"(no decisions of decrypt by {people.name} between ")
-    done = people.installation.keytrail("history", people.alias, "--to", "1d")
-    assert done.stdout.startswith(f"(no changes of {people.alias} before ")
+    said, _ = people.run("decisions", "--principal", people.name, "--operation", "decrypt", "--from", "2d", "--to", "1d")  # fmt: skip
+    assert said.startswith(f"(no decisions of decrypt by {people.name} between ")
+    said, _ = people.run("history", people.alias, "--to", "1d")
+    assert said.startswith(f"(no changes of {people.alias} before ")
 
 
 def test_another_accounts_names_are_near_to_nothing(people: People) -> None:
     """Who asks is told of their own account alone, whatever they write."""
-    (found,) = people.installation.answers("account", "create", "505060607070")
+    (found,) = people.answers("account", "create", "505060607070")
     theirs = {
         "AWS_ACCESS_KEY_ID": found["access_key_id"],
         "AWS_SECRET_ACCESS_KEY": found["secret_access_key"],
@@ -196,6 +210,57 @@ def test_another_accounts_names_are_near_to_nothing(people: People) -> None:
         assert "Near it" not in done.stderr
 
 
+# -- tables --------------------------------------------------------------------------------------------------------------
+
+TABLES = (
+    ("keys",),
+    ("history", "KEY"),
+    ("history", "NAME"),
+    ("decisions", "--key", "KEY"),
+    ("decisions", "--key", "KEY", "--errors"),
+    ("decisions", "--by", "principal,operation,effect", "--principal", "NAME"),
+    ("decisions", "--by", "agent,day", "--key", "KEY"),
+    ("last-use", "KEY"),
+    ("unused", "KEY"),
+    ("unused", "--principal", "NAME"),
+    ("unused", "--limit", "5"),
+    ("who-can", "Decrypt", "KEY"),
+    ("who-can", "Decrypt", "KEY", "--from", "1d"),
+    ("can-what", "NAME"),
+    ("can-what", "NAME", "--from", "1d"),
+    ("alerts", "--limit", "5"),
+    ("alerts", "rules"),
+    ("recheck",),
+)
+
+
+@contextmanager
+def a_screen(width: int) -> Iterator[None]:
+    """The command line's own screen, so wide."""
+    with (
+        patch.object(out, "_force_terminal", True),
+        patch.object(out, "_width", width),
+        patch.object(out, "no_color", True),
+    ):
+        yield
+
+
+@pytest.mark.parametrize("table", TABLES, ids=" ".join)
+def test_every_table_fits_the_screen_and_a_pipe_has_whole_rows(people: People, table: tuple[str, ...]) -> None:
+    asked = [{"KEY": people.key, "NAME": people.name}.get(each, each) for each in table]
+    for width in (80, 100, 120):
+        with a_screen(width):
+            said, _ = people.run(*asked)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
+        # A sentence above or below a table is wrapped by the terminal.
+        rows = [line for line in lines if not line.startswith(("uses between", "kms:"))]
+        assert [line for line in rows if cell_len(line) > width] == [], width
+        assert rows, width
+        assert "arn:aws:iam::111122223333:" not in "".join(rows) or "--errors" in table, width
+    piped, _ = people.run(*asked)
+    assert "…" not in piped or "grant " in piped
+
+
 # -- times ----------------------------------------------------------------------------------------------------------------
 
 
@@ -207,28 +272,28 @@ def test_a_span_before_the_record_is_clamped_and_says_so(people: People) -> None
         ("who-can", "Decrypt", people.key, "--from", "2020-01-01"),
         ("can-what", people.name, "--from", "2020-01-01"),
     ):
-        done = people.installation.keytrail(*arguments)
-        assert "The record begins at " in done.stderr, arguments
-    assert people.installation.keytrail("decisions", "--from", "1s", "--key", people.key).stderr == ""
+        _, told = people.run(*arguments)
+        assert "The record begins at " in told, arguments
+    assert people.run("decisions", "--from", "1s", "--key", people.key)[1] == ""
 
 
 def test_history_is_filtered_ordered_and_exported_as_decisions_are(people: People, tmp_path: Path) -> None:
-    found = people.installation.answers("history", people.key)
+    found = people.answers("history", people.key)
     assert [row["operation"] for row in found] == ["CreateKey", "CreateAlias"]
-    assert people.installation.answers("history", people.key, "--reverse") == found[::-1]
-    assert people.installation.answers("history", people.key, "--operation", "createalias") == found[1:]
-    assert people.installation.answers("history", people.key, "--to", "1d") == []
+    assert people.answers("history", people.key, "--reverse") == found[::-1]
+    assert people.answers("history", people.key, "--operation", "createalias") == found[1:]
+    assert people.answers("history", people.key, "--to", "1d") == []
     path = tmp_path / "h.csv"
-    done = people.installation.keytrail("history", people.key, "--export", str(path))
-    assert done.stderr.endswith(f"wrote 2 rows to {path}\n")
+    _, told = people.run("history", people.key, "--export", str(path))
+    assert told.endswith(f"wrote 2 rows to {path}\n")
     assert [row["operation"] for row in csv.DictReader(path.read_text().splitlines())] == ["CreateKey", "CreateAlias"]
 
 
 def test_people_read_the_newest_first(people: People) -> None:
-    heading, *lines = people.installation.keytrail("history", people.key).stdout.splitlines()
+    heading, *lines = people.run("history", people.key)[0].splitlines()
     assert [line.split()[4] for line in lines] == ["CreateAlias", "CreateKey"]
     assert heading.split()[:3] == ["position", "at", "who"]
-    turned = people.installation.keytrail("history", people.key, "--reverse").stdout.splitlines()[1:]
+    turned = people.run("history", people.key, "--reverse")[0].splitlines()[1:]
     assert turned == lines[::-1]
 
 
@@ -322,14 +387,14 @@ def test_an_export_that_is_there_is_kept(people: People, tmp_path: Path) -> None
     for command in (("decisions", "--key", people.key, "--export"), ("log",), ("export-log",), ("backup",)):
         code, told = people.refused(*command, str(path))
         assert (code, "--force" in told, path.read_text()) == (2, True, "mine")
-    done = people.installation.keytrail("decisions", "--key", people.key, "--export", str(path), "--force")
-    assert done.stderr.endswith(f"wrote 3 rows to {path}\n")
+    _, told = people.run("decisions", "--key", people.key, "--export", str(path), "--force")
+    assert told.endswith(f"wrote 3 rows to {path}\n")
     assert len(list(csv.DictReader(path.read_text().splitlines()))) == 3
 
 
 def test_an_exports_format_follows_its_name(people: People, tmp_path: Path) -> None:
     for name in ("p.csv", "p.json", "p.jsonl", "p.parquet", "p"):
-        people.installation.keytrail("decisions", "--key", people.key, "--export", str(tmp_path / name))
+        people.run("decisions", "--key", people.key, "--export", str(tmp_path / name))
     assert len(list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))) == 3
     assert pq.read_table(tmp_path / "p.parquet").num_rows == 3
     for name in ("p.json", "p.jsonl", "p"):
@@ -337,9 +402,9 @@ def test_an_exports_format_follows_its_name(people: People, tmp_path: Path) -> N
 
 
 def test_a_servers_refusal_is_json_where_json_was_asked(people: People) -> None:
-    done = people.installation.keytrail("decisions", "--operation", "Decript", "--json", check=False)
-    error = json.loads(done.stderr)["error"]
-    assert (done.returncode, error["code"], "Decrypt" in error["message"]) == (1, "ValidationException", True)
+    code, told = people.refused("decisions", "--operation", "Decript", "--json")
+    error = json.loads(told)["error"]
+    assert (code, error["code"], "Decrypt" in error["message"]) == (1, "ValidationException", True)
 
 
 def test_the_version_is_told() -> None:
