@@ -48,11 +48,12 @@ from services.api.authentication import Authenticator
 from services.api.bounds import parsed
 from services.api.calls import Calls
 from services.api.counted import Counted
+from services.api.description import described
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import call_of, following, item, page
 from services.api.making import Making
-from services.api.openapi import ROUTES, document
+from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
 from services.api.references import aliases_of, not_found
@@ -111,7 +112,7 @@ class Audit:
         routes = [
             Route(
                 route.path,
-                self._signed(functions[route.function], route),
+                self._signed(functions[route.function], route) if route.signed else described,
                 methods=[route.method],
             )
             for route in ROUTES
@@ -405,9 +406,6 @@ class Audit:
 
     def hosts(self, asked: Asked) -> bool:
         return asked.caller.account == self._settings.account_id
-
-    async def openapi(self, asked: Asked) -> Told:
-        return asked.audience.public(document())
 
 
 def _agent(request: Request) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from projections.decisions.queries import FIELDS
 
 Parameter = tuple[str, str]
-"""(name, description) of a query parameter."""
+"""(name, description) of a query parameter, of a member of a body, or of an answer."""
+DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
 
 LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
 CURSOR = ("cursor", "`next` of the answer before")
@@ -38,6 +39,17 @@ class RouteRow:
     """Whether it can be asked of an imported trail."""
     action: str = ""
     """The permission that it asks, "" for none."""
+    body: tuple[Parameter, ...] = ()
+    """The members of what is posted."""
+    signed: bool = True
+    """Whether it wants a signature: the description alone is for everyone."""
+
+    @property
+    def media(self) -> str:
+        """How the answer comes: one document, one a line, or as it happens."""
+        if self.function == "alert_stream":
+            return EVENT_STREAM
+        return LINES if "object a line" in self.summary else DOCUMENT
 
 
 DECISION = (

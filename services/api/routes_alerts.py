@@ -127,7 +127,13 @@ ALERTS: tuple[RouteRow, ...] = (
         "/v1/alerts/{alert}",
         "mark_alert",
         "Acknowledge or resolve an alert, or open it again: a change on the log",
-        (("state", "acknowledged, resolved or open"), ("note", "why"), ("position", "the record of it")),
+        (
+            ("id", "the alert"),
+            ("state", "acknowledged, resolved or open"),
+            ("note", "why"),
+            ("position", "the record of it"),
+        ),
+        body=(("state", "acknowledged, resolved or open"), ("note", "why")),
         is_list=False,
         action="keytrail:UpdateAlert",
     ),
@@ -155,6 +161,7 @@ CHECK = RouteRow(
     "check_draft",
     "What the rules would find if this policy were put now",
     (*ALERT[2:12], MORE[0]),
+    body=(("policy", "the text of the policy that would be put"),),
     action="keytrail:CheckAlerts",
 )
 """Stands with the other routes of a key."""

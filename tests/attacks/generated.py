@@ -128,15 +128,6 @@ def form(service: str, operation: str, value: Any) -> bytes:
 
 OPERATIONS = [(service, operation) for service, rows in SERVICES.items() for operation in rows]
 """Every operation that is built."""
-BODIES: dict[str, tuple[str, ...]] = {
-    "check_draft": ("policy",),
-    "mark_alert": ("state", "note"),
-    "create_account": ("account_id",),
-    "explain": ("principal", "operation", "key", "encryption_context", "conditions", "at"),
-    "what_if": ("key", "policy", "grant", "principal", "policy_name", "since", "after", "calls"),
-    "diff": ("from", "to", "from_policy", "to_policy"),
-}
-"""The members of what is posted, by the route's function."""
 
 
 def question(known: Mapping[str, list[str]]) -> st.SearchStrategy[tuple[RouteRow, str, Any]]:
@@ -152,7 +143,7 @@ def question(known: Mapping[str, list[str]]) -> st.SearchStrategy[tuple[RouteRow
     def of(route: RouteRow) -> st.SearchStrategy[tuple[RouteRow, str, Any]]:
         names = [part.strip("{}").partition(":")[0] for part in route.path.split("/") if part.startswith("{")]
         parameters = [name for name, _ in route.parameters]
-        members = BODIES.get(route.function, ())
+        members = [name for name, _ in route.body]
         return st.tuples(
             st.just(route),
             st.fixed_dictionaries(dict.fromkeys(names, text)),

@@ -1,0 +1,38 @@
+"""Whether a JSON value is as a schema of our own description says: what the description uses of JSON Schema, and no more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "object": dict,
+    "array": list,
+    "null": type(None),
+}
+
+
+def conforms(value: Any, schema: dict[str, Any], path: str = "$") -> list[str]:
+    """What is wrong, in words."""
+    wanted = schema.get("type", [])
+    kinds = [TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
+    if kinds and type(value) not in kinds:
+        return [f"{path}: {value!r} is not {wanted}"]
+    found = []
+    if isinstance(value, dict):
+        found += [f"{path}: {name} is missing" for name in schema.get("required", ()) if name not in value]
+        more = schema.get("additionalProperties")
+        for name, each in value.items():
+            inner = schema.get("properties", {}).get(name, more if isinstance(more, dict) else {})
+            found += conforms(each, inner, f"{path}.{name}")
+    if isinstance(value, list) and "items" in schema:
+        for place, each in enumerate(value):
+            found += conforms(each, schema["items"], f"{path}[{place}]")
+    if isinstance(value, str) and schema.get("format") == "date-time":
+        datetime.fromisoformat(value)
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{path}: {value!r} is none of {schema['enum']}")
+    return found

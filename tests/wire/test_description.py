@@ -1,0 +1,118 @@
+"""/v1/openapi.json is true: real answers of every route are as it says, and its form is what generators read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from services.api import schemas
+from services.api.description import TAGS, document
+from services.api.openapi import ROUTES
+from services.api.route import DOCUMENT, EVENT_STREAM, LINES
+from tests.conforming import conforms
+from tests.installation import Installation
+from tests.wire.test_audit_api import get
+
+DESCRIBED = document()
+OPERATIONS = [(path, method, each) for path, methods in DESCRIBED["paths"].items() for method, each in methods.items()]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.function)
+def test_every_member_of_every_answer_has_a_type(route: Any) -> None:
+    for name, _ in route.fields:
+        assert schemas.schema(schemas.type_of(route.function, name))["type"], name
+    said = {name for name, _ in (*route.parameters, *route.body)}
+    assert set(schemas.REQUIRED.get(route.function, ())) <= said
+
+
+def test_every_row_of_the_types_is_of_a_route() -> None:
+    functions = {route.function for route in ROUTES}
+    assert set(schemas.OF_ROUTE) | set(schemas.REQUIRED) <= functions
+    answered = {name for route in ROUTES for name, _ in route.fields}
+    assert set(schemas.ANSWERED) <= answered
+    asked = {name for route in ROUTES for name, _ in route.parameters}
+    assert set(schemas.TAKEN) <= asked
+
+
+def test_the_form_is_what_linters_want() -> None:
+    assert len({each["operationId"] for _, _, each in OPERATIONS}) == len(OPERATIONS)
+    for path, method, each in OPERATIONS:
+        assert each["summary"], path
+        assert each["description"], path
+        assert set(each["tags"]) <= set(TAGS), path
+        named = {parameter["name"] for parameter in each["parameters"] if parameter["in"] == "path"}
+        assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}
+        has_body = any(route.body for route in ROUTES if route.function == each["operationId"])
+        assert ("requestBody" in each) == has_body, path
+        assert method == "post" or not has_body, path
+        assert {"200", "404"} <= set(each["responses"]), path
+    signed = {each["operationId"] for _, _, each in OPERATIONS if each.get("security") != []}
+    assert {each["operationId"] for _, _, each in OPERATIONS} - signed == {"openapi"}
+    assert set(DESCRIBED["components"]["securitySchemes"]) == {"sigv4"}
+    assert DESCRIBED["servers"]
+
+
+def test_what_comes_line_by_line_or_as_it_happens_is_said_so() -> None:
+    media = {each["operationId"]: set(each["responses"]["200"]["content"]) for _, _, each in OPERATIONS}
+    lines = {name for name, found in media.items() if found == {LINES}}
+    assert lines == {"alert_scan", "changes", "log", "recheck", "what_between", "what_if", "who_between"}
+    assert {name for name, found in media.items() if found == {EVENT_STREAM}} == {"alert_stream"}
+    assert all(found == {DOCUMENT} for name, found in media.items() if name not in lines | {"alert_stream"})
+
+
+def test_real_answers_are_as_described(installation: Installation) -> None:
+    kms, iam = installation.client(), installation.client(service="iam")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    name = f"described-{uuid4().hex[:8]}"
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=_policy())
+    kms.create_grant(KeyId=key, GranteePrincipal=arn, Operations=["Decrypt"])
+    kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"a": "b"})
+    everyone = _policy(Principal={"AWS": "*"})
+    kms.put_key_policy(KeyId=key, Policy=everyone)
+    installation.caught_up()
+    _, page = get(installation, f"/v1/keys/{key}/history")
+    _, raised = get(installation, "/v1/alerts?suppressed=true&limit=1")
+    places = {"key": key, "reference": key, "principal": quote(arn, safe=""), "call": page["items"][0]["call_id"]}
+    queries = {
+        "counts": "?by=principal,operation",
+        "unused": f"?key={key}",
+        "meaning_of": f"?name={name}",
+        "who_can": "?action=kms:Decrypt",
+        "decisions": "?inputs=true&limit=50",
+    }
+    bodies = {
+        "explain": {"principal": arn, "operation": "Decrypt", "key": key, "encryption_context": {"a": "b"}},
+        "diff": {"from": "1", "to": "2"},
+        "check_draft": {"policy": everyone},
+    }
+    if raised["items"]:
+        places["alert"] = raised["items"][0]["id"]
+        bodies["mark_alert"] = {"state": "acknowledged", "note": "seen"}
+    looked_at = set()
+    for path, method, each in OPERATIONS:
+        function, media = each["operationId"], each["responses"]["200"]["content"]
+        if DOCUMENT not in media or (method == "post" and function not in bodies):
+            continue
+        if function == "openapi" or ("{alert}" in path and "alert" not in places):
+            continue
+        url = path.format(**places) + queries.get(function, "")
+        body = json.dumps(bodies[function]).encode() if method == "post" else b""
+        if body:
+            assert conforms(json.loads(body), each["requestBody"]["content"][DOCUMENT]["schema"]) == [], function
+        status, answer = get(installation, url, method=method.upper(), body=body)
+        assert status == 200, (url, answer)
+        assert conforms(answer, media[DOCUMENT]["schema"]) == [], function
+        looked_at.add(function)
+    assert len(looked_at) >= 20, looked_at
+    status, answer = get(installation, "/v1/keys/nope")
+    assert (status, conforms(answer, DESCRIBED["components"]["schemas"]["Error"])) == (404, [])
+
+
+def _policy(**elements: Any) -> str:
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"} | elements
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
