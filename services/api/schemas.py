@@ -41,9 +41,9 @@ def _table(text: str) -> dict[str, str]:
 
 ANSWERED = _table("""
     text: name account arn spec usage description principal operation summary source agent call_id subject title means
-    text: rule severity state kind document answer log leader head notifier account_id
+    text: severity state document answer log leader head notifier account_id
     text: access_key_id secret_access_key id created_by effect access_key
-    text?: key_id message sid event_type decided_by policy_version error marked_by note fault next
+    text?: rule kind key_id message sid event_type decided_by policy_version error marked_by note fault next
     integer: version calls refused number as_since messages waiting attempts dead keys through
     integer?: position seen statement
     time: at created_at changed_at first since
