@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from domain.access.condition_keys import PARAMETERS, RESOURCE, row_of
@@ -78,11 +79,17 @@ def _is_known(key: str, asked: Asked, of_key: str) -> bool:
     return False
 
 
+@lru_cache(maxsize=10_000)
+def _read_by(key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The condition keys that a test reads, variables among them."""
+    found = dict.fromkeys([key.lower()])
+    for text in wanted:
+        found |= dict.fromkeys(part.key for part in template(text, "2012-10-17") if isinstance(part, Variable))
+    return tuple(found)
+
+
 def _test(test: Test, asked: Asked, context: Context, of_key: str, missing: _Missing) -> int:
-    keys = {test.key.lower()}
-    for text in test.wanted:
-        keys |= {part.key for part in template(text, "2012-10-17") if isinstance(part, Variable)}
-    for key in keys:
+    for key in _read_by(test.key, tuple(test.wanted)):
         if key == unseen.KEY.lower():
             missing.add(test.wanted[0])
             return MAYBE

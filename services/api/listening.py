@@ -16,7 +16,7 @@ from services.api.door import PROXIED, Door, group_of, plain
 
 TOGETHER = 8
 """Connections that one turn of the loop takes from the kernel: few, so that workers on one socket share what comes."""
-TOGETHER_UNDER_PRESSURE = 64
+TOGETHER_UNDER_PRESSURE = 16
 """The same while strangers wait already: whoever is in the kernel's queue behind them is found sooner."""
 MOST_UNREAD = 65_536
 """Bytes that the kernel keeps of what a connection sent and nobody has read: a body has four times that at most, and each of

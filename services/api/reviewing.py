@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from domain.access.audience import Told
 from domain.arn import parse_arn, root_arn
-from domain.errors import NoSuchEntity
-from domain.identities.principals import canonical
+from domain.errors import NoSuchEntity, Refusal
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.keys.key import Key
 from domain.ports import Unavailable
 from projections.history import queries as history
@@ -18,6 +18,7 @@ from services.adapters.postgres import Pool
 from services.api.explaining import KMS_ACTIONS
 from services.api.present import Present
 from services.api.questions import Questions
+from services.api.references import not_found
 from services.api.sources import Source
 from services.questions.changes import Policy, difference
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from services.api.asked import Asked
     from services.api.audit import Audit
 
-NAMED = ("user/", "group/", "role/", "policy/")
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 
 
@@ -107,13 +107,17 @@ class Reviewing:
                 found = await self._questions.key_id(asked, key)
                 row = await history.one(source.pool, source.end, "key", found)
                 return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
-            found, account = self._present.world.once(key, source.account)
+            references = self._questions.references
+            try:
+                found, account = self._present.world.once(references.key(key, source.account), source.account)
+            except Refusal as fault:
+                raise not_found(fault, references.near_keys(key, source.account)) from None
             source.audience.require(account)
             return Scope(key=found, key_arn=f"arn:aws:kms:{source.region}:{account}:key/{found}")
         if principal:
-            # user/bob is the asking account's own: every table shows it so
-            name = canonical(f"arn:aws:iam::{source.account}:{principal}" if principal.startswith(NAMED) else principal)
-            source.audience.require_reference(name)
+            source.audience.require_reference(principal)
+            kinds = (USER, ROLE, GROUP, POLICY)
+            name = await self._questions.references.principal(asked, source, principal, kinds)
             if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.pool, name):
                 raise NoSuchEntity(
                     f"There is no user, group, role or policy {principal} in this account, and never was."

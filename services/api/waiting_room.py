@@ -3,7 +3,9 @@ other.
 
 A stranger's connections and bytes cost time before anybody knows who sends them. Were they all taken in as they come, a call
 on a known connection would wait for all of them, and so would a client that has just connected. So strangers have `SHARE` of
-each turn of the loop; what is left over waits, and is taken from each address in turn.
+each turn of the loop; what is left over waits, and is taken from each address in turn. An address that has not had a turn for
+a round comes before those that had: whoever asks for little does not wait for many addresses that ask for all there is (as new
+flows come first in RFC 8290, section 4.2).
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ class WaitingRoom:
     """One for each worker."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, deque[Work]] = {}
-        """By address, in the order of their turns."""
+        # By address, in the order of their turns; one of `_old` may be empty, and is then forgotten at its turn.
+        self._new: dict[str, deque[Work]] = {}
+        self._old: dict[str, deque[Work]] = {}
+        self._waiting = 0
         self._spent = 0.0
         self._due = False
 
     @property
     def is_free(self) -> bool:
         """Whether a stranger need not wait."""
-        return self._spent < SHARE and not self._queues
+        return self._spent < SHARE and not self._waiting
 
     def spend(self, work: Work) -> None:
         """Do it at once."""
@@ -42,7 +46,13 @@ class WaitingRoom:
         self._call_again()
 
     def wait(self, group: str, work: Work) -> None:
-        self._queues.setdefault(group, deque()).append(work)
+        queue = self._new.get(group)
+        if queue is None:
+            queue = self._old.get(group)
+        if queue is None:
+            queue = self._new[group] = deque()
+        queue.append(work)
+        self._waiting += 1
         self._call_again()
 
     def _call_again(self) -> None:
@@ -54,12 +64,15 @@ class WaitingRoom:
         """The next turn of the loop."""
         self._due = False
         self._spent = 0.0
-        while self._queues and self._spent < SHARE:
-            group, queue = next(iter(self._queues.items()))
-            del self._queues[group]
-            work = queue.popleft()
+        while self._waiting and self._spent < SHARE:
+            there = self._new or self._old
+            group, queue = next(iter(there.items()))
+            del there[group]
             if queue:
-                self._queues[group] = queue  # behind the others
-            self.spend(work)
-        if self._queues:
+                self._old[group] = queue  # behind the others
+                self._waiting -= 1
+                self.spend(queue.popleft())
+        if self._waiting:
             self._call_again()
+        else:
+            self._old.clear()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.asking import kind_of
 from services.cli.client import Client
 from services.cli.names import short
 from services.cli.tables import Column, Row, print_rows
@@ -17,7 +18,6 @@ from services.cli.times import BadTime, From, Span, Times, To
 from services.cli.wording import besides, exact, sentences, subject
 from services.ownership import replacing
 
-IDENTITIES = ("user/", "group/", "role/", "policy/")
 FORMATS = (".csv", ".html", ".json")
 CSV = (
     "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
@@ -55,9 +55,10 @@ def changes(
     if export is not None:
         _require_writable(export, force=force)
     asked: dict[str, Any] = {**span.parameters, "trail": trail}
+    client = Client(data)
     if of is not None:
-        asked["principal" if _is_principal(of) else "key"] = of
-    found, result = _found(Client(data), asked)
+        asked["principal" if kind_of(client, of, trail) == "principals" else "key"] = of
+    found, result = _found(client, asked)
     rows = found if reverse else found[::-1]
     rows = rows if most is None else rows[:most]
     account = result["account"]
@@ -155,10 +156,6 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
             else:
                 progress.update(task, completed=line["done"], total=line["of"])
     return fail("The answer ended before its result: try again.")
-
-
-def _is_principal(of: str) -> bool:
-    return of.startswith(("arn:aws:iam:", "arn:aws:sts:", *IDENTITIES))
 
 
 def _require_writable(path: Path, *, force: bool) -> None:

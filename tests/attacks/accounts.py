@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -37,6 +38,7 @@ from domain.world import World
 from projections.decisions import project as decisions
 from projections.entry import EVENTS, Entry
 from projections.history import queries as history
+from services.api.audit import Audit
 from services.api.calls import Calls
 from services.api.errors import WireError
 from services.api.items import call_of
@@ -332,7 +334,9 @@ class Asking:
     def __init__(self, world: World, account: str) -> None:
         self.world, self.account, self.audience = world, account, Audience(account)
         present = SimpleNamespace(world=world, position=world.position, barrier=_nothing, log=world.log)
-        audit = SimpleNamespace(came=lambda request: _came(world), hosts=lambda asked: False)
+        audit = SimpleNamespace(came=lambda request: _came(world), hosts=lambda asked: False, _present=present)
+        audit.named = partial(Audit.named, cast(Any, audit))
+        audit.with_aliases = partial(Audit.with_aliases, cast(Any, audit))
         settings = SimpleNamespace(region=REGION, account_id="000000000000")
         self.questions = Questions(cast(Any, audit), cast(Any, settings), cast(Any, present), cast(Any, Rows(world)))
         self._standing = Standing(cast(Any, audit), cast(Any, None), cast(Any, settings), cast(Any, present), cast(Any, None))  # fmt: skip

@@ -301,8 +301,16 @@ def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> No
         assert secret not in text
     assert json.loads(house.b.asks("/v1/decisions?operation=GetPublicKey")[1])["items"] == []
     assert len(json.loads(house.a.asks("/v1/decisions?operation=GetPublicKey")[1])["items"]) == 1
-    for hidden in (f"principal={house.alice}", f"access_key={made['AccessKeyId']}", "source=127.*", "message=*alice*"):
+    for hidden in ("source=127.*", "message=*alice*"):
         assert json.loads(house.b.asks(f"/v1/decisions?key={house.mine}&operation=Encrypt&{hidden}")[1])["items"] == []
+    nobodys = (house.alice + "q", "AKIA" + "Q" * 16)
+    for field, hidden, nobody in zip(
+        ("principal", "access_key"), (house.alice, made["AccessKeyId"]), nobodys, strict=True
+    ):
+        there, absent = (house.b.asks(f"/v1/decisions?key={house.mine}&{field}={each}") for each in (hidden, nobody))
+        assert "items" not in json.loads(there[1]) or json.loads(there[1])["items"] == []
+        # Neither tells whether there is such a user or access key.
+        assert (there[0], there[1].replace(nobody, "?").replace(hidden, "?")) == (absent[0], absent[1].replace(nobody, "?").replace(hidden, "?"))  # fmt: skip
     assert len(json.loads(house.b.asks(f"/v1/decisions?key={house.mine}&principal={A}")[1])["items"]) == 1
     counts = json.loads(house.b.asks("/v1/decisions/counts?by=principal,source,agent&operation=Encrypt")[1])["items"]
     assert {(each["principal"], each["source"], each["agent"]) for each in counts if each["principal"] == A} == {

@@ -40,6 +40,21 @@ async def test_a_flood_of_one_address_is_one_address() -> None:
     assert done.index("client") == 1, "the second turn is the second address's"
 
 
+async def test_many_addresses_that_ask_for_all_come_behind_one_that_asks_for_little() -> None:
+    """Forty addresses that connect all the time had each newcomer wait for forty turns."""
+    room, done = WaitingRoom(), list[str]()
+    for number in range(FLOOD):
+        for _ in range(2):
+            room.wait(f"198.51.100.{number}", busy(done, "flood"))
+    for _ in range(FLOOD + 2):  # each has had a turn
+        await asyncio.sleep(0)
+    before = len(done)
+    room.wait("192.0.2.1", busy(done, "client"))
+    for _ in range(3 * FLOOD):
+        await asyncio.sleep(0)
+    assert before < done.index("client") + 1 <= before + 2
+
+
 async def test_other_work_goes_on_between_strangers() -> None:
     """A call on a known connection waited for all that strangers had sent."""
     room, done = WaitingRoom(), list[str]()

@@ -63,7 +63,7 @@ OTHERS = {
     "check-policy": "asks no server",
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
-    **dict.fromkeys(("import cloudtrail", "trails", "trails remove"), "trails are kept on the host"),
+    **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),
 }  # fmt: skip
 
 

@@ -112,6 +112,7 @@ def test_a_key_is_found_by_its_alias_without_the_prefix_and_by_the_beginning_of_
         assert people.calls("--key", key) == people.calls("--key", people.key)
         assert people.answers("last-use", key)[0]["key_id"] == people.key
         assert people.answers("show", key)[0]["key"]["key_id"] == people.key
+        assert {row["change"]["operation"] for row in people.answers("changes", key)} == {"CreateKey", "CreateAlias"}
         assert people.answers("who-can", "decrypt", key)[0]["action"] == "kms:Decrypt"
         assert {row["key_id"] for row in people.answers("history", key)} == {people.key}
 
@@ -152,6 +153,8 @@ def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None
         (("who-can", "Decrypt", "ALIASs"), "alias/ALIAS"),
         (("who-can", "Decrypt", "ALIASs", "--from", "1h"), "alias/ALIAS"),
         (("can-what", "NAMEx"), "user/NAME"),
+        (("changes", "NAMEx"), "user/NAME"),
+        (("changes", "alias/ALIASs"), "alias/ALIAS"),
         (("can-what", "NAMEx", "--from", "1h"), "user/NAME"),
         (("explain", "--principal", "NAMEx", "--operation", "Decrypt", "--key", "KEY"), "user/NAME"),
         (("explain", "--principal", "NAME", "--operation", "Decript", "--key", "KEY"), "Decrypt"),
@@ -228,6 +231,8 @@ TABLES = (
     ("who-can", "Decrypt", "KEY", "--from", "1d"),
     ("can-what", "NAME"),
     ("can-what", "NAME", "--from", "1d"),
+    ("changes", "KEY"),
+    ("changes", "NAME", "--from", "1d", "--detail"),
     ("alerts", "--limit", "5"),
     ("alerts", "rules"),
     ("recheck",),
