@@ -20,6 +20,7 @@ from domain.policy.parse import (
     KEY,
     MANAGED,
     SESSION,
+    SIMULATED,
     TRUST,
     Kind,
     Policy,
@@ -135,5 +136,6 @@ REFUSED: dict[Kind, tuple[Callable[[Statement], None], ...]] = {
     MANAGED: _OF_IAM,
     INLINE: _OF_IAM,
     SESSION: _OF_IAM,
+    SIMULATED: _OF_IAM,
 }
 """What each kind of policy may not hold, beyond what none may. IAM does not look at condition keys of single values."""

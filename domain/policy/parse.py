@@ -35,6 +35,7 @@ MANAGED = Kind("managed policy", 6_144, principal=False, resource=True)
 INLINE = Kind("inline policy", 10_240, principal=False, resource=True)
 SESSION = Kind("session policy", 2_048, principal=False, resource=True)
 TRUST = Kind("trust policy", 8_192, principal=True, resource=False)
+SIMULATED = Kind("simulated policy", 32_768, principal=False, resource=True)
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})

@@ -40,14 +40,13 @@ from domain.policy.compile import (
     identity_policy_rules,
 )
 from domain.policy.glob import compile_glob
-from domain.policy.parse import KEY, Kind
+from domain.policy.parse import KEY, SIMULATED
 from domain.policy.variables import Context
 from domain.world import World
 from services.operations.iam_simulated import result
 from services.operations.rows import Answer, Recall, Request
 from services.shares import QUESTIONS, breathe
 
-SIMULATED = Kind("simulated policy", 32_768, principal=False, resource=True)
 MOST_TEXT = 32_768
 """Characters of all policies of a request together."""
 MOST_STEPS = 100_000

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from domain.errors import MalformedPolicy
+from domain.policy import parse
 from domain.policy.check import REFUSED, check_policy
-from domain.policy.parse import INLINE, KEY, MANAGED, SESSION, TRUST, Kind, parse_policy
+from domain.policy.parse import INLINE, KEY, MANAGED, SESSION, SIMULATED, TRUST, Kind, parse_policy
 
 OF_KEYS = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 OF_ROLES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
 OF_IAM = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
-GOOD_OF = {KEY: OF_KEYS, TRUST: OF_ROLES, MANAGED: OF_IAM, INLINE: OF_IAM, SESSION: OF_IAM}
-IAM_KINDS = [TRUST, MANAGED, INLINE, SESSION]
-IDENTITY_KINDS = [MANAGED, INLINE, SESSION]
+GOOD_OF = {KEY: OF_KEYS, TRUST: OF_ROLES, MANAGED: OF_IAM, INLINE: OF_IAM, SESSION: OF_IAM, SIMULATED: OF_IAM}
+IAM_KINDS = [TRUST, MANAGED, INLINE, SESSION, SIMULATED]
+IDENTITY_KINDS = [MANAGED, INLINE, SESSION, SIMULATED]
 
 
 def put(kind: Kind, **elements: Any) -> None:
@@ -115,4 +116,5 @@ def test_what_is_refused_now_is_read_where_it_stands_on_the_log() -> None:
 
 
 def test_every_kind_of_policy_says_what_it_may_not_hold() -> None:
-    assert set(REFUSED) == set(GOOD_OF)
+    kinds = {each for each in vars(parse).values() if isinstance(each, Kind)}
+    assert set(REFUSED) == kinds == set(GOOD_OF)
