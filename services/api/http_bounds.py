@@ -8,7 +8,7 @@ MAX_URL = 8192
 MOST_AHEAD = 16
 """Requests that a client may send before the first of them is answered."""
 MOST_STRANGERS_AHEAD = 2
-"""The same before a correctly signed call came on the connection: no client of AWS sends any ahead."""
+"""The same of requests that are no calls, before a correctly signed call came on the connection."""
 MOST_ARRIVED = 1_048_576
 """Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
 FREE_PARTS = 64

@@ -287,11 +287,14 @@ class GuardedProtocol(HttpToolsProtocol):
             raise Refused(LONG_URL)
         if len(self.headers) > MAX_HEADERS or (self._size > MAX_HEADER_BYTES and self._has_large_headers()):
             raise Refused(LARGE_HEADERS)
-        if self.pipeline and len(self.pipeline) >= (MOST_AHEAD if self.known else MOST_STRANGERS_AHEAD):
-            raise Refused(FAR_AHEAD)
         if self._proxied:
             self._find_source()
         query = self._call()
+        # A call costs little until it is known whose it is; any other request costs a stranger what it costs everybody.
+        if self.pipeline and len(self.pipeline) >= (
+            MOST_STRANGERS_AHEAD if query is None and not self.known else MOST_AHEAD
+        ):
+            raise Refused(FAR_AHEAD)
         self._in_headers = False
         if query is None:
             # ASGI's scope is made for what goes that way alone.

@@ -242,7 +242,7 @@ def test_nothing_is_kept_of_a_connection_that_ended(sends: bytes) -> None:
 
 
 def become_known(stranger: Stranger) -> None:
-    """A stranger may send two requests ahead, and their answers go into the kernel's buffer."""
+    """A stranger may send two such requests ahead, and their answers go into the kernel's buffer."""
     stranger.send(post("x-known: 1\r\n", length=0))
     assert stranger.answer()[0] == 200
 
