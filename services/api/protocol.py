@@ -91,8 +91,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
-        self._waiting = False
-        """Whether what came last waits for a stranger's turn."""
+        self._waiting = b""
+        """What came last, where it waits for a stranger's turn; it goes with the connection."""
         self._exchange: Exchange | None = None
         self._due = float("inf")
         """What arrives now, where it is a call."""
@@ -156,6 +156,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 % (status, len(message), message)
             )
         self.plain.close()
+        self._waiting = b""
         self.door.leave(self)
 
     def _owes_an_answer(self) -> bool:
@@ -206,18 +207,21 @@ class GuardedProtocol(HttpToolsProtocol):
             room.spend(partial(self.take_in, data))
         elif not self.plain.is_closing():
             # One read waits at a time, and counts as held.
-            self._waiting = True
+            self._waiting = data
             self.plain.pause_reading()
+            room.wait(self.group, self._take_what_waits)
             self.door.hold(self, self._pending + self._unread + len(data))
-            room.wait(self.group, partial(self.take_in, data))
+
+    def _take_what_waits(self) -> None:
+        data, self._waiting = self._waiting, b""
+        if data and not self.plain.is_closing():
+            self.plain.resume_reading()
+            self.take_in(data)
 
     def take_in(self, data: bytes) -> None:
         """In the place of uvicorn's: that logs a line for each bad request, so that anybody could fill the disk."""
         if self.plain.is_closing():
             return
-        if self._waiting:
-            self._waiting = False
-            self.plain.resume_reading()
         self._size = size = len(data)
         self._header_bytes += size
         try:
@@ -403,6 +407,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._looking = None
         self.door.leave(self)
         super().connection_lost(exc)
+        self._waiting = b""
         # What refers to this object ends here: the collector looks for circles seldom (see __main__.py), and until then
         # everything that came on the connection would be kept.
         self.pipeline.clear()
