@@ -7,10 +7,6 @@ library's one call takes, which sets up both for every message. A test compares 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as HASH
 
 _BLOCK = 64  # of SHA-256, in bytes
 
@@ -26,11 +22,6 @@ class KeyedHash:
         padded = key.ljust(_BLOCK, b"\0")
         self._inner = sha256(bytes(byte ^ 0x36 for byte in padded) + begins)
         self._outer = sha256(bytes(byte ^ 0x5C for byte in padded))
-
-    @property
-    def halves(self) -> tuple[HASH, HASH]:
-        """(inner, outer): a message is hashed by a copy of the first, and what comes of it by a copy of the second."""
-        return self._inner, self._outer
 
     def digest(self, message: bytes) -> bytes:
         inner = self._inner.copy()

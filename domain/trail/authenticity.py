@@ -85,11 +85,11 @@ def _derived(secret: bytes, label: str, context: str) -> bytes:
 class Seal:
     """The key of one kind of topic of one log, under one secret: makes envelopes and checks them."""
 
-    __slots__ = ("_inner", "_joint", "_line", "_outer", "_salting")
+    __slots__ = ("_joint", "_keyed", "_line", "_salting")
 
     def __init__(self, secret: bytes, key_id: str, kind: str, log: str) -> None:
         key = _derived(secret, f"keytrail {kind}", log)
-        self._inner, self._outer = KeyedHash(key, f"keytrail\0{kind}\0{log}\0".encode()).halves
+        self._keyed = KeyedHash(key, f"keytrail\0{kind}\0{log}\0".encode())
         self._salting = _derived(secret, f"keytrail salts of {kind}", log)
         start = f'"auth":{{"alg":"{ALGORITHM}","key":"{key_id}","mac":"'.encode()
         self._joint = b"," + start
@@ -108,15 +108,7 @@ class Seal:
         """As `sealed`, of a body without its last bracket: for who puts it together, and has many."""
         if parts is not None:
             start = b'%b,"parts":"%b"' % (start, _text(commitment(self.salts(parts.rest), parts)))
-        start += self._joint
-        # `_ended` and `_mac` once more, and not called: this is done for every decision.
-        hashed = sha256(start)
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(hashed.digest())
-        outer.update(inner.digest())
-        end = b2a_base64(outer.digest(), newline=False)[:_MAC_LENGTH] + _END
-        hashed.update(end)
-        return start + end, hashed.hexdigest()
+        return self._ended(start + self._joint)
 
     def behind(self, value: bytes) -> bytes:
         """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
@@ -124,23 +116,16 @@ class Seal:
 
     def _ended(self, start: bytes) -> tuple[bytes, str]:
         hashed = sha256(start)
-        end = self._mac(hashed.digest()) + _END
+        end = _text(self._keyed.digest(hashed.digest())) + _END
         hashed.update(end)
         return start + end, hashed.hexdigest()
-
-    def _mac(self, message: bytes) -> bytes:
-        # As KeyedHash does, and not by it: a call more for every record.
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return b2a_base64(outer.digest(), newline=False)[:_MAC_LENGTH]
 
     def holds(self, value: bytes) -> bool:
         """Whether the value ends in the envelope that this key makes of it."""
         start = len(value) - _MAC_LENGTH - len(_END)
         if start < 0 or value[-len(_END) :] != _END:
             return False
-        mac = self._mac(sha256(memoryview(value)[:start]).digest())
+        mac = _text(self._keyed.digest(sha256(memoryview(value)[:start]).digest()))
         return hmac.compare_digest(mac, value[start : start + _MAC_LENGTH])
 
 

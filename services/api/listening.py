@@ -108,5 +108,5 @@ class Listener:
     async def _made(self, accepted: socket.socket) -> None:
         try:
             await self._connect(accepted)
-        except (OSError, ConnectionError, TimeoutError):  # it has gone, or its handshake failed
+        except OSError:  # it has gone, or its handshake failed
             accepted.close()
