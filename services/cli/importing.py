@@ -14,7 +14,7 @@ from domain.cloudtrail.record import Broken, moment
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.cli import names
-from services.cli.proving import reaching
+from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar
 from services.settings import Settings
@@ -36,30 +36,11 @@ def cloudtrail(
 ) -> None:
     """Read AWS CloudTrail into a trail, which questions are then asked of with --trail NAME. What is there already is not
     read twice."""
-    settings = reaching(data)
-    if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
-    try:
-        checked(trail)
-        found = files_in(paths)
-    except BadName as fault:
-        fail(f"{fault}.", 2)
-    except FileNotFoundError as fault:
-        fail(f"There is no file or folder {fault}.", 2)
+    settings = reaching_both(data)
+    found = _files(trail, paths)
     if not found:
         fail("There are no files in it.", 2)
-    try:
-        report = asyncio.run(_import(settings, trail, found))
-    except MasterKeyRefused as fault:
-        fail(str(fault))
-    except UNREACHABLE as fault:
-        fail(f"The import was broken off; the same command goes on: {fault}")
-    if as_json:
-        as_line(report)
-    else:
-        _show(report, trail)
-    if report["broken"] and report["broken"] == report["records"]:
-        fail("Nothing of it could be read.")
+    _take_in(settings, trail, found, records_of, as_json)
 
 
 def policies(
@@ -77,21 +58,31 @@ def policies(
 ) -> None:
     """Tell a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
     the trail's beginning on."""
-    settings = reaching(data)
-    if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    settings = reaching_both(data)
+    found = _files(trail, paths)
     try:
-        checked(trail)
-        found = files_in(paths)
         at = moment(taken)
-    except BadName as fault:
-        fail(f"{fault}.", 2)
     except Broken as fault:
         fail(f"--taken: {fault}.", 2)
+    _take_in(settings, trail, found, lambda path: known_in(path, at, key), as_json)
+
+
+def _files(trail: str, paths: list[Path]) -> list[Path]:
+    """The files to read into a trail of this name."""
+    try:
+        checked(trail)
+        return files_in(paths)
+    except BadName as fault:
+        fail(f"{fault}.", 2)
     except FileNotFoundError as fault:
         fail(f"There is no file or folder {fault}.", 2)
+
+
+def _take_in(
+    settings: Settings, trail: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]], as_json: bool
+) -> None:
     try:
-        report = asyncio.run(_import(settings, trail, found, lambda path: known_in(path, at, key)))
+        report = asyncio.run(_import(settings, trail, paths, reading_of))
     except MasterKeyRefused as fault:
         fail(str(fault))
     except UNREACHABLE as fault:
@@ -105,7 +96,7 @@ def policies(
 
 
 async def _import(
-    settings: Settings, name: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]] = records_of
+    settings: Settings, name: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]]
 ) -> dict[str, Any]:
     connection = await open_connection(settings)
     try:

@@ -42,6 +42,14 @@ def reaching(data: Path | None) -> Settings:
     return settings
 
 
+def reaching_both(data: Path | None) -> Settings:
+    """As `reaching`, where the database is needed as well."""
+    settings = reaching(data)
+    if not settings.postgres:
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    return settings
+
+
 def _log_or_fail(data: Path | None) -> list[tuple[int, bytes]]:
     settings = reaching(data)
     with progress_bar() as progress:
@@ -76,9 +84,7 @@ def rebuild(name: Annotated[str, typer.Argument(help="keys, policy_versions or d
     """Build a projection anew from the log beside the live one, and put it in its place."""
     if name not in PROJECTIONS:
         fail(f"There is no projection {name!r}: {', '.join(PROJECTIONS)}", 2)
-    settings = reaching(data)
-    if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    settings = reaching_both(data)
     try:
         count = asyncio.run(_rebuild(settings, name))
     except UNREACHABLE as fault:

@@ -10,7 +10,7 @@ import typer
 
 from domain.ports import Unavailable
 from services.adapters.postgres import LOST, UNREACHABLE
-from services.cli.proving import reaching
+from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, out, times_or_fail
 from services.settings import Settings
@@ -24,7 +24,7 @@ def trails(ctx: typer.Context, as_json: AsJson = False, data: Data = None) -> No
     """Which trails there are: their calls, changes and span."""
     if ctx.invoked_subcommand is not None:
         return
-    settings = _settings(data)
+    settings = reaching_both(data)
     try:
         found = asyncio.run(_listed(settings))
     except UNREACHABLE as fault:
@@ -52,7 +52,7 @@ def remove(
     data: Data = None,
 ) -> None:
     """Remove a trail: what was imported and what was made of it. Keytrail's own log is not touched."""
-    settings = _settings(data)
+    settings = reaching_both(data)
     try:
         checked(name)
         if not yes and not as_json and not typer.confirm(f"Remove the trail {name}? It can only be imported again"):
@@ -68,13 +68,6 @@ def remove(
         as_line({"removed": name})
     else:
         out.print(f"removed the trail {name}")
-
-
-def _settings(data: Any) -> Settings:
-    settings = reaching(data)
-    if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
-    return settings
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
