@@ -129,6 +129,7 @@ async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
         async with asyncio.timeout(ASK_DEADLINE * 3):
             await consumer.start()
             partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
+            consumer.pause(*partitions)  # it reads nothing, and a fetch of an empty end would be waited for
             starts = await consumer.beginning_offsets(partitions)
             found = await consumer.end_offsets(partitions)
             return {each.partition: (int(starts[each]), int(found[each])) for each in partitions}
