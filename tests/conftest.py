@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def installation(tmp_path_factory: pytest.TempPathFactory):
     """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls it."""
     data = tmp_path_factory.mktemp("installation") / "data"
-    with Installation(data, workers=2, KEYTRAIL_ALERT_WORKERS="1") as running:
+    with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
         running.client().list_keys()  # whichever tests run: there is a decision to recheck
         yield running
         # Whatever the tests did: each of its decisions comes out again as it is on record, with the same reasons.

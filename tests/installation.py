@@ -24,6 +24,7 @@ from botocore.config import Config
 from services.cli.client import Client
 from services.settings import Settings, load
 from services.supervisor.folder import Folder
+from tests.forking import forked
 
 BIN = Path(sys.executable).parent
 KEYTRAIL = BIN / "keytrail"
@@ -63,8 +64,8 @@ class Installation:
         self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
-        # Starting Faust takes a second of processor time: whoever tests alerts asks for it.
-        self.extra = {"KEYTRAIL_ALERT_WORKERS": "0"} | extra
+        # Each process takes a second of processor time to start: whoever tests alerts, or a writer that stands by, asks for it.
+        self.extra = {"KEYTRAIL_ALERT_WORKERS": "0", "KEYTRAIL_WRITERS": "1"} | extra
         self.up: subprocess.Popen[str] | None = None
         self._given: dict[str, str] | None = None
         self.url = f"http://127.0.0.1:{self.port}"
@@ -174,7 +175,7 @@ class Installation:
 
     def keytrail(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [str(KEYTRAIL), *arguments, "--data", str(self.data)]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=120, check=False)
+        done = forked().run(command, self.environment(), timeout=120)
         assert not check or done.returncode == 0, done.stderr
         return done
 
@@ -182,7 +183,7 @@ class Installation:
         """As somebody who has credentials and an address, and no data folder."""
         command = [str(KEYTRAIL), *arguments]
         environment = self.environment() | credentials
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        return forked().run(command, environment, timeout=120)
 
     def answers(self, *arguments: str) -> list[Any]:
         """The objects that a command prints with --json."""
@@ -197,7 +198,7 @@ class Installation:
         """The real aws command line."""
         environment = clean_environment() | self.credentials() | {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"}
         command = [str(AWS), *arguments, "--output", "json"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = forked().run(command, environment, timeout=60)
         assert not check or done.returncode == 0, done.stderr
         return done
 

@@ -19,8 +19,9 @@ import structlog
 from domain.ports import Unavailable
 from services.adapters import alerts_file, services_file
 from services.adapters.bundled import login
-from services.adapters.bundled.jars import class_path
+from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import BundledKafka
+from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import BundledPostgres
 from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.clock import TEST_CLOCK
@@ -158,13 +159,12 @@ class Supervisor:
     async def _start_kafka(self) -> None:
         if self.settings.kafka:
             return
-        cache = Path.home() / ".cache" / "keytrail" / "m2"
         jars = await asyncio.to_thread(
             class_path,
-            cache,
+            CACHE,
             lambda done, count: self._progress("fetching Kafka from Maven Central", done, count),
         )
-        port, controller = _free_ports(2)
+        port, controller = free_ports(2)
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
         self._progress("starting Kafka", 0, 0)
         await asyncio.to_thread(kafka.prepare)
@@ -181,7 +181,7 @@ class Supervisor:
         assert self._kafka is not None, "it is started"
         assert self._broker is not None, "it is started"
         pid = self._broker.pid
-        if pid is None or not {self._kafka.port, self._kafka.controller_port} <= _listening(pid):
+        if pid is None or not {self._kafka.port, self._kafka.controller_port} <= listening(pid):
             return False
         try:
             await self._kafka.let_in()
@@ -291,24 +291,6 @@ class Supervisor:
 
 def _pid() -> int:
     return psutil.Process().pid
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. All are held until all are chosen, so they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-
-
-def _listening(pid: int) -> set[int]:
-    """The ports that a process listens on."""
-    try:
-        found = psutil.Process(pid).net_connections("tcp")
-    except psutil.Error:
-        return set()
-    return {each.laddr.port for each in found if each.status == psutil.CONN_LISTEN}
 
 
 def _healthy(settings: Settings) -> bool:

@@ -35,7 +35,7 @@ FLOOD = 2_000
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One of its own: what stands on its topics is not whole at the end."""
     data = tmp_path_factory.mktemp("attacked") / "data"
-    with Installation(data, workers=2, KEYTRAIL_ALERT_WORKERS="1") as running:
+    with Installation(data, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
         yield running
 
 

@@ -31,7 +31,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import CreateTopicsRequest
 
 from services.adapters.bundled import login, postgres
-from services.adapters.bundled.jars import class_path
+from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import connection
@@ -543,12 +543,13 @@ class OpenKafka(BundledKafka):
         }
 
 
+@pytest.mark.soak  # four brokers one after the other
 def test_a_folder_of_an_earlier_version_is_closed_and_keeps_everything(tmp_path: Path) -> None:
     """After the upgrade they would still have written to the log, or have read it from the disk."""
     installation = Installation(tmp_path / "data")
     with installation:
         key = installation.client().create_key()["KeyMetadata"]["KeyId"]
-    jars = class_path(Path.home() / ".cache" / "keytrail" / "m2", lambda done, count: None)
+    jars = class_path(CACHE, lambda done, count: None)
     folder = tmp_path / "data" / "kafka"
     before = OpenKafka(folder, jars, free_port(), free_port())
     before.prepare()

@@ -200,10 +200,14 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
-        ("DELETE FROM vault.seal", "no root secret"),
-        ("UPDATE vault.seal SET under = ''", "no root secret"),
         ("UPDATE vault.seal SET root = sealed", "does not open the vault"),
-        ("UPDATE vault.pin SET document = replace(document, '\"since\": 0', '\"since\": 1')", "seal was replaced"),
+        pytest.param("DELETE FROM vault.seal", "no root secret", marks=pytest.mark.soak),
+        pytest.param("UPDATE vault.seal SET under = ''", "no root secret", marks=pytest.mark.soak),
+        pytest.param(
+            "UPDATE vault.pin SET document = replace(document, '\"since\": 0', '\"since\": 1')",
+            "seal was replaced",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_another_root_is_refused_and_none_is_made(attacked: Installation, statement: str, said: str) -> None:

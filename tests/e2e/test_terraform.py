@@ -121,6 +121,7 @@ resource "aws_kms_grant" "alice" {
 """
 
 
+@pytest.mark.soak  # it takes two minutes of two cores, most of them to load the provider six times
 @pytest.mark.skipif(TERRAFORM is None or PLUGINS is None, reason="neither terraform nor its AWS provider is here")
 def test_a_second_plan_shows_no_change(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import ClientError
@@ -317,10 +318,12 @@ def rules_of(installation: Installation) -> Counter[str]:
 
 def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
     (tmp_path / "alerts.toml").write_text("[rules.alerts-behind]\nseconds = 1\n")
-    extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_CLOCK_OFFSET": str(2 * 86_400),
-             "KEYTRAIL_ALERT_WORKERS": "2"}  # fmt: skip
-    running = Installation(tmp_path / "data", test_clock=True, **extra)
-    with running:
+    extra = {
+        "KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"),
+        "KEYTRAIL_ALERT_WORKERS": "1",
+        "KEYTRAIL_WRITERS": "2",
+    }
+    with Installation(tmp_path / "data", **extra) as running:
         kms = running.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.encrypt(KeyId=key, Plaintext=b"x")
@@ -345,6 +348,21 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
         asyncio.run(held_while(running, lambda: kms.encrypt(KeyId=key, Plaintext=b"x")))
         judged(running)
 
+        # What was judged is not what stands on the log.
+        asyncio.run(_judged_otherwise(running.settings))
+        running.process("alerts-1").send_signal(signal.SIGKILL)
+        eventually(lambda: rules_of(running)["chain-broken"] == 1, within=60)
+
+
+@pytest.mark.soak  # three starts
+def test_a_clock_a_root_and_records_that_go_are_alerts(tmp_path: Path) -> None:
+    extra = {"KEYTRAIL_CLOCK_OFFSET": str(2 * 86_400), "KEYTRAIL_ALERT_WORKERS": "1"}
+    running = Installation(tmp_path / "data", test_clock=True, **extra)
+    with running:
+        kms = running.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        judged(running)
+
         # The clock of the machine goes back by two days, and the root gets another access key.
         running.extra |= {"KEYTRAIL_CLOCK_OFFSET": "0", "KEYTRAIL_ALERT_WORKERS": "0",
                           "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAANOTHERONE000001",
@@ -364,9 +382,3 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
         eventually(
             lambda: {"clock-stepped-back", "records-lost", "root-access-key"} <= rules_of(running).keys(), within=60
         )
-
-        # What was judged is not what stands on the log.
-        judged(running)
-        asyncio.run(_judged_otherwise(running.settings))
-        running.process("alerts-1").send_signal(signal.SIGKILL)
-        eventually(lambda: rules_of(running)["chain-broken"] == 1, within=60)

@@ -36,7 +36,8 @@ NOT_NOW = {"DependencyTimeoutException", "EndpointConnectionError", "ConnectionC
 
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("away") / "data", KEYTRAIL_COMMAND_DEADLINE="5") as running:
+    data = tmp_path_factory.mktemp("away") / "data"
+    with Installation(data, KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5") as running:
         yield running
 
 
@@ -187,7 +188,9 @@ def test_the_disk_is_full(away: Installation, part: str) -> None:
 
 def test_the_clock_steps_back_an_hour(tmp_path: Path) -> None:
     """Time on the log never goes back; calls, deadlines and retries work on."""
-    with Installation(tmp_path / "data", test_clock=True, KEYTRAIL_CLOCK_OFFSET="3600") as stepping:
+    with Installation(
+        tmp_path / "data", test_clock=True, KEYTRAIL_WRITERS="2", KEYTRAIL_CLOCK_OFFSET="3600"
+    ) as stepping:
         with Steady(stepping) as before:
             goes_on(before)
         ahead = stepping.client().create_key()["KeyMetadata"]["CreationDate"]
@@ -223,7 +226,7 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
 @pytest.mark.soak
 def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path) -> None:
     """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and is ready."""
-    installation = Installation(tmp_path / "data")
+    installation = Installation(tmp_path / "data", KEYTRAIL_WRITERS="2")
     found: dict[str, Any] = {}
     for delay in (0.5, 1.5, 3.0, 4.0, 5.0):
         log = (tmp_path / "up.log").open("a")

@@ -26,6 +26,8 @@ ROOT = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 # is among Kafka's dependencies already, and resolving both together would let it choose their versions.
 BINDING = f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}"
 LOCK = Path(__file__).with_name("kafka.lock")
+CACHE = Path.home() / ".cache" / "keytrail" / "m2"
+"""The user's own, for all installations."""
 
 
 class DownloadFailed(Exception):
@@ -126,7 +128,7 @@ def _resolved(cache: Path) -> Iterator[str]:
 if __name__ == "__main__":
     if sys.argv[1:] != ["--lock"]:
         sys.exit("usage: python -m services.adapters.bundled.jars --lock")
-    lines = sorted(set(_resolved(Path.home() / ".cache" / "keytrail" / "m2")))
+    lines = sorted(set(_resolved(CACHE)))
     LOCK.write_text(
         "# group artifact version sha256; made by services/adapters/bundled/jars.py --lock\n" + "\n".join(lines) + "\n"
     )

