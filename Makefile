@@ -32,9 +32,10 @@ run: .venv/.run
 	$(BIN)/keytrail up
 
 # Most tests wait for servers: two files at a time. Those that time what a fault does want the machine for themselves.
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_present.py tests/faults/test_soak.py
 test: .venv/.dev
-	$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "not soak" $(TWO) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "not soak" $(TIMED)
 
 check: .venv/.dev
@@ -43,8 +44,11 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
+# Where the counts are full, attackers and costly policies are timed too.
+soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
 soak: .venv/.dev
-	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800
+	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TWO) $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TIMED)
 
 fuzz-cost: .venv/.dev
 	$(BIN)/python -m tests.attacks.fuzz_cost

@@ -25,6 +25,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from tests.asking import KIND, ask
+
 PROGRAMS = {"keytrail": ("services.command", "main"), "aws": ("awscli.clidriver", "main")}
 LIBRARIES = (
     *("typer", "typer._adapters", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
@@ -39,12 +41,12 @@ class Forked:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._path = str(Path(self._folder.name, "socket"))
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listening = socket.socket(*KIND)
         listening.bind(self._path)
         listening.listen(64)
         # It ends when its standard input does, however this process ends.
         self._server = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(listening.fileno())],
+            [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,
             cwd=Path(__file__).parents[1],
@@ -53,21 +55,33 @@ class Forked:
 
     def run(self, command: list[str], environment: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
         """As subprocess.run with captured text; the first word of `command` is the path of a program in PROGRAMS."""
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, socket.socket(*KIND) as asking:
-            asking.settimeout(timeout)
-            asking.connect(self._path)
-            asked = json.dumps({"command": command, "environment": environment, "folder": str(Path.cwd())})
-            with tempfile.TemporaryFile() as file:
-                file.write(asked.encode())
-                file.flush()
-                socket.send_fds(asking, [b"run"], [file.fileno(), out.fileno(), err.fileno()])
-            pid = int(asking.recv(64))
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            Path(os.devnull).open("rb") as nothing,
+            socket.socket(*KIND) as server,
+        ):
+            server.settimeout(timeout)
+            server.connect(self._path)
+            ask(server, command, environment, [nothing.fileno(), out.fileno(), err.fileno()])
+            pid = int(server.recv(64))
             try:
-                code = int(asking.recv(64))
+                code = int(server.recv(64))
             except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(command, timeout) from None
             return subprocess.CompletedProcess(command, code, _text(out), _text(err))
+
+    def shims(self, folder: Path) -> None:
+        """A folder of programs for a shell: each of PROGRAMS has its command run by the server, with the shim's own streams."""
+        folder.mkdir(parents=True)
+        for each in Path(sys.executable).parent.iterdir():
+            (folder / each.name).symlink_to(each)
+        for name in PROGRAMS:
+            path = folder / name
+            path.unlink()
+            path.write_text(SHIM.format(python=sys.executable, here=str(Path(__file__).parent), socket=self._path))
+            path.chmod(0o755)
 
     def close(self) -> None:
         assert self._server.stdin is not None
@@ -76,7 +90,17 @@ class Forked:
         self._folder.cleanup()
 
 
-KIND = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
+SHIM = """\
+#!{python} -IS
+import os, socket, sys
+sys.path.insert(0, {here!r})
+import asking
+with socket.socket(*asking.KIND) as server:
+    server.connect({socket!r})
+    asking.ask(server, sys.argv, dict(os.environ), [0, 1, 2])
+    server.recv(64)
+    sys.exit(int(server.recv(64)))
+"""
 
 
 @cache
@@ -113,11 +137,11 @@ def serve(listening: socket.socket) -> None:
 
 def _told(connection: socket.socket) -> None:
     """Fork once more, and say the process id and then the exit code."""
-    _, (asked, out, err), _, _ = socket.recv_fds(connection, 16, 3)
+    _, (asked, *streams), _, _ = socket.recv_fds(connection, 16, 4)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(asked, out, err)
+        _become(asked, streams)
     connection.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # it gave up
@@ -125,12 +149,11 @@ def _told(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _become(asked: int, out: int, err: int) -> None:
+def _become(asked: int, streams: list[int]) -> None:
     with os.fdopen(asked, "rb") as file:
         file.seek(0)
         wanted = json.load(file)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, place in ((nothing, 0), (out, 1), (err, 2)):
+    for place, descriptor in enumerate(streams):
         os.dup2(descriptor, place)
         os.close(descriptor)
     models = os.environ["AWS_DATA_PATH"]  # which awscli sets when it is imported

@@ -17,15 +17,16 @@ from tests.given import ACCOUNT, OTHER
 from tests.installation import Installation, eventually
 
 WAITED = 2.0
-"""Seconds within which another account's alert comes; a machine that runs other tests beside this one is given more."""
-PATIENCE = 5.0
+"""Seconds within which another account's alert comes."""
+BESIDE_OTHERS = 5
+"""How much longer it may take where other tests run at the same time: everywhere but in a soak."""
 
 
 def raised(installation: Installation, key: str) -> set[str]:
     return {each["rule"] for each in Client(installation.data).items("/v1/alerts", key=key)}
 
 
-def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path: Path) -> None:
+def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path: Path, soak: bool) -> None:
     """Six policies of 32 kB: the alert that a key of another account had been opened to everyone came 128 s late."""
     (tmp_path / "alerts.toml").write_text("[rules.first-use]\noff = true\n")
     extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_ALERT_WORKERS": "1"}
@@ -44,7 +45,8 @@ def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path
         kms.put_key_policy(KeyId=own, Policy=document(ROOTED, allow("*", "kms:Decrypt")))
         eventually(lambda: "key-policy-public" in raised(running, own), within=60)
         took = time.monotonic() - began
-        assert took < WAITED * PATIENCE, took
+        print(f"the other account's alert came after {took:.2f} s")
+        assert took < WAITED * (1 if soak else BESIDE_OTHERS), took
 
         # Every one of the costly is told of at once as not known; the worker is killed while it judges them.
         eventually(lambda: {each["rule"] for each in on_topic(running)} >= {"key-policy-unclear"}, within=60)

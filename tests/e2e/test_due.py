@@ -14,12 +14,17 @@ from botocore.exceptions import ClientError
 
 from services.adapters.bundled.postgres import binaries
 from tests.e2e.test_kinds import bring, code, wrapped
+from tests.forking import forked
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
+from tests.sessions import stumbled, typed
+
+HOWTO = Path(__file__).parents[2] / "docs" / "howto" / "key-life.md"
+LATER = "Ninety-one days later"
 
 
 @pytest.fixture(scope="module")
 def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("ahead") / "data", test_clock=True) as running:
+    with Installation(tmp_path_factory.mktemp("ahead") / ".keytrail", test_clock=True) as running:
         yield running
 
 
@@ -48,6 +53,9 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     for key in (doomed["KeyId"], saved):
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     kms.cancel_key_deletion(KeyId=saved)
+    forked().shims(ahead.data.parent / ".venv" / "bin")
+    now, _, later = HOWTO.read_text().partition(LATER)
+    assert stumbled(list(typed(now)), ahead.data.parent) == []
     before = dump(ahead)
     assert len(materials) == 2
     assert all(material in before for material in materials)
@@ -94,6 +102,7 @@ def test_deletion_expiry_and_rotation_come_in_their_time(ahead: Installation, tm
     ahead.caught_up()
     decided = ahead.answers("decisions", "--key", turning, "--operation", "Decrypt")
     assert [each["materials"] for each in decided] == [[first["KeyMaterialId"]], [second["KeyMaterialId"]]]
+    assert stumbled(list(typed(later)), ahead.data.parent, goes_on=True) == []
 
 
 def _refusal(kms: Any, **asked: str) -> str:
