@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from domain.access.audience import Audience
@@ -17,6 +16,7 @@ from domain.identities.principals import own_principals
 from domain.keys.key import Key, created
 from domain.meaning.known import known_of
 from domain.meaning.space import Side
+from domain.once import once
 from domain.policy.default import default_key_policy
 from domain.trail.events import KeyCreated, PolicyReplaced
 from domain.trail.identity_events import InlinePolicyPut
@@ -110,7 +110,7 @@ class Change:
             settings=self.settings,
         )
 
-    @cached_property
+    @once
     def key(self) -> Key | None:
         """The key that the event is about, as it was before; as it is made where the event makes it."""
         if isinstance(self.event, KeyCreated):
@@ -136,7 +136,7 @@ class Change:
             return bool(unseen.unseen_of(event.tags))
         return isinstance(event, InlinePolicyPut) and event.policy == unseen.NAME
 
-    @cached_property
+    @once
     def policy(self) -> Compared:
         """The new key policy beside the one before, a new key's beside the default one."""
         event, key = self.event, self.key
@@ -157,7 +157,7 @@ class Change:
         """Those of the policy before; none of a new key."""
         return [] if self.made or self.key is None else _statements(self.key.policy_text)
 
-    @cached_property
+    @once
     def new_statements(self) -> list[tuple[int, dict[str, Any]]]:
         """(place, statement) of those that the policy before had not, word for word."""
         event, key = self.event, self.key

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from domain.arn import root_arn
@@ -19,6 +18,7 @@ from domain.meaning.check import STRANGER, as_a_stranger, strangers
 from domain.meaning.compare import DENIES, WORDS, Witnesses, gains, space_shown
 from domain.meaning.space import ACTION, CALLER, Meaning, Side, Space, bits_of
 from domain.meaning.words import TooMany
+from domain.once import once
 from domain.policy.compile import DELEGATED, ROLE
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret"})
@@ -93,7 +93,7 @@ class Compared:
         spend(1 + len(self.gained) * (12 + len(box)) // 12)
         return [Gain(both, each.lower, each.upper) for each in found if (both := common(each.box, box)) is not None]
 
-    @cached_property
+    @once
     def public(self) -> list[Gain]:
         """What those of whom nothing is known gained."""
         if self.why:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.crypto.keyed_hash import KeyedHash
 from domain.errors import InvalidCiphertext
+from domain.once import once
 
 VERSION = b"\x01"
 _HEADER = 1 + 16 + 8
@@ -35,7 +35,7 @@ _BITS = (256).to_bytes(4, "big")
 class Secret(bytes):
     """A key's 32 bytes, with what is worked out of them alone: it is forgotten together with them."""
 
-    @cached_property
+    @once
     def deriving(self) -> KeyedHash:
         return _deriving(self)
 

@@ -5,9 +5,10 @@ is named as such (`strange`), and changes nothing, since every reader leaves it 
 
 Void records are part of a healthy log, in two cases. A writer that was deposed may still have appended; and one that
 lost the race for the lead leaves its void fence, but no record of a call, since it answers none before its fence is
-read back as valid. Any other void record does not link because something before it was changed, removed, inserted or
-moved. The last record alone has nothing behind it that names it: keep the head that `keytrail
-verify` prints (it is short) and give it back with `--expect` to have that checked too.
+read back as valid. A copy of a value that stands earlier, byte for byte, is somebody else's (`strange`). Any other void
+record does not link because something before it was changed, removed, inserted or moved. The last record alone has nothing
+behind it that names it: keep the head that `keytrail verify` prints (it is short) and give it back with `--expect` to have
+that checked too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from domain.trail.reading import Fold
 @dataclass(slots=True)
 class Report:
     """`fault`: the first record that is wrong, in words, "" for none; `at` its position. Counts are of all that was read.
-    `strange`: positions of values that somebody else wrote. `anchors`: how far the log says that each lane of decisions
+    `strange`: positions of values that somebody else wrote or copied. `anchors`: how far the log says that each lane of decisions
     reaches."""
 
     log: str = ""
@@ -41,6 +42,8 @@ class Report:
     at: int | None = None
     strange: list[int] = field(default_factory=list)
     writers: set[str] = field(default_factory=set, repr=False)
+    digests: set[bytes] = field(default_factory=set, repr=False)
+    """Of every value that counted, or was void: what comes a second time is a copy."""
     anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
     authority: Authority = field(default_factory=Authority, repr=False)
     next_command: int = 0
@@ -91,6 +94,11 @@ def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expec
     if record is None and fold.chain.keys is not None and not _is_authentic(fold, value, document):
         report.strange.append(offset)
         return ""
+    itself = bytes.fromhex(digest(value))
+    if record is None and itself in report.digests:
+        report.strange.append(offset)
+        return ""
+    report.digests.add(itself)
     if record is None:
         report.voids.append(offset)
         if document is None:

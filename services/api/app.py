@@ -107,6 +107,10 @@ def too_large(*, form: bool = False) -> Reply:
     return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
 
 
+READING = ("GET", "HEAD")
+"""HEAD (RFC 9110, section 9.3.2) is how many load balancers look whether somebody is there."""
+
+
 class App:
     """`audit` answers what begins with /v1."""
 
@@ -135,11 +139,11 @@ class App:
             await self._audit(scope, receive, send)
         elif path == "/" and method == "GET" and _asks_by_query(scope):
             await self._by_query(scope, receive, send)
-        elif path == "/healthz" and method == "GET":
+        elif path == "/healthz" and method in READING:
             fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
             status = self._watch.status if fresh else NOT_FRESH
             await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
-        elif path == "/metrics" and method == "GET":
+        elif path == "/metrics" and method in READING:
             await reply(send, 200, await self._scrapes.text(), b"text/plain; version=0.0.4; charset=utf-8")
         else:
             body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'

@@ -117,7 +117,9 @@ class Audit:
             )
             for route in ROUTES
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
+        app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
+        app.router.redirect_slashes = False  # the place would be told by the Host header, which may name any
+        return app
 
     def _signed(
         self, function: Callable[[Asked], Awaitable[Answered]], route: RouteRow

@@ -101,7 +101,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         self.plain = transport
-        super().connection_made(WholeResponses(transport))  # type: ignore[arg-type]  # it has all of a transport's methods
+        self._whole = WholeResponses(transport)
+        super().connection_made(self._whole)  # type: ignore[arg-type]  # it has all of a transport's methods
         peer, port = self.client or ("", 0)
         self.source = plain(peer)
         self.client = (self.source, port)
@@ -379,6 +380,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """As uvicorn's, with the idle time looked at by the one timer, and without reading on while requests wait that were
         sent ahead."""
         self.server_state.total_requests += 1
+        self._whole.end()
         if self.plain.is_closing():
             return
         if self.pipeline:

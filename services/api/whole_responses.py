@@ -25,8 +25,12 @@ class WholeResponses:
             self._transport.write(self._head + data)
         self._head = b""
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """A response is whole: one to HEAD has no body, and its head waits still."""
         if self._head and not self._transport.is_closing():
             self._transport.write(self._head)
             self._head = b""
+
+    def close(self) -> None:
+        self.end()
         self._transport.close()

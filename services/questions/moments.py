@@ -33,13 +33,14 @@ class Moment:
 
 
 def read_moment(text: str) -> tuple[int | None, datetime | None]:
-    """(position, time), one of them None. Raises NoSuchMoment."""
+    """(position, time), one of them None. A time before 1970, when there was no record anywhere, is 1970: days can be taken
+    from it. Raises NoSuchMoment."""
     if text.startswith("@"):
         if not (text[1:].isascii() and text[1:].isdigit() and len(text) < 19):
             raise NoSuchMoment("a position is @ and a number, @1234 for instance")
         return int(text[1:]), None
     try:
-        return None, datetime.fromtimestamp(micros(text) / 1_000_000, UTC)
+        return None, datetime.fromtimestamp(max(0, micros(text)) / 1_000_000, UTC)
     except (ValueError, OverflowError, OSError):
         raise NoSuchMoment(
             "a time is RFC 3339, 2026-01-31T12:00:00Z for instance, or a position such as @1234"

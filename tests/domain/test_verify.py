@@ -66,6 +66,17 @@ def test_a_cut_end_and_a_changed_last_record_are_found_against_a_head_that_was_n
     assert verify([*LOG[:-1], (LAST, last)], noted).at == LAST
 
 
+@pytest.mark.parametrize("offset", range(LAST))
+def test_a_copy_of_a_record_is_named_and_hides_nothing_behind_it(offset: int) -> None:
+    """One value copied on Kafka, and every record behind it was never looked at again."""
+    values = [value for _, value in LOG]
+    for place in range(offset + 1, LAST + 1):
+        copied = [*values[:place], values[offset], *values[place:]]
+        report = verify(enumerate(copied))
+        assert (report.fault, report.strange, report.valid) == ("", [place], verify(LOG).valid)
+        assert not verify(enumerate([*copied[:-1], changed(copied[-1], previous="0" * 64)])).whole
+
+
 def test_what_is_no_record_at_all_is_found() -> None:
     assert verify([*LOG, (LAST + 1, b"hello")]).at == LAST + 1
     assert verify([(0, b"hello")]).at == 0

@@ -74,6 +74,16 @@ def test_files_are_short_enough_to_hold_in_the_head() -> None:
     assert long == {}
 
 
+def test_nothing_is_kept_by_a_property_that_locks_its_class() -> None:
+    """domain/once.py says why."""
+    kept = [path for package in ALLOWED for path, _ in modules(package) if "cached_property" in _code(path)]
+    assert kept == []
+
+
+def _code(path: Path) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+
+
 def test_every_operation_is_one_of_the_model() -> None:
     for service, rows in SERVICES.items():
         assert set(rows) <= shapes.operation_names(service)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,6 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
+from services.api.openapi import ROUTES
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
 
@@ -61,6 +63,25 @@ def get(
 def test_a_bad_question_is_a_400(installation: Installation, path: str) -> None:
     status, document = get(installation, path)
     assert (status, document["error"]["code"]) == (400, "ValidationException")
+
+
+OF_TIME = sorted(
+    (route.path, name)
+    for route in ROUTES
+    if route.method == "GET"
+    for name, _ in route.parameters
+    if name in ("at", "from", "to")
+)
+
+
+@pytest.mark.parametrize(("path", "name"), OF_TIME)
+def test_a_time_at_the_end_of_time_is_answered(installation: Installation, path: str, name: str) -> None:
+    key = installation.client().list_keys()["Keys"][0]["KeyId"]
+    place = re.sub(r"\{[^}]+\}", key, path)
+    more = "&action=kms:Decrypt&key=" + key
+    for at in ("0001-01-01T00:00:00Z", "0001-01-02", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"):
+        status, document = get(installation, f"{place}?{name}={quote(at)}{more}")
+        assert status < 500, (at, document)
 
 
 def test_what_is_not_there_is_a_404(installation: Installation) -> None:

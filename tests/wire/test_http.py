@@ -71,6 +71,31 @@ def test_calls_and_other_requests_share_a_connection(installation: Installation,
     assert [*statuses, answer(client, kept)[0]] == [b"HTTP/1.1 200 OK"] * 4
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/healthz", 200), ("/metrics", 200), ("/v1/openapi.json", 200), ("/v1/keys", 403), ("/x", 404)],
+)
+def test_a_head_is_answered_at_once_and_without_a_body(client: socket.socket, path: str, status: int) -> None:
+    """A load balancer that looks by HEAD had no answer, and took the service for dead."""
+    kept = bytearray()
+    for _ in range(2):
+        client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        while b"\r\n\r\n" not in kept:
+            part = client.recv(65_536)
+            assert part, "the connection ended before a response's head"
+            kept += part
+        head, _, rest = bytes(kept).partition(b"\r\n\r\n")
+        assert (int(head.split()[1]), rest) == (status, b"")
+        kept.clear()
+
+
+def test_a_slash_too_many_leads_nowhere(client: socket.socket) -> None:
+    """It led to whatever host the request named."""
+    client.sendall(b"GET /v1/openapi.json/ HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")
+    status, headers, _ = answer(client, bytearray())
+    assert (status.split()[1], b"location" in headers) == (b"404", False)
+
+
 def test_a_client_that_asks_whether_to_go_on_is_told_so(installation: Installation, client: socket.socket) -> None:
     whole = request(installation, extra="Expect: 100-continue\r\n")
     client.sendall(whole[: -len(BODY)])
