@@ -76,6 +76,27 @@ def python(client: Client, deadline: Deadline) -> Started:
     return Started([str(folder / "bin" / "python"), str(SCRIPTS / client.script)], {})
 
 
+def copied(client: Client, folder: Path, *others: str) -> Path:
+    """The script in the folder of its packages: some languages look for these beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (client.script, *others):
+        shutil.copy(SCRIPTS / name, folder / name)
+    return folder / client.script
+
+
+def node(client: Client, deadline: Deadline) -> Started:
+    """npm's packages beside the script, as its imports want them."""
+    folder, program = folder_of(client), on_path("node")
+    script = copied(client, folder, "cases.mjs")
+    if not (folder / ".ready").exists():
+        (folder / "package.json").write_text('{"private": true}')
+        quiet = ["--silent", "--no-audit", "--no-fund"]
+        fetched([on_path("npm"), "install", *quiet, *client.packages], deadline, folder)
+        (folder / ".ready").touch()
+    return Started([program, str(script)], {})
+
+
 TOOLS: dict[str, Callable[[Client, Deadline], Started]] = {
     "python": python,
+    "node": node,
 }
