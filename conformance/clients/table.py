@@ -46,6 +46,7 @@ CLIENTS = (
         ("ansible==12.3.0", "boto3==1.44.8", "botocore==1.44.8"),
         "ansible.py",
     ),
+    Client("terraform", "provisioning", "terraform", ("hashicorp/aws==5.100.0",), "terraform.py"),
     Client("cloudsplaining", "scanners", "python", ("cloudsplaining==0.9.1",), "scanner_cloudsplaining.py"),
     Client(
         "principalmapper",

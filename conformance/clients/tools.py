@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from conformance.clients.table import Client
 from conformance.explained import HERE
+from tests.e2e.test_terraform import PLUGINS
 
 CACHE = HERE / ".clients"
 SCRIPTS = Path(__file__).with_name("scripts")
@@ -96,7 +98,16 @@ def node(client: Client, deadline: Deadline) -> Started:
     return Started([program, str(script)], {})
 
 
+def terraform(client: Client, deadline: Deadline) -> Started:
+    """Terraform's own registry is no package registry: the program and its provider are on the machine or are not."""
+    on_path("terraform")
+    if PLUGINS is None:
+        raise NotToBeHad("no AWS provider for terraform: TERRAFORM_PLUGIN_DIR names the folder of one")
+    return Started([sys.executable, str(SCRIPTS / client.script), PLUGINS], {})
+
+
 TOOLS: dict[str, Callable[[Client, Deadline], Started]] = {
     "python": python,
     "node": node,
+    "terraform": terraform,
 }
