@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -41,10 +42,15 @@ class Started:
     environment: dict[str, str]
 
 
-def fetched(command: list[str], deadline: Deadline, folder: Path | None = None) -> str:
+def fetched(
+    command: list[str], deadline: Deadline, folder: Path | None = None, environment: dict[str, str] | None = None
+) -> str:
     """Run a registry's own client, or a compiler."""
+    with_ours = os.environ | (environment or {})
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=deadline.left())
+        done = subprocess.run(
+            command, cwd=folder, env=with_ours, capture_output=True, text=True, check=False, timeout=deadline.left()
+        )
     except FileNotFoundError as error:
         raise NotToBeHad(f"{command[0]} is not on this machine") from error
     except subprocess.TimeoutExpired as error:
@@ -106,8 +112,78 @@ def terraform(client: Client, deadline: Deadline) -> Started:
     return Started([sys.executable, str(SCRIPTS / client.script), PLUGINS], {})
 
 
+def golang(client: Client, deadline: Deadline) -> Started:
+    """Modules from the Go proxy, each at its version; what they need in turn is what they ask for."""
+    folder, program = folder_of(client), on_path("go")
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(SCRIPTS / client.script, folder, dirs_exist_ok=True)
+    if not (folder / ".ready").exists():
+        if not (folder / "go.mod").exists():
+            fetched([program, "mod", "init", "conformance"], deadline, folder)
+        fetched([program, "get", *client.packages], deadline, folder)
+        (folder / ".ready").touch()
+    fetched([program, "build", "-mod=mod", "-o", "client", "."], deadline, folder)
+    return Started([str(folder / "client")], {})
+
+
+def go_command(client: Client, deadline: Deadline) -> Started:
+    """A program from the Go proxy, which the script is told the path of."""
+    folder, program = folder_of(client), on_path("go")
+    if not (folder / ".ready").exists():
+        fetched([program, "install", *client.packages], deadline, environment={"GOBIN": str(folder)})
+        (folder / ".ready").touch()
+    return Started([sys.executable, str(SCRIPTS / client.script), str(folder / client.name)], {})
+
+
+def ruby(client: Client, deadline: Deadline) -> Started:
+    """Debian's packages (`name=version`), unpacked into the cache: nothing is installed, and no one need be root."""
+    folder = folder_of(client)
+    if not (folder / ".ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        fetched([on_path("apt-get"), "download", *client.packages], deadline, folder)
+        for package in folder.glob("*.deb"):
+            fetched([on_path("dpkg"), "-x", str(package), str(folder)], deadline)
+        (folder / ".ready").touch()
+    usr = folder / "usr"
+    (libraries,) = (path.parent for path in (usr / "lib").glob("*/libruby-*.so.3.1"))
+    gems = usr / "share/rubygems-integration/all"
+    places = [*sorted(gems.glob("gems/*/lib")), usr / "lib/ruby/vendor_ruby", usr / "lib/ruby/3.1.0"]
+    environment = {
+        "RUBYLIB": ":".join(map(str, [*places, libraries / "ruby/3.1.0"])),
+        "LD_LIBRARY_PATH": str(libraries),
+        "GEM_PATH": str(gems),
+    }
+    return Started([str(usr / "bin/ruby3.1"), str(SCRIPTS / client.script)], environment)
+
+
+DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+POM = (
+    "<project><modelVersion>4.0.0</modelVersion>"
+    "<groupId>conformance</groupId><artifactId>client</artifactId><version>1</version>"
+    "<dependencies>{}</dependencies></project>"
+)
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
+
+
+def java(client: Client, deadline: Deadline) -> Started:
+    """Maven brings the jars (`group:artifact:version`); Java compiles the one file of a script as it starts it."""
+    folder, program = folder_of(client), on_path("java")
+    if not (folder / ".ready").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = "".join(DEPENDENCY.format(*package.split(":")) for package in client.packages)
+        (folder / "pom.xml").write_text(POM.format(wanted))
+        fetched([on_path("mvn"), "--quiet", "--batch-mode", COPY, "-DoutputDirectory=jars"], deadline, folder)
+        (folder / ".ready").touch()
+    return Started([program, "--class-path", f"{folder}/jars/*", str(SCRIPTS / client.script)], {})
+
+
 TOOLS: dict[str, Callable[[Client, Deadline], Started]] = {
     "python": python,
     "node": node,
     "terraform": terraform,
+    "java": java,
+    "ruby": ruby,
+    "go": golang,
+    "go-command": go_command,
 }
