@@ -65,6 +65,22 @@ CLIENTS = (
         "sdk_go",
     ),
     Client(
+        "sdk-java",
+        "sdks",
+        "java",
+        (
+            "software.amazon.awssdk:kms:2.57.8",
+            "software.amazon.awssdk:iam:2.57.8",
+            "software.amazon.awssdk:sts:2.57.8",
+            "software.amazon.awssdk:apache-client:2.57.8",
+            "software.amazon.awssdk:url-connection-client:2.57.8",
+            "software.amazon.awssdk:netty-nio-client:2.57.8",
+            "software.amazon.awssdk:aws-crt-client:2.57.8",
+            "com.amazonaws:aws-java-sdk-kms:1.12.797",
+        ),
+        "SdkJava.java",
+    ),
+    Client(
         "sdk-ruby",
         "sdks",
         "ruby",
