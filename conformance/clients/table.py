@@ -81,6 +81,13 @@ CLIENTS = (
         "SdkJava.java",
     ),
     Client(
+        "sdk-rust",
+        "sdks",
+        "rust",
+        ("aws-sdk-kms=1.129.0", "aws-sdk-sts=1.124.0", "aws-config=1.13.0", "aws-smithy-http-client=1.5.2"),
+        "sdk_rust",
+    ),
+    Client(
         "sdk-ruby",
         "sdks",
         "ruby",

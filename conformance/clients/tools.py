@@ -157,6 +157,14 @@ def ruby(client: Client, deadline: Deadline) -> Started:
     return Started([str(usr / "bin/ruby3.1"), str(SCRIPTS / client.script)], environment)
 
 
+def rust(client: Client, deadline: Deadline) -> Started:
+    """Crates at the versions that the script's Cargo.toml has, which are the table's."""
+    folder, program = folder_of(client), on_path("cargo")
+    shutil.copytree(SCRIPTS / client.script, folder, dirs_exist_ok=True)
+    fetched([program, "build", "--quiet", "--target-dir", "target"], deadline, folder)
+    return Started([str(folder / "target/debug/client")], {})
+
+
 DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 POM = (
     "<project><modelVersion>4.0.0</modelVersion>"
@@ -184,6 +192,7 @@ TOOLS: dict[str, Callable[[Client, Deadline], Started]] = {
     "terraform": terraform,
     "java": java,
     "ruby": ruby,
+    "rust": rust,
     "go": golang,
     "go-command": go_command,
 }
