@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
 
-.PHONY: run test check soak fuzz-cost bench conformance-moto lock docs clean
+.PHONY: run test check soak fuzz-cost bench conformance-moto conformance-clients lock docs clean
 .DEFAULT_GOAL := run
 
 .tools/bin/uv: requirements/uv.txt
@@ -59,6 +59,10 @@ bench: .venv/.dev
 conformance-moto: .venv/.dev .venv-moto/.ready
 	$(BIN)/python -m conformance.moto
 
+# CLIENTS="encryption-sdks scanners" runs these groups alone; what is fetched stays in .clients/.
+conformance-clients: .venv/.dev
+	$(BIN)/python -m conformance.clients $(CLIENTS)
+
 docs: .venv/.dev
 	$(BIN)/python docs/generate.py
 
@@ -69,4 +73,4 @@ lock: $(UV)
 	echo uv | $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 - -o requirements/uv.txt
 
 clean:
-	rm -rf .venv .venv-moto .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-moto .clients .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis

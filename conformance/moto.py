@@ -20,11 +20,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TimeElapsedColumn
 
+from conformance.explained import HERE, differ, rows
 from tests.installation import Installation, clean_environment
 
-HERE = Path(__file__).parents[1]
 PINNED = HERE / "requirements" / "moto-sdist.txt"
-DOCUMENT = HERE / "docs" / "conformance.md"
 FILES = ("test_kms.py", "test_kms_encrypt.py", "test_kms_grants.py", "test_kms_key_rotation.py", "test_kms_mac.py")
 """The files that call the API. The others call moto's own classes and servers, and CloudFormation."""
 ACCOUNT = "123456789012"
@@ -71,8 +70,7 @@ def run(suite: Path, keytrail: Installation) -> str:
 
 def documented() -> dict[str, str]:
     """Of each test whose failure docs/conformance.md explains, how many of its cases fail: `1 of 3`."""
-    rows = re.findall(r"^\| `(test_\w+)` \| (\d+ of \d+) \|", DOCUMENT.read_text(), re.MULTILINE)
-    return dict(rows)
+    return dict(rows(r"\| `(test_\w+)` \| (\d+ of \d+) \|"))
 
 
 def outcomes(text: str) -> tuple[Counter[str], Counter[str]]:
@@ -97,12 +95,8 @@ def main() -> int:
         sys.stdout.write(text)
     passed, failed = outcomes(text)
     found = {name: f"{count} of {count + passed[name]}" for name, count in failed.items()}
-    known = documented()
     out.print(f"{passed.total()} passed, {failed.total()} failed; docs/conformance.md says why")
-    for name in sorted(found.keys() | known.keys()):
-        if found.get(name) != known.get(name):
-            out.print(f"{name}: {found.get(name, 'none')} failed, {known.get(name, 'none')} explained", style="red")
-    return 0 if found == known and passed else 1
+    return 1 if differ(found, documented(), out) or not passed else 0
 
 
 if __name__ == "__main__":

@@ -89,6 +89,10 @@ COLUMNS = (
     *(f"cert_{place}_{column}" for place in (1, 2) for column in ("active", "last_rotated")),
 )
 ROOT = "<root_account>"
+NO_PASSWORD = ("false", NOT_USED, NOT_USED, NOT_USED)
+NO_PASSWORD_OF_ROOT = ("not_supported", "no_information", "not_supported", "not_supported")
+"""There are no passwords. What a report says of the root's is the same for every account whose root never signed in with
+one; password_last_used has no "not_supported" (user guide, id_credentials_getting-report)."""
 NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
 _Key = tuple[str, bool, int]
 """(id, whether it is active, when it was made)."""
@@ -115,8 +119,7 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for name, arn, created, keys in people:
-        # There are no passwords; what a report says of the root's is the same for every account.
-        password = ("not_supported",) * 4 if name == ROOT else ("false", NOT_USED, NOT_USED, NOT_USED)
+        password = NO_PASSWORD_OF_ROOT if name == ROOT else NO_PASSWORD
         row = [name, arn, _time(created), *password, "false"]
         for place in range(2):
             row += _columns(keys[place] if place < len(keys) else None, uses, world.region)

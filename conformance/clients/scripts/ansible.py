@@ -1,0 +1,50 @@
+"""Ansible's amazon.aws collection: each task of the playbook is a case, and in a second run nothing changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cases import case
+
+PLAYBOOK = Path(__file__).with_name("ansible.yml")
+command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local", str(PLAYBOOK)]
+environment = os.environ | {
+    "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+    "LC_ALL": "C.UTF-8",
+}
+
+
+def run() -> list[tuple[str, dict[str, Any]]]:
+    """(task, its result), in their order."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    start = done.stdout.find("{")
+    if start < 0:
+        raise SystemExit(done.stdout + done.stderr)
+    tasks = json.loads(done.stdout[start:])["plays"][0]["tasks"]
+    return [(task["task"]["name"], task["hosts"]["localhost"]) for task in tasks]
+
+
+def failure(result: dict[str, Any]) -> str:
+    return str(result.get("msg") or result)
+
+
+for name, result in run():
+
+    @case(name)
+    def _(result: dict[str, Any] = result) -> None:
+        assert not result.get("failed"), failure(result)
+
+
+for name, result in run():
+    if name.startswith("make "):
+
+        @case(f"{name}, again")
+        def _(result: dict[str, Any] = result) -> None:
+            assert not result.get("failed"), failure(result)
+            assert not result.get("changed"), f"changed: {result}"
