@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from services.api.app import MAX_BODY, Reply, too_large
 from services.api.query import FORM
 from services.api.sigv4 import Signed, joined
+from services.api.waiting_room import WaitingRoom
 from services.metrics import NOT_ANSWERED
 
 Answering = Callable[[Signed, str, bool], Awaitable[Reply]]
@@ -35,6 +36,7 @@ class Connection(Protocol):
     scheme: Any
     answering: Answering
     known: bool
+    room: WaitingRoom
 
     @property
     def plain(self) -> Any:
@@ -159,6 +161,9 @@ class Exchange:
 
     async def _answer(self) -> None:
         connection = self._connection
+        known = connection.known
+        if known:
+            connection.room.busy += 1
         try:
             if self.refused:
                 reply = too_large(form=_is_form(self._headers))
@@ -177,6 +182,8 @@ class Exchange:
             NOT_ANSWERED.labels("answer-failed").inc()
             connection.plain.abort()
         finally:
+            if known:
+                connection.room.busy -= 1
             connection.tasks.discard(self._task)
 
     def _write(self, reply: Reply) -> None:

@@ -9,6 +9,9 @@ MOST_AHEAD = 16
 """Requests that a client may send before the first of them is answered."""
 MOST_STRANGERS_AHEAD = 2
 """The same of requests that are no calls, before a correctly signed call came on the connection."""
+STRANGERS_REQUEST, STRANGERS_HEADER, STRANGERS_BYTE = 0.0003, 1.5e-6, 1e-9
+"""Seconds that a stranger's request is taken to cost once it is whole: in all, and for each header and each byte of its body.
+Its signature is looked at then, and it is answered."""
 MOST_ARRIVED = 1_048_576
 """Bytes of one request as they are sent, with the frames of its chunks and whatever was sent ahead with it."""
 FREE_PARTS = 64

@@ -14,36 +14,10 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from services.api import http_bounds as bounds
 from services.api.door import PROXIED, Door, group_of, plain
 from services.api.exchange import MOST_DROPPED, Answering, Exchange
-from services.api.http_bounds import (
-    ANSWER_DEADLINE,
-    FAR_AHEAD,
-    FREE_PARTS,
-    FULL,
-    GIVES_WAY,
-    IN_TOO_MANY_PARTS,
-    KEEP_ALIVE,
-    LARGE_HEADERS,
-    LINGER,
-    LONG_URL,
-    LOOK_EVERY,
-    MALFORMED,
-    MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    MAX_URL,
-    MOST_AHEAD,
-    MOST_ARRIVED,
-    MOST_STRANGERS_AHEAD,
-    NEVER_ENDING,
-    REQUEST_DEADLINE,
-    SLOW,
-    SMALL_PART,
-    STRANGERS_KEEP_ALIVE,
-    TRAILERS,
-    UNREAD,
-    Refusal,
-)
+from services.api.http_bounds import Refusal
 from services.api.whole_responses import WholeResponses
 
 
@@ -68,6 +42,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self.answering = answering
         self.door = door
+        self.room = door.waiting_room
         self.group = PROXIED
         self.known = False
         self.held = 0
@@ -91,6 +66,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread_since: float | None = None
         self._closing_since: float | None = None
         self._looking: asyncio.TimerHandle | None = None
+        self._later = 0.0
         self._waiting = b""
         """What came last, where it waits for a stranger's turn; it goes with the connection."""
         self._exchange: Exchange | None = None
@@ -108,34 +84,36 @@ class GuardedProtocol(HttpToolsProtocol):
         self.client = (self.source, port)
         self._proxied = self.source in self.door.proxies
         self._idle = self.loop.time()
-        self._looking = self.loop.call_later(LOOK_EVERY, self._look)
+        self._looking = self.loop.call_later(bounds.LOOK_EVERY, self._look)
         if self.door.enter(self, PROXIED if self._proxied else group_of(self.source)):
-            transport.set_write_buffer_limits(high=UNREAD)
+            transport.set_write_buffer_limits(high=bounds.UNREAD)
         else:
-            self._refuse(FULL)
+            self._refuse(bounds.FULL)
 
     def _look(self) -> None:
         now = self.loop.time()
-        self._looking = self.loop.call_later(LOOK_EVERY, self._look)
+        self._looking = self.loop.call_later(bounds.LOOK_EVERY, self._look)
         if self.plain.is_closing():
             # What was written is still not read: a close waits for that, a cut does not.
             if self._closing_since is None:
                 self._closing_since = now
-            elif now - self._closing_since > LINGER:
+            elif now - self._closing_since > bounds.LINGER:
                 self.plain.abort()
         elif self._is_unread_for_long(now):
             self.plain.abort()
-        elif self._began is not None and now - self._began > REQUEST_DEADLINE:
-            self._refuse(SLOW)
+        elif self._began is not None and now - self._began > bounds.REQUEST_DEADLINE:
+            self._refuse(bounds.SLOW)
         elif self._is_never_answered(now):
             self.plain.abort()
-        elif self._idle is not None and now - self._idle > (KEEP_ALIVE if self.known else STRANGERS_KEEP_ALIVE):
+        elif self._idle is not None and now - self._idle > (
+            bounds.KEEP_ALIVE if self.known else bounds.STRANGERS_KEEP_ALIVE
+        ):
             self.plain.close()
 
     def _is_never_answered(self, now: float) -> bool:
         """A call whose answer has not come in time: whatever became of it, its connection is not kept for ever."""
         exchange = self._exchange
-        return exchange is not None and not exchange.response_complete and now - self._due > ANSWER_DEADLINE
+        return exchange is not None and not exchange.response_complete and now - self._due > bounds.ANSWER_DEADLINE
 
     def _is_unread_for_long(self, now: float) -> bool:
         if self._unread_since is None:
@@ -144,7 +122,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if left < self._unread:
             self._unread, self._unread_since = left, now
             self.door.hold(self, self._pending + left)
-        return now - self._unread_since > REQUEST_DEADLINE
+        return now - self._unread_since > bounds.REQUEST_DEADLINE
 
     def _refuse(self, refusal: Refusal) -> None:
         """Say why, and end the connection. Where an answer is due, a client would take this for it: then it is only ended."""
@@ -182,7 +160,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def give_way(self) -> None:
         if self._unread_since is None:
-            self._refuse(GIVES_WAY)
+            self._refuse(bounds.GIVES_WAY)
         else:
             self.plain.abort()
 
@@ -204,20 +182,27 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.known:
             self.take_in(data)
-        elif (room := self.door.waiting_room).is_free:
-            room.spend(partial(self.take_in, data))
+        elif self.room.is_free:
+            self.room.spend(partial(self._take_in_of_stranger, data))
         elif not self.plain.is_closing():
             # One read waits at a time, and counts as held.
             self._waiting = data
             self.plain.pause_reading()
-            room.wait(self.group, self._take_what_waits)
+            self.room.wait(self.group, self._take_what_waits)
             self.door.hold(self, self._pending + self._unread + len(data))
 
-    def _take_what_waits(self) -> None:
+    def _take_what_waits(self) -> float:
         data, self._waiting = self._waiting, b""
-        if data and not self.plain.is_closing():
-            self.plain.resume_reading()
-            self.take_in(data)
+        if not data or self.plain.is_closing():
+            return 0.0
+        self.plain.resume_reading()
+        return self._take_in_of_stranger(data)
+
+    def _take_in_of_stranger(self, data: bytes) -> float:
+        """What the requests that are whole now cost later, in seconds: each is answered in a task of its own."""
+        self._later = 0.0
+        self.take_in(data)
+        return self._later
 
     def take_in(self, data: bytes) -> None:
         """In the place of uvicorn's: that logs a line for each bad request, so that anybody could fill the disk."""
@@ -231,7 +216,7 @@ class GuardedProtocol(HttpToolsProtocol):
             pass  # nothing is upgraded: what asked for it is answered like any other request
         except httptools.HttpParserError as fault:
             cause = fault.__context__
-            self._refuse(cause.refusal if isinstance(cause, Refused) else MALFORMED)
+            self._refuse(cause.refusal if isinstance(cause, Refused) else bounds.MALFORMED)
             # An exception knows its frames, and they know it: with what they were given, a quarter of a megabyte.
             fault.__context__ = fault.__traceback__ = None
             if cause is not None:
@@ -250,8 +235,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_headers:
             self._require_small_headers()
         dropped = not self._in_headers and (self.cycle.response_complete or self._is_refused())
-        if self._arrived > (MOST_DROPPED if dropped else MOST_ARRIVED):
-            self._refuse(NEVER_ENDING)
+        if self._arrived > (MOST_DROPPED if dropped else bounds.MOST_ARRIVED):
+            self._refuse(bounds.NEVER_ENDING)
         elif not self.plain.is_closing():
             self._pending = 0 if dropped else self._arrived
             self.door.hold(self, self._pending + self._unread)
@@ -262,10 +247,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _require_small_headers(self) -> None:
         if self._began is None:
             return
-        if len(self.url) > MAX_URL:
-            self._refuse(LONG_URL)
-        elif self._header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
-            self._refuse(LARGE_HEADERS)
+        if len(self.url) > bounds.MAX_URL:
+            self._refuse(bounds.LONG_URL)
+        elif self._header_bytes > bounds.MAX_HEADER_BYTES or len(self.headers) > bounds.MAX_HEADERS:
+            self._refuse(bounds.LARGE_HEADERS)
 
     def on_message_begin(self) -> None:
         self._in_headers = True
@@ -281,25 +266,27 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_headers:
             # It would change what was decided from the headers, and comes after everything that bounds them.
-            raise Refused(TRAILERS)
+            raise Refused(bounds.TRAILERS)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if len(self.url) > MAX_URL:
-            raise Refused(LONG_URL)
-        if len(self.headers) > MAX_HEADERS or (self._size > MAX_HEADER_BYTES and self._has_large_headers()):
-            raise Refused(LARGE_HEADERS)
+        if len(self.url) > bounds.MAX_URL:
+            raise Refused(bounds.LONG_URL)
+        if len(self.headers) > bounds.MAX_HEADERS or (
+            self._size > bounds.MAX_HEADER_BYTES and self._has_large_headers()
+        ):
+            raise Refused(bounds.LARGE_HEADERS)
         if self._proxied:
             self._find_source()
         query = self._call()
         # A call costs little until it is known whose it is; any other request costs a stranger what it costs everybody.
         if self.pipeline and len(self.pipeline) >= (
-            MOST_STRANGERS_AHEAD if query is None and not self.known else MOST_AHEAD
+            bounds.MOST_STRANGERS_AHEAD if query is None and not self.known else bounds.MOST_AHEAD
         ):
-            raise Refused(FAR_AHEAD)
+            raise Refused(bounds.FAR_AHEAD)
         self._in_headers = False
         if query is None:
             # ASGI's scope is made for what goes that way alone.
@@ -329,7 +316,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]  # see above
 
     def _has_large_headers(self) -> bool:
-        return sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEADER_BYTES
+        return sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > bounds.MAX_HEADER_BYTES
 
     def _find_source(self) -> None:
         """Whom a trusted proxy calls for: each request may be another's."""
@@ -339,7 +326,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.source = self.door.proxies.client(peer, forwarded)
         self.client = (self.source, self.client[1])
         if not self.door.move(self, PROXIED if self.source in self.door.proxies else group_of(self.source)):
-            raise Refused(FULL)
+            raise Refused(bounds.FULL)
 
     def _call(self) -> bytes | None:
         """The query of a request of `POST /`, None for any other."""
@@ -363,11 +350,17 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_body(body)
         self._parts += 1
         self._body_size += len(body)
-        if self._parts > FREE_PARTS and self._parts - FREE_PARTS > self._body_size // SMALL_PART:
-            raise Refused(IN_TOO_MANY_PARTS)
+        if self._parts > bounds.FREE_PARTS and self._parts - bounds.FREE_PARTS > self._body_size // bounds.SMALL_PART:
+            raise Refused(bounds.IN_TOO_MANY_PARTS)
 
     def on_message_complete(self) -> None:
         self._began = None
+        if not self.known:
+            self._later += (
+                bounds.STRANGERS_REQUEST
+                + len(self.headers) * bounds.STRANGERS_HEADER
+                + self._body_size * bounds.STRANGERS_BYTE
+            )
         if self._exchange is not None:
             self._due = self.loop.time()
             self._exchange.complete()

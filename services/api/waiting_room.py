@@ -3,9 +3,12 @@ other.
 
 A stranger's connections and bytes cost time before anybody knows who sends them. Were they all taken in as they come, a call
 on a known connection would wait for all of them, and so would a client that has just connected. So strangers have `SHARE` of
-each turn of the loop; what is left over waits, and is taken from each address in turn. An address that has not had a turn for
-a round comes before those that had: whoever asks for little does not wait for many addresses that ask for all there is (as new
-flows come first in RFC 8290, section 4.2).
+each turn of the loop; what is left over waits, and is taken from each address in turn. An address that has had less than
+`QUANTUM` since it came stands before the others: whoever asks for little, a connection and a call on it, does not wait for
+many addresses that ask for all there is (as new flows come first in RFC 8290, section 4.2).
+
+A call takes a dozen turns of the loop, so a share of each turn is not enough where somebody is answered: as long as a known
+client's call is under way (`busy`), strangers have `RATE` of the time, and what they spent beyond it is waited for.
 """
 
 from __future__ import annotations
@@ -17,6 +20,12 @@ from collections.abc import Callable
 
 SHARE = 0.002
 """Seconds of each turn of the loop."""
+RATE = 0.4
+"""The part of the time that strangers have while a known client's call is under way."""
+QUANTUM = 0.002
+"""Seconds that an address has before it stands behind all that came."""
+MOST_NEW = 4096
+"""Addresses whose time is kept while they ask for nothing."""
 
 Work = Callable[[], float | None]
 """Done when its turn comes. What it returns is what it costs later, in seconds."""
@@ -29,14 +38,24 @@ class WaitingRoom:
         # By address, in the order of their turns; one of `_old` may be empty, and is then forgotten at its turn.
         self._new: dict[str, deque[Work]] = {}
         self._old: dict[str, deque[Work]] = {}
+        self._used: dict[str, float] = {}
+        """Of addresses that stand among the new ones when they come: the time that they had."""
         self._waiting = 0
+        self.busy = 0
+        """Calls of known clients that are under way."""
         self._spent = 0.0
+        self._settled = 0.0
+        """When `_spent` was last made less by the time that went by."""
         self._due = False
 
     @property
     def is_free(self) -> bool:
         """Whether a stranger need not wait."""
-        return self._spent < SHARE and not self._waiting
+        if self._waiting:
+            return False
+        if self._spent >= SHARE and self.busy:
+            self._settle()
+        return self._spent < SHARE
 
     def spend(self, work: Work) -> None:
         """Do it at once."""
@@ -55,24 +74,48 @@ class WaitingRoom:
         self._waiting += 1
         self._call_again()
 
+    def _settle(self) -> None:
+        now = time.perf_counter()
+        self._spent = max(0.0, self._spent - (now - self._settled) * RATE) if self.busy else 0.0
+        self._settled = now
+
     def _call_again(self) -> None:
-        if not self._due:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self._turn)
+        if self._due:
+            return
+        self._due = True
+        loop = asyncio.get_running_loop()
+        if self.busy and self._spent > SHARE:
+            loop.call_later((self._spent - SHARE / 2) / RATE, self._turn)
+        else:
+            loop.call_soon(self._turn)
 
     def _turn(self) -> None:
-        """The next turn of the loop."""
+        """The next turn of the loop, or when strangers may go on."""
         self._due = False
-        self._spent = 0.0
+        self._settle()
         while self._waiting and self._spent < SHARE:
             there = self._new or self._old
             group, queue = next(iter(there.items()))
             del there[group]
-            if queue:
+            if not queue:
+                continue
+            self._waiting -= 1
+            before = self._spent
+            self.spend(queue.popleft())
+            used = QUANTUM if there is self._old else self._used.pop(group, 0.0) + self._spent - before
+            if used < QUANTUM:
+                self._keep(group, used)
+                if queue:
+                    self._new[group] = queue
+            else:
                 self._old[group] = queue  # behind the others
-                self._waiting -= 1
-                self.spend(queue.popleft())
         if self._waiting:
             self._call_again()
         else:
             self._old.clear()
+            self._used.clear()
+
+    def _keep(self, group: str, used: float) -> None:
+        self._used[group] = used
+        if len(self._used) > MOST_NEW:
+            del self._used[next(iter(self._used))]

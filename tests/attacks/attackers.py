@@ -144,6 +144,32 @@ def unknown_access_keys(target: Target) -> None:
                 each.answer()
 
 
+def _asked_of_all(target: Target, requests: list[bytes]) -> None:
+    """Each of many connections sends its next request as soon as the last one is answered."""
+    with ExitStack() as opened:
+        strangers = _connected(target, opened, 80)
+        for number in target.rounds():
+            asked = [each for each in strangers if each.send(requests[number % len(requests)])]
+            for each in asked:
+                each.answer()
+
+
+def wrong_signatures(target: Target) -> None:
+    """Of an access key that there is, and over as much as a request may have: headers that are folded, and a long body."""
+    requests = []
+    for body, headers in ((b"{}", 115), (b" " * 250_000, 1)):
+        more = {f"x-h{number:03}": "  a  " * 20 for number in range(headers)}
+        request = sigv4.Signed("POST", "/", "", {"host": "x", "x-amz-target": "TrentService.ListKeys", **more}, body)
+        signed = sigv4.sign(request, target.least["AWS_ACCESS_KEY_ID"], "made up", "us-east-1", "kms", time.time())
+        said = "".join(f"{header}: {value}\r\n" for header, value in signed.items())
+        requests.append(f"POST / HTTP/1.1\r\nContent-Length: {len(body)}\r\n{said}\r\n".encode() + body)
+    _asked_of_all(target, requests)
+
+
+def description(target: Target) -> None:
+    _asked_of_all(target, [b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"])
+
+
 def connections_that_come_and_go(target: Target) -> None:
     for _ in target.rounds():
         with ExitStack() as opened:
@@ -241,6 +267,8 @@ ATTACKERS: dict[str, Attack] = {
     "answers that nobody reads": answers_unread,
     "the metrics again and again": metrics,
     "access keys that nobody has": unknown_access_keys,
+    "wrong signatures over much": wrong_signatures,
+    "the description again and again": description,
     "connections that come and go": connections_that_come_and_go,
     "empty tags of a user without rights": _again("TagResource", {"KeyId": _NO_KEY, "Tags": [{}] * 60_000}),
     "keys of 4096 bits that nobody may make": _again("CreateKey", {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"}),

@@ -67,6 +67,48 @@ async def test_other_work_goes_on_between_strangers() -> None:
     assert turns >= FLOOD, "no turn of the loop did more than its share"
 
 
+async def test_what_a_stranger_costs_later_is_waited_for_while_somebody_is_answered() -> None:
+    """A dozen wrong signatures in each turn of the loop, and an Encrypt that takes a dozen turns: it waited for all of them."""
+    room, done = WaitingRoom(), list[str]()
+
+    def costly() -> float:
+        """Work that is done at once, and has a minute's work behind it."""
+        done.append("stranger")
+        return 60.0
+
+    for _ in range(FLOOD):
+        room.wait("198.51.100.1", costly)
+    room.busy += 1
+    for _ in range(3 * FLOOD):
+        await asyncio.sleep(0)
+    assert done == ["stranger"]
+    room = WaitingRoom()
+    for _ in range(FLOOD):
+        room.wait("198.51.100.1", costly)
+    for _ in range(3 * FLOOD):
+        await asyncio.sleep(0)
+    assert len(done) == 1 + FLOOD, "nobody else is there: nothing is waited for"
+
+
+async def test_a_client_that_has_just_connected_calls_before_a_flood_goes_on() -> None:
+    """It had its connection at once, and waited a round of forty addresses for its first call."""
+    room, done = WaitingRoom(), list[str]()
+    for number in range(FLOOD):
+        for _ in range(3):
+            room.wait(f"198.51.100.{number}", busy(done, "flood"))
+    for _ in range(FLOOD + 2):
+        await asyncio.sleep(0)
+
+    def connect() -> None:
+        done.append("connected")
+        room.wait("192.0.2.1", lambda: done.append("called"))
+
+    room.wait("192.0.2.1", connect)
+    for _ in range(4 * FLOOD):
+        await asyncio.sleep(0)
+    assert done.index("called") - done.index("connected") <= 2
+
+
 async def test_nobody_waits_where_there_is_time() -> None:
     room, done = WaitingRoom(), list[str]()
     assert room.is_free
