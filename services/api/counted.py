@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 EFFECTS = ("allowed", "refused")
 MOST_DAYS = 36_500
 KEYS, PRINCIPALS = "keys", "principals"
-AT_ONCE = 500
+AT_ONCE = 100
 """Records of a long answer that are read together."""
 
 
