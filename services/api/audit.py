@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -31,7 +31,6 @@ from domain.arn import audit_arn, is_elsewhere
 from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
 from domain.identities.callers import caller_of
 from domain.ports import Unavailable
-from domain.trail.codec import micros
 from domain.trail.record import Call
 from projections.decisions import queries as decisions
 from projections.history import queries as history
@@ -365,8 +364,8 @@ class Audit:
                 raise bad(f"there is no record at position {text}")
             return found
         try:
-            return datetime.fromtimestamp(micros(text) / 1_000_000, UTC)
-        except (ValueError, OverflowError, OSError):
+            return read_time(text)
+        except ValueError:
             raise bad(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
     async def with_aliases(self, source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ def export_log(
     wrote(len(values), file, "record")
 
 
-def rebuild(name: Annotated[str, typer.Argument(help="keys, policy_versions or decisions")], data: Data = None) -> None:
+def rebuild(name: Annotated[str, typer.Argument(help=", ".join(PROJECTIONS))], data: Data = None) -> None:
     """Build a projection anew from the log beside the live one, and put it in its place."""
     if name not in PROJECTIONS:
         fail(f"There is no projection {name!r}: {', '.join(PROJECTIONS)}", 2)

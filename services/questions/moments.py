@@ -32,16 +32,24 @@ class Moment:
         return utc(self.at)
 
 
+def read_time(text: str) -> datetime:
+    """A time (RFC 3339). One before 1970, when there was no record anywhere, is 1970: days can be taken from it. Raises
+    ValueError."""
+    try:
+        return datetime.fromtimestamp(max(0, micros(text)) / 1_000_000, UTC)
+    except (OverflowError, OSError) as fault:
+        raise ValueError(str(fault)) from None
+
+
 def read_moment(text: str) -> tuple[int | None, datetime | None]:
-    """(position, time), one of them None. A time before 1970, when there was no record anywhere, is 1970: days can be taken
-    from it. Raises NoSuchMoment."""
+    """(position, time), one of them None. Raises NoSuchMoment."""
     if text.startswith("@"):
         if not (text[1:].isascii() and text[1:].isdigit() and len(text) < 19):
             raise NoSuchMoment("a position is @ and a number, @1234 for instance")
         return int(text[1:]), None
     try:
-        return None, datetime.fromtimestamp(max(0, micros(text)) / 1_000_000, UTC)
-    except (ValueError, OverflowError, OSError):
+        return None, read_time(text)
+    except ValueError:
         raise NoSuchMoment(
             "a time is RFC 3339, 2026-01-31T12:00:00Z for instance, or a position such as @1234"
         ) from None

@@ -138,8 +138,8 @@ class Supervisor:
         postgres = BundledPostgres(self.folder.path / "postgres")
         self._progress("starting Postgres", 0, 0)
         await asyncio.to_thread(postgres.prepare)
-        await asyncio.to_thread(postgres.start)
         self._postgres = postgres
+        await _to_its_end(postgres.start)
         self.settings = replace(self.settings, postgres=postgres.dsn)
         pid = postgres.pid()
         if pid is not None:
@@ -153,7 +153,7 @@ class Supervisor:
             if postgres.pid() is None:
                 log.warning("postgres ended; starting it again")
                 with contextlib.suppress(Exception):
-                    await asyncio.to_thread(postgres.start)
+                    await _to_its_end(postgres.start)
                     self._started("postgres", postgres.pid() or 0)
 
     async def _start_kafka(self) -> None:
@@ -291,6 +291,18 @@ class Supervisor:
 
 def _pid() -> int:
     return psutil.Process().pid
+
+
+async def _to_its_end(start: Callable[[], None]) -> None:
+    """In a thread, which nobody can stop: whoever is cancelled meanwhile waits for it, so that what it starts is there to be
+    stopped, and does not come into being afterwards."""
+    thread = asyncio.ensure_future(asyncio.to_thread(start))
+    try:
+        await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await thread
+        raise
 
 
 def _healthy(settings: Settings) -> bool:

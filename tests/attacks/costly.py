@@ -16,7 +16,15 @@ def _asking(operator: str, key: str, wanted: str, **more: Any) -> dict[str, Any]
     return who | {"Condition": {operator: {key: wanted}}} | more
 
 
+def _of_both(n: int) -> dict[str, Any]:
+    callers = [f"arn:*{each}*:user/*{n}*" for each in range(6)]
+    who = {"Effect": ("Allow", "Deny")[n % 2], "Principal": "*", "Action": ["kms:E*", "kms:D*"], "Resource": "*"}
+    names = {"kms:EncryptionContextKeys": [f"*a*{n}*b"]}
+    return who | {"Condition": {"StringNotLike": {"aws:PrincipalArn": callers}, "ForAnyValue:StringLike": names}}
+
+
 STATEMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "callers and names, allowed and denied in turn": _of_both,
     "a condition key each": lambda n: _asking("StringLike", f"kms:EncryptionContext:k{n}", f"*a{n}*b*"),
     "allowed and denied in turn": lambda n: _asking(
         "StringLike", f"kms:EncryptionContext:k{n}", f"*a{n}*", Effect=("Allow", "Deny")[n % 2]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from domain.world import World
-from services.api import http_bounds, protocol, server, sigv4
+from services.api import http_bounds, server, sigv4
 from services.api.authentication import Authenticator, _Credential, _Held
 from services.api.door import Door, group_of
 from services.api.exchange import Exchange
@@ -203,9 +203,9 @@ def test_ten_thousand_requests_ahead(attacked: Installation, stranger: Stranger)
 def quick(monkeypatch: pytest.MonkeyPatch):
     """Deadlines of moments."""
     for name in ("LOOK_EVERY", "LINGER"):
-        monkeypatch.setattr(protocol, name, 0.05)
+        monkeypatch.setattr(http_bounds, name, 0.05)
     for name in ("REQUEST_DEADLINE", "STRANGERS_KEEP_ALIVE"):
-        monkeypatch.setattr(protocol, name, 0.3)
+        monkeypatch.setattr(http_bounds, name, 0.3)
 
 
 ASKS = b"GET /large HTTP/1.1\r\n\r\n"

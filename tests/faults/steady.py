@@ -17,8 +17,9 @@ class Steady:
 
     def __init__(self, installation: Installation) -> None:
         self._kms = installation.client(read_timeout=20)
-        self.key = self._kms.create_key()["KeyMetadata"]["KeyId"]
-        self._kms.encrypt(KeyId=self.key, Plaintext=b"x")  # the material is held from now on
+        first = installation.client(retries={"mode": "standard", "total_max_attempts": 10})
+        self.key = first.create_key()["KeyMetadata"]["KeyId"]
+        first.encrypt(KeyId=self.key, Plaintext=b"x")  # the material is held from now on
         self.changed: list[str] = []
         self.encrypted: list[tuple[float, str]] = []
         """(seconds that it took, request id) of each."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -136,6 +137,27 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
 
 def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
     return items if len(items) == 2 else []
+
+
+def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Nobody had written down yet that it is there to be stopped."""
+    installation = Installation(tmp_path / "data")
+    up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
+    eventually(lambda: _of_folder(tmp_path, "pg_ctl"))
+    up.send_signal(signal.SIGINT)
+    assert up.wait(60) == 130
+    assert _of_folder(tmp_path, "") == []
+
+
+def _of_folder(folder: Path, name: str) -> list[str]:
+    """Command lines that name a folder and a program."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = " ".join(each.cmdline())
+            if str(folder) in line and name in line:
+                found.append(line)
+    return found
 
 
 def test_ctrl_c_while_things_start_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
 from services.api.openapi import ROUTES
+from services.api.route import EVENT_STREAM
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
 
@@ -28,6 +29,17 @@ def get(
     method: str = "GET",
     body: bytes = b"",
 ) -> tuple[int, Any]:
+    status, answer = ask(installation, path, credentials, method, body)
+    return status, json.loads(answer)
+
+
+def ask(
+    installation: Installation,
+    path: str,
+    credentials: dict[str, str] | None = None,
+    method: str = "GET",
+    body: bytes = b"",
+) -> tuple[int, bytes]:
     given = credentials or installation.credentials()
     request = AWSRequest(method, installation.url + path, data=body)
     keys = Credentials(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
@@ -35,7 +47,7 @@ def get(
     with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
         connection.request(method, path, body or None, dict(request.headers))
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        return answer.status, answer.read()
 
 
 @pytest.mark.parametrize(
@@ -65,23 +77,25 @@ def test_a_bad_question_is_a_400(installation: Installation, path: str) -> None:
     assert (status, document["error"]["code"]) == (400, "ValidationException")
 
 
+@pytest.fixture(scope="module")
+def key(installation: Installation) -> str:
+    return str(installation.client().create_key()["KeyMetadata"]["KeyId"])
+
+
 OF_TIME = sorted(
     (route.path, name)
     for route in ROUTES
-    if route.method == "GET"
     for name, _ in route.parameters
-    if name in ("at", "from", "to")
+    if route.method == "GET" and route.media != EVENT_STREAM and name in ("at", "from", "to")
 )
 
 
 @pytest.mark.parametrize(("path", "name"), OF_TIME)
-def test_a_time_at_the_end_of_time_is_answered(installation: Installation, path: str, name: str) -> None:
-    key = installation.client().list_keys()["Keys"][0]["KeyId"]
+def test_a_time_at_the_end_of_time_is_answered(installation: Installation, key: str, path: str, name: str) -> None:
     place = re.sub(r"\{[^}]+\}", key, path)
-    more = "&action=kms:Decrypt&key=" + key
     for at in ("0001-01-01T00:00:00Z", "0001-01-02", "1969-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"):
-        status, document = get(installation, f"{place}?{name}={quote(at)}{more}")
-        assert status < 500, (at, document)
+        status, answer = ask(installation, f"{place}?{name}={quote(at)}&action=kms:Decrypt&key={key}")
+        assert (status < 500, b"Internal" in answer) == (True, False), (at, answer[-300:])
 
 
 def test_what_is_not_there_is_a_404(installation: Installation) -> None:
