@@ -63,6 +63,7 @@ from services.api.sources import Source
 from services.api.standing import Standing
 from services.clock import Clock
 from services.metrics import UNAUTHENTICATED
+from services.questions.moments import read_time
 from services.settings import Settings
 
 log = structlog.get_logger("audit")
