@@ -1,7 +1,9 @@
 """`python -m bench.against CHECKOUT`: Encrypt at 64 connections here and in another checkout, in alternating pairs.
 
-Both installations run all the time, each with its own servers, and one of them is asked at a time: what the machine does
-besides falls on both alike. The other checkout has to be set up (`make .venv/.run` there).
+Both installations run all the time, each with its own servers, and one of them is asked at a time. A pair is made of short
+turns, here and there, so that what the machine does besides falls on both alike; and a turn begins when the followers of
+the turn before have caught up, so that nobody pays for the other. The other checkout has to be set up (`make .venv/.run`
+there).
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 from bench import load
 from bench.__main__ import encrypt_body
 from bench.installed import Installed
 
-PAIRS = 7
+PAIRS, TURNS = 7, 4
+IDLE = 0.4  # processor seconds in a second of all the processes of an installation that nobody asks
 
 
 def _rate(installed: Installed, key: str, seconds: float) -> float:
@@ -24,6 +28,21 @@ def _rate(installed: Installed, key: str, seconds: float) -> float:
     result = load.run(installed.url, request, 64, seconds)
     assert not result.errors, f"{result.errors} errors"
     return result.rate
+
+
+def _until_idle(installed: Installed) -> None:
+    spent = _spent(installed)
+    while True:
+        time.sleep(1)
+        before, spent = spent, _spent(installed)
+        if spent - before < IDLE:
+            return
+
+
+def _spent(installed: Installed) -> float:
+    """Processor seconds."""
+    times = [process.cpu_times() for process in installed.processes()]
+    return sum(each.user + each.system for each in times)
 
 
 def main() -> None:
@@ -40,10 +59,15 @@ def main() -> None:
             for each, key in both:
                 _rate(each, key, 4)
             shares = []
-            for number in range(asked.pairs):
-                rates = {which: _rate(*both[which], asked.seconds) for which in ((0, 1) if number % 2 else (1, 0))}
-                shares.append(rates[0] / rates[1])
-                print(f"{rates[0]:,.0f}/s here, {rates[1]:,.0f}/s there: {shares[-1]:.3f}", flush=True)
+            for _ in range(asked.pairs):
+                rates: tuple[list[float], list[float]] = [], []
+                for turn in range(TURNS):
+                    for which in (0, 1) if turn % 2 else (1, 0):
+                        rates[which].append(_rate(*both[which], asked.seconds / TURNS))
+                        _until_idle(both[which][0])
+                ours, theirs = map(statistics.mean, rates)
+                shares.append(ours / theirs)
+                print(f"{ours:,.0f}/s here, {theirs:,.0f}/s there: {shares[-1]:.3f}", flush=True)
             print(f"median of {asked.pairs} pairs: {statistics.median(shares):.3f}")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 
 from services.settings import Settings, load
 from services.supervisor.folder import Folder, Running
@@ -94,6 +95,12 @@ class Installed:
         if self._up is not None:
             self._up.send_signal(signal.SIGTERM)
             self._up.wait(60)
+
+    def processes(self) -> list[psutil.Process]:
+        """`keytrail up` and all that it started."""
+        assert self._up is not None
+        up = psutil.Process(self._up.pid)
+        return [up, *up.children(recursive=True)]
 
     @property
     def running(self) -> Running:
