@@ -27,6 +27,7 @@ waits for it; the projections are read later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
+PAUSE, LONGEST_PAUSE = 0.0005, 0.25
 
 
 def end_when_told() -> None:
@@ -46,6 +47,15 @@ async def alone(pool: Pool, lock: int, what: str) -> None:
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
         log.info(f"another {what} works on this database; standing by")
         await asyncio.sleep(STAND_BY)
+
+
+def pause_after(records: int) -> float:
+    """Seconds for which a follower that has caught up waits after so many records, before it asks for more.
+
+    Each question costs the follower, broker and Postgres as much for a few records as for many. Where few come there is
+    nearly no wait; under full load there are four questions a second.
+    """
+    return min(LONGEST_PAUSE, records * PAUSE)
 
 
 def give_way(niceness: int) -> None:

@@ -66,7 +66,8 @@ class OnChange:
 
 @dataclass(frozen=True, slots=True)
 class OnUse:
-    """Judges one call, allowed or refused, by itself. A finding's subject is raised once in `every` seconds."""
+    """Judges one call, allowed or refused, by itself. A finding's subject is raised once in `every` seconds. `judge` reads
+    neither time, call id nor tags: calls that differ in these alone are judged once."""
 
     judge: Callable[[Use], Iterator[Finding]]
     every: int = 0
@@ -75,7 +76,7 @@ class OnUse:
 @dataclass(frozen=True, slots=True)
 class Counted:
     """Counts calls in windows of `window` seconds that begin at whole multiples of it, whatever order records come in;
-    what reaches `threshold` is found once in a window."""
+    what reaches `threshold` is found once in a window. `ticks` reads neither time, call id nor tags."""
 
     ticks: Callable[[Use], Iterable[Tick]]
     found: Callable[[Tick, int, int], Finding]
@@ -87,7 +88,7 @@ class First:
     """What is found the first time that a pair comes, once the key is old enough (`age`, seconds)."""
 
     pairs: Callable[[Use], Iterable[tuple[str, str]]]
-    """(principal, key's ARN)."""
+    """(principal, key's ARN). Reads neither time, call id nor tags."""
     found: Callable[[Use, str], Finding]
 
 

@@ -23,6 +23,8 @@ from domain.trail.events import KeyCreated, PolicyReplaced
 SECOND = 1_000_000
 UNCLEAR = "key-policy-unclear"
 VERSION = 1
+CASES = 2_048
+"""How many cases a judge remembers at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Alert:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for many calls
 class Candidate:
     """What is raised when `threshold` of it have come in the window that begins at `start` (seconds). `item`: see Tick."""
 
@@ -82,6 +84,17 @@ class Candidate:
     @property
     def window_of(self) -> tuple[str, str, int]:
         return self.rule.id, self.subject, self.start
+
+
+_Count = tuple[Rule, str, int, int, str, Tick | None, Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What calls that differ in time, call id and tags alone count towards: what candidates and pairs have in common."""
+
+    counts: list[_Count]
+    pairs: list[tuple[Rule, str, str]]
 
 
 @dataclass(slots=True)
@@ -116,6 +129,7 @@ class Judge:
     _first: list[tuple[Rule, First]] = field(default_factory=list)
     _on_time: list[tuple[Rule, OnTime]] = field(default_factory=list)
     _on_health: list[tuple[Rule, OnHealth]] = field(default_factory=list)
+    _cases: dict[tuple[Any, ...], _Case] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for rule in RULES.values():
@@ -223,16 +237,31 @@ class Judge:
             if kind.seen == health.kind
         ]
 
-    def candidates(self, use: Use) -> Iterator[Candidate]:
+    def candidates(self, use: Use) -> list[Candidate]:
         """What of a call counts towards an alert."""
+        seconds = use.at // SECOND
+        return [
+            Candidate(rule, subject, seconds // window * window, window, threshold, item, tick, finding)
+            for rule, subject, window, threshold, item, tick, finding in self._case(use).counts
+        ]
+
+    def _case(self, use: Use) -> _Case:
+        """A caller makes the same call again and again: each is judged once."""
+        name = (use.principal, use.account, use.access_key, use.operation, use.keys, use.refused, use.source, use.via)
+        found = self._cases.get(name)
+        if found is None:
+            if len(self._cases) >= CASES:
+                self._cases.clear()
+            found = self._cases[name] = self._judged(use)
+        return found
+
+    def _judged(self, use: Use) -> _Case:
+        counts: list[_Count] = []
         for rule, kind in self._on_use:
-            for finding in kind.judge(use):
-                start = use.at // SECOND // kind.every * kind.every
-                yield Candidate(rule, finding.subject, start, kind.every, 1, "", None, finding)
+            counts += [(rule, each.subject, kind.every, 1, "", None, each) for each in kind.judge(use)]
         for rule, counted, window, threshold in self._counted:
-            for tick in counted.ticks(use):
-                start = use.at // SECOND // window * window
-                yield Candidate(rule, tick.subject, start, window, threshold, tick.item, tick, None)
+            counts += [(rule, each.subject, window, threshold, each.item, each, None) for each in counted.ticks(use)]
+        return _Case(counts, [(rule, *pair) for rule, first in self._first for pair in first.pairs(use)])
 
     def timed(self, key: Key, now: int) -> Iterator[Candidate]:
         """What is to be told of a key now, once for each thing that it is of."""
@@ -250,10 +279,8 @@ class Judge:
             finding = kind.found(candidate.tick, candidate.threshold, candidate.window)
         return self.alert(candidate.rule, finding, f"~{candidate.start}", at, _with_caller(source, finding))
 
-    def pairs(self, use: Use, source: Mapping[str, Any]) -> Iterator[Pair]:
-        for rule, kind in self._first:
-            for principal, key in kind.pairs(use):
-                yield Pair(rule, principal, key, use, source)
+    def pairs(self, use: Use, source: Mapping[str, Any]) -> list[Pair]:
+        return [Pair(rule, principal, key, use, source) for rule, principal, key in self._case(use).pairs]
 
     def first(self, pair: Pair, key_created: int) -> Alert | None:
         """The alert of a pair that has come for the first time; None while the key is too young."""

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import faust
 from faust.types.auth import SASLMechanism
 
+from domain.ports import Stored
 from services.adapters.kafka import connection
 from services.adapters.topics import names
-from services.alerts.transport import PacedTransport
+from services.alerts.transport import AT_ONCE, GatheringTransport
 from services.settings import Settings
 
 SESSION = 6.0
 """Seconds after which a worker that was killed is missed (Kafka's least); one that comes back in time keeps its
 partitions, by its name."""
-EVENTS_AT_ONCE, EVENTS_WITHIN = 200, 0.01
-DECISIONS_AT_ONCE, DECISIONS_WITHIN = 500, 0.05
-"""How many records are judged in one go, and the seconds that are waited for them. Faust looks so often whether any came,
-in idle times too: a hundred times a second are a hundredth of a core."""
+BUFFERED = 4
+"""How many fetches wait for a stream before no more are asked for."""
 
-Take = Callable[[Sequence[Any]], Awaitable[None]]
+Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
+"""Of a partition, the records that came of it, in order."""
 
 
 def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -> Any:
@@ -50,27 +51,21 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
         topic_allow_declare=False,
         web_enabled=False,
         stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
+        stream_buffer_maxsize=BUFFERED,
+        broker_max_poll_records=AT_ONCE,
         autodiscover=False,
         logging_config=None,
     )
-    app.transport = PacedTransport(app.conf.broker_consumer, app)
-    events = app.topic(topics.events, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
-    decisions = app.topic(
-        topics.decisions, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False
-    )
-
-    async def judge_events(stream: Any) -> None:
-        async for batch in stream.take_events(EVENTS_AT_ONCE, within=EVENTS_WITHIN):
-            await on_events([each.message for each in batch])
-
-    async def judge_decisions(stream: Any) -> None:
-        async for batch in stream.take_events(DECISIONS_AT_ONCE, within=DECISIONS_WITHIN):
-            await on_decisions([each.message for each in batch])
-
-    app.agent(events, name="events", concurrency=1)(judge_events)
-    app.agent(decisions, name="decisions", concurrency=1)(judge_decisions)
+    app.transport = GatheringTransport(app.conf.broker_consumer, app)
+    for topic, kind, take in ((topics.events, "events", on_events), (topics.decisions, "decisions", on_decisions)):
+        channel = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
+        app.agent(channel, name=kind, concurrency=1)(partial(_judge, take))
     return app
+
+
+async def _judge(take: Take, stream: Any) -> None:
+    async for event in stream.events():
+        await take(event.message.partition, event.message.value)
 
 
 def _folder(settings: Settings) -> Path:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -117,16 +116,11 @@ class Worker:
 
     # -- the streams --------------------------------------------------------------------------------------------------
 
-    async def _take_events(self, messages: Sequence[Any]) -> None:
-        found = [Stored(each.offset, each.value or b"", round((each.timestamp or 0) * 1_000_000)) for each in messages]
-        await self._surely(lambda: self._changes.take(found))
+    async def _take_events(self, _: int, records: Sequence[Stored]) -> None:
+        await self._surely(lambda: self._changes.take(records))
 
-    async def _take_decisions(self, messages: Sequence[Any]) -> None:
-        by_partition: dict[int, list[tuple[int, bytes]]] = {}
-        for each in messages:
-            by_partition.setdefault(each.partition, []).append((each.offset, each.value or b""))
-        for partition, found in by_partition.items():
-            await self._surely(lambda partition=partition, found=found: self._decisions.take(partition, found))  # type: ignore[misc]
+    async def _take_decisions(self, partition: int, records: Sequence[Stored]) -> None:
+        await self._surely(lambda: self._decisions.take(partition, records))
 
     async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
         """Again and again until it is done: to fall behind is better than to pass anything over."""

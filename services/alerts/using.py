@@ -15,7 +15,7 @@ import structlog
 from domain.alerts.health import LOST, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
-from domain.ports import OutOfRange
+from domain.ports import OutOfRange, Stored
 from domain.trail.authenticity import Keyring
 from domain.trail.authority import Authority
 from domain.trail.codec import RECORD_VERSION, Unreadable, micros_of
@@ -152,39 +152,39 @@ class Decisions:
             self._next[partition] = start
         return start
 
-    async def take(self, partition: int, messages: Sequence[tuple[int, bytes]]) -> None:
-        """(offset, value) in order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
+    async def take(self, partition: int, records: Sequence[Stored]) -> None:
+        """In order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
         async with self._one_at_a_time:
-            while messages:
+            while records:
                 start = await self._start(partition)
-                messages = [each for each in messages if each[0] >= start]
-                if not messages:
+                records = [each for each in records if each.offset >= start]
+                if not records:
                     return
-                if messages[0][0] > start:
+                if records[0].offset > start:
                     log.warning("records were passed over; reading them", partition=partition, first=start)
-                    await self._read_up_to(partition, start, messages[0][0])
-                elif await self._batch(partition, start, messages):
+                    await self._read_up_to(partition, start, records[0].offset)
+                elif await self._batch(partition, start, records):
                     return
 
-    async def _batch(self, partition: int, start: int, messages: Sequence[tuple[int, bytes]]) -> bool:
+    async def _batch(self, partition: int, start: int, records: Sequence[Stored]) -> bool:
         judge = self._judge()
         candidates: list[Found] = []
         pairs: list[Pair] = []
-        await self._keys.know_those_of(value for _, value in messages)
+        await self._keys.know_those_of(each.value for each in records)
         authority = await self._authority()
-        for offset, value in messages:
-            if not authority.believes(self._keys, DECISIONS, partition, offset, value):
-                self._voids.count(DECISIONS, partition, offset, time.time_ns() // 1000)
+        for each in records:
+            if not authority.believes(self._keys, DECISIONS, partition, each.offset, each.value):
+                self._voids.count(DECISIONS, partition, each.offset, time.time_ns() // 1000)
                 continue
-            use = _use(value)
+            use = _use(each.value)
             if use is None:
                 continue
-            source = {"topic": DECISIONS, "partition": partition, "offset": offset, "call": use.call}
-            candidates += [(each, use.at, source) for each in judge.candidates(use)]
+            source = {"topic": DECISIONS, "partition": partition, "offset": each.offset, "call": use.call}
+            candidates += [(found, use.at, source) for found in judge.candidates(use)]
             pairs += judge.pairs(use, source)
         if strange := self._voids.alerts(judge):
             await self._publisher.publish(strange)
-        after = messages[-1][0] + 1
+        after = records[-1].offset + 1
         return await self._settle(partition, start, after, candidates, pairs)
 
     async def _settle(
@@ -215,7 +215,7 @@ class Decisions:
             await self._batch(
                 partition,
                 self._next.get(partition, start),
-                [(each.offset, each.value) for each in found if each.offset < offset],
+                [each for each in found if each.offset < offset],
             )
         finally:
             await reader.close()

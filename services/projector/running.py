@@ -19,6 +19,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.clock import clock_of
 from services.metrics import LAG, VOIDS
+from services.processes import pause_after
 from services.projector import writing
 from services.projector.feed import Batch, Feed
 from services.projector.tails import Observer
@@ -122,8 +123,11 @@ async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKe
             )
             if batch.voids:
                 VOIDS.labels("projector").inc(batch.voids)
-            for topic, count in (await feed.lag()).items():
+            lag = await feed.lag()
+            for topic, count in lag.items():
                 LAG.labels(topic).set(count)
+            if not any(lag.values()):
+                await asyncio.sleep(pause_after(len(batch.entries)))
     finally:
         if writing_batch is not None:
             await asyncio.gather(writing_batch, return_exceptions=True)

@@ -94,8 +94,8 @@ import asyncio, os
 from services.alerts.app import app_of
 from services.settings import load
 
-async def take(messages):
-    for each in messages:
+async def take(partition, records):
+    for each in records:
         if each.value == b"told":
             os.write(1, b"told")
             os._exit(0)

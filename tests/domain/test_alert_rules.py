@@ -11,7 +11,7 @@ import pytest
 
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
 from domain.alerts.counting import Counting
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.finding import SEVERITIES, Counted, First, OnUse
 from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
 from domain.alerts.judging import Alert, Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
@@ -487,6 +487,41 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
     assert row.means.endswith(".")
     assert row.do.endswith(".")
     assert row.severity in SEVERITIES
+
+
+class TimelessUse:
+    """A call whose time, id and tags nobody may read: a judge asks the rules once for all calls that differ in these alone."""
+
+    def __init__(self, of: Use) -> None:
+        self._of = of
+
+    def __getattr__(self, name: str) -> Any:
+        assert name not in ("at", "call", "tags"), f"a rule reads {name}"
+        return getattr(self._of, name)
+
+
+@pytest.mark.parametrize("refused", ["", AccessRefused.kind, CredentialDisabled.kind])
+@pytest.mark.parametrize("principal", ["user/bob", "root"])
+def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, principal: str) -> None:
+    timeless: Any = TimelessUse(call(principal=f"arn:aws:iam::{ACCOUNT}:{principal}", refused=refused))
+    asked = 0
+    for rule in RULES.values():
+        match rule.kind:
+            case OnUse() as kind:
+                asked += len(list(kind.judge(timeless)))
+            case Counted() as kind:
+                asked += len(list(kind.ticks(timeless)))
+            case First() as kind:
+                asked += len(list(kind.pairs(timeless)))
+    assert asked
+
+
+def test_calls_of_one_case_count_in_the_windows_of_their_times() -> None:
+    judge = Judge("log")
+    refused = call(refused=AccessRefused.kind)
+    early, late = judge.candidates(refused), judge.candidates(replace(refused, at=refused.at + DAY))
+    assert [each.start for each in early] < [each.start for each in late]
+    assert [each.subject for each in early] == [each.subject for each in late]
 
 
 def test_the_default_policy_raises_nothing() -> None:
