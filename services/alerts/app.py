@@ -25,7 +25,7 @@ from services.settings import Settings
 SESSION = 6.0
 """Seconds after which a worker that was killed is missed (Kafka's least); one that comes back in time keeps its
 partitions, by its name."""
-BUFFERED = 4
+BUFFERED = 64
 """How many fetches wait for a stream before no more are asked for."""
 
 Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
@@ -64,8 +64,18 @@ def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -
 
 
 async def _judge(take: Take, stream: Any) -> None:
+    """What came while records were judged is judged in one go: each time is a transaction."""
     async for event in stream.events():
-        await take(event.message.partition, event.message.value)
+        waiting = [event]
+        while not stream.channel.empty() and sum(len(each.message.value) for each in waiting) < AT_ONCE:
+            waiting.append(await stream.channel.get())
+        records: dict[int, list[Stored]] = {}
+        for each in waiting:
+            records.setdefault(each.message.partition, []).extend(each.message.value)
+        for partition, found in records.items():
+            await take(partition, found)
+        for each in waiting[1:]:  # Faust sees to the first one
+            each.ack()
 
 
 def _folder(settings: Settings) -> Path:

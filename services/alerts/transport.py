@@ -17,14 +17,20 @@ from faust.transport.drivers import aiokafka
 from domain.ports import Stored
 from services.processes import pause_after
 
-SOON = 0.05
-"""Seconds that one fetch waits for records while a stream has no room for those of some partition."""
-AT_ONCE = 2_000
+SOON_MS = 100
+"""For how long the broker holds a fetch while none of its partitions has records. A fetch leaves out the partitions whose last
+records were not taken yet: what comes of them meanwhile waits for that fetch to end (with Faust's own 1,500 for so long)."""
+AT_ONCE = 500
 """How many records one answer holds at most, of all partitions."""
 
 
 class GatheringThread(aiokafka.AIOKafkaConsumerThread):
     _next = 0.0
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = SOON_MS  # Faust has no setting for it; what starts the consumer reads it
+        return consumer
 
     async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109  # Faust's signature
         left = self._next - time.monotonic()
@@ -32,7 +38,7 @@ class GatheringThread(aiokafka.AIOKafkaConsumerThread):
             await asyncio.sleep(left)
         if active_partitions is not None and len(active_partitions) < len(self.assignment()):
             # One waits until its stream has room. It would wait for the records of the others too, for a second.
-            timeout = min(timeout, SOON)
+            timeout = min(timeout, SOON_MS / 1000)
         found = await super().getmany(active_partitions, timeout)
         count = sum(map(len, found.values()))
         if 1 < count < AT_ONCE:
