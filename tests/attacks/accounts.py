@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from domain import documents
-from domain.access.audience import Audience, Told
+from domain.access.audience import OF_THE_RESOURCE, Audience, Told, account_in
 from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
@@ -23,7 +23,7 @@ from domain.alerts.change import Change
 from domain.alerts.judging import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
 from domain.crypto import symmetric
-from domain.decide import decide
+from domain.decide import allowed, decide, refused
 from domain.errors import Refusal
 from domain.identities.asking import role_resource
 from domain.identities.callers import caller_for
@@ -36,7 +36,7 @@ from domain.trail.reading import Fold
 from domain.trail.record import Call
 from domain.world import World
 from projections.decisions import project as decisions
-from projections.entry import EVENTS, Entry
+from projections.entry import DECISIONS, EVENTS, Entry
 from projections.history import queries as history
 from services.api.audit import Audit
 from services.api.calls import Calls
@@ -46,6 +46,7 @@ from services.api.questions import Questions
 from services.api.standing import Standing
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
 from services.operations.table import BY_NAME
+from services.questions.between import OF_THE_CHANGE
 from services.writer.deciding import Deciding
 from tests.given import REGION, key_id
 from tests.logs import NOW, SECOND
@@ -146,6 +147,17 @@ class Doing:
         steps += [("PutUserPolicy", inline), ("CreateRole", {"RoleName": "ops", "AssumeRolePolicyDocument": self._trust(False)})]  # fmt: skip
         yield from ((self.account, *step) for step in steps if self.chance.random() < likely)
 
+    def naming(self, account: str, number: int) -> Iterator[Step]:
+        """A key policy and grants that name principals of another account."""
+        key, names = key_id(number), principals_of(account)
+        own = {"Sid": "own", "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*"}
+        policy = _document(
+            own, own | {"Sid": "abroad", "Principal": {"AWS": names}, "Action": ["kms:Encrypt", "kms:Decrypt"]}
+        )
+        yield self.account, "PutKeyPolicy", {"KeyId": key, "Policy": policy}
+        for name in names:
+            yield self.account, "CreateGrant", {"KeyId": key, "GranteePrincipal": name, "Operations": ["Decrypt"]}
+
     def _principal(self, abroad: bool) -> str:
         return self.chance.choice(principals_of(self.chance.choice((A, B, C)) if abroad else self.account))
 
@@ -214,6 +226,24 @@ class Trail:
             self.alerts += [each.document() for each in self.judge.of_change(change, {}) if each.finding.account == B]
         return document
 
+    def use(self, caller: Caller, key: Key, operation: str, number: int, place: str) -> None:
+        """A call on a key as an API worker decides it and puts it on record. `place` is where it came from, and with what."""
+        context = {"app": "x"}
+        parameters = {"KeyId": key.arn, "EncryptionContext": context}
+        asking = _with(caller, tuple(context.items()))
+        verdict = may(asking, f"kms:{operation}", self.world.resource(key), None, context)
+        decision = (
+            allowed(asking, [verdict]) if verdict.allowed else refused(refusal_of(asking, verdict), asking, [verdict])
+        )
+        call = Call(
+            f"use-{number}", f"AKIA{place}", caller.principal, caller.account, place, place, operation, parameters
+        )
+        at = datetime.fromtimestamp((NOW + number * SECOND) / 1e6, UTC)
+        document = {"v": 1, "log": "the-log", "seen": self.world.position, "at": at.isoformat()}
+        document |= {"call": call.document(), "decision": decision.document()}
+        offset = sum(each.topic == DECISIONS for each in self.entries)
+        self.entries.append(Entry(DECISIONS, 0, offset, at, REGION, orjson.loads(orjson.dumps(document)), None))
+
     def _before(self) -> World:
         """The world before the last step: folded anew, since the writer's is updated in place."""
         world = World()
@@ -244,7 +274,13 @@ class Trail:
                 ("session", None),
             ):
                 row[name] = orjson.dumps(case.get(name, empty)).decode()
-            found.append(Audience(account).call(call_of(row)))
+            told = Audience(account)
+            found.append(told.call(call_of(row)))
+            if case:  # as recheck and drafts tell of it
+                who, own = told.case(case)
+                found.append((who, case["reasons"] if own else told.reasons(case["reasons"])))
+            if any(account_in(each) == account for each in case.get("resources", ())):  # as histories tell of changes
+                found.append(told.change(row | case, OF_THE_CHANGE))
         return found
 
 
@@ -479,6 +515,21 @@ class Asking:
         for number in KEYS[B]:
             for operation in ("GetKeyPolicy", "ListGrants", "DescribeKey"):
                 yield operation, {"KeyId": key_id(number)}
+
+    # -- who calls whom
+
+    def admitted(self, key: Key, operation: str) -> Iterator[tuple[Caller, Any]]:
+        """Each principal of the account, with what the key's own account may know of its call: whether it is let through,
+        and which of the key's statements and grants say so."""
+        context = {"app": "x"}
+        for caller in self.callers():
+            asking = _with(caller, tuple(context.items()))
+            verdict = may(asking, f"kms:{operation}", self.world.resource(key), None, context)
+            by = [verdict.document().get(name) for name in ("by", "delegation")]
+            yield (
+                caller,
+                (verdict.allowed, [each for each in by if each is not None and each["kind"] in OF_THE_RESOURCE]),
+            )
 
     # -- what is the other account's to decide
 

@@ -28,6 +28,9 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 SENTENCE = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy"
 
 
+NO_KEY = "00000000-0000-4000-8000-000000000000"
+
+
 @dataclass
 class Account:
     installation: Installation
@@ -157,6 +160,16 @@ def test_what_a_foreign_principal_can_is_answered_whether_or_not_it_is_there(hou
         assert SECRET not in text
     assert answers[0][0] == answers[1][0]
     assert answers[0][1] == answers[1][1]
+
+
+@pytest.mark.parametrize("path", ["/v1/changes?principal={}", "/v1/changes?key=arn:aws:kms:us-east-1:" + A + ":key/{}"])
+def test_changes_of_what_is_not_ones_own_are_refused_whether_or_not_it_is_there(house: House, path: str) -> None:
+    """Whether an ARN of A exists, or ever did."""
+    there, absent = (house.alice, iam_arn(A, "user", "/", "nobody")) if "principal" in path else (house.key, NO_KEY)
+    answers = [house.b.asks(path.format(name)) for name in (there, absent)]
+    plain = [(status, text.replace(there, "X").replace(absent, "X")) for status, text in answers]
+    assert plain[0] == plain[1]
+    assert plain[0][0] in (403, 404), plain
 
 
 def test_who_could_does_not_follow_what_another_accounts_admin_does(house: House) -> None:
