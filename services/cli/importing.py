@@ -38,8 +38,6 @@ def cloudtrail(
     read twice."""
     settings = reaching_both(data)
     found = _files(trail, paths)
-    if not found:
-        fail("There are no files in it.", 2)
     _take_in(settings, trail, found, records_of, as_json)
 
 
@@ -71,11 +69,14 @@ def _files(trail: str, paths: list[Path]) -> list[Path]:
     """The files to read into a trail of this name."""
     try:
         checked(trail)
-        return files_in(paths)
+        found = files_in(paths)
     except BadName as fault:
         fail(f"{fault}.", 2)
     except FileNotFoundError as fault:
         fail(f"There is no file or folder {fault}.", 2)
+    if not found:
+        fail(f"There are no files in {', '.join(map(str, paths))}.", 2)
+    return found
 
 
 def _take_in(

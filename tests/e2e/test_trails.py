@@ -369,6 +369,15 @@ def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Instal
     assert (done.returncode, "first account" in done.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("command", [("cloudtrail",), ("policies", "--taken", "2024-02-01T00:00:00Z")])
+def test_a_folder_without_files_is_no_import(
+    installation: Installation, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = installation.keytrail("import", *command, "--trail", "empty", str(tmp_path), check=False)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert "There are no files in" in done.stderr
+
+
 def test_an_import_that_is_killed_goes_on_and_loses_nothing(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
