@@ -507,7 +507,8 @@ def test_each_call_is_decided_by_the_same_statement(circle: Circle) -> None:
                 late += 1
                 continue
             if one["operation"] in ("Encrypt", "DescribeKey") and one["kind"] in ("key-policy", "identity-policy"):
-                assert (one["kind"], one["sid"], one["statement"]) == (other["kind"], other["sid"], other["statement"])
+                decided = [(each["kind"], each["sid"], each["statement"]) for each in (one, other)]
+                assert decided[0] == decided[1], (reached[one["call_id"]], one, other)
                 if one["kind"] == "key-policy":
                     assert one["policy_version"] == other["policy_version"]
             elif one["operation"] == "Encrypt" and one["kind"] == "grant":
