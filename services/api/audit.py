@@ -168,7 +168,7 @@ class Audit:
                 await self._calls.records.failure(self._call(asked, {}))
         except WireError as other:
             return other
-        return WireError(500, "KMSInternalException", "The request failed inside the server.")
+        return WireError(500, "KMSInternalException", errors.QUESTION_FAILED)
 
     async def _authenticated(self, request: Request, route: RouteRow, call: str) -> Asked:
         """Raises WireError, Disconnected."""

@@ -92,6 +92,12 @@ def from_signature(refused: sigv4.SignatureRefused) -> WireError:
     return WireError(status, code, refused.message, refused.kind)
 
 
+QUESTION_FAILED = (
+    "The request failed inside the server. "
+    "`keytrail verify` says whether rows were changed; `keytrail rebuild` mends them."
+)
+
+
 def not_now(message: str) -> WireError:
     """Nothing was decided, or it is not known whether it was: the client may try again."""
     return WireError(503, "DependencyTimeoutException", message, NOT_NOW)

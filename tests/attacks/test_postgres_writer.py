@@ -129,6 +129,18 @@ def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
     assert verified(attacked)["projections"] == []
 
 
+def test_a_row_that_is_no_record_says_what_mends_it(attacked: Installation) -> None:
+    """Questions of the past fail, and nobody knows why."""
+    key = attacked.client().create_key()["KeyMetadata"]["KeyId"]
+    attacked.caught_up()
+    execute(attacked, "UPDATE p_history.history SET document = '[1]' WHERE id = $1", key)
+    shown = attacked.keytrail("who-can", "kms:Decrypt", key, check=False)
+    assert (shown.returncode, "keytrail rebuild" in " ".join(shown.stderr.split())) == (1, True), shown.stderr
+    assert [each["table"] for each in verified(attacked)["projections"]] == ["p_history.history"]
+    attacked.keytrail("rebuild", "history")
+    assert attacked.answers("who-can", "kms:Decrypt", key)
+
+
 def test_positions_that_were_moved_hide_nothing(attacked: Installation) -> None:
     """Records that no projection shows and no rule judges: whoever follows begins behind them."""
     execute(attacked, "UPDATE p_decisions.positions SET next = next + 2")
