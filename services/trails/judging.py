@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -43,7 +44,7 @@ class Judging:
     def __init__(self, connection: Any, replay: Replay) -> None:
         self._connection, self._replay = connection, replay
         self._cases: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
-        self._answers: dict[bytes, tuple[object, Explained]] = {}
+        self._answers: dict[bytes, tuple[_Reads, Explained]] = {}
 
     @property
     def world(self) -> World:
@@ -71,7 +72,7 @@ class Judging:
         case = await self.at(row)
         reads = self._reads(case)
         held = self._answers.get(row["case_id"])
-        if held is not None and held[0] == reads:
+        if held is not None and held[0].is_as(reads):
             return held[1]
         error = case["error"]
         answers = [
@@ -98,15 +99,26 @@ class Judging:
         there = all(id_of(arn) in self.world.keys for arn in keys)
         return there, _identity_of(case, self.world) is not None
 
-    def _reads(self, case: dict[str, Any]) -> object:
-        """What a judgement depends on, to be compared: the keys as they are, and the count of changes of identities."""
+    def _reads(self, case: dict[str, Any]) -> _Reads:
         world = self.world
-        keys = []
-        for arn in case["resources"]:
-            key = world.keys.get(id_of(arn))
-            if key is not None:
-                keys.append((id(world.resource(key)), key.policy_version))
-        return world.directory.changes, keys
+        keys = [key for arn in case["resources"] if (key := world.keys.get(id_of(arn))) is not None]
+        return _Reads(world.directory.changes, [(key.policy_version, world.resource(key)) for key in keys])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What a judgement depends on: the count of changes of identities, and the keys as they are. It holds the resources
+    themselves: a number for each (`id`) would be another's once the resource is gone."""
+
+    identities: int
+    keys: list[tuple[Any, Resource]]
+
+    def is_as(self, now: _Reads) -> bool:
+        """Whether nothing of it has changed. A resource that has is another object."""
+        if self.identities != now.identities or len(self.keys) != len(now.keys):
+            return False
+        pairs = zip(self.keys, now.keys, strict=True)
+        return all(mine[0] == its[0] and mine[1] is its[1] for mine, its in pairs)
 
 
 _ORDER = ("unexplained", "open", "other error", "explained")

@@ -1,0 +1,35 @@
+"""What a trail's calls were judged on: it is judged again where that has changed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from domain.arn import root_arn
+from domain.trail import events
+from domain.world import World
+from services.trails.judging import Judging
+from tests.given import ACCOUNT, a_key, arn, key_id
+
+GRANTEE = f"arn:aws:iam::{ACCOUNT}:user/bob"
+
+
+def granted(number: int) -> events.GrantCreated:
+    grant = f"{number:064x}"
+    return events.GrantCreated(
+        key_id(1), grant, "", GRANTEE, GRANTEE, "", "", ("Encrypt",), {}, ACCOUNT, root_arn(ACCOUNT), ""
+    )
+
+
+def test_a_key_that_changed_is_never_taken_for_the_one_before() -> None:
+    """A key's grants come and go; what stood for them before is gone from memory, and its place is another's."""
+    world = World()
+    world.apply(a_key())
+    judging = Judging(None, cast(Any, SimpleNamespace(world=world)))
+    case = {"resources": [arn(1)]}
+    for number in range(1, 200):
+        world.apply(granted(number))
+        before = judging._reads(case)
+        assert before.is_as(judging._reads(case))
+        world.apply(granted(1000 + number))
+        assert not before.is_as(judging._reads(case))
