@@ -19,7 +19,7 @@ from services.processes import pause_after
 
 SOON_MS = 100
 """For how long the broker holds a fetch while none of its partitions has records. A fetch leaves out the partitions whose last
-records were not taken yet: what comes of them meanwhile waits for that fetch to end (with Faust's own 1,500 for so long)."""
+records were not taken yet: what comes of them meanwhile waits for that fetch to end (1,500 ms where Faust decides)."""
 AT_ONCE = 500
 """How many records one answer holds at most, of all partitions."""
 

@@ -94,7 +94,8 @@ def from_signature(refused: sigv4.SignatureRefused) -> WireError:
 
 QUESTION_FAILED = (
     "The request failed inside the server. "
-    "`keytrail verify` says whether rows were changed; `keytrail rebuild` mends them."
+    "If it fails again, whoever runs Keytrail checks its tables with `keytrail verify` "
+    "and fills them anew with `keytrail rebuild`."
 )
 
 

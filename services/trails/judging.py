@@ -108,7 +108,8 @@ class Judging:
 @dataclass(frozen=True, slots=True)
 class _Reads:
     """What a judgement depends on: the count of changes of identities, and the keys as they are. It holds the resources
-    themselves: a number for each (`id`) would be another's once the resource is gone."""
+    themselves: a number for each (`id`) would be another's once the resource is gone, and `==` would find one that changed
+    the same, since a key's grants stay one dictionary."""
 
     identities: int
     keys: list[tuple[Any, Resource]]

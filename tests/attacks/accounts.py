@@ -18,7 +18,7 @@ from domain.access.audience import OF_THE_RESOURCE, Audience, Told, account_in
 from domain.access.caller import Caller
 from domain.access.context import Came, request_context
 from domain.access.evaluate import may
-from domain.access.verdict import refusal_of
+from domain.access.verdict import Verdict, refusal_of
 from domain.alerts.change import Change
 from domain.alerts.judging import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
@@ -149,8 +149,7 @@ class Doing:
 
     def naming(self, account: str, number: int) -> Iterator[Step]:
         """A key policy and grants that name principals of another account."""
-        key, names = key_id(number), principals_of(account)
-        own = {"Sid": "own", "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*"}
+        key, names, own = key_id(number), principals_of(account), self._own()
         policy = _document(
             own, own | {"Sid": "abroad", "Principal": {"AWS": names}, "Action": ["kms:Encrypt", "kms:Decrypt"]}
         )
@@ -169,8 +168,10 @@ class Doing:
         some = {"Sid": f"{self.own}Sid", "Effect": self.chance.choice(("Allow", "Allow", "Deny")), "Action": actions, "Resource": "*"}  # fmt: skip
         return _document(some | self.chance.choice(CONDITIONS))
 
+    def _own(self) -> dict[str, Any]:
+        return {"Sid": "own", "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*"}
+
     def _key_policy(self, abroad: bool) -> str:
-        own = {"Sid": "own", "Effect": "Allow", "Principal": {"AWS": self.account}, "Action": "kms:*", "Resource": "*"}
         more = {
             "Sid": f"{self.own}Sid",
             "Effect": self.chance.choice(("Allow", "Allow", "Allow", "Deny")),
@@ -180,7 +181,7 @@ class Doing:
         }
         if more["Effect"] == "Deny" and more["Action"] == "kms:*":
             more["Action"] = "kms:Encrypt"
-        return _document(own, more | self.chance.choice(CONDITIONS))
+        return _document(self._own(), more | self.chance.choice(CONDITIONS))
 
     def _trust(self, abroad: bool) -> str:
         return _document({"Effect": "Allow", "Principal": {"AWS": self._principal(abroad)}, "Action": "sts:AssumeRole"})
@@ -228,10 +229,8 @@ class Trail:
 
     def use(self, caller: Caller, key: Key, operation: str, number: int, place: str) -> None:
         """A call on a key as an API worker decides it and puts it on record. `place` is where it came from, and with what."""
-        context = {"app": "x"}
-        parameters = {"KeyId": key.arn, "EncryptionContext": context}
-        asking = _with(caller, tuple(context.items()))
-        verdict = may(asking, f"kms:{operation}", self.world.resource(key), None, context)
+        parameters = {"KeyId": key.arn, "EncryptionContext": CONTEXT}
+        asking, verdict = _asked(self.world, caller, key, operation)
         decision = (
             allowed(asking, [verdict]) if verdict.allowed else refused(refusal_of(asking, verdict), asking, [verdict])
         )
@@ -521,10 +520,8 @@ class Asking:
     def admitted(self, key: Key, operation: str) -> Iterator[tuple[Caller, Any]]:
         """Each principal of the account, with what the key's own account may know of its call: whether it is let through,
         and which of the key's statements and grants say so."""
-        context = {"app": "x"}
         for caller in self.callers():
-            asking = _with(caller, tuple(context.items()))
-            verdict = may(asking, f"kms:{operation}", self.world.resource(key), None, context)
+            _, verdict = _asked(self.world, caller, key, operation)
             by = [verdict.document().get(name) for name in ("by", "delegation")]
             yield (
                 caller,
@@ -573,6 +570,15 @@ ASKED_OF_THEM = (
 
 def _with(caller: Caller, pairs: Sequence[tuple[str, str]]) -> Caller:
     return caller.asking({f"kms:encryptioncontext:{name}": (value,) for name, value in pairs}, dict(pairs))
+
+
+CONTEXT = {"app": "x"}
+
+
+def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Caller, Verdict]:
+    """A call with an encryption context: the caller as it asks, and the verdict."""
+    asking = _with(caller, tuple(CONTEXT.items()))
+    return asking, may(asking, f"kms:{operation}", world.resource(key), None, CONTEXT)
 
 
 def _came(world: World) -> Came:

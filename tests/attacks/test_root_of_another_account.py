@@ -28,9 +28,6 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 SENTENCE = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy"
 
 
-NO_KEY = "00000000-0000-4000-8000-000000000000"
-
-
 @dataclass
 class Account:
     installation: Installation
@@ -165,7 +162,7 @@ def test_what_a_foreign_principal_can_is_answered_whether_or_not_it_is_there(hou
 @pytest.mark.parametrize("path", ["/v1/changes?principal={}", "/v1/changes?key=arn:aws:kms:us-east-1:" + A + ":key/{}"])
 def test_changes_of_what_is_not_ones_own_are_refused_whether_or_not_it_is_there(house: House, path: str) -> None:
     """Whether an ARN of A exists, or ever did."""
-    there, absent = (house.alice, iam_arn(A, "user", "/", "nobody")) if "principal" in path else (house.key, NO_KEY)
+    there, absent = (house.alice, iam_arn(A, "user", "/", "nobody")) if "principal" in path else (house.key, NOBODYS)
     answers = [house.b.asks(path.format(name)) for name in (there, absent)]
     plain = [(status, text.replace(there, "X").replace(absent, "X")) for status, text in answers]
     assert plain[0] == plain[1]
