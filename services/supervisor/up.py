@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +83,7 @@ class Supervisor:
             root_access_key_id=credentials.access_key_id,
             root_secret_access_key=credentials.secret_access_key,
         )
-        await asyncio.gather(self._start_postgres(), self._start_kafka())
+        await together(self._start_postgres(), self._start_kafka())
         await self._prepare()
         self._start_processes()
         self._tasks.append(asyncio.create_task(keep_rotating(self._logs, self.settings.log_bytes)))
@@ -109,7 +109,7 @@ class Supervisor:
         self.folder.require_clock(test=False)
         self._running = Running(_pid(), 0, "", self.settings.kafka, self.settings.postgres)
         self.settings = replace(self.settings, data=self.folder.path)
-        await asyncio.gather(self._start_postgres(), self._start_kafka())
+        await together(self._start_postgres(), self._start_kafka())
         return self.settings
 
     def _require_clock(self) -> None:
@@ -267,6 +267,7 @@ class Supervisor:
             self._socket.close()
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # one may be starting Postgres again
         for prefix, deadline in (
             ("api", 15.0),
             ("notifier", 5.0),
@@ -291,6 +292,17 @@ class Supervisor:
 
 def _pid() -> int:
     return psutil.Process().pid
+
+
+async def together(*starts: Coroutine[None, None, None]) -> None:
+    """Start things side by side. Where one fails, or the caller is cancelled, the others are cancelled and waited for: none
+    of them goes on starting something when whoever stops it has looked already. Raises what the first to fail raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for start in starts:
+                group.create_task(start)
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from None
 
 
 async def _to_its_end(start: Callable[[], None]) -> None:

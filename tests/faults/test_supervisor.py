@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from services.processes import AUTOGROUP, NICENESS
+from services.supervisor.up import CannotStart, together
 from tests.installation import Installation, eventually
 
 
@@ -147,6 +149,34 @@ def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> N
     up.send_signal(signal.SIGINT)
     assert up.wait(60) == 130
     assert _of_folder(tmp_path, "") == []
+
+
+async def test_what_starts_side_by_side_is_waited_for_when_its_neighbour_fails_or_the_start_is_cancelled() -> None:
+    """Postgres starts in a thread that nobody can stop: a start that is left alone comes up after everything was stopped."""
+    for how in ("fails", "is cancelled"):
+        ended = asyncio.Event()
+
+        async def slow(ended: asyncio.Event = ended) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                ended.set()
+
+        async def neighbour(how: str = how) -> None:
+            if how == "fails":
+                raise CannotStart("Kafka did not start")
+            await asyncio.Event().wait()
+
+        starting = asyncio.ensure_future(together(slow(), neighbour()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if how == "is cancelled":
+            starting.cancel()
+        with pytest.raises(CannotStart if how == "fails" else asyncio.CancelledError):
+            await starting
+        assert ended.is_set(), how
 
 
 def _of_folder(folder: Path, name: str) -> list[str]:
