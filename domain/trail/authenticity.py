@@ -32,7 +32,7 @@ from domain.crypto.keyed_hash import KeyedHash
 EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL = "events", "decisions", "alerts", "commands", "trail"
 KINDS = (EVENTS, DECISIONS, ALERTS, COMMANDS, TRAIL)
 """The kinds of topic; that of a trail goes on with a dot and the trail's name."""
-SNAPSHOT, POSITION, PERMIT, PIN = "snapshot", "position", "permit", "pin"
+SNAPSHOT, POSITION, PERMIT, PIN, COUNT, TOLD = "snapshot", "position", "permit", "pin", "count", "told"
 """The kinds of row that are read back as true."""
 
 ALGORITHM = "HS256"
@@ -164,6 +164,7 @@ class Keyring:
         self.strict = strict
         self._secrets: dict[str, bytes] = {}
         self._seals: dict[tuple[str, str, str], Seal] = {}
+        self._row_hashes: dict[tuple[str, str], KeyedHash] = {}
         self.renew(secrets)
 
     def __repr__(self) -> str:
@@ -214,9 +215,23 @@ class Keyring:
         return bool(made) and hmac.compare_digest(made, given.encode("utf-8", "replace"))
 
     def _row_mac(self, name: str, kind: str, fields: Sequence[str | int | bytes]) -> str:
-        found = hmac.new(_derived(self._secrets[name], f"keytrail row {kind}", ""), digestmod="sha256")
-        for each in fields:
-            field = each if isinstance(each, bytes) else str(each).encode()
-            found.update(len(field).to_bytes(8, "big"))  # so that no two rows have the same bytes
-            found.update(field)
-        return found.hexdigest()
+        return self.row_hash(name, f"row {kind}").digest(framed(fields)).hex()
+
+    def row_hash(self, name: str, purpose: str) -> KeyedHash:
+        """Under the key that a secret gives for one purpose. Raises KeyMissing."""
+        found = self._row_hashes.get((name, purpose))
+        if found is None:
+            secret = self._secrets.get(name)
+            if secret is None:
+                raise KeyMissing(name)
+            found = self._row_hashes[name, purpose] = KeyedHash(_derived(secret, f"keytrail {purpose}", ""))
+        return found
+
+
+def framed(fields: Sequence[str | int | bytes]) -> bytes:
+    """The bytes of a row's fields; no two rows have the same."""
+    found = []
+    for each in fields:
+        field = each if isinstance(each, bytes) else str(each).encode()
+        found += [len(field).to_bytes(8, "big"), field]
+    return b"".join(found)
