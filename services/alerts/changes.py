@@ -130,7 +130,7 @@ class Changes:
 
     async def _restore(self) -> None:
         """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
-        kept = (await keeping.reached(self._pool)).get(PART, Reached())
+        kept = await keeping.believed(self._pool, self._keys, PART)
         if kept.next and await self._topic.end() < kept.next:
             await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
         fold = Fold.under(self._keys)
@@ -183,7 +183,7 @@ class Changes:
             candidates, pairs = self._candidates, self._pairs
             self._candidates, self._pairs = [], []
             for account, document in self._put_off:
-                await keeping.put_off(held.connection, self._keys, account, document)
+                await keeping.put_off(held.locked, account, document)
             self._put_off = []
             await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
 

@@ -16,10 +16,11 @@ import structlog
 from domain.alerts import unjudged
 from domain.alerts.judging import Judge, Judged
 from domain.meaning.budget import Budget
-from domain.trail.authenticity import Keyring
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.alerts import keeping
 from services.alerts.publishing import Publisher
+from services.processes import together
 from services.shares import Shares, breathe
 
 log = structlog.get_logger("alerts")
@@ -31,7 +32,7 @@ LOOK_EVERY = 0.5
 
 
 class Later:
-    def __init__(self, pool: Pool, keys: Keyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
         self._keys = keys
         self._judge = judge
@@ -40,10 +41,8 @@ class Later:
         self._busy: set[str] = set()
 
     async def judge_on(self) -> None:
-        """For ever, one of an account at a time. Raises INTERRUPTED."""
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(AT_ONCE):
-                tasks.create_task(self._judge_on())
+        """For ever, one of an account at a time. Raises Changed, INTERRUPTED."""
+        await together(*(self._judge_on() for _ in range(AT_ONCE)))
 
     async def _judge_on(self) -> None:
         while True:
@@ -51,16 +50,12 @@ class Later:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def one(self) -> bool:
-        """Judge the next; whether there was one. Raises INTERRUPTED."""
+        """Judge the next; whether there was one. Raises Changed, INTERRUPTED."""
         async with self._pool.acquire() as connection, connection.transaction():
             row = await keeping.oldest_unjudged(connection, self._keys, sorted(self._busy))
             if row is None:
                 return False
             account, position, document = row
-            if document is None:
-                log.error("a policy to be judged was changed by somebody else; it stays not known", position=position)
-                await keeping.judged(connection, position)
-                return True
             self._busy.add(account)
             try:
                 found = await self._shares.run(account, judged_to_the_end, self._judge(), document)
@@ -71,7 +66,7 @@ class Later:
             else:
                 told = set(document["told"])
                 await self._publisher.publish([each for each in found.alerts if each.id not in told])
-            await keeping.judged(connection, position)
+            await keeping.judged(connection, self._keys, position)
         return True
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
@@ -22,10 +23,10 @@ from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
-from services.alerts import keeping
+from services.alerts import counts, keeping
 from services.alerts.app import app_of
 from services.alerts.changes import Changes
-from services.alerts.keeping import Elsewhere, Part, Reached
+from services.alerts.keeping import Changed, Elsewhere, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.alerts.voids import AlertsTopic, Voids
@@ -39,7 +40,17 @@ LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0
 FORGET_EVERY = 3600.0
 LOOK_AROUND_EVERY = 60.0
+CHECK_EVERY = 60.0
+CHECK_SHARE = 50
+"""Looking at every row takes at most one part in so many of the time."""
+CHECKING = 0x6B657963
+"""The number of the advisory lock."""
 AGAIN = 0.5
+
+
+def _end(fault: Changed) -> NoReturn:
+    log.error("somebody else wrote where alerts are counted; this process ends, and looks again", what=str(fault))
+    os._exit(70)
 
 
 class Rules:
@@ -79,6 +90,7 @@ class Worker:
     def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str, name: str) -> None:
         self._settings = settings
         self._pool = pool
+        self._keys = keys
         self._rules = Rules(settings, log_name)
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
@@ -106,6 +118,7 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
             tasks.create_task(self._every(WATCH_EVERY, self._watch))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
+            tasks.create_task(self._every(CHECK_EVERY, self._check))
             tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
 
     async def _run_app(self) -> None:
@@ -131,6 +144,8 @@ class Worker:
             except (OutOfRange, Unreadable) as fault:
                 log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
                 os._exit(78)
+            except Changed as fault:
+                _end(fault)
             except Elsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
@@ -146,6 +161,8 @@ class Worker:
         while True:
             try:
                 await work()
+            except Changed as fault:
+                _end(fault)
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
             await asyncio.sleep(seconds)
@@ -165,7 +182,19 @@ class Worker:
             await self._changes.look_around(self._clock.now())
 
     async def _forget(self) -> None:
-        await keeping.forget(self._pool, int(time.time()) - keeping.KEPT_FOR)
+        await counts.forget(self._pool, self._keys, int(time.time()) - counts.KEPT_FOR)
+
+    async def _check(self) -> None:
+        """That nobody else writes where we count; of several workers one at a time. It takes a share of the time at most,
+        however many rows there are."""
+        began = time.monotonic()
+        async with self._pool.acquire() as connection:
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", CHECKING):
+                try:
+                    await keeping.check(connection, self._keys)
+                finally:
+                    await connection.execute("SELECT pg_advisory_unlock($1)", CHECKING)
+        await asyncio.sleep(CHECK_SHARE * (time.monotonic() - began))
 
     async def _watch(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying."""

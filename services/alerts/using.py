@@ -16,16 +16,16 @@ from domain.alerts.health import LOST, Health
 from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
 from domain.ports import OutOfRange, Stored
-from domain.trail.authenticity import Keyring
 from domain.trail.authority import Authority
 from domain.trail.codec import RECORD_VERSION, Unreadable, micros_of
 from projections.entry import DECISIONS
 from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Connection, Pool
+from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
-from services.alerts.keeping import Counts, Elsewhere, Part, Reached
+from services.alerts.counts import REMEMBERED, Counts
+from services.alerts.keeping import Elsewhere, Locked, Part, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.voids import Voids
 from services.settings import Settings
@@ -40,7 +40,7 @@ Found = tuple[Candidate, int, Mapping[str, Any]]
 class Counter:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
-    def __init__(self, pool: Pool, keys: Keyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
         self.keys = keys
         self._judge = judge
@@ -52,35 +52,36 @@ class Counter:
     @asynccontextmanager
     async def holding(self, part: Part, first: int) -> AsyncIterator[Held]:
         """A partition that is judged up to `first`, which no other worker judges until this is over. What `Held` is told
-        counts when it ends. Raises Elsewhere where it is judged up to another place, INTERRUPTED."""
+        counts when it ends. Raises Elsewhere where it is judged up to another place, Changed, INTERRUPTED."""
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                if (await keeping.locked(connection, self.keys, part)).next != first:
+                locked = await keeping.locked(connection, self.keys, part)
+                if locked.reached.next < first:
+                    self._counts.forget()  # another worker has emptied the tables, and everything is judged anew
+                if locked.reached.next != first:
                     raise Elsewhere("another worker judged these records")
-                yield Held(self, connection, part)
+                yield Held(self, locked)
         except BaseException:
             self._counts.dropped()
             raise
         self._counts.committed()
 
-    async def settle(
-        self, connection: Connection, part: Part, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
-    ) -> None:
-        alerts = await self._reached(connection, candidates) + await self._first(connection, pairs)
+    async def settle(self, locked: Locked, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]) -> None:
+        alerts = await self._reached(locked, candidates) + await self._first(locked, pairs)
         if alerts:
             await self._publisher.publish(alerts)
-        await keeping.move(connection, self.keys, part, to)
+        await locked.move(to)
 
-    async def _reached(self, connection: Connection, candidates: Sequence[Found]) -> list[Alert]:
+    async def _reached(self, locked: Locked, candidates: Sequence[Found]) -> list[Alert]:
         if not candidates:
             return []
-        crossed = await self._counts.add(connection, [each for each, _, _ in candidates])
+        crossed = await self._counts.add(locked, [each for each, _, _ in candidates])
         by_window = {each.window_of: (each, at, source) for each, at, source in reversed(candidates)}
         judge = self._judge()
         return [judge.reached(*by_window[name]) for name in crossed]
 
-    async def _first(self, connection: Connection, pairs: Sequence[Pair]) -> list[Alert]:
-        new = await self._counts.new(connection, pairs) if pairs else []
+    async def _first(self, locked: Locked, pairs: Sequence[Pair]) -> list[Alert]:
+        new = await self._counts.new(locked, pairs) if pairs else []
         if not new:
             return []
         judge = self._judge()
@@ -94,7 +95,7 @@ class Counter:
         if wanted:
             await facts.keys_there(self._pool, wanted)
             rows = await self._pool.fetch("SELECT arn, created_at FROM p_keys.keys WHERE arn = ANY($1)", wanted)
-            if len(self._created) > keeping.REMEMBERED:
+            if len(self._created) > REMEMBERED:
                 self._created.clear()
             self._created.update((row["arn"], micros_of(row["created_at"])) for row in rows)
         return self._created
@@ -105,12 +106,11 @@ class Held:
     """A partition that one worker judges."""
 
     counter: Counter
-    connection: Connection
-    part: Part
+    locked: Locked
 
     async def settle(self, to: Reached, candidates: Sequence[Found] = (), pairs: Sequence[Pair] = ()) -> None:
         """Judged up to `to`, with what is counted of it."""
-        await self.counter.settle(self.connection, self.part, to, candidates, pairs)
+        await self.counter.settle(self.locked, to, candidates, pairs)
 
 
 class Decisions:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from services.adapters.bundled.postgres import BundledPostgres
 from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.clock import TEST_CLOCK
 from services.inherited import for_own, for_server
+from services.processes import together
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.folder import Credentials, Folder, Running
@@ -292,17 +293,6 @@ class Supervisor:
 
 def _pid() -> int:
     return psutil.Process().pid
-
-
-async def together(*starts: Coroutine[None, None, None]) -> None:
-    """Start things side by side. Where one fails, or the caller is cancelled, the others are cancelled and waited for: none
-    of them goes on starting something when whoever stops it has looked already. Raises what the first to fail raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for start in starts:
-                group.create_task(start)
-    except BaseExceptionGroup as faults:
-        raise faults.exceptions[0] from None
 
 
 async def _to_its_end(start: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -177,6 +178,29 @@ def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Inst
     asyncio.run(hidden())
     rules = lambda: {each["rule"] for each in attacked.answers("alerts") if arn in json.dumps(each)}  # noqa: E731
     assert eventually(lambda: "key-policy-public" in rules(), within=60)
+
+
+def test_a_burst_that_somebody_keeps_from_being_counted_is_told(attacked: Installation) -> None:
+    """Forty refused calls and no alert: the row of the window said that it was full, or far from it. Whoever counts on it ends,
+    and counts anew from the log."""
+    name = f"mallory-{uuid4().hex[:8]}"
+    iam = attacked.client(service="iam")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    own = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+    refused(attacked, own, 1)
+    assert eventually(lambda: fetch(attacked, f"SELECT FROM alerting.windows WHERE subject LIKE '%{arn}%'"))
+    execute(attacked, "UPDATE alerting.windows SET count = -1000")
+    refused(attacked, own, 40)
+    bursts = lambda: [each for each in attacked.answers("alerts") if each["rule"] == "denied-burst"]  # noqa: E731
+    assert eventually(lambda: any(arn in json.dumps(each) for each in bursts()), within=60)
+
+
+def refused(installation: Installation, credentials: dict[str, str], count: int) -> None:
+    client = installation.client(credentials)
+    for _ in range(count):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.list_keys()
 
 
 def test_a_projection_without_its_positions_is_named(attacked: Installation) -> None:

@@ -1,33 +1,113 @@
-"""What is counted in Postgres while the stream is followed: a transaction that fails has counted nothing, and takes nothing
-from one that ends beside it."""
+"""What is counted in Postgres while the stream is followed: a transaction that fails has counted nothing, two workers count
+as one does, and rows that somebody else wrote, removed or put back are not believed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
-from domain.alerts.judging import Judge
+from domain.alerts.judging import Candidate, Judge, Pair
+from domain.alerts.table import RULES
 from domain.alerts.use import Use
-from services.adapters.keyring import open_keyring
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
-from services.alerts import keeping
-from services.alerts.keeping import Reached
+from services.alerts import counts, keeping
+from services.alerts.counts import Counts, Window
+from services.alerts.keeping import Changed, Locked, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from services.bootstrap import open_vault
 from services.cli.client import Client
+from services.settings import Settings
 from tests.installation import Installation
 
 NOW = 1_800_000_000_000_000
+START = NOW // 1_000_000
+DENIED, FIRST = RULES["denied-burst"], RULES["first-use"]
+ONE, OTHER = ("decisions", 0), ("decisions", 1)
 
 
 @pytest.fixture
-async def pool(installation: Installation) -> AsyncIterator[Pool]:
-    found = await connect(installation.settings)
+async def keys(installation: Installation) -> AsyncIterator[VaultKeyring]:
+    pool = await connect(installation.settings)
+    yield await open_keyring(open_vault(installation.settings, pool))
+    await pool.close()
+
+
+@pytest.fixture(scope="module")
+def database(installation: Installation) -> Iterator[Settings]:
+    """Of its own, beside the installation's."""
+    name = f"counting_{uuid4().hex}"
+
+    async def run(statement: str) -> None:
+        server = await asyncpg.connect(installation.settings.postgres)
+        await server.execute(statement)
+        await server.close()
+
+    asyncio.run(run(f"CREATE DATABASE {name}"))
+    own = installation.settings.postgres.replace("/keytrail?", f"/{name}?")
+    assert own != installation.settings.postgres
+    yield replace(installation.settings, postgres=own)
+    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def pool(database: Settings, keys: VaultKeyring) -> AsyncIterator[Pool]:
+    found = await connect(database)
+    await keeping.prepare(found, keys, uuid4().hex)
+    await keeping.prepare(found, keys, "log")
     yield found
     await found.close()
+
+
+def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", start: int = START) -> list[Candidate]:
+    return [Candidate(DENIED, subject, start, 300, threshold, item, None, None)] * count
+
+
+def used(principal: str, key: str) -> Pair:
+    return Pair(FIRST, principal, key, Use(NOW, "c", principal, "1" * 12, "AKIA", "Encrypt", (), "", ""), {})
+
+
+@asynccontextmanager
+async def holding(pool: Pool, keys: VaultKeyring, part: keeping.Part = ONE) -> AsyncIterator[Locked]:
+    async with pool.acquire() as connection, connection.transaction():
+        held = await keeping.locked(connection, keys, part)
+        yield held
+        await held.move(replace(held.reached, next=held.reached.next + 1))
+
+
+async def count(
+    pool: Pool,
+    keys: VaultKeyring,
+    found: Sequence[Candidate] = (),
+    pairs: Sequence[Pair] = (),
+    part: keeping.Part = ONE,
+) -> tuple[list[Window], list[Pair]]:
+    """By a worker that remembers nothing."""
+    async with holding(pool, keys, part) as held:
+        known = Counts()
+        return await known.add(held, found), await known.new(held, pairs)
+
+
+async def some(pool: Pool, keys: VaultKeyring) -> None:
+    """Some of everything that is kept."""
+    await count(pool, keys, denied("alice", count=3) + denied("bob", item="key-1"), [used("alice", "key-1")])
+    await count(pool, keys, denied("carol") + denied("alice"), part=OTHER)
+    async with holding(pool, keys, ("events", 0)) as held:
+        for position in (7, 8):
+            await keeping.put_off(held, "111122223333", {"position": position})
+
+
+async def checked(pool: Pool, keys: VaultKeyring) -> None:
+    async with pool.acquire() as connection:
+        await keeping.check(connection, keys)
 
 
 def root_used(judge: Judge, account: str) -> list[Found]:
@@ -37,26 +117,182 @@ def root_used(judge: Judge, account: str) -> list[Found]:
 
 
 async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
-    installation: Installation, pool: Pool
+    installation: Installation, pool: Pool, keys: VaultKeyring
 ) -> None:
-    keys = await open_keyring(open_vault(installation.settings, pool))
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, keys)
     events, decisions = (Counter(pool, keys, lambda: judge, publisher) for _ in range(2))
-    one, other = ((f"t-{uuid4().hex}", 0) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
-        async with events.holding(one, 0) as held:
+        async with events.holding(ONE, 0) as held:
             await held.settle(Reached(1), found)
-            async with decisions.holding(other, 0) as beside:
+            async with decisions.holding(OTHER, 0) as beside:
                 await beside.settle(Reached(1), root_used(judge, uuid4().hex))
             raise RuntimeError("the connection was lost")
-    assert {part: (await keeping.reached(pool)).get(part) for part in (one, other)} == {one: None, other: Reached(1)}
-    count = "SELECT count(*) FROM alerting.windows WHERE subject = $1"
+    assert await keeping.reached(pool) == {OTHER: Reached(1)}
+    asked = "SELECT count(*) FROM alerting.windows WHERE subject = $1"
     subject = found[0][0].subject
-    assert await pool.fetchval(count, subject) == 0
-    async with events.holding(one, 0) as held:
+    assert await pool.fetchval(asked, subject) == 0
+    async with events.holding(ONE, 0) as held:
         await held.settle(Reached(1), found)
-    assert await pool.fetchval(count, subject) == 1
-    await pool.execute("DELETE FROM alerting.positions WHERE topic LIKE 't-%'")
+    assert await pool.fetchval(asked, subject) == 1
+    await checked(pool, keys)
     await publisher.close()
+
+
+async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool, keys: VaultKeyring) -> None:
+    """Each window is full once, each item and pair new once, and the sums of all partitions are the sum of all rows."""
+
+    async def worker(partition: int) -> tuple[list[Window], list[Pair]]:
+        crossed: list[Window] = []
+        new: list[Pair] = []
+        for turn in range(10):
+            calls = denied("alice", count=2, threshold=45) + denied("bob", threshold=7, item=f"key-{turn}")
+            windows, pairs = await count(pool, keys, calls, [used("alice", f"key-{turn}")], ("decisions", partition))
+            crossed += windows
+            new += pairs
+        return crossed, new
+
+    found = await asyncio.gather(*(worker(partition) for partition in range(3)))
+    assert sorted(name for crossed, _ in found for name in crossed) == [
+        (DENIED.id, "alice", START),
+        (DENIED.id, "bob", START),
+    ]
+    assert sorted(pair.key for _, new in found for pair in new) == [f"key-{turn}" for turn in range(10)]
+    rows = await pool.fetch("SELECT subject, count FROM alerting.windows ORDER BY subject")
+    assert [tuple(row) for row in rows] == [("alice", 60), ("bob", 10)]
+    await checked(pool, keys)
+
+
+MOVES = {
+    "a burst made small": "UPDATE alerting.windows SET count = -1000 WHERE subject = 'alice'",
+    "a burst forgotten": "DELETE FROM alerting.windows WHERE subject = 'alice'",
+    "another's count and its MAC": "UPDATE alerting.windows w SET count = o.count, mac = o.mac FROM alerting.windows o "
+    "WHERE w.subject = 'carol' AND o.subject = 'alice'",
+    "a window that is full already": "INSERT INTO alerting.windows SELECT rule, 'mallory', start, 1000000, mac "
+    "FROM alerting.windows WHERE subject = 'alice'",
+    "an item taken away": "DELETE FROM alerting.items",
+    "an item counted before it came": "INSERT INTO alerting.items SELECT rule, subject, start, 'key-2', mac FROM alerting.items",
+    "a pair taken away": "DELETE FROM alerting.pairs",
+    "a pair known before it came": "INSERT INTO alerting.pairs SELECT 'mallory', key, mac FROM alerting.pairs",
+    "a policy not judged to the end": "DELETE FROM alerting.unjudged WHERE position = 8",
+    "a policy judged as another's": "UPDATE alerting.unjudged SET account = '444455556666' WHERE position = 8",
+    "a sum of another time": "UPDATE alerting.positions SET total = '0:0:0' WHERE topic = 'events'",
+    "a partition judged further": "UPDATE alerting.positions SET next = next + 2 WHERE topic = 'events'",
+    "a partition's row and its MAC from another": "UPDATE alerting.positions p SET next = o.next, total = o.total, mac = o.mac "
+    "FROM alerting.positions o WHERE p.partition = 0 AND o.partition = 1",
+    "a partition's row taken away": "DELETE FROM alerting.positions WHERE topic = 'decisions' AND partition = 1",
+    "all that was counted": "TRUNCATE alerting.windows, alerting.items, alerting.pairs, alerting.unjudged",
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judged_anew(
+    pool: Pool, keys: VaultKeyring, move: str
+) -> None:
+    await some(pool, keys)
+    await checked(pool, keys)
+    await keeping.prepare(pool, keys, "log")
+    assert len(await keeping.reached(pool)) == 3, "nothing was changed, and nothing is judged anew"
+    await pool.execute(MOVES[move])
+    with pytest.raises(Changed):
+        await checked(pool, keys)
+    await keeping.prepare(pool, keys, "log")
+    assert await keeping.reached(pool) == {}
+    assert [await pool.fetchval(f"SELECT count(*) FROM alerting.{table}") for table in ("windows", "pairs", "unjudged")] == [
+        0, 0, 0,
+    ]  # fmt: skip
+    await some(pool, keys)
+    await checked(pool, keys)
+
+
+TABLES = {
+    "windows": "subject = 'alice'",
+    "positions": "topic = 'decisions' AND partition = 0",
+    "unjudged": "position = 7",
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+async def test_an_older_row_put_back_shows(pool: Pool, keys: VaultKeyring, table: str) -> None:
+    """It has a MAC that Keytrail made."""
+    await some(pool, keys)
+    (old,) = await pool.fetch(f"SELECT * FROM alerting.{table} WHERE {TABLES[table]}")
+    await count(pool, keys, denied("alice"))
+    async with pool.acquire() as connection, connection.transaction():
+        await keeping.judged(connection, keys, 7)
+    await checked(pool, keys)
+    await pool.execute(f"DELETE FROM alerting.{table} WHERE {TABLES[table]}")
+    marks = ", ".join(f"${number}" for number in range(1, len(old) + 1))
+    await pool.execute(f"INSERT INTO alerting.{table} VALUES ({marks})", *old)
+    with pytest.raises(Changed):
+        await checked(pool, keys)
+
+
+Touch = Callable[[Pool, VaultKeyring], Any]
+TOUCHED: dict[str, tuple[str, Touch]] = {
+    "a window": (MOVES["a burst made small"], lambda pool, keys: count(pool, keys, denied("alice"))),
+    "a window that was not there": (
+        MOVES["a window that is full already"],
+        lambda pool, keys: count(pool, keys, denied("mallory")),
+    ),
+    "an item": (
+        MOVES["an item counted before it came"],
+        lambda pool, keys: count(pool, keys, denied("bob", item="key-2")),
+    ),
+    "a pair": (
+        MOVES["a pair known before it came"],
+        lambda pool, keys: count(pool, keys, (), [used("mallory", "key-1")]),
+    ),
+    "a position": (
+        "UPDATE alerting.positions SET next = next + 2 WHERE topic = 'decisions'",
+        lambda pool, keys: count(pool, keys),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOUCHED)
+async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, keys: VaultKeyring, what: str) -> None:
+    """They may take it away again before the next look at all rows."""
+    await some(pool, keys)
+    statement, touch = TOUCHED[what]
+    await pool.execute(statement)
+    with pytest.raises(Changed):
+        await touch(pool, keys)
+
+
+async def test_what_is_forgotten_leaves_the_sum(
+    pool: Pool, keys: VaultKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "FORGOTTEN_AT_ONCE", 2)
+    for subject in range(5):
+        await count(pool, keys, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
+    await some(pool, keys)
+    await counts.forget(pool, keys, 2)
+    assert await pool.fetchval("SELECT min(start) FROM alerting.windows") == START
+    assert await pool.fetchval("SELECT min(start) FROM alerting.items") == START
+    await checked(pool, keys)
+
+
+async def test_another_log_and_an_earlier_version_are_judged_anew(pool: Pool, keys: VaultKeyring) -> None:
+    await some(pool, keys)
+    await keeping.prepare(pool, keys, "another")
+    assert await keeping.reached(pool) == {}
+    await some(pool, keys)
+    await pool.execute("ALTER TABLE alerting.positions DROP COLUMN total")
+    await keeping.prepare(pool, keys, "another")
+    assert await keeping.reached(pool) == {}
+    await some(pool, keys)
+    await checked(pool, keys)
+
+
+async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(pool: Pool, keys: VaultKeyring) -> None:
+    known = Counts()
+    for _ in range(2):
+        async with holding(pool, keys) as held:
+            assert await known.new(held, [used("alice", "key-1")])
+        known.committed()
+        async with holding(pool, keys) as held:
+            assert not await known.new(held, [used("alice", "key-1")])
+        await keeping.prepare(pool, keys, uuid4().hex)
+        known.forget()

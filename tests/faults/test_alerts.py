@@ -306,9 +306,9 @@ async def _judged_otherwise(settings: Settings) -> None:
     pool = await connect(settings)
     keys = await open_keyring(open_vault(settings, pool))
     part = ("events", 0)
-    reached = (await keeping.reached(pool))[part]
     async with pool.acquire() as connection:
-        await keeping.move(connection, keys, part, replace(reached, digest="0" * 64))
+        held = await keeping.locked(connection, keys, part)
+        await held.move(replace(held.reached, digest="0" * 64))
     await pool.close()
 
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from services.processes import AUTOGROUP, NICENESS
-from services.supervisor.up import CannotStart, together
+from services.processes import AUTOGROUP, NICENESS, together
+from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
 
 
