@@ -6,7 +6,7 @@ name. Workers on different partitions count in the same rows, so that a window i
 
 None of it is believed because it is there. Each row has a MAC, and each partition's row a sum of what its records have put
 into the other tables and taken out of them (domain/trail/row_sets). A row that somebody changed, added, removed or put back
-shows when it is read, at a start and once a minute; then everything is judged anew.
+shows when it is read, at a start or once a minute; then everything is judged anew.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Elsewhere(Exception):
 
 
 class Changed(Exception):
-    """Somebody else wrote here. The process ends: at its next start everything is judged anew (`prepare`)."""
+    """Somebody else wrote here: everything has to be judged anew (`begin_anew`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +124,39 @@ class Locked:
 
 
 async def prepare(pool: Pool, keys: VaultKeyring, name: str) -> None:
-    """Make the tables. They are emptied where they are of another log (`name` is the log's id), of an earlier version, or
-    not as Keytrail wrote them: everything is judged anew then, and an alert that was raised before is raised again under its
-    name."""
-    async with pool.acquire() as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", PREPARING)
+    """Make the tables. They are emptied where they are of another log (`name` is the log's id) or of an earlier version, or
+    where a position is not as Keytrail wrote it. `check` looks at the rest, which may take a while, beside the judging."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
+        if await connection.fetchval(_EARLIER):
+            log.info("an earlier version kept no sums of what it counted; everything is judged anew")
+            await connection.execute("DROP SCHEMA alerting CASCADE")
+        await connection.execute(_TABLES)
         try:
-            if await connection.fetchval(_EARLIER):
-                log.info("an earlier version kept no sums of what it counted; everything is judged anew")
-                await connection.execute("DROP SCHEMA alerting CASCADE")
-            await connection.execute(_TABLES)
-            try:
-                await check(connection, keys)
-                kept: str | None = await connection.fetchval("SELECT log FROM alerting.origin")
-            except Changed as fault:
-                log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
-                kept = None
-            if kept != name:
-                async with connection.transaction():
-                    await connection.execute(
-                        "TRUNCATE alerting.origin, alerting.positions, "
-                        + ", ".join(f"alerting.{table}" for table in _ROWS)
-                    )
-                    await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", PREPARING)
+            await _totals(connection, keys)
+        except Changed as fault:
+            log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+            await _empty(connection)
+        if await connection.fetchval("SELECT log FROM alerting.origin") != name:
+            await _empty(connection)
+            await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
+
+
+async def begin_anew(pool: Pool) -> None:
+    """Have everything judged anew from the next start on (`prepare`). An alert that was raised before is raised again under
+    its name. Nothing is emptied here: that waits for whoever judges a policy to the end, and the caller may be who does."""
+    await pool.execute("DELETE FROM alerting.origin")
+
+
+async def _empty(connection: Connection) -> None:
+    tables = ", ".join(f"alerting.{table}" for table in ("origin", "positions", *_ROWS))
+    await connection.execute(f"TRUNCATE {tables}")
+
+
+async def _totals(connection: Connection, keys: VaultKeyring) -> int:
+    """The sum of the sums that the partitions keep. Raises Changed."""
+    rows = await connection.fetch(f"SELECT {_POSITION} FROM alerting.positions")  # a constant
+    return added(0, *[await _total(keys, row) for row in rows])
 
 
 async def check(connection: Connection, keys: VaultKeyring) -> None:

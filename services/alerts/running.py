@@ -48,11 +48,6 @@ CHECKING = 0x6B657963
 AGAIN = 0.5
 
 
-def _end(fault: Changed) -> NoReturn:
-    log.error("somebody else wrote where alerts are counted; this process ends, and looks again", what=str(fault))
-    os._exit(70)
-
-
 class Rules:
     """The judge under the settings file; a file that has become wrong leaves it as it was."""
 
@@ -145,7 +140,7 @@ class Worker:
                 log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
                 os._exit(78)
             except Changed as fault:
-                _end(fault)
+                await self._begin_anew(fault)
             except Elsewhere as fault:
                 log.info("judging goes on from where another worker left off", reason=str(fault))
             except INTERRUPTED as fault:
@@ -155,6 +150,13 @@ class Worker:
                 log.exception("a record cannot be judged; this process ends", reason=repr(fault))
                 os._exit(70)
 
+    async def _begin_anew(self, fault: Changed) -> NoReturn:
+        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+        try:
+            await keeping.begin_anew(self._pool)
+        finally:
+            os._exit(75)
+
     # -- beside them --------------------------------------------------------------------------------------------------
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -162,7 +164,7 @@ class Worker:
             try:
                 await work()
             except Changed as fault:
-                _end(fault)
+                await self._begin_anew(fault)
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
             await asyncio.sleep(seconds)

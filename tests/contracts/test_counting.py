@@ -192,11 +192,10 @@ async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judge
 ) -> None:
     await some(pool, keys)
     await checked(pool, keys)
-    await keeping.prepare(pool, keys, "log")
-    assert len(await keeping.reached(pool)) == 3, "nothing was changed, and nothing is judged anew"
     await pool.execute(MOVES[move])
     with pytest.raises(Changed):
         await checked(pool, keys)
+    await keeping.begin_anew(pool)
     await keeping.prepare(pool, keys, "log")
     assert await keeping.reached(pool) == {}
     assert [await pool.fetchval(f"SELECT count(*) FROM alerting.{table}") for table in ("windows", "pairs", "unjudged")] == [
@@ -274,7 +273,15 @@ async def test_what_is_forgotten_leaves_the_sum(
     await checked(pool, keys)
 
 
-async def test_another_log_and_an_earlier_version_are_judged_anew(pool: Pool, keys: VaultKeyring) -> None:
+async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_are_judged_anew(
+    pool: Pool, keys: VaultKeyring
+) -> None:
+    await some(pool, keys)
+    await keeping.prepare(pool, keys, "log")
+    assert len(await keeping.reached(pool)) == 3, "nothing was changed"
+    await pool.execute(MOVES["a partition judged further"])
+    await keeping.prepare(pool, keys, "log")
+    assert await keeping.reached(pool) == {}
     await some(pool, keys)
     await keeping.prepare(pool, keys, "another")
     assert await keeping.reached(pool) == {}
