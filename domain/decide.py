@@ -17,7 +17,7 @@ from domain.aliases import commands as aliases
 from domain.arn import iam_arn, key_arn, root_arn
 from domain.errors import CommandExpired, LimitExceeded, Refusal
 from domain.grants import commands as grants
-from domain.identities import accounts, attached, instance_profiles, managed, people, roles
+from domain.identities import accounts, attached, instance_profiles, managed, people, roles, service_linked
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from domain.keys import (
     change_key,
@@ -82,6 +82,8 @@ COMMANDS: dict[type, tuple[Asks, Decide]] = {
     people.DeleteAccessKey: (people.asks_to_delete_key, people.delete_key),
     roles.CreateRole: (roles.asks_to_create, roles.create),
     roles.DescribeRole: (roles.asks_to_describe, roles.describe),
+    service_linked.CreateServiceLinked: (service_linked.asks_to_create, service_linked.create),
+    service_linked.DeleteServiceLinked: (service_linked.asks_to_delete, service_linked.delete),
     roles.ReplaceTrust: (roles.asks_to_replace_trust, roles.replace_trust),
     attached.PutInline: (attached.asks_to_put, attached.put),
     attached.DeleteInline: (attached.asks_to_delete, attached.delete),

@@ -203,6 +203,12 @@ class DeleteConflict(Refusal):
     kind = "delete-conflict"
 
 
+class ProtectedRole(Refusal):
+    """Only the service that the role is linked to may change it."""
+
+    kind = "protected-role"
+
+
 class GrantNotFound(Refusal):
     kind = "grant-not-found"
 
@@ -253,6 +259,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         NoSuchEntity,
         EntityExists,
         DeleteConflict,
+        ProtectedRole,
         GrantNotFound,
         InvalidGrantToken,
         PackedPolicyTooLarge,

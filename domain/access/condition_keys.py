@@ -86,6 +86,7 @@ CONDITION_KEYS = _table("""
     aws:ViaAWSService                           | call       | whether a service calls for the caller
     aws:VpcSourceIp                             | never      | there are no VPC endpoints
     iam:PassedToService                         | never      | no role is passed to a service
+    iam:AWSServiceName                          | parameters | the service whose role is made
     iam:PermissionsBoundary                     | parameters | the boundary that the request sets, or that the identity has
     iam:PolicyARN                               | parameters | the managed policy that is attached or detached
     iam:ResourceTag/*                           | resource   | the tags of the user, role or policy

@@ -269,6 +269,7 @@ BY_OPERATION: dict[str, tuple[tuple[str, Read], ...]] = {
     ),
     "CreateUser": (BOUNDARY,),
     "CreateRole": (BOUNDARY,),
+    "CreateServiceLinkedRole": (("iam:awsservicename", _given("AWSServiceName")),),
     "PutUserPermissionsBoundary": (BOUNDARY,),
     "PutRolePermissionsBoundary": (BOUNDARY,),
     **{f"{verb}{kind}Policy": (ATTACHED,) for verb in ("Attach", "Detach") for kind in ("User", "Group", "Role")},

@@ -16,7 +16,7 @@ from domain.identities import limits
 from domain.identities.asking import on_identity, on_policy, on_profile
 from domain.identities.holders import attachable
 from domain.identities.identity import POLICY, PROFILE
-from domain.identities.people import require_boundary
+from domain.identities.people import changeable, require_boundary
 from domain.policy.check import check_policy
 from domain.policy.parse import INLINE
 from domain.trail.identity_events import (
@@ -94,8 +94,8 @@ def asks_to_put(command: PutInline, caller: Caller, world: World) -> tuple[Verdi
 
 
 def put(command: PutInline, caller: Caller, world: World) -> InlinePolicyPut:
-    """Raises NoSuchEntity, MalformedPolicy, LimitExceeded."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity, ProtectedRole, MalformedPolicy, LimitExceeded."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     check_policy(command.document, INLINE)
     others = sum(limits.size(each.document) for name, each in identity.inline.items() if name != command.policy)
     limits.require_size(command.document, limits.INLINE[command.kind] - others, f"{command.kind} {identity.name}")
@@ -107,8 +107,8 @@ def asks_to_delete(command: DeleteInline, caller: Caller, world: World) -> tuple
 
 
 def delete(command: DeleteInline, caller: Caller, world: World) -> InlinePolicyDeleted:
-    """Raises NoSuchEntity."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity, ProtectedRole."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     if command.policy not in identity.inline:
         raise no_inline(command.kind, command.policy)
     return InlinePolicyDeleted(caller.account, command.kind, identity.id, command.policy)
@@ -123,8 +123,8 @@ def asks_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdi
 
 
 def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
-    """A policy that is attached already stays so. Raises NoSuchEntity, LimitExceeded."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """A policy that is attached already stays so. Raises NoSuchEntity, ProtectedRole, LimitExceeded."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     policy = attachable(world.directory, command.policy, caller.account)
     if policy.arn not in identity.attached:
         quota = f"PoliciesPer{command.kind.capitalize()}"
@@ -137,8 +137,8 @@ def asks_to_detach(command: Detach, caller: Caller, world: World) -> tuple[Verdi
 
 
 def detach(command: Detach, caller: Caller, world: World) -> PolicyDetached:
-    """Raises NoSuchEntity."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity, ProtectedRole."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     if command.policy not in identity.attached:
         raise NoSuchEntity(f"Policy {command.policy} was not found.")
     return PolicyDetached(caller.account, command.kind, identity.id, command.policy)
@@ -149,8 +149,8 @@ def asks_to_set_boundary(command: SetBoundary, caller: Caller, world: World) -> 
 
 
 def set_boundary(command: SetBoundary, caller: Caller, world: World) -> BoundarySet:
-    """Raises NoSuchEntity."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity, ProtectedRole."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     require_boundary(command.policy, caller.account, world)
     return BoundarySet(caller.account, command.kind, identity.id, command.policy)
 
@@ -160,8 +160,8 @@ def asks_to_remove_boundary(command: RemoveBoundary, caller: Caller, world: Worl
 
 
 def remove_boundary(command: RemoveBoundary, caller: Caller, world: World) -> BoundarySet:
-    """Raises NoSuchEntity."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity, ProtectedRole."""
+    identity = changeable(command.kind, caller.account, command.name, world)
     if not identity.boundary:
         raise NoSuchEntity(f"{command.kind.capitalize()} {command.name} has no permissions boundary.")
     return BoundarySet(caller.account, command.kind, identity.id, "")

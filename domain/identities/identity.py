@@ -15,6 +15,8 @@ USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
 PROFILE = "instance-profile"
 PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA", PROFILE: "AIPA"}
 """How unique ids begin (IAM user guide, reference_identifiers)."""
+SERVICE_LINKED = "/aws-service-role/"
+"""How the paths of roles begin that are a service's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Identity:
     @property
     def arn(self) -> str:
         return iam_arn(self.account, self.kind, self.path, self.name)
+
+    @property
+    def service_linked(self) -> bool:
+        """Whether it is a service's: see domain/identities/service_linked."""
+        return self.kind == ROLE and self.path.startswith(SERVICE_LINKED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from domain.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from domain.identities import limits
 from domain.identities.asking import on_identity, on_new, on_profile
 from domain.identities.identity import PROFILE, ROLE
-from domain.identities.people import require_new
+from domain.identities.people import changeable, require_new
 from domain.trail.identity_events import InstanceProfileCreated, InstanceProfileDeleted, InstanceProfileRoleSet
 from domain.world import World
 
@@ -74,9 +74,9 @@ def asks_to_add(command: AddRole, caller: Caller, world: World) -> tuple[Verdict
 
 
 def add(command: AddRole, caller: Caller, world: World) -> InstanceProfileRoleSet:
-    """Raises NoSuchEntity, LimitExceeded (a profile has one role)."""
+    """Raises NoSuchEntity, ProtectedRole, LimitExceeded (a profile has one role)."""
     profile = world.directory.profile(caller.account, command.profile)
-    role = world.directory.get(ROLE, caller.account, command.role)
+    role = changeable(ROLE, caller.account, command.role, world)
     if profile.role:
         raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
     return InstanceProfileRoleSet(caller.account, profile.id, role.id)

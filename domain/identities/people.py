@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from domain.access.caller import Caller
 from domain.access.verdict import Verdict
-from domain.errors import DeleteConflict, EntityExists, InvalidRequest, NoSuchEntity
+from domain.errors import DeleteConflict, EntityExists, InvalidRequest, NoSuchEntity, ProtectedRole
 from domain.identities import limits
 from domain.identities.asking import on_identity, on_new
 from domain.identities.identity import GROUP, ROLE, USER, Identity
@@ -159,13 +159,28 @@ def asks_to_delete(command: DeleteIdentity, caller: Caller, world: World) -> tup
     return on_identity("Delete{}", command.kind, command.name, caller, world)
 
 
+def changeable(kind: str, account: str, name: str, world: World) -> Identity:
+    """A user, group or role that its account may change. Raises NoSuchEntity; ProtectedRole for a service-linked role."""
+    found = world.directory.get(kind, account, name)
+    if found.service_linked:
+        raise ProtectedRole(
+            f"Cannot perform the operation on the protected role '{found.name}' - this role is only modifiable by AWS"
+        )
+    return found
+
+
 def delete(command: DeleteIdentity, caller: Caller, world: World) -> IdentityDeleted:
-    """Raises NoSuchEntity; DeleteConflict while anything is attached (API reference, DeleteUser)."""
-    identity = world.directory.get(command.kind, caller.account, command.name)
+    """Raises NoSuchEntity; ProtectedRole; DeleteConflict while anything is attached (API reference, DeleteUser)."""
+    identity = changeable(command.kind, caller.account, command.name, world)
+    require_bare(identity, world)
+    return IdentityDeleted(caller.account, command.kind, identity.id, identity.name)
+
+
+def require_bare(identity: Identity, world: World) -> None:
+    """Raises DeleteConflict while anything is attached."""
     for left, what in _left(identity, world):
         if left:
             raise DeleteConflict(f"Cannot delete entity, must {what} first.")
-    return IdentityDeleted(caller.account, command.kind, identity.id, identity.name)
 
 
 def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:

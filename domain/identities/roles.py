@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from domain.access.caller import Caller
 from domain.access.verdict import Verdict
-from domain.errors import InvalidRequest
+from domain.errors import InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.asking import on_identity, on_new
-from domain.identities.identity import ROLE, RoleParts
-from domain.identities.people import require_boundary, require_new
+from domain.identities.identity import ROLE, SERVICE_LINKED, RoleParts
+from domain.identities.people import changeable, require_boundary, require_new
 from domain.identities.principals import principals_of
 from domain.policy.check import check_policy
 from domain.policy.parse import TRUST
@@ -70,8 +70,10 @@ def asks_to_create(command: CreateRole, caller: Caller, world: World) -> tuple[V
 
 
 def create(command: CreateRole, caller: Caller, world: World) -> RoleCreated:
-    """Raises EntityExists, MalformedPolicy, NoSuchEntity (the boundary), InvalidRequest, LimitExceeded."""
+    """Raises EntityExists, MalformedPolicy, NoSuchEntity (the boundary), InvalidInput, InvalidRequest, LimitExceeded."""
     require_new(ROLE, caller.account, command.name, world)
+    if command.path.startswith(SERVICE_LINKED):
+        raise InvalidInput(f"The path {SERVICE_LINKED} is for service-linked roles: use CreateServiceLinkedRole.")
     require_boundary(command.boundary, caller.account, world)
     _require_session(command.max_session)
     return RoleCreated(
@@ -88,8 +90,11 @@ def create(command: CreateRole, caller: Caller, world: World) -> RoleCreated:
     )
 
 
-def _role(name: str, caller: Caller, world: World) -> tuple[str, RoleParts]:
-    identity = world.directory.get(ROLE, caller.account, name)
+def _role(name: str, caller: Caller, world: World, *, described: bool = False) -> tuple[str, RoleParts]:
+    """`described`: a service-linked role's description is its account's to change (IAM user guide,
+    using-service-linked-roles)."""
+    account = caller.account
+    identity = world.directory.get(ROLE, account, name) if described else changeable(ROLE, account, name, world)
     assert identity.role is not None, "a role has its parts"
     return identity.id, identity.role
 
@@ -99,8 +104,8 @@ def asks_to_describe(command: DescribeRole, caller: Caller, world: World) -> tup
 
 
 def describe(command: DescribeRole, caller: Caller, world: World) -> RoleDescribed:
-    """Raises NoSuchEntity, InvalidRequest."""
-    unique, role = _role(command.name, caller, world)
+    """Raises NoSuchEntity, ProtectedRole, InvalidRequest."""
+    unique, role = _role(command.name, caller, world, described=command.max_session is None)
     description = role.description if command.description is None else command.description
     seconds = role.max_session if command.max_session is None else command.max_session
     _require_session(seconds)
@@ -112,7 +117,7 @@ def asks_to_replace_trust(command: ReplaceTrust, caller: Caller, world: World) -
 
 
 def replace_trust(command: ReplaceTrust, caller: Caller, world: World) -> TrustReplaced:
-    """Raises NoSuchEntity, MalformedPolicy."""
+    """Raises NoSuchEntity, ProtectedRole, MalformedPolicy."""
     unique, role = _role(command.name, caller, world)
     return TrustReplaced(
         caller.account, unique, role.version + 1, command.trust, _trust(command.trust, caller.account, world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from services.operations import iam, iam_past, iam_simulation, sts
+from services.operations import iam_linked as linked
 from services.operations import iam_overview as overview
 from services.operations import iam_profiles as profiles
 from services.operations import iam_reading as reading
@@ -69,6 +70,9 @@ IAM: dict[str, Row] = {
     "UpdateRole": Changing(iam.update_role),
     "UpdateRoleDescription": Changing(iam.describe_role, iam.described),
     "UpdateAssumeRolePolicy": Changing(iam.replace_trust),
+    "CreateServiceLinkedRole": Changing(linked.create, iam.created(ROLE), iam.unique(ROLE)),
+    "DeleteServiceLinkedRole": Changing(linked.delete, linked.deleted),
+    "GetServiceLinkedRoleDeletionStatus": Reading(linked.asks_of_task, linked.deletion_status),
     **_of_each(USER),
     **_of_each(GROUP),
     **_of_each(ROLE),

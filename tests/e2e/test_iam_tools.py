@@ -308,3 +308,38 @@ def test_whose_an_access_key_is(iam: Any, installation: Installation) -> None:
     assert sts.get_access_key_info(AccessKeyId=credentials["AWS_ACCESS_KEY_ID"])["Account"] == "111122223333"
     with pytest.raises(ClientError):
         sts.get_access_key_info(AccessKeyId="AKIANOBODYHASTHISKEY")
+
+
+def test_a_service_linked_role_is_made_protected_and_deleted(iam: Any, installation: Installation) -> None:
+    """What Terraform's aws_iam_service_linked_role does."""
+    suffix = uuid4().hex[:8]
+    made = iam.create_service_linked_role(
+        AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=suffix, Description="scales"
+    )["Role"]  # fmt: skip
+    name = made["RoleName"]
+    assert (name, made["Path"]) == (
+        f"AWSServiceRoleForAutoScaling_{suffix}",
+        "/aws-service-role/autoscaling.amazonaws.com/",
+    )
+    assert made["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": ["autoscaling.amazonaws.com"]}
+    with pytest.raises(ClientError, match="has been taken in this account") as fault:
+        iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=suffix)
+    assert code_of(fault) == "InvalidInput"
+    with pytest.raises(ClientError, match="only modifiable by AWS") as fault:
+        iam.attach_role_policy(RoleName=name, PolicyArn=ADMINISTRATOR)
+    assert code_of(fault) == "UnmodifiableEntity"
+    with pytest.raises(ClientError) as fault:
+        iam.delete_role(RoleName=name)
+    assert code_of(fault) == "UnmodifiableEntity"
+    only = allowing(
+        "iam:CreateServiceLinkedRole", Condition={"StringEquals": {"iam:AWSServiceName": "ecs.amazonaws.com"}}
+    )
+    _, _, credentials = a_user(iam, installation, only)
+    with pytest.raises(ClientError) as fault:
+        installation.client(credentials, "iam").create_service_linked_role(AWSServiceName="rds.amazonaws.com")
+    assert code_of(fault) == "AccessDenied"
+    task = iam.delete_service_linked_role(RoleName=name)["DeletionTaskId"]
+    assert iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+    with pytest.raises(ClientError) as fault:
+        iam.get_role(RoleName=name)
+    assert code_of(fault) == "NoSuchEntity"

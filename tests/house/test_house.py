@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from domain import errors as domain_errors
 from domain.decide import COMMANDS
 from domain.errors import REFUSALS, Refusal
 from domain.identities.directory import Directory
@@ -140,6 +141,9 @@ def test_every_refusal_has_its_code_at_the_door() -> None:
     named = {each.kind for each in _subclasses(Refusal)}
     assert named == set(errors.CODES)
     assert set(REFUSALS) <= named
+    written = [each for each in vars(domain_errors).values() if isinstance(each, type) and "kind" in vars(each)]
+    missing = [each.__name__ for each in written if each.kind not in REFUSALS and each is not Refusal]
+    assert missing == [], "the writer's refusals come over the log by their kinds"
 
 
 def _subclasses(kind: type[Refusal]) -> Iterator[type[Refusal]]:
