@@ -156,6 +156,11 @@ class Earlier:
         """By offset; "" for a record that raised nothing."""
         self._firsts: OrderedDict[str, int] = OrderedDict()
 
+    def forget(self) -> None:
+        """The topic is another one, or begins at another place."""
+        self._ids.clear()
+        self._firsts.clear()
+
     async def without(self, found: Sequence[Raised]) -> list[Raised]:
         """Those that were not raised before. Raises Unavailable, LOST."""
         claimed = await self._claimed([each.alert["id"] for each in found])

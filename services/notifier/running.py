@@ -109,6 +109,7 @@ async def _gather(ledger: Ledger, topic: Topic, authentic: Authentic, earlier: E
             await ledger.take_in(start, end, raised, outbox.now())
             looked = time.monotonic()
         except OutOfRange as fault:
+            earlier.forget()
             await _go_on(ledger, topic, str(fault))
         except INTERRUPTED as fault:
             tell("alerts could not be taken in; trying again", fault, notifier=notifier.name)
