@@ -77,6 +77,12 @@ async def newest(pool: Any) -> int:
     return -1 if found is None else found
 
 
+async def numbers(pool: Any, ids: Sequence[str]) -> dict[str, int]:
+    """By id, where each of these alerts was first raised. Index: alerts_pkey."""
+    rows = await pool.fetch("SELECT id, number FROM p_alerts.alerts WHERE id = ANY($1::text[])", list(ids))
+    return {row["id"]: row["number"] for row in rows}
+
+
 async def one(pool: Any, id: str) -> Any | None:
     """Index: alerts_pkey."""
     return await pool.fetchrow(f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.id = $1", id)

@@ -80,7 +80,7 @@ async def _try(found: AlertsFile, only: str | None) -> list[dict[str, Any]]:
         sender, began = sender_of(each, TRIED), time.monotonic()
         fault = ""
         try:
-            await sender.send(Waiting(0, str(alert["id"]), message, now, 0))
+            await sender.send(Waiting(0, str(alert["id"]), message, now))
         except (NotDelivered, Undeliverable) as refusal:
             fault = str(refusal)
         finally:

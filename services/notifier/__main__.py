@@ -18,7 +18,7 @@ async def run() -> None:
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
     await alone(pool, ALONE, "notifier")
-    await notify(settings, pool, await log_name(settings, keys))
+    await notify(settings, pool, keys, await log_name(settings, keys))
 
 
 if __name__ == "__main__":

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
+from domain.ports import OutOfRange, Topic
+from domain.trail.authority import Authority
 from services.adapters import alerts_file
 from services.adapters.alerts_file import Notifier
-from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
+from services.adapters.topics import names
 from services.metrics import NOTIFICATIONS
 from services.notifier import outbox
+from services.notifier.ledger import Ledger
+from services.notifier.marks import KafkaMark, Proved
+from services.notifier.outbox import Waiting
+from services.notifier.raised import Authentic, Earlier, Feed
 from services.notifier.sending import NotDelivered, Sender, Undeliverable, sender_of
+from services.projector.running import chain_now
 from services.settings import Settings
 
 log = structlog.get_logger("notifier")
 
-LOOK_EVERY = 0.2
+LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
+"""Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""
+PROVE_EVERY, AT_MOST_ONE_IN = 60.0, 50
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
@@ -27,66 +42,127 @@ def pause(attempts: int) -> float:
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10)) * random.uniform(0.75, 1.0)  # noqa: S311  # no secret
 
 
-async def run(settings: Settings, pool: Pool, log_name: str) -> None:
-    """Until it is stopped. Raises BadSetting."""
+async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str) -> None:
+    """Until it is stopped. Raises BadSetting, UNREACHABLE."""
     notifiers = alerts_file.load(settings).notifiers
     await outbox.prepare(pool)
     log.info("notifiers", names=[each.name for each in notifiers])
     if not notifiers:
         log.info("KEYTRAIL_ALERTS_FILE names no notifier; nobody is told")
         await asyncio.Event().wait()
+    topic = KafkaTopic(settings, names(settings).alerts)
+    beginning = Proved(await topic.end(), outbox.now())
+
+    async def newest() -> Authority:
+        return (await chain_now(settings, pool, keys)).authority
+
+    authentic = Authentic(keys, await newest(), newest)
+    earlier = Earlier(pool, topic, authentic)
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_look_again(authentic))
         for each in notifiers:
-            await outbox.begin(pool, each, log_name)
-            tasks.create_task(_gather(settings, pool, each))
-            tasks.create_task(_deliver(pool, each, sender_of(each, log_name)))
+            mark = KafkaMark(settings, keys, log_name, each.name)
+            ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
+            tasks.create_task(_gather(ledger, topic, authentic, earlier, each))
+            tasks.create_task(_deliver(ledger, each, sender_of(each, log_name)))
+            tasks.create_task(_prove(ledger, each))
 
 
-async def _gather(settings: Settings, pool: Pool, notifier: Notifier) -> None:
+async def _look_again(authentic: Authentic) -> None:
+    """At what the log says of authenticity: a key may be retired."""
+    await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
+
+
+async def _prove(ledger: Ledger, notifier: Notifier) -> None:
+    await _now_and_then(ledger.prove, f"what {notifier.name} holds could not be proved")
+
+
+async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> None:
+    """Once a minute; more seldom where that took more than a fiftieth of the time."""
     while True:
+        began = time.monotonic()
         try:
-            taken = await outbox.take_in(pool, notifier, outbox.now())
+            await work()
         except INTERRUPTED as fault:
-            log.warning("alerts could not be taken in; trying again", notifier=notifier.name, reason=repr(fault))
-            taken = 0
-        if taken < outbox.TAKEN:
-            await asyncio.sleep(LOOK_EVERY)
+            tell(f"{failed}; trying again", fault)
+            await asyncio.sleep(FIRST_WAIT)
+            continue
+        await asyncio.sleep(max(PROVE_EVERY, AT_MOST_ONE_IN * (time.monotonic() - began)))
 
 
-async def _deliver(pool: Pool, notifier: Notifier, sender: Sender) -> None:
-    """In order: a message waits for the one before it."""
+def tell(what: str, fault: BaseException, **more: Any) -> None:
+    """A server that does not answer is a warning; anything else that keeps alerts from being told is an error."""
+    (log.warning if isinstance(fault, UNREACHABLE) else log.error)(what, reason=repr(fault), **more)
+
+
+async def _gather(ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier) -> None:
+    feed = Feed(topic)
+    looked = 0.0
     while True:
         try:
-            waiting = await outbox.head(pool, notifier.name)
+            start = await ledger.next()
+            records = await feed.more(start, LOOK_EVERY)
+            if not records and time.monotonic() < looked + LOOK_AROUND_EVERY:
+                continue
+            raised = await earlier.without(await authentic.of(records))
+            end = records[-1].offset + 1 if records else start
+            await ledger.take_in(start, end, raised, outbox.now())
+            looked = time.monotonic()
+        except OutOfRange as fault:
+            earlier.forget()
+            await _go_on(ledger, topic, str(fault))
+        except INTERRUPTED as fault:
+            tell("alerts could not be taken in; trying again", fault, notifier=notifier.name)
+            await asyncio.sleep(FIRST_WAIT)
+
+
+async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
+    """From the first alert that the topic has."""
+    try:
+        await ledger.begin_again(await topic.start(), f"the topic of alerts does not go on from what was told: {fault}")
+    except INTERRUPTED as interrupted:
+        tell("the topic of alerts could not be begun again", interrupted)
+        await asyncio.sleep(FIRST_WAIT)
+
+
+async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender) -> None:
+    """In order: a message waits for the one before it."""
+    attempts: tuple[int, int, int] = (0, 0, 0)
+    while True:
+        try:
+            waiting = await ledger.head()
             if waiting is None:
                 await asyncio.sleep(LOOK_EVERY)
                 continue
+            if attempts[1:] != (waiting.times, waiting.number):
+                attempts = (0, waiting.times, waiting.number)
             try:
                 await sender.send(waiting)
             except Undeliverable as fault:
-                await _give_up(pool, notifier, waiting.number, str(fault))
+                await _give_up(ledger, notifier, waiting, str(fault))
             except NotDelivered as fault:
                 if outbox.now() - waiting.since > timedelta(seconds=notifier.give_up_after):
-                    await _give_up(pool, notifier, waiting.number, str(fault))
+                    await _give_up(ledger, notifier, waiting, str(fault))
                     continue
                 NOTIFICATIONS.labels(notifier.kind, "failed").inc()
                 log.warning(
                     "not delivered; trying again",
                     notifier=notifier.name,
-                    attempts=waiting.attempts + 1,
+                    attempts=attempts[0] + 1,
                     reason=str(fault),
                 )
-                await outbox.failed(pool, waiting.number, str(fault))
-                await asyncio.sleep(pause(waiting.attempts))
+                await ledger.failed(waiting, str(fault))
+                await asyncio.sleep(pause(attempts[0]))
+                attempts = (attempts[0] + 1, *attempts[1:])
             else:
-                await outbox.delivered(pool, waiting.number)
+                await ledger.delivered(waiting)
                 NOTIFICATIONS.labels(notifier.kind, "delivered").inc()
         except INTERRUPTED as fault:
-            log.warning("the outbox could not be read; trying again", notifier=notifier.name, reason=repr(fault))
+            tell("the outbox could not be read; trying again", fault, notifier=notifier.name)
             await asyncio.sleep(FIRST_WAIT)
 
 
-async def _give_up(pool: Pool, notifier: Notifier, number: int, fault: str) -> None:
+async def _give_up(ledger: Ledger, notifier: Notifier, waiting: Waiting, fault: str) -> None:
     NOTIFICATIONS.labels(notifier.kind, "dead").inc()
     log.error("a message was given up; it is kept as a dead letter", notifier=notifier.name, reason=fault)
-    await outbox.given_up(pool, number, fault)
+    await ledger.given_up(waiting, fault)

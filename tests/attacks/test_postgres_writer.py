@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -21,18 +22,32 @@ from services.adapters import skips, snapshots
 from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import open_keyring
-from services.adapters.postgres import connect
+from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
 from services.bootstrap import open_vault
+from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
 from tests.keys import keyring
+from tests.telling import Telling
 
 
 @pytest.fixture(scope="module")
-def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    data = tmp_path_factory.mktemp("attacked") / "data"
-    with Installation(data, KEYTRAIL_ALERT_WORKERS="1") as running:
+def siem() -> Iterator[Receiver]:
+    """Who is told of alerts."""
+    with receivers("siem") as told:
+        yield told["siem"]
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory, siem: Receiver) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("attacked")
+    (folder / "secret").touch(0o600)
+    (folder / "secret").write_text(SECRET)
+    webhook = f'[[webhook]]\nname = "siem"\nurl = "{siem.url}"\nsecret_file = "{folder}/secret"\nleast = "low"\n'
+    (folder / "alerts.toml").write_text(f"{webhook}group_seconds = 0\n")
+    extra = {"KEYTRAIL_ALERT_WORKERS": "1", "KEYTRAIL_ALERTS_FILE": str(folder / "alerts.toml")}
+    with Installation(folder / "data", **extra) as running:
         running.client().create_key()
         yield running
 
@@ -276,3 +291,216 @@ def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
 
     asyncio.run(run())
     server.stop()
+
+
+# -- what the notifier holds ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def pool(attacked: Installation) -> AsyncIterator[Pool]:
+    found = await connect(attacked.settings)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def telling(pool: Pool) -> AsyncIterator[Telling]:
+    """A notifier that was told of one alert; two more wait, and one was given up."""
+    found = await Telling(pool).begun()
+    await found.raise_alert("told")
+    assert await found.told()
+    await found.ledger.prove()
+    await found.raise_alert("given-up")
+    await found.gather()
+    waiting = await found.head()
+    assert waiting is not None
+    await found.ledger.given_up(waiting, "400")
+    for id in ("one", "two"):
+        await found.raise_alert(id)
+    await found.gather()
+    yield found
+    await found.end()
+
+
+MADE_UP = """
+INSERT INTO notifying.outbox (notifier, number, id, message, lowest, since, mac)
+SELECT notifier, number - 100, 'made-up', replace(message, 'what one is of', 'a lie'), lowest, since, mac
+FROM notifying.outbox WHERE notifier = $1 ORDER BY number LIMIT 1
+"""
+MOVES = {
+    "a message is changed": ["UPDATE notifying.outbox SET message = replace(message, 'what one', 'a lie') WHERE notifier = $1"],
+    "a message is removed": ["DELETE FROM notifying.outbox WHERE notifier = $1 AND message LIKE '%what one is of%'"],
+    "every message is removed": ["DELETE FROM notifying.outbox WHERE notifier = $1"],
+    "a message is made up": [MADE_UP],
+    "a message changes its place": ["UPDATE notifying.outbox SET number = number + 7 WHERE notifier = $1 AND number % 2 = 1"],
+    "a message is old, and given up at once": [
+        "UPDATE notifying.outbox SET since = since - interval '1 year' WHERE notifier = $1"
+    ],
+    "a message holds NULL and a time of no calendar": [
+        "ALTER TABLE notifying.outbox ALTER COLUMN mac DROP NOT NULL",
+        "UPDATE notifying.outbox SET mac = NULL, since = 'infinity' WHERE notifier = $1",
+    ],
+    "a message passes for one that was given up": [
+        "INSERT INTO notifying.dead SELECT notifier, number, id, message, lowest, since, 1, '', now(), false, mac "
+        "FROM notifying.outbox WHERE notifier = $1",
+        "DELETE FROM notifying.outbox WHERE notifier = $1",
+    ],
+    "the position is moved ahead": ["UPDATE notifying.cursors SET number = number + 2 WHERE notifier = $1"],
+    "the position is moved ahead, and all is settled": [
+        "UPDATE notifying.cursors SET number = number + 2, settled = number + 3 WHERE notifier = $1",
+        "DELETE FROM notifying.outbox WHERE notifier = $1",
+    ],
+    "nothing older than tomorrow is told": [
+        "UPDATE notifying.cursors SET since = since + interval '1 day' WHERE notifier = $1"
+    ],
+    "the position is removed": ["DELETE FROM notifying.cursors WHERE notifier = $1"],
+    "everything is removed": [
+        f"DELETE FROM notifying.{table} WHERE notifier = $1" for table in ("cursors", "storms", "outbox", "dead")
+    ],
+    "it passes for an earlier version's": [
+        "UPDATE notifying.cursors SET number = number + 2, mac = '' WHERE notifier = $1",
+        "DELETE FROM notifying.outbox WHERE notifier = $1",
+    ],
+}  # fmt: skip
+"""Each may also come while the notifier does not run."""
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["while it runs", "while it does not run"])
+@pytest.mark.parametrize("move", MOVES)
+async def test_what_a_notifier_holds_is_not_believed(
+    move: str, stopped: bool, telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alerts that are told to nobody, and made-up ones that are told and signed: whatever stood in Postgres was sent."""
+    async with telling.pool.acquire() as connection, connection.transaction():
+        for statement in MOVES[move]:
+            await connection.execute(statement, *([telling.name] if "$1" in statement else []))
+    if stopped:
+        telling.start()
+    await telling.raise_alert("three")
+    capsys.readouterr()
+    told = await telling.told()
+    await telling.surely(telling.ledger.prove)
+    told += await telling.told()
+    assert {ids[0] for _, ids, _ in told} >= {"one", "two", "three"}
+    assert {words for _, _, words in told} <= {f"what {id} is of" for id in ("given-up", "one", "two", "three")}
+    assert "[error" in capsys.readouterr().out
+    await telling.pool.execute("UPDATE notifying.outbox SET mac = '' WHERE mac IS NULL")
+    await telling.pool.execute("ALTER TABLE notifying.outbox ALTER COLUMN mac SET NOT NULL")
+
+
+async def test_what_is_told_again_has_the_same_id(telling: Telling) -> None:
+    """A receiver knows a repetition by its id; ids were made up anew."""
+    await telling.ledger.prove()
+    first = await telling.told()
+    await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
+    telling.start()
+    again = await telling.told()
+    assert first
+    assert [each for each in again if each[1] != ["given-up"]] == first
+
+
+async def test_a_dead_letter_that_is_removed_or_made_up_is_noticed(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await telling.pool.execute("DELETE FROM notifying.dead WHERE notifier = $1", telling.name)
+    await telling.surely(telling.ledger.prove)
+    assert "[error" in capsys.readouterr().out
+    await telling.gather()
+    await telling.pool.execute(
+        "INSERT INTO notifying.dead SELECT notifier, 77, id, replace(message, 'what', 'a lie'), lowest, since, 1, '', now(), "
+        "true, mac FROM notifying.outbox WHERE notifier = $1 LIMIT 1",
+        telling.name,
+    )
+    assert [words for _, _, words in await telling.told() if "lie" in words] == []
+    assert "[error" in capsys.readouterr().out
+
+
+async def test_an_earlier_state_that_is_put_back_as_a_whole_loses_nothing(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row was Keytrail's own once."""
+    kept = {
+        table: await telling.pool.fetch(f"SELECT * FROM notifying.{table} WHERE notifier = $1", telling.name)
+        for table in ("cursors", "outbox", "dead")
+    }
+    await telling.told()
+    await telling.raise_alert("three")
+    await telling.gather()
+    for table, rows in kept.items():
+        await telling.pool.execute(f"DELETE FROM notifying.{table} WHERE notifier = $1", telling.name)
+        for row in rows:
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await telling.pool.execute(f"INSERT INTO notifying.{table} VALUES ({marks})", *row)
+    told = await telling.told()
+    assert [ids for _, ids, _ in told] == [["one"], ["two"], ["three"]]
+    assert "[error" in capsys.readouterr().out
+    await telling.ledger.prove()
+    telling.start()
+    for table, rows in kept.items():
+        await telling.pool.execute(f"DELETE FROM notifying.{table} WHERE notifier = $1", telling.name)
+        for row in rows:
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await telling.pool.execute(f"INSERT INTO notifying.{table} VALUES ({marks})", *row)
+    await telling.raise_alert("four")
+    assert [ids for _, ids, _ in await telling.told()] == [["four"]], "Kafka says that the others were told"
+    assert "[error" in capsys.readouterr().out
+
+
+async def test_a_row_of_the_projection_neither_makes_an_alert_nor_hides_one(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row of p_alerts was told and signed; and an alert that a row had named before it was raised was told to nobody."""
+    await telling.told()
+    row = (
+        "INSERT INTO p_alerts.alerts (id, number, at, rule, severity, rank, account, subject, about, title, summary, evidence, "
+        "source) VALUES ($1, $2, now(), 'root-used', 'high', 3, '', '', '{}', '', 'a lie', '{}', '{}')"
+    )
+    made_up, hidden, judged_again = (f"{telling.name}-{each}" for each in ("made-up", "hidden", "again"))
+    await telling.pool.execute(row, made_up, 1000)
+    await telling.pool.execute(row, hidden, 0)
+    await telling.raise_alert(hidden)
+    capsys.readouterr()
+    assert [(ids, words) for _, ids, words in await telling.told()] == [([hidden], f"what {hidden} is of")]
+    assert "[error" in capsys.readouterr().out
+    # What was raised before, as the topic says as well, is not told twice, by a process that did not see it either.
+    await telling.raise_alert(judged_again)
+    await telling.pool.execute(row, judged_again, len(telling.topic.values) - 1)
+    assert [ids for _, ids, _ in await telling.told()] == [[judged_again]]
+    telling.start()
+    capsys.readouterr()
+    await telling.raise_alert(judged_again)
+    assert await telling.told() == []
+    assert "[error" not in capsys.readouterr().out
+    await telling.pool.execute("DELETE FROM p_alerts.alerts WHERE starts_with(id, $1)", telling.name)
+
+
+async def test_an_alert_that_a_stranger_raised_is_told_to_nobody(telling: Telling) -> None:
+    await telling.told()
+    await telling.raise_alert("of-a-stranger", keys=keyring(STRANGERS))
+    await telling.raise_alert("ours")
+    assert [ids for _, ids, _ in await telling.told()] == [["ours"]]
+
+
+def test_a_notifier_whose_rows_are_all_gone_tells_what_waited(attacked: Installation, siem: Receiver) -> None:
+    """It passed for a new one, which is told of nothing that was raised before."""
+    client = attacked.client()
+    siem.status = 503
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    client.schedule_key_deletion(KeyId=key, PendingWindowInDays=30)
+    eventually(lambda: fetch(attacked, f"SELECT 1 FROM notifying.outbox WHERE message LIKE '%{key}%'"), within=60)
+
+    async def rob() -> None:
+        connection = await asyncpg.connect(attacked.settings.postgres)
+        async with connection.transaction():
+            await connection.fetch("SELECT * FROM notifying.cursors FOR UPDATE")
+            for table in ("cursors", "storms", "outbox", "dead"):
+                await connection.execute(f"DELETE FROM notifying.{table}")
+            attacked.process("notifier").send_signal(signal.SIGKILL)
+        await connection.close()
+
+    asyncio.run(rob())
+    siem.status = 200
+    told = lambda: [each["data"]["alert"]["key_id"] for each in siem.taken]  # noqa: E731
+    assert eventually(lambda: key in told(), within=60)
+    said = (attacked.data / "logs" / "notifier.log").read_text()
+    assert "how far a notifier has been told was removed" in said

@@ -123,6 +123,8 @@ class BundledKafka:
             "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
+            # A year: how far notifiers have been told stands there too, and is to be there after a long rest.
+            "offsets.retention.minutes": 525_600,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "share.coordinator.state.topic.replication.factor": 1,

@@ -1,0 +1,401 @@
+"""What one notifier holds: how far it has been told, what is held back in a storm, which messages wait, which were given up.
+
+Taking in and writing a message are one transaction, so that nothing is lost and nothing comes twice from here; a message may
+still be delivered twice, under the same id, where its acknowledgement was lost.
+
+Nothing of it is believed because it is there. Each row carries a MAC; the cursor's row holds the sum of all the others
+(domain/trail/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. All rows are
+proved at the start and then once a minute. What is not as it was left is told at error level; then everything is told again
+from the last alert on up to which everything was told when that was last proved. That mark is on Kafka too (marks.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from domain.alerts.finding import SEVERITIES
+from domain.ports import Unavailable
+from domain.trail.row_sets import added
+from services.adapters.alerts_file import Notifier
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Connection, Pool
+from services.api.items import utc
+from services.notifier import outbox
+from services.notifier.marks import Mark, Proved
+from services.notifier.outbox import Waiting
+from services.notifier.raised import Raised
+from services.notifier.rows import CURSOR, DEAD, STORMS, TAKEN_AWAY, WAITING, Fields, Held, Rows, shown
+from services.notifier.storms import Message, Storm, gathered, storm_from
+
+log = structlog.get_logger("notifier")
+
+AT_ONCE = 100
+"""Dead letters that are tried again in one transaction."""
+ROWS = 200
+"""That are read at once when all are proved."""
+
+
+class Changed(Unavailable):
+    """What is kept is not what this process left there. Everything is proved before it goes on."""
+
+
+class Ledger:
+    """`log_name` is the log's id; `end` gives the offset that the next alert will have; `beginning` is from where on a new
+    notifier is told: not of what was raised before, nor of what is raised again of an older time (after a restore the whole
+    log is judged anew)."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        keys: VaultKeyring,
+        notifier: Notifier,
+        log_name: str,
+        mark: Mark,
+        end: Callable[[], Awaitable[int]],
+        beginning: Proved,
+    ) -> None:
+        self._pool = pool
+        self._keys = keys
+        self._rows = Rows(keys, notifier.name)
+        self._notifier, self._name, self._log = notifier, notifier.name, log_name
+        self._mark = mark
+        self._end, self._beginning = end, beginning
+        self._lock = asyncio.Lock()
+        self._held: Held | None = None
+        self._macs: set[str] = set()
+        """Of the cursor's row, as it was written last: two where it is not known whether the second was committed."""
+        self._mac = ""
+        """The last of them."""
+        self._next: list[Held] = []
+        """What holds once the transaction is committed, if it was changed."""
+        self._proved: Proved | None = None
+        self._times = 0
+        """How often it began anew: a message of before is not among its rows any more."""
+
+    # -- what is asked of it ------------------------------------------------------------------------------------------
+
+    async def next(self) -> int:
+        """The offset from which on alerts are to be taken in. Raises INTERRUPTED."""
+        async with self._lock:
+            return (await self._known()).number + 1
+
+    async def take_in(self, start: int, end: int, alerts: Sequence[Raised], now: datetime) -> None:
+        """Messages of what was raised at the offsets from `start` up to `end`, of storms whose time is over, and of dead
+        letters that are tried again. Of every account: whoever may configure the installation may hear of all of it.
+
+        Raises INTERRUPTED, also where alerts are to be taken in from another offset on.
+        """
+        least = SEVERITIES.index(self._notifier.least)
+        async with self._moving() as (connection, held):
+            if held.number + 1 != start:
+                raise Unavailable(f"{self._name} goes on from @{held.number + 1}, and not from @{start}")
+            found = [
+                (each.offset, each.alert)
+                for each in alerts
+                if each.rank >= least and not each.suppressed and each.at >= held.since
+            ]
+            kept = {row["rule"]: row for row in await connection.fetch(STORMS, self._name)}
+            numbers = {rule: await self._number(self._rows.storm, row) for rule, row in kept.items()}
+            storms = {rule: storm_from(orjson.loads(row["document"])) for rule, row in kept.items()}
+            messages = gathered(self._name, storms, found, self._notifier.group_seconds, now)
+            texts = {rule: row["document"] for rule, row in kept.items()}
+            held = await self._write_storms(connection, held, storms, texts, numbers)
+            held = await self._put(connection, held, messages, now)
+            held = await self._try_again(connection, held, now)
+            await self._keep(connection, replace(held, number=end - 1))
+
+    async def head(self) -> Waiting | None:
+        """The message that is next. Raises INTERRUPTED."""
+        async with self._lock:
+            await self._known()
+            row = await self._pool.fetchrow(f"{WAITING} ORDER BY number LIMIT 1", self._name)
+            if row is None:
+                return None
+            try:
+                await self._number(self._rows.message, row)
+            except Changed:
+                self._held = None
+                raise
+            found = orjson.loads(row["message"])
+            return Waiting(row["number"], row["id"], found, row["since"], row, self._times)
+
+    async def delivered(self, waiting: Waiting) -> None:
+        async with self._moving() as (connection, held):
+            await self._keep(connection, await self._gone(connection, held, waiting))
+
+    async def failed(self, waiting: Waiting, fault: str) -> None:
+        await self._pool.execute(
+            "UPDATE notifying.outbox SET attempts = least(attempts, 1000000) + 1, fault = $3 "
+            "WHERE notifier = $1 AND number = $2",
+            self._name, waiting.number, fault[:500],
+        )  # fmt: skip
+
+    async def given_up(self, waiting: Waiting, fault: str) -> None:
+        """The message is a dead letter."""
+        async with self._moving() as (connection, held):
+            if waiting.times != self._times:
+                return
+            attempts = await connection.fetchval(
+                "SELECT least(attempts, 1000000) + 1 FROM notifying.outbox WHERE notifier = $1 AND number = $2",
+                self._name, waiting.number,
+            )  # fmt: skip
+            held = await self._gone(connection, held, waiting)
+            row = (waiting.number, waiting.id, waiting.row["message"], waiting.row["lowest"])
+            mac, number = self._rows.sealed("dead", *row)
+            await connection.execute(
+                "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), false, $9) "
+                "ON CONFLICT (notifier, number) DO UPDATE SET id = excluded.id, message = excluded.message, "
+                "lowest = excluded.lowest, again = false, mac = excluded.mac",
+                self._name, *row, waiting.since, attempts or 1, fault[:500], mac,
+            )  # fmt: skip
+            await self._keep(connection, held.but(number))
+
+    async def prove(self) -> None:
+        """Look at every row, and note how far everything was told. Raises INTERRUPTED."""
+        async with self._lock:
+            self._held = None
+            proved = (await self._known()).proved
+        await self._mark.keep(proved)
+
+    async def begin_again(self, first: int, reason: str) -> None:
+        """From another offset on, since the topic does not go on from where this has come. Raises INTERRUPTED."""
+        log.error(reason, notifier=self._name, first=first)
+        async with self._lock:
+            known = await self._known()
+            async with self._pool.acquire() as connection, connection.transaction():
+                held = await self._anew(connection, Proved(first, known.since), known.serial)
+            self._settle(held)
+        await self._mark.keep(held.proved)
+
+    # -- one move -----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _moving(self) -> AsyncIterator[tuple[Connection, Held]]:
+        """A transaction on what this process wrote last. Raises INTERRUPTED."""
+        async with self._lock:
+            held = await self._known()
+            self._next.clear()
+            try:
+                async with self._pool.acquire() as connection, connection.transaction():
+                    row = await connection.fetchrow(CURSOR, self._name)
+                    if row is None or row["mac"] not in self._macs or shown(row) != replace(held, total=0):
+                        raise self._changed("how far it has been told")
+                    yield connection, held
+            except BaseException:
+                self._held = None  # whether it was committed is not known
+                raise
+            if self._next:
+                self._settle(self._next[-1], proved=False)
+
+    async def _keep(self, connection: Connection, held: Held) -> None:
+        """What holds when the transaction is committed."""
+        if held == self._held:
+            return
+        total, mac = self._rows.sealed_cursor(held)
+        self._macs.add(mac)
+        self._next.append(held)
+        self._mac = mac
+        await connection.execute(
+            "INSERT INTO notifying.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (notifier) DO UPDATE SET "
+            "log = excluded.log, number = excluded.number, since = excluded.since, settled = excluded.settled, "
+            "serial = excluded.serial, total = excluded.total, mac = excluded.mac",
+            self._name, held.log, held.number, held.since, held.settled, held.serial, total, mac,
+        )  # fmt: skip
+
+    def _settle(self, held: Held, *, proved: bool = True) -> None:
+        """It was committed."""
+        self._held, self._macs = held, {self._mac}
+        if proved:
+            self._proved = held.proved
+
+    async def _write_storms(
+        self,
+        connection: Connection,
+        held: Held,
+        storms: Mapping[str, Storm],
+        before: Mapping[str, str],
+        numbers: Mapping[str, int],
+    ) -> Held:
+        for rule in before.keys() - storms.keys():
+            await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2", self._name, rule)
+            held = held.but(-numbers[rule])
+        for rule, storm in storms.items():
+            text = orjson.dumps(storm.document()).decode()
+            if text == before.get(rule):
+                continue
+            mac, number = self._rows.sealed("storm", rule, text)
+            await connection.execute(
+                "INSERT INTO notifying.storms VALUES ($1, $2, $3, $4) ON CONFLICT (notifier, rule) DO UPDATE SET "
+                "document = excluded.document, mac = excluded.mac",
+                self._name, rule, text, mac,
+            )  # fmt: skip
+            held = held.but(number, -numbers.get(rule, 0))
+        return held
+
+    async def _put(self, connection: Connection, held: Held, messages: Sequence[Message], now: datetime) -> Held:
+        """Messages behind those that wait."""
+        rows, numbers = [], []
+        for at, each in enumerate(messages, held.serial):
+            row = (at, each.id, orjson.dumps(each.message).decode(), each.lowest)
+            mac, number = self._rows.sealed("outbox", *row, utc(now))
+            rows.append((self._name, *row, now, mac))
+            numbers.append(number)
+        if rows:
+            await connection.executemany(
+                "INSERT INTO notifying.outbox (notifier, number, id, message, lowest, since, mac) "
+                "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (notifier, number) DO UPDATE SET id = excluded.id, "
+                "message = excluded.message, lowest = excluded.lowest, since = excluded.since, mac = excluded.mac",
+                rows,
+            )
+        return replace(held.but(*numbers), serial=held.serial + len(rows))
+
+    async def _try_again(self, connection: Connection, held: Held, now: datetime) -> Held:
+        rows = await connection.fetch(f"{DEAD} AND again ORDER BY number LIMIT {AT_ONCE}", self._name)
+        for row in rows:
+            held = held.but(-await self._number(self._rows.dead, row))
+        if not rows:
+            return held
+        await connection.execute(
+            "DELETE FROM notifying.dead WHERE notifier = $1 AND number = ANY($2::bigint[])",
+            self._name, [row["number"] for row in rows],
+        )  # fmt: skip
+        messages = [Message(row["id"], orjson.loads(row["message"]), row["lowest"]) for row in rows]
+        return await self._put(connection, held, messages, now)
+
+    async def _gone(self, connection: Connection, held: Held, waiting: Waiting) -> Held:
+        """A message that does not wait any more. It counts as gone whether or not somebody took its row away meanwhile."""
+        if waiting.times != self._times:
+            return held
+        number = await self._number(self._rows.message, waiting.row)
+        await connection.execute(
+            "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2", self._name, waiting.number
+        )
+        return held.but(-number)
+
+    # -- all of it ----------------------------------------------------------------------------------------------------
+
+    async def _number(self, fields: Fields, row: Any) -> int:
+        """Raises Changed where somebody else wrote the row."""
+        if str(row["mac"]).partition(":")[0] not in self._keys:
+            await self._keys.read_again()
+        number = self._rows.ours(fields, row)
+        if number is None:
+            raise self._changed(f"a row ({fields.__name__})")
+        return number
+
+    def _changed(self, what: str) -> Changed:
+        log.error(
+            "somebody else changed what a notifier holds; all of it is proved now", notifier=self._name, what=what
+        )
+        return Changed(f"{what} of {self._name} was changed by somebody else")
+
+    async def _known(self) -> Held:
+        """What is held, read and proved where this process does not know it. The lock is held. Raises INTERRUPTED."""
+        if self._held is None:
+            await outbox.prepare(self._pool)
+            await self._keys.read_again()
+            proved, end = self._proved or await self._mark.read(), await self._end()
+            if proved is not None and proved.settled > end:
+                proved = None  # of a topic that was in this one's place
+            try:
+                async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+                    held = await self._load(connection, proved, end)
+            except BaseException:
+                self._held = None
+                raise
+            self._settle(held)
+        assert self._held is not None, "it was settled"
+        return self._held
+
+    async def _load(self, connection: Connection, proved: Proved | None, end: int) -> Held:
+        row = await connection.fetchrow(CURSOR, self._name)
+        if row is None and proved is None:
+            first = self._beginning.settled
+            log.warning("a notifier begins: it is told of what is raised from now on", notifier=self._name, first=first)
+            return await self._anew(connection, self._beginning)
+        if row is None:
+            return await self._told_again(connection, "how far a notifier has been told was removed", proved)
+        if not row["mac"] and proved is None and row["log"] == self._log:
+            first = min(row["number"] + 1, end)
+            log.info("a notifier goes on from where an earlier version was", notifier=self._name, first=first)
+            return await self._anew(connection, Proved(first, row["since"]))
+        held = self._rows.authentic(row)
+        if held is None:
+            reason = "how far a notifier has been told was changed by somebody else"
+            return await self._told_again(connection, reason, proved or self._beginning)
+        if held.log != self._log:
+            log.warning("a notifier of another log begins anew", notifier=self._name, first=self._beginning.settled)
+            return await self._anew(connection, self._beginning)
+        if proved is not None and held.number + 1 < proved.settled:
+            reason = "what a notifier held earlier was put back by somebody else"
+            return await self._told_again(connection, reason, proved, held.serial)
+        if self._macs and row["mac"] not in self._macs:
+            log.error(
+                "what a notifier held earlier was put back; it is told again of what came since", notifier=self._name
+            )
+        proved = max(proved or held.proved, held.proved, key=lambda each: each.settled)
+        lowest = await self._first_that_waits(connection, held)
+        if lowest is None:
+            reason = "rows of a notifier were changed, added, removed or put back by somebody else"
+            return await self._told_again(connection, reason, proved, held.serial)
+        self._held, self._mac = held, row["mac"]
+        held = replace(held, settled=max(proved.settled, min(lowest, held.number + 1)))
+        await self._keep(connection, held)
+        return held
+
+    async def _first_that_waits(self, connection: Connection, held: Held) -> int | None:
+        """The first offset that a row tells of which waits or is held back, or that comes next; None where the rows are not
+        those that were left there."""
+        total, lowest = 0, held.number + 1
+        strange: list[tuple[str, Any]] = []
+        for question, fields in ((WAITING, self._rows.message), (STORMS, self._rows.storm), (DEAD, self._rows.dead)):
+            async for row in connection.cursor(question, self._name, prefetch=ROWS):
+                number = self._rows.ours(fields, row)
+                if number is None:
+                    strange.append((question, row[0]))
+                    continue
+                total = added(total, number)
+                if question == WAITING:
+                    lowest = min(lowest, row["lowest"])
+                elif question == STORMS and (first := orjson.loads(row["document"])["lowest"]) >= 0:
+                    lowest = min(lowest, first)
+        if total != held.total:
+            return None
+        if strange:
+            log.error("rows that somebody else added are taken away", notifier=self._name, rows=len(strange))
+            for question, key in strange:
+                await connection.execute(TAKEN_AWAY[question], self._name, key)
+        return lowest
+
+    async def _told_again(self, connection: Connection, reason: str, proved: Proved | None, serial: int = 0) -> Held:
+        assert proved is not None, "there is a place to begin at"
+        log.error(f"{reason}; alerts are told again", notifier=self._name, first=proved.settled)
+        return await self._anew(connection, proved, serial)
+
+    async def _anew(self, connection: Connection, proved: Proved, serial: int = 0) -> Held:
+        """Everything from an offset on is taken in and told again. Dead letters stay, those that are ours."""
+        self._times += 1
+        self._held = None
+        total, strange = 0, []
+        async for row in connection.cursor(DEAD, self._name, prefetch=ROWS):
+            number = self._rows.ours(self._rows.dead, row)
+            if number is None:
+                strange.append(row["number"])
+            else:
+                total, serial = added(total, number), max(serial, row["number"] + 1)
+        await connection.execute(
+            "DELETE FROM notifying.dead WHERE notifier = $1 AND number = ANY($2::bigint[])", self._name, strange
+        )
+        await connection.execute("DELETE FROM notifying.outbox WHERE notifier = $1", self._name)
+        await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1", self._name)
+        held = Held(self._log, proved.settled - 1, proved.since, proved.settled, serial, total)
+        await self._keep(connection, held)
+        return held

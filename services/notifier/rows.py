@@ -1,0 +1,100 @@
+"""What the rows of one notifier say, and whether they are its own: each has a MAC, and a number in the sum of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from domain.trail.authenticity import TOLD, KeyMissing
+from domain.trail.row_sets import Field, RowSet, added
+from services.adapters.keyring import VaultKeyring
+from services.api.items import utc
+from services.notifier.marks import Proved
+
+CURSOR = "SELECT log, number, since, settled, serial, total, mac FROM notifying.cursors WHERE notifier = $1 FOR UPDATE"
+WAITING = "SELECT number, id, message, lowest, since, mac FROM notifying.outbox WHERE notifier = $1"
+DEAD = "SELECT number, id, message, lowest, mac FROM notifying.dead WHERE notifier = $1"
+STORMS = "SELECT rule, document, mac FROM notifying.storms WHERE notifier = $1"
+TAKEN_AWAY = {
+    WAITING: "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2",
+    DEAD: "DELETE FROM notifying.dead WHERE notifier = $1 AND number = $2",
+    STORMS: "DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2",
+}
+Fields = Callable[[Any], tuple[Field, ...]]
+ODD = (AttributeError, TypeError, ValueError, OverflowError)
+"""What a row raises that holds NULL, or a time of no calendar, where we never write one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The cursor's row. `number`: the last offset that was taken in; `settled`: everything below was told when all rows were
+    last proved; `serial`: the next row's number; `total`: the sum of the other rows."""
+
+    log: str
+    number: int
+    since: datetime
+    settled: int
+    serial: int
+    total: int
+
+    @property
+    def proved(self) -> Proved:
+        return Proved(self.settled, self.since)
+
+    def but(self, *numbers: int) -> Held:
+        """With rows that came (their numbers in the sum) and rows that went (the negatives)."""
+        return replace(self, total=added(self.total, *numbers))
+
+
+class Rows:
+    """Of the notifier of this name."""
+
+    def __init__(self, keys: VaultKeyring, name: str) -> None:
+        self._keys = keys
+        self._name = name
+        self._set = RowSet(keys, TOLD)
+
+    def sealed(self, kind: str, *fields: Field) -> tuple[str, int]:
+        """The MAC to keep with a row, and its number."""
+        return self._set.sealed(kind, self._name, *fields)
+
+    def sealed_cursor(self, held: Held) -> tuple[str, str]:
+        """The sum to keep in the cursor's row, hidden, and the row's MAC."""
+        total = self._set.hidden(held.total)
+        return total, self._keys.mac(TOLD, *self.cursor(held, total))
+
+    def cursor(self, held: Held, total: str) -> tuple[Field, ...]:
+        return ("cursor", self._name, held.log, held.number, utc(held.since), held.settled, held.serial, total)
+
+    def message(self, row: Any) -> tuple[Field, ...]:
+        return ("outbox", self._name, row["number"], row["id"], row["message"], row["lowest"], utc(row["since"]))
+
+    def dead(self, row: Any) -> tuple[Field, ...]:
+        return ("dead", self._name, row["number"], row["id"], row["message"], row["lowest"])
+
+    def storm(self, row: Any) -> tuple[Field, ...]:
+        return ("storm", self._name, row["rule"], row["document"])
+
+    def ours(self, fields: Fields, row: Any) -> int | None:
+        """A row's number in the sum; None for one that somebody else wrote."""
+        try:
+            return self._set.number(row["mac"], *fields(row))
+        except (KeyMissing, *ODD):
+            return None
+
+    def authentic(self, row: Any) -> Held | None:
+        """The cursor's row; None where somebody else wrote it."""
+        found = shown(row)
+        try:
+            if not self._keys.holds(row["mac"], TOLD, *self.cursor(found, row["total"])):
+                return None
+        except ODD:
+            return None
+        return replace(found, total=self._set.total(row["total"]))
+
+
+def shown(row: Any) -> Held:
+    """A cursor's row as anybody reads it, without the sum."""
+    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0)
