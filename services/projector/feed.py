@@ -29,7 +29,11 @@ from services.adapters.topics import names
 from services.projector.writing import Reached
 from services.settings import Settings
 
-GATHER_MS = 100
+GATHERING = (4_194_304, 100)
+"""Bytes that a fetch is to bring, and milliseconds that the broker gathers them for, while records come. Less than this comes in
+that time: a fetch and a transaction for every few calls would take more of the machine than answering them."""
+IDLE = (1, FETCH_WAIT_MS)
+"""The same while none come: the first is brought at once, and the broker is asked twice a second and not ten times."""
 
 
 @dataclass(slots=True)
@@ -70,10 +74,8 @@ class Feed:
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            # The broker gathers for a tenth of a second, in which less than this comes: a fetch and a transaction for
-            # every few calls would take more of the machine than answering them.
-            fetch_min_bytes=4_194_304,
-            fetch_max_wait_ms=GATHER_MS,
+            fetch_min_bytes=GATHERING[0],
+            fetch_max_wait_ms=GATHERING[1],
             max_partition_fetch_bytes=8_388_608,
             retry_backoff_ms=50,
             metadata_max_age_ms=30_000,
@@ -100,6 +102,9 @@ class Feed:
             raise OutOfRange(str(fault)) from fault
         except KafkaError as fault:
             raise Unavailable(str(fault)) from fault
+        # aiokafka has no other way to change these: whatever sends the next fetch reads them.
+        fetcher = self._consumer._fetcher
+        fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = GATHERING if found else IDLE
         await self._keys.know_those_of(record.value or b"" for records in found.values() for record in records)
         batch = Batch()
         for partition, records in found.items():

@@ -1,0 +1,50 @@
+"""What a projector that has nothing to do costs the broker."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from aiokafka.protocol.fetch import FetchRequest
+
+from domain.trail.chain import Chain
+from services.adapters import topics
+from services.adapters.kafka import FETCH_WAIT_MS, Producer
+from services.adapters.keyring import open_keyring
+from services.adapters.postgres import connect
+from services.bootstrap import open_vault
+from services.projector.feed import GATHERING, Feed
+from services.projector.writing import Reached
+from tests.installation import Installation
+
+
+async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(installation: Installation) -> None:
+    settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
+    pool = await connect(settings)
+    keys = await open_keyring(open_vault(settings, pool))
+    feed, producer = Feed(settings, await topics.prepare(settings, flush=False), keys), Producer(settings)
+    await feed.open(Reached(), Chain(keys=keys))
+    assert feed._consumer is not None
+    client, asked = feed._consumer._client, 0
+    send = client.send
+
+    async def counted(node: int, request: Any, **options: Any) -> Any:
+        nonlocal asked
+        asked += isinstance(request, FetchRequest)
+        return await send(node, request, **options)
+
+    client.send = counted
+    await feed.next(10)
+    asked, began = 0, asyncio.get_running_loop().time()
+    for _ in range(4):
+        assert not (await feed.next(10)).reached.offsets
+    took = 1000 * (asyncio.get_running_loop().time() - began)
+    assert 0 < asked <= took / FETCH_WAIT_MS + 2 < took / GATHERING[1]
+
+    await producer.append(topics.names(settings).decisions, 0, b"a stranger's", ())
+    assert (await feed.next(10)).voids == 1
+    await feed.close()
+    await producer.close()
+    await pool.close()
