@@ -120,7 +120,7 @@ def _without(text: str, table: str, names: list[str]) -> str:
     return "" if any(name in rows for name in names) else rows
 
 
-def test_a_test_clock_is_for_a_folder_of_its_own(installation: Installation, tmp_path: Path) -> None:
+def test_a_test_clock_is_for_a_folder_of_its_own(tmp_path: Path) -> None:
     def up(data: Path, *options: str, **extra: str) -> str:
         command = [str(KEYTRAIL), "up", "--data", str(data), "--port", "1", *options]
         done = subprocess.run(

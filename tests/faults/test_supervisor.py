@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,41 +23,102 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes)
 
 
-def test_it_starts_again_what_dies_stops_all_and_is_cleaned_up_after_a_sigkill(tmp_path: Path) -> None:
-    installation = Installation(tmp_path / "data")
-    with installation:
-        client = installation.client(retries={"mode": "standard", "total_max_attempts": 5})
-        key = client.create_key()["KeyMetadata"]["KeyId"]
-        sealed = client.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One that these tests start, kill and stop, in their order."""
+    with Installation(tmp_path_factory.mktemp("own") / "data") as running:
+        yield running
 
-        second = subprocess.run(
-            installation.command(), env=installation.environment(), capture_output=True, text=True, timeout=60, check=False
-        )  # fmt: skip
-        assert second.returncode == 1
-        assert "is running on" in second.stderr
-        assert "KEYTRAIL_DATA" in second.stderr
 
-        projector = installation.process("projector")
-        projector.kill()
-        eventually(lambda: installation.pid("projector") != projector.pid)
-        postgres = installation.process("postgres")
-        postgres.kill()
-        eventually(lambda: installation.pid("postgres") != postgres.pid, within=60)
-        client.encrypt(KeyId=key, Plaintext=b"after")
-        eventually(lambda: len(installation.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
+@pytest.fixture(scope="module")
+def first_root(own: Installation) -> dict[str, str]:
+    """The credentials of its first start."""
+    return own.credentials()
 
-        children = installation.children()
-        assert installation.up is not None
-        installation.up.kill()
-        installation.up.wait()
-        assert not gone(children), "the children outlive a parent that was killed"
-        installation.start()
-        assert gone(children), "and the next start ends them"
-        after = installation.client()
-        assert after.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
-        children = installation.children()
-    assert gone(children), "SIGTERM leaves nothing behind"
-    assert not (tmp_path / "data" / "run" / "state.json").exists()
+
+ANOTHER_ROOT = {"KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": "given-secret"}
+FEW_CHANGES = {"KEYTRAIL_CHANGE_RATE": "0.1", "KEYTRAIL_CHANGE_BURST": "3"}
+
+
+def test_two_run_side_by_side(own: Installation, installation: Installation) -> None:
+    own.client().create_key()
+    installation.client().create_key()
+    assert len(own.answers("keys")) == 1
+
+
+def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
+    own: Installation, first_root: dict[str, str]
+) -> None:
+    client = own.client(first_root, retries={"mode": "standard", "total_max_attempts": 5})
+    key = client.create_key()["KeyMetadata"]["KeyId"]
+    sealed = client.encrypt(KeyId=key, Plaintext=b"kept")["CiphertextBlob"]
+
+    second = subprocess.run(
+        own.command(), env=own.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == 1
+    assert "is running on" in second.stderr
+    assert "KEYTRAIL_DATA" in second.stderr
+
+    projector = own.process("projector")
+    projector.kill()
+    eventually(lambda: own.pid("projector") != projector.pid)
+    postgres = own.process("postgres")
+    postgres.kill()
+    eventually(lambda: own.pid("postgres") != postgres.pid, within=60)
+    client.encrypt(KeyId=key, Plaintext=b"after")
+    eventually(lambda: len(own.answers("decisions", "--key", key, "--operation", "Encrypt")) == 2)
+
+    children = own.children()
+    assert own.up is not None
+    own.up.kill()
+    own.up.wait()
+    assert not gone(children), "the children outlive a parent that was killed"
+    own.extra |= ANOTHER_ROOT | FEW_CHANGES  # what the next test looks at
+    own.start()
+    assert gone(children), "and the next start ends them"
+    assert own.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
+
+
+def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_are_throttled(
+    own: Installation, first_root: dict[str, str]
+) -> None:
+    """A known but disabled access key: a refused decision of the rule `authentication`."""
+    if own.credentials() == first_root:  # this test alone
+        own.client().create_key()
+        own.stop()
+        own.extra |= ANOTHER_ROOT | FEW_CHANGES
+        own.start()
+    new, kept = own.client(), len(own.answers("keys"))
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        own.client(first_root).list_keys()
+    assert len(new.list_keys()["Keys"]) == kept > 0
+    for _ in range(3):
+        new.create_key()
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        new.create_key()
+    refused = eventually(lambda: _two(own.answers("decisions", "--effect", "refused")))
+    assert [(item["access_key"], item["operation"], item["rule"], item["error"]) for item in refused] == [
+        (first_root["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
+        ("AKIAGIVEN", "CreateKey", None, "throttled"),
+    ]
+
+
+def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
+    return items if len(items) == 2 else []
+
+
+def test_sigterm_leaves_nothing_behind_and_a_missing_master_key_is_refused(own: Installation) -> None:
+    children = own.children()
+    own.stop()
+    assert gone(children)
+    assert not (own.data / "run" / "state.json").exists()
+    (own.data / "master.key").rename(own.data.with_name("moved"))
+    refused = subprocess.run(
+        own.command(), env=own.environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert refused.returncode == 1
+    assert "There is no master key" in refused.stderr
 
 
 def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installation) -> None:
@@ -80,21 +142,6 @@ def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path
     assert "KEYTRAIL_PORT" in done.stderr
 
 
-def test_two_run_side_by_side_and_a_missing_master_key_is_refused(installation: Installation, tmp_path: Path) -> None:
-    """The other is `installation`: both answer at once."""
-    beside = Installation(tmp_path / "data")
-    with beside:
-        beside.client().create_key()
-        installation.client().create_key()
-        assert len(beside.answers("keys")) == 1
-    (tmp_path / "data" / "master.key").rename(tmp_path / "moved")
-    refused = subprocess.run(
-        beside.command(), env=beside.environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert refused.returncode == 1
-    assert "There is no master key" in refused.stderr
-
-
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
@@ -112,33 +159,6 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert says in done.stderr
-
-
-def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_are_throttled(tmp_path: Path) -> None:
-    """A known but disabled access key: a refused decision of the rule `authentication`."""
-    first = Installation(tmp_path / "data")
-    with first:
-        old = first.credentials()
-        first.client().create_key()
-    given = {"KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": "given-secret"}
-    with Installation(tmp_path / "data", KEYTRAIL_CHANGE_RATE="0.1", KEYTRAIL_CHANGE_BURST="3", **given) as second:
-        new = second.client()
-        with pytest.raises(ClientError, match="UnrecognizedClientException"):
-            second.client(old).list_keys()
-        assert len(new.list_keys()["Keys"]) == 1
-        for _ in range(3):
-            new.create_key()
-        with pytest.raises(ClientError, match="ThrottlingException"):
-            new.create_key()
-        refused = eventually(lambda: _two(second.answers("decisions", "--effect", "refused")))
-        assert [(item["access_key"], item["operation"], item["rule"], item["error"]) for item in refused] == [
-            (old["AWS_ACCESS_KEY_ID"], "ListKeys", "authentication", "credential-disabled"),
-            ("AKIAGIVEN", "CreateKey", None, "throttled"),
-        ]
-
-
-def _two(items: list[dict[str, object]]) -> list[dict[str, object]]:
-    return items if len(items) == 2 else []
 
 
 def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
