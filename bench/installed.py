@@ -102,6 +102,14 @@ class Installed:
         up = psutil.Process(self._up.pid)
         return [up, *up.children(recursive=True)]
 
+    def anew(self, *names: str) -> None:
+        """Have processes (`api-1`, ...) end and be started again."""
+        before = self.running.children
+        for name in names:
+            psutil.Process(before[name][0]).terminate()
+        until(lambda: all(self.running.children[name] != before[name] for name in names))
+        until(self._healthy)
+
     @property
     def running(self) -> Running:
         state = Folder(self.data).state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from services.alerts import keeping
@@ -19,6 +20,8 @@ async def run() -> None:
     keys = (await prepare(settings, pool)).keys
     name = await log_name(settings, keys)
     await keeping.prepare(pool, keys, name)
+    gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
+    gc.freeze()
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
     await Worker(settings, pool, keys, name, own).run()
 
