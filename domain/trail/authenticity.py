@@ -26,6 +26,7 @@ from binascii import b2a_base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from typing import Any
 
 from domain.crypto.keyed_hash import KeyedHash
 
@@ -122,11 +123,24 @@ class Seal:
 
     def holds(self, value: bytes) -> bool:
         """Whether the value ends in the envelope that this key makes of it."""
+        return self._checked(value) is not None
+
+    def digest(self, value: bytes) -> str | None:
+        """The digest of a value that `holds`, None of any other: nearly all of it is hashed for the MAC anyway."""
+        hashed = self._checked(value)
+        if hashed is None:
+            return None
+        hashed.update(value[-_MAC_LENGTH - len(_END) :])
+        return str(hashed.hexdigest())
+
+    def _checked(self, value: bytes) -> Any:
+        """The hash of a value that `holds`, up to its MAC."""
         start = len(value) - _MAC_LENGTH - len(_END)
         if start < 0 or value[-len(_END) :] != _END:
-            return False
-        mac = _text(self._keyed.digest(sha256(memoryview(value)[:start]).digest()))
-        return hmac.compare_digest(mac, value[start : start + _MAC_LENGTH])
+            return None
+        hashed = sha256(memoryview(value)[:start])
+        mac = _text(self._keyed.digest(hashed.digest()))
+        return hashed if hmac.compare_digest(mac, value[start : start + _MAC_LENGTH]) else None
 
 
 _MARK = f'"auth":{{"alg":"{ALGORITHM}","key":"'.encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from domain.trail.authenticity import EVENTS, TRAIL, Keyring, key_of
@@ -95,12 +96,23 @@ class Authority:
         among `keys`.
         """
         named = key_of(value)
-        before = self.retired.get(named)
-        if before is not None and offset >= before.get(kind, {}).get(str(partition), 0):
+        if self._is_over(named, kind, partition, offset):
             return False
+        return named == NO_KEY or (named in keys and keys.seal(named, kind, self.log).holds(value))
+
+    def digest_believed(self, keys: Keyring, kind: str, partition: int, offset: int, value: bytes) -> str | None:
+        """The digest of a value that `believes` takes, None of any other."""
+        named = key_of(value)
+        if self._is_over(named, kind, partition, offset):
+            return None
         if named == NO_KEY:
-            return True
-        return named in keys and keys.seal(named, kind, self.log).holds(value)
+            return sha256(value).hexdigest()
+        return keys.seal(named, kind, self.log).digest(value) if named in keys else None
+
+    def _is_over(self, named: str, kind: str, partition: int, offset: int) -> bool:
+        """Whether values under this key have ceased to count before this offset."""
+        before = self.retired.get(named)
+        return before is not None and offset >= before.get(kind, {}).get(str(partition), 0)
 
 
 def trail_kind(name: str) -> str:

@@ -59,7 +59,7 @@ LaneName = tuple[str, int]
 """(the worker's incarnation, the lane)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every call
 class Place:
     """Where a decision stands in its lane."""
 
@@ -76,7 +76,7 @@ def place_of(document: Mapping[str, Any]) -> Place | None:
     return Place((lane["worker"], lane["lane"]), lane["number"], lane["previous"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made for every call; nobody changes one
 class Reached:
     """How far a lane was read: number and digest of its last record, and the partition that it stands on."""
 

@@ -18,7 +18,7 @@ from domain.characters import without_nul
 from domain.ports import OutOfRange, Unavailable
 from domain.trail.authenticity import KeyMissing
 from domain.trail.authority import authority_from
-from domain.trail.chain import Chain, digest
+from domain.trail.chain import Chain
 from domain.trail.codec import RECORD_VERSION, Unreadable, event_from
 from domain.trail.events import DecisionsAnchored
 from domain.trail.lane import Lanes, anchors_of, place_of
@@ -146,8 +146,11 @@ class Feed:
 
     def _entry(self, topic: str, partition: int, offset: int, value: bytes) -> Entry | None:
         """Raises Unreadable, KeyMissing."""
-        authority = max(self._chain, self._now, key=lambda chain: chain.position).authority
-        if topic != EVENTS and not authority.believes(self._keys, topic, partition, offset, value):
+        digest: str | None = ""
+        if topic != EVENTS:
+            chain = self._chain if self._chain.position >= self._now.position else self._now
+            digest = chain.authority.digest_believed(self._keys, topic, partition, offset, value)
+        if digest is None:
             return None
         try:
             document = orjson.loads(value)
@@ -159,7 +162,7 @@ class Feed:
             return None
         if topic == DECISIONS:
             place = place_of(document)
-            if place is not None and not self._lanes.accepts(place, digest(value), partition):
+            if place is not None and not self._lanes.accepts(place, digest, partition):
                 return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")

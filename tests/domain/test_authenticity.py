@@ -60,6 +60,7 @@ def test_a_sealed_value_is_json_that_holds_and_says_its_digest(document: dict[st
     value, found = SEAL.sealed(canonical(document))
     assert json.loads(value) == {**document, "auth": json.loads(value)["auth"]}
     assert (SEAL.holds(value), found, key_of(value)) == (True, digest(value), key_id(ROOT))
+    assert SEAL.digest(value) == found
 
 
 @given(DOCUMENTS, st.data())
@@ -67,7 +68,8 @@ def test_every_changed_byte_is_noticed(document: dict[str, Any], data: st.DataOb
     value, _ = SEAL.sealed(canonical(document))
     at = data.draw(st.integers(0, len(value) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda other: other != value[at]))
-    assert not SEAL.holds(value[:at] + bytes([byte]) + value[at + 1 :])
+    changed = value[:at] + bytes([byte]) + value[at + 1 :]
+    assert (SEAL.holds(changed), SEAL.digest(changed)) == (False, None)
 
 
 @given(st.binary(max_size=400))
@@ -247,13 +249,20 @@ def test_on_other_topics_a_retired_key_counts_below_the_offset_at_which_it_was_r
     keys = keyring()
     authority = Authority(LOG, 0, "", key_id(ROOT), {"": {DECISIONS: {"2": 7}}})
     value, _ = keys.seal(key_id(ROOT), DECISIONS, LOG).sealed(b'{"a":1}')
-    believed = [authority.believes(keys, DECISIONS, 2, offset, b'{"a":1}') for offset in (6, 7)]
-    assert believed == [True, False]
-    assert authority.believes(keys, DECISIONS, 2, 99, value)
-    assert not authority.believes(keys, COMMANDS, 0, 0, value)
-    assert not authority.believes(keys, COMMANDS, 0, 0, b"{}")
+
+    def believed(authority: Authority, kind: str, offset: int, value: bytes) -> bool:
+        """And the digest is given of what is believed, and of nothing else."""
+        found = authority.believes(keys, kind, 2, offset, value)
+        given = authority.digest_believed(keys, kind, 2, offset, value)
+        assert given == (digest(value) if found else None)
+        return found
+
+    assert [believed(authority, DECISIONS, offset, b'{"a":1}') for offset in (6, 7)] == [True, False]
+    assert believed(authority, DECISIONS, 99, value)
+    assert not believed(authority, COMMANDS, 0, value)
+    assert not believed(authority, COMMANDS, 0, b"{}")
     retired = authority_from(authority.document() | {"retired": {key_id(ROOT): {DECISIONS: {"2": 7}}}})
-    assert [retired.believes(keys, DECISIONS, 2, offset, value) for offset in (6, 7)] == [True, False]
+    assert [believed(retired, DECISIONS, offset, value) for offset in (6, 7)] == [True, False]
 
 
 def test_what_a_log_says_of_authenticity_survives_a_snapshot() -> None:
