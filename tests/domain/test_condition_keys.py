@@ -36,6 +36,7 @@ CASES = {
     "GetParametersForImport": {"WrappingAlgorithm": "RSAES_OAEP_SHA_256", "WrappingKeySpec": "RSA_4096"},
     "ImportKeyMaterial": {"ValidTo": "2027-01-01T00:00:00.000000Z"},
     "AttachUserPolicy": {"PolicyArn": "arn"},
+    "CreateServiceLinkedRole": {"AWSServiceName": "kafka.amazonaws.com"},
     "CreateUser": {"PermissionsBoundary": "arn", "Tags": [{"Key": "a", "Value": "b"}]},
     "AssumeRole": {
         "RoleSessionName": "s",
