@@ -3,7 +3,8 @@
 Both installations run all the time, each with its own servers, and one of them is asked at a time. Each pair begins with
 processes started anew: where things come to lie in memory makes one process a tenth faster than the next of the same code.
 A pair is made of short turns, here and there, so that what the machine does besides falls on both alike; and a turn begins
-when the followers of the turn before have caught up, so that nobody pays for the other. The other checkout has to be set up
+when the followers of the turn before have caught up, as they say themselves, so that nobody pays for the other: alert workers
+of a164a46 stand still for a second while they have a hundred thousand records to judge. The other checkout has to be set up
 (`make .venv/.run` there).
 """
 
@@ -18,10 +19,12 @@ from pathlib import Path
 from bench import load
 from bench.__main__ import encrypt_body
 from bench.installed import Installed
+from services.cli.client import Client
 
 PAIRS, TURNS = 7, 4
 ANEW = ("api-1", "projector", "alerts-1")
 WARM = 2.0  # seconds
+FEW = 20  # records that are not followed: each question how many there are makes one
 IDLE = 0.4  # processor seconds in a second of all the processes of an installation that nobody asks
 
 
@@ -33,7 +36,13 @@ def _rate(installed: Installed, key: str, seconds: float) -> float:
     return result.rate
 
 
-def _until_idle(installed: Installed) -> None:
+def _until_followed(installed: Installed) -> None:
+    client = Client(installed.data)
+    while True:
+        status = client.get("/v1/status")
+        if sum(status["lag"].values()) + sum(status["alerts"]["lag"].values()) <= FEW:
+            break
+        time.sleep(0.5)
     spent = _spent(installed)
     while True:
         time.sleep(1)
@@ -64,12 +73,12 @@ def main() -> None:
                 for each, key in both:
                     each.anew(*ANEW)
                     _rate(each, key, WARM)
-                    _until_idle(each)
+                    _until_followed(each)
                 rates: tuple[list[float], list[float]] = [], []
                 for turn in range(TURNS):
                     for which in (0, 1) if turn % 2 else (1, 0):
                         rates[which].append(_rate(*both[which], asked.seconds / TURNS))
-                        _until_idle(both[which][0])
+                        _until_followed(both[which][0])
                 ours, theirs = map(statistics.mean, rates)
                 shares.append(ours / theirs)
                 print(f"{ours:,.0f}/s here, {theirs:,.0f}/s there: {shares[-1]:.3f}", flush=True)
