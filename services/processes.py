@@ -29,6 +29,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
 PAUSE, LONGEST_PAUSE = 0.0005, 0.25
+PROVE_EVERY, PROOF_AT_MOST_ONE_IN = 60.0, 50
 
 
 def end_when_told() -> None:
@@ -68,6 +69,11 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
                 group.create_task(work)
     except BaseExceptionGroup as faults:
         raise faults.exceptions[0] from None
+
+
+def pause_after_proof(took: float) -> float:
+    """Seconds until every row that is believed is looked at again: a minute; more where looking took over a fiftieth of it."""
+    return max(PROVE_EVERY, PROOF_AT_MOST_ONE_IN * took)
 
 
 def give_way(niceness: int) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import psutil
 from botocore.config import Config
 
 from services.adapters.bundled import ahead
+from services.adapters.postgres import Pool, connect
 from services.cli.client import Client
 from services.settings import Settings, load
 from services.supervisor.folder import Folder
@@ -194,6 +195,20 @@ class Installation:
         """Return when the projections hold everything that was on the topics when this was called."""
         client = Client(self.data)  # asked often, and the command takes most of a second
         eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["lag"].values()))
+
+    def judged(self) -> None:
+        """Return when the rules have judged everything that was on the topics, and what they raised can be asked."""
+        self.caught_up()
+        client = Client(self.data)
+        eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["alerts"]["lag"].values()))
+        self.caught_up()
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[Pool]:
+        """A pool of its database."""
+        found = await connect(self.settings)
+        yield found
+        await found.close()
 
     def aws(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """The real aws command line."""

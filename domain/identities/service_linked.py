@@ -83,9 +83,8 @@ def _trust(service: str) -> str:
 
 
 def asks_to_create(command: CreateServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    return on_new(
-        "iam:CreateServiceLinkedRole", ROLE, _path(command.service), _name(command), caller, tagged=False
-    )  # fmt: skip
+    path, name = _path(command.service), _name(command)
+    return on_new("iam:CreateServiceLinkedRole", ROLE, path, name, caller, tagged=False)
 
 
 def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCreated:
@@ -101,9 +100,7 @@ def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCr
     if len(name) > _MAX_NAME:
         raise InvalidInput(f"The role's name {name} is longer than {_MAX_NAME} characters.")
     if world.directory.find(ROLE, caller.account, name) is not None:
-        raise InvalidInput(
-            f"Service role name {name} has been taken in this account, please try a different suffix."
-        )  # fmt: skip
+        raise InvalidInput(f"Service role name {name} has been taken in this account, please try a different suffix.")
     return RoleCreated(
         account=caller.account,
         id=command.id,

@@ -29,6 +29,11 @@ class VaultKeyring(Keyring):
         if unusual and any(name not in self for name in {key_of(value) for value in unusual} - {""}):
             await self.read_again()
 
+    async def know_that_of(self, mac: str) -> None:
+        """Read the keys again where a row's MAC names another. Raises Unavailable, MasterKeyRefused."""
+        if mac.partition(":")[0] not in self:
+            await self.read_again()
+
 
 async def open_keyring(vault: Vault) -> VaultKeyring:
     """Of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""

@@ -78,19 +78,16 @@ class Counts:
             return []
         names = sorted(counted)
         before = await _counted(held, names)
+        counts = [count + counted[name] for name, count in zip(names, before, strict=True)]
+        sealed = [held.sealed(WINDOWS, (*name, count)) for name, count in zip(names, counts, strict=True)]
+        held.add(*(number for _, number in sealed))
+        await held.connection.execute(_COUNT, *_columns(names, 3), counts, [mac for mac, _ in sealed])
         crossed = []
-        macs = []
-        for name, count in zip(names, before, strict=True):
-            after = count + counted[name]
-            mac, number = held.sealed(WINDOWS, (*name, after))
-            macs.append(mac)
-            held.add(number)
-            if after >= thresholds[name]:
+        for name, count, was in zip(names, counts, before, strict=True):
+            if count >= thresholds[name]:
                 self._new_full.append(name)
-                if count < thresholds[name]:
+                if was < thresholds[name]:
                     crossed.append(name)
-        after_all = [count + counted[name] for name, count in zip(names, before, strict=True)]
-        await held.connection.execute(_COUNT, *_columns(names, 3), after_all, macs)
         return crossed
 
     async def new(self, held: Locked, found: Sequence[Pair]) -> list[Pair]:

@@ -132,12 +132,13 @@ async def prepare(pool: Pool, keys: VaultKeyring, name: str) -> None:
             log.info("an earlier version kept no sums of what it counted; everything is judged anew")
             await connection.execute("DROP SCHEMA alerting CASCADE")
         await connection.execute(_TABLES)
+        kept: str | None = await connection.fetchval("SELECT log FROM alerting.origin")
         try:
             await _totals(connection, keys)
         except Changed as fault:
             log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
-            await _empty(connection)
-        if await connection.fetchval("SELECT log FROM alerting.origin") != name:
+            kept = None
+        if kept != name:
             await _empty(connection)
             await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
 
@@ -178,31 +179,27 @@ _POSITION = "topic, partition, next, digest, skew, total, mac"
 
 async def _total(keys: VaultKeyring, row: Any) -> int:
     """The sum that a row of `positions` keeps. Raises Changed."""
-    fields = tuple(row)[:-1]
-    for _ in range(2):
-        if keys.holds(row["mac"], POSITION, "alerting", *map(str, fields)):
-            try:
-                return RowSet(keys, COUNT).total(row["total"])
-            except KeyMissing:
-                pass
-        await keys.read_again()  # another process may have rotated them
-    raise Changed(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
+    await keys.know_that_of(row["mac"])  # another process may have rotated them
+    if not keys.holds(row["mac"], POSITION, *_fields(tuple(row)[:-1])):
+        raise Changed(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
+    return RowSet(keys, COUNT).total(row["total"])
 
 
 def _mac(keys: VaultKeyring, row: Sequence[Any]) -> str:
-    return keys.mac(POSITION, "alerting", *map(str, row))
+    return keys.mac(POSITION, *_fields(row))
+
+
+def _fields(row: Sequence[Any]) -> tuple[str, ...]:
+    return ("alerting", *map(str, row))
 
 
 async def _number(keys: VaultKeyring, table: str, row: Iterable[Any]) -> int:
     *fields, mac = row
+    await keys.know_that_of(mac)
     try:
         found = RowSet(keys, COUNT).number(mac, table, *fields)
     except KeyMissing:
-        await keys.read_again()
-        try:
-            found = RowSet(keys, COUNT).number(mac, table, *fields)
-        except KeyMissing:
-            found = None
+        found = None
     if found is None:
         raise Changed(f"a row of {table} is not what Keytrail wrote: {fields[:3]}")
     return found

@@ -32,6 +32,7 @@ from services.alerts.using import Decisions
 from services.alerts.voids import AlertsTopic, Voids
 from services.clock import clock_of
 from services.metrics import ALERTS_LAG
+from services.processes import pause_after_proof
 from services.settings import BadSetting, Settings
 
 log = structlog.get_logger("alerts")
@@ -40,9 +41,6 @@ LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0
 FORGET_EVERY = 3600.0
 LOOK_AROUND_EVERY = 60.0
-CHECK_EVERY = 60.0
-CHECK_SHARE = 50
-"""Looking at every row takes at most one part in so many of the time."""
 CHECKING = 0x6B657963
 """The number of the advisory lock."""
 AGAIN = 0.5
@@ -113,7 +111,7 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
             tasks.create_task(self._every(WATCH_EVERY, self._watch))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
-            tasks.create_task(self._every(CHECK_EVERY, self._check))
+            tasks.create_task(self._every(AGAIN, self._check))
             tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
 
     async def _run_app(self) -> None:
@@ -187,8 +185,7 @@ class Worker:
         await counts.forget(self._pool, self._keys, int(time.time()) - counts.KEPT_FOR)
 
     async def _check(self) -> None:
-        """That nobody else writes where we count; of several workers one at a time. It takes a share of the time at most,
-        however many rows there are."""
+        """That nobody else writes where we count; of several workers one at a time. And the pause until the next time."""
         began = time.monotonic()
         async with self._pool.acquire() as connection:
             if await connection.fetchval("SELECT pg_try_advisory_lock($1)", CHECKING):
@@ -196,7 +193,7 @@ class Worker:
                     await keeping.check(connection, self._keys)
                 finally:
                     await connection.execute("SELECT pg_advisory_unlock($1)", CHECKING)
-        await asyncio.sleep(CHECK_SHARE * (time.monotonic() - began))
+        await asyncio.sleep(pause_after_proof(time.monotonic() - began))
 
     async def _watch(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying."""

@@ -284,8 +284,7 @@ class Ledger:
 
     async def _number(self, fields: Fields, row: Any) -> int:
         """Raises Changed where somebody else wrote the row."""
-        if str(row["mac"]).partition(":")[0] not in self._keys:
-            await self._keys.read_again()
+        await self._keys.know_that_of(str(row["mac"]))
         number = self._rows.ours(fields, row)
         if number is None:
             raise self._changed(f"a row ({fields.__name__})")

@@ -81,8 +81,8 @@ class KafkaMark:
             since, mac = str(kept["since"]), str(kept["mac"])
         except (ValueError, KeyError, TypeError):
             since, mac = "", ""
-        if mac and mac.partition(":")[0] not in self._keys:
-            await self._keys.read_again()
+        if mac:
+            await self._keys.know_that_of(mac)
         if not self._keys.holds(mac, TOLD, *self._of, mark.offset, since):
             log.error("how far a notifier has been told was changed on Kafka by somebody else", notifier=self._name)
             return None

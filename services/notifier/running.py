@@ -26,6 +26,7 @@ from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised import Authentic, Earlier, Feed
 from services.notifier.sending import NotDelivered, Sender, Undeliverable, sender_of
+from services.processes import pause_after_proof
 from services.projector.running import chain_now
 from services.settings import Settings
 
@@ -33,7 +34,6 @@ log = structlog.get_logger("notifier")
 
 LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
 """Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""
-PROVE_EVERY, AT_MOST_ONE_IN = 60.0, 50
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
 
@@ -78,7 +78,6 @@ async def _prove(ledger: Ledger, notifier: Notifier) -> None:
 
 
 async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> None:
-    """Once a minute; more seldom where that took more than a fiftieth of the time."""
     while True:
         began = time.monotonic()
         try:
@@ -87,7 +86,7 @@ async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> Non
             tell(f"{failed}; trying again", fault)
             await asyncio.sleep(FIRST_WAIT)
             continue
-        await asyncio.sleep(max(PROVE_EVERY, AT_MOST_ONE_IN * (time.monotonic() - began)))
+        await asyncio.sleep(pause_after_proof(time.monotonic() - began))
 
 
 def tell(what: str, fault: BaseException, **more: Any) -> None:

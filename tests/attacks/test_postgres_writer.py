@@ -298,9 +298,8 @@ def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
 
 @pytest.fixture
 async def pool(attacked: Installation) -> AsyncIterator[Pool]:
-    found = await connect(attacked.settings)
-    yield found
-    await found.close()
+    async with attacked.connected() as found:
+        yield found
 
 
 @pytest.fixture

@@ -36,9 +36,8 @@ ONE, OTHER = ("decisions", 0), ("decisions", 1)
 
 @pytest.fixture
 async def keys(installation: Installation) -> AsyncIterator[VaultKeyring]:
-    pool = await connect(installation.settings)
-    yield await open_keyring(open_vault(installation.settings, pool))
-    await pool.close()
+    async with installation.connected() as pool:
+        yield await open_keyring(open_vault(installation.settings, pool))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.adapters.postgres import Pool, connect
+from services.adapters.postgres import Pool
 from services.notifier import outbox
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.storms import AT_ONCE
@@ -19,9 +19,8 @@ from tests.telling import Telling
 
 @pytest.fixture
 async def pool(installation: Installation) -> AsyncIterator[Pool]:
-    found = await connect(installation.settings)
-    yield found
-    await found.close()
+    async with installation.connected() as found:
+        yield found
 
 
 @pytest.fixture

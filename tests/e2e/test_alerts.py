@@ -386,14 +386,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield running
 
 
-def judged(installation: Installation) -> None:
-    """Return when everything that was on the topics is judged, and what was raised can be asked."""
-    installation.caught_up()
-    client = Client(installation.data)
-    eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["alerts"]["lag"].values()))
-    installation.caught_up()
-
-
 @pytest.fixture(scope="module")
 def played(house: Installation) -> dict[tuple[str, bool], Scene]:
     """Every scene and its twin, played once."""
@@ -408,7 +400,7 @@ def played(house: Installation) -> dict[tuple[str, bool], Scene]:
                 by_function[play, twin] = scene = Scene(house, kms, iam, other, twin)
                 play(scene)
             found[rule, twin] = by_function[play, twin]
-    judged(house)
+    house.judged()
     return found
 
 
@@ -486,7 +478,7 @@ def test_an_alerts_life_is_on_the_log(house: Installation, raised: list[dict[str
     alert = next(each for each in raised if each["rule"] == "key-policy-public" and each["suppressed"] is None)
     assert "is acknowledged" in house.keytrail("alerts", "ack", alert["id"], "--note", "on it").stdout
     assert "is resolved" in house.keytrail("alerts", "resolve", alert["id"], "--note", "put back").stdout
-    judged(house)
+    house.judged()
     shown = house.answers("alerts", "show", alert["id"])[0]
     assert (shown["state"], shown["note"], shown["marked_by"]) == ("resolved", "put back", ROOT)
     assert [each["state"] for each in shown["marks"]] == ["acknowledged", "resolved"]

@@ -315,7 +315,7 @@ def test_a_service_linked_role_is_made_protected_and_deleted(iam: Any, installat
     suffix = uuid4().hex[:8]
     made = iam.create_service_linked_role(
         AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=suffix, Description="scales"
-    )["Role"]  # fmt: skip
+    )["Role"]
     name = made["RoleName"]
     assert (name, made["Path"]) == (
         f"AWSServiceRoleForAutoScaling_{suffix}",

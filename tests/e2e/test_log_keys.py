@@ -28,7 +28,7 @@ from services.adapters.postgres import connect
 from services.adapters.topics import names
 from services.bootstrap import open_vault
 from services.writer.deciding import Deciding
-from tests.installation import Installation, eventually
+from tests.installation import Installation
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,6 @@ def events_of(installation: Installation) -> list[bytes]:
     return asyncio.run(read())
 
 
-def judged(installation: Installation) -> None:
-    """The rules that count have counted every call."""
-    eventually(lambda: not any(installation.answers("status")[0]["alerts"]["lag"].values()))
-
-
 def append(installation: Installation, topic: str, value: bytes) -> None:
     async def run() -> None:
         producer = Producer(installation.settings)
@@ -76,10 +71,10 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     client = kept.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
     sealed = client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
-    judged(kept)
+    kept.judged()
     (rotated,) = kept.answers("log-keys", "rotate")
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
-    judged(kept)
+    kept.judged()
     # Each worker meets rows that another one wrote under the new key, and its own of before.
     assert [line for log in kept.data.glob("logs/alerts-*.log") for line in log.open() if "somebody else" in line] == []
     client.update_key_description(KeyId=key, Description="under the new key")

@@ -33,7 +33,7 @@ from services.bootstrap import open_vault
 from services.cli.client import Client
 from services.notifier.sending import signature
 from services.settings import Settings
-from tests.e2e.test_alerts import ROOTED, allow, document, judged
+from tests.e2e.test_alerts import ROOTED, allow, document
 from tests.installation import Installation, eventually
 
 SECRET = "a secret that is long enough"
@@ -136,7 +136,7 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
                 running.process(name).send_signal(signal.SIGKILL)
                 eventually(lambda name=name, before=before: running.pid(name) != before)
             time.sleep(2)
-        judged(running)
+        running.judged()
         disturbed = on_topic(running)
         shown = [each["id"] for each in Client(running.data).items("/v1/alerts", suppressed="true")]
         assert load.calls > 200
@@ -147,7 +147,7 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
         for name in ("alerts-1", "alerts-2"):
             running.process(name).send_signal(signal.SIGKILL)
         eventually(lambda: Client(running.data).get("/v1/status")["alerts"]["judged"].get("events/0"), within=60)
-        judged(running)
+        running.judged()
         again = on_topic(running)[len(disturbed) :]
         assert {each["id"] for each in again if each["rule"] in OF_RECORDS} == {
             each["id"] for each in disturbed if each["rule"] in OF_RECORDS
@@ -242,7 +242,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             for _ in range(12):
                 key = kms.create_key()["KeyMetadata"]["KeyId"]
                 kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=30)
-            judged(running)
+            running.judged()
             raised = [each["id"] for each in client.items("/v1/alerts", severity="low")][::-1]
             assert len(raised) == 13, "twelve deletions, and the root was used"
             # The one that hangs and the one that fails delay nobody: a storm is one message after five.
@@ -327,7 +327,7 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
         kms = running.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.encrypt(KeyId=key, Plaintext=b"x")
-        judged(running)
+        running.judged()
         assert rules_of(running) == {"root-used": 1}
 
         running.process("writer-1").send_signal(signal.SIGKILL)
@@ -346,7 +346,7 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
 
         # Somebody holds what the workers have to write: they fall behind, say so, and go on when it is free.
         asyncio.run(held_while(running, lambda: kms.encrypt(KeyId=key, Plaintext=b"x")))
-        judged(running)
+        running.judged()
 
         # What was judged is not what stands on the log.
         asyncio.run(_judged_otherwise(running.settings))
@@ -361,7 +361,7 @@ def test_a_clock_a_root_and_records_that_go_are_alerts(tmp_path: Path) -> None:
     with running:
         kms = running.client()
         key = kms.create_key()["KeyMetadata"]["KeyId"]
-        judged(running)
+        running.judged()
 
         # The clock of the machine goes back by two days, and the root gets another access key.
         running.extra |= {"KEYTRAIL_CLOCK_OFFSET": "0", "KEYTRAIL_ALERT_WORKERS": "0",

@@ -18,7 +18,7 @@ from domain.trail.reading import Fold
 from domain.trail.record import REFUSED
 from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.registry import PROJECTIONS, Projection
-from services.adapters.postgres import Pool, connect
+from services.adapters.postgres import Pool
 from services.projector import writing
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
@@ -91,9 +91,8 @@ KEYS = keyring()
 
 @pytest.fixture
 async def pool(installation: Installation) -> AsyncIterator[Pool]:
-    found = await connect(installation.settings)
-    yield found
-    await found.close()
+    async with installation.connected() as found:
+        yield found
 
 
 async def contents(connection: Any, projection: Projection, schema: str) -> list[dict[str, Any]]:
