@@ -140,6 +140,7 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
+            await present.begun()
             await server.serve(sockets=[_listening(settings)])
         finally:
             for task in tasks:

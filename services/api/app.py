@@ -140,7 +140,7 @@ class App:
         elif path == "/" and method == "GET" and _asks_by_query(scope):
             await self._by_query(scope, receive, send)
         elif path == "/healthz" and method in READING:
-            fresh = self._present.is_fresh() and bool(self._present.world.access_keys)
+            fresh = self._present.can_answer()
             status = self._watch.status if fresh else NOT_FRESH
             await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
         elif path == "/metrics" and method in READING:

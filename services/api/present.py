@@ -29,6 +29,8 @@ log = structlog.get_logger("present")
 
 ASK_EVERY = 1.0
 BARRIER_DEADLINE = 4.0
+BEGIN_DEADLINE = 15.0
+"""Seconds after which a worker takes calls although it can answer none: /healthz then says what is the matter."""
 BATCH = 1000
 
 Seen = tuple[int, Record]
@@ -96,6 +98,22 @@ class Present:
         # Kept, since every call asks: a log that was authentic once stays so.
         self._settled = self._fold.chain.authority.is_settled(self._keys)
         return self._settled
+
+    def can_answer(self) -> bool:
+        """Whether calls can be answered: this is fresh, and there is somebody who may call."""
+        return self.is_fresh() and bool(self.world.access_keys)
+
+    async def begun(self) -> None:
+        """Return when calls can be answered, or after BEGIN_DEADLINE. Who calls while a worker starts waits for another
+        worker, or for this one: no call is refused because of a start."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_DEADLINE):
+                while not self.can_answer():
+                    folded = self._fold.next
+                    with suppress(NotFresh):
+                        await self.barrier()
+                        if not self.can_answer():  # a new log, whose first records are to come
+                            await self._folded_to(folded + 1)
 
     def require_fresh(self) -> None:
         """Raises NotFresh."""

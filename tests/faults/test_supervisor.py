@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,12 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     assert "is running on" in second.stderr
     assert "KEYTRAIL_DATA" in second.stderr
 
+    api = own.process("api-1")
+    api.kill()
+    # At the first try, which waits: a worker that starts takes nobody before it can answer.
+    with urllib.request.urlopen(f"{own.url}/healthz", timeout=60) as answer:
+        assert answer.status == 200
+    assert own.pid("api-1") != api.pid
     projector = own.process("projector")
     projector.kill()
     eventually(lambda: own.pid("projector") != projector.pid)
