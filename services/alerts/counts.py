@@ -58,6 +58,12 @@ class Counts:
         self._new_full: list[Window] = []
         self._new_pairs: list[tuple[str, str]] = []
 
+    def has_all(self, candidates: Sequence[Candidate], pairs: Sequence[Pair]) -> bool:
+        """Whether these change nothing: their windows are full, and their pairs are known."""
+        return all(each.window_of in self._full for each in candidates) and all(
+            (each.principal, each.key) in self._pairs for each in pairs
+        )
+
     async def add(self, held: Locked, found: Sequence[Candidate]) -> list[Window]:
         """Count them; the windows that have enough with them and had not before. Raises Changed, Elsewhere."""
         counted: Counter[Window] = Counter()

@@ -25,7 +25,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import facts, keeping
 from services.alerts.counts import REMEMBERED, Counts
-from services.alerts.keeping import Elsewhere, Locked, Part, Reached
+from services.alerts.keeping import Elsewhere, Locked, Part, Reached, Written
 from services.alerts.publishing import Publisher
 from services.alerts.voids import Voids
 from services.settings import Settings
@@ -47,12 +47,14 @@ class Counter:
         self._publisher = publisher
         # One stream's own: what a transaction has under way must not be taken for done when another's ends.
         self._counts = Counts()
+        self._written: dict[Part, Written] = {}
         self._created: dict[str, int] = {}
 
     @asynccontextmanager
     async def holding(self, part: Part, first: int) -> AsyncIterator[Held]:
         """A partition that is judged up to `first`, which no other worker judges until this is over. What `Held` is told
         counts when it ends. Raises Elsewhere where it is judged up to another place, Changed, INTERRUPTED."""
+        self._written.pop(part, None)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 locked = await keeping.locked(connection, self.keys, part)
@@ -65,6 +67,26 @@ class Counter:
             self._counts.dropped()
             raise
         self._counts.committed()
+        if locked.written is not None:
+            self._written[part] = locked.written
+
+    async def passed(
+        self, part: Part, first: int, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
+    ) -> bool:
+        """Whether a partition that is judged up to `first` could be moved on at once, since these records change no count:
+        nearly all of a busy hour are such. Where this says no, `holding` tells why. Raises INTERRUPTED."""
+        was = self._written.pop(part, None)
+        if (
+            was is None
+            or was.reached.next != first
+            or not self._counts.has_all([each for each, _, _ in candidates], pairs)
+        ):
+            return False
+        written = await keeping.passed(self._pool, self.keys, part, was, to)
+        if written is None:
+            return False
+        self._written[part] = written
+        return True
 
     async def settle(self, locked: Locked, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]) -> None:
         alerts = await self._reached(locked, candidates) + await self._first(locked, pairs)
@@ -192,9 +214,11 @@ class Decisions:
     ) -> bool:
         """Whether it counts; where another worker was there first, it does not."""
         self._next.pop(partition, None)
+        part, to = (DECISIONS, partition), Reached(after)
         try:
-            async with self._counter.holding((DECISIONS, partition), start) as held:
-                await held.settle(Reached(after), candidates, pairs)
+            if not await self._counter.passed(part, start, to, candidates, pairs):
+                async with self._counter.holding(part, start) as held:
+                    await held.settle(to, candidates, pairs)
         except Elsewhere:
             return False
         self._next[partition] = after

@@ -166,7 +166,7 @@ class Feed:
                 return None
         if document.get("v") != RECORD_VERSION:
             raise Unreadable(f"a record of version {document.get('v')!r} on {topic}: a newer Keytrail wrote it")
-        if b"\\u0000" in value:
+        if b"\\" in value and b"\\u0000" in value:  # a byte is found ten times as fast as six, and hardly ever there
             # JSON and an encryption context may hold U+0000. A caller who sends one must not stop the projections; the log
             # keeps what was sent.
             document = without_nul(document)

@@ -8,19 +8,20 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
 from domain.alerts.judging import Candidate, Judge, Pair
+from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.alerts import counts, keeping
 from services.alerts.counts import Counts, Window
-from services.alerts.keeping import Changed, Locked, Reached
+from services.alerts.keeping import Changed, Elsewhere, Locked, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from services.bootstrap import open_vault
@@ -31,6 +32,8 @@ from tests.installation import Installation
 NOW = 1_800_000_000_000_000
 START = NOW // 1_000_000
 DENIED, FIRST = RULES["denied-burst"], RULES["first-use"]
+ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bob"))
+KEY = f"arn:aws:kms:us-east-1:111122223333:key/{UUID(int=1)}"
 ONE, OTHER = ("decisions", 0), ("decisions", 1)
 
 
@@ -71,7 +74,7 @@ def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", 
 
 
 def used(principal: str, key: str) -> Pair:
-    return Pair(FIRST, principal, key, Use(NOW, "c", principal, "1" * 12, "AKIA", "Encrypt", (), "", ""), {})
+    return Pair(FIRST, principal, key, Use(NOW, "c", principal, "1" * 12, "AKIA", "Encrypt", (key,), "", ""), {})
 
 
 @asynccontextmanager
@@ -302,3 +305,53 @@ async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(
             assert not await known.new(held, [used("alice", "key-1")])
         await keeping.prepare(pool, keys, uuid4().hex)
         known.forget()
+
+
+ROW_CHANGED = (
+    "UPDATE alerting.positions SET next = 1 WHERE topic = 'decisions'",
+    "UPDATE alerting.positions SET digest = 'x' WHERE topic = 'decisions'",
+    "UPDATE alerting.positions SET total = (SELECT total FROM alerting.positions WHERE topic = 'events')",
+    "UPDATE alerting.positions SET mac = (SELECT mac FROM alerting.positions WHERE topic = 'events')",
+    "DELETE FROM alerting.positions WHERE topic = 'decisions'",
+)
+
+
+async def test_records_that_change_no_count_move_their_partition_on(
+    installation: Installation, pool: Pool, keys: VaultKeyring
+) -> None:
+    no_ages = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})  # which the projections would have to tell
+    judge = Judge(Client(installation.data).get("/v1/status")["log"], no_ages)
+    publisher = Publisher(installation.settings, keys)
+    counter = Counter(pool, keys, lambda: judge, publisher)
+    found, pair = root_used(judge, uuid4().hex), used(ALICE, KEY)
+    assert not await counter.passed(ONE, 0, Reached(1), found, [pair]), "nothing is known of them yet"
+    async with counter.holding(ONE, 0) as held:
+        await held.settle(Reached(1), found, [pair])
+    assert not await counter.passed(ONE, 0, Reached(2), found, [pair]), "it is judged up to another place"
+    assert not await counter.passed(ONE, 1, Reached(2), found, [used(BOB, KEY)]), "a pair that is new"
+    async with counter.holding(ONE, 1) as held:
+        await held.settle(Reached(2))
+    assert await counter.passed(ONE, 2, Reached(3), found, [pair])
+    assert await counter.passed(ONE, 3, Reached(5), found, [pair])
+    assert await keeping.reached(pool) == {ONE: Reached(5)}
+    assert await keeping.believed(pool, keys, ONE) == Reached(5)
+    await checked(pool, keys)
+    await publisher.close()
+
+
+@pytest.mark.parametrize("statement", ROW_CHANGED)
+async def test_no_partition_moves_on_from_a_row_that_somebody_changed(
+    installation: Installation, pool: Pool, keys: VaultKeyring, statement: str
+) -> None:
+    judge = Judge(Client(installation.data).get("/v1/status")["log"])
+    publisher = Publisher(installation.settings, keys)
+    counter = Counter(pool, keys, lambda: judge, publisher)
+    await count(pool, keys, part=("events", 0))
+    async with counter.holding(ONE, 0) as held:
+        await held.settle(Reached(3))
+    await pool.execute(statement)
+    assert not await counter.passed(ONE, 3, Reached(4), [], [])
+    with pytest.raises((Changed, Elsewhere)):
+        async with counter.holding(ONE, 3):
+            raise AssertionError("it was believed")
+    await publisher.close()
