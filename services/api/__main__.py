@@ -87,8 +87,10 @@ def _following(materials: HeldMaterials) -> Callable[[Record | None], None]:
 
 
 async def serve(settings: Settings) -> None:
-    """Follow the log and answer calls until told to stop. Raises Unavailable, LogRefused, MasterKeyRefused."""
+    """Follow the log and answer calls until told to stop. Raises Unavailable, LogRefused, MasterKeyRefused, and whatever
+    ended what has to run beside the calls."""
     names = topics.names(settings)
+    listening = _listening(settings)
     async with AsyncExitStack() as closing:
         pool = await open_pool(settings, size=8, patience=CALL_PATIENCE)
         closing.callback(pool.terminate)
@@ -137,17 +139,22 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(watch.keep_asking()),
             asyncio.create_task(anchors.keep_anchoring()),
         ]
+        for task in tasks:
+            task.add_done_callback(lambda _: setattr(server, "should_exit", True))
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
             await present.begun()
-            await server.serve(sockets=[_listening(settings)])
+            await server.serve(sockets=[listening])
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
             await anchors.anchor()  # of the calls that were answered last
             TALLY.flush()
+        for fault in ended:
+            if isinstance(fault, Exception):  # none of them ends by itself: without one, calls would be refused for ever
+                raise fault
 
 
 def main() -> int:
