@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -29,7 +30,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
 PAUSE, LONGEST_PAUSE = 0.0005, 0.25
-PROVE_EVERY, PROOF_AT_MOST_ONE_IN = 60.0, 50
+PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 
 
 def end_when_told() -> None:
@@ -72,8 +73,11 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
 
 
 def pause_after_proof(took: float) -> float:
-    """Seconds until every row that is believed is looked at again: a minute; more where looking took over a fiftieth of it."""
-    return max(PROVE_EVERY, PROOF_AT_MOST_ONE_IN * took)
+    """Seconds until every row that is believed is looked at again: a minute; more where looking took over a fiftieth of it,
+    and five minutes at most. Looking also takes long while somebody holds a lock, who must not win hours by that. Nobody
+    knows to the second when the next look comes."""
+    pause = min(LONGEST_UNPROVED, max(PROVE_EVERY, PROOF_AT_MOST_ONE_IN * took))
+    return pause * random.uniform(0.75, 1.0)  # noqa: S311  # no secret: it only must not be the same each time
 
 
 def give_way(niceness: int) -> None:

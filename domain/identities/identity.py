@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.arn import iam_arn
+from domain.identities.linked_services import as_made
 from domain.policy.compile import CompiledPolicy
 
 USER, GROUP, ROLE, POLICY = "user", "group", "role", "policy"
 PROFILE = "instance-profile"
 PREFIXES = {USER: "AIDA", GROUP: "AGPA", ROLE: "AROA", POLICY: "ANPA", PROFILE: "AIPA"}
 """How unique ids begin (IAM user guide, reference_identifiers)."""
-SERVICE_LINKED = "/aws-service-role/"
-"""How the paths of roles begin that are a service's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,11 @@ class Identity:
 
     @property
     def service_linked(self) -> bool:
-        """Whether it is a service's: see domain/identities/service_linked."""
-        return self.kind == ROLE and self.path.startswith(SERVICE_LINKED)
+        """Whether it is a service's, which alone may change it: as CreateServiceLinkedRole makes it, with nothing that it
+        could not have been given since. See domain/identities/service_linked."""
+        if self.role is None or self.inline or self.attached or self.boundary:
+            return False
+        return as_made(self.path, self.name, self.role.trust)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from domain.access.verdict import Verdict
 from domain.errors import InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.asking import on_identity, on_new
-from domain.identities.identity import ROLE, SERVICE_LINKED, RoleParts
+from domain.identities.identity import ROLE, RoleParts
+from domain.identities.linked_services import SERVICE_LINKED
 from domain.identities.people import changeable, require_boundary, require_new
 from domain.identities.principals import principals_of
 from domain.policy.check import check_policy

@@ -5,51 +5,28 @@ that key policies and grants name. AWS attaches the service's managed policy; Ke
 nothing.
 
 Source: IAM API reference, CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleDeletionStatus; IAM user guide,
-using-service-linked-roles; for the names of roles the guides of the services.
+using-service-linked-roles.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from dataclasses import dataclass
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from domain.access.caller import Caller
+from domain.access.evaluate import may
+from domain.access.question import in_account
 from domain.access.verdict import Verdict
+from domain.arn import iam_arn
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.asking import on_identity, on_new
-from domain.identities.identity import ROLE, SERVICE_LINKED
+from domain.identities.identity import ROLE
+from domain.identities.linked_services import NAMES, SERVICE_LINKED, WITH_SUFFIX, name_of, path_of, service_of, trust_of
 from domain.identities.people import require_bare
 from domain.trail.identity_events import IdentityDeleted, RoleCreated
 from domain.world import World
 
-NAMES = {
-    "access-analyzer.amazonaws.com": "AWSServiceRoleForAccessAnalyzer",
-    "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
-    "cks.kms.amazonaws.com": "AWSServiceRoleForKeyManagementServiceCustomKeyStores",
-    "cloudtrail.amazonaws.com": "AWSServiceRoleForCloudTrail",
-    "config.amazonaws.com": "AWSServiceRoleForConfig",
-    "ecs.amazonaws.com": "AWSServiceRoleForECS",
-    "eks.amazonaws.com": "AWSServiceRoleForAmazonEKS",
-    "elasticache.amazonaws.com": "AWSServiceRoleForElastiCache",
-    "elasticbeanstalk.amazonaws.com": "AWSServiceRoleForElasticBeanstalk",
-    "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
-    "es.amazonaws.com": "AWSServiceRoleForAmazonElasticsearchService",
-    "guardduty.amazonaws.com": "AWSServiceRoleForAmazonGuardDuty",
-    "kafka.amazonaws.com": "AWSServiceRoleForKafka",
-    "lex.amazonaws.com": "AWSServiceRoleForLexBots",
-    "mrk.kms.amazonaws.com": "AWSServiceRoleForKeyManagementServiceMultiRegionKeys",
-    "opensearchservice.amazonaws.com": "AWSServiceRoleForAmazonOpenSearchService",
-    "organizations.amazonaws.com": "AWSServiceRoleForOrganizations",
-    "rds.amazonaws.com": "AWSServiceRoleForRDS",
-    "redshift.amazonaws.com": "AWSServiceRoleForRedshift",
-    "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
-    "spotfleet.amazonaws.com": "AWSServiceRoleForEC2SpotFleet",
-    "support.amazonaws.com": "AWSServiceRoleForSupport",
-}
-"""The role of each service (its principal). One that is not here is refused: its role's name would be a guess."""
-WITH_SUFFIX = frozenset({"autoscaling.amazonaws.com"})
-"""Services that take several roles, told apart by a suffix."""
 SUCCEEDED, IN_PROGRESS = "SUCCEEDED", "IN_PROGRESS"
 MAX_SESSION = 3600
 _MAX_NAME = 64
@@ -68,22 +45,8 @@ class DeleteServiceLinked:
     name: str
 
 
-def _name(command: CreateServiceLinked) -> str:
-    base = NAMES.get(command.service, "AWSServiceRoleFor")
-    return f"{base}_{command.suffix}" if command.suffix else base
-
-
-def _path(service: str) -> str:
-    return f"{SERVICE_LINKED}{service}/"
-
-
-def _trust(service: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": ["sts:AssumeRole"]}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}, separators=(",", ":"))
-
-
 def asks_to_create(command: CreateServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    path, name = _path(command.service), _name(command)
+    path, name = path_of(command.service), name_of(command.service, command.suffix)
     return on_new("iam:CreateServiceLinkedRole", ROLE, path, name, caller, tagged=False)
 
 
@@ -96,7 +59,7 @@ def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCr
         )
     if command.suffix and command.service not in WITH_SUFFIX:
         raise InvalidInput(f"Custom suffix is not allowed for {command.service}")
-    name = _name(command)
+    name = name_of(command.service, command.suffix)
     if len(name) > _MAX_NAME:
         raise InvalidInput(f"The role's name {name} is longer than {_MAX_NAME} characters.")
     if world.directory.find(ROLE, caller.account, name) is not None:
@@ -105,8 +68,8 @@ def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCr
         account=caller.account,
         id=command.id,
         name=name,
-        path=_path(command.service),
-        trust=_trust(command.service),
+        path=path_of(command.service),
+        trust=trust_of(command.service),
         principals={},
         description=command.description,
         max_session=MAX_SESSION,
@@ -116,7 +79,21 @@ def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCr
 
 
 def asks_to_delete(command: DeleteServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
-    return on_identity("DeleteServiceLinkedRole", ROLE, command.name, caller, world)
+    return _on_linked("DeleteServiceLinkedRole", command.name, caller, world)
+
+
+def asks_of_status(name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """On the ARN that the deletion was asked on, which the role has no more."""
+    return _on_linked("GetServiceLinkedRoleDeletionStatus", name, caller, world)
+
+
+def _on_linked(action: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """On a service's role under its path, there or not: what a policy says of that path holds before and after."""
+    role, service = world.directory.find(ROLE, caller.account, name), service_of(name)
+    if not service or (role is not None and role.service_linked):
+        return on_identity(action, ROLE, name, caller, world)
+    resource = in_account(iam_arn(caller.account, ROLE, path_of(service), name), caller.account)
+    return (may(caller, f"iam:{action}", resource),)
 
 
 def delete(command: DeleteServiceLinked, caller: Caller, world: World) -> IdentityDeleted:
@@ -128,17 +105,25 @@ def delete(command: DeleteServiceLinked, caller: Caller, world: World) -> Identi
     return IdentityDeleted(caller.account, ROLE, role.id, role.name)
 
 
-def service_of(name: str) -> str:
-    """The service whose role has this name; "" for no such role."""
-    base = name.partition("_")[0]
-    return next((service for service, own in NAMES.items() if own == base), "")
+def deletion_task(account: str, name: str, unique: str) -> str:
+    """The id of the task that deletes a role. It follows from the role and its unique id, so that nothing has to be kept to
+    know it again, and so that a role made again under the name is not taken for the one that was deleted."""
+    return _task(account, name, _mark(unique))
 
 
-def deletion_task(account: str, name: str) -> str:
-    """The id of the task that deletes a role. It follows from the role, so that nothing has to be kept to know it again."""
+def _task(account: str, name: str, mark: bytes) -> str:
     service = service_of(name)
-    unique = uuid5(NAMESPACE_URL, f"{account}/{service}/{name}")
-    return f"task{_path(service)}{name}/{unique}"
+    check = hashlib.sha256(f"{account}/{service}/{name}/{mark.hex()}".encode()).digest()
+    return f"task{path_of(service)}{name}/{UUID(bytes=mark + check[:8])}"
+
+
+def _mark(unique: str) -> bytes:
+    """Which role it was, in half a UUID."""
+    return hashlib.sha256(unique.encode()).digest()[:8]
+
+
+def _mark_in(task: str) -> bytes:
+    return UUID(task.rpartition("/")[2]).bytes[:8]
 
 
 def role_of_task(account: str, text: str) -> str:
@@ -151,7 +136,7 @@ def role_of_task(account: str, text: str) -> str:
     if beginning != "task" or len(named) != 3 or not _is_uuid(named[2]):
         raise InvalidInput("A DeletionTaskId has the form task/aws-service-role/<service>/<role name>/<uuid>.")
     service, name, _ = named
-    if service != service_of(name) or text != deletion_task(account, name):
+    if service != service_of(name) or text != _task(account, name, _mark_in(text)):
         raise NoSuchEntity(f"The deletion task with id {text} cannot be found.")
     return name
 
@@ -163,6 +148,7 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
-def status(account: str, name: str, world: World) -> str:
-    """A role that is still there is one whose deletion this process has not heard of."""
-    return SUCCEEDED if world.directory.find(ROLE, account, name) is None else IN_PROGRESS
+def status(account: str, task: str, world: World) -> str:
+    """A role that is still there is one whose deletion this process has not heard of. Raises as `role_of_task`."""
+    role = world.directory.find(ROLE, account, role_of_task(account, task))
+    return IN_PROGRESS if role is not None and _mark(role.id) == _mark_in(task) else SUCCEEDED

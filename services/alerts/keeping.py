@@ -302,6 +302,12 @@ async def oldest_unjudged(
     return row["account"], row["position"], orjson.loads(row["document"])
 
 
+async def oldest_position(pool: Pool) -> int | None:
+    """Of the changes that wait for being judged to the end, locked or not."""
+    found: int | None = await pool.fetchval("SELECT min(position) FROM alerting.unjudged")
+    return found
+
+
 async def judged(connection: Connection, keys: VaultKeyring, position: int) -> None:
     """It was judged to the end. Raises Changed."""
     held = await locked(connection, keys, JUDGED_LATER)

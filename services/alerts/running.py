@@ -12,26 +12,22 @@ from typing import NoReturn
 
 import structlog
 
-from domain.alerts.health import BEHIND, Health
 from domain.alerts.judging import Judge
-from domain.alerts.numbers import LAG
-from domain.ports import OutOfRange, Stored, Unavailable
+from domain.ports import OutOfRange, Stored
 from domain.trail.codec import Unreadable
-from projections.entry import DECISIONS, EVENTS
+from projections.entry import EVENTS
 from services.adapters import alerts_file
-from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.adapters.topics import names
 from services.alerts import counts, keeping
 from services.alerts.app import app_of
 from services.alerts.changes import Changes
-from services.alerts.keeping import Changed, Elsewhere, Part, Reached
+from services.alerts.keeping import Changed, Elsewhere, Part
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.alerts.voids import AlertsTopic, Voids
+from services.alerts.watching import Watch
 from services.clock import clock_of
-from services.metrics import ALERTS_LAG
 from services.processes import pause_after_proof
 from services.settings import BadSetting, Settings
 
@@ -41,8 +37,6 @@ LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0
 FORGET_EVERY = 3600.0
 LOOK_AROUND_EVERY = 60.0
-CHECKING = 0x6B657963
-"""The number of the advisory lock."""
 AGAIN = 0.5
 
 
@@ -88,16 +82,13 @@ class Worker:
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
         self._alerts = AlertsTopic(settings, keys, self._voids)
-        self._events = KafkaTopic(settings, names(settings).events)
         self._changes = Changes(settings, pool, keys, self._rules.judge, self._publisher, self._voids)
         self._decisions = Decisions(
             settings, pool, keys, self._rules.judge, self._publisher, self._voids, self._changes.authority
         )
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
-        self._behind_since: float | None = None
-        self._left: dict[Part, int] = {}
-        self._catching: asyncio.Task[None] | None = None
+        self._watch = Watch(settings, pool, keys, self._rules.judge, self._publisher, self._catch_up)
 
     async def run(self) -> None:
         """Until the app stops, which it does by itself only when it crashes."""
@@ -109,7 +100,7 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look))
             tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
-            tasks.create_task(self._every(WATCH_EVERY, self._watch))
+            tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
             tasks.create_task(self._every(AGAIN, self._check))
             tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
@@ -185,33 +176,11 @@ class Worker:
         await counts.forget(self._pool, self._keys, int(time.time()) - counts.KEPT_FOR)
 
     async def _check(self) -> None:
-        """That nobody else writes where we count; of several workers one at a time. And the pause until the next time."""
+        """That nobody else writes where we count, and the pause until the next time. Every worker looks: a lock that says
+        which one does is one that anybody may hold."""
         began = time.monotonic()
-        async with self._pool.acquire() as connection:
-            if await connection.fetchval("SELECT pg_try_advisory_lock($1)", CHECKING):
-                try:
-                    await keeping.check(connection, self._keys)
-                finally:
-                    await connection.execute("SELECT pg_advisory_unlock($1)", CHECKING)
+        await self._watch.prove()
         await asyncio.sleep(pause_after_proof(time.monotonic() - began))
-
-    async def _watch(self) -> None:
-        """How many records are not judged, of every partition: a worker tells of what another one leaves lying."""
-        try:
-            there = {(EVENTS, 0): await self._events.end()}
-            found = await ends(self._settings, names(self._settings).decisions)
-        except Unavailable:
-            return
-        there |= {(DECISIONS, partition): end for partition, end in found.items()}
-        reached = await keeping.reached(self._pool)
-        left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
-        for topic in (EVENTS, DECISIONS):
-            ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
-        stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, Reached()).next]
-        if stuck and (self._catching is None or self._catching.done()):
-            self._catching = asyncio.create_task(self._catch_up([(part, there[part]) for part in stuck]))
-        self._left = {part: reached.get(part, Reached()).next for part in there}
-        await self._tell_of_lag(sum(left.values()))
 
     async def _catch_up(self, parts: Sequence[tuple[Part, int]]) -> None:
         """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
@@ -223,20 +192,3 @@ class Worker:
                 await self._surely(
                     lambda partition=partition, end=end: self._decisions.catch_up(partition, end)  # type: ignore[misc]
                 )
-
-    async def _tell_of_lag(self, left: int) -> None:
-        if not left:
-            self._behind_since = None
-            return
-        now = time.monotonic()
-        if self._behind_since is None:
-            self._behind_since = now
-        judge = self._rules.judge()
-        least = judge.settings.number("alerts-behind", "seconds", LAG["seconds"].default)
-        if now - self._behind_since < least:
-            return
-        moment = time.time_ns() // 1000
-        summary = f"{left} records are not judged, and some have not been for {least} s or more"
-        health = Health(BEHIND, f"~{moment // 3_600_000_000}", moment, summary)  # told once an hour
-        await self._publisher.publish(judge.of_health(health))
-        self._behind_since = now + 3600

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.access.verdict import Verdict
-from domain.identities.asking import on_identity
-from domain.identities.identity import ROLE
 from domain.identities.service_linked import (
     CreateServiceLinked,
     DeleteServiceLinked,
+    asks_of_status,
     deletion_task,
     role_of_task,
     status,
@@ -32,15 +31,14 @@ def delete(parameters: Parameters, made: Made) -> DeleteServiceLinked:
 
 
 def deleted(changed: Changed) -> Answer:
-    return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name)}
+    return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name, changed.event.id)}
 
 
 def asks_of_task(request: Request, world: World) -> Sequence[Verdict]:
-    """On the role. Raises InvalidInput, NoSuchEntity."""
+    """On the role that was. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
-    return on_identity("GetServiceLinkedRoleDeletionStatus", ROLE, name, request.caller, world)
+    return asks_of_status(name, request.caller, world)
 
 
 def deletion_status(request: Request, world: World) -> Answer:
-    account = request.caller.account
-    return {"Status": status(account, role_of_task(account, request["DeletionTaskId"]), world)}
+    return {"Status": status(request.caller.account, request["DeletionTaskId"], world)}

@@ -4,29 +4,26 @@ as one does, and rows that somebody else wrote, removed or put back are not beli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from domain.alerts.judging import Candidate, Judge, Pair
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
-from services.adapters.keyring import VaultKeyring, open_keyring
-from services.adapters.postgres import Pool, connect
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
 from services.alerts import counts, keeping
 from services.alerts.counts import Counts, Window
 from services.alerts.keeping import Changed, Elsewhere, Locked, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
-from services.bootstrap import open_vault
 from services.cli.client import Client
-from services.settings import Settings
 from tests.installation import Installation
 
 NOW = 1_800_000_000_000_000
@@ -35,38 +32,6 @@ DENIED, FIRST = RULES["denied-burst"], RULES["first-use"]
 ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bob"))
 KEY = f"arn:aws:kms:us-east-1:111122223333:key/{UUID(int=1)}"
 ONE, OTHER = ("decisions", 0), ("decisions", 1)
-
-
-@pytest.fixture
-async def keys(installation: Installation) -> AsyncIterator[VaultKeyring]:
-    async with installation.connected() as pool:
-        yield await open_keyring(open_vault(installation.settings, pool))
-
-
-@pytest.fixture(scope="module")
-def database(installation: Installation) -> Iterator[Settings]:
-    """Of its own, beside the installation's."""
-    name = f"counting_{uuid4().hex}"
-
-    async def run(statement: str) -> None:
-        server = await asyncpg.connect(installation.settings.postgres)
-        await server.execute(statement)
-        await server.close()
-
-    asyncio.run(run(f"CREATE DATABASE {name}"))
-    own = installation.settings.postgres.replace("/keytrail?", f"/{name}?")
-    assert own != installation.settings.postgres
-    yield replace(installation.settings, postgres=own)
-    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture
-async def pool(database: Settings, keys: VaultKeyring) -> AsyncIterator[Pool]:
-    found = await connect(database)
-    await keeping.prepare(found, keys, uuid4().hex)
-    await keeping.prepare(found, keys, "log")
-    yield found
-    await found.close()
 
 
 def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", start: int = START) -> list[Candidate]:

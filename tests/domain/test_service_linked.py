@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.errors import InvalidInput, NoSuchEntity, ProtectedRole
 from domain.identities import attached, instance_profiles, people, roles
+from domain.identities.linked_services import NAMES
 from domain.identities.service_linked import (
     IN_PROGRESS,
-    NAMES,
     SUCCEEDED,
     CreateServiceLinked,
     DeleteServiceLinked,
+    asks_of_status,
+    asks_to_delete,
     deletion_task,
     role_of_task,
     status,
@@ -22,12 +25,17 @@ from domain.identities.service_linked import (
 from domain.trail.identity_events import (
     IdentityDeleted,
     IdentityTagged,
+    InlinePolicyDeleted,
+    InlinePolicyPut,
     InstanceProfileCreated,
+    PolicyAttached,
     RoleCreated,
     RoleDescribed,
+    TrustReplaced,
 )
-from tests.domain.test_identities import a_role
+from tests.domain.test_identities import TRUST, a_role, a_user, alice, an_access_key
 from tests.given import ACCOUNT, given
+from tests.policies import policy, to_identity
 
 BEANSTALK = "elasticbeanstalk.amazonaws.com"
 ROLE = "AWSServiceRoleForElasticBeanstalk"
@@ -103,16 +111,89 @@ def test_it_is_deleted_as_itself_alone() -> None:
     given().when(DeleteServiceLinked(ROLE)).refused(NoSuchEntity)
 
 
+PLANTED = [
+    event("backdoor", "x.amazonaws.com"),
+    event("backdoor"),
+    event(ROLE, "ecs.amazonaws.com"),
+    event(f"{ROLE}_other"),
+    replace(event(), trust=TRUST),
+    replace(event(), boundary="arn:aws:iam::aws:policy/AdministratorAccess"),
+    replace(event(), path="/aws-service-role/"),
+]
+"""What CreateRole made under that path before it was refused there."""
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda each: f"{each.path}{each.name}")
+def test_an_ordinary_role_under_that_path_stays_its_accounts(planted: RoleCreated) -> None:
+    """Somebody's way in can be taken away: the policy it has, whom it trusts, and the role."""
+    held = InlinePolicyPut(ACCOUNT, "role", planted.id, "p", ALLOW)
+    given(planted, held).when(attached.DeleteInline("role", planted.name, "p")).then(
+        InlinePolicyDeleted(ACCOUNT, "role", planted.id, "p")
+    )
+    given(planted, held).when(roles.ReplaceTrust(planted.name, event().trust)).then(
+        TrustReplaced(ACCOUNT, planted.id, 2, event().trust, {})
+    )
+    given(planted).when(people.DeleteIdentity("role", planted.name)).then(
+        IdentityDeleted(ACCOUNT, "role", planted.id, planted.name)
+    )
+    given(planted).when(DeleteServiceLinked(planted.name)).refused(NoSuchEntity)
+
+
+@pytest.mark.parametrize("more", ["inline", "attached"])
+def test_a_role_that_has_what_no_services_role_can_have_is_its_accounts(more: str) -> None:
+    """Else it could be neither emptied nor deleted."""
+    put = InlinePolicyPut(ACCOUNT, "role", "AROALINKED", "p", ALLOW)
+    had = put if more == "inline" else PolicyAttached(ACCOUNT, "role", "AROALINKED", ADMINISTRATOR)
+    taken: Any = (
+        attached.DeleteInline("role", ROLE, "p") if more == "inline" else attached.Detach("role", ROLE, ADMINISTRATOR)
+    )
+    emptied = given(event(), had).when(taken)
+    assert emptied.outcome is not None
+    assert emptied.outcome.event is not None, emptied.outcome.decision.error
+    given(event(), had, emptied.outcome.event).when(DeleteServiceLinked(ROLE)).then(
+        IdentityDeleted(ACCOUNT, "role", "AROALINKED", ROLE)
+    )
+
+
+@pytest.mark.parametrize("then", [[], [replace(event(), path="/")], [event()]], ids=["gone", "ordinary", "again"])
+@pytest.mark.parametrize("effect", ["Allow", "Deny"])
+def test_the_status_is_asked_where_the_deletion_was(effect: str, then: list[RoleCreated]) -> None:
+    """Whoever may delete under a service's path hears how it went, and whom a policy keeps from there hears nothing."""
+    under = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{BEANSTALK}/*"
+    statements = [to_identity(Action="iam:*ServiceLinkedRole*", Resource=under, Effect=effect)]
+    if effect == "Deny":
+        statements.append(to_identity(Action="iam:*"))
+    may = InlinePolicyPut(ACCOUNT, "user", "AIDAALICE", "p", policy(*statements))
+    people_there = (a_user(), an_access_key(), may)
+    before, after = given(*people_there, event()), given(*people_there, *then)
+    command = DeleteServiceLinked(ROLE)
+    asked = asks_to_delete(command, alice(before), before.world)
+    again = asks_to_delete(command, alice(after), after.world)
+    told = asks_of_status(ROLE, alice(after), after.world)
+    assert {each.allowed for each in (*asked, *again, *told)} == {effect == "Allow"}
+    assert {each.resource for each in (*asked, *again, *told)} == {f"{under[:-1]}{ROLE}"}
+
+
+def test_a_deletion_is_over_whoever_has_the_name_since() -> None:
+    task = deletion_task(ACCOUNT, ROLE, "AROALINKED")
+    ordinary, again = replace(event(), path="/", id="AROAB"), replace(event(), id="AROAB")
+    for since in (ordinary, again):
+        assert status(ACCOUNT, task, given(since).world) == SUCCEEDED
+    assert status(ACCOUNT, deletion_task(ACCOUNT, ROLE, "AROAB"), given(again).world) == IN_PROGRESS
+
+
 def test_a_task_is_known_by_its_id() -> None:
-    task = deletion_task(ACCOUNT, ROLE)
+    task = deletion_task(ACCOUNT, ROLE, "AROALINKED")
     assert task.startswith(f"task/aws-service-role/{BEANSTALK}/{ROLE}/")
     assert role_of_task(ACCOUNT, task) == ROLE
-    assert status(ACCOUNT, ROLE, given().world) == SUCCEEDED
-    assert status(ACCOUNT, ROLE, given(event()).world) == IN_PROGRESS
+    assert status(ACCOUNT, task, given().world) == SUCCEEDED
+    assert status(ACCOUNT, task, given(event()).world) == IN_PROGRESS
     with pytest.raises(NoSuchEntity):
         role_of_task("444455556666", task)
     with pytest.raises(NoSuchEntity):
         role_of_task(ACCOUNT, task.replace(ROLE, "AWSServiceRoleForECS"))
+    with pytest.raises(NoSuchEntity):
+        role_of_task(ACCOUNT, f"{task[:-36]}00000000-{task[-27:]}")
     for text in (
         "",
         "task",

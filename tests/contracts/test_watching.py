@@ -1,0 +1,170 @@
+"""An alert worker that somebody keeps from judging, by a lock in Postgres: an operator hears of it all the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from domain.alerts.judging import Judge
+from domain.alerts.settings import AlertSettings, RuleSettings
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.alerts import keeping, watching
+from services.alerts.keeping import Changed
+from services.alerts.publishing import Publisher
+from services.alerts.watching import Watch
+from services.cli.client import Client
+from services.processes import LONGEST_UNPROVED, pause_after_proof
+from services.settings import Settings
+from tests.contracts.test_counting import holding, some
+from tests.installation import Installation
+
+
+class Told:
+    """The topic of alerts from now on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = KafkaTopic(settings, names(settings).alerts)
+        self._next = -1
+
+    async def begun(self) -> Told:
+        self._next = await self._topic.end()
+        return self
+
+    async def summaries(self) -> list[str]:
+        """Of the alerts that are behind, raised since the last look."""
+        reader, found = await self._topic.reader(self._next), []
+        end = await self._topic.end()
+        while self._next < end:
+            for each in await reader.read(100):
+                self._next = each.offset + 1
+                document = orjson.loads(each.value)
+                if document["rule"] == "alerts-behind":
+                    found.append(document["summary"])
+        await reader.close()
+        return found
+
+    async def close(self) -> None:
+        await self._topic.close()
+
+
+async def nothing(_: Sequence[Any]) -> None:
+    """Nobody reads on: the database is another one than the topics are of."""
+
+
+@pytest.fixture
+async def told(installation: Installation) -> AsyncIterator[Told]:
+    found = await Told(installation.settings).begun()
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def watch(
+    installation: Installation, pool: Pool, keys: VaultKeyring, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Watch]:
+    monkeypatch.setattr(watching, "READ_PATIENCE", 0.5)
+    log = Client(installation.data).get("/v1/status")["log"]
+    judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
+    publisher = Publisher(installation.settings, keys)
+    found = Watch(installation.settings, pool, keys, lambda: judge, publisher, nothing)
+    yield found
+    await found.close()
+    await publisher.close()
+
+
+@asynccontextmanager
+async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
+    """Somebody else begins a transaction and keeps it."""
+    stranger = await asyncpg.connect(database.postgres)
+    try:
+        async with stranger.transaction():
+            await stranger.execute(statement)
+            yield
+    finally:
+        await stranger.close()
+
+
+@pytest.mark.parametrize("table", ["positions", "unjudged"])
+async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Watch, told: Told, table: str) -> None:
+    """No record judged and no alert: the watch asked the same table, and waited with the rest."""
+    async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
+        await watch.look()
+    assert [each for each in await told.summaries() if "Postgres has not said" in each]
+
+
+async def test_a_policy_that_nobody_can_judge_is_told_of(
+    database: Settings, pool: Pool, keys: VaultKeyring, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that somebody holds is passed over, without a word."""
+    monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
+    await some(pool, keys)
+    held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
+    async with locking(database, held), pool.acquire() as connection, connection.transaction():
+        row = await keeping.oldest_unjudged(connection, keys, [])
+        assert row is not None
+        assert row[1] == 8, "the first one is passed over"
+        await watch.look()
+    assert "the policy at @7 has waited 0 s for being judged to the end" in await told.summaries()
+    await watch.look()
+    assert not [each for each in await told.summaries() if "policy" in each], "once an hour"
+
+
+async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
+    pool: Pool, keys: VaultKeyring, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await some(pool, keys)
+    await watch.look()
+    async with pool.acquire() as connection, connection.transaction():
+        await keeping.judged(connection, keys, 7)
+    monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
+    async with holding(pool, keys):
+        pass
+    async with pool.acquire() as connection, connection.transaction():
+        await keeping.judged(connection, keys, 8)
+    await watch.look()
+    assert not [each for each in await told.summaries() if "policy" in each]
+
+
+async def test_a_proof_that_does_not_end_is_told_of(
+    database: Settings, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One table locked that is read last: the sums are never compared, and all goes on."""
+    await watch.prove()
+    monkeypatch.setattr(watching, "PROOF_OVERDUE", 0.0)
+    async with locking(database, "LOCK TABLE alerting.unjudged IN ACCESS EXCLUSIVE MODE"):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(watch.prove(), 0.5)
+    await watch.look()
+    assert [each for each in await told.summaries() if "was not proved" in each]
+    monkeypatch.setattr(watching, "PROOF_OVERDUE", 600.0)
+    await watch.prove()
+    await watch.look()
+    assert not [each for each in await told.summaries() if "was not proved" in each]
+
+
+async def test_a_lock_that_anybody_may_hold_stops_no_proof(
+    database: Settings, pool: Pool, keys: VaultKeyring, watch: Watch
+) -> None:
+    """One `pg_advisory_lock`, and counts could be taken away for as long as it was kept."""
+    await some(pool, keys)
+    await watch.prove()
+    await pool.execute("DELETE FROM alerting.windows")
+    async with locking(database, f"SELECT pg_advisory_lock({0x6B657963})"):  # which one worker took to prove alone
+        with pytest.raises(Changed):
+            await watch.prove()
+
+
+def test_a_proof_that_waits_puts_the_next_one_off_by_minutes_at_most() -> None:
+    """Five locks of 55 seconds bought nearly four hours."""
+    assert 45 <= pause_after_proof(0.0) <= 60
+    assert 75 <= pause_after_proof(2.0) <= 100
+    assert 225 <= pause_after_proof(275.0) <= LONGEST_UNPROVED == 300
