@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import subprocess
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -129,3 +131,21 @@ def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
         running = {path.name for path in (tmp_path / "data").iterdir()}
         assert not running & {"kafka", "postgres"}
         eventually(healthy)
+
+
+@pytest.mark.soak  # a start of its own
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
+    """Kafka unpacks a library: not there, where it could not be loaded, and no batch would be taken."""
+    mount = tmp_path / "mounted"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(mount)], check=False)
+    if done.returncode:
+        pytest.skip("this machine lets nobody mount")
+    try:
+        with Installation(mount / "data") as running:
+            running.client().create_key()
+            running.caught_up()
+            assert len(running.answers("keys")) == 1
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)

