@@ -153,7 +153,9 @@ async def serve(settings: Settings) -> None:
             await anchors.anchor()  # of the calls that were answered last
             TALLY.flush()
         for fault in ended:
-            if isinstance(fault, Exception):  # none of them ends by itself: without one, calls would be refused for ever
+            if isinstance(
+                fault, Exception
+            ):  # none of them ends by itself: without one, calls would be refused for ever
                 raise fault
 
 
