@@ -36,6 +36,14 @@ LAG = Gauge(
 )
 ALERTS = Counter("keytrail_alerts", "Alerts by rule, and by severity or as suppressed", ["rule", "severity"])
 NOTIFICATIONS = Counter("keytrail_notifications", "Messages to notifiers by what became of them", ["kind", "outcome"])
+NOTIFIERS_STUCK = Gauge(
+    "keytrail_notifiers_stuck", "Notifiers that take in, send or prove nothing", multiprocess_mode="mostrecent"
+)
+NOTIFIERS_LAG = Gauge(
+    "keytrail_notifiers_lag",
+    "Alerts that the notifier furthest behind has not taken in",
+    multiprocess_mode="mostrecent",
+)
 ALERTS_LAG = Gauge(
     "keytrail_alerts_lag", "Records on a topic that are not judged yet", ["topic"], multiprocess_mode="mostrecent"
 )

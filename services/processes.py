@@ -39,16 +39,19 @@ def end_when_told() -> None:
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
 
 
-async def alone(pool: Pool, lock: int, what: str) -> None:
+async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
     """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
 
-    `lock` is the number of its advisory lock. One that waits is a standby.
+    `lock` is the number of its advisory lock. One that waits is a standby. Anybody may hold that lock: `while_waiting`, called
+    every few seconds, looks elsewhere whether another process is at work.
     """
     log = structlog.get_logger(what)
     connection = await pool.acquire()
     connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
         log.info(f"another {what} works on this database; standing by")
+        if while_waiting is not None:
+            await while_waiting()
         await asyncio.sleep(STAND_BY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from domain.ports import Stored
 from domain.trail.authenticity import KeyMissing, Keyring, key_of
@@ -38,6 +39,18 @@ class VaultKeyring(Keyring):
 async def open_keyring(vault: Vault) -> VaultKeyring:
     """Of a vault that is prepared. Raises Unavailable, MasterKeyRefused."""
     return VaultKeyring(vault, await vault.record_secrets(), strict=await vault.is_authentic())
+
+
+async def read(fold: Fold, stored: Stored, keys: VaultKeyring) -> tuple[dict[str, Any], Record] | None:
+    """`Fold.read`, with the keys read again where the log goes on under one that is not known yet.
+
+    Raises Unreadable, Unavailable; KeyMissing where the vault does not have that key.
+    """
+    try:
+        return fold.read(stored.offset, stored.value)
+    except KeyMissing:
+        await keys.read_again()
+        return fold.read(stored.offset, stored.value)
 
 
 async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:

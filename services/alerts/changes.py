@@ -18,7 +18,7 @@ from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
 from domain.meaning.budget import Budget
 from domain.ports import OutOfRange, Stored
-from domain.trail.authenticity import COMMANDS, KeyMissing
+from domain.trail.authenticity import COMMANDS
 from domain.trail.authority import Authority
 from domain.trail.events import CommandsRefused, MaterialImported, PolicyReplaced
 from domain.trail.reading import Fold
@@ -30,6 +30,7 @@ from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping
+from services.alerts.ages import Ages
 from services.alerts.keeping import Reached
 from services.alerts.later import Later
 from services.alerts.past import Past
@@ -71,8 +72,9 @@ class Changes:
         self._judge = judge
         self._publisher = publisher
         self._topic = KafkaTopic(settings, names(settings).events)
-        self._counter = Counter(pool, keys, judge, publisher)
         self._fold: Fold | None = None
+        self.ages = Ages(self._topic, keys, lambda: self._fold)
+        self._counter = Counter(pool, keys, judge, publisher, self.ages)
         self._past = Past(pool, settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
@@ -189,11 +191,7 @@ class Changes:
 
     async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
         judge, world = self._judge(), fold.world
-        try:
-            found = fold.read(message.offset, message.value)
-        except KeyMissing:
-            await self._keys.read_again()
-            found = fold.read(message.offset, message.value)
+        found = await keyring.read(fold, message, self._keys)
         if found is None:
             self._voids.count(EVENTS, 0, message.offset, world.at)
             return self._voids.alerts(judge)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,11 +51,4 @@ async def decisions_projected(pool: Pool, ends: dict[int, int]) -> None:
         there = {row["partition"]: row["next"] for row in rows}
         if all(there.get(partition, 0) >= end for partition, end in wanted.items()):
             return
-        await asyncio.sleep(WAIT)
-
-
-async def keys_there(pool: Pool, arns: Sequence[str]) -> None:
-    """Return when these keys are in the projection, which they are of for ever."""
-    count = "SELECT count(*) FROM p_keys.keys WHERE arn = ANY($1)"
-    while await pool.fetchval(count, list(arns)) < len(arns):  # noqa: ASYNC110  # another process writes it
         await asyncio.sleep(WAIT)

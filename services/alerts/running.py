@@ -84,7 +84,14 @@ class Worker:
         self._alerts = AlertsTopic(settings, keys, self._voids)
         self._changes = Changes(settings, pool, keys, self._rules.judge, self._publisher, self._voids)
         self._decisions = Decisions(
-            settings, pool, keys, self._rules.judge, self._publisher, self._voids, self._changes.authority
+            settings,
+            pool,
+            keys,
+            self._rules.judge,
+            self._publisher,
+            self._voids,
+            self._changes.authority,
+            self._changes.ages,
         )
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)

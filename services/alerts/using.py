@@ -17,14 +17,15 @@ from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
 from domain.ports import OutOfRange, Stored
 from domain.trail.authority import Authority
-from domain.trail.codec import RECORD_VERSION, Unreadable, micros_of
+from domain.trail.codec import RECORD_VERSION, Unreadable
 from projections.entry import DECISIONS
 from services.adapters.kafka import KafkaReader
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alerts import facts, keeping
-from services.alerts.counts import REMEMBERED, Counts
+from services.alerts import keeping
+from services.alerts.ages import Ages
+from services.alerts.counts import Counts
 from services.alerts.keeping import Elsewhere, Locked, Part, Reached, Written
 from services.alerts.publishing import Publisher
 from services.alerts.voids import Voids
@@ -40,15 +41,17 @@ Found = tuple[Candidate, int, Mapping[str, Any]]
 class Counter:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
-    def __init__(self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(
+        self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher, ages: Ages
+    ) -> None:
         self._pool = pool
         self.keys = keys
         self._judge = judge
         self._publisher = publisher
+        self._ages = ages
         # One stream's own: what a transaction has under way must not be taken for done when another's ends.
         self._counts = Counts()
         self._written: dict[Part, Written] = {}
-        self._created: dict[str, int] = {}
 
     @asynccontextmanager
     async def holding(self, part: Part, first: int) -> AsyncIterator[Held]:
@@ -107,20 +110,9 @@ class Counter:
         if not new:
             return []
         judge = self._judge()
-        created = await self._ages(new) if judge.first_age else {}
+        created = await self._ages.of(new, judge.first_age) if judge.first_age else {}
         found = [judge.first(each, created.get(each.key, 0)) for each in new]
         return [each for each in found if each is not None]
-
-    async def _ages(self, pairs: Sequence[Pair]) -> dict[str, int]:
-        """When the keys were made, in microseconds; a key that is used is on the log, and in time in the projection."""
-        wanted = sorted({each.key for each in pairs if each.key not in self._created})
-        if wanted:
-            await facts.keys_there(self._pool, wanted)
-            rows = await self._pool.fetch("SELECT arn, created_at FROM p_keys.keys WHERE arn = ANY($1)", wanted)
-            if len(self._created) > REMEMBERED:
-                self._created.clear()
-            self._created.update((row["arn"], micros_of(row["created_at"])) for row in rows)
-        return self._created
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +139,7 @@ class Decisions:
         publisher: Publisher,
         voids: Voids,
         authority: Callable[[], Awaitable[Authority]],
+        ages: Ages,
     ) -> None:
         self._keys = keys
         self._voids = voids
@@ -156,7 +149,7 @@ class Decisions:
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counter = Counter(pool, keys, judge, publisher)
+        self._counter = Counter(pool, keys, judge, publisher, ages)
         self._next: dict[int, int] = {}
         self._one_at_a_time = asyncio.Lock()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from services.adapters import alerts_file
 from services.bootstrap import open_pool, prepare
+from services.notifier.marks import KafkaMark
 from services.notifier.running import run as notify
+from services.notifier.watching import StandBy
 from services.processes import alone, end_when_told, run_until_told
 from services.projector.running import log_name
 from services.settings import load
@@ -17,8 +20,10 @@ async def run() -> None:
     end_when_told()
     pool = await open_pool(settings)
     keys = (await prepare(settings, pool)).keys
-    await alone(pool, ALONE, "notifier")
-    await notify(settings, pool, keys, await log_name(settings, keys))
+    log = await log_name(settings, keys)
+    marks = [KafkaMark(settings, keys, log, each.name) for each in alerts_file.load(settings).notifiers]
+    await alone(pool, ALONE, "notifier", StandBy(marks).look)
+    await notify(settings, pool, keys, log)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ Taking in and writing a message are one transaction, so that nothing is lost and
 still be delivered twice, under the same id, where its acknowledgement was lost.
 
 Nothing of it is believed because it is there. Each row carries a MAC; the cursor's row holds the sum of all the others
-(domain/trail/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. All rows are
-proved at the start and then once a minute. What is not as it was left is told at error level; then everything is told again
-from the last alert on up to which everything was told when that was last proved. That mark is on Kafka too (marks.py).
+(domain/trail/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. It also knows
+which messages wait and what is held back. A row that is there whenever all rows are proved, and not when it is asked for, would
+hide its message for ever. All rows are proved at the start and then once a minute. What is not as it was left is told at error
+level; then everything is told again from the last alert on up to which everything was told when that was last proved. That mark
+is on Kafka too (marks.py).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import orjson
 import structlog
 
@@ -32,15 +35,17 @@ from services.notifier import outbox
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised import Raised
-from services.notifier.rows import CURSOR, DEAD, STORMS, TAKEN_AWAY, WAITING, Fields, Held, Rows, shown
+from services.notifier.rows import CURSOR, DEAD, ROWS, STORMS, TAKEN_AWAY, WAITING, Fields, Held, Rows, not_after, shown
 from services.notifier.storms import Message, Storm, gathered, storm_from
 
 log = structlog.get_logger("notifier")
 
 AT_ONCE = 100
 """Dead letters that are tried again in one transaction."""
-ROWS = 200
-"""That are read at once when all are proved."""
+
+
+NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
+"""What Postgres says before the first start, and where an earlier version's tables stand."""
 
 
 class Changed(Unavailable):
@@ -76,6 +81,10 @@ class Ledger:
         """The last of them."""
         self._next: list[Held] = []
         """What holds once the transaction is committed, if it was changed."""
+        self._messages: dict[int, int] = {}
+        """Those that wait, the next one first: each one's number, and its row's number in the sum."""
+        self._storms: dict[str, int] = {}
+        """What is held back: by rule, the row's number in the sum."""
         self._proved: Proved | None = None
         self._times = 0
         """How often it began anew: a message of before is not among its rows any more."""
@@ -104,10 +113,12 @@ class Ledger:
             ]
             kept = {row["rule"]: row for row in await connection.fetch(STORMS, self._name)}
             numbers = {rule: await self._number(self._rows.storm, row) for rule, row in kept.items()}
+            if numbers != self._storms:
+                raise self._changed("what is held back")
             storms = {rule: storm_from(orjson.loads(row["document"])) for rule, row in kept.items()}
             messages = gathered(self._name, storms, found, self._notifier.group_seconds, now)
             texts = {rule: row["document"] for rule, row in kept.items()}
-            held = await self._write_storms(connection, held, storms, texts, numbers)
+            held = await self._write_storms(connection, held, storms, texts)
             held = await self._put(connection, held, messages, now)
             held = await self._try_again(connection, held, now)
             await self._keep(connection, replace(held, number=end - 1))
@@ -116,11 +127,13 @@ class Ledger:
         """The message that is next. Raises INTERRUPTED."""
         async with self._lock:
             await self._known()
-            row = await self._pool.fetchrow(f"{WAITING} ORDER BY number LIMIT 1", self._name)
-            if row is None:
+            number = next(iter(self._messages), None)
+            if number is None:
                 return None
+            row = await self._pool.fetchrow(f"{WAITING} AND number = $2", self._name, number)
             try:
-                await self._number(self._rows.message, row)
+                if row is None or await self._number(self._rows.message, row) != self._messages[number]:
+                    raise self._changed("a message that waits")
             except Changed:
                 self._held = None
                 raise
@@ -141,7 +154,7 @@ class Ledger:
     async def given_up(self, waiting: Waiting, fault: str) -> None:
         """The message is a dead letter."""
         async with self._moving() as (connection, held):
-            if waiting.times != self._times:
+            if not self._waits(waiting):
                 return
             attempts = await connection.fetchval(
                 "SELECT least(attempts, 1000000) + 1 FROM notifying.outbox WHERE notifier = $1 AND number = $2",
@@ -222,11 +235,10 @@ class Ledger:
         held: Held,
         storms: Mapping[str, Storm],
         before: Mapping[str, str],
-        numbers: Mapping[str, int],
     ) -> Held:
         for rule in before.keys() - storms.keys():
             await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2", self._name, rule)
-            held = held.but(-numbers[rule])
+            held = held.but(-self._storms.pop(rule))
         for rule, storm in storms.items():
             text = orjson.dumps(storm.document()).decode()
             if text == before.get(rule):
@@ -237,7 +249,8 @@ class Ledger:
                 "document = excluded.document, mac = excluded.mac",
                 self._name, rule, text, mac,
             )  # fmt: skip
-            held = held.but(number, -numbers.get(rule, 0))
+            held = held.but(number, -self._storms.get(rule, 0))
+            self._storms[rule] = number
         return held
 
     async def _put(self, connection: Connection, held: Held, messages: Sequence[Message], now: datetime) -> Held:
@@ -248,6 +261,7 @@ class Ledger:
             mac, number = self._rows.sealed("outbox", *row, utc(now))
             rows.append((self._name, *row, now, mac))
             numbers.append(number)
+            self._messages[at] = number
         if rows:
             await connection.executemany(
                 "INSERT INTO notifying.outbox (notifier, number, id, message, lowest, since, mac) "
@@ -272,13 +286,15 @@ class Ledger:
 
     async def _gone(self, connection: Connection, held: Held, waiting: Waiting) -> Held:
         """A message that does not wait any more. It counts as gone whether or not somebody took its row away meanwhile."""
-        if waiting.times != self._times:
+        if not self._waits(waiting):
             return held
-        number = await self._number(self._rows.message, waiting.row)
         await connection.execute(
             "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2", self._name, waiting.number
         )
-        return held.but(-number)
+        return held.but(-self._messages.pop(waiting.number))
+
+    def _waits(self, waiting: Waiting) -> bool:
+        return waiting.times == self._times and waiting.number in self._messages
 
     # -- all of it ----------------------------------------------------------------------------------------------------
 
@@ -299,22 +315,28 @@ class Ledger:
     async def _known(self) -> Held:
         """What is held, read and proved where this process does not know it. The lock is held. Raises INTERRUPTED."""
         if self._held is None:
-            await outbox.prepare(self._pool)
-            await self._keys.read_again()
-            proved, end = self._proved or await self._mark.read(), await self._end()
-            if proved is not None and proved.settled > end:
-                proved = None  # of a topic that was in this one's place
             try:
-                async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-                    held = await self._load(connection, proved, end)
-            except BaseException:
-                self._held = None
-                raise
+                held = await self._loaded()
+            except NO_TABLES:
+                await outbox.prepare(self._pool)
+                held = await self._loaded()
             self._settle(held)
         assert self._held is not None, "it was settled"
         return self._held
 
-    async def _load(self, connection: Connection, proved: Proved | None, end: int) -> Held:
+    async def _loaded(self) -> Held:
+        await self._keys.read_again()
+        proved, end = self._proved or await self._mark.read(), await self._end()
+        if proved is not None and proved.settled > end:
+            proved = None  # of a topic that was in this one's place
+        try:
+            async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+                return await self._load(connection, proved)
+        except BaseException:
+            self._held = None
+            raise
+
+    async def _load(self, connection: Connection, proved: Proved | None) -> Held:
         row = await connection.fetchrow(CURSOR, self._name)
         if row is None and proved is None:
             first = self._beginning.settled
@@ -323,9 +345,11 @@ class Ledger:
         if row is None:
             return await self._told_again(connection, "how far a notifier has been told was removed", proved)
         if not row["mac"] and proved is None and row["log"] == self._log:
-            first = min(row["number"] + 1, end)
-            log.info("a notifier goes on from where an earlier version was", notifier=self._name, first=first)
-            return await self._anew(connection, Proved(first, row["since"]))
+            earlier = not_after(self._beginning, row)
+            log.warning(
+                "a notifier goes on from where an earlier version was", notifier=self._name, first=earlier.settled
+            )
+            return await self._anew(connection, earlier)
         held = self._rows.authentic(row)
         if held is None:
             reason = "how far a notifier has been told was changed by somebody else"
@@ -353,26 +377,15 @@ class Ledger:
     async def _first_that_waits(self, connection: Connection, held: Held) -> int | None:
         """The first offset that a row tells of which waits or is held back, or that comes next; None where the rows are not
         those that were left there."""
-        total, lowest = 0, held.number + 1
-        strange: list[tuple[str, Any]] = []
-        for question, fields in ((WAITING, self._rows.message), (STORMS, self._rows.storm), (DEAD, self._rows.dead)):
-            async for row in connection.cursor(question, self._name, prefetch=ROWS):
-                number = self._rows.ours(fields, row)
-                if number is None:
-                    strange.append((question, row[0]))
-                    continue
-                total = added(total, number)
-                if question == WAITING:
-                    lowest = min(lowest, row["lowest"])
-                elif question == STORMS and (first := orjson.loads(row["document"])["lowest"]) >= 0:
-                    lowest = min(lowest, first)
-        if total != held.total:
+        found = await self._rows.found(connection)
+        if found is None or found.total != held.total:
             return None
-        if strange:
-            log.error("rows that somebody else added are taken away", notifier=self._name, rows=len(strange))
-            for question, key in strange:
+        if found.strange:
+            log.error("rows that somebody else added are taken away", notifier=self._name, rows=len(found.strange))
+            for question, key in found.strange:
                 await connection.execute(TAKEN_AWAY[question], self._name, key)
-        return lowest
+        self._messages, self._storms = found.messages, found.storms
+        return min(found.lowest, held.number + 1)
 
     async def _told_again(self, connection: Connection, reason: str, proved: Proved | None, serial: int = 0) -> Held:
         assert proved is not None, "there is a place to begin at"
@@ -383,6 +396,8 @@ class Ledger:
         """Everything from an offset on is taken in and told again. Dead letters stay, those that are ours."""
         self._times += 1
         self._held = None
+        self._messages.clear()
+        self._storms.clear()
         total, strange = 0, []
         async for row in connection.cursor(DEAD, self._name, prefetch=ROWS):
             number = self._rows.ours(self._rows.dead, row)

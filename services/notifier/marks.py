@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
@@ -61,6 +61,15 @@ class KafkaMark:
         self._consumer: AIOKafkaConsumer | None = None
 
     async def read(self) -> Proved | None:
+        found = await self._read()
+        return None if found is None else found[0]
+
+    async def kept_at(self) -> datetime | None:
+        """When it was kept last; None where there is none, or one of a version that did not say. Raises Unavailable."""
+        found = await self._read()
+        return None if found is None else found[1]
+
+    async def _read(self) -> tuple[Proved, datetime | None] | None:
         client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):
@@ -78,20 +87,20 @@ class KafkaMark:
             return None
         try:
             kept = orjson.loads(mark.metadata)
-            since, mac = str(kept["since"]), str(kept["mac"])
-        except (ValueError, KeyError, TypeError):
-            since, mac = "", ""
+            since, mac, at = str(kept["since"]), str(kept["mac"]), str(kept.get("at", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            since, mac, at = "", "", ""
         if mac:
             await self._keys.know_that_of(mac)
-        if not self._keys.holds(mac, TOLD, *self._of, mark.offset, since):
+        if not self._keys.holds(mac, TOLD, *self._of, mark.offset, since, *([at] if at else [])):
             log.error("how far a notifier has been told was changed on Kafka by somebody else", notifier=self._name)
             return None
-        return Proved(mark.offset, datetime.fromisoformat(since))
+        return Proved(mark.offset, datetime.fromisoformat(since)), datetime.fromisoformat(at) if at else None
 
     async def keep(self, proved: Proved) -> None:
-        since = utc(proved.since)
-        mac = self._keys.mac(TOLD, *self._of, proved.settled, since)
-        metadata = orjson.dumps({"since": since, "mac": mac}).decode()
+        since, at = utc(proved.since), utc(datetime.now(UTC))
+        mac = self._keys.mac(TOLD, *self._of, proved.settled, since, at)
+        metadata = orjson.dumps({"since": since, "at": at, "mac": mac}).decode()
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):
                 consumer = await self._started()

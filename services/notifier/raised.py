@@ -27,6 +27,8 @@ from services.api.items import utc
 log = structlog.get_logger("notifier")
 
 TAKEN = 500
+PATIENCE = 5.0
+"""Seconds for the question which alerts were raised before."""
 REMEMBERED = 50_000
 """Records of which it is known which alert they raised."""
 
@@ -178,7 +180,12 @@ class Earlier:
 
     async def _claimed(self, ids: Sequence[str]) -> dict[str, int]:
         try:
-            return await queries.numbers(self._pool, ids)
+            async with asyncio.timeout(PATIENCE):
+                return await queries.numbers(self._pool, ids)
+        except TimeoutError:
+            # Somebody may hold a lock on that table for ever. What was raised twice is told twice then, under the same id.
+            log.warning("Postgres does not say in time which alerts were raised before; all of them are told")
+            return {}
         except LOST:
             raise
         except asyncpg.PostgresError as fault:

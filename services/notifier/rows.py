@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from domain.trail.authenticity import TOLD, KeyMissing
 from domain.trail.row_sets import Field, RowSet, added
 from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Connection
 from services.api.items import utc
 from services.notifier.marks import Proved
 
@@ -17,11 +20,17 @@ CURSOR = "SELECT log, number, since, settled, serial, total, mac FROM notifying.
 WAITING = "SELECT number, id, message, lowest, since, mac FROM notifying.outbox WHERE notifier = $1"
 DEAD = "SELECT number, id, message, lowest, mac FROM notifying.dead WHERE notifier = $1"
 STORMS = "SELECT rule, document, mac FROM notifying.storms WHERE notifier = $1"
+KEYS = {WAITING: "number", DEAD: "number", STORMS: 'rule COLLATE "C"'}
+"""In the order of their keys, as Python compares them too."""
 TAKEN_AWAY = {
     WAITING: "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2",
     DEAD: "DELETE FROM notifying.dead WHERE notifier = $1 AND number = $2",
     STORMS: "DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2",
 }
+NO_END = 1 << 63
+"""An offset that no topic reaches."""
+ROWS = 200
+"""That are read at once when all are proved."""
 Fields = Callable[[Any], tuple[Field, ...]]
 ODD = (AttributeError, TypeError, ValueError, OverflowError)
 """What a row raises that holds NULL, or a time of no calendar, where we never write one."""
@@ -94,7 +103,55 @@ class Rows:
             return None
         return replace(found, total=self._set.total(row["total"]))
 
+    async def found(self, connection: Connection) -> Found | None:
+        """All of them; None where there is one twice, in a table whose key somebody took away."""
+        found = Found()
+        for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
+            before = None
+            async for row in connection.cursor(f"{question} ORDER BY {KEYS[question]}", self._name, prefetch=ROWS):
+                number = self.ours(fields, row)
+                if number is None:
+                    found.strange.append((question, row[0]))
+                    continue
+                if before is not None and row[0] <= before:
+                    return None
+                before = row[0]
+                found.take(question, row, number)
+        return found
+
+
+@dataclass(slots=True)
+class Found:
+    """Rows that are ours, and what somebody else added. `lowest`: the first offset that one of them tells
+    of, and which is not told yet. `messages` and `storms`: each row's number in the sum, by its key, in the order of the keys."""
+
+    total: int = 0
+    lowest: int = NO_END
+    messages: dict[int, int] = field(default_factory=dict)
+    storms: dict[str, int] = field(default_factory=dict)
+    strange: list[tuple[str, Any]] = field(default_factory=list)
+
+    def take(self, question: str, row: Any, number: int) -> None:
+        self.total = added(self.total, number)
+        if question == WAITING:
+            self.messages[row["number"]] = number
+            self.lowest = min(self.lowest, row["lowest"])
+        elif question == STORMS:
+            self.storms[row["rule"]] = number
+            if (first := orjson.loads(row["document"])["lowest"]) >= 0:
+                self.lowest = min(self.lowest, first)
+
 
 def shown(row: Any) -> Held:
     """A cursor's row as anybody reads it, without the sum."""
     return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0)
+
+
+def not_after(beginning: Proved, row: Any) -> Proved:
+    """Where a notifier goes on whose cursor's row is an earlier version's. It has no MAC, and anybody may have put it there: so
+    nothing is left out of what a new notifier, which begins at `beginning`, is told."""
+    try:
+        utc(row["since"])
+        return Proved(max(0, min(row["number"] + 1, beginning.settled)), min(row["since"], beginning.since))
+    except ODD:
+        return beginning

@@ -26,6 +26,7 @@ from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised import Authentic, Earlier, Feed
 from services.notifier.sending import NotDelivered, Sender, Undeliverable, sender_of
+from services.notifier.watching import Progress, Watch
 from services.processes import pause_after_proof
 from services.projector.running import chain_now
 from services.settings import Settings
@@ -58,14 +59,16 @@ async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str)
 
     authentic = Authentic(keys, await newest(), newest)
     earlier = Earlier(pool, topic, authentic)
+    progresses = [Progress(each.name) for each in notifiers]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_look_again(authentic))
-        for each in notifiers:
+        tasks.create_task(Watch(topic, progresses).keep_looking())
+        for each, progress in zip(notifiers, progresses, strict=True):
             mark = KafkaMark(settings, keys, log_name, each.name)
             ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
-            tasks.create_task(_gather(ledger, topic, authentic, earlier, each))
-            tasks.create_task(_deliver(ledger, each, sender_of(each, log_name)))
-            tasks.create_task(_prove(ledger, each))
+            tasks.create_task(_gather(ledger, topic, authentic, earlier, each, progress))
+            tasks.create_task(_deliver(ledger, each, sender_of(each, log_name), progress))
+            tasks.create_task(_prove(ledger, each, progress))
 
 
 async def _look_again(authentic: Authentic) -> None:
@@ -73,8 +76,12 @@ async def _look_again(authentic: Authentic) -> None:
     await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
 
 
-async def _prove(ledger: Ledger, notifier: Notifier) -> None:
-    await _now_and_then(ledger.prove, f"what {notifier.name} holds could not be proved")
+async def _prove(ledger: Ledger, notifier: Notifier, progress: Progress) -> None:
+    async def prove() -> None:
+        await ledger.prove()
+        progress.proved()
+
+    await _now_and_then(prove, f"what {notifier.name} holds could not be proved")
 
 
 async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> None:
@@ -94,7 +101,9 @@ def tell(what: str, fault: BaseException, **more: Any) -> None:
     (log.warning if isinstance(fault, UNREACHABLE) else log.error)(what, reason=repr(fault), **more)
 
 
-async def _gather(ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier) -> None:
+async def _gather(
+    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: Progress
+) -> None:
     feed = Feed(topic)
     looked = 0.0
     while True:
@@ -106,6 +115,7 @@ async def _gather(ledger: Ledger, topic: Topic, authentic: Authentic, earlier: E
             raised = await earlier.without(await authentic.of(records))
             end = records[-1].offset + 1 if records else start
             await ledger.take_in(start, end, raised, outbox.now())
+            progress.took_in(end)
             looked = time.monotonic()
         except OutOfRange as fault:
             earlier.forget()
@@ -124,12 +134,13 @@ async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
         await asyncio.sleep(FIRST_WAIT)
 
 
-async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender) -> None:
+async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: Progress) -> None:
     """In order: a message waits for the one before it."""
     attempts: tuple[int, int, int] = (0, 0, 0)
     while True:
         try:
             waiting = await ledger.head()
+            progress.asked()
             if waiting is None:
                 await asyncio.sleep(LOOK_EVERY)
                 continue

@@ -19,12 +19,18 @@ from domain.alerts.use import Use
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.alerts import counts, keeping
+from services.alerts.ages import Ages
 from services.alerts.counts import Counts, Window
 from services.alerts.keeping import Changed, Elsewhere, Locked, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from services.cli.client import Client
+from tests.faults.test_alerts import on_topic
+from tests.given import key_id
 from tests.installation import Installation
+from tests.keys import process_keys
+from tests.logs import Log, created
+from tests.memory_log import MemoryTopic
 
 NOW = 1_800_000_000_000_000
 START = NOW // 1_000_000
@@ -32,6 +38,8 @@ DENIED, FIRST = RULES["denied-burst"], RULES["first-use"]
 ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bob"))
 KEY = f"arn:aws:kms:us-east-1:111122223333:key/{UUID(int=1)}"
 ONE, OTHER = ("decisions", 0), ("decisions", 1)
+NO_AGES = Ages(MemoryTopic(), process_keys(), lambda: None)
+"""For tests in which nobody asks how old a key is."""
 
 
 def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", start: int = START) -> list[Candidate]:
@@ -83,12 +91,36 @@ def root_used(judge: Judge, account: str) -> list[Found]:
     return [(each, use.at, {}) for each in judge.candidates(use)]
 
 
+async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
+    installation: Installation, pool: Pool, keys: VaultKeyring
+) -> None:
+    """Else nobody hears who used it for the first time, and the pair is known from then on."""
+    log, user = Log(), f"arn:aws:iam::111122223333:user/{uuid4().hex}"
+    log.answer(created(1, 1))
+    fold = log.fold()
+    key = fold.world.keys[key_id(1)]
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS p_keys")
+    await pool.execute("CREATE TABLE IF NOT EXISTS p_keys.keys (arn text, created_at timestamptz)")
+    await pool.execute("INSERT INTO p_keys.keys VALUES ($1, to_timestamp($2))", key.arn, START + 90 * 86_400)
+    judge = Judge(Client(installation.data).get("/v1/status")["log"])
+    publisher = Publisher(installation.settings, keys)
+    ages = Ages(MemoryTopic(), process_keys(), lambda: fold)
+    counter = Counter(pool, keys, lambda: judge, publisher, ages)
+    pair = used(user, key.arn)
+    pair.use.account, pair.use.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
+    async with counter.holding(ONE, 0) as held:
+        await held.settle(Reached(1), (), [pair])
+    await publisher.close()
+    told = [each for each in await asyncio.to_thread(on_topic, installation) if user in each["about"]]
+    assert [(each["rule"], each["key"]) for each in told] == [("first-use", key.arn)]
+
+
 async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
     installation: Installation, pool: Pool, keys: VaultKeyring
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, keys)
-    events, decisions = (Counter(pool, keys, lambda: judge, publisher) for _ in range(2))
+    events, decisions = (Counter(pool, keys, lambda: judge, publisher, NO_AGES) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
         async with events.holding(ONE, 0) as held:
@@ -284,10 +316,10 @@ ROW_CHANGED = (
 async def test_records_that_change_no_count_move_their_partition_on(
     installation: Installation, pool: Pool, keys: VaultKeyring
 ) -> None:
-    no_ages = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})  # which the projections would have to tell
-    judge = Judge(Client(installation.data).get("/v1/status")["log"], no_ages)
+    of_any_age = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})
+    judge = Judge(Client(installation.data).get("/v1/status")["log"], of_any_age)
     publisher = Publisher(installation.settings, keys)
-    counter = Counter(pool, keys, lambda: judge, publisher)
+    counter = Counter(pool, keys, lambda: judge, publisher, NO_AGES)
     found, pair = root_used(judge, uuid4().hex), used(ALICE, KEY)
     assert not await counter.passed(ONE, 0, Reached(1), found, [pair]), "nothing is known of them yet"
     async with counter.holding(ONE, 0) as held:
@@ -310,7 +342,7 @@ async def test_no_partition_moves_on_from_a_row_that_somebody_changed(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, keys)
-    counter = Counter(pool, keys, lambda: judge, publisher)
+    counter = Counter(pool, keys, lambda: judge, publisher, NO_AGES)
     await count(pool, keys, part=("events", 0))
     async with counter.holding(ONE, 0) as held:
         await held.settle(Reached(3))

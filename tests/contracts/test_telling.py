@@ -139,6 +139,9 @@ async def test_a_mark_is_kept_on_kafka_and_a_strangers_is_not_read(
     for settled in (7, 9):
         await mark.keep(Proved(settled, since))
         assert await mark.read() == Proved(settled, since)
+        kept_at = await mark.kept_at()
+        assert kept_at is not None
+        assert abs(kept_at - outbox.now()) < timedelta(minutes=1)
     assert await KafkaMark(installation.settings, telling.keys, "another log", name).read() is None
     assert "changed on Kafka" in capsys.readouterr().out
     stranger = KafkaMark(installation.settings, process_keys(OTHER), "a log", name)

@@ -1,0 +1,212 @@
+"""Somebody holds a lock in Postgres for as long as they like: no table and no advisory lock keeps alerts from being told without a
+line at error level, which does not wait for that lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.adapters.postgres import Pool
+from services.notifier import raised, running, watching
+from services.notifier.outbox import Waiting
+from services.notifier.watching import STUCK, UNPROVED, Progress, StandBy, Watch
+from services.processes import alone
+from tests.installation import Installation
+from tests.telling import Telling
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Delivered:
+    """A receiver that takes everything."""
+
+    async def send(self, waiting: Waiting) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+async def pool(installation: Installation) -> AsyncIterator[Pool]:
+    async with installation.connected() as found:
+        yield found
+
+
+@asynccontextmanager
+async def locked(installation: Installation, table: str) -> AsyncIterator[None]:
+    async with installation.connected() as stranger, stranger.acquire() as connection, connection.transaction():
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():  # noqa: ASYNC110  # what Postgres and a process hold has no event
+            await asyncio.sleep(0.02)
+
+
+async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
+    installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notifier asked it which alerts were raised before, and waited."""
+    monkeypatch.setattr(raised, "PATIENCE", 0.5, raising=False)
+    telling = await Telling(pool).begun()
+    await telling.raise_alert("one")
+    async with locked(installation, "p_alerts.alerts"), asyncio.timeout(20):
+        assert [ids for _, ids, _ in await telling.told()] == [["one"]]
+    await telling.end()
+
+
+async def test_a_notifier_that_waits_for_a_lock_is_an_error(
+    installation: Installation, pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What waited was a warning a minute, or nothing."""
+    telling, clock = await Telling(pool).begun(), Clock()
+    progress = Progress(telling.name, clock)
+    watch = Watch(telling.topic, [progress], clock)
+    ledger, notifier, topic = telling.ledger, telling.notifier, telling.topic
+    works = [
+        running._gather(ledger, topic, telling._authentic, telling._earlier, notifier, progress),
+        running._deliver(ledger, notifier, Delivered(), progress),
+        running._prove(ledger, notifier, progress),
+    ]
+    tasks = [asyncio.create_task(work) for work in works]
+
+    async def told() -> bool:
+        return progress.next == len(topic.values) and await ledger.head() is None
+
+    async def waits() -> bool:
+        asked = "SELECT count(*) FROM pg_locks WHERE relation = 'notifying.cursors'::regclass AND NOT granted"
+        return bool(await pool.fetchval(asked))
+
+    await telling.raise_alert("one")
+    await until(told)
+    await watch.look()
+    assert "[error" not in capsys.readouterr().out
+    async with locked(installation, "notifying.cursors"):
+        await telling.raise_alert("two")
+        await until(waits)
+        clock.now += STUCK + 1
+        await watch.look()
+        said = capsys.readouterr().out
+        assert "[error" in said
+        assert telling.name in said
+        assert "it takes in no alerts" in said
+        assert "it does not learn which message is next" in said
+        assert "not proved" not in said
+        await watch.look()
+        assert "[error" not in capsys.readouterr().out, "once a minute"
+        clock.now += UNPROVED
+        await watch.look()
+        assert "what it holds is not proved" in capsys.readouterr().out
+    await until(told)
+    clock.now += 1
+    assert progress.faults(len(topic.values)) == ["what it holds is not proved"]
+    await ledger.prove()
+    progress.proved()
+    await watch.look()
+    assert "[error" not in capsys.readouterr().out
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await telling.end()
+
+
+async def test_a_notifier_that_stands_by_looks_whether_another_one_is_at_work(pool: Pool) -> None:
+    """Whoever took its lock first kept it waiting for ever, with no word but that another notifier is at work."""
+    looked = asyncio.Event()
+
+    async def look() -> None:
+        looked.set()
+
+    async with pool.acquire() as stranger, pool.acquire() as ours:
+        await stranger.execute("SELECT pg_advisory_lock(4711)")
+        waiting = asyncio.create_task(alone(Lasting(ours), 4711, "notifier", look))  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            await looked.wait()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await stranger.execute("SELECT pg_advisory_unlock(4711)")
+
+
+class Lasting:
+    """A pool of one connection, whose end does not end this process."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    async def acquire(self) -> Lasting:
+        return self
+
+    def add_termination_listener(self, listener: Any) -> None:
+        pass
+
+    async def fetchval(self, *asked: Any) -> Any:
+        return await self._connection.fetchval(*asked)
+
+
+class Kept:
+    def __init__(self, at: datetime | None) -> None:
+        self.at = at
+
+    async def kept_at(self) -> datetime | None:
+        return self.at
+
+
+@pytest.mark.parametrize(
+    ("ago", "minutes", "said"),
+    [
+        (timedelta(minutes=5), 600, False),  # at work, and proving
+        (timedelta(minutes=16), 0, False),  # both have just begun
+        (timedelta(minutes=16), 2, True),
+        (None, 2, False),  # a new one, or one of an earlier version
+        (None, 16, True),
+    ],
+)
+async def test_standing_by_for_nobody_is_an_error(
+    ago: timedelta | None, minutes: int, said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, now = Clock(), datetime.now(UTC)
+    marks = [Kept(None if ago is None else now - ago), Kept(None)]
+    standing_by = StandBy(marks, clock, lambda: now)
+    await standing_by.look()
+    clock.now += minutes * 60
+    await standing_by.look()
+    await standing_by.look()
+    assert capsys.readouterr().out.count("[error") == said
+    assert watching.SAY_EVERY == 60
+
+
+async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
+    """Also one whose rows are not locked at all: what it reads may have come to an end."""
+    clock = Clock()
+    progress = Progress("siem", clock)
+    progress.took_in(7)
+    for _ in range(3):
+        clock.now += STUCK
+        progress.took_in(7)
+        progress.asked()
+        progress.proved()
+        assert progress.faults(7) == []
+    clock.now += STUCK - 1
+    progress.took_in(7)
+    progress.asked()
+    assert progress.faults(9) == []
+    clock.now += 2
+    assert progress.faults(9) == ["it takes in no alerts"]
+    assert progress.faults(None) == [], "Kafka is away, which others say"
+    progress.took_in(8)
+    assert progress.faults(9) == []
+    assert progress.lag(9) == 1
