@@ -12,6 +12,7 @@ from domain.trail.events import KeyCreated
 from domain.trail.reading import Fold
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
+from services.turns import Turn
 
 READ = 500
 
@@ -62,13 +63,14 @@ class Ages:
             end = await self.topic.end()
             if self._passed.next >= end:
                 return
-            reader = await self.topic.reader(self._passed.next)
+            reader, turn = await self.topic.reader(self._passed.next), Turn()
             try:
                 while self._passed.next < end:
                     for stored in await reader.read(min(READ, end - self._passed.next)):
                         found = await keyring.read(self._passed, stored, self.keys)
                         if found is not None and isinstance(event := found[1].event, KeyCreated):
                             self._made[event.key] = found[1].at
+                        await turn.give_way()  # else a long log has the worker's group miss it
             except BaseException:
                 self._passed = Fold.under(self.keys)  # it may have passed a record over
                 raise

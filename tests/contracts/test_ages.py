@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from domain.alerts.judging import SECOND, Pair
@@ -85,6 +87,25 @@ async def test_what_somebody_else_wrote_makes_no_key_younger() -> None:
     worker.topic.values = [*worker.log.values, forged.values[-1]]
     late = NOW + 90 * DAY * SECOND
     assert await worker.ages.of([used(3, late)], 7 * DAY) == {arn(3): worker.made[arn(3)]}
+
+
+async def test_a_long_log_is_read_while_the_worker_does_what_else_it_has_to() -> None:
+    """Who misses its group's beats loses its partitions."""
+    worker = Worker(folded=0)
+    for number in range(4, 1_500):
+        worker.log.answer(created(number, number))
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            beats += 1
+            await asyncio.sleep(0)
+
+    beating = asyncio.create_task(beat())
+    await worker.ages.of([used(1, NOW + 90 * DAY * SECOND)], 7 * DAY)
+    beating.cancel()
+    assert beats > 6, "more than one turn for each time that the topic is asked"
 
 
 async def test_while_nothing_is_folded_the_caller_comes_again() -> None:
