@@ -6,6 +6,8 @@ import gc
 import os
 
 from services.alerts import keeping
+from services.alerts.books import Books
+from services.alerts.marks import KafkaMarks
 from services.alerts.running import Worker
 from services.bootstrap import open_pool, prepare
 from services.processes import end_when_told, run_until_told
@@ -19,11 +21,12 @@ async def run() -> None:
     pool = await open_pool(settings, size=6)
     keys = (await prepare(settings, pool)).keys
     name = await log_name(settings, keys)
-    await keeping.prepare(pool, keys, name)
+    books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
+    await keeping.prepare(pool, books, marks)
     gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
     gc.freeze()
     own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
-    await Worker(settings, pool, keys, name, own).run()
+    await Worker(settings, pool, books, marks, own).run()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ import structlog
 
 from domain.alerts import unjudged
 from domain.alerts.change import Change
-from domain.alerts.health import BREAK, CLOCK_BACK, Health
+from domain.alerts.health import CLOCK_BACK, Health
 from domain.alerts.judging import Alert, Judge, Pair
 from domain.alerts.numbers import CLOCK
 from domain.alerts.use import use_of
@@ -26,11 +25,11 @@ from domain.trail.record import Record
 from projections.entry import EVENTS
 from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping
 from services.alerts.ages import Ages
+from services.alerts.books import Books
 from services.alerts.keeping import Reached
 from services.alerts.later import Later
 from services.alerts.past import Past
@@ -60,12 +59,13 @@ class Changes:
         self,
         settings: Settings,
         pool: Pool,
-        keys: VaultKeyring,
+        books: Books,
         judge: Callable[[], Judge],
         publisher: Publisher,
         voids: Voids,
     ) -> None:
-        self._keys = keys
+        self._keys = books.keys
+        self._books = books
         self._voids = voids
         self._settings = settings
         self._pool = pool
@@ -73,15 +73,15 @@ class Changes:
         self._publisher = publisher
         self._topic = KafkaTopic(settings, names(settings).events)
         self._fold: Fold | None = None
-        self.ages = Ages(self._topic, keys, lambda: self._fold)
-        self._counter = Counter(pool, keys, judge, publisher, self.ages)
+        self.ages = Ages(self._topic, books.keys, lambda: self._fold)
+        self._counter = Counter(pool, books, judge, publisher, self.ages)
         self._past = Past(pool, settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
         self._put_off: list[tuple[str, dict[str, Any]]] = []
         self._spent: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._later = Later(pool, keys, judge, publisher)
+        self._later = Later(pool, books, judge, publisher)
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self) -> None:
@@ -132,7 +132,7 @@ class Changes:
 
     async def _restore(self) -> None:
         """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
-        kept = await keeping.believed(self._pool, self._keys, PART)
+        kept = await keeping.believed(self._pool, self._books, PART)
         if kept.next and await self._topic.end() < kept.next:
             await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
         fold = Fold.under(self._keys)
@@ -152,9 +152,7 @@ class Changes:
         self._candidates, self._pairs, self._put_off = [], [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
-        judge = self._judge()
-        health = Health(BREAK, f"{kept.next} {kept.digest}", time.time_ns() // 1000, summary)
-        await self._publisher.publish(judge.of_health(health))
+        await self._publisher.publish_break(self._judge(), f"{kept.next} {kept.digest}", summary)
         raise OutOfRange(summary)
 
     async def _read_up_to(self, offset: int) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain.alerts.judging import Candidate, Pair
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.alerts.keeping import FORGOTTEN, ITEMS, PAIRS, WINDOWS, Elsewhere, Locked, locked
+from services.alerts.books import Books, Elsewhere
+from services.alerts.keeping import FORGOTTEN, ITEMS, PAIRS, WINDOWS, Locked, locked
 
 KEPT_FOR = 30 * 86_400
 """Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
@@ -187,14 +187,14 @@ DELETE FROM alerting.{table} WHERE ctid = ANY(ARRAY(
 """
 
 
-async def forget(pool: Pool, keys: VaultKeyring, before: int) -> None:
-    """Windows that began before (seconds since the epoch). Raises Changed."""
+async def forget(pool: Pool, books: Books, before: int) -> None:
+    """Windows that began before (seconds since the epoch). Raises Changed, Elsewhere."""
     for table, what in ((WINDOWS, "count"), (ITEMS, "item")):
         question = _GONE.format(table=table, what=what)
         gone = FORGOTTEN_AT_ONCE
         while gone == FORGOTTEN_AT_ONCE:
             async with pool.acquire() as connection, connection.transaction():
-                held = await locked(connection, keys, FORGOTTEN)
+                held = await locked(connection, books, FORGOTTEN)
                 rows = await connection.fetch(question, before, FORGOTTEN_AT_ONCE)
                 gone = len(rows)
                 for row in rows:

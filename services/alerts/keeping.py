@@ -6,55 +6,70 @@ name. Workers on different partitions count in the same rows, so that a window i
 
 None of it is believed because it is there. Each row has a MAC, and each partition's row a sum of what its records have put
 into the other tables and taken out of them (domain/trail/row_sets). A row that somebody changed, added, removed or put back
-shows when it is read, at a start or once a minute; then everything is judged anew.
+shows when it is read, at a start or once a minute. All rows put back together show by what a process remembers (books.py) and
+by what Kafka has (marks.py). Then everything is judged anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import orjson
 import structlog
 
-from domain.trail.authenticity import COUNT, POSITION, KeyMissing
-from domain.trail.row_sets import Field, RowSet, added
-from services.adapters.keyring import VaultKeyring
+from domain.ports import Unavailable
+from domain.trail.row_sets import Field, added
 from services.adapters.postgres import Connection, Pool
+from services.alerts.books import Books, Changed, Part
+from services.alerts.marks import Marked, Marks
 
 log = structlog.get_logger("alerts")
 
 _TABLES = """
-CREATE SCHEMA IF NOT EXISTS alerting;
-CREATE TABLE IF NOT EXISTS alerting.origin (log text PRIMARY KEY);
--- How far is each partition judged? `digest` and `skew` (broker's clock less the record's time, in microseconds, of the
--- last record that was not held to the time of the one before) are of events. `total` is the hidden sum of the rows below
--- that the partition's records brought, less those that went.
-CREATE TABLE IF NOT EXISTS alerting.positions (
-    topic text, partition int, next bigint NOT NULL, digest text NOT NULL, skew bigint, total text NOT NULL,
+CREATE SCHEMA alerting;
+-- Of which log is everything here, and of which era (books.py)? One row.
+CREATE TABLE alerting.origin (log text NOT NULL, era text NOT NULL, mac text NOT NULL);
+-- How far is each partition judged? `digest` is of the last record that was judged; `skew` (broker's clock less the record's
+-- time, in microseconds, of the last record that was not held to the time of the one before) is of events. `total` is the
+-- hidden sum of the rows below that the partition's records brought, less those that went.
+CREATE TABLE alerting.positions (
+    topic text COLLATE "C", partition int, next bigint NOT NULL, digest text NOT NULL, skew bigint, total text NOT NULL,
     mac text NOT NULL, PRIMARY KEY (topic, partition)
 );
 -- How much has come of a subject in a window (its begin in seconds since the epoch)?
-CREATE TABLE IF NOT EXISTS alerting.windows (
-    rule text, subject text, start bigint, count bigint NOT NULL, mac text NOT NULL, PRIMARY KEY (rule, subject, start)
+CREATE TABLE alerting.windows (
+    rule text COLLATE "C", subject text COLLATE "C", start bigint, count bigint NOT NULL, mac text NOT NULL,
+    PRIMARY KEY (rule, subject, start)
 );
-CREATE INDEX IF NOT EXISTS windows_start ON alerting.windows (start);
+CREATE INDEX windows_start ON alerting.windows (start);
 -- Which different things have come of a subject in a window?
-CREATE TABLE IF NOT EXISTS alerting.items (
-    rule text, subject text, start bigint, item text, mac text NOT NULL, PRIMARY KEY (rule, subject, start, item)
+CREATE TABLE alerting.items (
+    rule text COLLATE "C", subject text COLLATE "C", start bigint, item text COLLATE "C", mac text NOT NULL,
+    PRIMARY KEY (rule, subject, start, item)
 );
-CREATE INDEX IF NOT EXISTS items_start ON alerting.items (start);
+CREATE INDEX items_start ON alerting.items (start);
 -- Which principal has used which key?
-CREATE TABLE IF NOT EXISTS alerting.pairs (principal text, key text, mac text NOT NULL, PRIMARY KEY (principal, key));
+CREATE TABLE alerting.pairs (
+    principal text COLLATE "C", key text COLLATE "C", mac text NOT NULL, PRIMARY KEY (principal, key)
+);
 -- Which changes of key policies are not judged to the end? `document` is what the rules read of each (domain/alerts/unjudged).
-CREATE TABLE IF NOT EXISTS alerting.unjudged (
+CREATE TABLE alerting.unjudged (
     position bigint PRIMARY KEY, account text NOT NULL, document text NOT NULL, mac text NOT NULL
 );
 """
-_EARLIER = """
-SELECT EXISTS (SELECT FROM information_schema.tables WHERE table_schema = 'alerting' AND table_name = 'positions')
-AND NOT EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'alerting' AND column_name = 'total')
+_STANDS = """
+SELECT count(*) FROM information_schema.columns WHERE (table_schema, table_name, column_name) IN
+(('alerting', 'origin', 'era'), ('alerting', 'positions', 'total'))
+"""
+_IS_THERE = "SELECT to_regclass('alerting.positions') IS NOT NULL"
+_STRANGE = """
+SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('alerting') AND relkind <> 'i' AND (
+    relkind <> 'r' OR relhasrules OR relhastriggers OR relhassubclass OR relispartition OR relrowsecurity
+    OR relname <> ALL($1::text[])
+) LIMIT 1
 """
 PREPARING = 1802661490
 """The number of the advisory lock."""
@@ -66,20 +81,12 @@ _ROWS = {
     UNJUDGED: ("position", "account", "document"),
 }
 """The tables whose rows the sums are of, and what their MACs are of."""
+_NAMED = {WINDOWS: 3, ITEMS: 4, PAIRS: 2, UNJUDGED: 1}
+"""How many of these columns name a row."""
 _CHECKED_AT_ONCE = 1_000
 
-Part = tuple[str, int]
-"""(topic, partition): `events` or `decisions`, as the projections name them."""
 JUDGED_LATER, FORGOTTEN = ("judged-later", 0), ("forgotten", 0)
 """No partitions: the rows of those who take rows away beside the stream, for their sums."""
-
-
-class Elsewhere(Exception):
-    """Another worker has judged these records meanwhile."""
-
-
-class Changed(Exception):
-    """Somebody else wrote here: everything has to be judged anew (`begin_anew`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Locked:
     """A partition's row: nobody else moves it until the transaction ends."""
 
     connection: Connection
-    keys: VaultKeyring
+    books: Books
     part: Part
     reached: Reached
     total: int
@@ -114,18 +121,17 @@ class Locked:
 
     async def number(self, table: str, row: Iterable[Any]) -> int:
         """Of a row with its MAC as the last field. Raises Changed."""
-        return await _number(self.keys, table, row)
+        return await self.books.number(table, row)
 
     def sealed(self, table: str, fields: Sequence[Field]) -> tuple[str, int]:
         """The MAC and the number of a row to write."""
-        return RowSet(self.keys, COUNT).sealed(table, *fields)
+        return self.books.sealed(table, fields)
 
     def add(self, *numbers: int) -> None:
         self.total = added(self.total, *numbers)
 
     async def move(self, to: Reached) -> None:
-        total = RowSet(self.keys, COUNT).hidden(self.total)
-        row, self.written = _row(self.keys, self.part, to, total)
+        row, self.written = _row(self.books, self.part, to, self.books.hidden(self.total))
         await self.connection.execute(_MOVE, *row)
 
 
@@ -134,16 +140,16 @@ UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, total = $6, mac
 """
 
 
-def _row(keys: VaultKeyring, part: Part, to: Reached, total: str) -> tuple[tuple[Any, ...], Written]:
+def _row(books: Books, part: Part, to: Reached, total: str) -> tuple[tuple[Any, ...], Written]:
     fields = (*part, to.next, to.digest, to.skew, total)
-    mac = _mac(keys, fields)
+    mac = books.mac(fields)
     return (*fields, mac), Written(to, total, mac)
 
 
-async def passed(pool: Pool, keys: VaultKeyring, part: Part, was: Written, to: Reached) -> Written | None:
+async def passed(pool: Pool, books: Books, part: Part, was: Written, to: Reached) -> Written | None:
     """Move a partition past records that brought no rows: one statement, where `locked` and `move` take a transaction of
     four. None, and nothing done, where its row is not as this process wrote it."""
-    row, written = _row(keys, part, to, was.total)
+    row, written = _row(books, part, to, was.total)
     done = await pool.execute(_PASS, *row, was.reached.next, was.reached.digest, was.total, was.mac)
     return written if done == "UPDATE 1" else None
 
@@ -151,124 +157,186 @@ async def passed(pool: Pool, keys: VaultKeyring, part: Part, was: Written, to: R
 _PASS = f"{_MOVE} AND (next, digest, total, mac) = ($8, $9, $10, $11)"  # constants
 
 
-async def prepare(pool: Pool, keys: VaultKeyring, name: str) -> None:
-    """Make the tables. They are emptied where they are of another log (`name` is the log's id) or of an earlier version, or
-    where a position is not as Keytrail wrote it. `check` looks at the rest, which may take a while, beside the judging."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
-        if await connection.fetchval(_EARLIER):
-            log.info("an earlier version kept no sums of what it counted; everything is judged anew")
-            await connection.execute("DROP SCHEMA alerting CASCADE")
-        await connection.execute(_TABLES)
-        kept: str | None = await connection.fetchval("SELECT log FROM alerting.origin")
-        try:
-            await _totals(connection, keys)
-        except Changed as fault:
-            log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
-            kept = None
-        if kept != name:
-            await _empty(connection)
-            await connection.execute("INSERT INTO alerting.origin VALUES ($1)", name)
+async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
+    """Make the tables, and take over the era that they are of. Everything is emptied, and a new era begins, where they are of
+    another log or of an earlier version, or where somebody else wrote what says how far everything is judged. `check` looks at
+    the rest, which may take a while, beside the judging. Raises Unavailable."""
+    marked = await marks.read()  # before the tables, which may only be further
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", PREPARING)
+            if await _is_this_logs(connection, books, marked):
+                return
+            await connection.execute(_LOCK_FIRST)
+            await connection.execute("DROP SCHEMA IF EXISTS alerting CASCADE")
+            await connection.execute(_TABLES)
+            mac = books.begin(marked.era if marked is not None else "")
+            await connection.execute("INSERT INTO alerting.origin VALUES ($1, $2, $3)", books.log, books.era, mac)
+    except asyncpg.DeadlockDetectedError as fault:
+        raise Unavailable(f"another worker was at the tables where alerts are counted: {fault}") from fault
+    await marks.keep(Marked(books.era))
+
+
+async def _is_this_logs(connection: Connection, books: Books, marked: Marked | None) -> bool:
+    """Whether the tables can be taken over. It says why they are not."""
+    try:
+        why = await _taken_over(connection, books, marked)
+    except Changed as fault:
+        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+        return False
+    if why:
+        log.warning("everything is judged anew", why=why)
+    return why is None
+
+
+# As whoever judges does, who holds a partition's row before anything else.
+_LOCK_FIRST = """
+DO $$ BEGIN IF to_regclass('alerting.positions') IS NOT NULL THEN
+LOCK TABLE alerting.positions IN ACCESS EXCLUSIVE MODE; END IF; END $$
+"""
+
+
+async def _taken_over(connection: Connection, books: Books, marked: Marked | None) -> str | None:
+    """None where the tables are this log's; else why they are not, empty where there are none. Raises Changed."""
+    if not await connection.fetchval(_IS_THERE):
+        if marked is not None:
+            raise Changed("the tables were removed")
+        return ""
+    if await connection.fetchval(_STANDS) < 2:
+        if marked is not None:
+            raise Changed("columns were removed")
+        return "an earlier version counted, and kept no eras"
+    await _look_at_tables(connection)
+    log_of: list[str] = [row["log"] for row in await connection.fetch("SELECT log FROM alerting.origin")]
+    if not log_of:
+        return "a worker found something wrong, or somebody else removed what says which log was counted of"
+    if log_of != [books.log]:
+        return f"the log {log_of[0]} was counted of, and this is {books.log}"
+    rows = await connection.fetch(_POSITIONS)
+    await books.read(connection)
+    found, _ = await _proved(books, rows, {})
+    if marked is not None and marked.era >= books.era:
+        if marked.era != books.era:
+            raise Changed("rows of a time that is over were put back")
+        for (topic, partition), least in marked.furthest.items():
+            if found.get((topic, partition), Reached()).next < least:
+                raise Changed(f"the position of {topic}/{partition} went back to before {least}")
+    return None
 
 
 async def begin_anew(pool: Pool) -> None:
     """Have everything judged anew from the next start on (`prepare`). An alert that was raised before is raised again under
     its name. Nothing is emptied here: that waits for whoever judges a policy to the end, and the caller may be who does."""
-    await pool.execute("DELETE FROM alerting.origin")
+    async with pool.acquire() as connection, connection.transaction():
+        # Made anew: a rule or a trigger might keep the row.
+        await connection.execute("DROP TABLE IF EXISTS alerting.origin CASCADE")
+        await connection.execute(_ORIGIN_TABLE)
 
 
-async def _empty(connection: Connection) -> None:
-    tables = ", ".join(f"alerting.{table}" for table in ("origin", "positions", *_ROWS))
-    await connection.execute(f"TRUNCATE {tables}")
+_ORIGIN_TABLE = "CREATE TABLE alerting.origin (log text NOT NULL, era text NOT NULL, mac text NOT NULL)"
 
 
-async def _totals(connection: Connection, keys: VaultKeyring) -> int:
-    """The sum of the sums that the partitions keep. Raises Changed."""
-    rows = await connection.fetch(f"SELECT {_POSITION} FROM alerting.positions")  # a constant
-    return added(0, *[await _total(keys, row) for row in rows])
+async def _look_at_tables(connection: Connection) -> None:
+    """Nobody has given the tables rules, triggers, children or policies, by which they answer otherwise than they were
+    written. Raises Changed."""
+    name = await connection.fetchval(_STRANGE, ["origin", "positions", *_ROWS])
+    if name is not None:
+        raise Changed(f"alerting.{name} is not as Keytrail made it")
 
 
-async def check(connection: Connection, keys: VaultKeyring) -> None:
-    """Every row is Keytrail's own, and the sum of them is the sum that the partitions keep. Raises Changed."""
+async def _proved(books: Books, rows: Iterable[Any], before: Mapping[Part, int]) -> tuple[dict[Part, Reached], int]:
+    """How far everything is judged, and the sum of the sums that the partitions keep. `before`: what was known when Postgres
+    was asked. Raises Changed."""
+    found: dict[Part, Reached] = {}
+    kept = 0
+    for row in rows:
+        part = (row["topic"], row["partition"])
+        if part in found:
+            raise Changed(f"there are two positions of {part[0]}/{part[1]}")
+        kept = added(kept, await books.total(row))
+        books.saw(part, row["next"], before)
+        found[part] = Reached(row["next"], row["digest"], row["skew"])
+    for part, least in before.items():
+        if part not in found:
+            books.saw(part, 0, {part: least})
+    return found, kept
+
+
+async def check(connection: Connection, books: Books) -> None:
+    """Every row is Keytrail's own, and the sum of them is the sum that the partitions keep. Raises Changed, Elsewhere."""
+    before = dict(books.furthest)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        kept = there = 0
-        for row in await connection.fetch(f"SELECT {_POSITION} FROM alerting.positions"):  # a constant
-            kept = added(kept, await _total(keys, row))
+        positions = await connection.fetch(_POSITIONS)  # first, as whoever judges
+        await books.read(connection)
+        await _look_at_tables(connection)
+        _, kept = await _proved(books, positions, before)
+        there = 0
         for table, columns in _ROWS.items():
-            rows = await connection.cursor(f"SELECT {', '.join(columns)}, mac FROM alerting.{table}")  # constants
+            named = _NAMED[table]
+            last: tuple[Any, ...] = ()
+            asked, order = ", ".join(columns), ", ".join(columns[:named])  # constants
+            rows = await connection.cursor(f"SELECT {asked}, mac FROM alerting.{table} ORDER BY {order}")
             while found := await rows.fetch(_CHECKED_AT_ONCE):
-                there = added(there, *[await _number(keys, table, row) for row in found])
+                for row in found:
+                    name = tuple(row)[:named]
+                    if name <= last:
+                        raise Changed(f"a row of {table} is there twice: {name}")
+                    last = name
+                there = added(there, *[await books.number(table, row) for row in found])
     if kept != there:
         raise Changed("rows were removed, or older ones put in their place")
 
 
 _POSITION = "topic, partition, next, digest, skew, total, mac"
-
-
-async def _total(keys: VaultKeyring, row: Any) -> int:
-    """The sum that a row of `positions` keeps. Raises Changed."""
-    await keys.know_that_of(row["mac"])  # another process may have rotated them
-    if not keys.holds(row["mac"], POSITION, *_fields(tuple(row)[:-1])):
-        raise Changed(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
-    return RowSet(keys, COUNT).total(row["total"])
-
-
-def _mac(keys: VaultKeyring, row: Sequence[Any]) -> str:
-    return keys.mac(POSITION, *_fields(row))
-
-
-def _fields(row: Sequence[Any]) -> tuple[str, ...]:
-    return ("alerting", *map(str, row))
-
-
-async def _number(keys: VaultKeyring, table: str, row: Iterable[Any]) -> int:
-    *fields, mac = row
-    await keys.know_that_of(mac)
-    try:
-        found = RowSet(keys, COUNT).number(mac, table, *fields)
-    except KeyMissing:
-        found = None
-    if found is None:
-        raise Changed(f"a row of {table} is not what Keytrail wrote: {fields[:3]}")
-    return found
+_POSITIONS = f"SELECT {_POSITION} FROM alerting.positions"  # a constant
 
 
 async def reached(pool: Pool) -> dict[Part, Reached]:
-    """Every partition that was judged of, as it is written; `locked` believes it."""
-    rows = await pool.fetch(
-        "SELECT topic, partition, next, digest, skew FROM alerting.positions WHERE topic NOT IN ($1, $2)",
-        JUDGED_LATER[0],
-        FORGOTTEN[0],
-    )
-    return {(row["topic"], row["partition"]): Reached(row["next"], row["digest"], row["skew"]) for row in rows}
+    """Every partition that was judged of, as it is written, for whoever only shows it."""
+    rows = await pool.fetch("SELECT topic, partition, next, digest, skew FROM alerting.positions")
+    return _of_log({(row["topic"], row["partition"]): Reached(row["next"], row["digest"], row["skew"]) for row in rows})
 
 
-async def believed(pool: Pool, keys: VaultKeyring, part: Part) -> Reached:
-    """How far a partition is judged. Raises Changed."""
-    row = await pool.fetchrow(
-        f"SELECT {_POSITION} FROM alerting.positions WHERE topic = $1 AND partition = $2",  # a constant
-        *part,
-    )
-    if row is None:
-        return Reached()
-    await _total(keys, row)
-    return Reached(row["next"], row["digest"], row["skew"])
+async def standing(pool: Pool, books: Books) -> dict[Part, Reached]:
+    """Every partition that was judged of. Raises Changed, Elsewhere."""
+    before = dict(books.furthest)
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch(_POSITIONS)
+        await books.read(connection)
+        return _of_log((await _proved(books, rows, before))[0])
 
 
-async def locked(connection: Connection, keys: VaultKeyring, part: Part) -> Locked:
-    """A partition's row, made where there was none. Raises Changed."""
+def _of_log(found: dict[Part, Reached]) -> dict[Part, Reached]:
+    return {part: each for part, each in found.items() if part not in (JUDGED_LATER, FORGOTTEN)}
+
+
+async def believed(pool: Pool, books: Books, part: Part) -> Reached:
+    """How far a partition is judged. Raises Changed, Elsewhere."""
+    return (await standing(pool, books)).get(part, Reached())
+
+
+async def locked(connection: Connection, books: Books, part: Part) -> Locked:
+    """A partition's row, made where there was none. Raises Changed; Elsewhere where another worker has begun anew."""
+    before = {part: books.furthest.get(part, 0)}
     row = await connection.fetchrow(_LOCKED, *part)
-    if row is None:
-        new = (*part, 0, "", None, RowSet(keys, COUNT).hidden(0))
+    try:
+        total = None if row is None else await books.total(row)
+    except Changed:
+        await books.read(connection)  # it may be of another era
+        raise
+    if row is None or total is None:
+        await books.read(connection)
+        new = (*part, 0, "", None, books.hidden(0))
         await connection.execute(
             "INSERT INTO alerting.positions VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
             *new,
-            _mac(keys, new),
+            books.mac(new),
         )
         row = await connection.fetchrow(_LOCKED, *part)
         assert row is not None, "the row was made"
-    total = await _total(keys, row)
-    return Locked(connection, keys, part, Reached(row["next"], row["digest"], row["skew"]), total)
+        total = await books.total(row)
+    books.saw(part, row["next"], before)
+    return Locked(connection, books, part, Reached(row["next"], row["digest"], row["skew"]), total)
 
 
 _LOCKED = f"SELECT {_POSITION} FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE"  # a constant
@@ -287,10 +355,10 @@ async def put_off(held: Locked, account: str, document: dict[str, Any]) -> None:
 
 
 async def oldest_unjudged(
-    connection: Connection, keys: VaultKeyring, without: Sequence[str]
+    connection: Connection, books: Books, without: Sequence[str]
 ) -> tuple[str, int, dict[str, Any]] | None:
     """(account, position, document) of the oldest that nobody judges now, of other accounts than these; it is ours until
-    the transaction ends. Raises Changed."""
+    the transaction ends. Raises Changed, Elsewhere."""
     row = await connection.fetchrow(
         "SELECT position, account, document, mac FROM alerting.unjudged WHERE account <> ALL($1::text[]) "
         "ORDER BY position LIMIT 1 FOR UPDATE SKIP LOCKED",
@@ -298,7 +366,11 @@ async def oldest_unjudged(
     )
     if row is None:
         return None
-    await _number(keys, UNJUDGED, row)
+    try:
+        await books.number(UNJUDGED, row)
+    except Changed:
+        await books.read(connection)  # it may be of another era
+        raise
     return row["account"], row["position"], orjson.loads(row["document"])
 
 
@@ -308,9 +380,9 @@ async def oldest_position(pool: Pool) -> int | None:
     return found
 
 
-async def judged(connection: Connection, keys: VaultKeyring, position: int) -> None:
-    """It was judged to the end. Raises Changed."""
-    held = await locked(connection, keys, JUDGED_LATER)
+async def judged(connection: Connection, books: Books, position: int) -> None:
+    """It was judged to the end. Raises Changed, Elsewhere."""
+    held = await locked(connection, books, JUDGED_LATER)
     row = await connection.fetchrow(
         "DELETE FROM alerting.unjudged WHERE position = $1 RETURNING position, account, document, mac", position
     )

@@ -16,9 +16,9 @@ import structlog
 from domain.alerts import unjudged
 from domain.alerts.judging import Judge, Judged
 from domain.meaning.budget import Budget
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.alerts import keeping
+from services.alerts.books import Books
 from services.alerts.publishing import Publisher
 from services.processes import together
 from services.shares import Shares, breathe
@@ -32,16 +32,16 @@ LOOK_EVERY = 0.5
 
 
 class Later:
-    def __init__(self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, books: Books, judge: Callable[[], Judge], publisher: Publisher) -> None:
         self._pool = pool
-        self._keys = keys
+        self._books = books
         self._judge = judge
         self._publisher = publisher
         self._shares = Shares("judging", AT_ONCE)
         self._busy: set[str] = set()
 
     async def judge_on(self) -> None:
-        """For ever, one of an account at a time. Raises Changed, INTERRUPTED."""
+        """For ever, one of an account at a time. Raises Changed, Elsewhere, INTERRUPTED."""
         await together(*(self._judge_on() for _ in range(AT_ONCE)))
 
     async def _judge_on(self) -> None:
@@ -50,9 +50,9 @@ class Later:
                 await asyncio.sleep(LOOK_EVERY)
 
     async def one(self) -> bool:
-        """Judge the next; whether there was one. Raises Changed, INTERRUPTED."""
+        """Judge the next; whether there was one. Raises Changed, Elsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await keeping.oldest_unjudged(connection, self._keys, sorted(self._busy))
+            row = await keeping.oldest_unjudged(connection, self._books, sorted(self._busy))
             if row is None:
                 return False
             account, position, document = row
@@ -66,7 +66,7 @@ class Later:
             else:
                 told = set(document["told"])
                 await self._publisher.publish([each for each in found.alerts if each.id not in told])
-            await keeping.judged(connection, self._keys, position)
+            await keeping.judged(connection, self._books, position)
         return True
 
 

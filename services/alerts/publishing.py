@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import orjson
 
-from domain.alerts.judging import Alert
+from domain.alerts.health import BREAK, Health
+from domain.alerts.judging import Alert, Judge
 from domain.trail.authenticity import ALERTS as ALERTS_TOPIC
 from domain.trail.authenticity import Keyring
 from domain.trail.codec import rfc3339
@@ -32,6 +34,10 @@ class Publisher:
             headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
             await self._topic.append(value, headers)
             ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()
+
+    async def publish_break(self, judge: Judge, where: str, summary: str) -> None:
+        """The log is not the one that was judged. Raises Unavailable."""
+        await self.publish(judge.of_health(Health(BREAK, where, time.time_ns() // 1000, summary)))
 
     async def close(self) -> None:
         await self._topic.close()

@@ -17,12 +17,12 @@ from domain.ports import OutOfRange, Stored
 from domain.trail.codec import Unreadable
 from projections.entry import EVENTS
 from services.adapters import alerts_file
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts import counts, keeping
 from services.alerts.app import app_of
+from services.alerts.books import Books, Changed, Elsewhere, Part
 from services.alerts.changes import Changes
-from services.alerts.keeping import Changed, Elsewhere, Part
+from services.alerts.marks import Marking, Marks
 from services.alerts.publishing import Publisher
 from services.alerts.using import Decisions
 from services.alerts.voids import AlertsTopic, Voids
@@ -74,19 +74,20 @@ class Rules:
 class Worker:
     """`name` is the worker's own, and stays its own when it starts again. Raises BadSetting."""
 
-    def __init__(self, settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str, name: str) -> None:
+    def __init__(self, settings: Settings, pool: Pool, books: Books, marks: Marks, name: str) -> None:
+        keys = books.keys
         self._settings = settings
         self._pool = pool
-        self._keys = keys
-        self._rules = Rules(settings, log_name)
+        self._books = books
+        self._rules = Rules(settings, books.log)
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
         self._alerts = AlertsTopic(settings, keys, self._voids)
-        self._changes = Changes(settings, pool, keys, self._rules.judge, self._publisher, self._voids)
+        self._changes = Changes(settings, pool, books, self._rules.judge, self._publisher, self._voids)
         self._decisions = Decisions(
             settings,
             pool,
-            keys,
+            books,
             self._rules.judge,
             self._publisher,
             self._voids,
@@ -95,7 +96,8 @@ class Worker:
         )
         self._clock = clock_of(settings)
         self._app = app_of(settings, name, self._take_events, self._take_decisions)
-        self._watch = Watch(settings, pool, keys, self._rules.judge, self._publisher, self._catch_up)
+        self._watch = Watch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
+        self._marking = Marking(books, marks)
 
     async def run(self) -> None:
         """Until the app stops, which it does by itself only when it crashes."""
@@ -107,6 +109,7 @@ class Worker:
             tasks.create_task(self._every(LOOK_EVERY, self._look))
             tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
             tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
+            tasks.create_task(self._every(LOOK_EVERY, self._marking.mark))
             tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
             tasks.create_task(self._every(AGAIN, self._check))
@@ -161,6 +164,8 @@ class Worker:
                 await work()
             except Changed as fault:
                 await self._begin_anew(fault)
+            except Elsewhere as fault:
+                log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
             except INTERRUPTED as fault:
                 log.warning("what is done beside judging was interrupted", reason=repr(fault))
             await asyncio.sleep(seconds)
@@ -180,7 +185,7 @@ class Worker:
             await self._changes.look_around(self._clock.now())
 
     async def _forget(self) -> None:
-        await counts.forget(self._pool, self._keys, int(time.time()) - counts.KEPT_FOR)
+        await counts.forget(self._pool, self._books, int(time.time()) - counts.KEPT_FOR)
 
     async def _check(self) -> None:
         """That nobody else writes where we count, and the pause until the next time. Every worker looks: a lock that says

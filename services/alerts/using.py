@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -17,16 +17,17 @@ from domain.alerts.judging import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use, use_of
 from domain.ports import OutOfRange, Stored
 from domain.trail.authority import Authority
+from domain.trail.chain import digest
 from domain.trail.codec import RECORD_VERSION, Unreadable
 from projections.entry import DECISIONS
-from services.adapters.kafka import KafkaReader
-from services.adapters.keyring import VaultKeyring
+from services.adapters.kafka import ASK_DEADLINE, KafkaReader, bounds
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping
 from services.alerts.ages import Ages
+from services.alerts.books import Books, Changed, Elsewhere, Part
 from services.alerts.counts import Counts
-from services.alerts.keeping import Elsewhere, Locked, Part, Reached, Written
+from services.alerts.keeping import Locked, Reached, Written
 from services.alerts.publishing import Publisher
 from services.alerts.voids import Voids
 from services.settings import Settings
@@ -41,16 +42,15 @@ Found = tuple[Candidate, int, Mapping[str, Any]]
 class Counter:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
-    def __init__(
-        self, pool: Pool, keys: VaultKeyring, judge: Callable[[], Judge], publisher: Publisher, ages: Ages
-    ) -> None:
+    def __init__(self, pool: Pool, books: Books, judge: Callable[[], Judge], publisher: Publisher, ages: Ages) -> None:
         self._pool = pool
-        self.keys = keys
+        self._books = books
         self._judge = judge
         self._publisher = publisher
         self._ages = ages
         # One stream's own: what a transaction has under way must not be taken for done when another's ends.
         self._counts = Counts()
+        self._era = ""
         self._written: dict[Part, Written] = {}
 
     @asynccontextmanager
@@ -60,9 +60,10 @@ class Counter:
         self._written.pop(part, None)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
-                locked = await keeping.locked(connection, self.keys, part)
-                if locked.reached.next < first:
-                    self._counts.forget()  # another worker has emptied the tables, and everything is judged anew
+                locked = await keeping.locked(connection, self._books, part)
+                if self._era != self._books.era:  # the tables were emptied, and everything is judged anew
+                    self._counts.forget()
+                    self._era = self._books.era
                 if locked.reached.next != first:
                     raise Elsewhere("another worker judged these records")
                 yield Held(self, locked)
@@ -71,7 +72,7 @@ class Counter:
             raise
         self._counts.committed()
         if locked.written is not None:
-            self._written[part] = locked.written
+            self._keep(part, locked.written)
 
     async def passed(
         self, part: Part, first: int, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
@@ -85,11 +86,15 @@ class Counter:
             or not self._counts.has_all([each for each, _, _ in candidates], pairs)
         ):
             return False
-        written = await keeping.passed(self._pool, self.keys, part, was, to)
+        written = await keeping.passed(self._pool, self._books, part, was, to)
         if written is None:
             return False
-        self._written[part] = written
+        self._keep(part, written)
         return True
+
+    def _keep(self, part: Part, written: Written) -> None:
+        self._written[part] = written
+        self._books.committed(part, written.reached.next)
 
     async def settle(self, locked: Locked, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]) -> None:
         alerts = await self._reached(locked, candidates) + await self._first(locked, pairs)
@@ -134,14 +139,15 @@ class Decisions:
         self,
         settings: Settings,
         pool: Pool,
-        keys: VaultKeyring,
+        books: Books,
         judge: Callable[[], Judge],
         publisher: Publisher,
         voids: Voids,
         authority: Callable[[], Awaitable[Authority]],
         ages: Ages,
     ) -> None:
-        self._keys = keys
+        self._keys = books.keys
+        self._books = books
         self._voids = voids
         self._authority = authority
         self._settings = settings
@@ -149,8 +155,9 @@ class Decisions:
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counter = Counter(pool, keys, judge, publisher, ages)
+        self._counter = Counter(pool, books, judge, publisher, ages)
         self._next: dict[int, int] = {}
+        self._compared: set[int] = set()
         self._one_at_a_time = asyncio.Lock()
 
     async def catch_up(self, partition: int, end: int) -> None:
@@ -160,12 +167,48 @@ class Decisions:
                 await self._read_up_to(partition, start, end)
 
     async def _start(self, partition: int) -> int:
-        """Up to where a partition is judged."""
+        """Up to where a partition is judged. Raises Changed, Elsewhere, INTERRUPTED."""
         start = self._next.get(partition)
         if start is None:
-            start = (await keeping.reached(self._pool)).get((DECISIONS, partition), Reached()).next
-            self._next[partition] = start
+            kept = await keeping.believed(self._pool, self._books, (DECISIONS, partition))
+            if partition not in self._compared:
+                await self._compare(partition, kept)
+                self._compared.add(partition)
+            start = self._next[partition] = kept.next
         return start
+
+    async def _compare(self, partition: int, kept: Reached) -> None:
+        """That the topic goes on from what was judged. Raises Changed: a restored log may be shorter, and judged up to a place
+        that it only comes to later."""
+        if not kept.next:
+            return
+        start, end = (await bounds(self._settings, self._topic)).get(partition, (0, 0))
+        if end < kept.next:
+            await self._broken(
+                partition, kept, f"{self._topic}/{partition} ends before @{kept.next - 1}, which was judged"
+            )
+        elif kept.digest and start < kept.next:
+            found = await self._last(partition, kept.next - 1)
+            if found is not None and digest(found.value) != kept.digest:
+                summary = f"the record at @{kept.next - 1} of {self._topic}/{partition} is not the one that was judged"
+                await self._broken(partition, kept, summary)
+
+    async def _last(self, partition: int, offset: int) -> Stored | None:
+        """The record at an offset, where it has not gone meanwhile."""
+        reader = await KafkaReader(self._settings, self._topic, partition).open(offset)
+        try:
+            async with asyncio.timeout(ASK_DEADLINE * 3):
+                found = (await reader.read(1))[0]
+            return found if found.offset == offset else None
+        except OutOfRange:
+            return None
+        finally:
+            await reader.close()
+
+    async def _broken(self, partition: int, kept: Reached, summary: str) -> NoReturn:
+        where = f"{DECISIONS}/{partition} {kept.next} {kept.digest}"
+        await self._publisher.publish_break(self._judge(), where, summary)
+        raise Changed(summary)
 
     async def take(self, partition: int, records: Sequence[Stored]) -> None:
         """In order; all of them judged and kept when it returns. Raises INTERRUPTED, Unreadable."""
@@ -199,22 +242,22 @@ class Decisions:
             pairs += judge.pairs(use, source)
         if strange := self._voids.alerts(judge):
             await self._publisher.publish(strange)
-        after = records[-1].offset + 1
-        return await self._settle(partition, start, after, candidates, pairs)
+        to = Reached(records[-1].offset + 1, digest(records[-1].value))
+        return await self._settle(partition, start, to, candidates, pairs)
 
     async def _settle(
-        self, partition: int, start: int, after: int, candidates: Sequence[Found], pairs: Sequence[Pair]
+        self, partition: int, start: int, to: Reached, candidates: Sequence[Found], pairs: Sequence[Pair]
     ) -> bool:
         """Whether it counts; where another worker was there first, it does not."""
         self._next.pop(partition, None)
-        part, to = (DECISIONS, partition), Reached(after)
+        part = (DECISIONS, partition)
         try:
             if not await self._counter.passed(part, start, to, candidates, pairs):
                 async with self._counter.holding(part, start) as held:
                     await held.settle(to, candidates, pairs)
         except Elsewhere:
             return False
-        self._next[partition] = after
+        self._next[partition] = to.next
         return True
 
     async def _read_up_to(self, partition: int, start: int, offset: int) -> None:
@@ -242,7 +285,7 @@ class Decisions:
         log.error("records were gone before they were judged", partition=partition, first=start, last=first - 1)
         health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary)
         await self._publisher.publish(self._judge().of_health(health))
-        await self._settle(partition, start, first, (), ())
+        await self._settle(partition, start, Reached(first), (), ())
 
 
 def _use(value: bytes) -> Use | None:

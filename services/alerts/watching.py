@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -19,11 +19,11 @@ from domain.alerts.numbers import LAG
 from domain.ports import Unavailable
 from projections.entry import DECISIONS, EVENTS
 from services.adapters.kafka import KafkaTopic, ends
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alerts import keeping
-from services.alerts.keeping import Part, Reached
+from services.alerts.books import Books, Changed, Part
+from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
 from services.metrics import ALERTS_LAG
 from services.settings import Settings
@@ -57,14 +57,14 @@ class Watch:
         self,
         settings: Settings,
         pool: Pool,
-        keys: VaultKeyring,
+        books: Books,
         judge: Callable[[], Judge],
         publisher: Publisher,
         catch_up: CatchUp,
     ) -> None:
         self._settings = settings
         self._pool = pool
-        self._keys = keys
+        self._books = books
         self._judge = judge
         self._publisher = publisher
         self._catch_up = catch_up
@@ -72,25 +72,26 @@ class Watch:
         self._left: dict[Part, int] = {}
         self._catching: asyncio.Future[None] | None = None
         self._proved = time.monotonic()
+        self._short: set[int] = set()
         self._oldest: int | None = None
         self._wrong: dict[str, _Wrong] = {}
 
     async def prove(self) -> None:
-        """That every row is Keytrail's own. Raises Changed, INTERRUPTED."""
+        """That every row is Keytrail's own. Raises Changed, Elsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection:
-            await keeping.check(connection, self._keys)
+            await keeping.check(connection, self._books)
         self._proved = time.monotonic()
 
     async def look(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
-        INTERRUPTED."""
+        Changed, Elsewhere, INTERRUPTED."""
         late = time.monotonic() - self._proved > PROOF_OVERDUE
         summary = f"what was counted was not proved for {PROOF_OVERDUE:.0f} s: somebody may hold a lock in Postgres"
         await self._tell_while(PROOF, summary if late else "", 0)
         least = self._judge().settings.number("alerts-behind", "seconds", LAG["seconds"].default)
         try:
             async with asyncio.timeout(READ_PATIENCE):
-                reached = await keeping.reached(self._pool)
+                reached = await keeping.standing(self._pool, self._books)
                 oldest = await keeping.oldest_position(self._pool)
         except INTERRUPTED as fault:
             summary = f"Postgres has not said for {least} s how far the log is judged, so nothing is: {fault!r}"
@@ -110,9 +111,25 @@ class Watch:
         if stuck and (self._catching is None or self._catching.done()):
             self._catching = asyncio.ensure_future(self._catch_up([(part, there[part]) for part in stuck]))
         self._left = {part: reached.get(part, Reached()).next for part in there}
+        await self._look_at_ends(reached, found)
         count = sum(left.values())
         summary = f"{count} records are not judged, and some have not been for {least} s or more"
         await self._tell_while(LAGS, summary if count else "", least)
+
+    async def _look_at_ends(self, reached: Mapping[Part, Reached], found: Mapping[int, int]) -> None:
+        """No partition of decisions ends before what was judged of it, at two looks in a row. Raises Changed: what comes next
+        would pass for judged."""
+        short = {
+            partition for partition, end in found.items() if end < reached.get((DECISIONS, partition), Reached()).next
+        }
+        for partition in sorted(short & self._short):
+            kept = reached[(DECISIONS, partition)]
+            summary = f"decisions/{partition} ends before @{kept.next - 1}, which was judged"
+            await self._publisher.publish_break(
+                self._judge(), f"{DECISIONS}/{partition} {kept.next} {kept.digest}", summary
+            )
+            raise Changed(summary)
+        self._short = short
 
     async def _look_at_policies(self, oldest: int | None) -> None:
         """The oldest is taken first, so that one which stays the oldest is one that nobody can take."""

@@ -13,9 +13,27 @@ import pytest
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.alerts import keeping
+from services.alerts.books import Books
+from services.alerts.marks import Marked
 from services.bootstrap import open_vault
 from services.settings import Settings
 from tests.installation import Installation
+
+
+class MemoryMarks:
+    """What is out of reach of whoever writes to Postgres."""
+
+    def __init__(self) -> None:
+        self.marked: Marked | None = None
+        self.deaf = False
+
+    async def read(self) -> Marked | None:
+        return self.marked
+
+    async def keep(self, marked: Marked) -> bool:
+        if not self.deaf:
+            self.marked = marked
+        return not self.deaf
 
 
 @pytest.fixture
@@ -42,9 +60,21 @@ def database(installation: Installation) -> Iterator[Settings]:
 
 
 @pytest.fixture
-async def pool(database: Settings, keys: VaultKeyring) -> AsyncIterator[Pool]:
+def marks() -> MemoryMarks:
+    return MemoryMarks()
+
+
+@pytest.fixture
+async def pool(database: Settings) -> AsyncIterator[Pool]:
     found = await connect(database)
-    await keeping.prepare(found, keys, uuid4().hex)
-    await keeping.prepare(found, keys, "log")
     yield found
     await found.close()
+
+
+@pytest.fixture
+async def books(pool: Pool, keys: VaultKeyring, marks: MemoryMarks) -> Books:
+    """Of tables that are empty."""
+    other, found = Books(keys, uuid4().hex), Books(keys, "log")
+    await keeping.prepare(pool, other, MemoryMarks())
+    await keeping.prepare(pool, found, marks)
+    return found

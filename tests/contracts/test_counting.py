@@ -16,15 +16,16 @@ from domain.alerts.judging import Candidate, Judge, Pair
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.table import RULES
 from domain.alerts.use import Use
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.alerts import counts, keeping
 from services.alerts.ages import Ages
+from services.alerts.books import Books, Changed, Elsewhere
 from services.alerts.counts import Counts, Window
-from services.alerts.keeping import Changed, Elsewhere, Locked, Reached
+from services.alerts.keeping import Locked, Reached
 from services.alerts.publishing import Publisher
 from services.alerts.using import Counter, Found
 from services.cli.client import Client
+from tests.contracts.conftest import MemoryMarks
 from tests.faults.test_alerts import on_topic
 from tests.given import key_id
 from tests.installation import Installation
@@ -51,38 +52,39 @@ def used(principal: str, key: str) -> Pair:
 
 
 @asynccontextmanager
-async def holding(pool: Pool, keys: VaultKeyring, part: keeping.Part = ONE) -> AsyncIterator[Locked]:
+async def holding(pool: Pool, books: Books, part: keeping.Part = ONE) -> AsyncIterator[Locked]:
     async with pool.acquire() as connection, connection.transaction():
-        held = await keeping.locked(connection, keys, part)
+        held = await keeping.locked(connection, books, part)
         yield held
         await held.move(replace(held.reached, next=held.reached.next + 1))
+    books.committed(part, held.reached.next + 1)
 
 
 async def count(
     pool: Pool,
-    keys: VaultKeyring,
+    books: Books,
     found: Sequence[Candidate] = (),
     pairs: Sequence[Pair] = (),
     part: keeping.Part = ONE,
 ) -> tuple[list[Window], list[Pair]]:
     """By a worker that remembers nothing."""
-    async with holding(pool, keys, part) as held:
+    async with holding(pool, books, part) as held:
         known = Counts()
         return await known.add(held, found), await known.new(held, pairs)
 
 
-async def some(pool: Pool, keys: VaultKeyring) -> None:
+async def some(pool: Pool, books: Books) -> None:
     """Some of everything that is kept."""
-    await count(pool, keys, denied("alice", count=3) + denied("bob", item="key-1"), [used("alice", "key-1")])
-    await count(pool, keys, denied("carol") + denied("alice"), part=OTHER)
-    async with holding(pool, keys, ("events", 0)) as held:
+    await count(pool, books, denied("alice", count=3) + denied("bob", item="key-1"), [used("alice", "key-1")])
+    await count(pool, books, denied("carol") + denied("alice"), part=OTHER)
+    async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
             await keeping.put_off(held, "111122223333", {"position": position})
 
 
-async def checked(pool: Pool, keys: VaultKeyring) -> None:
+async def checked(pool: Pool, books: Books) -> None:
     async with pool.acquire() as connection:
-        await keeping.check(connection, keys)
+        await keeping.check(connection, books)
 
 
 def root_used(judge: Judge, account: str) -> list[Found]:
@@ -92,7 +94,7 @@ def root_used(judge: Judge, account: str) -> list[Found]:
 
 
 async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
-    installation: Installation, pool: Pool, keys: VaultKeyring
+    installation: Installation, pool: Pool, books: Books
 ) -> None:
     """Else nobody hears who used it for the first time, and the pair is known from then on."""
     log, user = Log(), f"arn:aws:iam::111122223333:user/{uuid4().hex}"
@@ -103,9 +105,9 @@ async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
     await pool.execute("CREATE TABLE IF NOT EXISTS p_keys.keys (arn text, created_at timestamptz)")
     await pool.execute("INSERT INTO p_keys.keys VALUES ($1, to_timestamp($2))", key.arn, START + 90 * 86_400)
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
-    publisher = Publisher(installation.settings, keys)
+    publisher = Publisher(installation.settings, books.keys)
     ages = Ages(MemoryTopic(), process_keys(), lambda: fold)
-    counter = Counter(pool, keys, lambda: judge, publisher, ages)
+    counter = Counter(pool, books, lambda: judge, publisher, ages)
     pair = used(user, key.arn)
     pair.use.account, pair.use.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
     async with counter.holding(ONE, 0) as held:
@@ -116,11 +118,11 @@ async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
 
 
 async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
-    installation: Installation, pool: Pool, keys: VaultKeyring
+    installation: Installation, pool: Pool, books: Books
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
-    publisher = Publisher(installation.settings, keys)
-    events, decisions = (Counter(pool, keys, lambda: judge, publisher, NO_AGES) for _ in range(2))
+    publisher = Publisher(installation.settings, books.keys)
+    events, decisions = (Counter(pool, books, lambda: judge, publisher, NO_AGES) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
         async with events.holding(ONE, 0) as held:
@@ -135,11 +137,11 @@ async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
     async with events.holding(ONE, 0) as held:
         await held.settle(Reached(1), found)
     assert await pool.fetchval(asked, subject) == 1
-    await checked(pool, keys)
+    await checked(pool, books)
     await publisher.close()
 
 
-async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool, keys: VaultKeyring) -> None:
+async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool, books: Books) -> None:
     """Each window is full once, each item and pair new once, and the sums of all partitions are the sum of all rows."""
 
     async def worker(partition: int) -> tuple[list[Window], list[Pair]]:
@@ -147,7 +149,7 @@ async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool,
         new: list[Pair] = []
         for turn in range(10):
             calls = denied("alice", count=2, threshold=45) + denied("bob", threshold=7, item=f"key-{turn}")
-            windows, pairs = await count(pool, keys, calls, [used("alice", f"key-{turn}")], ("decisions", partition))
+            windows, pairs = await count(pool, books, calls, [used("alice", f"key-{turn}")], ("decisions", partition))
             crossed += windows
             new += pairs
         return crossed, new
@@ -160,7 +162,7 @@ async def test_workers_that_count_at_the_same_time_count_as_one_does(pool: Pool,
     assert sorted(pair.key for _, new in found for pair in new) == [f"key-{turn}" for turn in range(10)]
     rows = await pool.fetch("SELECT subject, count FROM alerting.windows ORDER BY subject")
     assert [tuple(row) for row in rows] == [("alice", 60), ("bob", 10)]
-    await checked(pool, keys)
+    await checked(pool, books)
 
 
 MOVES = {
@@ -187,21 +189,21 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judged_anew(
-    pool: Pool, keys: VaultKeyring, move: str
+    pool: Pool, books: Books, marks: MemoryMarks, move: str
 ) -> None:
-    await some(pool, keys)
-    await checked(pool, keys)
+    await some(pool, books)
+    await checked(pool, books)
     await pool.execute(MOVES[move])
     with pytest.raises(Changed):
-        await checked(pool, keys)
+        await checked(pool, books)
     await keeping.begin_anew(pool)
-    await keeping.prepare(pool, keys, "log")
+    await keeping.prepare(pool, books, marks)
     assert await keeping.reached(pool) == {}
     assert [await pool.fetchval(f"SELECT count(*) FROM alerting.{table}") for table in ("windows", "pairs", "unjudged")] == [
         0, 0, 0,
     ]  # fmt: skip
-    await some(pool, keys)
-    await checked(pool, keys)
+    await some(pool, books)
+    await checked(pool, books)
 
 
 TABLES = {
@@ -212,95 +214,103 @@ TABLES = {
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_an_older_row_put_back_shows(pool: Pool, keys: VaultKeyring, table: str) -> None:
+async def test_an_older_row_put_back_shows(pool: Pool, books: Books, table: str) -> None:
     """It has a MAC that Keytrail made."""
-    await some(pool, keys)
+    await some(pool, books)
     (old,) = await pool.fetch(f"SELECT * FROM alerting.{table} WHERE {TABLES[table]}")
-    await count(pool, keys, denied("alice"))
+    await count(pool, books, denied("alice"))
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, keys, 7)
-    await checked(pool, keys)
+        await keeping.judged(connection, books, 7)
+    await checked(pool, books)
     await pool.execute(f"DELETE FROM alerting.{table} WHERE {TABLES[table]}")
     marks = ", ".join(f"${number}" for number in range(1, len(old) + 1))
     await pool.execute(f"INSERT INTO alerting.{table} VALUES ({marks})", *old)
     with pytest.raises(Changed):
-        await checked(pool, keys)
+        await checked(pool, books)
 
 
-Touch = Callable[[Pool, VaultKeyring], Any]
+Touch = Callable[[Pool, Books], Any]
 TOUCHED: dict[str, tuple[str, Touch]] = {
-    "a window": (MOVES["a burst made small"], lambda pool, keys: count(pool, keys, denied("alice"))),
+    "a window": (MOVES["a burst made small"], lambda pool, books: count(pool, books, denied("alice"))),
     "a window that was not there": (
         MOVES["a window that is full already"],
-        lambda pool, keys: count(pool, keys, denied("mallory")),
+        lambda pool, books: count(pool, books, denied("mallory")),
     ),
     "an item": (
         MOVES["an item counted before it came"],
-        lambda pool, keys: count(pool, keys, denied("bob", item="key-2")),
+        lambda pool, books: count(pool, books, denied("bob", item="key-2")),
     ),
     "a pair": (
         MOVES["a pair known before it came"],
-        lambda pool, keys: count(pool, keys, (), [used("mallory", "key-1")]),
+        lambda pool, books: count(pool, books, (), [used("mallory", "key-1")]),
     ),
     "a position": (
         "UPDATE alerting.positions SET next = next + 2 WHERE topic = 'decisions'",
-        lambda pool, keys: count(pool, keys),
+        lambda pool, books: count(pool, books),
     ),
 }
 
 
 @pytest.mark.parametrize("what", TOUCHED)
-async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, keys: VaultKeyring, what: str) -> None:
+async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Books, what: str) -> None:
     """They may take it away again before the next look at all rows."""
-    await some(pool, keys)
+    await some(pool, books)
     statement, touch = TOUCHED[what]
     await pool.execute(statement)
     with pytest.raises(Changed):
-        await touch(pool, keys)
+        await touch(pool, books)
 
 
-async def test_what_is_forgotten_leaves_the_sum(
-    pool: Pool, keys: VaultKeyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_forgotten_leaves_the_sum(pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "FORGOTTEN_AT_ONCE", 2)
     for subject in range(5):
-        await count(pool, keys, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
-    await some(pool, keys)
-    await counts.forget(pool, keys, 2)
+        await count(pool, books, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
+    await some(pool, books)
+    await counts.forget(pool, books, 2)
     assert await pool.fetchval("SELECT min(start) FROM alerting.windows") == START
     assert await pool.fetchval("SELECT min(start) FROM alerting.items") == START
-    await checked(pool, keys)
+    await checked(pool, books)
 
 
 async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_are_judged_anew(
-    pool: Pool, keys: VaultKeyring
+    pool: Pool, books: Books, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await some(pool, keys)
-    await keeping.prepare(pool, keys, "log")
+    """And something is said of each."""
+    marks, another = MemoryMarks(), Books(books.keys, "another")
+    await some(pool, books)
+    capsys.readouterr()
+    await keeping.prepare(pool, books, marks)
+    assert capsys.readouterr().out == ""
     assert len(await keeping.reached(pool)) == 3, "nothing was changed"
     await pool.execute(MOVES["a partition judged further"])
-    await keeping.prepare(pool, keys, "log")
+    await keeping.prepare(pool, books, marks)
     assert await keeping.reached(pool) == {}
-    await some(pool, keys)
-    await keeping.prepare(pool, keys, "another")
+    assert "[error" in capsys.readouterr().out
+    await some(pool, books)
+    marks = MemoryMarks()
+    await keeping.prepare(pool, another, marks)
     assert await keeping.reached(pool) == {}
-    await some(pool, keys)
-    await pool.execute("ALTER TABLE alerting.positions DROP COLUMN total")
-    await keeping.prepare(pool, keys, "another")
-    assert await keeping.reached(pool) == {}
-    await some(pool, keys)
-    await checked(pool, keys)
+    assert "the log log was counted of" in capsys.readouterr().out
+    for marked, said in ((MemoryMarks(), "[warning"), (marks, "[error")):
+        await some(pool, another)
+        await pool.execute("ALTER TABLE alerting.positions DROP COLUMN total")
+        await keeping.prepare(pool, another, marked)
+        assert await keeping.reached(pool) == {}
+        assert said in capsys.readouterr().out
+    await some(pool, another)
+    await checked(pool, another)
 
 
-async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(pool: Pool, keys: VaultKeyring) -> None:
+async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(pool: Pool, books: Books) -> None:
     known = Counts()
     for _ in range(2):
-        async with holding(pool, keys) as held:
+        async with holding(pool, books) as held:
             assert await known.new(held, [used("alice", "key-1")])
         known.committed()
-        async with holding(pool, keys) as held:
+        async with holding(pool, books) as held:
             assert not await known.new(held, [used("alice", "key-1")])
-        await keeping.prepare(pool, keys, uuid4().hex)
+        await pool.execute("UPDATE alerting.origin SET log = 'x'")
+        await keeping.prepare(pool, books, MemoryMarks())
         known.forget()
 
 
@@ -314,12 +324,12 @@ ROW_CHANGED = (
 
 
 async def test_records_that_change_no_count_move_their_partition_on(
-    installation: Installation, pool: Pool, keys: VaultKeyring
+    installation: Installation, pool: Pool, books: Books
 ) -> None:
     of_any_age = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})
     judge = Judge(Client(installation.data).get("/v1/status")["log"], of_any_age)
-    publisher = Publisher(installation.settings, keys)
-    counter = Counter(pool, keys, lambda: judge, publisher, NO_AGES)
+    publisher = Publisher(installation.settings, books.keys)
+    counter = Counter(pool, books, lambda: judge, publisher, NO_AGES)
     found, pair = root_used(judge, uuid4().hex), used(ALICE, KEY)
     assert not await counter.passed(ONE, 0, Reached(1), found, [pair]), "nothing is known of them yet"
     async with counter.holding(ONE, 0) as held:
@@ -331,19 +341,19 @@ async def test_records_that_change_no_count_move_their_partition_on(
     assert await counter.passed(ONE, 2, Reached(3), found, [pair])
     assert await counter.passed(ONE, 3, Reached(5), found, [pair])
     assert await keeping.reached(pool) == {ONE: Reached(5)}
-    assert await keeping.believed(pool, keys, ONE) == Reached(5)
-    await checked(pool, keys)
+    assert await keeping.believed(pool, books, ONE) == Reached(5)
+    await checked(pool, books)
     await publisher.close()
 
 
 @pytest.mark.parametrize("statement", ROW_CHANGED)
 async def test_no_partition_moves_on_from_a_row_that_somebody_changed(
-    installation: Installation, pool: Pool, keys: VaultKeyring, statement: str
+    installation: Installation, pool: Pool, books: Books, statement: str
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
-    publisher = Publisher(installation.settings, keys)
-    counter = Counter(pool, keys, lambda: judge, publisher, NO_AGES)
-    await count(pool, keys, part=("events", 0))
+    publisher = Publisher(installation.settings, books.keys)
+    counter = Counter(pool, books, lambda: judge, publisher, NO_AGES)
+    await count(pool, books, part=("events", 0))
     async with counter.holding(ONE, 0) as held:
         await held.settle(Reached(3))
     await pool.execute(statement)

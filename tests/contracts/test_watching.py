@@ -14,11 +14,10 @@ import pytest
 from domain.alerts.judging import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
-from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping, watching
-from services.alerts.keeping import Changed
+from services.alerts.books import Books, Changed
 from services.alerts.publishing import Publisher
 from services.alerts.watching import Watch
 from services.cli.client import Client
@@ -69,16 +68,23 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 
 @pytest.fixture
 async def watch(
-    installation: Installation, pool: Pool, keys: VaultKeyring, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Watch]:
     monkeypatch.setattr(watching, "READ_PATIENCE", 0.5)
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
-    publisher = Publisher(installation.settings, keys)
-    found = Watch(installation.settings, pool, keys, lambda: judge, publisher, nothing)
+    publisher = Publisher(installation.settings, books.keys)
+    found = Watch(installation.settings, pool, books, lambda: judge, publisher, nothing)
     yield found
     await found.close()
     await publisher.close()
+
+
+async def policies(pool: Pool, books: Books) -> None:
+    """Two that are to be judged to the end."""
+    async with holding(pool, books, ("events", 0)) as held:
+        for position in (7, 8):
+            await keeping.put_off(held, "111122223333", {"position": position})
 
 
 @asynccontextmanager
@@ -102,14 +108,14 @@ async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Wat
 
 
 async def test_a_policy_that_nobody_can_judge_is_told_of(
-    database: Settings, pool: Pool, keys: VaultKeyring, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+    database: Settings, pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that somebody holds is passed over, without a word."""
     monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
-    await some(pool, keys)
+    await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
-        row = await keeping.oldest_unjudged(connection, keys, [])
+        row = await keeping.oldest_unjudged(connection, books, [])
         assert row is not None
         assert row[1] == 8, "the first one is passed over"
         await watch.look()
@@ -119,17 +125,15 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
 
 
 async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
-    pool: Pool, keys: VaultKeyring, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await some(pool, keys)
+    await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, keys, 7)
+        await keeping.judged(connection, books, 7)
     monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
-    async with holding(pool, keys):
-        pass
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, keys, 8)
+        await keeping.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
@@ -152,10 +156,10 @@ async def test_a_proof_that_does_not_end_is_told_of(
 
 
 async def test_a_lock_that_anybody_may_hold_stops_no_proof(
-    database: Settings, pool: Pool, keys: VaultKeyring, watch: Watch
+    database: Settings, pool: Pool, books: Books, watch: Watch
 ) -> None:
     """One `pg_advisory_lock`, and counts could be taken away for as long as it was kept."""
-    await some(pool, keys)
+    await some(pool, books)
     await watch.prove()
     await pool.execute("DELETE FROM alerting.windows")
     async with locking(database, f"SELECT pg_advisory_lock({0x6B657963})"):  # which one worker took to prove alone

@@ -29,6 +29,7 @@ from services.adapters.kafka import connection, ends
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.alerts import keeping
+from services.alerts.books import Books
 from services.bootstrap import open_vault
 from services.cli.client import Client
 from services.notifier.sending import signature
@@ -307,7 +308,9 @@ async def _judged_otherwise(settings: Settings) -> None:
     keys = await open_keyring(open_vault(settings, pool))
     part = ("events", 0)
     async with pool.acquire() as connection:
-        held = await keeping.locked(connection, keys, part)
+        books = Books(keys, await connection.fetchval("SELECT log FROM alerting.origin"))
+        await books.read(connection)
+        held = await keeping.locked(connection, books, part)
         await held.move(replace(held.reached, digest="0" * 64))
     await pool.close()
 

@@ -1,0 +1,177 @@
+"""How far each partition is judged, on Kafka as well: committed offsets of a consumer group without members, each with the era
+and a MAC in its metadata.
+
+Whoever writes to Postgres can put back everything that was counted as it once was. A process that lives remembers more than
+that; one that starts would believe it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, IllegalStateError, KafkaError
+
+from domain.ports import Unavailable
+from domain.trail.authenticity import POSITION
+from projections.entry import DECISIONS, EVENTS
+from services.adapters.kafka import ASK_DEADLINE, connection
+from services.adapters.keyring import VaultKeyring
+from services.adapters.topics import names
+from services.alerts.books import Books, Part
+from services.settings import Settings
+
+log = structlog.get_logger("alerts")
+
+
+KEEP_EVERY, TRY_EVERY = 3600.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """An era, and how far the partitions were judged in it at least."""
+
+    era: str
+    furthest: Mapping[Part, int] = field(default_factory=dict)
+
+
+class Marks(Protocol):
+    """Out of reach of whoever writes to Postgres."""
+
+    async def read(self) -> Marked | None:
+        """None where there is none, or none that is ours. Raises Unavailable."""
+        ...
+
+    async def keep(self, marked: Marked) -> bool:
+        """Whether it could be kept. Goes on where not: that rules judge matters more."""
+        ...
+
+
+class KafkaMarks:
+    """`log_name` is the log's id."""
+
+    def __init__(self, settings: Settings, keys: VaultKeyring, log_name: str) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._log = log_name
+        self._group = f"{settings.topic_prefix}.alerts.judged"
+        topics = names(settings)
+        self._topics = {EVENTS: topics.events, DECISIONS: topics.decisions}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assigned: set[TopicPartition] = set()
+
+    async def read(self) -> Marked | None:
+        client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
+        try:
+            async with asyncio.timeout(ASK_DEADLINE * 3):
+                await client.start()
+                found = await client.list_consumer_group_offsets(self._group)
+        except GroupAuthorizationFailedError:
+            log.warning("Kafka does not let us read how far the rules have judged", group=self._group)
+            return None
+        except (KafkaError, TimeoutError, OSError) as fault:
+            raise Unavailable(f"Kafka does not say how far the rules have judged: {fault!r}") from fault
+        finally:
+            await client.close()
+        kinds = {topic: kind for kind, topic in self._topics.items()}
+        eras: dict[str, dict[Part, int]] = {}
+        for where, mark in found.items():
+            if where.topic not in kinds or mark.offset < 0:
+                continue
+            part = kinds[where.topic], where.partition
+            era = await self._era_of(part, mark.offset, mark.metadata)
+            if era:
+                eras.setdefault(era, {})[part] = mark.offset
+        return Marked(max(eras), eras[max(eras)]) if eras else None
+
+    async def _era_of(self, part: Part, offset: int, metadata: str) -> str:
+        """ "" for a mark that is not ours."""
+        try:
+            kept = orjson.loads(metadata)
+            era, mac = str(kept["era"]), str(kept["mac"])
+        except (ValueError, KeyError, TypeError):
+            era, mac = "", ""
+        if mac:
+            await self._keys.know_that_of(mac)
+        if not self._keys.holds(mac, POSITION, *self._of(era, part, offset)):
+            log.error("how far the rules have judged was changed on Kafka by somebody else", topic=part[0])
+            return ""
+        return era
+
+    def _of(self, era: str, part: Part, offset: int) -> tuple[str | int, ...]:
+        return ("alerting mark", self._log, era, *part, offset)
+
+    async def keep(self, marked: Marked) -> bool:
+        offsets = {}
+        for part, offset in (marked.furthest or {(EVENTS, 0): 0}).items():  # an era without positions has begun
+            mac = self._keys.mac(POSITION, *self._of(marked.era, part, offset))
+            metadata = orjson.dumps({"era": marked.era, "mac": mac}).decode()
+            offsets[TopicPartition(self._topics[part[0]], part[1])] = (offset, metadata)
+        try:
+            async with asyncio.timeout(ASK_DEADLINE * 3):
+                consumer = await self._started(set(offsets))
+                await consumer.commit(offsets)
+        except (KafkaError, IllegalStateError, TimeoutError, OSError) as fault:
+            log.warning("how far the rules have judged could not be kept on Kafka", reason=repr(fault))
+            await self.close()
+            return False
+        return True
+
+    async def _started(self, parts: set[TopicPartition]) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                **connection(self._settings), group_id=self._group, enable_auto_commit=False, auto_offset_reset="none"
+            )
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._consumer, self._assigned = consumer, set()
+        if not parts <= self._assigned:
+            self._assigned |= parts
+            self._consumer.assign(sorted(self._assigned))
+            for each in self._assigned:
+                self._consumer.seek(each, 0)
+            self._consumer.pause(*self._assigned)  # it reads nothing
+        return self._consumer
+
+    async def close(self) -> None:
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            try:
+                async with asyncio.timeout(2):
+                    await consumer.stop()
+            except (KafkaError, TimeoutError, OSError):
+                pass
+
+
+class Marking:
+    """A process's marks, as it goes on: what it knows without asking anybody."""
+
+    def __init__(self, books: Books, marks: Marks) -> None:
+        self._books = books
+        self._marks = marks
+        self._kept: Marked | None = None
+        self._next = 0.0
+
+    async def mark(self) -> None:
+        """Keep a mark where something was judged since the last one; now and then in any case, since Kafka forgets one that
+        is not kept again for a week."""
+        now = time.monotonic()
+        furthest = {
+            part: next for part, next in self._books.furthest.items() if next and part[0] in (EVENTS, DECISIONS)
+        }
+        marked = Marked(self._books.era, furthest)
+        if now < self._next and (marked == self._kept or self._kept is None):
+            return
+        done = await self._marks.keep(marked)
+        self._kept = marked if done else None
+        self._next = now + (KEEP_EVERY if done else TRY_EVERY)

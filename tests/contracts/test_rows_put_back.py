@@ -1,0 +1,311 @@
+"""All that alerts have counted, put back as it once was: each row has a true MAC, and the sums fit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from domain.alerts.judging import Judge
+from domain.alerts.settings import AlertSettings, RuleSettings
+from domain.trail.authority import Authority
+from services.adapters.kafka import ends
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.alerts import keeping
+from services.alerts.books import Books, Changed, Elsewhere
+from services.alerts.keeping import Reached
+from services.alerts.marks import KafkaMarks, Marked, Marking
+from services.alerts.publishing import Publisher
+from services.alerts.using import Counter, Decisions
+from services.alerts.voids import Voids
+from services.cli.client import Client
+from tests.contracts.conftest import MemoryMarks
+from tests.contracts.test_counting import NO_AGES, ONE, OTHER, checked, count, denied, some, used
+from tests.installation import Installation
+
+TABLES = ("origin", "positions", "windows", "items", "pairs", "unjudged")
+Rows = dict[str, list[Any]]
+
+
+async def taken(pool: Pool, *tables: str) -> Rows:
+    return {table: await pool.fetch(f"SELECT * FROM alerting.{table}") for table in tables or TABLES}
+
+
+async def put_back(pool: Pool, rows: Rows) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"TRUNCATE {', '.join(f'alerting.{table}' for table in rows)}")
+        await put(connection, rows)
+
+
+async def put(connection: Any, rows: Rows) -> None:
+    for table, found in rows.items():
+        for row in found:
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await connection.execute(f"INSERT INTO alerting.{table} VALUES ({marks})", *row)
+
+
+NINE = [each for number in range(9) for each in denied("mallory", threshold=10, item=f"key-{number}")]
+
+
+async def test_what_was_counted_cannot_be_made_uncounted_while_a_worker_lives(pool: Pool, books: Books) -> None:
+    """Nine keys, one fewer than is told of; then the rows of before them, and beside those the nine. Judged again they were not
+    new, so that nothing was counted; then the nine were taken away, and all sums were right. Nine more, for ever."""
+    await count(pool, books)
+    before = await taken(pool)
+    assert await count(pool, books, NINE) == ([], [])
+    nine = await taken(pool, "items")
+    await put_back(pool, before)
+    async with pool.acquire() as connection:
+        await put(connection, nine)
+    with pytest.raises(Changed, match="went back"):
+        await count(pool, books, NINE)
+    with pytest.raises(Changed, match="went back"):
+        await keeping.standing(pool, books)
+    await put_back(pool, before)
+    with pytest.raises(Changed, match="went back"):
+        await checked(pool, books)
+    await pool.execute("TRUNCATE alerting.positions, alerting.items, alerting.windows")
+    with pytest.raises(Changed, match="went back"):
+        await checked(pool, books)
+
+
+async def test_a_partition_that_another_worker_judged_does_not_go_back_either(pool: Pool, books: Books) -> None:
+    """Each worker has seen how far the others were."""
+    other = Books(books.keys, "log", books.era)
+    await count(pool, books)
+    before = await taken(pool)
+    await count(pool, books, NINE)
+    assert await keeping.standing(pool, other) == {ONE: Reached(2)}
+    await put_back(pool, before)
+    with pytest.raises(Changed, match="went back"):
+        await count(pool, other, NINE)
+
+
+async def test_what_was_counted_cannot_be_made_uncounted_while_no_worker_lives(
+    pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await count(pool, books)
+    before = await taken(pool)
+    await count(pool, books, NINE)
+    await Marking(books, marks).mark()
+    await put_back(pool, before)
+    capsys.readouterr()
+    started = Books(books.keys, "log")
+    await keeping.prepare(pool, started, marks)
+    assert "[error" in capsys.readouterr().out
+    assert await keeping.reached(pool) == {}
+    assert started.era > books.era
+
+
+@pytest.mark.parametrize("removed", ["positions", "all"])
+async def test_nor_by_taking_all_of_it_away(
+    pool: Pool, books: Books, marks: MemoryMarks, removed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await some(pool, books)
+    await Marking(books, marks).mark()
+    await pool.execute("DROP SCHEMA alerting CASCADE" if removed == "all" else "TRUNCATE alerting.positions")
+    capsys.readouterr()
+    await keeping.prepare(pool, Books(books.keys, "log"), marks)
+    assert "[error" in capsys.readouterr().out
+    assert await keeping.reached(pool) == {}
+
+
+async def test_rows_of_an_era_that_is_over_count_in_no_other(pool: Pool, books: Books) -> None:
+    """A worker judges everything anew after an emptying: a row of before it would be there before its record came."""
+    await count(pool, books, NINE, [used("mallory", "key-1")])
+    rows = await taken(pool, "items", "windows", "pairs")
+    await keeping.begin_anew(pool)
+    await keeping.prepare(pool, books, MemoryMarks())
+    async with pool.acquire() as connection:
+        await put(connection, rows)
+    for found, pairs in ((NINE, []), ([], [used("mallory", "key-1")])):
+        with pytest.raises(Changed, match="not what Keytrail wrote"):
+            await count(pool, books, found, pairs)
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["while a worker lives", "while none lives"])
+async def test_an_era_that_is_over_is_not_taken_over_again(
+    pool: Pool, books: Books, marks: MemoryMarks, lives: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await some(pool, books)
+    before = await taken(pool)
+    await keeping.begin_anew(pool)
+    await keeping.prepare(pool, books, marks)
+    await put_back(pool, before)
+    if lives:
+        with pytest.raises(Changed, match="a time that is over"):
+            await keeping.standing(pool, books)
+        with pytest.raises(Changed, match="a time that is over"):
+            await count(pool, books)
+    capsys.readouterr()
+    started = Books(books.keys, "log")
+    await keeping.prepare(pool, started, marks)
+    assert "[error" in capsys.readouterr().out
+    assert started.era > books.era
+
+
+# -- and nothing of it is taken for somebody else's work ---------------------------------------------------------------
+
+
+async def test_a_worker_goes_on_in_the_era_that_another_one_began(
+    installation: Installation, pool: Pool, books: Books, marks: MemoryMarks
+) -> None:
+    judge = Judge(Client(installation.data).get("/v1/status")["log"])
+    publisher = Publisher(installation.settings, books.keys)
+    worker = Counter(pool, books, lambda: judge, publisher, NO_AGES)
+    async with worker.holding(ONE, 0) as held:
+        await held.settle(Reached(5))
+    await some(pool, books)
+    other = Books(books.keys, "log")
+    await keeping.begin_anew(pool)
+    await keeping.prepare(pool, other, marks)
+    await count(pool, other, denied("alice"), part=OTHER)
+    assert not await worker.passed(ONE, 5, Reached(6), [], [])
+    with pytest.raises(Elsewhere):
+        async with worker.holding(ONE, 5):
+            raise AssertionError("the rows are of another era")
+    assert await keeping.believed(pool, books, ONE) == Reached()
+    async with worker.holding(ONE, 0) as held:
+        await held.settle(Reached(1))
+    for each in (books, other):
+        await checked(pool, each)
+        assert await keeping.standing(pool, each) == {ONE: Reached(1), OTHER: Reached(1)}
+    await publisher.close()
+
+
+@pytest.mark.parametrize("marked", ["never", "an era ago", "some records ago", "at last"])
+async def test_a_worker_that_is_killed_at_any_moment_takes_over_what_it_left(
+    pool: Pool, books: Books, marks: MemoryMarks, marked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Between a commit and its mark, between a new era and its mark, and before the first mark."""
+    if marked == "an era ago":
+        await count(pool, books)
+        await Marking(books, marks).mark()
+        await keeping.begin_anew(pool)
+        await keeping.prepare(pool, books, marks := _reading(marks))
+    if marked == "some records ago":
+        await count(pool, books)
+        await Marking(books, marks).mark()
+    await some(pool, books)
+    if marked == "at last":
+        await Marking(books, marks).mark()
+    if marked == "never":
+        marks = MemoryMarks()
+    there = await keeping.reached(pool)
+    capsys.readouterr()
+    started = Books(books.keys, "log")
+    await keeping.prepare(pool, started, marks)
+    assert capsys.readouterr().out == ""
+    assert started.era == books.era
+    assert await keeping.reached(pool) == there != {}
+    await checked(pool, started)
+
+
+def _reading(marks: MemoryMarks) -> MemoryMarks:
+    """Marks that are read, and never kept again."""
+    found = MemoryMarks()
+    found.marked = marks.marked
+    found.deaf = True
+    return found
+
+
+async def test_marks_on_kafka_are_those_that_were_kept(installation: Installation, books: Books) -> None:
+    settings = installation.settings
+    part, other = ("events", 0), ("decisions", 0)
+    marks = KafkaMarks(settings, books.keys, "a log of a test")
+    assert await marks.read() is None, "those of the installation are of its own log"
+    real = Client(installation.data).get("/v1/status")["log"]
+    own = KafkaMarks(settings, books.keys, real)
+    found = await own.read()
+    assert found is not None, "the installation's own worker keeps them"
+    assert found.furthest.keys() <= {part, *(("decisions", each) for each in range(64))}
+    await own.close()
+    await marks.close()
+    elsewhere = KafkaMarks(settings, books.keys, "another log")
+    elsewhere._group += ".of-a-test"  # not to disturb the installation's
+    assert await elsewhere.read() is None
+    assert await elsewhere.keep(Marked("1", {part: 3}))
+    assert await elsewhere.keep(Marked("2", {part: 1, other: 7}))
+    assert await elsewhere.read() == Marked("2", {part: 1, other: 7})
+    assert await elsewhere.keep(Marked("3"))
+    assert await elsewhere.read() == Marked("3", {part: 0})
+    await elsewhere.close()
+
+
+# -- tables that answer otherwise than they were written ---------------------------------------------------------------
+
+TABLES_MADE_STRANGE = {
+    "a copy in a child": "CREATE TABLE public.copies () INHERITS (alerting.windows)",
+    "a rule": "CREATE RULE strange AS ON INSERT TO alerting.items DO INSTEAD NOTHING",
+    "a rule that keeps the origin": "CREATE RULE strange AS ON DELETE TO alerting.origin DO INSTEAD NOTHING",
+    "a trigger": "CREATE TRIGGER strange BEFORE UPDATE ON alerting.windows FOR EACH ROW "
+    "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "policies": "ALTER TABLE alerting.pairs ENABLE ROW LEVEL SECURITY",
+    "a view in a table's place": "ALTER TABLE alerting.pairs RENAME TO paired; "
+    "CREATE VIEW alerting.pairs AS SELECT * FROM alerting.paired",
+    "rows that are there twice": "ALTER TABLE alerting.pairs DROP CONSTRAINT pairs_pkey; "
+    "INSERT INTO alerting.pairs SELECT * FROM alerting.pairs",
+}
+
+
+@pytest.mark.parametrize("what", TABLES_MADE_STRANGE)
+async def test_tables_that_somebody_made_strange_are_made_anew(
+    pool: Pool, books: Books, marks: MemoryMarks, what: str
+) -> None:
+    await some(pool, books)
+    await pool.execute(TABLES_MADE_STRANGE[what])
+    with pytest.raises(Changed, match=r"is not as Keytrail made it|is there twice"):
+        await checked(pool, books)
+    await keeping.begin_anew(pool)
+    await keeping.prepare(pool, books, marks)
+    assert await keeping.reached(pool) == {}
+    await some(pool, books)
+    await checked(pool, books)
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def decisions(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[Any]:
+    """Makes one, as a process that starts has it."""
+    log = Client(installation.data).get("/v1/status")["log"]
+    judge = Judge(log, AlertSettings({"first-use": RuleSettings(numbers={"age": 0})}))
+    publisher = Publisher(installation.settings, books.keys)
+
+    async def authority() -> Authority:
+        return Authority(log, 0, "", books.keys.newest)
+
+    yield lambda: Decisions(installation.settings, pool, books, lambda: judge, publisher, Voids(), authority, NO_AGES)
+    await publisher.close()
+
+
+MOVED = {
+    "beyond the end": lambda at: Reached(at.next + 5, at.digest),
+    "behind another record": lambda at: Reached(at.next, "0" * 64),
+}
+
+
+@pytest.mark.parametrize("moved", MOVED)
+async def test_decisions_go_on_from_the_record_that_was_judged(
+    installation: Installation, pool: Pool, books: Books, decisions: Any, moved: str
+) -> None:
+    """A log that was restored from a backup ends earlier; what comes next would pass for judged."""
+    client = installation.client()
+    client.list_keys()
+    found = await ends(installation.settings, names(installation.settings).decisions)
+    partition, end = max(found.items(), key=lambda each: each[1])
+    assert end
+    await decisions().catch_up(partition, end)
+    part = ("decisions", partition)
+    at = await keeping.believed(pool, books, part)
+    assert at.next >= end
+    assert at.digest
+    await decisions().catch_up(partition, end)
+    async with pool.acquire() as connection, connection.transaction():
+        held = await keeping.locked(connection, books, part)
+        await held.move(MOVED[moved](at))
+    with pytest.raises(Changed, match=r"which was judged|the one that was judged"):
+        await decisions().catch_up(partition, end)
