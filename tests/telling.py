@@ -17,7 +17,7 @@ from services.notifier import outbox
 from services.notifier.ledger import Changed, Ledger
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised import Authentic, Earlier, Feed
+from services.notifier.raised import Authentic, Earlier, Feed, digest_of
 from tests.keys import ROOT
 from tests.memory_log import MemoryTopic
 
@@ -106,9 +106,10 @@ class Telling:
         start = await self.ledger.next()
         there = len(self.topic.values)
         while start < there:
-            records = await self._feed.more(start, 5)
+            records = await self._feed.more(start, 5, self.ledger.last)
             raised = await self._earlier.without(await self._authentic.of(records))
-            await self.ledger.take_in(start, records[-1].offset + 1, raised, outbox.now() + timedelta(seconds=later))
+            now, last = outbox.now() + timedelta(seconds=later), digest_of(records[-1].value)
+            await self.ledger.take_in(start, records[-1].offset + 1, raised, now, last)
             start = await self.ledger.next()
         await self.ledger.take_in(start, start, [], outbox.now() + timedelta(seconds=later))
 

@@ -96,11 +96,15 @@ class Ledger:
         async with self._lock:
             return (await self._known()).number + 1
 
-    async def take_in(self, start: int, end: int, alerts: Sequence[Raised], now: datetime) -> None:
-        """Messages of what was raised at the offsets from `start` up to `end`, of storms whose time is over, and of dead
-        letters that are tried again. Of every account: whoever may configure the installation may hear of all of it.
+    async def last(self) -> str:
+        """The digest of the value before that offset, as it was taken in; "" where that is not known. Raises INTERRUPTED."""
+        async with self._lock:
+            return (await self._known()).last
 
-        Raises INTERRUPTED, also where alerts are to be taken in from another offset on.
+    async def take_in(self, start: int, end: int, alerts: Sequence[Raised], now: datetime, last: str = "") -> None:
+        """Messages of what was raised at the offsets from `start` up to `end`, of storms whose time is over, and of dead
+        letters that are tried again. Of every account: whoever may configure the installation may hear of all of it. `last` is
+        the digest of the value before `end`. Raises INTERRUPTED, also where alerts are to be taken in from another offset on.
         """
         least = SEVERITIES.index(self._notifier.least)
         async with self._moving() as (connection, held):
@@ -121,7 +125,7 @@ class Ledger:
             held = await self._write_storms(connection, held, storms, texts)
             held = await self._put(connection, held, messages, now)
             held = await self._try_again(connection, held, now)
-            await self._keep(connection, replace(held, number=end - 1))
+            await self._keep(connection, replace(held, number=end - 1, last=last if end > start else held.last))
 
     async def head(self) -> Waiting | None:
         """The message that is next. Raises INTERRUPTED."""
@@ -217,10 +221,10 @@ class Ledger:
         self._next.append(held)
         self._mac = mac
         await connection.execute(
-            "INSERT INTO notifying.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (notifier) DO UPDATE SET "
+            "INSERT INTO notifying.cursors VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (notifier) DO UPDATE SET "
             "log = excluded.log, number = excluded.number, since = excluded.since, settled = excluded.settled, "
-            "serial = excluded.serial, total = excluded.total, mac = excluded.mac",
-            self._name, held.log, held.number, held.since, held.settled, held.serial, total, mac,
+            "serial = excluded.serial, total = excluded.total, mac = excluded.mac, last = excluded.last",
+            self._name, held.log, held.number, held.since, held.settled, held.serial, total, mac, held.last,
         )  # fmt: skip
 
     def _settle(self, held: Held, *, proved: bool = True) -> None:

@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS notifying.cursors (
     notifier text PRIMARY KEY, log text NOT NULL, number bigint NOT NULL, since timestamptz NOT NULL,
     settled bigint NOT NULL, serial bigint NOT NULL, total text NOT NULL, mac text NOT NULL
 );
+-- The digest of the value at `number`; '' where that is not known.
+ALTER TABLE notifying.cursors ADD COLUMN IF NOT EXISTS last text NOT NULL DEFAULT '';
 -- What is held back of each rule? `document` is a Storm (storms.py).
 CREATE TABLE IF NOT EXISTS notifying.storms (
     notifier text, rule text, document text NOT NULL, mac text NOT NULL, PRIMARY KEY (notifier, rule)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ log = structlog.get_logger("notifier")
 
 TAKEN = 500
 PATIENCE = 5.0
-"""Seconds for the question which alerts were raised before."""
+"""Seconds for the question which alerts were raised before, and for one record that is there."""
 REMEMBERED = 50_000
 """Records of which it is known which alert they raised."""
 
@@ -104,6 +105,10 @@ def raised_from(offset: int, document: Mapping[str, Any]) -> Raised:
     return Raised(offset, found | telling(found), at, rank, document["suppressed"] is not None)
 
 
+def digest_of(value: bytes) -> str:
+    return hashlib.sha256(value).hexdigest()
+
+
 class Feed:
     """The topic's records, followed by one notifier."""
 
@@ -113,10 +118,12 @@ class Feed:
         self._reading: asyncio.Task[Sequence[Stored]] | None = None
         self._next = -1
 
-    async def more(self, start: int, patience: float) -> Sequence[Stored]:
-        """The records from `start` on; none where none comes within `patience` seconds. Raises OutOfRange, Unavailable."""
+    async def more(self, start: int, patience: float, last: Callable[[], Awaitable[str]]) -> Sequence[Stored]:
+        """The records from `start` on; none where none comes within `patience` seconds. `last` gives the digest of the value
+        before `start`, as it was taken in. Raises OutOfRange, also where another value stands there now, and INTERRUPTED."""
         if self._reader is None or self._next != start:
             await self.close()
+            await self._require(start - 1, await last())
             self._reader, self._next = await self._topic.reader(start), start
         if self._reading is None:
             self._reading = asyncio.create_task(self._reader.read(TAKEN))
@@ -132,6 +139,21 @@ class Feed:
             raise
         self._next = found[-1].offset + 1
         return found
+
+    async def _require(self, offset: int, digest: str) -> None:
+        """A topic that was made anew may be longer than the one before already."""
+        if not digest or offset < await self._topic.start():
+            return
+        if offset >= (end := await self._topic.end()):
+            raise OutOfRange(f"the topic ends at @{end}, and @{offset} was taken in")
+        reader = await self._topic.reader(offset)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await reader.read(1)
+        finally:
+            await reader.close()
+        if found[0].offset != offset or digest_of(found[0].value) != digest:
+            raise OutOfRange(f"another record stands at @{offset} than was taken in from there")
 
     async def close(self) -> None:
         if self._reading is not None:

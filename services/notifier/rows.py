@@ -16,7 +16,9 @@ from services.adapters.postgres import Connection
 from services.api.items import utc
 from services.notifier.marks import Proved
 
-CURSOR = "SELECT log, number, since, settled, serial, total, mac FROM notifying.cursors WHERE notifier = $1 FOR UPDATE"
+CURSOR = (
+    "SELECT log, number, since, settled, serial, total, last, mac FROM notifying.cursors WHERE notifier = $1 FOR UPDATE"
+)
 WAITING = "SELECT number, id, message, lowest, since, mac FROM notifying.outbox WHERE notifier = $1"
 DEAD = "SELECT number, id, message, lowest, mac FROM notifying.dead WHERE notifier = $1"
 STORMS = "SELECT rule, document, mac FROM notifying.storms WHERE notifier = $1"
@@ -39,7 +41,8 @@ ODD = (AttributeError, TypeError, ValueError, OverflowError)
 @dataclass(frozen=True, slots=True)
 class Held:
     """The cursor's row. `number`: the last offset that was taken in; `settled`: everything below was told when all rows were
-    last proved; `serial`: the next row's number; `total`: the sum of the other rows."""
+    last proved; `serial`: the next row's number; `total`: the sum of the other rows; `last`: the digest of the value at
+    `number`, "" where that is not known."""
 
     log: str
     number: int
@@ -47,6 +50,7 @@ class Held:
     settled: int
     serial: int
     total: int
+    last: str = ""
 
     @property
     def proved(self) -> Proved:
@@ -75,7 +79,8 @@ class Rows:
         return total, self._keys.mac(TOLD, *self.cursor(held, total))
 
     def cursor(self, held: Held, total: str) -> tuple[Field, ...]:
-        return ("cursor", self._name, held.log, held.number, utc(held.since), held.settled, held.serial, total)
+        known = (held.last,) if held.last else ()  # rows of earlier versions have none
+        return ("cursor", self._name, held.log, held.number, utc(held.since), held.settled, held.serial, total, *known)
 
     def message(self, row: Any) -> tuple[Field, ...]:
         return ("outbox", self._name, row["number"], row["id"], row["message"], row["lowest"], utc(row["since"]))
@@ -144,7 +149,7 @@ class Found:
 
 def shown(row: Any) -> Held:
     """A cursor's row as anybody reads it, without the sum."""
-    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0)
+    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"])
 
 
 def not_after(beginning: Proved, row: Any) -> Proved:

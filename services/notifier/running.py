@@ -24,7 +24,7 @@ from services.notifier import outbox
 from services.notifier.ledger import Ledger
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised import Authentic, Earlier, Feed
+from services.notifier.raised import Authentic, Earlier, Feed, digest_of
 from services.notifier.sending import NotDelivered, Sender, Undeliverable, sender_of
 from services.notifier.watching import Progress, Watch
 from services.processes import pause_after_proof
@@ -109,12 +109,13 @@ async def _gather(
     while True:
         try:
             start = await ledger.next()
-            records = await feed.more(start, LOOK_EVERY)
+            records = await feed.more(start, LOOK_EVERY, ledger.last)
             if not records and time.monotonic() < looked + LOOK_AROUND_EVERY:
                 continue
             raised = await earlier.without(await authentic.of(records))
             end = records[-1].offset + 1 if records else start
-            await ledger.take_in(start, end, raised, outbox.now())
+            last = digest_of(records[-1].value) if records else ""
+            await ledger.take_in(start, end, raised, outbox.now(), last)
             progress.took_in(end)
             looked = time.monotonic()
         except OutOfRange as fault:

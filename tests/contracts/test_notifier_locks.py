@@ -14,6 +14,7 @@ import pytest
 from services.adapters.postgres import Pool
 from services.notifier import raised, running, watching
 from services.notifier.outbox import Waiting
+from services.notifier.raised import digest_of
 from services.notifier.watching import STUCK, UNPROVED, Progress, StandBy, Watch
 from services.processes import alone
 from tests.installation import Installation
@@ -31,8 +32,11 @@ class Clock:
 class Delivered:
     """A receiver that takes everything."""
 
+    def __init__(self) -> None:
+        self.alerts: list[str] = []
+
     async def send(self, waiting: Waiting) -> None:
-        pass
+        self.alerts += waiting.message["alerts"]
 
     async def close(self) -> None:
         pass
@@ -210,3 +214,63 @@ async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
     progress.took_in(8)
     assert progress.faults(9) == []
     assert progress.lag(9) == 1
+
+
+@pytest.mark.parametrize("alerts", [2, 3, 5])
+async def test_a_topic_that_was_made_anew_is_told_from_its_start(
+    alerts: int, pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes to Kafka removed it while no notifier ran. Once as many new alerts stood there as had been told of the old
+    one, the first of them were told to nobody."""
+    telling = await Telling(pool).begun()
+    for number in range(3):
+        await telling.raise_alert(f"before-{number}")
+    assert len(await telling.told()) == 3
+    await telling.ledger.prove()
+    telling.topic.values.clear()
+    telling.mark.proved = None  # a topic's marks go with it
+    telling.start()
+    for number in range(alerts):
+        await telling.raise_alert(f"a{number}")
+    assert await told_by_its_tasks(telling, alerts) == [f"a{number}" for number in range(alerts)]
+    assert "[error" in capsys.readouterr().out
+    telling.start()
+    await telling.raise_alert("later")
+    capsys.readouterr()
+    assert await told_by_its_tasks(telling, 1) == ["later"]
+    assert "[error" not in capsys.readouterr().out
+    await telling.end()
+
+
+async def test_a_cursor_of_before_there_were_digests_goes_on(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    telling = await Telling(pool).begun()
+    await telling.raise_alert("before")
+    await telling.surely(lambda: telling.ledger.take_in(0, 1, [], telling.now))  # as earlier versions did
+    await pool.execute("ALTER TABLE notifying.cursors DROP COLUMN last")
+    telling.start()
+    await telling.raise_alert("since")
+    assert [ids for _, ids, _ in await telling.told()] == [["since"]]
+    assert await telling.ledger.last() == digest_of(telling.topic.values[-1])
+    assert "[error" not in capsys.readouterr().out
+    await telling.end()
+
+
+async def told_by_its_tasks(telling: Telling, alerts: int) -> list[str]:
+    """What a notifier's own tasks tell, up to so many."""
+    told = Delivered()
+    progress = Progress(telling.name)
+    ledger, notifier = telling.ledger, telling.notifier
+    works = [
+        running._gather(ledger, telling.topic, telling._authentic, telling._earlier, notifier, progress),
+        running._deliver(ledger, notifier, told, progress),
+    ]
+    tasks = [asyncio.create_task(work) for work in works]
+
+    async def all_told() -> bool:
+        return len(told.alerts) >= alerts and await ledger.head() is None
+
+    await until(all_told)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return told.alerts
