@@ -18,6 +18,7 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alerts import keeping, watching
 from services.alerts.books import Books, Changed
+from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
 from services.alerts.watching import Watch
 from services.cli.client import Client
@@ -136,6 +137,16 @@ async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
         await keeping.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
+
+
+async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: Watch) -> None:
+    """Nothing is late by these numbers, and what comes up to there would pass for judged. One look may come of a broker that
+    is behind."""
+    async with holding(pool, books, ("decisions", 0)) as held:
+        held.reached = Reached(1_000_000)
+    await watch.look()
+    with pytest.raises(Changed, match="ends before"):
+        await watch.look()
 
 
 async def test_a_proof_that_does_not_end_is_told_of(
