@@ -38,7 +38,14 @@ COLOURS = {"equivalent": "green", "passed": "green", "different": "yellow", "fai
 
 def diff(
     key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
-    old: Annotated[str, typer.Option("--from", help="A version, a time (7d, 2026-11-20), a @position, or a file")],
+    old: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="A version, a time (7d, 2026-11-20), a @position, or a file. Where left out, the version in force for a "
+            "draft, and the one before that otherwise",
+        ),
+    ] = None,
     new: Annotated[str | None, typer.Option("--to", help="The same; the version in force where left out")] = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
@@ -46,8 +53,9 @@ def diff(
 ) -> None:
     """What another version of a key's policy lets in and keeps out, by meaning. Exit code 1 where they differ, 3 where it
     is not known."""
-    body = _side("from", old) | (_side("to", new) if new is not None else {})
+    to = _side("to", new) if new is not None else {}
     client = Client(data)
+    body = (_side("from", old) if old is not None else {"from": _usual(client, key, trail, to)}) | to
     found = client.post(f"/v1/keys/{key}/diff", body, trail=trail)
     if as_json:
         as_line(found)
@@ -56,6 +64,24 @@ def diff(
         out.print("  →  ".join(sides), style="dim", soft_wrap=True)
         _show(found, "the two mean the same: no request is answered otherwise")
     raise typer.Exit({DIFFERENT: DIFFERS, UNKNOWN: NOT_KNOWN}.get(found["answer"], 0))
+
+
+def _usual(client: Client, key: str, trail: str | None, to: dict[str, str]) -> str:
+    """What a version is compared with that nobody said with what: a draft with the version in force, any other with the one
+    before."""
+    if trail is not None:
+        fail("In a trail, --from says what to compare with: a version, a time, a @position or a file.", 2)
+    versions = [each["version"] for each in client.items(f"/v1/keys/{key}/policies")]
+    last = max(versions, default=0)
+    if "to_policy" in to:
+        return str(last)
+    asked = int(to["to"]) if to.get("to", "").isdigit() else last
+    if asked < 2:
+        fail(
+            f"The policy of {key} has no version before {asked}: name a version, a time or a draft with --from or --to.",
+            2,
+        )
+    return str(asked - 1)
 
 
 def _side(name: str, reference: str) -> dict[str, str]:

@@ -38,7 +38,10 @@ def reaching(data: Path | None) -> Settings:
     except BadSetting as fault:
         fail(str(fault))
     if not settings.kafka:
-        fail(f"Nothing runs on {settings.data}: start `keytrail up`, or name a broker in KEYTRAIL_KAFKA.")
+        fail(
+            f"Nothing runs on {settings.data}: start `keytrail up`, name the folder that it runs on (--data or "
+            "KEYTRAIL_DATA), or a broker in KEYTRAIL_KAFKA."
+        )
     return settings
 
 

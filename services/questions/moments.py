@@ -67,13 +67,20 @@ async def moment_of(connection: Any, text: str | None, end: int) -> Moment:
     if at is not None:
         position = await history.position_at(connection, at)
         if position is None:
-            raise NoSuchMoment("the log begins later")
+            raise await _before_all(connection)
     elif position is None:
         position = end
     decided = await history.moment_of(connection, position)
     if decided is None:
-        raise NoSuchMoment("the log begins later")
+        raise await _before_all(connection)
     return Moment(position, decided)
+
+
+async def _before_all(connection: Any) -> NoSuchMoment:
+    began = await history.begins(connection)
+    return NoSuchMoment(
+        "the log begins later" if began is None else f"the record begins at {utc(began)}, later than that"
+    )
 
 
 async def _reach(connection: Any, position: int) -> None:

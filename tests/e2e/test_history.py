@@ -355,6 +355,10 @@ def test_a_diff_names_whom_a_change_let_in(told: Told) -> None:
     back = differences(told, "--from", f"@{told.opened}", "--to", f"@{told.closed}")
     assert (back["allowed"], len(back["denied"]), back["to"]["version"]) == ([], 1, 3)
     assert differences(told, "--from", "1")["answer"] == "equivalent"
+    assert differences(told) == differences(told, "--from", "2", "--to", "3"), "what the last change did"
+    assert differences(told, "--to", "2") == found
+    first = told.installation.keytrail("diff", told.key, "--to", "1", check=False)
+    assert (first.returncode, "has no version before 1" in first.stderr) == (2, True)
 
 
 def test_a_draft_is_compared_before_it_is_put(told: Told, tmp_path: Path) -> None:
@@ -362,6 +366,7 @@ def test_a_draft_is_compared_before_it_is_put(told: Told, tmp_path: Path) -> Non
     draft.write_text(document(allow(ROOT, "kms:*"), allow("444455556666", "kms:Decrypt")))
     found = differences(told, "--from", "3", "--to", str(draft))
     assert {each["account"] for region in found["allowed"] for each in region["principals"]} == {"444455556666"}
+    assert differences(told, "--to", str(draft)) == found, "a draft is compared with what is in force"
     draft.write_text("{}")
     done = told.installation.keytrail("diff", told.key, "--from", "3", "--to", str(draft), check=False)
     assert (done.returncode, "to_policy" in done.stderr) == (2, True)  # 1 would be an answer
