@@ -218,13 +218,20 @@ class Keyring:
 
     # -- rows that are read back as true ------------------------------------------------------------------------------
 
-    def mac(self, kind: str, *fields: str | int | bytes) -> str:
-        """The MAC of a row's fields under the key that is used now, with that key's name."""
-        return f"{self.newest}:{self._row_mac(self.newest, kind, fields)}"
+    def rank(self, name: str) -> int:
+        """Keys in the order in which they came into use; -1 for a name that is not known."""
+        return list(self._secrets).index(name) if name in self._secrets else -1
 
-    def holds(self, mac: str | None, kind: str, *fields: str | int | bytes) -> bool:
-        """Whether one of the keys made this MAC of these fields."""
+    def mac(self, kind: str, *fields: str | int | bytes, under: str = "") -> str:
+        """The MAC of a row's fields with its key's name: that of the key that is used now, or of another."""
+        name = under or self.newest
+        return f"{name}:{self._row_mac(name, kind, fields)}"
+
+    def holds(self, mac: str | None, kind: str, *fields: str | int | bytes, under: str = "") -> bool:
+        """Whether one of the keys made this MAC of these fields; where one is named, that one."""
         name, _, given = (mac or "").partition(":")
+        if under and name != under:
+            return False
         made = self._row_mac(name, kind, fields).encode() if name in self._secrets else b""
         return bool(made) and hmac.compare_digest(made, given.encode("utf-8", "replace"))
 
@@ -240,6 +247,11 @@ class Keyring:
                 raise KeyMissing(name)
             found = self._row_hashes[name, purpose] = KeyedHash(_derived(secret, f"keytrail {purpose}", ""))
         return found
+
+
+def key_of_row(mac: str | None) -> str:
+    """The name of the key that a row's MAC says it was made under."""
+    return (mac or "").partition(":")[0]
 
 
 def framed(fields: Sequence[str | int | bytes]) -> bytes:

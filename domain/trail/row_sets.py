@@ -24,15 +24,17 @@ Field = str | int | bytes
 
 
 class RowSet:
-    """The rows of one kind (a constant of domain/trail/authenticity)."""
+    """The rows of one kind (a constant of domain/trail/authenticity). `under`: the name of the key that each of them is under; a
+    row under another is nobody's. Where it names none, rows are written under the key that is used now, and read under any."""
 
     def __init__(self, keys: Keyring, kind: str) -> None:
         self._keys = keys
+        self.under = ""
         self._mac, self._number, self._hiding = f"row {kind}", f"number of {kind}", f"sum of {kind}"
 
     def sealed(self, *fields: Field) -> tuple[str, int]:
         """The MAC to keep with a row, and the row's number in the sum."""
-        name, message = self._keys.newest, framed(fields)
+        name, message = self.under or self._keys.newest, framed(fields)
         mac = self._keys.row_hash(name, self._mac).digest(message).hex()
         return f"{name}:{mac}", self._number_of(name, message)
 
@@ -42,6 +44,8 @@ class RowSet:
         Raises KeyMissing: the row names a key that this process has not read from the vault yet, or that never was.
         """
         name, _, given = mac.partition(":")
+        if self.under and name != self.under:
+            return None
         message = framed(fields)
         made = self._keys.row_hash(name, self._mac).digest(message).hex()
         if not hmac.compare_digest(made.encode(), given.encode("utf-8", "replace")):
@@ -53,7 +57,7 @@ class RowSet:
 
     def hidden(self, total: int) -> str:
         """A sum to keep, in a row that has a MAC: hidden otherwise each time."""
-        name, nonce = self._keys.newest, os.urandom(_NONCE)
+        name, nonce = self.under or self._keys.newest, os.urandom(_NONCE)
         return f"{name}:{nonce.hex()}:{(total + self._mask(name, nonce)) % _MODULUS:064x}"
 
     def total(self, hidden: str) -> int:

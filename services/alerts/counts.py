@@ -121,7 +121,7 @@ async def _counted(held: Locked, names: Sequence[Window]) -> list[int]:
         row = found[name]
         before.append(row["count"])
         if row["count"] or row["mac"] != mac:  # a row of 0 was made just now, and is in no sum
-            held.add(-await held.number(WINDOWS, row))
+            held.add(-held.number(WINDOWS, row))
     return before
 
 
@@ -140,7 +140,7 @@ async def _new(held: Locked, table: str, names: Sequence[tuple[Any, ...]]) -> li
         if len(rows) < len(there):
             raise Elsewhere("a row that was there has gone meanwhile")
         for row in rows:
-            await held.number(table, row)
+            held.number(table, row)
     return new
 
 
@@ -198,5 +198,5 @@ async def forget(pool: Pool, books: Books, before: int) -> None:
                 rows = await connection.fetch(question, before, FORGOTTEN_AT_ONCE)
                 gone = len(rows)
                 for row in rows:
-                    held.add(-await held.number(table, row))
+                    held.add(-held.number(table, row))
                 await held.move(held.reached)

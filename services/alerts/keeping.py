@@ -12,7 +12,7 @@ by what Kafka has (marks.py). Then everything is judged anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ import structlog
 from domain.ports import Unavailable
 from domain.trail.row_sets import Field, added
 from services.adapters.postgres import Connection, Pool
-from services.alerts.books import Books, Changed, Part
+from services.alerts.books import Books, Changed, Part, goes_on
 from services.alerts.marks import Marked, Marks
 
 log = structlog.get_logger("alerts")
@@ -74,14 +74,14 @@ SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace('alerting') AN
 PREPARING = 1802661490
 """The number of the advisory lock."""
 WINDOWS, ITEMS, PAIRS, UNJUDGED = "windows", "items", "pairs", "unjudged"
-_ROWS = {
+ROWS = {
     WINDOWS: ("rule", "subject", "start", "count"),
     ITEMS: ("rule", "subject", "start", "item"),
     PAIRS: ("principal", "key"),
     UNJUDGED: ("position", "account", "document"),
 }
 """The tables whose rows the sums are of, and what their MACs are of."""
-_NAMED = {WINDOWS: 3, ITEMS: 4, PAIRS: 2, UNJUDGED: 1}
+NAMED = {WINDOWS: 3, ITEMS: 4, PAIRS: 2, UNJUDGED: 1}
 """How many of these columns name a row."""
 _CHECKED_AT_ONCE = 1_000
 
@@ -119,9 +119,9 @@ class Locked:
     """The sum of what its records brought. Whoever writes a row adds the row's number, and `move` keeps it."""
     written: Written | None = None
 
-    async def number(self, table: str, row: Iterable[Any]) -> int:
+    def number(self, table: str, row: Iterable[Any]) -> int:
         """Of a row with its MAC as the last field. Raises Changed."""
-        return await self.books.number(table, row)
+        return self.books.number(table, row)
 
     def sealed(self, table: str, fields: Sequence[Field]) -> tuple[str, int]:
         """The MAC and the number of a row to write."""
@@ -131,7 +131,7 @@ class Locked:
         self.total = added(self.total, *numbers)
 
     async def move(self, to: Reached) -> None:
-        row, self.written = _row(self.books, self.part, to, self.books.hidden(self.total))
+        row, self.written = row_of(self.books, self.part, to, self.books.hidden(self.total))
         await self.connection.execute(_MOVE, *row)
 
 
@@ -140,7 +140,7 @@ UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, total = $6, mac
 """
 
 
-def _row(books: Books, part: Part, to: Reached, total: str) -> tuple[tuple[Any, ...], Written]:
+def row_of(books: Books, part: Part, to: Reached, total: str) -> tuple[tuple[Any, ...], Written]:
     fields = (*part, to.next, to.digest, to.skew, total)
     mac = books.mac(fields)
     return (*fields, mac), Written(to, total, mac)
@@ -149,7 +149,7 @@ def _row(books: Books, part: Part, to: Reached, total: str) -> tuple[tuple[Any, 
 async def passed(pool: Pool, books: Books, part: Part, was: Written, to: Reached) -> Written | None:
     """Move a partition past records that brought no rows: one statement, where `locked` and `move` take a transaction of
     four. None, and nothing done, where its row is not as this process wrote it."""
-    row, written = _row(books, part, to, was.total)
+    row, written = row_of(books, part, to, was.total)
     done = await pool.execute(_PASS, *row, was.reached.next, was.reached.digest, was.total, was.mac)
     return written if done == "UPDATE 1" else None
 
@@ -174,7 +174,7 @@ async def prepare(pool: Pool, books: Books, marks: Marks) -> None:
             await connection.execute("INSERT INTO alerting.origin VALUES ($1, $2, $3)", books.log, books.era, mac)
     except asyncpg.DeadlockDetectedError as fault:
         raise Unavailable(f"another worker was at the tables where alerts are counted: {fault}") from fault
-    await marks.keep(Marked(books.era))
+    await marks.keep(Marked(books.era, key=books.key))
 
 
 async def _is_this_logs(connection: Connection, books: Books, marked: Marked | None) -> bool:
@@ -206,18 +206,21 @@ async def _taken_over(connection: Connection, books: Books, marked: Marked | Non
         if marked is not None:
             raise Changed("columns were removed")
         return "an earlier version counted, and kept no eras"
-    await _look_at_tables(connection)
+    await look_at_tables(connection)
     log_of: list[str] = [row["log"] for row in await connection.fetch("SELECT log FROM alerting.origin")]
     if not log_of:
         return "a worker found something wrong, or somebody else removed what says which log was counted of"
     if log_of != [books.log]:
         return f"the log {log_of[0]} was counted of, and this is {books.log}"
-    rows = await connection.fetch(_POSITIONS)
+    rows = await connection.fetch(POSITIONS)
     await books.read(connection)
-    found, _ = await _proved(books, rows, {})
-    if marked is not None and marked.era >= books.era:
-        if marked.era != books.era:
+    found, _ = proved(books, rows, {})
+    if marked is not None:
+        if books.keys.rank(marked.key) > books.keys.rank(books.key):
+            raise Changed("what says which log was counted of is under a key that was replaced")
+        if marked.era > books.era:
             raise Changed("rows of a time that is over were put back")
+    if marked is not None and goes_on(marked.era, books.era):
         for (topic, partition), least in marked.furthest.items():
             if found.get((topic, partition), Reached()).next < least:
                 raise Changed(f"the position of {topic}/{partition} went back to before {least}")
@@ -236,15 +239,15 @@ async def begin_anew(pool: Pool) -> None:
 _ORIGIN_TABLE = "CREATE TABLE alerting.origin (log text NOT NULL, era text NOT NULL, mac text NOT NULL)"
 
 
-async def _look_at_tables(connection: Connection) -> None:
+async def look_at_tables(connection: Connection) -> None:
     """Nobody has given the tables rules, triggers, children or policies, by which they answer otherwise than they were
     written. Raises Changed."""
-    name = await connection.fetchval(_STRANGE, ["origin", "positions", *_ROWS])
+    name = await connection.fetchval(_STRANGE, ["origin", "positions", *ROWS])
     if name is not None:
         raise Changed(f"alerting.{name} is not as Keytrail made it")
 
 
-async def _proved(books: Books, rows: Iterable[Any], before: Mapping[Part, int]) -> tuple[dict[Part, Reached], int]:
+def proved(books: Books, rows: Iterable[Any], before: Mapping[Part, int]) -> tuple[dict[Part, Reached], int]:
     """How far everything is judged, and the sum of the sums that the partitions keep. `before`: what was known when Postgres
     was asked. Raises Changed."""
     found: dict[Part, Reached] = {}
@@ -253,7 +256,7 @@ async def _proved(books: Books, rows: Iterable[Any], before: Mapping[Part, int])
         part = (row["topic"], row["partition"])
         if part in found:
             raise Changed(f"there are two positions of {part[0]}/{part[1]}")
-        kept = added(kept, await books.total(row))
+        kept = added(kept, books.total(row))
         books.saw(part, row["next"], before)
         found[part] = Reached(row["next"], row["digest"], row["skew"])
     for part, least in before.items():
@@ -264,31 +267,42 @@ async def _proved(books: Books, rows: Iterable[Any], before: Mapping[Part, int])
 
 async def check(connection: Connection, books: Books) -> None:
     """Every row is Keytrail's own, and the sum of them is the sum that the partitions keep. Raises Changed, Elsewhere."""
-    before = dict(books.furthest)
+    before, era = dict(books.furthest), books.era
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        positions = await connection.fetch(_POSITIONS)  # first, as whoever judges
-        await books.read(connection)
-        await _look_at_tables(connection)
-        _, kept = await _proved(books, positions, before)
+        positions = await connection.fetch(POSITIONS)  # first, as whoever judges
+        await books.read(connection, era)
+        await look_at_tables(connection)
+        _, kept = proved(books, positions, before)
         there = 0
-        for table, columns in _ROWS.items():
-            named = _NAMED[table]
-            last: tuple[Any, ...] = ()
-            asked, order = ", ".join(columns), ", ".join(columns[:named])  # constants
-            rows = await connection.cursor(f"SELECT {asked}, mac FROM alerting.{table} ORDER BY {order}")
-            while found := await rows.fetch(_CHECKED_AT_ONCE):
-                for row in found:
-                    name = tuple(row)[:named]
-                    if name <= last:
-                        raise Changed(f"a row of {table} is there twice: {name}")
-                    last = name
-                there = added(there, *[await books.number(table, row) for row in found])
+        async for table, found in every_row(connection):
+            there = added(there, *[books.number(table, row) for row in found])
+    require_same(kept, there)
+
+
+def require_same(kept: int, there: int) -> None:
+    """Raises Changed where the sum that the partitions keep is not that of the rows that are there."""
     if kept != there:
         raise Changed("rows were removed, or older ones put in their place")
 
 
+async def every_row(connection: Connection) -> AsyncIterator[tuple[str, list[Any]]]:
+    """Some at once, each with its MAC as the last field. Raises Changed."""
+    for table, columns in ROWS.items():
+        named = NAMED[table]
+        last: tuple[Any, ...] = ()
+        asked, order = ", ".join(columns), ", ".join(columns[:named])  # constants
+        rows = await connection.cursor(f"SELECT {asked}, mac FROM alerting.{table} ORDER BY {order}")
+        while found := await rows.fetch(_CHECKED_AT_ONCE):
+            for row in found:
+                name = tuple(row)[:named]
+                if name <= last:
+                    raise Changed(f"a row of {table} is there twice: {name}")
+                last = name
+            yield table, found
+
+
 _POSITION = "topic, partition, next, digest, skew, total, mac"
-_POSITIONS = f"SELECT {_POSITION} FROM alerting.positions"  # a constant
+POSITIONS = f"SELECT {_POSITION} FROM alerting.positions"  # a constant
 
 
 async def reached(pool: Pool) -> dict[Part, Reached]:
@@ -299,11 +313,11 @@ async def reached(pool: Pool) -> dict[Part, Reached]:
 
 async def standing(pool: Pool, books: Books) -> dict[Part, Reached]:
     """Every partition that was judged of. Raises Changed, Elsewhere."""
-    before = dict(books.furthest)
+    before, era = dict(books.furthest), books.era
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(_POSITIONS)
-        await books.read(connection)
-        return _of_log((await _proved(books, rows, before))[0])
+        rows = await connection.fetch(POSITIONS)
+        await books.read(connection, era)
+        return _of_log(proved(books, rows, before)[0])
 
 
 def _of_log(found: dict[Part, Reached]) -> dict[Part, Reached]:
@@ -319,11 +333,7 @@ async def locked(connection: Connection, books: Books, part: Part) -> Locked:
     """A partition's row, made where there was none. Raises Changed; Elsewhere where another worker has begun anew."""
     before = {part: books.furthest.get(part, 0)}
     row = await connection.fetchrow(_LOCKED, *part)
-    try:
-        total = None if row is None else await books.total(row)
-    except Changed:
-        await books.read(connection)  # it may be of another era
-        raise
+    total = None if row is None else await _of_era(connection, books, books.total, row)
     if row is None or total is None:
         await books.read(connection)
         new = (*part, 0, "", None, books.hidden(0))
@@ -334,9 +344,21 @@ async def locked(connection: Connection, books: Books, part: Part) -> Locked:
         )
         row = await connection.fetchrow(_LOCKED, *part)
         assert row is not None, "the row was made"
-        total = await books.total(row)
+        total = books.total(row)
     books.saw(part, row["next"], before)
     return Locked(connection, books, part, Reached(row["next"], row["digest"], row["skew"]), total)
+
+
+async def _of_era(connection: Connection, books: Books, number: Callable[[Any], int], row: Any) -> int:
+    """The number of a row that is locked. Raises Changed; Elsewhere where another worker has begun anew."""
+    era = books.era
+    try:
+        return number(row)
+    except Changed:
+        await books.read(connection)
+        if books.era == era:
+            raise
+        return number(row)  # another worker sealed everything anew
 
 
 _LOCKED = f"SELECT {_POSITION} FROM alerting.positions WHERE topic = $1 AND partition = $2 FOR UPDATE"  # a constant
@@ -366,11 +388,7 @@ async def oldest_unjudged(
     )
     if row is None:
         return None
-    try:
-        await books.number(UNJUDGED, row)
-    except Changed:
-        await books.read(connection)  # it may be of another era
-        raise
+    await _of_era(connection, books, lambda row: books.number(UNJUDGED, row), row)
     return row["account"], row["position"], orjson.loads(row["document"])
 
 
@@ -387,5 +405,5 @@ async def judged(connection: Connection, books: Books, position: int) -> None:
         "DELETE FROM alerting.unjudged WHERE position = $1 RETURNING position, account, document, mac", position
     )
     assert row is not None, "the row is locked"
-    held.add(-await held.number(UNJUDGED, row))
+    held.add(-held.number(UNJUDGED, row))
     await held.move(held.reached)

@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, IllegalStateError, KafkaError
 
 from domain.ports import Unavailable
-from domain.trail.authenticity import POSITION
+from domain.trail.authenticity import POSITION, key_of_row
 from projections.entry import DECISIONS, EVENTS
 from services.adapters.kafka import ASK_DEADLINE, connection
 from services.adapters.keyring import VaultKeyring
@@ -36,10 +36,11 @@ KEEP_EVERY, TRY_EVERY = 3600.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An era, and how far the partitions were judged in it at least."""
+    """An era, how far the partitions were judged in it at least, and the name of the key that it is of."""
 
     era: str
     furthest: Mapping[Part, int] = field(default_factory=dict)
+    key: str = field(default="", compare=False)
 
 
 class Marks(Protocol):
@@ -81,18 +82,21 @@ class KafkaMarks:
         finally:
             await client.close()
         kinds = {topic: kind for kind, topic in self._topics.items()}
-        eras: dict[str, dict[Part, int]] = {}
+        eras: dict[tuple[int, str], dict[Part, int]] = {}
         for where, mark in found.items():
             if where.topic not in kinds or mark.offset < 0:
                 continue
             part = kinds[where.topic], where.partition
-            era = await self._era_of(part, mark.offset, mark.metadata)
+            era, key = await self._era_of(part, mark.offset, mark.metadata)
             if era:
-                eras.setdefault(era, {})[part] = mark.offset
-        return Marked(max(eras), eras[max(eras)]) if eras else None
+                eras.setdefault((self._keys.rank(key), era), {})[part] = mark.offset
+        if not eras:
+            return None
+        rank, era = last = max(eras)  # one under a newer key says more than any under an older
+        return Marked(era, eras[last], self._keys.names()[rank])
 
-    async def _era_of(self, part: Part, offset: int, metadata: str) -> str:
-        """ "" for a mark that is not ours."""
+    async def _era_of(self, part: Part, offset: int, metadata: str) -> tuple[str, str]:
+        """The era, "" for a mark that is not ours, and the key that the mark is under."""
         try:
             kept = orjson.loads(metadata)
             era, mac = str(kept["era"]), str(kept["mac"])
@@ -102,8 +106,8 @@ class KafkaMarks:
             await self._keys.know_that_of(mac)
         if not self._keys.holds(mac, POSITION, *self._of(era, part, offset)):
             log.error("how far the rules have judged was changed on Kafka by somebody else", topic=part[0])
-            return ""
-        return era
+            return "", ""
+        return era, key_of_row(mac)
 
     def _of(self, era: str, part: Part, offset: int) -> tuple[str | int, ...]:
         return ("alerting mark", self._log, era, *part, offset)
@@ -111,7 +115,7 @@ class KafkaMarks:
     async def keep(self, marked: Marked) -> bool:
         offsets = {}
         for part, offset in (marked.furthest or {(EVENTS, 0): 0}).items():  # an era without positions has begun
-            mac = self._keys.mac(POSITION, *self._of(marked.era, part, offset))
+            mac = self._keys.mac(POSITION, *self._of(marked.era, part, offset), under=marked.key)
             metadata = orjson.dumps({"era": marked.era, "mac": mac}).decode()
             offsets[TopicPartition(self._topics[part[0]], part[1])] = (offset, metadata)
         try:
@@ -169,7 +173,7 @@ class Marking:
         furthest = {
             part: next for part, next in self._books.furthest.items() if next and part[0] in (EVENTS, DECISIONS)
         }
-        marked = Marked(self._books.era, furthest)
+        marked = Marked(self._books.era, furthest, self._books.key)
         if now < self._next and (marked == self._kept or self._kept is None):
             return
         done = await self._marks.keep(marked)

@@ -18,7 +18,7 @@ from domain.trail.codec import Unreadable
 from projections.entry import EVENTS
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alerts import counts, keeping
+from services.alerts import counts, keeping, resealing
 from services.alerts.app import app_of
 from services.alerts.books import Books, Changed, Elsewhere, Part
 from services.alerts.changes import Changes
@@ -113,6 +113,7 @@ class Worker:
             tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
             tasks.create_task(self._every(FORGET_EVERY, self._forget))
             tasks.create_task(self._every(AGAIN, self._check))
+            tasks.create_task(self._every(LOOK_EVERY, self._seal_anew))
             tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
 
     async def _run_app(self) -> None:
@@ -186,6 +187,11 @@ class Worker:
 
     async def _forget(self) -> None:
         await counts.forget(self._pool, self._books, int(time.time()) - counts.KEPT_FOR)
+
+    async def _seal_anew(self) -> None:
+        if resealing.is_due(self._books):
+            await resealing.seal_anew(self._pool, self._books)
+            await self._marking.mark()
 
     async def _check(self) -> None:
         """That nobody else writes where we count, and the pause until the next time. Every worker looks: a lock that says

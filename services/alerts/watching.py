@@ -21,7 +21,7 @@ from projections.entry import DECISIONS, EVENTS
 from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
-from services.alerts import keeping
+from services.alerts import keeping, resealing
 from services.alerts.books import Books, Changed, Part
 from services.alerts.keeping import Reached
 from services.alerts.publishing import Publisher
@@ -37,8 +37,10 @@ PROOF_OVERDUE = 600.0
 millions of rows take as long again."""
 POLICY_OVERDUE = 900.0
 """Seconds for which a policy that was put off may be the oldest one that waits: the longest takes some minutes."""
+KEY_OVERDUE = 900.0
+"""Seconds after a rotation within which everything has to be sealed under the new key."""
 TELL_EVERY = 3600.0
-LAGS, PROOF, POLICY = "", "proof", "policy"
+LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
 CatchUp = Callable[[Sequence[tuple[Part, int]]], Awaitable[None]]
 
 
@@ -88,6 +90,8 @@ class Watch:
         late = time.monotonic() - self._proved > PROOF_OVERDUE
         summary = f"what was counted was not proved for {PROOF_OVERDUE:.0f} s: somebody may hold a lock in Postgres"
         await self._tell_while(PROOF, summary if late else "", 0)
+        summary = f"what was counted is not sealed under the key of records that is used now, for {KEY_OVERDUE:.0f} s"
+        await self._tell_while(KEY, summary if resealing.is_due(self._books) else "", KEY_OVERDUE)
         least = self._judge().settings.number("alerts-behind", "seconds", LAG["seconds"].default)
         try:
             async with asyncio.timeout(READ_PATIENCE):

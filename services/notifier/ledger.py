@@ -26,7 +26,6 @@ import structlog
 
 from domain.alerts.finding import SEVERITIES
 from domain.ports import Unavailable
-from domain.trail.row_sets import added
 from services.adapters.alerts_file import Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
@@ -35,7 +34,7 @@ from services.notifier import outbox
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
 from services.notifier.raised import Raised
-from services.notifier.rows import CURSOR, DEAD, ROWS, STORMS, TAKEN_AWAY, WAITING, Fields, Held, Rows, not_after, shown
+from services.notifier.rows import CURSOR, DEAD, STORMS, WAITING, Fields, Held, Rows, not_after, shown
 from services.notifier.storms import Message, Storm, gathered, storm_from
 
 log = structlog.get_logger("notifier")
@@ -188,7 +187,7 @@ class Ledger:
         async with self._lock:
             known = await self._known()
             async with self._pool.acquire() as connection, connection.transaction():
-                held = await self._anew(connection, Proved(first, known.since), known.serial)
+                held = await self._anew(connection, Proved(first, known.since, known.key), known.serial)
             self._settle(held)
         await self._mark.keep(held.proved)
 
@@ -304,7 +303,6 @@ class Ledger:
 
     async def _number(self, fields: Fields, row: Any) -> int:
         """Raises Changed where somebody else wrote the row."""
-        await self._keys.know_that_of(str(row["mac"]))
         number = self._rows.ours(fields, row)
         if number is None:
             raise self._changed(f"a row ({fields.__name__})")
@@ -358,6 +356,9 @@ class Ledger:
         if held is None:
             reason = "how far a notifier has been told was changed by somebody else"
             return await self._told_again(connection, reason, proved or self._beginning)
+        if proved is not None and self._keys.rank(held.key) < self._keys.rank(proved.key):
+            reason = "what a notifier holds is under a key of records that was replaced"
+            return await self._told_again(connection, reason, proved)
         if held.log != self._log:
             log.warning("a notifier of another log begins anew", notifier=self._name, first=self._beginning.settled)
             return await self._anew(connection, self._beginning)
@@ -368,12 +369,16 @@ class Ledger:
             log.error(
                 "what a notifier held earlier was put back; it is told again of what came since", notifier=self._name
             )
+        key = held.key if proved is not None and proved.key else ""  # an earlier version's rows are under several
         proved = max(proved or held.proved, held.proved, key=lambda each: each.settled)
+        self._rows.use(key)
         lowest = await self._first_that_waits(connection, held)
         if lowest is None:
             reason = "rows of a notifier were changed, added, removed or put back by somebody else"
-            return await self._told_again(connection, reason, proved, held.serial)
+            return await self._told_again(connection, reason, replace(proved, key=key), held.serial)
         self._held, self._mac = held, row["mac"]
+        if key != self._keys.newest:
+            held = await self._sealed_anew(connection, held)
         held = replace(held, settled=max(proved.settled, min(lowest, held.number + 1)))
         await self._keep(connection, held)
         return held
@@ -386,10 +391,14 @@ class Ledger:
             return None
         if found.strange:
             log.error("rows that somebody else added are taken away", notifier=self._name, rows=len(found.strange))
-            for question, key in found.strange:
-                await connection.execute(TAKEN_AWAY[question], self._name, key)
+            await self._rows.take_away(connection, found.strange)
         self._messages, self._storms = found.messages, found.storms
         return min(found.lowest, held.number + 1)
+
+    async def _sealed_anew(self, connection: Connection, held: Held) -> Held:
+        found = await self._rows.sealed_anew(connection)
+        self._messages, self._storms = found.messages, found.storms
+        return replace(held, total=found.total, key=self._keys.newest)
 
     async def _told_again(self, connection: Connection, reason: str, proved: Proved | None, serial: int = 0) -> Held:
         assert proved is not None, "there is a place to begin at"
@@ -402,18 +411,10 @@ class Ledger:
         self._held = None
         self._messages.clear()
         self._storms.clear()
-        total, strange = 0, []
-        async for row in connection.cursor(DEAD, self._name, prefetch=ROWS):
-            number = self._rows.ours(self._rows.dead, row)
-            if number is None:
-                strange.append(row["number"])
-            else:
-                total, serial = added(total, number), max(serial, row["number"] + 1)
-        await connection.execute(
-            "DELETE FROM notifying.dead WHERE notifier = $1 AND number = ANY($2::bigint[])", self._name, strange
-        )
+        total, least = await self._rows.dead_anew(connection, proved.key)
         await connection.execute("DELETE FROM notifying.outbox WHERE notifier = $1", self._name)
         await connection.execute("DELETE FROM notifying.storms WHERE notifier = $1", self._name)
-        held = Held(self._log, proved.settled - 1, proved.since, proved.settled, serial, total)
+        last, serial = proved.settled - 1, max(serial, least)
+        held = Held(self._log, last, proved.since, proved.settled, serial, total, key=self._keys.newest)
         await self._keep(connection, held)
         return held

@@ -7,7 +7,7 @@ without rows would pass for a new one, which is told of nothing that was raised 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from domain.ports import Unavailable
-from domain.trail.authenticity import TOLD
+from domain.trail.authenticity import TOLD, key_of_row
 from services.adapters.kafka import ASK_DEADLINE, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
@@ -27,13 +27,19 @@ from services.settings import Settings
 
 log = structlog.get_logger("notifier")
 
+_ONE_KEY = "of one key"
+"""In the MAC of a mark whose key is that of every row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Every alert below this offset was told or given up. `since`: nothing older is told."""
+    """Every alert below this offset was told or given up. `since`: nothing older is told. `key`: the name of the key that
+    everything of the notifier was under when that was proved; "" where an earlier version proved it, with rows under several.
+    """
 
     settled: int
     since: datetime
+    key: str = field(default="", compare=False)
 
 
 class Mark(Protocol):
@@ -92,14 +98,16 @@ class KafkaMark:
             since, mac, at = "", "", ""
         if mac:
             await self._keys.know_that_of(mac)
-        if not self._keys.holds(mac, TOLD, *self._of, mark.offset, since, *([at] if at else [])):
+        fields = (*self._of, mark.offset, since, *([at] if at else []))
+        key = key_of_row(mac) if self._keys.holds(mac, TOLD, *fields, _ONE_KEY) else ""
+        if not key and not self._keys.holds(mac, TOLD, *fields):
             log.error("how far a notifier has been told was changed on Kafka by somebody else", notifier=self._name)
             return None
-        return Proved(mark.offset, datetime.fromisoformat(since)), datetime.fromisoformat(at) if at else None
+        return Proved(mark.offset, datetime.fromisoformat(since), key), datetime.fromisoformat(at) if at else None
 
     async def keep(self, proved: Proved) -> None:
         since, at = utc(proved.since), utc(datetime.now(UTC))
-        mac = self._keys.mac(TOLD, *self._of, proved.settled, since, at)
+        mac = self._keys.mac(TOLD, *self._of, proved.settled, since, at, _ONE_KEY, under=proved.key)
         metadata = orjson.dumps({"since": since, "at": at, "mac": mac}).decode()
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):

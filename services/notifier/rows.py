@@ -1,15 +1,19 @@
-"""What the rows of one notifier say, and whether they are its own: each has a MAC, and a number in the sum of all of them."""
+"""What the rows of one notifier say, and whether they are its own: each has a MAC, and a number in the sum of all of them.
+
+All of them are under one key, that of the cursor's row. Once the key of records was rotated they are sealed anew, in the
+transaction that proves them: a row under the key of before is nobody's from then on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from domain.trail.authenticity import TOLD, KeyMissing
+from domain.trail.authenticity import TOLD, KeyMissing, key_of_row
 from domain.trail.row_sets import Field, RowSet, added
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection
@@ -24,10 +28,15 @@ DEAD = "SELECT number, id, message, lowest, mac FROM notifying.dead WHERE notifi
 STORMS = "SELECT rule, document, mac FROM notifying.storms WHERE notifier = $1"
 KEYS = {WAITING: "number", DEAD: "number", STORMS: 'rule COLLATE "C"'}
 """In the order of their keys, as Python compares them too."""
-TAKEN_AWAY = {
+_TAKEN_AWAY = {
     WAITING: "DELETE FROM notifying.outbox WHERE notifier = $1 AND number = $2",
     DEAD: "DELETE FROM notifying.dead WHERE notifier = $1 AND number = $2",
     STORMS: "DELETE FROM notifying.storms WHERE notifier = $1 AND rule = $2",
+}
+_SEALED = {
+    WAITING: "UPDATE notifying.outbox SET mac = $3 WHERE notifier = $1 AND number = $2",
+    DEAD: "UPDATE notifying.dead SET mac = $3 WHERE notifier = $1 AND number = $2",
+    STORMS: "UPDATE notifying.storms SET mac = $3 WHERE notifier = $1 AND rule = $2",
 }
 NO_END = 1 << 63
 """An offset that no topic reaches."""
@@ -42,7 +51,7 @@ ODD = (AttributeError, TypeError, ValueError, OverflowError)
 class Held:
     """The cursor's row. `number`: the last offset that was taken in; `settled`: everything below was told when all rows were
     last proved; `serial`: the next row's number; `total`: the sum of the other rows; `last`: the digest of the value at
-    `number`, "" where that is not known."""
+    `number`, "" where that is not known; `key`: the name of the key that it is under."""
 
     log: str
     number: int
@@ -51,10 +60,11 @@ class Held:
     serial: int
     total: int
     last: str = ""
+    key: str = ""
 
     @property
     def proved(self) -> Proved:
-        return Proved(self.settled, self.since)
+        return Proved(self.settled, self.since, self.key)
 
     def but(self, *numbers: int) -> Held:
         """With rows that came (their numbers in the sum) and rows that went (the negatives)."""
@@ -69,6 +79,10 @@ class Rows:
         self._name = name
         self._set = RowSet(keys, TOLD)
 
+    def use(self, key: str) -> None:
+        """The key that rows are under from here on; "" for any."""
+        self._set.under = key
+
     def sealed(self, kind: str, *fields: Field) -> tuple[str, int]:
         """The MAC to keep with a row, and its number."""
         return self._set.sealed(kind, self._name, *fields)
@@ -76,7 +90,7 @@ class Rows:
     def sealed_cursor(self, held: Held) -> tuple[str, str]:
         """The sum to keep in the cursor's row, hidden, and the row's MAC."""
         total = self._set.hidden(held.total)
-        return total, self._keys.mac(TOLD, *self.cursor(held, total))
+        return total, self._keys.mac(TOLD, *self.cursor(held, total), under=held.key)
 
     def cursor(self, held: Held, total: str) -> tuple[Field, ...]:
         known = (held.last,) if held.last else ()  # rows of earlier versions have none
@@ -107,6 +121,43 @@ class Rows:
         except ODD:
             return None
         return replace(found, total=self._set.total(row["total"]))
+
+    async def take_away(self, connection: Connection, strange: Sequence[tuple[str, Any]]) -> None:
+        for question, key in strange:
+            await connection.execute(_TAKEN_AWAY[question], self._name, key)
+
+    async def sealed_anew(self, connection: Connection) -> Found:
+        """All of them, which were proved just now, under the key that is used now."""
+        found = Found()
+        self.use(self._keys.newest)
+        for question, fields in ((WAITING, self.message), (STORMS, self.storm), (DEAD, self.dead)):
+            sealed = []
+            async for row in connection.cursor(question, self._name, prefetch=ROWS):
+                mac, number = self._set.sealed(*fields(row))
+                sealed.append((self._name, row[0], mac))
+                found.take(question, row, number)
+            await connection.executemany(_SEALED[question], sealed)
+        return found
+
+    async def dead_anew(self, connection: Connection, key: str) -> tuple[int, int]:
+        """Their sum under the key that is used now, and a number above all of theirs. Those under an older key than the named
+        one, and those that are not ours, are taken away."""
+        total, serial, strange, sealed = 0, 0, [], []
+        self.use("")
+        async for row in connection.cursor(DEAD, self._name, prefetch=ROWS):
+            if self.ours(self.dead, row) is None or self._keys.rank(key_of_row(row["mac"])) < self._keys.rank(key):
+                strange.append(row["number"])
+            else:
+                sealed.append(row)
+        self.use(self._keys.newest)
+        for row in sealed:
+            mac, number = self._set.sealed(*self.dead(row))
+            await connection.execute(_SEALED[DEAD], self._name, row["number"], mac)
+            total, serial = added(total, number), max(serial, row["number"] + 1)
+        await connection.execute(
+            "DELETE FROM notifying.dead WHERE notifier = $1 AND number = ANY($2::bigint[])", self._name, strange
+        )
+        return total, serial
 
     async def found(self, connection: Connection) -> Found | None:
         """All of them; None where there is one twice, in a table whose key somebody took away."""
@@ -149,7 +200,8 @@ class Found:
 
 def shown(row: Any) -> Held:
     """A cursor's row as anybody reads it, without the sum."""
-    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"])
+    key = key_of_row(row["mac"])
+    return Held(row["log"], row["number"], row["since"], row["settled"], row["serial"], 0, row["last"], key)
 
 
 def not_after(beginning: Proved, row: Any) -> Proved:

@@ -1,0 +1,376 @@
+"""What alerts have counted, once the key of records was rotated: sealed anew, and no row under the key of before is believed, since
+somebody else may have that key. Nothing is judged again for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.alerts import keeping, resealing
+from services.alerts.books import Books, Changed, Elsewhere
+from services.alerts.keeping import Reached
+from services.alerts.marks import KafkaMarks, Marked, Marking
+from tests.contracts.conftest import MemoryMarks
+from tests.contracts.test_counting import ONE, OTHER, checked, count, denied, some, used
+from tests.contracts.test_rows_put_back import put_back, taken
+from tests.installation import Installation
+from tests.keys import ROOT
+from tests.telling import Vault
+
+KEYS = tuple(bytes([number]) * 32 for number in range(1, 4))
+
+
+@pytest.fixture
+def vault() -> Vault:
+    return Vault()
+
+
+@pytest.fixture
+def keys(vault: Vault) -> VaultKeyring:
+    """Instead of the installation's, which this would rotate."""
+    return of(vault)
+
+
+def of(vault: Vault) -> VaultKeyring:
+    return VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+
+
+async def rotated(vault: Vault, *books: Books, by: int = 1) -> None:
+    """These processes know it."""
+    vault.secrets = [ROOT, *KEYS[: len(vault.secrets) - 1 + by]]
+    for each in books:
+        await each.keys.read_again()
+
+
+async def macs(pool: Pool) -> set[str]:
+    return {row["mac"].partition(":")[0] for rows in (await taken(pool)).values() for row in rows}
+
+
+async def test_what_was_counted_goes_on_under_the_new_key(
+    vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await some(pool, books)
+    other = Books(of(vault), "log")
+    there = await keeping.standing(pool, other)
+    old = books.keys.newest
+    await rotated(vault, books)
+    await count(pool, books, denied("dave"))
+    assert await macs(pool) == {old}, "one key, also in a process that knows the next"
+    await checked(pool, books)
+    await resealing.seal_anew(pool, books)
+    assert await macs(pool) == {books.keys.newest} != {old}
+    await Marking(books, marks).mark()
+    assert not resealing.is_due(books)
+    was = await taken(pool)
+    await resealing.seal_anew(pool, books)
+    assert await taken(pool) == was, "twice is once"
+    # A process that has not heard of it yet.
+    assert await keeping.standing(pool, other) == {**there, ONE: Reached(2)}
+    assert await count(pool, other, denied("alice"), [used("alice", "key-1")], OTHER) == (
+        [(denied("alice")[0].window_of)],
+        [],
+    )
+    await checked(pool, other)
+    assert await macs(pool) == {books.keys.newest}
+    started = Books(of(vault), "log")
+    await keeping.prepare(pool, started, marks)
+    assert started.era == books.era
+    async with pool.acquire() as connection, connection.transaction():
+        found = await keeping.oldest_unjudged(connection, other, [])
+        assert found is not None
+        await keeping.judged(connection, other, found[1])
+    await checked(pool, started)
+    assert "error" not in capsys.readouterr().out
+
+
+async def test_a_process_that_asks_first_for_a_policy_or_a_position_goes_on_as_well(
+    vault: Vault, pool: Pool, books: Books
+) -> None:
+    await some(pool, books)
+    others = [Books(of(vault), "log") for _ in range(4)]
+    for other in others:
+        await keeping.standing(pool, other)
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    async with pool.acquire() as connection, connection.transaction():
+        assert await keeping.oldest_unjudged(connection, others[0], []) is not None
+    await count(pool, others[1], part=("decisions", 7))
+    await checked(pool, others[2])
+    await others[3].keys.read_again()
+    await resealing.seal_anew(pool, others[3])
+    assert {each.era for each in others} == {books.era}
+
+
+async def test_one_that_was_at_it_finds_its_row_changed(vault: Vault, pool: Pool, books: Books) -> None:
+    """The one statement that moves a partition past what brings nothing."""
+    await count(pool, books)
+    async with pool.acquire() as connection, connection.transaction():
+        held = await keeping.locked(connection, books, ONE)
+        await held.move(Reached(5))
+    assert held.written is not None
+    stale = Books(books.keys, "log", books.era, books.key)
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    for each in (books, stale):
+        assert await keeping.passed(pool, each, ONE, held.written, Reached(6)) is None
+    await checked(pool, books)
+
+
+# -- somebody who has the key of before -------------------------------------------------------------------------------
+
+
+async def _a_window(pool: Pool, thief: Books) -> None:
+    fields = (*denied("alice")[0].window_of, 1)
+    await pool.execute(
+        "UPDATE alerting.windows SET count = $4, mac = $5 WHERE rule = $1 AND subject = $2 AND start = $3",
+        *fields,
+        thief.sealed("windows", fields)[0],
+    )
+
+
+async def _an_item(pool: Pool, thief: Books) -> None:
+    fields = (*denied("bob")[0].window_of, "key-2")
+    await pool.execute(
+        "INSERT INTO alerting.items VALUES ($1, $2, $3, $4, $5)", *fields, thief.sealed("items", fields)[0]
+    )
+
+
+async def _a_pair(pool: Pool, thief: Books) -> None:
+    await pool.execute(
+        "INSERT INTO alerting.pairs VALUES ($1, $2, $3)", "bob", "key-2", thief.sealed("pairs", ("bob", "key-2"))[0]
+    )
+
+
+async def _a_policy(pool: Pool, thief: Books) -> None:
+    fields = (7, "111122223333", '{"position":7,"told":[]}')
+    mac, _ = thief.sealed("unjudged", fields)
+    await pool.execute(
+        "UPDATE alerting.unjudged SET document = $3, mac = $4 WHERE (position, account) = ($1, $2)", *fields, mac
+    )
+
+
+async def _a_position(pool: Pool, thief: Books) -> None:
+    row, _ = keeping.row_of(thief, ONE, Reached(900), thief.hidden(0))
+    await pool.execute(
+        "UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, total = $6, mac = $7 "
+        "WHERE topic = $1 AND partition = $2",
+        *row,
+    )
+
+
+async def _the_origin(pool: Pool, thief: Books) -> None:
+    thief.begin()
+    await pool.execute("UPDATE alerting.origin SET era = $1, mac = $2", thief.era, thief.origin())
+
+
+FORGED: dict[str, Callable[[Pool, Books], Coroutine[Any, Any, None]]] = {
+    "a window": _a_window,
+    "an item": _an_item,
+    "a pair": _a_pair,
+    "a policy": _a_policy,
+    "a position": _a_position,
+    "the origin": _the_origin,
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
+    vault: Vault, pool: Pool, books: Books, what: str
+) -> None:
+    await some(pool, books)
+    thief = Books(of(vault), "log")
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    thief.era = books.era
+    await FORGED[what](pool, thief)
+    with pytest.raises(Changed):
+        await checked(pool, books)
+    with pytest.raises(Changed):
+        await count(pool, books, denied("alice") + denied("bob", item="key-2"), [used("bob", "key-2")])
+        async with pool.acquire() as connection, connection.transaction():
+            await keeping.oldest_unjudged(connection, books, [])
+        await keeping.standing(pool, books)
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["while a worker lives", "while none lives"])
+async def test_nor_is_all_of_it(
+    vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, lives: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything made with the key of before fits together, and is of an era that comes later than any."""
+    await some(pool, books)
+    thief = Books(of(vault), "log")
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    await Marking(books, marks).mark()
+    ours = await taken(pool)
+    await pool.execute("DROP SCHEMA alerting CASCADE")
+    await keeping.prepare(pool, thief, MemoryMarks())
+    await some(pool, thief)
+    for _ in range(9):
+        await count(pool, thief)
+    await checked(pool, thief)
+    assert thief.era > books.era
+    capsys.readouterr()
+    if lives:
+        with pytest.raises(Changed, match="a key that was replaced"):
+            await keeping.standing(pool, books)
+        with pytest.raises(Changed, match="a key that was replaced"):
+            await count(pool, books)
+        await put_back(pool, ours)
+        await checked(pool, books)
+        return
+    await keeping.prepare(pool, Books(of(vault), "log"), marks)
+    assert "a key that was replaced" in capsys.readouterr().out
+    assert await keeping.reached(pool) == {}
+
+
+async def test_nor_are_rows_of_before_that_are_put_back(
+    vault: Vault, pool: Pool, books: Books, marks: MemoryMarks
+) -> None:
+    await some(pool, books)
+    before = await taken(pool)
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    await put_back(pool, before)
+    with pytest.raises(Changed, match="a time that is over"):
+        await checked(pool, books)
+    with pytest.raises(Changed):
+        await resealing.seal_anew(pool, books)
+        await count(pool, books)
+
+
+# -- what may come between ---------------------------------------------------------------------------------------------
+
+
+async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+    vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At its last statement, and behind it, before the mark is kept."""
+    await some(pool, books)
+    await Marking(books, marks).mark()
+    before, era = await taken(pool), books.era
+    await rotated(vault, books)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM alerting.origin FOR UPDATE")
+        sealing = asyncio.create_task(resealing.seal_anew(pool, books))
+        while not await pool.fetchval(_WAITS):  # noqa: ASYNC110  # Postgres has no event for it
+            await asyncio.sleep(0.01)
+        sealing.cancel()
+        await asyncio.wait([sealing])
+    assert sealing.cancelled()
+    assert (await taken(pool), books.era) == (before, era)
+    await checked(pool, books)
+    await resealing.seal_anew(pool, books)
+    marks.deaf = True
+    for _ in range(2):
+        started = Books(of(vault), "log")
+        await keeping.prepare(pool, started, marks)
+        assert started.era == books.era
+        assert await keeping.standing(pool, started) == await keeping.standing(pool, books)
+    assert "error" not in capsys.readouterr().out
+    await pool.execute(
+        "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs, alerting.unjudged"
+    )
+    await keeping.prepare(pool, Books(of(vault), "log"), marks)
+    assert "went back" in capsys.readouterr().out, "the mark of before is one of the same counts"
+
+
+_WAITS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+    "AND query LIKE 'UPDATE alerting.origin%'"
+)
+
+
+async def test_of_several_at_once_one_seals(vault: Vault, pool: Pool, books: Books) -> None:
+    await some(pool, books)
+    workers = [books, *(Books(of(vault), "log") for _ in range(2))]
+    for each in workers:
+        await keeping.standing(pool, each)
+    await rotated(vault, *workers, by=2)
+    done = await asyncio.gather(
+        *(resealing.seal_anew(pool, each) for each in workers),
+        *(count(pool, each, denied(f"user-{number}")) for number, each in enumerate(workers)),
+        return_exceptions=True,
+    )
+    assert [each for each in done if isinstance(each, Changed | Elsewhere)] == []
+    for each in workers:
+        await resealing.seal_anew(pool, each)
+        await checked(pool, each)
+    assert {each.era for each in workers} == {books.era}
+    assert await macs(pool) == {books.keys.newest}
+    await rotated(vault, *workers)
+    await resealing.seal_anew(pool, workers[-1])
+    for each in workers:
+        await checked(pool, each)
+    assert await macs(pool) == {books.keys.names()[3]}
+
+
+async def test_rows_that_are_not_right_are_judged_anew_and_not_sealed(vault: Vault, pool: Pool, books: Books) -> None:
+    await some(pool, books)
+    await rotated(vault, books)
+    await pool.execute("DELETE FROM alerting.pairs")
+    before = await taken(pool)
+    with pytest.raises(Changed, match="removed"):
+        await resealing.seal_anew(pool, books)
+    assert await taken(pool) == before
+
+
+async def test_whoever_looks_at_all_rows_as_they_were_meanwhile_gives_no_alarm(
+    vault: Vault, pool: Pool, books: Books
+) -> None:
+    await some(pool, books)
+    era = books.era
+    await rotated(vault, books)
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.fetch(keeping.POSITIONS)
+        await resealing.seal_anew(pool, books)
+        with pytest.raises(Elsewhere):
+            await books.read(connection, era)
+        with pytest.raises(Changed, match="a time that is over"):
+            await books.read(connection, books.era)
+
+
+async def test_tables_that_nothing_was_counted_in_are_sealed_too(vault: Vault, pool: Pool, books: Books) -> None:
+    await rotated(vault, books)
+    await resealing.seal_anew(pool, books)
+    await some(pool, books)
+    await checked(pool, books)
+    assert await macs(pool) == {books.keys.newest}
+
+
+async def test_a_policy_that_is_judged_to_the_end_meanwhile_comes_first(vault: Vault, pool: Pool, books: Books) -> None:
+    """Whoever judges it holds its row, and takes a partition's at the end: neither waits for the other."""
+    await some(pool, books)
+    await rotated(vault, books)
+    async with pool.acquire() as connection, connection.transaction():
+        found = await keeping.oldest_unjudged(connection, books, [])
+        assert found is not None
+        sealing = asyncio.create_task(resealing.seal_anew(pool, books))
+        while not await pool.fetchval(_WAITS.replace("UPDATE alerting.origin", "LOCK TABLE")):  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.01)
+        await keeping.judged(connection, books, found[1])
+    await sealing
+    await checked(pool, books)
+    assert await macs(pool) == {books.keys.newest}
+
+
+async def test_a_mark_under_the_key_of_before_says_less_than_one_under_the_new_key(
+    installation: Installation, vault: Vault, keys: VaultKeyring
+) -> None:
+    """Of whatever era it is."""
+    part, other, old = ("events", 0), ("decisions", 0), keys.newest
+    marks = KafkaMarks(installation.settings, keys, "a log whose key was rotated")
+    marks._group += ".of-a-rotation"  # not to disturb the installation's
+    await rotated(vault, Books(keys, "log"))
+    assert await marks.keep(Marked("2", {part: 3}, old))
+    found = await marks.read()
+    assert (found, found and found.key) == (Marked("2", {part: 3}), old)
+    assert await marks.keep(Marked("1", {other: 7}, keys.newest))
+    found = await marks.read()
+    assert (found, found and found.key) == (Marked("1", {other: 7}), keys.newest)
+    await marks.close()

@@ -1,0 +1,274 @@
+"""What a notifier holds, once the key of records was rotated: sealed anew, and no row under the key of before is believed, since
+somebody else may have that key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from domain.trail.authenticity import TOLD
+from services.adapters.postgres import Pool
+from services.api.items import utc
+from services.notifier import outbox
+from services.notifier.marks import KafkaMark, Proved
+from services.notifier.rows import Rows
+from services.notifier.storms import AT_ONCE
+from tests.installation import Installation
+from tests.keys import OTHER, ROOT, process_keys
+from tests.telling import Telling, Vault
+
+TABLES = ("cursors", "storms", "outbox", "dead")
+
+
+@pytest.fixture
+async def pool(installation: Installation) -> AsyncIterator[Pool]:
+    async with installation.connected() as found:
+        yield found
+
+
+@pytest.fixture
+async def telling(pool: Pool) -> AsyncIterator[Telling]:
+    """A notifier with some of everything: a dead letter, two messages that wait, and a storm that is held back."""
+    found = await Telling(pool, group_seconds=600).begun()
+    for number in range(AT_ONCE + 2):
+        await found.raise_alert(f"a{number}")
+    await found.gather()
+    for _ in range(AT_ONCE - 2):
+        waiting = await found.head()
+        assert waiting is not None
+        await found.ledger.given_up(waiting, "400")
+    yield found
+    await found.end()
+
+
+async def rows(telling: Telling) -> dict[str, list[Any]]:
+    return {
+        table: await telling.pool.fetch(f"SELECT * FROM notifying.{table} WHERE notifier = $1 ORDER BY 2", telling.name)
+        for table in TABLES
+    }
+
+
+async def put_back(telling: Telling, found: dict[str, list[Any]]) -> None:
+    async with telling.pool.acquire() as connection, connection.transaction():
+        for table, there in found.items():
+            await connection.execute(f"DELETE FROM notifying.{table} WHERE notifier = $1", telling.name)
+            for row in there:
+                marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+                await connection.execute(f"INSERT INTO notifying.{table} VALUES ({marks})", *row)
+
+
+async def keys_of(telling: Telling) -> set[str]:
+    return {row["mac"].partition(":")[0] for found in (await rows(telling)).values() for row in found}
+
+
+def rotate(telling: Telling) -> None:
+    telling.vault.secrets = [ROOT, *(bytes([each]) * 32 for each in range(1, len(telling.vault.secrets) + 1))]
+
+
+async def thief_of(telling: Telling, pool: Pool) -> Telling:
+    """Whoever has the key of before and writes to Postgres: says that everything was told, and nothing is to be told."""
+    thief = Telling(pool)
+    thief.vault = Vault()
+    thief.notifier = telling.notifier
+    thief.topic = telling.topic
+    thief.now = datetime(9999, 1, 1, tzinfo=UTC)
+    await put_back(telling, {table: [] for table in TABLES})
+    thief.start()
+    return await thief.begun()
+
+
+async def test_what_a_notifier_holds_goes_on_under_the_new_key(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = telling.keys.newest
+    assert all((await rows(telling)).values())
+    rotate(telling)
+    await telling.keys.read_again()
+    await telling.raise_alert("while only some processes know the new key", rule="another")
+    await telling.gather()
+    assert await keys_of(telling) == {old}, "one key"
+    for _ in range(2):
+        await telling.ledger.prove()
+        assert await keys_of(telling) == {telling.keys.newest} != {old}
+        assert telling.mark.proved is not None
+        assert telling.mark.proved.key == telling.keys.newest
+        rotate(telling)
+    telling.start()
+    await telling.pool.execute("UPDATE notifying.dead SET again = true WHERE notifier = $1", telling.name)
+    assert [len(ids) for _, ids, _ in await telling.told()] == [1] * (AT_ONCE + 1)
+    await telling.gather(later=601)
+    assert [ids for _, ids, _ in await telling.told()] == [[f"a{AT_ONCE}", f"a{AT_ONCE + 1}"]]
+    await telling.ledger.prove()
+    assert "error" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
+async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
+    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything fits together: it would be told of nothing any more."""
+    rotate(telling)
+    await telling.ledger.prove()
+    await thief_of(telling, telling.pool)
+    await telling.raise_alert("a theft", rule="another")
+    capsys.readouterr()
+    if not lives:
+        telling.start()
+    told = [each for _, ids, _ in await telling.told() for each in ids]
+    assert "a theft" in told
+    assert "[error" in capsys.readouterr().out
+    assert await keys_of(telling) == {telling.keys.newest}
+
+
+async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_anew(telling: Telling) -> None:
+    rotate(telling)
+    await telling.ledger.prove()
+    held = Rows(telling.keys, telling.name).authentic((await rows(telling))["cursors"][0])
+    assert held is not None
+    thief = replace(held, log="another", key=telling.keys.names()[0])
+    total, mac = Rows(telling.keys, telling.name).sealed_cursor(thief)
+    await telling.pool.execute(
+        "UPDATE notifying.cursors SET log = 'another', total = $2, mac = $3 WHERE notifier = $1",
+        telling.name,
+        total,
+        mac,
+    )
+    await telling.raise_alert("a theft", rule="another")
+    telling.start()
+    assert "a theft" in [each for _, ids, _ in await telling.told() for each in ids]
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
+async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
+    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rotate(telling)
+    await telling.ledger.prove()
+    fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
+    mac, _ = Rows(process_keys(ROOT), telling.name).sealed("dead", *fields)
+    await telling.pool.execute(
+        "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, now(), 1, '', now(), true, $6)",
+        telling.name,
+        *fields,
+        mac,
+    )
+    capsys.readouterr()
+    if not lives:
+        telling.start()
+    assert "forged" not in [each for _, ids, _ in await telling.told() for each in ids]
+    assert "[error" in capsys.readouterr().out
+    assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
+
+
+async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_again(telling: Telling) -> None:
+    """Where the cursor is not right everything begins anew, and dead letters stay: those under the key that is used."""
+    rotate(telling)
+    await telling.ledger.prove()
+    fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
+    mac, _ = Rows(process_keys(ROOT), telling.name).sealed("dead", *fields)
+    await telling.pool.execute(
+        "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, now(), 1, '', now(), true, $6)",
+        telling.name,
+        *fields,
+        mac,
+    )
+    await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
+    telling.start()
+    assert "forged" not in [each for _, ids, _ in await telling.told() for each in ids]
+    assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
+
+
+async def test_rows_of_before_that_are_put_back_are_told_again(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = await rows(telling)
+    rotate(telling)
+    await telling.ledger.prove()
+    await put_back(telling, before)
+    capsys.readouterr()
+    telling.start()
+    assert await telling.told()
+    assert "a key of records that was replaced" in capsys.readouterr().out
+
+
+async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the middle, and behind it, before the mark is kept."""
+    await telling.ledger.prove()
+    mark = telling.mark.proved
+    before = await rows(telling)
+    rotate(telling)
+    async with telling.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM notifying.dead WHERE notifier = $1 FOR UPDATE", telling.name)
+        proving = asyncio.create_task(telling.ledger.prove())
+        while not await telling.pool.fetchval(_WAITS):  # noqa: ASYNC110  # Postgres has no event for it
+            await asyncio.sleep(0.01)
+        proving.cancel()
+        await asyncio.wait([proving])
+    assert proving.cancelled()
+    assert await rows(telling) == before
+    for _ in range(2):
+        telling.start()
+        await telling.ledger.prove()
+        assert await keys_of(telling) == {telling.keys.newest}
+        telling.mark.proved = mark
+    assert "error" not in capsys.readouterr().out
+
+
+_WAITS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+    "AND query LIKE 'UPDATE notifying.dead SET mac%'"
+)
+
+
+async def test_rows_of_an_earlier_version_are_under_several_keys(
+    telling: Telling, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It had its key rotated, and sealed nothing anew: the mark was kept under the newest key, and each row was under that of its
+    time. Everything goes on, and is under one key."""
+    rotate(telling)
+    await telling.keys.read_again()
+    (cursor,) = (await rows(telling))["cursors"]
+    earlier = Rows(telling.keys, telling.name)
+    held = earlier.authentic(cursor)
+    assert held is not None
+    assert telling.mark.proved is not None
+    telling.mark.proved = Proved(telling.mark.proved.settled, telling.mark.proved.since)
+    for key in telling.keys.names():
+        total, mac = earlier.sealed_cursor(replace(held, key=key))
+        await telling.pool.execute(
+            "UPDATE notifying.cursors SET total = $2, mac = $3 WHERE notifier = $1", telling.name, total, mac
+        )
+        capsys.readouterr()
+        there = await rows(telling)
+        telling.start()
+        await telling.ledger.prove()
+        assert await keys_of(telling) == {telling.keys.newest}
+        assert "error" not in capsys.readouterr().out
+        await put_back(telling, there)
+        telling.mark.proved = Proved(telling.mark.proved.settled, telling.mark.proved.since)
+
+
+async def test_a_mark_on_kafka_says_which_key_rows_are_under(installation: Installation) -> None:
+    name, since = f"n-{uuid4().hex}", outbox.now()
+    keys = process_keys(ROOT, OTHER)
+    mark = KafkaMark(installation.settings, keys, "a log", name)
+    consumer = await mark._started()
+    mac = keys.mac(TOLD, *mark._of, 7, utc(since), utc(since))  # as an earlier version made it
+    metadata = orjson.dumps({"since": utc(since), "at": utc(since), "mac": mac}).decode()
+    await consumer.commit({mark._partition: (7, metadata)})
+    found = await mark.read()
+    assert (found, found and found.key) == (Proved(7, since), "")
+    for key in keys.names():
+        await mark.keep(Proved(9, since, key))
+        found = await mark.read()
+        assert (found, found and found.key) == (Proved(9, since), key)
+    await mark.close()
