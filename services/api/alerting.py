@@ -294,7 +294,10 @@ class Alerting:
                     if own is None or alert.finding.account in own:
                         count += 1
                         raised = None if source.is_trail else bool(await scanning.known(found.connection, [alert.id]))
-                        yield audience.alerts([alert.finding.account], shown(alert) | {"raised": raised})
+                        one = shown(alert)
+                        row = one | {"raised": raised, "key_id": one["key"].rpartition("/")[2] or None}
+                        (named,) = await self._audit.with_aliases(source, [row])
+                        yield audience.alerts([alert.finding.account], named)
                     if loop.time() - told > TELL_EVERY:
                         told = loop.time()
                         far = {"done": progress.done, "total": max(total, progress.done)}

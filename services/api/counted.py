@@ -167,8 +167,12 @@ class Counted:
             source = await self._questions.sources.of(asked)
             rows = await decisions.counts(source.pool, asked.caller.account, filters, by, asked.limit())
             more = await source.before_it_began(filters.since)
+            counted = [item(row) for row in rows]
+            if "key" in by:
+                named = await self._audit.with_aliases(source, [{"key_id": row["key"]} for row in counted])
+                counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
         # By what is told of each call: the query itself counts no other way.
-        return source.audience.own(source.account, {"items": [item(row) for row in rows], "next": None, **more})
+        return source.audience.own(source.account, {"items": counted, "next": None, **more})
 
     async def last_use(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from domain.access.audience import Told
@@ -49,7 +50,10 @@ class Reviewing:
         await self._audit.require(asked, "keytrail:ReadDecisions")
         call = asked.request.path_params["call"]
         async with self._questions.answering():
-            return await explained(self._pool, self._settings.region, asked.audience, call, self._present.position)
+            named = partial(self._audit.named, audience=asked.audience)
+            return await explained(
+                self._pool, self._settings.region, asked.audience, call, self._present.position, named
+            )
 
     async def changes(self, asked: Asked) -> AsyncGenerator[Told, None]:
         """Raises WireError, AccessRefused."""

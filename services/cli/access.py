@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from domain.cloudtrail import unseen
 from domain.keys.states import KEY_ACTIONS
 from services.cli import names
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.tables import Column, Row, member, print_rows
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, out, progress_bar, said, times_or_fail
+from services.cli.tables import Column, Row, print_rows
+from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, progress_bar, said, say, times_or_fail
 from services.cli.times import At, From, Span, Times, To
 
 Between = Annotated[
@@ -46,16 +45,30 @@ def who_can(
         as_line(found)
         return
     when = f"@{found['position']} ({times.shown(found['at'])})"
-    out.print(f"{found['action']} on {key} as of {when}", style="dim", soft_wrap=True)
+    say(f"{found['action']} on {key} as of {when}", "dim")
     columns = (
-        Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
-        member("kind", leads=True),
+        Column("who", lambda row: _who(row["principal"], client.account), leads=True),
+        Column("kind", lambda row: "" if row["kind"] in row["principal"] else row["kind"], leads=True),
         Column("by", lambda row: _by(row["path"], client.account), leads=True),
-        Column("only", lambda row: _conditions(row["path"]["open"]), wraps=True),
-        Column("unless", lambda row: "; ".join(_conditions(each["open"]) for each in row["unless"]), wraps=True),
+        Column("only", lambda row: names.shortened(_conditions(row["path"]["open"]), client.account), wraps=True),
+        Column("unless", lambda row: names.shortened(_unless(row), client.account), wraps=True),
     )
     rows = [row | {"path": path} for row in found["items"] for path in row["paths"]]
     print_rows(rows, columns, f"(nobody could call {found['action']} on {key} as of {when})")
+
+
+A_SESSION = "/session"
+"""How the answer names the session of a role that stands for all of them."""
+
+
+def _who(principal: str, account: str) -> str:
+    """A role by its own name: what holds of it holds of every session."""
+    name = names.short(principal, account)
+    return name.removesuffix(A_SESSION).replace("assumed-role/", "role/", 1) if name.endswith(A_SESSION) else name
+
+
+def _unless(row: Row) -> str:
+    return "; ".join(_conditions(each["open"]) for each in row["unless"])
 
 
 def _span(
@@ -161,7 +174,7 @@ def _between(client: Client, path: str, span: Span, times: Times, as_json: bool,
     tell_of_the_beginning(client, times)
     for name, sign, shade in (("gained", "+", "green"), ("lost", "-", "red")):
         for each in result.get(name, ()):
-            out.print(Text(f"{sign} {names.short(each, client.account)}", shade), soft_wrap=True)
+            say(f"{sign} {_who(each, client.account)}", shade)
 
 
 def _of(name: str, client: Client) -> Callable[[Row], str]:
@@ -169,6 +182,6 @@ def _of(name: str, client: Client) -> Callable[[Row], str]:
 
     def cell(row: Row) -> str:
         found = [each["principal"] if isinstance(each, dict) else each for each in row[name]]
-        return _every([names.short(each, client.account) for each in found])
+        return _every([_who(each, client.account) for each in found])
 
     return cell

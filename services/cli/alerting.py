@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from domain.alerts.finding import SEVERITIES
 from domain.alerts.telling import deed
@@ -17,7 +19,7 @@ from services.cli import names
 from services.cli.calls import asked_for
 from services.cli.client import Client
 from services.cli.comparing import show_region
-from services.cli.tables import Column, member, paragraph, print_rows
+from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import (
     AsJson,
     Data,
@@ -30,9 +32,9 @@ from services.cli.terminal import (
     progress_bar,
     read_or_fail,
     said,
+    say,
     settings_or_fail,
     times_or_fail,
-    width_of_screen,
 )
 from services.cli.times import From, Since, Times, To
 from services.exports.ocsf_finding import finding_of
@@ -111,30 +113,29 @@ def _table(items: Iterable[Any], as_json: bool, nothing: str, times: Times) -> N
         member("operation", heading="what"),
         Column("position", lambda row: f"@{row['position']}" if row.get("position") is not None else ""),
         Column("key", names.key_of),
-        Column("summary", lambda row: names.shortened(row["summary"], row.get("account", ""))),
+        Column("summary", lambda row: names.shortened(times.within(row["summary"]), row.get("account", ""))),
         member("id"),
     )
     print_rows(items, columns, nothing)
 
 
 def _line(alert: dict[str, Any], times: Times | None = None) -> None:
-    """One alert on a terminal."""
+    """One alert on a terminal. A draft's has no time and no id yet."""
     times, severity = times or times_or_fail(), alert["severity"]
-    out.print(times.shown(alert["at"]), style="dim", end=" ")
-    out.print(f"{severity:<8}", style=SHADES[severity], end=" ")
-    out.print(alert["title"], style="bold", end="")
+    at = f"{times.shown(alert['at'])} " if alert.get("at") else ""
     state = alert.get("state", "")
-    out.print(f" ({state})" if state not in ("", "open") else "", style="green")
-    key = f" [key {names.key_of(alert)}]" if alert.get("key_id") else ""
+    marked = f" ({state})" if state not in ("", "open") else ""
+    title, shade = (alert["title"], "bold"), SHADES[severity]
+    say(Text.assemble((at, "dim"), (f"{severity:<8}", shade), " ", title, (marked, "green")), more=4)
     account = alert.get("account", "")
-    for line in paragraph(f"{names.shortened(alert['summary'], account)}{key}", width_of_screen()):
-        out.print(line, soft_wrap=True)
+    say(names.shortened(times.within(alert["summary"]), account), indent=4, more=0)
+    if alert.get("key_id"):
+        say(f"key {names.key_of(alert)}", indent=4, more=4)
     if who := deed(alert):
-        for line in paragraph(names.shortened(who, account), width_of_screen()):
-            out.print(line, soft_wrap=True)
-    out.print(f"    {alert['rule']}  {alert['id']}", style="dim")
+        say(names.shortened(who, account), indent=4, more=0)
+    say(f"{alert['rule']}  {alert.get('id', '')}".rstrip(), "dim", indent=4)
     if alert.get("suppressed"):
-        out.print(f"    allowed: {alert['suppressed']['reason']}", style="green")
+        say(f"allowed: {alert['suppressed']['reason']}", "green", indent=4)
 
 
 def follow(
@@ -178,17 +179,18 @@ def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
     if as_json:
         as_line(found)
         return
-    _line(found)
-    for name, title in (("means", "means"), ("do", "do")):
+    times, account = times_or_fail(), found.get("account", "")
+    _line(found, times)
+    for name in ("means", "do"):
         if found.get(name):
-            out.print(f"    {title}: {found[name]}")
+            say(f"{name}: {found[name]}", indent=4)
     if found.get("references"):
-        out.print(f"    see: {', '.join(found['references'])}", style="dim")
+        say(f"see: {', '.join(found['references'])}", "dim", indent=4)
     _commands(found)
-    _evidence(found["evidence"])
+    _evidence(found["evidence"], account, times)
     for each in found["marks"]:
-        at = times_or_fail().shown(each["at"])
-        out.print(f"    {at} {each['state']} by {each['principal']} (@{each['position']}) {each['note']}")
+        who, note = names.short(each["principal"], account), f": {each['note']}" if each["note"] else ""
+        say(f"{times.shown(each['at'])} {each['state']} by {who} (@{each['position']}){note}", indent=4)
 
 
 def _commands(alert: dict[str, Any]) -> None:
@@ -197,16 +199,18 @@ def _commands(alert: dict[str, Any]) -> None:
         out.print(f"    $ {command}", soft_wrap=True, style="cyan")
 
 
-def _evidence(evidence: dict[str, Any]) -> None:
+def _evidence(evidence: dict[str, Any], account: str, times: Times) -> None:
     """Sets of requests as `keytrail diff` shows them; the rest as it is."""
     regions = evidence.get("regions", [])
     for each in regions:
-        show_region({name: its for name, its in each.items() if name != "witness" or its is not None}, "+", "green")
+        region = {name: its for name, its in each.items() if name != "witness" or its is not None}
+        show_region(region, "+", "green", account)
     if evidence.get("sets", 0) > len(regions):
         out.print(f"    and {evidence['sets'] - len(regions)} more sets", style="dim")
     for name, value in evidence.items():
         if name not in ("regions", "sets"):
-            out.print(f"    {name}: {value}")
+            told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            say(f"{name}: {names.shortened(times.within(told), account)}", indent=4)
 
 
 def acknowledge(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
@@ -314,7 +318,7 @@ def scan(
             elif as_json:
                 as_line(line)
             else:
-                _line(line | {"key_id": line["key"].rpartition("/")[2]})
+                _line(line, times)
         else:
             fail("The answer ended before its result: try again.")
     seconds = time.monotonic() - begun
@@ -346,7 +350,7 @@ def check(
         if as_json:
             as_line(each)
         else:
-            _line(each)
+            _line({name: value for name, value in each.items() if name not in ("at", "id")})
     if not found and not as_json:
         out.print("no rule fires", style="green")
     raise typer.Exit(FOUND if any(each["suppressed"] is None for each in found) else 0)

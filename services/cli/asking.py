@@ -15,7 +15,7 @@ from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.deciding import WHERE, fields_or_fail, list_calls
 from services.cli.exporting import Export, OfExport
-from services.cli.tables import Column, member
+from services.cli.tables import Column, Row, member
 from services.cli.terminal import (
     AsJson,
     Data,
@@ -29,6 +29,7 @@ from services.cli.terminal import (
     fail,
     out,
     said,
+    say,
     times_or_fail,
 )
 from services.cli.times import At, From, Times, To, is_position
@@ -43,12 +44,18 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
     columns = (
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),
-        Column("kind", lambda row: f"{row['spec']} {row['usage']}"),
+        Column("kind", lambda row: f"{row['spec']} {row['usage']}", _kind),
         Column("policy", lambda row: f"v{row['policy_version']}"),
         Column("made", lambda row: times.shown(row["created_at"])),
         member("description", wraps=True),
     )
     print_calls(items, columns, client, "(no keys yet: `aws kms create-key` makes one)", times, as_json=as_json)
+
+
+def _kind(row: Row) -> str:
+    """Of an RSA or ECC key alone the spec does not say what it is for."""
+    alone = row["spec"].startswith(("SYMMETRIC_", "HMAC_"))
+    return str(row["spec"]) if alone else f"{row['spec']} {row['usage'].split('_')[0].lower()}"
 
 
 def history(
@@ -119,20 +126,23 @@ def policy(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """A key's policy: the one in force, an earlier version, or the one in force at a time."""
+    """A key's policy: the one in force, an earlier version, or the one in force at a time. In a pipe it is the text as it was
+    put."""
     client, times = Client(data), times_or_fail()
     versions = list(client.items(f"/v1/keys/{key}/policies"))
     found = _chosen(versions, version, said(lambda: times.at(at)), times)
     if as_json:
         as_line(found)
         return
-    out.print(
+    say(
         f"version {found['version']} of {len(versions)}, put at {times.shown(found['at'])} (@{found['position']}) "
         f"by {names.short(found['principal'], client.account)}",
-        style="dim",
-        soft_wrap=True,
+        "dim",
     )
-    as_it_is(found["document"])
+    if out.is_terminal:
+        out.print_json(found["document"])
+    else:
+        as_it_is(found["document"])
 
 
 def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None, times: Times) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from services.cli import names
 from services.cli.client import Client
 from services.cli.tables import Column, Row, member, print_rows
-from services.cli.terminal import as_line, err
+from services.cli.terminal import as_line, err, say
 from services.cli.times import Span, Times
 
 
@@ -21,10 +21,12 @@ def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]
         member("effect", heading="", leads=True),
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
         Column("why", lambda row: names.decider(row, client.account), wraps=True),
-        member("message", heading="told", wraps=True)
-        if texts
-        else Column("error", lambda row: (row.get("error") or "").replace("-", " ")),
+        Column("told", lambda row: row.get("message") or _error(row), wraps=True) if texts else Column("error", _error),
     )
+
+
+def _error(row: Row) -> str:
+    return (row.get("error") or "").replace("-", " ")
 
 
 def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
@@ -44,7 +46,7 @@ def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ..
 def _change(row: Row, account: str, *, texts: bool) -> str:
     """A refused attempt by its kind; what its caller read stands in the log and is given where it is asked for."""
     if row.get("effect") == "refused" and not texts:
-        return f"refused: {(row.get('error') or row.get('kind') or '').replace('-', ' ')}"
+        return _error(row) or (row.get("kind") or "").replace("-", " ")
     return names.shortened(row.get("summary"), account)
 
 
@@ -62,9 +64,8 @@ def print_calls(
 def tell_of_the_beginning(client: Client, times: Times) -> None:
     """Whoever asks of a time before the record is told where it begins: nothing found is not nothing happened."""
     if client.began is not None:
-        err.print(
-            f"The record begins at {times.shown(client.began)}: of what was before, nothing is known.", style="yellow"
-        )
+        words = f"The record begins at {times.shown(client.began)}: of what was before, nothing is known."
+        say(words, "yellow", screen=err)
 
 
 def asked_for(what: str, span: Span, times: Times, **asked: str | None) -> str:

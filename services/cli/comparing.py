@@ -11,6 +11,7 @@ from rich.text import Text
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
+from domain.meaning.callers import AGAIN
 from domain.meaning.check import PASSED, NoSuchAction, Policies, no_new_access_than, not_grants, not_public
 from domain.meaning.compare import DIFFERENT, UNKNOWN
 from domain.meaning.space import Side
@@ -26,6 +27,7 @@ from services.cli.terminal import (
     fail,
     out,
     read_or_fail,
+    say,
     settings_or_fail,
     times_or_fail,
 )
@@ -61,8 +63,8 @@ def diff(
         as_line(found)
     else:
         sides = [_named(found[name], client.account, times_or_fail()) for name in ("from", "to")]
-        out.print("  →  ".join(sides), style="dim", soft_wrap=True)
-        _show(found, "the two mean the same: no request is answered otherwise")
+        say("  →  ".join(sides), "dim")
+        _show(found, "the two mean the same: no request is answered otherwise", client.account)
     raise typer.Exit({DIFFERENT: DIFFERS, UNKNOWN: NOT_KNOWN}.get(found["answer"], 0))
 
 
@@ -148,7 +150,7 @@ def check_policy(
         as_line(results)
     for name, found in () if as_json else results.items():
         out.print(f"{name}", style="bold")
-        _show(found, "")
+        _show(found, "", owner)
     answers = {found["answer"] for found in results.values()}
     raise typer.Exit(DIFFERS if "failed" in answers else NOT_KNOWN if UNKNOWN in answers else 0)
 
@@ -162,47 +164,55 @@ def _checked(path: Path) -> Side:
     return Side(text)
 
 
-def _show(found: dict[str, Any], same: str) -> None:
+def _show(found: dict[str, Any], same: str, account: str) -> None:
     colour = COLOURS[found["answer"]]
-    out.print(Text(found["answer"], f"bold {colour}"), same if found["answer"] in ("equivalent", PASSED) else "")
+    more = f" {same}" if same and found["answer"] in ("equivalent", PASSED) else ""
+    say(Text.assemble((found["answer"], f"bold {colour}"), more))
     for name, sign, shade in (("allowed", "+", "green"), ("denied", "-", "red")):
         for region in found.get(name, ()):
-            show_region(region, sign, shade)
+            show_region(region, sign, shade, account)
     for each in found["unknown"]:
         region = each.get("allowed") or each.get("denied")
         if region is not None:
-            show_region(region, "?", "magenta")
+            show_region(region, "?", "magenta", account)
         if "why" in each:
-            _print(f"    not known: {each['why']}")
+            say(f"not known: {each['why']}", indent=4, more=11)
         for statement in each.get("statements", ()):
             by, condition = statement["by"], statement["condition"]
-            _print(
-                f"    not known: statement {by['index']} {by['sid']!r}, {condition['key']} {condition['operator']} "
-                f"{'|'.join(condition['wanted'])}: {statement['why']}"
+            say(
+                f"not known: {names.of_statement(by, account)}, {condition['key']} {condition['operator']} "
+                f"{'|'.join(condition['wanted'])}: {statement['why']}",
+                indent=4,
+                more=11,
             )
 
 
-def show_region(region: dict[str, Any], sign: str, shade: str) -> None:
-    _print(f"{sign} {', '.join(region['actions'])}", shade)
-    _print(f"    {region['before']} → {region['after']}")
-    _print(f"    for {', '.join(_principal(each) for each in region['principals'])}")
+def show_region(region: dict[str, Any], sign: str, shade: str, account: str) -> None:
+    """A set of requests. `account`: whose policy it is, whose principals are named without its number."""
+    say(f"{sign} {', '.join(region['actions'])}", shade)
+    say(f"{region['before']} → {region['after']}", indent=4)
+    say(f"for {', '.join(_principal(each, account) for each in region['principals'])}", indent=4, more=4)
     for arn in region.get("resources", ()):
-        _print(f"    on {arn}")
+        say(f"on {arn}", indent=4)
     for condition in region["conditions"]:
-        _print(f"    where {' or '.join(_case(condition['key'], each) for each in condition['any_of'])}")
+        say(f"where {' or '.join(_case(condition['key'], each) for each in condition['any_of'])}", indent=4, more=6)
     if "witness" in region:
         witness = region["witness"]
         context = ", ".join(f"{name}={'|'.join(values)}" for name, values in witness["context"].items())
-        _print(
-            f"    witness: {witness['action']} by {witness['principal']}"
+        say(
+            f"witness: {witness['action']} by {names.short(witness['principal'], account)}"
             + (f" with {context}" if context else "")
-            + f"; {witness['with']}"
+            + f"; {witness['with']}",
+            indent=4,
+            more=9,
         )
 
 
-def _principal(shown: dict[str, Any]) -> str:
+def _principal(shown: dict[str, Any], account: str) -> str:
     if "principal" in shown:
-        return str(shown["principal"]) + (f" ({shown['id']})" if shown.get("id") else "") + _with(shown)
+        id = shown.get("id")
+        of = f" ({'if it is made again' if id == AGAIN else id})" if id else ""
+        return names.short(str(shown["principal"]), account) + of + _with(shown)
     if shown["kind"] == "service":
         return "any other service"
     where = "other accounts" if shown["account"] == "any other" else shown["account"]
@@ -221,7 +231,3 @@ def _case(key: str, case: dict[str, Any]) -> str:
     if "present" in case:
         words.append("there" if case["present"] else "not there")
     return f"{key} {' and '.join(words)}"
-
-
-def _print(text: str, style: str = "") -> None:
-    out.print(text, style=style, soft_wrap=True)

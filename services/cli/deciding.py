@@ -26,8 +26,8 @@ from services.cli.terminal import (
     Reverse,
     as_line,
     fail,
-    out,
     said,
+    say,
     settings_or_fail,
     times_or_fail,
 )
@@ -133,7 +133,14 @@ def counted_by(name: str, client: Client, times: Times) -> Column:
             return Column(name.replace("_", " "), lambda row: names.short(row[name], client.account), leads=True)
         case "hour" | "day":
             return Column(name, lambda row: times.shown(row[name]), leads=True)
+        case "key":
+            return Column(name, lambda row: _counted_key(row), lambda row: _counted_key(row, whole=False), leads=True)
     return member(name, leads=True)
+
+
+def _counted_key(row: Row, *, whole: bool = True) -> str:
+    """Of calls that concern no key the count has none."""
+    return names.key_of({**row, "key_id": row["key"]}, whole=whole) or "(no key)"
 
 
 def _counts(times: Times) -> tuple[Column, ...]:
@@ -197,10 +204,10 @@ def unused(
             as_line({name: first[name] for name in ("since", "until", "began")} | row)
         return
     asked = since is not None or days is not None
-    out.print(_looked_at(first, times, asked=asked), style="dim", soft_wrap=True)
+    say(_looked_at(first, times, asked=asked), "dim")
     if "unknown" in first:
         words = f"not known, and so not counted, is what was before the trail began: {first['unknown']}"
-        out.print(f"{words}; `{first['settled_by']}` settles it", style="yellow", soft_wrap=True)
+        say(f"{words}; `{first['settled_by']}` settles it", "yellow")
     columns = (
         Column("of", lambda row: names.key_of(row) or names.short(row.get("principal"), client.account), leads=True),
         Column("allowed by", lambda row: _allowed_by(row["by"], client.account), leads=True),

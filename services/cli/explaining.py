@@ -1,4 +1,4 @@
-"""explain: what would be decided, or why a call was decided as it was, as a tree."""
+"""explain: what would be decided, or why a call was decided as it was, step by step."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.text import Text
-from rich.tree import Tree
 
+from services.cli import names
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, as_line, fail, out, said, times_or_fail
-from services.cli.times import At
+from services.cli.terminal import AsJson, Data, as_line, fail, said, say, times_or_fail
+from services.cli.times import At, Times
 
 Pairs = Annotated[list[str] | None, typer.Option("--context", help="An encryption context pair, k=v; may be repeated")]
 Conditions = Annotated[
@@ -54,7 +54,12 @@ def explain(
             fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
         if "/" in call:
             fail(f"{call} is not a call's id: an answer carries it as x-amzn-RequestId.", 2)
-        _past(Client(data).get(f"/v1/calls/{call}"), as_json)
+        client = Client(data)
+        past = client.get(f"/v1/calls/{call}")
+        if as_json:
+            as_line(past)
+        else:
+            _past(past, client.account, times_or_fail())
         return
     if principal is None or operation is None or key is None:
         fail("Name a past call by its CALL_ID, or ask what would be decided by --principal, --operation and --key.", 2)
@@ -68,43 +73,51 @@ def explain(
     conditions: dict[str, list[str]] = {}
     for name, value in (_pair(each, "--condition") for each in condition or []):
         conditions.setdefault(name, []).append(value)
-    found = Client(data).post("/v1/explain", body | {"conditions": conditions})
+    client = Client(data)
+    found = client.post("/v1/explain", body | {"conditions": conditions})
     if as_json:
         as_line(found)
         return
-    out.print(_tree(found))
+    _show(found, client.account)
 
 
-def _past(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        as_line(found)
-        return
-    out.print(_head(found))
+def _past(found: dict[str, Any], account: str, times: Times) -> None:
+    _head(found, account, times)
     for each in found.get("permissions", ()):
-        out.print(_tree(each | {"principal": found["principal"]}))
+        _show(each | {"principal": found["principal"]}, account)
     if "permissions" not in found:
-        out.print("The call went across accounts: the other account's policies are its own to read.", style="dim")
+        say("The call went across accounts: the other account's policies are its own to read.", "dim")
 
 
-def _head(call: dict[str, Any]) -> Text:
+def _head(call: dict[str, Any], account: str, times: Times) -> None:
     """Who asked for what, and what came of it, in the words that the caller read."""
     allowed = call["effect"] == "allowed"
-    head = Text.assemble(
-        _mark(allowed), (call["effect"], "bold"), f"  {call['operation']} by {call['principal']}, {call['at']}"
+    who = names.short(call["principal"], account)
+    say(
+        Text.assemble(
+            _mark(allowed), (call["effect"], "bold"), f"  {call['operation']} by {who}, {times.shown(call['at'])}"
+        )
     )
     if call.get("message"):
-        head.append(f"\n  {call['message']}", "yellow")
-    if call.get("key_id"):
-        head.append(f"\n  key          {call['key_id']}")
-    for name, title in (("source", "from"), ("access_key", "with"), ("agent", "by way of"), ("via", "through")):
-        if call.get(name):
-            head.append(f"\n  {title:<12} {call[name]}")
-    if call.get("encryption_context"):
-        pairs = ", ".join(f"{name}={value}" for name, value in call["encryption_context"].items())
-        head.append(f"\n  context      {pairs}")
-    if not allowed:
-        head.append(f"\n  refused by   {call['kind'] or call['error']} ({call['error']})")
-    return head
+        say(call["message"], "yellow", indent=2, more=0)
+    pairs = ", ".join(f"{name}={value}" for name, value in (call.get("encryption_context") or {}).items())
+    rows = [
+        ("key", names.key_of(call)),
+        ("from", call.get("source")),
+        ("with", call.get("access_key")),
+        ("by way of", call.get("agent")),
+        ("through", call.get("via")),
+        ("context", pairs),
+        ("refused by", "" if allowed else _refused_by(call)),
+    ]
+    for title, value in rows:
+        if value:
+            say(f"{title:<12} {value}", indent=2, more=13)
+
+
+def _refused_by(call: dict[str, Any]) -> str:
+    words = [str(each).replace("-", " ") for each in (call.get("kind"), call.get("error")) if each]
+    return f"{words[0]} ({words[1]})" if len(words) > 1 else "".join(words)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -118,47 +131,45 @@ def _mark(holds: bool) -> Text:
     return Text("✓ ", "green") if holds else Text("✗ ", "red")
 
 
-def _by(by: dict[str, Any]) -> str:
+def _by(by: dict[str, Any], account: str) -> str:
     if "rule" in by:
         return RULES.get(by["rule"], str(by["rule"]))
     if "grant" in by:
         return f"grant {by['grant']}"
     if "policy" not in by:
         return f"{by['kind']} of the other account"
-    sid = f" {by['sid']!r}" if by.get("sid") else ""
-    via = f" via {by['via']}" if by.get("via") else ""
-    return f"statement {by['index']}{sid} of {by['policy']} ({by['kind']}, version {by['version']}){via}"
+    via = f" via {names.short(by['via'], account)}" if by.get("via") else ""
+    return f"{names.of_statement(by, account)}{via}"
 
 
-def _tree(found: dict[str, Any]) -> Tree:
+def _show(found: dict[str, Any], account: str) -> None:
+    """The answer, and below it every statement and grant that was looked at, each further in."""
     allowed = found["effect"] == "allow"
-    head = Text.assemble(
-        _mark(allowed), (found["effect"], "bold"), f"  {found['action']} by {found['principal']}\n  {_by(found['by'])}"
-    )
+    who = names.short(found["principal"], account)
+    say(Text.assemble(_mark(allowed), (found["effect"], "bold"), f"  {found['action']} by {who}"))
+    say(_by(found["by"], account), indent=2)
     if found.get("delegation"):
-        head.append(f"\n  delegated by {_by(found['delegation'])}", "dim")
+        say(f"delegated by {_by(found['delegation'], account)}", "dim", indent=2)
     if found.get("near"):
-        head.append(f"\n  came close: {_by(found['near']['by'])}: {_condition(found['near']['condition'])}", "yellow")
-    tree = Tree(head)
+        near = found["near"]
+        say(f"came close: {_by(near['by'], account)}: {_condition(near['condition'])}", "yellow", indent=2)
     for layer in found.get("layers", ()):
-        branch = tree.add(Text(layer["layer"], "bold"))
+        say(layer["layer"].replace("-", " "), "bold", indent=2)
         if not layer["statements"]:
-            branch.add(Text("no statements", "dim"))
+            say("no statements", "dim", indent=4)
         for each in layer["statements"]:
-            title = f"{each['effect']}, {_by(each['by'])}"
-            leaf = branch.add(Text.assemble(_mark(each["matched"]), title))
+            say(Text.assemble(_mark(each["matched"]), f"{each['effect']}, {_by(each['by'], account)}"), indent=4)
             for check in each["checks"]:
                 words = check["element"] if "operator" not in check else f"{check['element']}: {_condition(check)}"
-                leaf.add(Text.assemble(_mark(check["holds"]), words))
+                say(Text.assemble(_mark(check["holds"]), words), indent=8)
     for grant in found.get("grants", ()):
-        leaf = tree.add(Text(f"grant {grant['grant']} to {grant['grantee']}", "bold"))
+        say(f"grant {grant['grant']} to {names.short(grant['grantee'], account)}", "bold", indent=2)
         for name, words in (
             ("for_caller", "is for the caller"),
             ("operation", "has the operation"),
             ("constraints", "its constraints hold"),
         ):
-            leaf.add(Text.assemble(_mark(grant[name]), words))
-    return tree
+            say(Text.assemble(_mark(grant[name]), words), indent=4)
 
 
 def _condition(condition: dict[str, Any]) -> str:

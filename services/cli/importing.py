@@ -16,7 +16,7 @@ from services.adapters.postgres import UNREACHABLE
 from services.cli import names
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, out, progress_bar
+from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, times_or_fail
 from services.settings import Settings
 from services.trails.answers import known_in
 from services.trails.building import Building
@@ -122,7 +122,8 @@ async def _import(
 
 
 def _show(report: dict[str, Any], trail: str) -> None:
-    out.print(
+    times = times_or_fail()
+    say(
         Text.assemble(
             (str(report["records"]), "bold"),
             f" records read: {report['new']} new, {report['told_twice']} there already, "
@@ -130,42 +131,50 @@ def _show(report: dict[str, Any], trail: str) -> None:
         )
     )
     for what, count in sorted(report["passed"].items()):
-        out.print(f"  passed over: {count} × {what}", style="dim")
+        say(f"passed over: {count} × {what}", "dim", indent=2)
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
-        out.print(f"  {count} × {reason}", style="red")
-    out.print(
-        f"trail {trail}: {report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes",
+        say(f"{count} × {reason}", "red", indent=2)
+    say(
+        times.within(
+            f"trail {trail}: {report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes"
+        ),
     )
-    out.print(
+    say(
         Text.assemble(
-            "  the recorded policies explain ",
+            "the recorded policies explain ",
             (str(report["explained"]), "green"),
             "; nothing explains ",
             (str(report["unexplained"]), "red"),
             "; what was never seen may explain ",
             (str(report["open"]), "yellow"),
             f"; {report['other_errors']} ended by another error, {report['not_asked']} asked no key policy",
-        )
+        ),
+        indent=2,
     )
     columns = (
         member("outcome", leads=True),
         member("calls", number=True),
         Column("kind", lambda row: (row["kind"] or "").replace("-", " "), leads=True),
-        Column("why", lambda row: names.decider({**row, "policy_version": None}), wraps=True),
+        Column("why", lambda row: names.decider({**row, "policy_version": None, "kind": row["kind"]}), wraps=True),
     )
     print_rows(report["by"], columns, "(nothing was judged)")
     for each in report["missing"]:
-        out.print(f"  {each['calls']} calls: not known is {each['missing']}", style="dim")
+        missing = names.shortened(each["missing"], "")
+        say(f"{each['calls']} {'call' if each['calls'] == 1 else 'calls'}: not known is {missing}", "dim", indent=2)
     if report["known"] or report["known_too_late"]:
-        out.print(f"  {report['known']} policies, grants and identities are known from elsewhere")
+        say(f"{report['known']} policies, grants and identities are known from elsewhere", indent=2)
     for each in report["known_too_late"]:
         what = f"{each['kind']} of {each['of']}, taken at {each['taken']}"
-        out.print(f"  the trail changed it before, so of the beginning it says nothing: {what}", style="yellow")
-    for each in report["several_orders"]:
-        out.print(f"  at {each['at']} either may have come last: {' or '.join(each['changes'])}", style="yellow")
-    for each in report["no_order"]:
-        out.print(
-            f"  at {each['at']} no order fits, so a record is missing: {', '.join(each['changes'])}", style="yellow"
+        say(
+            times.within(f"the trail changed it before, so of the beginning it says nothing: {what}"),
+            "yellow",
+            indent=2,
         )
+    for each in report["several_orders"]:
+        at = times.within(each["at"])
+        say(f"at {at} either may have come last: {' or '.join(each['changes'])}", "yellow", indent=2)
+    for each in report["no_order"]:
+        at = times.within(each["at"])
+        say(f"at {at} no order fits, so a record is missing: {', '.join(each['changes'])}", "yellow", indent=2)
     for each in report["changed_nothing"]:
-        out.print(f"  {each['id']} changed nothing: {each['reason']}", style="red")
+        say(f"{each['id']} changed nothing: {each['reason']}", "red", indent=2)

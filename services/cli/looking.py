@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import psutil
-from rich.text import Text
 
 from services.cli.client import Client
-from services.cli.tables import member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, out, settings_or_fail
+from services.cli.tables import member as column
+from services.cli.tables import print_rows
+from services.cli.terminal import AsJson, Data, as_line, member, out, settings_or_fail
 from services.supervisor.folder import Folder
 
 
@@ -26,7 +26,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
         as_line(server | {"processes": processes, "log_bytes": log_bytes})
         return
     if processes:
-        columns = (member("process", leads=True), member("pid", number=True), member("state"), member("memory"))
+        columns = (column("process", leads=True), column("pid", number=True), column("state"), column("memory"))
         print_rows([{"process": name, **each} for name, each in processes.items()], columns, "")
         out.print()
     rows = {
@@ -38,7 +38,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
     if "head" in server:  # the rest is told to the first account, which hosts the others
         rows |= _of_the_installation(server, log_bytes)
     for name, value in rows.items():
-        out.print(Text.assemble((f"{name:<14}", "bold"), f" {value}"))
+        member(name, str(value), 13)
 
 
 def _of_the_installation(server: dict[str, Any], log_bytes: int | None) -> dict[str, object]:

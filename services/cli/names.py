@@ -28,11 +28,14 @@ def short(name: str | None, account: str = "") -> str:
 
 ARN = re.compile(r"arn:aws[a-z-]*:[a-z]+:[a-z0-9-]*:(?:\d{12}|aws)?:[\w+=,.@/#*-]*[\w/*]")
 LONG_ID = re.compile(r"\b[0-9a-f]{64}\b")
+LISTED = re.compile(r"\['[^'\]]*'(?:, '[^'\]]*')*\]")
+"""A list in the summary of a record."""
 
 
 def shortened(text: str | None, account: str = "") -> str:
     """A sentence with the ARNs in it short, and with the beginnings of grants' ids."""
     text = ARN.sub(lambda found: short(found[0], account), text or "")
+    text = LISTED.sub(lambda found: found[0][1:-1].replace("'", ""), text)
     return LONG_ID.sub(lambda found: cut(found[0], 12), text)
 
 
@@ -54,7 +57,10 @@ def key_of(row: Mapping[str, Any], *, whole: bool = True) -> str:
 
 
 def decider(row: Mapping[str, Any], account: str = "") -> str:
-    """What decided a call of the log: the statement of a policy, a grant, or the rule."""
+    """What decided a call of the log: the statement of a policy, a grant, or the rule. Of a trail also
+    what would have to be known."""
+    if row.get("missing"):
+        return f"not known: {shortened('; '.join(row['missing']), account)}"
     by = row.get("decided_by")
     if not by:
         return (row.get("rule") or row.get("kind") or "").replace("-", " ")
@@ -80,12 +86,30 @@ def statement(by: Mapping[str, Any], account: str = "") -> str:
     if not policy:
         return f"{by.get('kind', '')} of the other account".replace("-", " ")
     kind, version = by.get("kind"), by.get("version")
+    if by.get("index") is None and kind == "key-policy":
+        return "key policy"
     if by.get("index") is None:  # a grant's id stands alone
         return f"{kind} {cut(policy, 12)}" if kind == "grant" else short(policy, account)
     where = f'"{by["sid"]}"' if by.get("sid") else f"statement {by['index']}"
     if _is_key(policy) or kind == "key-policy":
         return f"v{version} {where}" if version else f"key policy {where}"
     return f"{_policy(policy, account)} {where}"
+
+
+KINDS = {"key-policy": "key policy", "identity-policy": "", "boundary": "boundary", "session-policy": "session policy"}
+
+
+def of_statement(by: Mapping[str, Any], account: str = "") -> str:
+    """A statement on a line of its own: statement 1 "Batch" of the key policy, v3."""
+    where = f"statement {by['index']}" + (f' "{by["sid"]}"' if by.get("sid") else "")
+    kind, version = str(by.get("kind") or ""), by.get("version")
+    policy = str(by.get("policy") or "")
+    if _is_key(policy) or kind == "key-policy":
+        return f"{where} of the key policy" + (f", v{version}" if version else "")
+    # The version of an inline policy is the position of the log at which it was put.
+    put = f", put at @{version}" if "#" in policy and version is not None else f", {version}" if version else ""
+    of = f"{KINDS.get(kind, kind)} {_policy(policy, account)}".strip()
+    return f"{where} of {of}{put}"
 
 
 def _is_key(policy: str) -> bool:

@@ -25,6 +25,7 @@ from services.cli.terminal import (
     progress_bar,
     read_or_fail,
     said,
+    say,
     times_or_fail,
 )
 from services.cli.times import Since, To
@@ -49,7 +50,8 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
     """Decide every logged decision again, on the state it was decided on. Exit code 1 where one comes out otherwise."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
-    found = _result(Client(data).lines("/v1/recheck", **span.parameters), "deciding again")
+    client = Client(data)
+    found = _result(client.lines("/v1/recheck", **span.parameters), "deciding again")
     if as_json:
         as_line(found)
     else:
@@ -62,7 +64,7 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
                 )
             )
         for each in found["explained"]:
-            _explain(each)
+            _explain(each, client.account)
     if found["mismatches"] or found["gaps"]:
         raise typer.Exit(1)
 
@@ -196,14 +198,15 @@ def _added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return counts | {"groups": sorted(groups.values(), key=lambda each: -each["calls"])}
 
 
-def _explain(mismatch: dict[str, Any]) -> None:
-    out.print(
+def _explain(mismatch: dict[str, Any], account: str) -> None:
+    say(
         Text.assemble(
             (f"{mismatch['calls']} calls", "red"),
-            f" of {mismatch['operation']} by {mismatch['principal']} at @{mismatch['seen']}, the first {mismatch['first']}",
+            f" of {mismatch['operation']} by {names.short(mismatch['principal'], account)} at @{mismatch['seen']}, "
+            f"the first {mismatch['first']}",
         )
     )
-    for name in ("on_record", "now"):
-        out.print(f"  {name}: {json.dumps(mismatch[name])}")
+    for name, words in (("on_record", "on record"), ("now", "now")):
+        say(f"{words}: {json.dumps(mismatch[name])}", indent=2)
     for difference in mismatch["differences"]:
-        out.print(f"  {difference}")
+        say(str(difference), indent=2)

@@ -13,7 +13,19 @@ from services.cli.asking import kind_of
 from services.cli.client import Client
 from services.cli.names import short
 from services.cli.tables import Column, Row, print_rows
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, err, fail, out, progress_bar, settings_or_fail
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Most,
+    OfTrail,
+    as_line,
+    err,
+    fail,
+    out,
+    progress_bar,
+    say,
+    settings_or_fail,
+)
 from services.cli.times import BadTime, From, Span, Times, To
 from services.cli.wording import besides, exact, sentences, subject
 from services.ownership import replacing
@@ -71,9 +83,8 @@ def changes(
         shown = _Shown(times, account, detail=detail)
         print_rows(rows, shown.columns(), f"(no changes {title(of, span, times).removeprefix('Changes ')})")
         if rows and not detail:
-            err.print(
-                "--detail has every operation; keytrail explain CALL_ID tells why a change was allowed", style="dim"
-            )
+            words = "--detail has every operation; keytrail explain CALL_ID tells why a change was allowed"
+            say(words, "dim", screen=err)
 
 
 def title(of: str | None, span: Span, times: Times) -> str:
@@ -90,7 +101,7 @@ class _Shown:
 
     def columns(self) -> list[Column]:
         return [
-            Column(f"time ({self._times.name})", lambda row: self._times.second(row["change"]["at"]), leads=True),
+            Column("at", lambda row: self._times.shown(row["change"]["at"]), leads=True),
             Column("who", self.who, leads=True),
             Column("what", self.what, self._what_short, leads=True, wraps=True),
             Column("let in", lambda row: "; ".join(self.let_in(row)), wraps=True),

@@ -6,14 +6,13 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from services.cli import names
 from services.cli.asking import kind_of
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, OfTrail, as_line, out, said, times_or_fail
-from services.cli.times import At
+from services.cli.terminal import AsJson, Data, OfTrail, as_line, member, out, said, say, times_or_fail
+from services.cli.times import At, Times
 
 
 def show_as_of(
@@ -32,66 +31,74 @@ def show_as_of(
     if as_json:
         as_line(found)
         return
-    out.print(
-        f"as of @{found['position']} ({times.shown(found['at'])}), so since @{found['as_since']}",
-        style="dim",
-        soft_wrap=True,
-    )
+    say(f"as of @{found['position']} ({times.shown(found['at'])}), so since @{found['as_since']}", "dim")
     if "unknown" in found:
         _not_known(found)
     if "principal" in found:
-        _principal(found["principal"])
+        _principal(found["principal"], client.account)
     else:
-        _key(found)
+        _key(found, client.account, times)
 
 
-def _key(found: dict[str, Any]) -> None:
-    _members(found["key"])
+def _key(found: dict[str, Any], account: str, times: Times) -> None:
+    _members(found["key"], times)
     for alias in found["aliases"]:
-        out.print(f"alias  {alias}")
+        say(f"alias  {alias}")
     if found["policy"] is not None:
         _policy(f"key policy, version {found['key']['policy_version']}", found["policy"])
     for grant in found["grants"]:
         limits = f" where {json.dumps(grant['constraints'])}" if grant["constraints"] else ""
-        who = names.short(grant["grantee"], found["key"]["account"])
+        who = names.short(grant["grantee"], account)
         allows = f"{grant['grant']} to {who}: {', '.join(grant['operations'])}{limits}"
-        out.print(Text.assemble(("grant  ", "bold"), allows), soft_wrap=True)
+        say(Text.assemble(("grant  ", "bold"), allows), more=7)
     for each in found["identities"]:
-        _principal(each)
+        _principal(each, account)
 
 
 def _not_known(found: dict[str, Any]) -> None:
     words = f"not known is what it was before the trail began: {found['unknown']}; `{found['settled_by']}` settles it"
-    out.print(words, style="yellow")
+    say(words, "yellow")
 
 
-def _members(shown: dict[str, Any]) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in shown.items():
-        if value not in (None, "", [], {}):
-            text = value if isinstance(value, str) else json.dumps(value)
-            table.add_row(Text(name, "bold"), Text(text))
-    out.print(table)
+def _members(shown: dict[str, Any], times: Times) -> None:
+    """A name and its value a line; what is longer goes on below its beginning."""
+    rows = {name: value for name, value in shown.items() if value not in (None, "", [], {})}
+    wide = max(map(len, rows))
+    for name, value in rows.items():
+        member(name, _value(value, times), wide)
 
 
-def _principal(shown: dict[str, Any]) -> None:
-    out.print(Text.assemble((f"{shown['kind']}  ", "bold"), f"{shown['arn']} ({shown['id'] or 'id not known'})"))
+def _value(value: Any, times: Times) -> str:
+    match value:
+        case str():
+            return times.within(value)
+        case list():
+            return ", ".join(map(str, value))
+        case dict():
+            return ", ".join(f"{name}={its}" for name, its in value.items())
+    return json.dumps(value)
+
+
+def _principal(shown: dict[str, Any], account: str) -> None:
+    known = shown["id"] or "id not known"
+    say(Text.assemble((f"{shown['kind']}  ", "bold"), f"{names.short(shown['arn'], account)} ({known})"))
     if "unknown" in shown:
         _not_known(shown)
     if shown.get("trust"):
         _policy("  trust policy", shown["trust"])
-    for holder, words in ((shown, ""), *((group, f" of group {group['arn']}") for group in shown.get("groups", ()))):
+    groups = ((group, f" of {names.short(group['arn'], account)}") for group in shown.get("groups", ()))
+    for holder, words in ((shown, ""), *groups):
         for name, document in holder["inline"].items():
             _policy(f"  inline policy {name}{words}", document)
         for arn, managed in holder["attached"].items():
-            _policy(f"  attached {arn}{words}", managed and managed["document"])
+            _policy(f"  attached {names.short(arn, account)}{words}", managed and managed["document"])
     for arn, managed in shown.get("boundary", {}).items():
-        _policy(f"  boundary {arn}", managed and managed["document"])
+        _policy(f"  boundary {names.short(arn, account)}", managed and managed["document"])
 
 
 def _policy(title: str, document: Any) -> None:
-    out.print(title, style="bold")
+    say(title.strip(), "bold", indent=len(title) - len(title.lstrip()))
     if document is None:
-        out.print("    not known", style="yellow")
+        say("not known", "yellow", indent=4)
         return
     out.print_json(json.dumps(document))

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from domain.characters import visible
+from services.cli.folding import folded
 from services.cli.pager import paged
 from services.cli.terminal import out
 
@@ -22,8 +23,11 @@ MEASURED = 200
 """Rows that the widths of columns are measured on."""
 GAP = 2
 INDENT = " " * 4
+NEXT = " " * 2
 WRAPPED = 24
 """Columns that a cell of several lines has at least."""
+WORD = 40
+"""Columns up to which a word is not broken: the longest operation's name has 36 with its comma."""
 SHADES = {
     "allowed": "green",
     "refused": "red",
@@ -107,12 +111,16 @@ def _fitting(rows: Sequence[Sequence[str]], columns: Sequence[Column], width: in
     ]
     if width is None:
         return widths
+    least = [
+        max(WRAPPED, *(min(WORD, cell_len(word)) for cells in rows for word in (cells[place].split(" "))))
+        for place in range(len(columns))
+    ]
     over = sum(widths) + GAP * (len(widths) - 1) - width
     for place in sorted(
         (place for place, column in enumerate(columns) if column.wraps), key=lambda place: -widths[place]
     ):
         if over > 0:
-            less = min(over, widths[place] - WRAPPED)
+            less = min(over, widths[place] - least[place])
             if less > 0:
                 widths[place] -= less
                 over -= less
@@ -143,43 +151,24 @@ def _wrapped(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Colu
         yield _line([part[number] if number < len(part) else "" for part in parts], widths, columns)
 
 
-def folded(text: str, width: int) -> list[str]:
-    """The text in lines of at most `width` columns: between words where it can be, and in a word that is longer."""
-    lines, line = [], ""
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
-        if cell_len(joined) <= width:
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-        line = ""
-        for character in word:
-            if cell_len(line + character) > width:
-                lines.append(line)
-                line = ""
-            line += character
-    return [*lines, line] if line or not lines else lines
-
-
 def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
     """A row as a few lines: what leads in the first, every other cell under its heading's name."""
     named = [(column, cell) for column, cell in zip(columns, _cells(row, columns, short=False), strict=True) if cell]
-    head = "  ".join(cell for column, cell in named if column.leads)
     shades = [SHADES[cell] for column, cell in named if column.leads and cell in SHADES]
-    for number, part in enumerate(folded(head, width) if cell_len(head) > width else [head]):
+    for number, part in enumerate(_joined([cell for column, cell in named if column.leads], width)):
         line = Text(part, "bold")
         if number == 0 and shades:
             line.stylize(shades[0])
         yield line
     room = max(WRAPPED // 2, width - len(INDENT))
     line = Text(INDENT)
+    alone = False
     for column, cell in named:
         if column.leads:
             continue
         label = f"{column.heading} " if column.heading else ""
         takes = cell_len(label) + cell_len(cell)
-        if line.cell_len > len(INDENT) and line.cell_len + 3 + takes <= width and not column.wraps:
+        if line.cell_len > len(INDENT) and line.cell_len + 3 + takes <= width and not (column.wraps or alone):
             line.append("   ")
         elif line.cell_len > len(INDENT):
             yield line
@@ -189,12 +178,25 @@ def _card(row: Row, columns: Sequence[Column], width: int) -> Iterator[Text]:
         for part in more:
             yield line
             line = Text.assemble(INDENT, " " * cell_len(label), part)
+        # What follows a text of several lines would be read as its end.
+        alone = bool(more)
     if line.cell_len > len(INDENT):
         yield line
 
 
-def paragraph(text: str, width: int | None) -> Iterator[str]:
-    """A text below a line that it belongs to, further in."""
-    text = visible(text)
-    for part in [text] if width is None else folded(text, max(WRAPPED // 2, width - len(INDENT))):
-        yield INDENT + part
+def _joined(cells: Sequence[str], width: int) -> Iterator[str]:
+    """Cells beside each other in as few lines as they take, each further in than the first."""
+    line, begun = "", False
+    for cell in cells:
+        joined = f"{line}  {cell}" if line.strip() else f"{line}{cell}"
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line.strip():
+            yield line
+            begun = True
+        parts = folded(cell, width - len(NEXT))
+        *whole, line = (f"{NEXT if number or begun else ''}{part}" for number, part in enumerate(parts))
+        yield from whole
+        begun = True
+    yield line

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
-WIDE = 400
-"""Columns of what is not a terminal: a pipe wants every value whole."""
+WIDE = 100_000
+"""Columns of what is not a terminal: a pipe wants every value whole, and every line one line."""
 
 
 class Screen(Console):
@@ -71,9 +72,28 @@ class Failing:
 failing = Failing()
 
 
-def width_of_screen() -> int | None:
-    """None where nobody looks at a screen: a pipe has no width."""
-    return out.width if out.is_terminal else None
+def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, screen: Screen | None = None) -> None:
+    """A sentence: on a terminal in lines between words, the ones after the first `more` further in; in a pipe one line."""
+    screen = screen or out
+    words = text if isinstance(text, Text) else Text(visible(text, lines=True))
+    width = screen.width if screen.is_terminal else WIDE
+    for line in words.split():
+        parts = list(line.wrap(screen, width - indent))
+        if len(parts) > 1:
+            head = parts[0]
+            rest = line[len(line.plain) - len(line.plain[len(head.plain) :].lstrip(" ")) :]
+            parts = [head, *rest.wrap(screen, max(12, width - indent - more))]
+        for number, part in enumerate(parts):
+            part.rstrip()
+            before = " " * (indent + (more if number else 0))
+            screen.print(Text.assemble(before, part), style=style, soft_wrap=True)
+
+
+def member(name: str, value: str, wide: int) -> None:
+    """A name and its value on a line; an ARN or a digest that has no room beside its name stands below it, whole."""
+    room = (out.width if out.is_terminal else WIDE) - wide - 2
+    beside = max(map(cell_len, value.split(" "))) <= room
+    say(Text.assemble((name.ljust(wide), "bold"), f"  {value}"), more=wide + 2 if beside else 4)
 
 
 def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:

@@ -37,6 +37,10 @@ At = Annotated[
 ]
 
 
+MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+"""A time as answers write it."""
+
+
 class BadTime(ValueError):
     """Text that says no time, or a span that ends before it begins. The message says what is taken."""
 
@@ -280,6 +284,10 @@ class Times:
         if not text or is_position(text):
             return text or ""
         return f"{self.second(text)}{self.mark(text)}"
+
+    def within(self, text: str) -> str:
+        """A sentence with the times in it as people read them."""
+        return MOMENT.sub(lambda found: self.shown(found[0]), text)
 
     def second(self, text: str) -> str:
         """The same without a mark, for a column whose heading names the zone."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.arn import parse_arn
 from domain.keys.states import KEY_ACTIONS
-from services.cli.names import cut, short
+from services.cli.names import key_of, short
 
 Shown = Mapping[str, Any]
 
@@ -91,9 +91,9 @@ def besides(row: Shown, account: str) -> list[str]:
 
 def subject(row: Shown, account: str, *, whole: bool = True) -> str:
     """What was changed: the key by its aliases, with the versions of its policy; or whose policies."""
-    keys = [" ".join([*each["key_aliases"], each["key_id"] if whole else cut(each["key_id"])]) for each in row["keys"]]
+    keys = [key_of(each, whole=whole) for each in row["keys"]]
     named = [*keys, *(() if keys else (short(each, account) for each in row["about"][:3]))]
-    if row.get("alias"):
+    if row.get("alias") and not any(row["alias"] in each["key_aliases"] for each in row["keys"]):
         named.insert(0, row["alias"])
     what = ", ".join(dict.fromkeys(named))
     if "to_version" in row:
@@ -182,6 +182,8 @@ def _kinds(account: str, kinds: set[str]) -> str:
         return "every other service"
     where = "any other account" if account == "any other" else f"account {account}"
     words = {"user": "user", "role": "role", "root": "root"}
+    if kinds == {"root"} and account == "any other":
+        return "every other account"
     which = " and ".join(words.get(each, each) for each in sorted(kinds))
     return f"everyone else of {where}" if {"user", "role"} <= kinds else f"every other {which} of {where}"
 
@@ -204,8 +206,8 @@ def _case(key: str, case: Shown) -> str:
     words = [_test(key, each["operator"], each["wanted"]) for each in case["holds"]]
     words += [f"not ({_test(key, each['operator'], each['wanted'])})" for each in case["fails"]]
     if "present" in case:
-        words.append(f"{key} is {'there' if case['present'] else 'absent'}")
-    return " and ".join(words) or f"{key} is anything else"
+        words.append(f"{key.removeprefix('kms:')} is {'there' if case['present'] else 'absent'}")
+    return " and ".join(words) or f"{key.removeprefix('kms:')} is anything else"
 
 
 def _test(key: str, operator: str, wanted: Iterable[str]) -> str:
@@ -215,7 +217,7 @@ def _test(key: str, operator: str, wanted: Iterable[str]) -> str:
     before = {"ForAllValues": "every ", "ForAnyValue": "some "}.get(of, "")
     after = " (where there is one)" if test.endswith("IfExists") else ""
     if bare == "Null":
-        return f"{key} is {'absent' if values == 'true' else 'there'}"
+        return f"{key.removeprefix('kms:')} is {'absent' if values == 'true' else 'there'}"
     if bare not in OPERATORS:
         return f"{key} {operator} {values}"
     return f"{before}{key.removeprefix('kms:')} {OPERATORS[bare]} {values}{after}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -30,8 +31,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
 """Seconds between two looks at a projection that follows: 3.1 altogether."""
 
 
-async def explained(pool: Any, region: str, audience: Audience, call: str, end: int) -> Told:
-    """The call as `/v1/decisions` tells it, with its `permissions`; of one across accounts without them.
+async def explained(
+    pool: Any, region: str, audience: Audience, call: str, end: int, named: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Told:
+    """The call as `/v1/decisions` tells it, with its `permissions`; of one across accounts without them. `named` adds the
+    aliases of its key.
 
     Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
     """
@@ -41,7 +45,7 @@ async def explained(pool: Any, region: str, audience: Audience, call: str, end: 
             f"No call of this account has the id {call}. A call that was never decided has no record: one with a wrong "
             "signature, and one that was answered by 503."
         )
-    told = audience.call(call_of(row))
+    told = named(audience.call(call_of(row)))
     case = await _case(pool, row["case_id"])
     if case is None or not audience.case(case)[1]:
         return audience.own(audience.account, told)

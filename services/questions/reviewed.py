@@ -124,7 +124,7 @@ class Reviewed:
             rows = await self._connection.fetch(ROWS, after, last, WIRE, FETCHED)
             for number, row in enumerate(rows):
                 after = row["position"]
-                found = await self._change(row, scope)
+                found = await self._change(row, scope, last)
                 if found is not None:
                     count += 1
                     yield found
@@ -134,7 +134,7 @@ class Reviewed:
                 break
         yield {"result": {"changes": count, "from": first, "to": last, "account": self._audience.account}}
 
-    async def _change(self, row: Any, scope: Scope) -> dict[str, Any] | None:
+    async def _change(self, row: Any, scope: Scope, last: int) -> dict[str, Any] | None:
         if row["principal"] == MET:  # what a trail met from before it began was nobody's change
             return None
         event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
@@ -142,7 +142,7 @@ class Reviewed:
         told = await self._told(event, row["position"])
         if told is None or not self._audience.owns(told.account) or not _concerns(told, scope):
             return None
-        named = [await self._named(key, row["position"]) for key in told.keys]
+        named = [await self._named(key, row["position"], last) for key in told.keys]
         return {
             "change": self._audience.change(row, OF_THE_CHANGE) | {"at": utc(row["at"])},
             "kind": kind,
@@ -154,12 +154,14 @@ class Reviewed:
             **told.more,
         }
 
-    async def _named(self, key: str, position: int) -> dict[str, Any]:
-        """A key with the aliases that it had then, or had until then."""
-        rows = await history.about(self._connection, position, [key])
-        if not rows:
-            rows = await history.about(self._connection, position - 1, [key])
-        aliases = sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias))
+    async def _named(self, key: str, position: int, last: int) -> dict[str, Any]:
+        """A key with the aliases that it had then, or had until then; one that had none yet, with those of the span's end."""
+        aliases: list[str] = []
+        for at in (position, position - 1, last):
+            rows = await history.about(self._connection, at, [key])
+            aliases = sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias))
+            if aliases:
+                break
         return {"key_id": key, "key_aliases": aliases}
 
     async def _told(self, event: Any, position: int) -> Came | None:

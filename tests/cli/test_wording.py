@@ -39,7 +39,7 @@ def test_every_answer_that_a_policy_can_change_to_has_its_words() -> None:
         ("not allowed", "allowed", {"principals": [{"kind": "user", "account": ACCOUNT}, {"kind": "role", "account": ACCOUNT}]},
          f"everyone else of account {ACCOUNT} now may Decrypt"),
         ("not allowed", "allowed", {"principals": [{"kind": "root", "account": "any other"}, {"kind": "service"}]},
-         "every other root of any other account and every other service now may Decrypt"),
+         "every other account and every other service now may Decrypt"),
         ("not allowed", "allowed", {"actions": sorted(KEY_ACTIONS)}, "user/bob now may everything with the key"),
         ("not allowed", "allowed", {"actions": sorted(KEY_ACTIONS)[:20]},
          "user/bob now may Decrypt, Encrypt, GenerateDataKey, CreateGrant, DisableKey, CancelKeyDeletion and 14 more operations"),

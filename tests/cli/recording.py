@@ -1,0 +1,269 @@
+"""Makes the recordings anew: a real installation, a story that is always the same, and every command asked once.
+
+    python -m tests.cli.recording [NAME ...]
+
+Afterwards look at what `git diff tests/cli/shown` shows: `python -m tests.cli.test_shown` has written every text anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+from botocore.exceptions import ClientError
+
+from services.cli.client import Client
+from tests.cli.replaying import BESIDE, FOLDER, Recording, question, typed, write
+from tests.e2e.test_trails import key_arn, record, who
+from tests.installation import Installation
+
+A, B = "111122223333", "444455556666"
+COMMANDS = {
+    "keys": "keys",
+    "history": "history alias/payroll",
+    "history-errors": "history alias/payroll --errors --reverse",
+    "history-principal": "history bob",
+    "history-trail": "history {trail_key} --trail aws",
+    "policy": "policy alias/payroll",
+    "decisions": "decisions",
+    "decisions-errors": "decisions --effect refused --errors",
+    "decisions-by": "decisions --by principal,operation",
+    "decisions-by-key": "decisions --by key,hour",
+    "decisions-trail": "decisions --trail aws",
+    "decisions-none": "decisions --principal bob --operation Sign",
+    "last-use": "last-use alias/payroll",
+    "unused": "unused",
+    "unused-key": "unused alias/payroll",
+    "unused-principal": "unused --principal bob",
+    "unused-trail": "unused {trail_key} --trail aws",
+    "changes": "changes",
+    "changes-detail": "changes alias/payroll --detail",
+    "changes-principal": "changes bob",
+    "explain-refused": "explain {refused}",
+    "explain-allowed": "explain {allowed}",
+    "explain-question": "explain --principal {bob} --operation Decrypt --key alias/payroll --context team=hr",
+    "show-key": "show alias/payroll",
+    "show-principal": "show bob",
+    "show-trail": "show {trail_key} --trail aws",
+    "who-can": "who-can Decrypt alias/payroll",
+    "who-can-between": "who-can Decrypt alias/payroll --from @10 --to @{end}",
+    "who-can-trail": "who-can Decrypt {trail_key} --trail aws",
+    "can-what": "can-what {bob}",
+    "can-what-between": "can-what {bob} --from @10 --to @{end}",
+    "diff": "diff alias/payroll --from 1",
+    "diff-draft": "diff alias/payroll --from draft.policy --to 3",
+    "check-policy": "check-policy draft.policy --not-grants kms:Decrypt=444455556666 --not-public --no-new-access-than strict.policy",
+    "what-if": "what-if alias/payroll --policy strict.policy",
+    "recheck": "recheck",
+    "alerts": "alerts --suppressed",
+    "alerts-show": "alerts show {alert}",
+    "alerts-follow": "alerts follow --after -1 --limit 2",
+    "alerts-rules": "alerts rules",
+    "alerts-notifiers": "alerts notifiers",
+    "alerts-dead-letters": "alerts dead-letters",
+    "alerts-ack": "alerts ack {alert} --note looking",
+    "alerts-scan": "alerts scan --from @0",
+    "alerts-check": "alerts check --policy draft.policy",
+    "import": "import cloudtrail aws.records --trail aws",
+    "trails": "trails",
+    "account-create": "account create 777788889999",
+    "status": "status",
+}  # fmt: skip
+"""By the name of its file, what is typed. What stands in braces only the story knows."""
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def allow(sid: str, principal: Any, action: Any, **more: Any) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Principal": {"AWS": principal}, "Action": action, "Resource": "*"} | more
+
+
+class Story:
+    """Payroll: a key whose policy was opened step by step, who used it and who tried to, and a second account."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.kms, self.iam = installation.client(), installation.client(service="iam")
+        self.known: dict[str, str] = {}
+
+    def tell(self) -> None:
+        own = allow("Account", f"arn:aws:iam::{A}:root", "kms:*")
+        bob, carol = (self.iam.create_user(UserName=name)["User"]["Arn"] for name in ("bob", "carol"))
+        self.known["bob"] = bob
+        trust = policy({"Effect": "Allow", "Principal": {"AWS": carol}, "Action": "sts:AssumeRole"})
+        role = self.iam.create_role(RoleName="payroll-batch-processing", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        use = {"Sid": "Crypt", "Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": "*"}
+        self.iam.put_user_policy(UserName="bob", PolicyName="use", PolicyDocument=policy(use))
+        limit = {"Sid": "NoSigning", "Effect": "Allow", "NotAction": "kms:Sign", "Resource": "*"}
+        boundary = self.iam.create_policy(PolicyName="engineers", PolicyDocument=policy(limit))["Policy"]["Arn"]
+        self.iam.put_user_permissions_boundary(UserName="bob", PermissionsBoundary=boundary)
+        may_assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+        self.iam.put_user_policy(UserName="carol", PolicyName="assume", PolicyDocument=policy(may_assume))
+        self.iam.put_role_policy(RoleName="payroll-batch-processing", PolicyName="use", PolicyDocument=policy(use))
+
+        key = self.kms.create_key(
+            Description="Salaries and bonuses, sealed by the batch of the last working day",
+            Policy=policy(own),
+            Tags=[{"TagKey": "team", "TagValue": "people operations"}],
+        )["KeyMetadata"]
+        self.known["key"] = key["KeyId"]
+        for alias in ("alias/payroll", "alias/payroll-quarterly-closing"):
+            self.kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
+        for spec, usage, alias in (
+            ("RSA_2048", "SIGN_VERIFY", "alias/releases"),
+            ("HMAC_256", "GENERATE_VERIFY_MAC", None),
+            ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT", "alias/backups"),
+        ):
+            made = self.kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
+            self.known[spec] = made
+            if alias:
+                self.kms.create_alias(AliasName=alias, TargetKeyId=made)
+        self.kms.schedule_key_deletion(KeyId=self.known["HMAC_256"], PendingWindowInDays=7)
+
+        other = self._account()
+        context = {"StringEquals": {"kms:EncryptionContext:team": "hr"}}
+        batch = allow("Batch", [role, bob], ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*"], Condition=context)
+        partner = allow("Partner", f"arn:aws:iam::{B}:root", ["kms:Decrypt", "kms:DescribeKey"])
+        self.kms.put_key_policy(KeyId=key["KeyId"], Policy=policy(own, batch))
+        self.kms.put_key_policy(KeyId=key["KeyId"], Policy=policy(own, batch, partner))
+
+        self._bob(bob, key["Arn"])
+        self._carol(carol, role)
+        self._refused(other, "decrypt", KeyId=key["Arn"], CiphertextBlob=self.sealed)
+        grant = self.kms.create_grant(
+            KeyId=key["KeyId"], GranteePrincipal=bob, Operations=["Decrypt", "DescribeKey"],
+            Constraints={"EncryptionContextSubset": {"team": "hr"}}, Name="month-end",
+        )["GrantId"]  # fmt: skip
+        self.kms.create_grant(KeyId=self.known["RSA_2048"], GranteePrincipal=role, Operations=["Sign"])  # fmt: skip
+        self.kms.revoke_grant(KeyId=key["KeyId"], GrantId=grant)
+        self.kms.disable_key(KeyId=self.known["SYMMETRIC_DEFAULT"])
+        public = allow("Everybody", "*", "kms:Decrypt")
+        self.kms.put_key_policy(KeyId=self.known["RSA_2048"], Policy=policy(own, public))
+        self.iam.delete_user_policy(UserName="carol", PolicyName="assume")
+
+    def _account(self) -> Any:
+        made = self.installation.answers("account", "create", B)[0]
+        root = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+        iam = self.installation.client(root, service="iam")
+        iam.create_user(UserName="dora-of-the-payroll-bureau")
+        return self._credentials(iam, "dora-of-the-payroll-bureau")
+
+    def _credentials(self, iam: Any, name: str, service: str = "kms") -> Any:
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        return self.installation.client(keys, service=service)
+
+    def _bob(self, bob: str, key: str) -> None:
+        client = self._credentials(self.iam, "bob")
+        self.sealed = client.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"team": "hr"})["CiphertextBlob"]
+        done = client.decrypt(CiphertextBlob=self.sealed, EncryptionContext={"team": "hr"})
+        self.known["allowed"] = done["ResponseMetadata"]["RequestId"]
+        self.known["refused"] = self._refused(client, "generate_data_key", KeyId=key, KeySpec="AES_256")
+        self._refused(client, "decrypt", CiphertextBlob=self.sealed, EncryptionContext={"team": "sales"})
+        self._refused(client, "put_key_policy", KeyId=key, Policy=policy(allow("Mine", bob, "kms:*")))
+        client.encrypt(KeyId="alias/backups", Plaintext=b"x", EncryptionContext={"note": "übung\n\x1b[31m"})
+
+    def _carol(self, carol: str, role: str) -> None:
+        sts = self._credentials(self.iam, "carol", service="sts")
+        lent = sts.assume_role(RoleArn=role, RoleSessionName="nightly-run-2026-11-27")["Credentials"]
+        session = self.installation.client(
+            {
+                "AWS_ACCESS_KEY_ID": lent["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": lent["SecretAccessKey"],
+                "AWS_SESSION_TOKEN": lent["SessionToken"],
+            }
+        )
+        for _ in range(3):
+            session.generate_data_key(KeyId="alias/payroll", KeySpec="AES_256", EncryptionContext={"team": "hr"})
+
+    def _refused(self, client: Any, operation: str, **parameters: Any) -> str:
+        try:
+            getattr(client, operation)(**parameters)
+        except ClientError as fault:
+            return str(fault.response["ResponseMetadata"]["RequestId"])
+        raise AssertionError(f"{operation} was allowed")
+
+    def trail(self) -> None:
+        """A trail that begins after its key was made: what the key's policy says is not known."""
+        self.known["trail_key"] = key_arn(1)
+        arn = who()["arn"]
+        opened = {"keyId": key_arn(1), "policyName": "default", "policy": policy(allow("Use", arn, "kms:Decrypt"))}
+        refused = f"User: {who('mallory')['arn']} is not authorized to perform: kms:Decrypt on resource: {key_arn(1)} because no resource-based policy allows the kms:Decrypt action"  # fmt: skip
+        records = [
+            record("Decrypt", "2026-11-02T08:00:00Z"),
+            record("PutKeyPolicy", "2026-11-02T09:00:00Z", requestParameters=opened),
+            record("Decrypt", "2026-11-02T10:00:00Z"),
+            record("Decrypt", "2026-11-02T10:00:01Z", identity=who("mallory"), errorCode="AccessDenied", errorMessage=refused),
+            record("CreateAlias", "2026-11-02T11:00:00Z", requestParameters={"aliasName": "alias/archive", "targetKeyId": key_arn(1)}),
+        ]  # fmt: skip
+        (FOLDER / "aws.records").write_text(json.dumps({"Records": records}, indent=1) + "\n")
+
+    def judge(self) -> None:
+        self.installation.judged()
+        alerts = self.installation.answers("alerts")
+        self.known["alert"] = max(alerts, key=lambda each: len(each["summary"]))["id"]
+        self.installation.keytrail("alerts", "resolve", alerts[0]["id"], "--note", "agreed with the bureau")
+        self.installation.judged()
+        self.known["end"] = str(Client(self.installation.data).get("/v1/status")["position"])
+
+
+@contextmanager
+def recorded(recording: Recording) -> Iterator[None]:
+    opened = Client._opened
+
+    def heard(self: Client, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
+        lines = recording.answers.setdefault(question(method, path, body), [])
+        for line in opened(self, method, path, body, patience):
+            lines.append(line.decode())
+            recording.account = self.account
+            yield line
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Client, "_opened", heard))
+        for name, (module, function) in BESIDE.items():
+            stack.enter_context(patch.object(module, function, _kept(recording, name, getattr(module, function))))
+        yield
+
+
+def _kept(recording: Recording, name: str, asks: Any) -> Any:
+    async def asked(*arguments: Any) -> Any:
+        recording.beside[name] = await asks(*arguments)
+        await asyncio.sleep(0)
+        return recording.beside[name]
+
+    return asked
+
+
+def record_all(wanted: list[str]) -> None:
+    with TemporaryDirectory() as folder, Installation(Path(folder, "data"), KEYTRAIL_ALERT_WORKERS="1") as installation:
+        story = Story(installation)
+        story.tell()
+        story.trail()
+        story.judge()
+        environment = {"KEYTRAIL_DATA": str(installation.data)}
+        order = sorted(
+            COMMANDS, key=lambda name: name in ("account-create", "alerts-ack")
+        )  # what changes something last
+        for name in sorted(order, key=lambda name: name != "import"):  # and the trail is there first
+            recording = Recording([])
+            command = COMMANDS[name].format_map(story.known).split(" ")
+            with recorded(recording):
+                code, shown = typed(command, None, environment)
+            print(f"{name}: {code}", "" if code == 0 else shown[-300:], file=sys.stderr)
+            recording.command = command
+            if not wanted or name in wanted:
+                write(name, recording)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    record_all(sys.argv[1:])

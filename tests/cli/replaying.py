@@ -1,0 +1,143 @@
+"""The command line on answers that a real installation gave once: no server, every width, a second for all of it.
+
+A recording is a file of JSON: the command as it was typed, whose answers they are, and each answer line by line.
+`python -m tests.cli.recording` makes them anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from rich.progress import Progress
+
+from services.cli import importing, main, trails
+from services.cli.client import Client
+from services.cli.terminal import WIDE, err, out
+from services.settings import load
+from tests.installation import clean_environment
+
+FOLDER = Path(__file__).parent / "recorded"
+SHOWN = Path(__file__).parent / "shown"
+AWAY = {
+    "AWS_ACCESS_KEY_ID": "AKIAREPLAYED",
+    "AWS_SECRET_ACCESS_KEY": "nobody-reads-it",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
+"""Credentials for a server that is not there: a question without a recorded answer fails."""
+BESIDE = {"listed": (trails, "_listed"), "imported": (importing, "_import")}
+"""What commands ask of the database itself: by its name in a recording, the function that asks."""
+
+
+@dataclass(slots=True)
+class Recording:
+    command: list[str]
+    account: str = ""
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    """Lines, by the method, path and body that were sent."""
+    beside: dict[str, Any] = field(default_factory=dict)
+
+
+def question(method: str, path: str, body: bytes) -> str:
+    return f"{method} {path}" + (f" {body.decode()}" if body else "")
+
+
+def recordings() -> list[str]:
+    return sorted(each.stem for each in FOLDER.glob("*.json"))
+
+
+def read(name: str) -> Recording:
+    return Recording(**json.loads((FOLDER / f"{name}.json").read_text()))
+
+
+def write(name: str, recording: Recording) -> None:
+    found = {each: getattr(recording, each) for each in Recording.__slots__}
+    text = json.dumps(found, indent=1)
+    # Of an installation that is no more; and yet no secret is kept.
+    text = re.sub(r'(secret_access_key\\": *\\")[^"\\]+', r"\1a-secret-that-is-shown-once", text)
+    (FOLDER / f"{name}.json").write_text(text + "\n")
+
+
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class _Beside(io.StringIO):
+    """Notes beside the output, at their place."""
+
+    def __init__(self, screen: io.StringIO) -> None:
+        super().__init__()
+        self._screen = screen
+
+    def isatty(self) -> bool:
+        return self._screen.isatty()
+
+    def write(self, text: str) -> int:
+        return self._screen.write(text)
+
+
+@contextmanager
+def replayed(recording: Recording) -> Iterator[None]:
+    def opened(self: Client, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
+        lines = recording.answers[question(method, path, body)]
+        self.account = recording.account
+        yield from (line.encode() for line in lines)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(Client, "_opened", opened))
+        for name, value in recording.beside.items():
+            module, function = BESIDE[name]
+            stack.enter_context(patch.object(module, function, _giving(value)))
+            stack.enter_context(patch.object(module, "reaching_both", lambda data: load({})))
+        yield
+
+
+def _giving(value: Any) -> Any:
+    async def given(*_: Any) -> Any:
+        await asyncio.sleep(0)
+        return value
+
+    return given
+
+
+def typed(command: list[str], width: int | None, environment: Mapping[str, str] = AWAY) -> tuple[int, str]:
+    """(exit code, what is read, the notes beside it at their place) of a command, on a terminal or in a pipe."""
+    screen = io.StringIO() if width is None else Terminal()
+    mask, folder = os.umask(0o077), Path.cwd()
+    os.umask(mask)
+    os.chdir(FOLDER)
+    try:
+        with (
+            patch.dict(os.environ, clean_environment() | environment, clear=True),
+            patch.object(sys, "argv", ["keytrail", *command]),
+            patch.object(sys, "stdin", io.StringIO()),
+            # A bar goes back to its beginning, and leaves nothing to look at.
+            patch.object(Progress, "start", lambda self: None),
+            patch.object(Progress, "stop", lambda self: None),
+            patch.object(out, "_width", WIDE if width is None else width),
+            patch.object(err, "_width", WIDE if width is None else width),
+            redirect_stdout(screen),
+            redirect_stderr(_Beside(screen)),
+        ):
+            try:
+                main()
+                code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
+    finally:
+        os.umask(mask)
+        os.chdir(folder)
+    return code, screen.getvalue()

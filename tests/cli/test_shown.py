@@ -1,0 +1,143 @@
+"""Every command as people see it, at 80, 100 and 120 columns and in a pipe: golden texts in `shown`, and what holds of all of them.
+
+After a change of words or of the layout `python -m tests.cli.test_shown` writes the texts anew: read what `git diff` shows as
+somebody would who knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from rich.cells import cell_len
+from starlette.routing import compile_path
+
+from services.api.description import PLACES, document
+from services.api.openapi import ROUTES
+from services.api.route import EVENT_STREAM, LINES
+from tests.cli.replaying import AWAY, SHOWN, Recording, read, recordings, replayed, typed
+from tests.conforming import conforms
+
+WIDTHS = (80, 100, 120, None)
+NAMES = recordings()
+PATHS = document()["paths"]
+
+
+def texts(recording: Recording) -> dict[int | None, str]:
+    with replayed(recording):
+        shown = {width: typed(recording.command, width)[1] for width in WIDTHS}
+    return {width: re.sub(r", \d+\.\d s$", ", 0.1 s", text, flags=re.MULTILINE) for width, text in shown.items()}
+
+
+def golden(recording: Recording, shown: dict[int | None, str]) -> str:
+    parts = [f"$ keytrail {' '.join(recording.command)}\n"]
+    for width, text in shown.items():
+        title = "in a pipe" if width is None else f"{width} columns"
+        parts.append(f"\n== {title} ==\n{text}")
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_as_people_see_it(name: str) -> None:
+    recording = read(name)
+    assert golden(recording, texts(recording)) == (SHOWN / f"{name}.txt").read_text()
+
+
+def test_every_text_is_of_a_recording() -> None:
+    assert sorted(each.stem for each in SHOWN.glob("*.txt")) == NAMES
+
+
+# -- what holds of every text ----------------------------------------------------------------------------------------------
+
+COPIED = ("    $ keytrail ", "export ")
+"""Beginnings of lines that are copied as they are, however long."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_line_is_wider_than_the_screen_and_nothing_is_cut_but_an_id_with_its_sign(
+    name: str, width: int | None
+) -> None:
+    text = _text(name, width)
+    if width is not None:
+        assert [line for line in text.splitlines() if cell_len(line) > width and not line.startswith(COPIED)] == []
+    assert [line for line in text.splitlines() if line != line.rstrip() and width is not None] == []
+    assert re.findall(r"(?<![0-9a-f]{8})…", text) == []
+    assert "\x1b" not in text
+    assert not re.search(r"\['|': '", text), "a list or an object of Python's"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_time_says_of_which_zone_it_is(name: str) -> None:
+    for width in WIDTHS:
+        assert re.findall(r".*\d\d:\d\d:\d\d(?!\d)(?!Z|[+-]\d\d:\d\d).*", _text(name, width)) == []
+        assert re.findall(r".*\d\d\d\d-\d\d-\d\dT\d\d:.*", _text(name, width)) == []
+
+
+def test_local_times_are_marked_too() -> None:
+    recording = read("decisions")
+    with replayed(recording):
+        for zone, mark in (("Europe/Berlin", "+01:00"), ("America/New_York", "-05:00"), ("Asia/Kathmandu", "+05:45")):
+            text = typed(recording.command, 80, AWAY | {"KEYTRAIL_TIME_ZONE": zone})[1]
+            assert re.search(rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d{re.escape(mark)} ", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alias_stands_beside_every_id_of_a_key_that_has_one(name: str) -> None:
+    aliases = {row["key_id"]: row["key_aliases"] for row in _items("keys")}
+    for width in WIDTHS:
+        before = ""
+        # In an ARN, a command, and the sentence that a caller was told it stands as it is; `show` lists the aliases below.
+        said = re.sub(r"`[^`]*`", lambda found: re.sub(r"\S", "-", found[0]), _text(name, width))
+        for line in said.splitlines():
+            for id, names in aliases.items():
+                bare = re.search(rf"(?<![/])(?<!on resource: ){id[:8]}(?:…|{id[8:]})", line)
+                told = before.endswith("on resource:")
+                if bare and names and not told and not line.startswith(("    $ keytrail", "key_id")):
+                    # A long list of names goes before it on a line of its own.
+                    assert any(each in before + line for each in names), (width, line)
+            before = line
+
+
+def _text(name: str, width: int | None) -> str:
+    title = "in a pipe" if width is None else f"{width} columns"
+    return (SHOWN / f"{name}.txt").read_text().split(f"\n== {title} ==\n")[1].split("\n== ")[0]
+
+
+def _items(name: str) -> list[dict[str, Any]]:
+    (lines,) = read(name).answers.values()
+    return list(json.loads("".join(lines))["items"])
+
+
+# -- the answers are those that the API gives ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_recorded_answers_are_as_the_api_describes_them(name: str) -> None:
+    """A recording that the API outgrew shows what nobody sees any more: it is to be made anew."""
+    for asked, lines in read(name).answers.items():
+        method, path = asked.split(" ")[:2]
+        route = next(
+            each
+            for each in ROUTES
+            if each.method == method and compile_path(each.path)[0].match(unquote(path.partition("?")[0]))
+        )
+        described = PATHS[PLACES.sub(r"{\1}", route.path)][method.lower()]["responses"]["200"]["content"]
+        (media,) = described
+        if media == EVENT_STREAM:
+            answers = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        else:
+            answers = [json.loads(line) for line in (lines if media == LINES else ["".join(lines)])]
+        assert answers, asked
+        for each in answers:
+            assert conforms(each, described[media]["schema"]) == [], asked
+
+
+if __name__ == "__main__":
+    SHOWN.mkdir(exist_ok=True)
+    for each in NAMES:
+        one = read(each)
+        (SHOWN / f"{each}.txt").write_text(golden(one, texts(one)))
