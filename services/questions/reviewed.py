@@ -156,13 +156,11 @@ class Reviewed:
 
     async def _named(self, key: str, position: int, last: int) -> dict[str, Any]:
         """A key with the aliases that it had then, or had until then; one that had none yet, with those of the span's end."""
-        aliases: list[str] = []
         for at in (position, position - 1, last):
             rows = await history.about(self._connection, at, [key])
-            aliases = sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias))
-            if aliases:
-                break
-        return {"key_id": key, "key_aliases": aliases}
+            if aliases := sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias)):
+                return {"key_id": key, "key_aliases": aliases}
+        return {"key_id": key, "key_aliases": []}
 
     async def _told(self, event: Any, position: int) -> Came | None:
         match event:
