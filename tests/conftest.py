@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.installation import Installation
 
@@ -26,6 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("test", max_examples=200, derandomize=True, **common)
     settings.register_profile("soak", max_examples=5000, **common)
     settings.load_profile("soak" if config.getoption("--soak") else "test")
+
+
+@pytest.fixture(autouse=True)
+def logs_go_where_each_test_reads_them() -> Iterator[None]:
+    """What a test calls of the command line quietens the logs of its process: the tests behind it read theirs again."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
