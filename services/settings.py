@@ -48,6 +48,7 @@ class Settings:
     kafka_cert: str = _setting("file with the client certificate, for mutual TLS", "")
     kafka_key: str = _setting("file with the client certificate's key", "")
     postgres: str = _setting("DSN of the database; unset: the bundled server", "", secret=True)
+    pager: str = _setting("what long answers on a terminal are read in, cat for nothing; unset: PAGER, or less", "")
     region: str = _setting("the region in ARNs and signatures", "us-east-1")
     account_id: str = _setting("the first account, which hosts others", "111122223333")
     services_file: str = _setting("TOML file (mode 0600) of the service principals that may call; unset: none", "")

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from services.cli.endings import run
+from services.cli.pager import paging
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
@@ -67,6 +68,15 @@ COMMANDS: dict[str, str] = {
     "skip-commands": "services.cli.proving:skip_commands",
 }
 
+PAGED = frozenset({
+    "status", "keys", "history", "policy", "decisions", "last-use", "unused", "changes", "explain", "show", "who-can",
+    "can-what", "diff", "check-policy", "what-if", "recheck", "alerts", "alerts show", "alerts rules", "alerts notifiers",
+    "alerts dead-letters", "alerts allow-list", "alerts scan", "alerts check", "import cloudtrail", "import policies",
+    "trails", "verify",
+})  # fmt: skip
+"""Commands whose answer is read in a pager where it is longer than the screen. The others go on until Ctrl-C, ask, print what is
+copied, or say that something was done."""
+
 GROUPS: dict[str, str] = {
     "alerts": "Risky changes and uses: without a command, those that were raised.",
     "import": "Trails from elsewhere.",
@@ -91,6 +101,8 @@ def build(names: list[str]) -> typer.Typer:
         module, _, function = COMMANDS[name].partition(":")
         group, _, short = name.rpartition(" ")
         run = getattr(import_module(module), function)
+        if name in PAGED:
+            run = paging(run)
         if name in GROUPS:  # the group's own command, which stands before the others
             groups[name] = typer.Typer(invoke_without_command=True, help=GROUPS[name])
             groups[name].callback()(run)

@@ -102,7 +102,7 @@ def _table(items: Iterable[Any], as_json: bool, nothing: str, times: Times) -> N
             none = False
             _line(each, times)
         if none:
-            out.print(nothing, style="dim", soft_wrap=True)
+            say(nothing, "dim")
         return
     columns = (
         Column("at", lambda row: times.shown(row["at"])),
@@ -206,7 +206,7 @@ def _evidence(evidence: dict[str, Any], account: str, times: Times) -> None:
         region = {name: its for name, its in each.items() if name != "witness" or its is not None}
         show_region(region, "+", "green", account)
     if evidence.get("sets", 0) > len(regions):
-        out.print(f"    and {evidence['sets'] - len(regions)} more sets", style="dim")
+        say(f"and {evidence['sets'] - len(regions)} more sets", "dim", indent=4)
     for name, value in evidence.items():
         if name not in ("regions", "sets"):
             told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -306,6 +306,7 @@ def scan(
 ) -> None:
     """What the rules find in history. Nothing is raised: `raised` tells what was."""
     begun, times = time.monotonic(), times_or_fail()
+    found: list[dict[str, Any]] = []
     span = said(lambda: times.span(since, until))
     with progress_bar() as progress:
         task = progress.add_task("judging", total=None)
@@ -318,9 +319,11 @@ def scan(
             elif as_json:
                 as_line(line)
             else:
-                _line(line, times)
+                found.append(line)
         else:
             fail("The answer ended before its result: try again.")
+    for each in reversed(found):  # people read the newest first
+        _line(each, times)
     seconds = time.monotonic() - begun
     err.print(f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim")
 

@@ -4,32 +4,58 @@ of the server only as somebody reads on."""
 from __future__ import annotations
 
 import os
-import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
+from typing import IO, Any
 
-from rich.console import Console
+from services.cli.terminal import err, out
+from services.settings import BadSetting, load
 
-from services.cli.terminal import out
+
+def paging(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with everything that it prints for people in the pager; what it writes for machines goes past it."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        with paged():
+            command(*arguments, **options)
+
+    return run
+
+
+def _named() -> list[str]:
+    """The pager's command; [] for none."""
+    try:
+        own = load().pager
+    except BadSetting:  # whoever asked is told by the command itself
+        own = ""
+    named = (own or os.environ.get("PAGER", "less")).split()
+    return [] if named == ["cat"] else named
 
 
 @contextmanager
-def paged() -> Iterator[Console]:
-    """Where to print: the screen, or a pager once it is full. PAGER names another one than less; PAGER=cat has none."""
-    pager = shlex.split(os.environ.get("PAGER", "less"))
-    if not (out.is_terminal and sys.stdin.isatty() and pager and pager[0] != "cat"):
-        yield out
+def paged() -> Iterator[None]:
+    """Print to the screen, or to a pager once the screen is full. Within it another one changes nothing."""
+    if isinstance(out.file, _Pages) or not (out.is_terminal and sys.stdin.isatty()):
+        yield
         return
-    pages = _Pages(pager)
-    before, out.file = out.file, pages  # type: ignore[assignment]  # it has what a console writes with
+    command = _named()
+    if not command:
+        yield
+        return
+    pages = _Pages(command)
+    beside = _Beside(pages, err.file)
     try:
-        with suppress(BrokenPipeError):  # the reader has seen enough
-            yield out
+        # The reader may have seen enough before the end.
+        with suppress(BrokenPipeError), out.writing_to(pages), err.writing_to(beside):
+            yield
     finally:
-        out.file = before
         pages.end()
+        beside.end()
 
 
 class _Pages:
@@ -43,6 +69,10 @@ class _Pages:
         self._lines = 0
         self._process: subprocess.Popen[str] | None = None
         self._whole = False
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._held) or self._process is not None
 
     def isatty(self) -> bool:
         return True
@@ -81,11 +111,40 @@ class _Pages:
             sys.stdout.flush()
             return
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        while True:
-            try:
-                self._process.wait()
-                return
-            except KeyboardInterrupt:
-                continue  # less takes it as the end of a search, and goes on
+        # less takes Ctrl-C as the end of a search, and goes on: whoever started it must not end before it does.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+class _Beside:
+    """Notes beside pages: those that come after the first line wait until the reader is through."""
+
+    encoding = "utf-8"
+
+    def __init__(self, pages: _Pages, stream: IO[str]) -> None:
+        self._pages, self._stream = pages, stream
+        self._held: list[str] = []
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        if self._pages.begun:
+            self._held.append(text)
+            return len(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def end(self) -> None:
+        self._stream.write("".join(self._held))
+        self._stream.flush()

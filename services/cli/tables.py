@@ -1,4 +1,4 @@
-"""Tables for people: whole rows where there is room, one card a row where it is narrow, and a pager where it is long.
+"""Tables for people: whole rows where there is room, and one card a row where it is narrow.
 
 Nothing is cut without a sign. A pipe has no width: there every row is one line.
 """
@@ -15,8 +15,7 @@ from rich.text import Text
 
 from domain.characters import visible
 from services.cli.folding import folded
-from services.cli.pager import paged
-from services.cli.terminal import out
+from services.cli.terminal import out, say
 
 Row = Mapping[str, Any]
 MEASURED = 200
@@ -64,13 +63,12 @@ def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> 
     source = iter(rows)
     first = list(islice(source, MEASURED))
     if not first:
-        out.print(nothing, style="dim", soft_wrap=True)
+        say(nothing, "dim")
         return
-    with paged() as screen:
-        width = screen.width if screen.is_terminal else None
-        rest = source if len(first) == MEASURED else ()
-        for line in lines_of(first, rest, columns, width):
-            screen.print(line, soft_wrap=True)
+    width = out.width if out.is_terminal else None
+    rest = source if len(first) == MEASURED else ()
+    for line in lines_of(first, rest, columns, width):
+        out.print(line, soft_wrap=True)
 
 
 def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column], width: int | None) -> Iterator[Text]:

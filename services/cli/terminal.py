@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
@@ -30,6 +32,19 @@ WIDE = 100_000
 class Screen(Console):
     """A console on which a caller's words are words: no markup, no emoji names, and whatever is written goes through
     `visible`, so that nobody who once made a call moves the cursor of whoever looks at it."""
+
+    @contextmanager
+    def writing_to(self, file: Any) -> Iterator[None]:
+        """`file` has what a console writes with."""
+        before, self._file = self._file, file
+        try:
+            yield
+        finally:
+            self._file = before
+
+    def on_broken_pipe(self) -> None:
+        """Whoever reads has seen enough: that is no failure (pager.py, endings.py)."""
+        raise BrokenPipeError
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -169,6 +184,11 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
         progress.update(tasks[what], completed=done, total=total or None)
 
     return tell
+
+
+def read_by_nobody() -> None:
+    """What is left to write at the end goes nowhere: who read it has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_line(document: Any) -> None:

@@ -113,8 +113,11 @@ def _giving(value: Any) -> Any:
     return given
 
 
-def typed(command: list[str], width: int | None, environment: Mapping[str, str] = AWAY) -> tuple[int, str]:
-    """(exit code, what is read, the notes beside it at their place) of a command, on a terminal or in a pipe."""
+def typed(
+    command: list[str], width: int | None, environment: Mapping[str, str] = AWAY, rows: int | None = None
+) -> tuple[int, str]:
+    """(exit code, what is read, the notes beside it at their place) of a command, on a terminal or in a pipe. `rows`: of the
+    terminal, at which somebody sits; without it nothing is paged."""
     screen = io.StringIO() if width is None else Terminal()
     mask, folder = os.umask(0o077), Path.cwd()
     os.umask(mask)
@@ -123,7 +126,8 @@ def typed(command: list[str], width: int | None, environment: Mapping[str, str] 
         with (
             patch.dict(os.environ, clean_environment() | environment, clear=True),
             patch.object(sys, "argv", ["keytrail", *command]),
-            patch.object(sys, "stdin", io.StringIO()),
+            patch.object(sys, "stdin", io.StringIO() if rows is None else Terminal()),
+            patch.object(out, "_height", rows),
             # A bar goes back to its beginning, and leaves nothing to look at.
             patch.object(Progress, "start", lambda self: None),
             patch.object(Progress, "stop", lambda self: None),
