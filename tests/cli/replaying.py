@@ -144,4 +144,5 @@ def typed(
     finally:
         os.umask(mask)
         os.chdir(folder)
-    return code, screen.getvalue()
+    # How long it took is the machine's.
+    return code, re.sub(r", \d+\.\d s$", ", 0.1 s", screen.getvalue(), flags=re.MULTILINE)
