@@ -73,6 +73,7 @@ OF_ROUTE: dict[str, dict[str, str]] = {
     "alert_stream": {"source": "object"},
     "alert_scan": {"source": "object", "progress": "object"},
     "dead_letters": {"message": "object"},
+    "notifiers": {"since": "time?"},
     "what_if": {"done": "integer", "flipped": "object"},
     "recheck": {"done": "integer"},
     "changes": {"keys": "objects", "about": "texts", "depends": "text", "done": "integer"},
