@@ -15,6 +15,18 @@ TYPES: dict[str, type] = {
 }
 
 
+def undescribed(value: Any, schema: dict[str, Any], path: str = "$") -> list[str]:
+    """The members that a schema does not name, where it names any."""
+    found, named = [], schema.get("properties", {})
+    if isinstance(value, dict) and named:
+        for name, each in value.items():
+            found += undescribed(each, named[name], f"{path}.{name}") if name in named else [f"{path}.{name}"]
+    if isinstance(value, list):
+        for each in value:
+            found += undescribed(each, schema.get("items", {}), f"{path}[]")
+    return sorted(set(found))
+
+
 def conforms(value: Any, schema: dict[str, Any], path: str = "$") -> list[str]:
     """What is wrong, in words."""
     wanted = schema.get("type", [])

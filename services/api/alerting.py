@@ -115,8 +115,9 @@ class Alerting:
     async def notifiers(self, asked: Asked) -> Told:
         """Raises WireError: notifiers are the installation's."""
         self._require_host(asked)
+        limit = asked.limit()
         found = await outbox.state(self._pool)
-        return asked.audience.public(page(found, len(found) + 1, None))
+        return asked.audience.public(page(found[:limit], limit + 1, None))
 
     async def dead_letters(self, asked: Asked) -> Told:
         """Raises WireError."""
@@ -159,7 +160,7 @@ class Alerting:
             0 if severity is None else SEVERITIES.index(severity),
             None if key is None else await self._audit.bare_key(asked, key),
             principal,
-            asked.text("suppressed") == "true",
+            asked.flag("suppressed"),
             since,
             until,
         )
@@ -186,7 +187,7 @@ class Alerting:
 
     async def mark_alert(self, asked: Asked) -> Told:
         body = _object(asked.body, '{"state": "acknowledged", "note": "..."}')
-        state, note = body.get("state"), body.get("note", "")
+        state, note = body.get("state"), body.get("note") or ""
         if state not in STATES or not isinstance(note, str):
             raise bad(f"state is one of {', '.join(STATES)}, and note a text")
         row = await self._one(asked)
@@ -196,8 +197,9 @@ class Alerting:
         return asked.audience.alerts([row["account"]], answer)
 
     async def alert_rules(self, asked: Asked) -> Told:
-        settings = self._alert_settings()
-        return asked.audience.public(page([_rule(rule, settings) for rule in RULES.values()], len(RULES) + 1, None))
+        settings, limit = self._alert_settings(), asked.limit()
+        rules = [_rule(rule, settings) for rule in RULES.values()]
+        return asked.audience.public(page(rules[:limit], limit + 1, None))
 
     def _alert_settings(self) -> AlertSettings:
         try:

@@ -67,6 +67,10 @@ class Asked:
             return text
         raise bad(f"{name} is one of {', '.join(values)}, not {text!r}.{in_words(nearest(text, values))}")
 
+    def flag(self, name: str) -> bool:
+        """Raises WireError."""
+        return self.one_of(name, ("true", "false")) == "true"
+
     def limit(self) -> int:
         """Raises WireError."""
         text = self.text("limit")

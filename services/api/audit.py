@@ -40,18 +40,21 @@ from services.adapters.postgres import INTERRUPTED, Pool
 from services.alerts.publishing import Publisher
 from services.api import errors, sigv4
 from services.api.alerting import Alerting
-from services.api.answers import Answered, answered, in_json, of_fault
+from services.api.answers import Answered, answered, of_fault
 from services.api.app import MOST_AGENT, Disconnected, printable, read_body, where
 from services.api.asked import Asked
 from services.api.authentication import Authenticator
 from services.api.bounds import parsed
 from services.api.calls import Calls
 from services.api.counted import Counted
+from services.api.declared import require_body, require_query
 from services.api.description import described
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import call_of, following, item, page
 from services.api.making import Making
+from services.api.no_route import closed, words
+from services.api.no_route import not_found as not_found_here
 from services.api.openapi import ROUTES
 from services.api.present import NotFresh, Present
 from services.api.questions import Questions
@@ -117,7 +120,8 @@ class Audit:
             )
             for route in ROUTES
         ]
-        app = Starlette(routes=routes, exception_handlers={HTTPException: _not_found})
+        routes = sorted([*routes, *closed(ROUTES)], key=lambda route: words(route.path), reverse=True)
+        app = Starlette(routes=routes, exception_handlers={HTTPException: not_found_here})
         app.router.redirect_slashes = False  # the place would be told by the Host header, which may name any
         return app
 
@@ -129,6 +133,8 @@ class Audit:
             try:
                 asked = await self._authenticated(request, route, call)
                 asked.require_no_nul()
+                require_query(route, request.query_params.multi_items())
+                require_body(route, asked.body)
                 asked = await self._authorized(asked)
                 return await answered(await function(asked), asked, self)
             except AccessRefused as fault:
@@ -412,9 +418,3 @@ class Audit:
 
 def _agent(request: Request) -> str:
     return printable(request.headers.get("user-agent", ""), MOST_AGENT)
-
-
-async def _not_found(request: Request, fault: Exception) -> Response:
-    assert isinstance(fault, HTTPException)
-    message = "There is nothing here; GET /v1/openapi.json lists what there is."
-    return in_json(fault.status_code, {"error": {"code": "NotFoundException", "message": message}}, str(uuid4()))

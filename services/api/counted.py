@@ -57,7 +57,7 @@ class Counted:
         self._pool = pool
 
     async def decisions(self, asked: Asked) -> Told:
-        inputs = asked.text("inputs") == "true"
+        inputs = asked.flag("inputs")
         return await self._calls(asked, await self._filters(asked), inputs=inputs)
 
     async def _calls(self, asked: Asked, filters: Filters, *, inputs: bool = False) -> Told:
@@ -123,7 +123,7 @@ class Counted:
         else:
             key = await self._audit.own_key_id(asked)
         filters = replace(await self._filters(asked), key=key, changes_only=True)
-        return await self._calls(asked, filters, inputs=asked.text("inputs") == "true")
+        return await self._calls(asked, filters, inputs=asked.flag("inputs"))
 
     async def meaning_of(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)
@@ -135,7 +135,7 @@ class Counted:
         text = asked.request.path_params["principal"]
         about = await self._questions.references.principal(asked, source, text, (USER, ROLE, GROUP, POLICY))
         filters = replace(await self._filters(asked), about=about, changes_only=True)
-        return await self._calls(asked, filters, inputs=asked.text("inputs") == "true")
+        return await self._calls(asked, filters, inputs=asked.flag("inputs"))
 
     async def log(self, asked: Asked) -> AsyncGenerator[Told, None]:
         """The auditor's copy of an account's own part of the log: everything that `decisions` would give, page after page."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
@@ -14,10 +13,9 @@ from starlette.responses import Response
 
 from services.api import schemas
 from services.api.openapi import ROUTES
-from services.api.route import DOCUMENT, TRAIL, Parameter, RouteRow
+from services.api.route import DOCUMENT, PLACES, Parameter, RouteRow
 from services.api.schemas import Schema, schema
 
-PLACES = re.compile(r"{(\w+)(?::path)?}")
 TAGS = {
     "keys": "Keys as they are, their history and their policies",
     "decisions": "What was decided, and what nobody used",
@@ -30,6 +28,8 @@ ERRORS = {
     "400": "a parameter that cannot be taken",
     "403": "no signature, a wrong one, or no permission",
     "404": "something that is not there",
+    "413": "more than a request may hold",
+    "500": "a fault of the server's, which is on its log",
     "503": "the newest state is not known now; try again",
 }
 LINE = {"type": "object", "additionalProperties": True}
@@ -121,8 +121,11 @@ def _operation(route: RouteRow) -> dict[str, Any]:
         "parameters": [*_places(route), *_query(route)],
         "responses": {
             "200": {"description": "The answer", "content": {route.media: {"schema": _answer(route)}}},
-            **(dict.fromkeys(ERRORS, ERROR) if route.signed else {"404": ERROR}),
-            "default": ERROR,
+            **{
+                status: ERROR | {"description": text}
+                for status, text in ERRORS.items()
+                if route.signed or status == "404"
+            },
         },
     }
     if not route.signed:
@@ -139,7 +142,7 @@ def _places(route: RouteRow) -> list[dict[str, Any]]:
             "in": "path",
             "required": True,
             "description": _place(name),
-            "schema": {"type": "string", "minLength": 1},
+            "schema": schemas.WORD,
         }
         for name in PLACES.findall(route.path)
     ]
@@ -163,20 +166,16 @@ def _query(route: RouteRow) -> list[dict[str, Any]]:
             "in": "query",
             "required": name in required,
             "description": description,
-            "schema": dict(schemas.TAKEN.get(name, {"type": "string"})),
+            "schema": dict(schemas.TAKEN.get(name, schemas.WORD)),
         }
-        for name, description in (*route.parameters, *((TRAIL,) if route.of_trails and route.method == "GET" else ()))
+        for name, description in route.query
     ]
 
 
 def _body(route: RouteRow) -> Schema:
-    body: Schema = {
-        "type": "object",
-        "properties": {
-            name: schema(schemas.BODY.get(f"{route.function}.{name}") or schemas.BODY.get(name, "text"), description)
-            for name, description in route.body
-        },
-    }
+    said, members = dict(route.body), schemas.bodies(route)
+    properties = {name: member | {"description": said[name]} for name, member in members.items()}
+    body: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     required = schemas.REQUIRED.get(route.function, ())
     return body | ({"required": list(required)} if required else {})
 
@@ -201,7 +200,8 @@ def _answer(route: RouteRow) -> Schema:
         return whole
     items = {"type": "array", "items": whole}
     more = {"type": ["string", "null"], "description": "the cursor of the next page, null at the end"}
-    return {"type": "object", "required": ["items", "next"], "properties": {"items": items, "next": more}}
+    beside = {name: schema(kind, text) for name, kind, text in route.beside}
+    return {"type": "object", "required": ["items", "next"], "properties": {"items": items, "next": more} | beside}
 
 
 @cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from projections.decisions.queries import EXPRESSIONS
-from services.api.route import CURSOR, DECISION, FILTERS, LIMIT, OF_HISTORY, ORDER, SPAN, RouteRow
+from services.api.route import CURSOR, DECISION, FILTERS, INPUTS, LIMIT, OF_HISTORY, ORDER, SPAN, RouteRow
 from services.api.routes_alerts import ALERTS, CHECK
 from services.api.routes_past import PAST
 
 KEY = (
     ("key_id", "the key"),
+    ("account", "whose it is"),
     ("arn", "its ARN"),
     ("spec", "KeySpec"),
     ("usage", "KeyUsage"),
@@ -16,6 +17,11 @@ KEY = (
     ("description", "Description"),
     ("tags", "tags"),
     ("policy_version", "the version of its policy in force"),
+    ("manager", "the service that manages it for the account"),
+    ("deletion_at", "when a scheduled deletion falls due; a deleted key stays, in the state Deleted"),
+    ("rotation_days", "of automatic rotation, where there is one"),
+    ("next_rotation_at", "when it is next rotated automatically"),
+    ("expires_at", "when the material that was imported last expires"),
     ("created_at", "when it was made"),
     ("created_by", "by whom"),
     ("key_aliases", "the names of its aliases"),
@@ -23,6 +29,7 @@ KEY = (
     ("position", "the last change's position"),
 )
 VERSION = (
+    ("key_id", "the key"),
     ("version", "counts from 1"),
     ("document", "the policy's text as it was put"),
     ("at", "when"),
@@ -69,6 +76,8 @@ ROUTES: tuple[RouteRow, ...] = (
         "last_use",
         "When a key was last used, for what and by whom, operation by operation",
         (
+            ("key_id", "the key"),
+            ("created_at", "when it was made, where it is still there"),
             ("last", "the last use: operation, last, principal, call_id; null for a key that never was"),
             ("by_operation", "the same of every operation, with the number of calls"),
         ),
@@ -92,7 +101,7 @@ ROUTES: tuple[RouteRow, ...] = (
         "decisions",
         "Every call that concerned the account, and what decided it",
         DECISION,
-        (*FILTERS, ("inputs", "true: with everything that the evaluator read"), ORDER, LIMIT, CURSOR),
+        (*FILTERS, INPUTS, ORDER, LIMIT, CURSOR),
         of_trails=True,
         action="keytrail:ReadDecisions",
     ),
@@ -106,6 +115,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("refused", "how many of them were refused"),
             ("first", "when the first was decided"),
             ("last", "when the last was"),
+            *((name, "where it is counted by") for name in sorted(EXPRESSIONS)),
         ),
         (("by", f"one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas"), *FILTERS, LIMIT),
         of_trails=True,
@@ -122,6 +132,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("used", "in a row: the actions that it let in since, with the number of calls and the last"),
             ("unused", "in a row: the actions that it allows and let nobody in for"),
             ("principals_unused", "in a row: whom it names and who never came in by it"),
+            ("never_used", "in a row: whether it let nobody in"),
             ("since", "when the time looked at began: never before the record"),
             ("until", "when it ended"),
             ("began", "when the record began"),
@@ -188,6 +199,11 @@ ROUTES: tuple[RouteRow, ...] = (
             ("head", "its digest: keep it to check the log's end later"),
             ("lag", "records of its topics that each projection has not taken in"),
             ("alerts", "how far each partition is judged, and what waits to be"),
+            ("accounts", "the account; for the first account every one that there is"),
+            ("next_command", "where on its topic the next command stands that is not decided yet"),
+            ("void_records", "values on the log that Keytrail did not write"),
+            ("projections", "how far each projection has taken in each partition"),
+            ("database_bytes", "how large the database is"),
         ),
         is_list=False,
         action="keytrail:ReadStatus",

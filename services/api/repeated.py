@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 WHAT_IF_BODY = (
     'the body is {"key": "...", "policy": "..."} or {"key": "...", "grant": "..."} or {"principal": ARN, "policy": "...", '
-    '"policy_name": "..."}; "since" (a time or @position), "after" (a position) and "calls" (true) may be added'
+    '"policy_name": "..."}; "from" and "to" (a time or @position), "after" (a position) and "calls" (true) may be added'
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from projections.decisions.queries import FIELDS
 
 Parameter = tuple[str, str]
 """(name, description) of a query parameter, of a member of a body, or of an answer."""
+PLACES = re.compile(r"{(\w+)(?::path)?}")
+"""What stands for a name in a path."""
 DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
 
 LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
@@ -22,6 +25,8 @@ BETWEEN = (
     ("from", "the first moment: a time or a position"),
     ("to", "the last; now where left out"),
 )
+BEGAN = ("began", "time", "when the record begins, where that is after the time that was asked from")
+AS_OF = ("position", "integer", "the last record at that moment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,17 @@ class RouteRow:
     """Whether it wants a signature: the description alone is for everyone."""
 
     @property
+    def query(self) -> tuple[Parameter, ...]:
+        """Everything that may stand behind the path's question mark."""
+        return (*self.parameters, TRAIL) if self.of_trails else self.parameters
+
+    @property
+    def beside(self) -> tuple[tuple[str, str, str], ...]:
+        """(name, type, description) of what stands beside the items of a list."""
+        found = (BEGAN,) if SPAN[0] in self.parameters and self.function != "alerts" else ()
+        return (*found, AS_OF) if self.function == "can_what" else found
+
+    @property
     def media(self) -> str:
         """How the answer comes: one document, one a line, or as it happens."""
         if self.function == "alert_stream":
@@ -57,7 +73,9 @@ DECISION = (
     ("position", "the record's place on the log, for changing calls; null for others"),
     ("seen", "the position of the log that it was decided at"),
     ("call_id", "the call, as in x-amzn-RequestId"),
+    ("account", "whose principal called"),
     ("principal", "who called"),
+    ("via", "the service that called for it"),
     ("access_key", "with which credential"),
     ("operation", "what was asked"),
     ("effect", "allowed or refused"),
@@ -81,6 +99,8 @@ DECISION = (
     ("summary", "one line"),
     ("parameters", "the request, with secrets left out"),
     ("reasons", "every permission that was asked, and what decided each"),
+    ("resources", "the ARNs that were asked about"),
+    ("materials", "the key material that was used"),
     ("event", "the event's data"),
 )
 
@@ -91,4 +111,5 @@ _FIELDS: tuple[Parameter, ...] = (
     *SPAN,
 )
 FILTERS: tuple[Parameter, ...] = (("key", "id, ARN or alias of a key"), *_FIELDS)
-OF_HISTORY: tuple[Parameter, ...] = (*_FIELDS, ORDER, LIMIT, CURSOR)
+INPUTS = ("inputs", "true: with everything that the evaluator read, in members `inputs` and `session` of each item")
+OF_HISTORY: tuple[Parameter, ...] = (*_FIELDS, INPUTS, ORDER, LIMIT, CURSOR)

@@ -24,11 +24,20 @@ ALERT = (
     ("marked_by", "by whom"),
     ("note", "with which words"),
 )
-MORE = (
-    ("evidence", "what it rests on: sets of requests with a witness each, for a policy"),
+TOLD = (
+    ("by", "who did it"),
+    ("operation", "what they called"),
+    ("position", "where on the log that stands"),
+    ("from_version", "of a key policy: the version before"),
+    ("to_version", "and since"),
+    ("call_id", "the call"),
     ("means", "what it means"),
     ("do", "what to do"),
     ("references", "CIS, Security Hub, MITRE ATT&CK"),
+    ("commands", "the commands that show more, as a shell takes them"),
+)
+MORE = (
+    ("evidence", "what it rests on: sets of requests with a witness each, for a policy"),
     ("marks", "everything that was done about it, with who and when"),
 )
 FILTERS = (
@@ -47,7 +56,7 @@ ALERTS: tuple[RouteRow, ...] = (
         "/v1/alerts",
         "alerts",
         "The alerts that were raised, the newest first",
-        ALERT,
+        (*ALERT, *TOLD),
         (*FILTERS, LIMIT, CURSOR),
         action="keytrail:ReadAlerts",
     ),
@@ -56,7 +65,7 @@ ALERTS: tuple[RouteRow, ...] = (
         "/v1/alerts/stream",
         "alert_stream",
         "Alerts as they are raised: server-sent events, an alert in JSON each, its number as the id",
-        (*ALERT, MORE[0]),
+        (*ALERT, *TOLD, MORE[0]),
         (*FILTERS, ("after", "the number after which to begin; the newest where left out, as Last-Event-ID says")),
         is_list=False,
         action="keytrail:ReadAlerts",
@@ -85,6 +94,7 @@ ALERTS: tuple[RouteRow, ...] = (
             ("fault", "why"),
             ("dead", "messages that were given up"),
         ),
+        (LIMIT,),
         action="keytrail:ReadNotifiers",
     ),
     RouteRow(
@@ -118,7 +128,7 @@ ALERTS: tuple[RouteRow, ...] = (
         "/v1/alerts/{alert}",
         "alert",
         "One alert, with what it means, what to do, and what was done",
-        (*ALERT, *MORE),
+        (*ALERT, *TOLD, *MORE),
         is_list=False,
         action="keytrail:ReadAlerts",
     ),
@@ -152,6 +162,7 @@ ALERTS: tuple[RouteRow, ...] = (
             ("references", "CIS, Security Hub, MITRE ATT&CK"),
             ("numbers", "its thresholds"),
         ),
+        (LIMIT,),
         action="keytrail:ReadAlerts",
     ),
 )

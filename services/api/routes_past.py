@@ -20,6 +20,10 @@ PAST: tuple[RouteRow, ...] = (
             ("layers", "every statement of every policy, and why it matched or did not"),
             ("grants", "every grant on the key, and why it applied or did not"),
             ("context", "every condition key that was there"),
+            ("action", "what was asked"),
+            ("principal", "by whom"),
+            ("resource", "on what"),
+            ("position", "the last record of the state that it is about"),
         ),
         body=(
             ("principal", "ARN of a user, role, session or root"),
@@ -39,6 +43,8 @@ PAST: tuple[RouteRow, ...] = (
         "One call by its id (x-amzn-RequestId) and why it was decided so; asks keytrail:ReadDecisions as well",
         (
             *DECISION,
+            ("inputs", "everything that the evaluator read"),
+            ("session", "the session of the credential"),
             (
                 "permissions",
                 "of a call within the account: each permission that it asked, with `layers`, `grants` and `context` as "
@@ -83,7 +89,8 @@ PAST: tuple[RouteRow, ...] = (
         "key_as_of",
         "A key as it was, by the id, ARN or alias that it had then",
         (
-            ("position", "the last record at that moment, `at` its time"),
+            ("position", "the last record at that moment"),
+            ("at", "that record's time"),
             ("key", "its metadata, state and tags"),
             ("as_since", "the position of the key's last change before"),
             ("policy", "the policy document"),
@@ -102,7 +109,8 @@ PAST: tuple[RouteRow, ...] = (
         "principal_as_of",
         "A user, group or role as it was, with every policy that applied to it",
         (
-            ("position", "the last record at that moment, `at` its time"),
+            ("position", "the last record at that moment"),
+            ("at", "that record's time"),
             ("principal", "tags, inline and attached policies, boundary, groups, access keys, trust"),
             ("as_since", "the position of its last change before"),
         ),
@@ -141,15 +149,18 @@ PAST: tuple[RouteRow, ...] = (
         "who_can",
         "Everyone who could do something with a key, and by which path",
         (
+            ("action", "what was asked about"),
             ("items", "a row for everyone who could"),
             (
                 "principal",
-                "in a row: who; `kind` root, user, role, session, service, everyone; account or foreign: may delegate",
+                "in a row: who",
             ),
+            ("kind", "in a row: root, user, role, session, service, everyone; account or foreign: may delegate"),
             ("for_sure", "in a row: whatever the request says"),
             ("paths", "in a row: the statement or grant that lets in, its delegation, and the conditions still open"),
             ("unless", "in a row: statements that would deny under their conditions"),
-            ("position", "the last record at that moment, `at` its time"),
+            ("position", "the last record at that moment"),
+            ("at", "that record's time"),
         ),
         (("action", "kms:Decrypt, for instance"), AT),
         is_list=False,
@@ -163,6 +174,8 @@ PAST: tuple[RouteRow, ...] = (
         "Every key of the account that a principal could do something with, and what",
         (
             ("key_id", "the key"),
+            ("arn", "its ARN"),
+            ("key_aliases", "the names of its aliases"),
             ("operations", "what it could whatever the request says"),
             ("under_conditions", "what it could under conditions, with the paths"),
         ),
@@ -238,6 +251,9 @@ PAST: tuple[RouteRow, ...] = (
         "diff",
         "What another version of a key's policy, or a draft, lets in and keeps out",
         (
+            ("key_id", "the key"),
+            ("from", "the one side: a version with who put it and when, or what else was named"),
+            ("to", "the other"),
             ("answer", "equivalent (proven), different, or unknown"),
             ("allowed", "what the second policy lets in: principals, actions, conditions, and a witness of each"),
             ("denied", "what it keeps out, in the same form"),

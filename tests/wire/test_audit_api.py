@@ -207,3 +207,63 @@ def test_what_a_foreign_keys_policy_says_is_for_its_owner(installation: Installa
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"account_id": 5}', b'{"account_id": "12"}'])
 def test_an_account_that_cannot_be(installation: Installation, body: bytes) -> None:
     assert get(installation, "/v1/accounts", None, "POST", body)[0] == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/keys?lmit=5",
+        "/v1/decisions?princpal=bob",
+        "/v1/decisions?effect=",
+        "/v1/decisions?effect=allowed&effect=refused",
+        "/v1/decisions?inputs=yes",
+        "/v1/alerts?suppressed=1",
+        "/v1/events?after=",
+        "/v1/log?key=x",
+        "/v1/status?trail=x",
+        "/v1/recheck?trail=x",
+    ],
+)
+def test_what_is_not_as_described_is_refused_and_never_passed_over(installation: Installation, path: str) -> None:
+    status, document = get(installation, path)
+    assert (status, document["error"]["code"]) == (400, "ValidationException")
+
+
+def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Installation) -> None:
+    _, document = get(installation, "/v1/decisions?princpal=bob")
+    assert document["error"]["message"] == "There is no parameter 'princpal' here. Near it: principal."
+    _, document = get(installation, "/v1/what-if", None, "POST", b'{"polcy": "x"}')
+    assert document["error"]["message"] == "There is no member 'polcy' here. Near it: policy, policy_name."
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/what-if", {"key": 5}),
+        ("/v1/what-if", {"key": False}),
+        ("/v1/what-if", {"calls": "true"}),
+        ("/v1/what-if", {"after": True}),
+        ("/v1/what-if", {"after": -5}),
+        ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "encryption_context": []}),
+        ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": {"b": "c"}}}),
+        ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": ["b", 1]}}),
+        ("/v1/keys/x/diff", {"from": 0}),
+        ("/v1/keys/x/alerts", {"policy": {}}),
+        ("/v1/alerts/x", {"state": "open", "note": 0}),
+        ("/v1/accounts", {"account_id": "222233334444", "name": "x"}),
+    ],
+)
+def test_a_body_that_is_not_as_described_is_refused(installation: Installation, path: str, body: Any) -> None:
+    status, document = get(installation, path, None, "POST", json.dumps(body).encode())
+    assert (status, document["error"]["code"]) == (400, "ValidationException"), document
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_another_method_is_told_which_there_are(installation: Installation, path: str) -> None:
+    url, taken = re.sub("{[^}]*}", "x", path), {route.method for route in ROUTES if route.path == path}
+    allow = sorted(taken | ({"HEAD"} if "GET" in taken else set()))
+    for method in {"GET", "POST", "DELETE", "TRACE", "OPTIONS"} - taken:
+        with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
+            connection.request(method, url)
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["allow"]) == (405, ", ".join(allow)), method

@@ -13,7 +13,7 @@ from services.api import schemas
 from services.api.description import TAGS, document
 from services.api.openapi import ROUTES
 from services.api.route import DOCUMENT, EVENT_STREAM, LINES
-from tests.conforming import conforms
+from tests.conforming import conforms, undescribed
 from tests.installation import Installation
 from tests.wire.test_audit_api import get
 
@@ -34,8 +34,10 @@ def test_every_row_of_the_types_is_of_a_route() -> None:
     assert set(schemas.OF_ROUTE) | set(schemas.REQUIRED) <= functions
     answered = {name for route in ROUTES for name, _ in route.fields}
     assert set(schemas.ANSWERED) <= answered
-    asked = {name for route in ROUTES for name, _ in route.parameters}
+    asked = {name for route in ROUTES for name, _ in route.query}
     assert set(schemas.TAKEN) <= asked
+    posted = {name for route in ROUTES for each, _ in route.body for name in (each, f"{route.function}.{each}")}
+    assert set(schemas.BODY) <= posted
 
 
 def test_the_form_is_what_linters_want() -> None:
@@ -107,6 +109,8 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
         status, answer = get(installation, url, method=method.upper(), body=body)
         assert status == 200, (url, answer)
         assert conforms(answer, media[DOCUMENT]["schema"]) == [], function
+        asked_for = {"$.items[].inputs", "$.items[].session"} if function == "decisions" else set()
+        assert set(undescribed(answer, media[DOCUMENT]["schema"])) == asked_for, function
         looked_at.add(function)
     assert len(looked_at) >= 20, looked_at
     status, answer = get(installation, "/v1/keys/nope")
