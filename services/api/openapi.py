@@ -116,6 +116,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("first", "when the first was decided"),
             ("last", "when the last was"),
             *((name, "where it is counted by") for name in sorted(EXPRESSIONS)),
+            ("key_aliases", "where it is counted by key: the names of the key's aliases"),
         ),
         (("by", f"one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas"), *FILTERS, LIMIT),
         of_trails=True,

@@ -81,7 +81,7 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
     _, raised = get(installation, "/v1/alerts?suppressed=true&limit=1")
     places = {"key": key, "reference": key, "principal": quote(arn, safe=""), "call": page["items"][0]["call_id"]}
     queries = {
-        "counts": "?by=principal,operation",
+        "counts": "?by=principal,operation,key",
         "unused": f"?key={key}",
         "meaning_of": f"?name={name}",
         "who_can": "?action=kms:Decrypt",
