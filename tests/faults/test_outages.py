@@ -179,7 +179,7 @@ def test_the_disk_is_full(away: Installation, part: str) -> None:
         was = process.pid
         for each in tree(process):
             no_file_grows(each)
-        eventually(lambda: away.process(part).pid != was, within=60)  # it ends, and is started with room
+        eventually(lambda: away.pid(part) != was, within=60)  # it ends, and is started with room
         eventually(lambda: health(away) == (200, "ok"), within=60)
         goes_on(steady)
     require_kept(away, steady)
