@@ -7,7 +7,6 @@ that; one that starts would believe it.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,14 +14,13 @@ from typing import Protocol
 
 import orjson
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, IllegalStateError, KafkaError
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from domain.ports import Unavailable
 from domain.trail.authenticity import POSITION, key_of_row
 from projections.entry import DECISIONS, EVENTS
-from services.adapters.kafka import ASK_DEADLINE, connection
+from services.adapters.committed import Committed
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.alerts.books import Books, Part
@@ -59,28 +57,20 @@ class KafkaMarks:
     """`log_name` is the log's id."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, log_name: str) -> None:
-        self._settings = settings
         self._keys = keys
         self._log = log_name
-        self._group = f"{settings.topic_prefix}.alerts.judged"
+        self._committed = Committed(settings, f"{settings.topic_prefix}.alerts.judged")
         topics = names(settings)
         self._topics = {EVENTS: topics.events, DECISIONS: topics.decisions}
-        self._consumer: AIOKafkaConsumer | None = None
-        self._assigned: set[TopicPartition] = set()
 
     async def read(self) -> Marked | None:
-        client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                await client.start()
-                found = await client.list_consumer_group_offsets(self._group)
+            found = await self._committed.read()
         except GroupAuthorizationFailedError:
-            log.warning("Kafka does not let us read how far the rules have judged", group=self._group)
+            log.warning("Kafka does not let us read how far the rules have judged", group=self._committed.group)
             return None
-        except (KafkaError, TimeoutError, OSError) as fault:
-            raise Unavailable(f"Kafka does not say how far the rules have judged: {fault!r}") from fault
-        finally:
-            await client.close()
+        except Unavailable as fault:
+            raise Unavailable(f"Kafka does not say how far the rules have judged: {fault}") from fault
         kinds = {topic: kind for kind, topic in self._topics.items()}
         eras: dict[tuple[int, str], dict[Part, int]] = {}
         for where, mark in found.items():
@@ -119,42 +109,14 @@ class KafkaMarks:
             metadata = orjson.dumps({"era": marked.era, "mac": mac}).decode()
             offsets[TopicPartition(self._topics[part[0]], part[1])] = (offset, metadata)
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                consumer = await self._started(set(offsets))
-                await consumer.commit(offsets)
-        except (KafkaError, IllegalStateError, TimeoutError, OSError) as fault:
-            log.warning("how far the rules have judged could not be kept on Kafka", reason=repr(fault))
-            await self.close()
+            await self._committed.keep(offsets)
+        except Unavailable as fault:
+            log.warning("how far the rules have judged could not be kept on Kafka", reason=str(fault))
             return False
         return True
 
-    async def _started(self, parts: set[TopicPartition]) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                **connection(self._settings), group_id=self._group, enable_auto_commit=False, auto_offset_reset="none"
-            )
-            try:
-                await consumer.start()
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer, self._assigned = consumer, set()
-        if not parts <= self._assigned:
-            self._assigned |= parts
-            self._consumer.assign(sorted(self._assigned))
-            for each in self._assigned:
-                self._consumer.seek(each, 0)
-            self._consumer.pause(*self._assigned)  # it reads nothing
-        return self._consumer
-
     async def close(self) -> None:
-        if self._consumer is not None:
-            consumer, self._consumer = self._consumer, None
-            try:
-                async with asyncio.timeout(2):
-                    await consumer.stop()
-            except (KafkaError, TimeoutError, OSError):
-                pass
+        await self._committed.close()
 
 
 class Marking:

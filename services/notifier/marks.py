@@ -6,20 +6,18 @@ without rows would pass for a new one, which is told of nothing that was raised 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from domain.ports import Unavailable
 from domain.trail.authenticity import TOLD, key_of_row
-from services.adapters.kafka import ASK_DEADLINE, connection
+from services.adapters.committed import Committed
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.api.items import utc
@@ -58,13 +56,11 @@ class KafkaMark:
     """Of one notifier: a consumer group of its own, without members. `log_name` is the log's id."""
 
     def __init__(self, settings: Settings, keys: VaultKeyring, log_name: str, notifier: str) -> None:
-        self._settings = settings
         self._keys = keys
         self._of = ("mark", log_name, notifier)
         self._name = notifier
-        self._group = f"{settings.topic_prefix}.notifier.{notifier}"
+        self._committed = Committed(settings, f"{settings.topic_prefix}.notifier.{notifier}")
         self._partition = TopicPartition(names(settings).alerts, 0)
-        self._consumer: AIOKafkaConsumer | None = None
 
     async def read(self) -> Proved | None:
         found = await self._read()
@@ -76,18 +72,13 @@ class KafkaMark:
         return None if found is None else found[1]
 
     async def _read(self) -> tuple[Proved, datetime | None] | None:
-        client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                await client.start()
-                found = await client.list_consumer_group_offsets(self._group, partitions=[self._partition])
+            found = await self._committed.read()
         except GroupAuthorizationFailedError:
-            log.warning("Kafka does not let us read how far a notifier has been told", group=self._group)
+            log.warning("Kafka does not let us read how far a notifier has been told", group=self._committed.group)
             return None
-        except (KafkaError, TimeoutError, OSError) as fault:
-            raise Unavailable(f"Kafka does not say how far {self._name} has been told: {fault!r}") from fault
-        finally:
-            await client.close()
+        except Unavailable as fault:
+            raise Unavailable(f"Kafka does not say how far {self._name} has been told: {fault}") from fault
         mark = found.get(self._partition)
         if mark is None or mark.offset < 0:
             return None
@@ -110,36 +101,11 @@ class KafkaMark:
         mac = self._keys.mac(TOLD, *self._of, proved.settled, since, at, _ONE_KEY, under=proved.key)
         metadata = orjson.dumps({"since": since, "at": at, "mac": mac}).decode()
         try:
-            async with asyncio.timeout(ASK_DEADLINE * 3):
-                consumer = await self._started()
-                await consumer.commit({self._partition: (proved.settled, metadata)})
-        except (KafkaError, TimeoutError, OSError) as fault:
+            await self._committed.keep({self._partition: (proved.settled, metadata)})
+        except Unavailable as fault:
             log.warning(
-                "how far a notifier has been told could not be kept on Kafka", notifier=self._name, reason=repr(fault)
+                "how far a notifier has been told could not be kept on Kafka", notifier=self._name, reason=str(fault)
             )
-            await self.close()
-
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                **connection(self._settings), group_id=self._group, enable_auto_commit=False, auto_offset_reset="none"
-            )
-            try:
-                await consumer.start()
-                consumer.assign([self._partition])
-                consumer.seek(self._partition, 0)
-                consumer.pause(self._partition)  # it reads nothing
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
-        return self._consumer
 
     async def close(self) -> None:
-        if self._consumer is not None:
-            consumer, self._consumer = self._consumer, None
-            try:
-                async with asyncio.timeout(2):
-                    await consumer.stop()
-            except (KafkaError, TimeoutError, OSError):
-                pass
+        await self._committed.close()

@@ -365,7 +365,7 @@ async def test_a_mark_under_the_key_of_before_says_less_than_one_under_the_new_k
     """Of whatever era it is."""
     part, other, old = ("events", 0), ("decisions", 0), keys.newest
     marks = KafkaMarks(installation.settings, keys, "a log whose key was rotated")
-    marks._group += ".of-a-rotation"  # not to disturb the installation's
+    marks._committed.group += ".of-a-rotation"  # not to disturb the installation's
     await rotated(vault, Books(keys, "log"))
     assert await marks.keep(Marked("2", {part: 3}, old))
     found = await marks.read()

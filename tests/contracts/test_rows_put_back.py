@@ -224,7 +224,7 @@ async def test_marks_on_kafka_are_those_that_were_kept(installation: Installatio
     await own.close()
     await marks.close()
     elsewhere = KafkaMarks(settings, books.keys, "another log")
-    elsewhere._group += ".of-a-test"  # not to disturb the installation's
+    elsewhere._committed.group += ".of-a-test"  # not to disturb the installation's
     assert await elsewhere.read() is None
     assert await elsewhere.keep(Marked("1", {part: 3}))
     assert await elsewhere.keep(Marked("2", {part: 1, other: 7}))

@@ -145,10 +145,8 @@ async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_an
     assert "a theft" in [each for _, ids, _ in await telling.told() for each in ids]
 
 
-@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
-async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
-    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def forge_a_dead_letter(telling: Telling) -> None:
+    """Under the key of before, after a rotation and the proof behind it."""
     rotate(telling)
     await telling.ledger.prove()
     fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
@@ -159,6 +157,13 @@ async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
         *fields,
         mac,
     )
+
+
+@pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
+async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
+    telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await forge_a_dead_letter(telling)
     capsys.readouterr()
     if not lives:
         telling.start()
@@ -169,16 +174,7 @@ async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
 
 async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_again(telling: Telling) -> None:
     """Where the cursor is not right everything begins anew, and dead letters stay: those under the key that is used."""
-    rotate(telling)
-    await telling.ledger.prove()
-    fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
-    mac, _ = Rows(process_keys(ROOT), telling.name).sealed("dead", *fields)
-    await telling.pool.execute(
-        "INSERT INTO notifying.dead VALUES ($1, $2, $3, $4, $5, now(), 1, '', now(), true, $6)",
-        telling.name,
-        *fields,
-        mac,
-    )
+    await forge_a_dead_letter(telling)
     await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
     telling.start()
     assert "forged" not in [each for _, ids, _ in await telling.told() for each in ids]
@@ -261,10 +257,9 @@ async def test_a_mark_on_kafka_says_which_key_rows_are_under(installation: Insta
     name, since = f"n-{uuid4().hex}", outbox.now()
     keys = process_keys(ROOT, OTHER)
     mark = KafkaMark(installation.settings, keys, "a log", name)
-    consumer = await mark._started()
     mac = keys.mac(TOLD, *mark._of, 7, utc(since), utc(since))  # as an earlier version made it
     metadata = orjson.dumps({"since": utc(since), "at": utc(since), "mac": mac}).decode()
-    await consumer.commit({mark._partition: (7, metadata)})
+    await mark._committed.keep({mark._partition: (7, metadata)})
     found = await mark.read()
     assert (found, found and found.key) == (Proved(7, since), "")
     for key in keys.names():
