@@ -17,13 +17,15 @@ from domain.trail.authority import NO_KEY, Authority, trail_kind
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY, own_call
+from projections.registry import PROJECTIONS
 from services.adapters import cloudevents, keyring, pins, snapshots
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic, ends
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Pool
+from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.clock import clock_of
+from services.projector import writing
 from services.settings import Settings
 from services.trails.naming import topic_of
 from services.verification.topics import trails
@@ -78,6 +80,7 @@ class LogKeys:
             await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
         authority = await self._until(lambda found: found.key == self._keys.newest)
         await self._let_others_follow()
+        await self._seal_positions(authority)
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
                 asked = {"authentication_key": name, "before": await self._offsets()}
@@ -96,6 +99,16 @@ class LogKeys:
         for second in range(seconds):
             self._tell("waiting until every process uses the new key", second, seconds)
             await asyncio.sleep(1)
+
+    async def _seal_positions(self, authority: Authority) -> None:
+        """Before a key is retired, after which no position under it is believed. Raises Unavailable."""
+        try:
+            async with self._pool.acquire() as connection:
+                for each in PROJECTIONS.values():
+                    if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{each.schema}.anchors"):
+                        await writing.seal_anew(connection, each, self._keys, each.schema, authority.retired)
+        except INTERRUPTED as fault:
+            raise Unavailable(f"positions of projections could not be sealed anew: {fault!r}; run it again") from fault
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
         """Where the topics end whose values stay readable for ever. Commands are not among them: one that waits for the writer

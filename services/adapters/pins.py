@@ -4,6 +4,9 @@ A log without MACs is as good as one with them to whoever does not know that the
 position that had to be authentic and the digest of its record are kept in the vault's schema and in the data folder, each
 with a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
 root secret that was replaced, are refused.
+
+After a rotation of the key of records a pin is sealed anew, so that nothing is left under the key of before. One that somebody
+makes with that key refuses a start, or says what the log says: they could as well change the row, or remove it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 from pathlib import Path
 
 from domain.ports import LogRefused, Unavailable
-from domain.trail.authenticity import PIN, Keyring, key_of
+from domain.trail.authenticity import PIN, Keyring, key_of, key_of_row
 from domain.trail.authority import Authority
 from domain.trail.chain import digest
 from services.adapters.kafka import KafkaTopic
@@ -107,6 +110,11 @@ async def _require_log(settings: Settings, pin: dict[str, object]) -> None:
         await events.close()
 
 
+def _is_due(kept: tuple[str, str] | None, document: str, keys: Keyring) -> bool:
+    """A key that is not known is one that came later."""
+    return kept is None or kept[0] != document or key_of_row(kept[1]) in keys.names()[:-1]
+
+
 async def keep(settings: Settings, vault: Vault, keys: Keyring, authority: Authority) -> None:
     """Pin a log that is authenticated. Raises Unavailable, OSError."""
     if not authority.begun:
@@ -114,9 +122,9 @@ async def keep(settings: Settings, vault: Vault, keys: Keyring, authority: Autho
     document = json.dumps({"log": authority.log, "since": authority.since, "digest": authority.digest}, sort_keys=True)
     mac = keys.mac(PIN, document)
     kept = await vault.pin()
-    if kept is None or kept[0] != document:
-        await vault.keep_pin(document, mac)
+    if _is_due(kept, document, keys):
+        await vault.keep_pin(document, mac, "" if kept is None else kept[1])
     if settings.data.is_dir():
         found = _kept(_file(settings))
-        if found is None or found[0] != document:
+        if _is_due(found, document, keys):
             write_private(_file(settings), json.dumps({"document": document, "mac": mac}))

@@ -4,7 +4,8 @@ Kafka keeps commands for a week; a writer that was away longer finds its next on
 but the writer must not skip silently: it waits for this permission, and records the skip on the log.
 
 A permission is good for one log and for one command to go on from: once that skip is recorded the log goes on from another,
-so a permission that is put back permits nothing.
+so a permission that is put back permits nothing. It is taken within seconds: so one under a key that was replaced meanwhile is
+not sealed anew, and permits nothing. The operator gives another.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from domain.trail.authenticity import PERMIT, Keyring
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 
 _TABLE = """
@@ -36,10 +38,13 @@ async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None
     )
 
 
-async def permitted(pool: Pool, keys: Keyring, log: str, next_command: int) -> bool:
+async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> bool:
     """Take the permission for this log and offset, if there is one that Keytrail gave."""
     await pool.execute(_TABLE)
     rows = await pool.fetch(
         "DELETE FROM present.permits WHERE log = $1 AND next_command = $2 RETURNING id, mac", log, next_command
     )
-    return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command) for row in rows)
+    if not rows:
+        return False
+    await keys.read_again()
+    return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command, under=keys.newest) for row in rows)

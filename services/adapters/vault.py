@@ -241,14 +241,15 @@ class Vault:
             row = await self._pool.fetchrow("SELECT document, mac FROM vault.pin")
         return None if row is None else (row["document"], row["mac"])
 
-    async def keep_pin(self, document: str, mac: str) -> None:
-        """Raises Unavailable."""
+    async def keep_pin(self, document: str, mac: str, before: str) -> None:
+        """In place of the pin with the MAC `before`, if it is still that one. Raises Unavailable."""
         async with self._answering():
             await self._pool.execute(
                 "INSERT INTO vault.pin (document, mac) VALUES ($1, $2) "
-                "ON CONFLICT (one) DO UPDATE SET document = excluded.document, mac = excluded.mac",
+                "ON CONFLICT (one) DO UPDATE SET document = excluded.document, mac = excluded.mac WHERE pin.mac = $3",
                 document,
                 mac,
+                before,
             )
 
     async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:

@@ -7,7 +7,6 @@ import time
 
 import structlog
 
-from domain.trail.authenticity import Keyring
 from domain.trail.chain import Chain
 from domain.trail.lane import Tails
 from domain.trail.reading import Fold
@@ -53,9 +52,11 @@ async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKe
     """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
     name = await log_name(settings, keys)
     await origin.require(pool, name, topics.names(settings).events)
+    rotated = len(keys.names()) > 1
+    retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name, keys)
+            await writing.prepare(connection, projection, name, keys, retired=retired)
     observer = Observer(settings, keys, name, clock_of(settings))
     looking = asyncio.create_task(observer.keep_looking())
     try:
@@ -134,7 +135,7 @@ async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKe
         await feed.close()
 
 
-async def take_in_all(pool: Pool, batch: Batch, keys: Keyring, going: writing.Going, prefix: str = "") -> None:
+async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: writing.Going, prefix: str = "") -> None:
     """A batch into every projection that reads of it, each in a transaction of its own."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
@@ -144,19 +145,22 @@ async def take_in_all(pool: Pool, batch: Batch, keys: Keyring, going: writing.Go
 
 
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
-    """A snapshot of the world every so many records, so that a start folds a tail."""
+    """A snapshot of the world every so many records, so that a start folds a tail; and once the key of records was rotated, since
+    those under the key of before are of no use any more."""
     events = KafkaTopic(settings, topics.names(settings).events)
     while True:
         try:
             fold = await snapshots.restore(pool, events, keys)
-            kept = fold.next
+            kept, key = fold.next, fold.chain.authority.key
             reader = await events.reader(fold.next)
             try:
                 while True:
                     for stored in await reader.read(1000):
                         await keyring.take(fold, stored, keys)
                     # A snapshot takes as long as its keys: where there are many, it waits for more records.
-                    if fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4):
+                    due = fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4)
+                    before, key = key, fold.chain.authority.key
+                    if due or (before and before != key):
                         await snapshots.save(pool, fold)
                         kept = fold.next
             finally:

@@ -2,23 +2,27 @@
 
 Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside
 it and a rename swaps them.
+
+Positions are under the key of records that is used now. Once it was rotated they are sealed anew with the next batch, and by the
+command that rotates (services/log_keys.py) before the log retires the key of before: a start believes none under a retired key.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from domain.trail import lane
-from domain.trail.authenticity import POSITION, Keyring
+from domain.trail.authenticity import POSITION, Keyring, key_of_row
 from domain.trail.authority import Authority, authority_from
 from domain.trail.lane import LaneName
 from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.registry import Projection
+from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection
 
 log = structlog.get_logger("projector")
@@ -67,10 +71,15 @@ CREATE TABLE origin (log text NOT NULL, tables text NOT NULL)
 
 
 async def prepare(
-    connection: Connection, projection: Projection, name: str, keys: Keyring, schema: str | None = None
+    connection: Connection,
+    projection: Projection,
+    name: str,
+    keys: Keyring,
+    schema: str | None = None,
+    retired: Container[str] = (),
 ) -> None:
     """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, and those
-    whose positions Keytrail did not write, are thrown away first."""
+    whose positions Keytrail did not write, are thrown away first. `retired`: names of keys that the log has retired."""
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
     async with connection.transaction():
@@ -79,9 +88,13 @@ async def prepare(
             # A schema's name is one of the registry's, never a caller's word.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
             if row is not None and (row["log"], row["tables"]) == (name, tables):
-                if await are_ours(connection, projection, keys, schema):
+                if await are_ours(connection, projection, keys, schema, retired):
                     return
-                log.error("positions were changed by somebody else; the projection is filled anew", projection=schema)
+                log.error(
+                    "positions were changed by somebody else, or are under a key of records that was retired; the projection "
+                    "is filled anew",
+                    projection=schema,
+                )
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
@@ -90,11 +103,53 @@ async def prepare(
         await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
 
 
-async def are_ours(connection: Connection, projection: Projection, keys: Keyring, schema: str) -> bool:
-    rows = await connection.fetch(f"SELECT topic, partition, next, digest, authority, mac FROM {schema}.positions")
-    lanes = await connection.fetch(f"SELECT worker, lane, number, digest, partition, mac FROM {schema}.lanes")
-    anchors = await connection.fetch(f"SELECT worker, lane, number, mac FROM {schema}.anchors")
-    return all(keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1]) for row in [*rows, *lanes, *anchors])
+_ROWS = {
+    "positions": ("topic, partition, next, digest, authority", "(topic, partition)"),
+    "lanes": ("worker, lane, number, digest, partition", "(worker, lane)"),
+    "anchors": ("worker, lane, number", "(worker, lane)"),
+}
+"""By table, what a MAC is of, and what names a row: the first two columns."""
+
+
+async def _rows(connection: Connection, schema: str) -> dict[str, list[Any]]:
+    return {
+        table: await connection.fetch(f"SELECT {columns}, mac FROM {schema}.{table}")
+        for table, (columns, _) in _ROWS.items()
+    }
+
+
+async def are_ours(
+    connection: Connection, projection: Projection, keys: Keyring, schema: str, retired: Container[str] = ()
+) -> bool:
+    return _are_ours(projection, keys, await _rows(connection, schema), retired)
+
+
+def _are_ours(projection: Projection, keys: Keyring, found: dict[str, list[Any]], retired: Container[str]) -> bool:
+    return all(
+        key_of_row(row["mac"]) not in retired and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
+        for rows in found.values()
+        for row in rows
+    )
+
+
+async def seal_anew(
+    connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str]
+) -> None:
+    """Every position under the key that is used now, where all of them are ours. Else they stay as they are, and the next start
+    finds them."""
+    async with connection.transaction():
+        await connection.execute(f"LOCK TABLE {schema}.positions IN SHARE ROW EXCLUSIVE MODE")
+        found = await _rows(connection, schema)
+        for row in found["positions"]:
+            await keys.know_that_of(row["mac"])  # another process may have sealed it
+        if not _are_ours(projection, keys, found, retired):
+            return
+        for table, rows in found.items():
+            fields = [tuple(row)[:-1] for row in rows if key_of_row(row["mac"]) != keys.newest]
+            await connection.executemany(
+                f"UPDATE {schema}.{table} SET mac = $3 WHERE {_ROWS[table][1]} = ($1, $2)",
+                [(*row[:2], row[-1]) for row in _with_macs(keys, projection, fields)],
+            )
 
 
 def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -125,7 +180,7 @@ async def take_in(
     projection: Projection,
     entries: Sequence[Entry],
     to: Reached,
-    keys: Keyring,
+    keys: VaultKeyring,
     schema: str | None = None,
     going: Going | None = None,
 ) -> int:
@@ -141,8 +196,10 @@ async def take_in(
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
         await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
-        rows = await connection.fetch("SELECT topic, partition, next FROM positions")
+        rows = await connection.fetch("SELECT topic, partition, next, mac FROM positions")
         stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        if any(key_of_row(row["mac"]) != keys.newest for row in rows):
+            await seal_anew(connection, projection, keys, schema, to.authority.retired)
         new = [
             entry
             for entry in entries

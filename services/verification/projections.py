@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from domain.ports import Unavailable
@@ -62,7 +62,8 @@ async def differences(
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await writing.positions(live, projection.schema)
-        changed = await _of_positions(settings, live, keys, projection, at)
+        retired = (await chain_now(settings, pool, keys)).authority.retired
+        changed = await _of_positions(settings, live, keys, projection, at, retired)
         if changed is not None:
             return [changed]
         async with pool.acquire() as other:
@@ -85,10 +86,11 @@ async def _of_positions(
     keys: VaultKeyring,
     projection: Projection,
     at: dict[writing.Partition, int],
+    retired: Container[str],
 ) -> Difference | None:
     """Where somebody else wrote or removed positions, nothing follows from comparing up to them."""
     table = f"{projection.schema}.positions"
-    if not await writing.are_ours(live, projection, keys, projection.schema):
+    if not await writing.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
     named = topics.names(settings)
     for topic, name in ((EVENTS, named.events), (DECISIONS, named.decisions), (ALERTS, named.alerts)):

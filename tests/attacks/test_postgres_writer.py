@@ -21,15 +21,15 @@ from domain.trail.identity_events import InlinePolicyPut
 from services.adapters import skips, snapshots
 from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import KafkaTopic
-from services.adapters.keyring import open_keyring
+from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
 from services.bootstrap import open_vault
 from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS
-from tests.keys import keyring
-from tests.telling import Telling
+from tests.keys import ROOT, keyring
+from tests.telling import Telling, Vault
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def test_a_projection_without_its_positions_is_named(attacked: Installation) -> 
 async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: Installation) -> None:
     """Commands given up that were only late: whoever writes the row lets the writer skip them, again and again."""
     pool = await connect(attacked.settings)
-    keys = keyring()
+    keys = VaultKeyring(Vault(), [ROOT], strict=True)  # type: ignore[arg-type]
     await pool.execute("DROP TABLE IF EXISTS present.permits")
     assert not await skips.permitted(pool, keys, "log", 7)
     await pool.execute("INSERT INTO present.permits (id, log, next_command, mac) VALUES ('a', 'log', 7, 'x:y')")

@@ -20,20 +20,22 @@ from domain.trail.chain import digest
 from domain.trail.codec import canonical, object_of
 from domain.trail.events import AccountCreated, LogCreated, WriterStarted
 from domain.trail.reading import Fold
+from projections.registry import PROJECTIONS
 from services.adapters import master_key, topics
 from services.adapters.kafka import KafkaReader, Producer, ends
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
 from services.adapters.topics import names
+from services.alerts import keeping
 from services.bootstrap import open_vault
 from services.writer.deciding import Deciding
-from tests.installation import Installation
+from tests.installation import Installation, eventually
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("kept") / "data") as running:
+    with Installation(tmp_path_factory.mktemp("kept") / "data", KEYTRAIL_ALERT_WORKERS="2") as running:
         yield running
 
 
@@ -67,6 +69,16 @@ def append(installation: Installation, topic: str, value: bytes) -> None:
     asyncio.run(run())
 
 
+async def keys_of_rows(installation: Installation) -> set[str]:
+    """Which keys the rows are under that Keytrail believes."""
+    tables = [f"alerting.{table}" for table in ("origin", "positions", *keeping.ROWS)]
+    tables += [f"{each.schema}.{table}" for each in PROJECTIONS.values() for table in ("positions", "lanes", "anchors")]
+    async with installation.connected() as pool:
+        rows = await pool.fetch(" UNION ".join(f"SELECT split_part(mac, ':', 1) FROM {table}" for table in tables))
+        pin = await pool.fetchval("SELECT split_part(mac, ':', 1) FROM vault.pin")
+    return {row[0] for row in rows} | {pin}
+
+
 def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept: Installation) -> None:
     client = kept.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
@@ -76,7 +88,10 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
     kept.judged()
     # Each worker meets rows that another one wrote under the new key, and its own of before.
-    assert [line for log in kept.data.glob("logs/alerts-*.log") for line in log.open() if "somebody else" in line] == []
+    assert eventually(lambda: asyncio.run(keys_of_rows(kept)) == {rotated["key"]}, within=30)
+    logs = [log for name in ("alerts", "projector") for log in kept.data.glob(f"logs/{name}*.log")]
+    assert len(logs) == 3
+    assert [line for log in logs for line in log.read_text().splitlines() if "somebody else" in line] == []
     client.update_key_description(KeyId=key, Description="under the new key")
     values = events_of(kept)
     assert key_of(values[-1]) == rotated["key"] != key_of(values[0])

@@ -22,7 +22,7 @@ from services.adapters.postgres import Pool
 from services.projector import writing
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
-from tests.keys import keyring
+from tests.keys import process_keys
 from tests.logs import NOW, Log, a_log
 
 
@@ -86,7 +86,7 @@ ENTRIES = [
 REACHED = {(EVENTS, 0): len(a_log().values), (DECISIONS, 0): 2, (DECISIONS, 3): 1, (ALERTS, 0): 2}
 
 
-KEYS = keyring()
+KEYS = process_keys()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ from services.questions.worlds import world_then
 from tests.given import ACCOUNT, OTHER, REGION
 from tests.histories import TEXTS, History
 from tests.installation import Installation
-from tests.keys import keyring
+from tests.keys import process_keys
 
 EVERYTHING = Audience("")
 
@@ -158,7 +158,7 @@ def database(installation: Installation) -> Iterator[str]:
     asyncio.run(run("DROP DATABASE questions WITH (FORCE)"))
 
 
-KEYS = keyring()
+KEYS = process_keys()
 
 
 async def filled(connection: Any, history: Recorded, chance: Random) -> None:

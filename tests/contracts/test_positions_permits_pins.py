@@ -1,0 +1,149 @@
+"""Rows that are seldom written, once the key of records was rotated: positions of projections, permissions to skip, pins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.trail.authenticity import PERMIT
+from domain.trail.authority import Authority
+from projections.registry import PROJECTIONS
+from services.adapters import pins, skips
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.bootstrap import open_vault
+from services.log_keys import LogKeys
+from services.projector import writing
+from services.settings import Settings
+from tests.keys import OTHER, ROOT, process_keys
+from tests.projections.test_projections import ENTRIES, REACHED
+from tests.telling import Vault
+
+BEFORE, AFTER = process_keys(ROOT), process_keys(ROOT, OTHER)
+OLD, NEW = AFTER.names()
+DECISIONS = PROJECTIONS["decisions"]
+TABLES = ("positions", "lanes", "anchors")
+
+
+async def macs(pool: Pool, schema: str = DECISIONS.schema) -> set[str]:
+    found: set[str] = set()
+    for table in TABLES:
+        found |= {row["mac"].partition(":")[0] for row in await pool.fetch(f"SELECT mac FROM {schema}.{table}")}
+    return found
+
+
+async def filled(pool: Pool, keys: VaultKeyring = BEFORE) -> None:
+    """With lanes of a worker that is gone."""
+    to = writing.Reached(dict(REACHED), "digest")
+    to.lanes, to.anchored = {("gone", 0): writing.lane.Reached(4, "d", 0)}, {("gone", 0): 4}
+    async with pool.acquire() as connection:
+        await connection.execute(f"DROP SCHEMA IF EXISTS {DECISIONS.schema} CASCADE")
+        await writing.prepare(connection, DECISIONS, "log", keys)
+        await writing.take_in(connection, DECISIONS, ENTRIES, to, keys)
+
+
+async def nothing_new(pool: Pool, keys: VaultKeyring, retired: Collection[str] = ()) -> None:
+    to = writing.Reached(dict(REACHED), "digest", Authority("log", 0, "", NEW, {name: {} for name in retired}))
+    async with pool.acquire() as connection:
+        await writing.take_in(connection, DECISIONS, [], to, keys)
+
+
+async def started(pool: Pool, keys: VaultKeyring, retired: Collection[str]) -> bool:
+    """Whether a projector that starts goes on from the positions."""
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, DECISIONS, "log", keys, retired=retired)
+        return bool(await writing.positions(connection, DECISIONS.schema))
+
+
+async def test_positions_are_sealed_anew_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+    await filled(pool)
+    assert await macs(pool) == {OLD}
+    assert await started(pool, AFTER, ()), "the log has not retired the key yet"
+    await nothing_new(pool, AFTER)
+    assert await macs(pool) == {NEW}
+    assert await started(pool, AFTER, [OLD])
+    assert "error" not in capsys.readouterr().out
+
+
+async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key_of_before(pool: Pool) -> None:
+    """The command that rotates has sealed them."""
+    await filled(pool)
+    vault = Vault()
+    late = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+    vault.secrets = [ROOT, OTHER]
+    async with pool.acquire() as connection:
+        await writing.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
+        await writing.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
+    to = writing.Reached({where: after + 1 for where, after in REACHED.items()}, "digest")
+    to.anchored = {("gone", 0): 5}
+    async with pool.acquire() as connection:
+        await writing.take_in(connection, DECISIONS, [], to, late)
+    assert await macs(pool) == {NEW}
+
+
+async def test_positions_of_every_projection_are_sealed_before_the_key_is_retired(
+    database: Settings, pool: Pool
+) -> None:
+    await filled(pool)
+    command = LogKeys(database, pool, open_vault(database, pool), AFTER, lambda *_: None)
+    await command._seal_positions(Authority("log", 0, "", NEW))
+    assert await macs(pool) == {NEW}
+    await command.close()
+
+
+FORGED: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "a position": ("positions", ("decisions", 63, 1_000_000, "", "")),
+    "a lane": ("lanes", ("worker", 0, 1_000_000, "d", 0)),
+    "an anchor": ("anchors", ("worker", 0, 1_000_000)),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+async def test_positions_under_a_retired_key_are_not_believed(
+    pool: Pool, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor sealed anew as ours."""
+    await filled(pool, AFTER)
+    table, row = FORGED[what]
+    ((*_, mac),) = writing._with_macs(BEFORE, DECISIONS, [row])
+    marks = ", ".join(f"${number}" for number in range(1, len(row) + 2))
+    await pool.execute(f"INSERT INTO {DECISIONS.schema}.{table} VALUES ({marks})", *row, mac)
+    await nothing_new(pool, AFTER, [OLD])
+    assert await macs(pool) == {OLD, NEW}
+    assert not await started(pool, AFTER, [OLD])
+    assert "filled anew" in capsys.readouterr().out
+
+
+async def test_a_permission_to_skip_under_the_key_of_before_permits_nothing(pool: Pool) -> None:
+    vault = Vault()
+    keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
+    await pool.execute("CREATE SCHEMA IF NOT EXISTS present")
+    await skips.permit(pool, keys, "log", 7)
+    assert await skips.permitted(pool, keys, "log", 7)
+    vault.secrets = [ROOT, OTHER]  # and this writer has not read it
+    await pool.execute(
+        "INSERT INTO present.permits (id, log, next_command, mac) VALUES ('a', 'log', 7, $1)",
+        BEFORE.mac(PERMIT, "a", "log", 7),
+    )
+    assert not await skips.permitted(pool, keys, "log", 7)
+    await skips.permit(pool, AFTER, "log", 7)
+    assert await skips.permitted(pool, keys, "log", 7)
+
+
+async def test_pins_are_sealed_anew(database: Settings, pool: Pool, tmp_path: Path) -> None:
+    vault, settings = open_vault(database, pool), replace(database, data=tmp_path)
+    await vault.migrate()
+    await pool.execute("DELETE FROM vault.pin")
+    authority = Authority("log", 3, "digest", OLD)
+    for keys, name in ((BEFORE, OLD), (AFTER, NEW), (BEFORE, NEW), (AFTER, NEW)):  # the third is a process that lags
+        await pins.keep(settings, vault, keys, authority)
+        kept = pins._kept(tmp_path / "pin.json")
+        assert kept == await vault.pin()
+        assert kept is not None
+        assert kept[1].partition(":")[0] == name
+    await vault.keep_pin("another", "mac", "of a pin that is not there any more")
+    assert await vault.pin() == kept
