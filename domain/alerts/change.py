@@ -119,7 +119,7 @@ class Change:
 
     @property
     def made(self) -> bool:
-        """Whether the key's policy is its first: the key comes into being with this, or in a trail its policy of before was
+        """Whether the key's policy is its first: the key comes into being with this, or in a trail its former policy was
         never seen."""
         return isinstance(self.event, KeyCreated) or self._was_unseen
 

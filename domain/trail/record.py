@@ -38,7 +38,7 @@ class Call:
     via: Document | None = None
 
     def document(self) -> dict[str, JSON]:
-        """What is not there is left out, so that records of before read and write the same."""
+        """What is not there is left out, so that older records read and write the same."""
         result: dict[str, JSON] = {
             "id": self.id,
             "access_key": self.access_key,

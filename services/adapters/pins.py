@@ -5,7 +5,7 @@ position that had to be authentic and the digest of its record are kept in the v
 with a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
 root secret that was replaced, are refused.
 
-After a rotation of the key of records a pin is sealed anew, so that nothing is left under the key of before. One that somebody
+After a rotation of the key of records a pin is sealed anew, so that nothing is left under the former key. One that somebody
 makes with that key refuses a start, or says what the log says: they could as well change the row, or remove it.
 """
 

@@ -160,7 +160,7 @@ class Vault:
             under = row["under"] or self._master.newest()
             if self._master.open(under, row["sealed"], _CHECK) != _CHECK:
                 raise MasterKeyRefused("The vault's seal is not this program's.")
-            if not row["under"]:  # of before master keys had names
+            if not row["under"]:  # from a version whose master keys had no names
                 for table in ("materials", "secrets", "seal"):
                     await connection.execute(f"UPDATE vault.{table} SET under = $1 WHERE under = ''", under)
                 await connection.execute(

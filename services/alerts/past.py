@@ -1,7 +1,7 @@
 """What the rules on an event read of the past, while somebody goes along the log: live, over history, or for a draft.
 
 The policies that keys had before are followed as far as they were put meanwhile: the history need not be waited for. A key
-whose policies of before are not known is asked for in the history once, and followed from then on.
+whose earlier policies are not known is asked for in the history once, and followed from then on.
 """
 
 from __future__ import annotations

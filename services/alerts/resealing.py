@@ -1,7 +1,7 @@
 """What alerts have counted, sealed anew once the key of records was rotated: nothing is judged again, and no row under the key of
 before is believed from then on (books.py).
 
-It is one transaction: every row is proved under the key of before, and gets a MAC under the key that is used now; the origin's
+It is one transaction: every row is proved under the former key, and gets a MAC under the key that is used now; the origin's
 row names the era that this makes. A process that is killed in it leaves everything as it was. Of two workers the second finds
 it done. One that goes on under the older key writes nothing more: it finds the origin's row changed, and reads the keys again.
 Rows are those of thirty days, and the pairs of who used which key. Judging waits meanwhile.

@@ -68,7 +68,7 @@ class Rules:
             self._judge = Judge(self._log, alerts_file.load(self._settings).settings, self._settings.region)
             log.info("the alerts' settings were read again")
         except BadSetting as fault:
-            log.error("the alerts' settings cannot be used; those of before hold", reason=str(fault))
+            log.error("the alerts' settings cannot be used; the former ones hold", reason=str(fault))
 
 
 class Worker:

@@ -165,7 +165,7 @@ def rotate_master_key(
     out.print(Text.assemble((f"{rows} rows", "green"), f" are sealed under master key {name} now"))
     if not destroy_old:
         err.print(
-            f"Backups of before need the old key: it is kept in {retired}. Move that away, and destroy it when they expire."
+            f"Earlier backups need the old key: it is kept in {retired}. Move that away, and destroy it when they expire."
         )
         return
     out.print(f"destroyed: {', '.join(destroyed)}. Destroy every copy of them, and restart what has them in memory.")

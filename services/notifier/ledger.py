@@ -86,7 +86,7 @@ class Ledger:
         """What is held back: by rule, the row's number in the sum."""
         self._proved: Proved | None = None
         self._times = 0
-        """How often it began anew: a message of before is not among its rows any more."""
+        """How often it began anew: an earlier message is not among its rows any more."""
 
     # -- what is asked of it ------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """What the rows of one notifier say, and whether they are its own: each has a MAC, and a number in the sum of all of them.
 
 All of them are under one key, that of the cursor's row. Once the key of records was rotated they are sealed anew, in the
-transaction that proves them: a row under the key of before is nobody's from then on.
+transaction that proves them: a row under the former key is nobody's from then on.
 """
 
 from __future__ import annotations

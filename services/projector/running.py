@@ -146,7 +146,7 @@ async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: writi
 
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
     """A snapshot of the world every so many records, so that a start folds a tail; and once the key of records was rotated, since
-    those under the key of before are of no use any more."""
+    those under the former key are of no use any more."""
     events = KafkaTopic(settings, topics.names(settings).events)
     while True:
         try:

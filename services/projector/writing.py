@@ -4,7 +4,7 @@ Each projection has a schema of its own with its tables and its positions, so th
 it and a rename swaps them.
 
 Positions are under the key of records that is used now. Once it was rotated they are sealed anew with the next batch, and by the
-command that rotates (services/log_keys.py) before the log retires the key of before: a start believes none under a retired key.
+command that rotates (services/log_keys.py) before the log retires the former key: a start believes none under a retired key.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Folder:
         wanted, path = ("test" if test else "real"), self.run / "clock"
         if not path.exists():
             new = not (self.path / "credentials.json").exists()
-            path.write_text("real" if not new else wanted)  # of before there were test clocks
+            path.write_text("real" if not new else wanted)  # from a version without test clocks
         if path.read_text() == wanted:
             return
         if test:

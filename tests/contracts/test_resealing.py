@@ -1,4 +1,4 @@
-"""What alerts have counted, once the key of records was rotated: sealed anew, and no row under the key of before is believed, since
+"""What alerts have counted, once the key of records was rotated: sealed anew, and no row under the former key is believed, since
 somebody else may have that key. Nothing is judged again for it."""
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ async def test_one_that_was_at_it_finds_its_row_changed(vault: Vault, pool: Pool
     await checked(pool, books)
 
 
-# -- somebody who has the key of before -------------------------------------------------------------------------------
+# -- somebody who has the former key -------------------------------------------------------------------------------
 
 
 async def _a_window(pool: Pool, thief: Books) -> None:
@@ -201,7 +201,7 @@ async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
 async def test_nor_is_all_of_it(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, lives: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything made with the key of before fits together, and is of an era that comes later than any."""
+    """Everything made with the former key fits together, and is of an era that comes later than any."""
     await some(pool, books)
     thief = Books(of(vault), "log")
     await rotated(vault, books)
@@ -277,7 +277,7 @@ async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
         "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs, alerting.unjudged"
     )
     await keeping.prepare(pool, Books(of(vault), "log"), marks)
-    assert "went back" in capsys.readouterr().out, "the mark of before is one of the same counts"
+    assert "went back" in capsys.readouterr().out, "the earlier mark is one of the same counts"
 
 
 _WAITS = (

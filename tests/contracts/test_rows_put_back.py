@@ -50,7 +50,7 @@ NINE = [each for number in range(9) for each in denied("mallory", threshold=10, 
 
 
 async def test_what_was_counted_cannot_be_made_uncounted_while_a_worker_lives(pool: Pool, books: Books) -> None:
-    """Nine keys, one fewer than is told of; then the rows of before them, and beside those the nine. Judged again they were not
+    """Nine keys, one fewer than is told; then the earlier rows, and beside those the nine. Judged again they were not
     new, so that nothing was counted; then the nine were taken away, and all sums were right. Nine more, for ever."""
     await count(pool, books)
     before = await taken(pool)
@@ -113,7 +113,7 @@ async def test_nor_by_taking_all_of_it_away(
 
 
 async def test_rows_of_an_era_that_is_over_count_in_no_other(pool: Pool, books: Books) -> None:
-    """A worker judges everything anew after an emptying: a row of before it would be there before its record came."""
+    """A worker judges everything anew after an emptying: an earlier row would be there before its record came."""
     await count(pool, books, NINE, [used("mallory", "key-1")])
     rows = await taken(pool, "items", "windows", "pairs")
     await keeping.begin_anew(pool)

@@ -96,7 +96,7 @@ async def test_dead_letters_are_tried_again_under_their_names(
 
 
 async def test_a_rotation_changes_nothing(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was written under the key of before is taken out under it, and what another process wrote under a newer one is
+    """What was written under the former key is taken out under it, and what another process wrote under a newer one is
     known once the vault is asked."""
     for number in range(2):
         await telling.raise_alert(f"a{number}")

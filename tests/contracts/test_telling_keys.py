@@ -1,4 +1,4 @@
-"""What a notifier holds, once the key of records was rotated: sealed anew, and no row under the key of before is believed, since
+"""What a notifier holds, once the key of records was rotated: sealed anew, and no row under the former key is believed, since
 somebody else may have that key."""
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def rotate(telling: Telling) -> None:
 
 
 async def thief_of(telling: Telling, pool: Pool) -> Telling:
-    """Whoever has the key of before and writes to Postgres: says that everything was told, and nothing is to be told."""
+    """Whoever has the former key and writes to Postgres: says that everything was told, and nothing is to be told."""
     thief = Telling(pool)
     thief.vault = Vault()
     thief.notifier = telling.notifier
@@ -146,7 +146,7 @@ async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_an
 
 
 async def forge_a_dead_letter(telling: Telling) -> None:
-    """Under the key of before, after a rotation and the proof behind it."""
+    """Under the former key, after a rotation and the proof behind it."""
     rotate(telling)
     await telling.ledger.prove()
     fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)

@@ -153,7 +153,7 @@ def test_a_backup_taken_while_calls_go_on_comes_back_whole(kept: Installation, t
             if again.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeySpec"] == "SYMMETRIC_DEFAULT":
                 sealed = again.encrypt(KeyId=key["KeyId"], Plaintext=b"y")["CiphertextBlob"]
                 assert again.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"y"
-        again.retire_grant(GrantToken=token)  # tokens of before the backup are good still
+        again.retire_grant(GrantToken=token)  # tokens from before the backup are still good
         again.create_key()  # and the writer goes on
         assert restored.keytrail("verify").returncode == 0
 

@@ -87,7 +87,7 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     (rotated,) = kept.answers("log-keys", "rotate")
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
     kept.judged()
-    # Each worker meets rows that another one wrote under the new key, and its own of before.
+    # Each worker meets rows that another one wrote under the new key, and its own earlier rows.
     assert eventually(lambda: asyncio.run(keys_of_rows(kept)) == {rotated["key"]}, within=30)
     logs = [log for name in ("alerts", "projector") for log in kept.data.glob(f"logs/{name}*.log")]
     assert len(logs) == 3
@@ -98,7 +98,7 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     whole(kept)
 
     async def forged() -> bytes:
-        """By somebody who has the key of before."""
+        """By somebody who has the former key."""
         pool = await connect(kept.settings)
         keys = await open_keyring(open_vault(kept.settings, pool))
         await pool.close()

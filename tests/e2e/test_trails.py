@@ -708,7 +708,7 @@ def test_what_is_known_beside_a_trail_answers_for_its_beginning(
     assert (told(key_arn(1))["new"], told(key_arn(1))["told_twice"]) == (0, 4)
     (shown,) = installation.answers("show", key_arn(1), *ask)
     assert (shown["policy"]["Statement"][0]["Principal"], shown["key"]["created_at"]) == ({"AWS": alice}, None)
-    # Of key 2 the policy was put after the trail began: what it is in February says nothing of before.
+    # Of key 2 the policy was put after the trail began: what it is in February says nothing about the time before.
     found = told(key_arn(2))
     assert [each["kind"] for each in found["known_too_late"]] == ["key-policy"]
     assert found["explained"] == 2
