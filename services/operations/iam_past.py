@@ -30,6 +30,7 @@ from domain.policy.compile import Rule, identity_policy_rules
 from domain.policy.glob import compile_glob
 from domain.policy.parse import MANAGED, Statement, parse_policy
 from domain.world import World
+from services.aside import long_aside
 from services.operations import iam_shown
 from services.operations.keys import after_marker
 from services.operations.rows import Accessed, Answer, Recall, Request, Use
@@ -96,6 +97,8 @@ one; password_last_used has no "not_supported" (user guide, id_credentials_getti
 NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
 _Key = tuple[str, bool, int]
 """(id, whether it is active, when it was made)."""
+_Person = tuple[str, str, int, list[_Key]]
+"""(name, ARN, when they were made, their access keys)."""
 
 
 def report_made(request: Request, world: World) -> Answer:
@@ -108,13 +111,20 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     account, directory = request.caller.account, world.directory
     held = world.accounts[account]
     of_root = [(key, True, held.created) for key, status in held.access_keys.items() if status == ACTIVE]
-    people: list[tuple[str, str, int, list[_Key]]] = [(ROOT, root_arn(account), held.created, of_root)]
+    people: list[_Person] = [(ROOT, root_arn(account), held.created, of_root)]
     for name in directory.listed.get((USER, account), ()):
         user = directory.identities[directory.ids[USER, account, name]]
         keys = [(key, each.status == ACTIVE, each.created) for key, each in user.access_keys.items()]
         people.append((user.name, user.arn, user.created, sorted(keys, key=lambda key: key[2])))
     asked = [(arn, key) for _, arn, _, keys in people for key, _, _ in keys[:2]]
     uses = await recall.last_uses_of(asked)
+    text = await long_aside(account, _report, people, uses, world.region)
+    generated = iam_shown.seconds(request.at)
+    return {"Content": text.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
+
+
+def _report(people: Sequence[_Person], uses: Mapping[str, Use], region: str) -> str:
+    """Apart, since an account may have thousands of users and other callers wait for the event loop."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -122,10 +132,9 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
         password = NO_PASSWORD_OF_ROOT if name == ROOT else NO_PASSWORD
         row = [name, arn, _time(created), *password, "false"]
         for place in range(2):
-            row += _columns(keys[place] if place < len(keys) else None, uses, world.region)
+            row += _columns(keys[place] if place < len(keys) else None, uses, region)
         writer.writerow([*row, *NO_CERTIFICATES])
-    generated = iam_shown.seconds(request.at)
-    return {"Content": text.getvalue().encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
+    return text.getvalue()
 
 
 def _columns(key: _Key | None, uses: Mapping[str, Use], region: str) -> list[str]:
