@@ -7,7 +7,7 @@ made. One database, one log: the first writer's start notes it down, every later
 from __future__ import annotations
 
 from domain.ports import LogRefused
-from services.adapters.postgres import Pool
+from services.adapters.postgres import Pool, make
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS present.origin (one bool PRIMARY KEY DEFAULT true CHE
 
 async def require(pool: Pool, log: str, topic: str) -> None:
     """`log`: the name in the log's first record, "" where the topic is empty. Raises LogRefused."""
-    await pool.execute(_TABLE)
+    await make(pool, _TABLE)
     if log:
         await pool.execute("INSERT INTO present.origin (log) VALUES ($1) ON CONFLICT DO NOTHING", log)
     noted = await pool.fetchval("SELECT log FROM present.origin")

@@ -33,6 +33,18 @@ INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresEr
 """What ends a batch of a follower, which goes on from its stored positions."""
 
 
+_MAKING = 1802661488
+"""The number of an advisory lock."""
+
+
+async def make(pool: Pool, statements: str) -> None:
+    """Carry out statements that make what is not there yet, one process at a time: where two begin CREATE ... IF NOT EXISTS
+    together, Postgres ends the later one with an error. Raises asyncpg's errors."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
+        await connection.execute(statements)
+
+
 async def connect(settings: Settings, *, size: int = 4, patience: float = 60.0) -> Pool:
     """A pool. Raises Unavailable."""
     try:

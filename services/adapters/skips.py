@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from domain.trail.authenticity import PERMIT, Keyring
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Pool
+from services.adapters.postgres import Pool, make
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS present.permits (
 
 async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:
     """Let the writer of this log skip what is missing from the command at this offset on."""
-    await pool.execute(_TABLE)
+    await make(pool, _TABLE)
     name = str(uuid4())
     await pool.execute(
         "INSERT INTO present.permits (id, log, next_command, mac) VALUES ($1, $2, $3, $4)",
@@ -40,7 +40,7 @@ async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None
 
 async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> bool:
     """Take the permission for this log and offset, if there is one that Keytrail gave."""
-    await pool.execute(_TABLE)
+    await make(pool, _TABLE)
     rows = await pool.fetch(
         "DELETE FROM present.permits WHERE log = $1 AND next_command = $2 RETURNING id, mac", log, next_command
     )

@@ -27,7 +27,7 @@ from domain.world import Answered, World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import LOST, Pool
+from services.adapters.postgres import LOST, Pool, make
 
 log_of_snapshots = structlog.get_logger("snapshots")
 
@@ -48,9 +48,7 @@ ALTER TABLE present.snapshots ADD COLUMN IF NOT EXISTS mac text NOT NULL DEFAULT
 
 
 async def prepare(pool: Pool) -> None:
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(1802661488)")
-        await connection.execute(_TABLE)
+    await make(pool, _TABLE)
 
 
 def encode(fold: Fold) -> bytes:

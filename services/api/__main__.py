@@ -40,6 +40,7 @@ from services.api.present import Present
 from services.api.protocol import GuardedProtocol
 from services.api.recalling import ProjectedRecall
 from services.api.server import DeadlineServer
+from services.api.standing import projected
 from services.api.watching import VaultWatch
 from services.bootstrap import listen, open_pool, open_tokens, prepare
 from services.clock import clock_of
@@ -144,7 +145,7 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
-            await present.begun()
+            await asyncio.gather(present.begun(), projected(pool))
             await server.serve(sockets=[listening])
         finally:
             for task in tasks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from domain.access.audience import Told
@@ -10,11 +11,11 @@ from domain.ports import Unavailable
 from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS
 from services.adapters.kafka import ends
-from services.adapters.postgres import Pool
+from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.api.alerting import Alerting
-from services.api.present import Present
-from services.projector.writing import positions
+from services.api.present import BEGIN_DEADLINE, Present
+from services.projector.writing import are_made, positions
 from services.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 
 ASK_PATIENCE = 2.0
 """Seconds that the broker may take to say where its topics end."""
+
+
+async def projected(pool: Pool) -> None:
+    """Return when the projections have their tables, or after BEGIN_DEADLINE: whoever asks about the past right after the very
+    first start waits for the projector, and is not refused."""
+    with suppress(*INTERRUPTED):  # also TimeoutError
+        async with asyncio.timeout(BEGIN_DEADLINE):
+            while not await are_made(pool, PROJECTIONS.values()):  # noqa: ASYNC110  # another process makes them
+                await asyncio.sleep(0.05)
 
 
 class Standing:

@@ -23,7 +23,7 @@ from domain.trail.lane import LaneName
 from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.registry import Projection
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import Connection
+from services.adapters.postgres import Connection, Pool
 
 log = structlog.get_logger("projector")
 
@@ -101,6 +101,15 @@ async def prepare(
         await connection.execute(projection.table)
         await connection.execute(_POSITIONS)
         await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
+
+
+async def are_made(pool: Pool, projections: Iterable[Projection]) -> bool:
+    """Whether each of them has its tables. Raises asyncpg's errors."""
+    schemas = [each.schema for each in projections]
+    made = await pool.fetchval(
+        "SELECT count(*) FROM unnest($1::text[]) AS name WHERE to_regclass(name || '.origin') IS NOT NULL", schemas
+    )
+    return bool(made == len(schemas))
 
 
 _ROWS = {
