@@ -31,11 +31,11 @@ BIN := .venv/bin
 run: .venv/.run
 	$(BIN)/keytrail up
 
-# Most tests wait for servers: two files at a time. Those that time what a fault does want the machine for themselves.
-TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does want the machine for themselves.
+THREE := -n 3 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_present.py tests/faults/test_soak.py
 test: .venv/.dev
-	$(BIN)/pytest -m "not soak" $(TWO) $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "not soak" $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "not soak" $(TIMED)
 
 check: .venv/.dev
@@ -47,7 +47,7 @@ check: .venv/.dev
 # Where the counts are full, attackers and costly policies are timed too.
 soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
 soak: .venv/.dev
-	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TWO) $(TIMED:%=--ignore=%)
+	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TIMED)
 
 fuzz-cost: .venv/.dev
