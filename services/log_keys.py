@@ -11,17 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
+
 from domain.ports import Unavailable
 from domain.trail.authenticity import ALERTS, COMMANDS, DECISIONS, key_of
 from domain.trail.authority import NO_KEY, Authority, trail_kind
 from domain.trail.codec import rfc3339
 from domain.trail.command import Command, encode
 from domain.trail.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY, own_call
-from projections.registry import PROJECTIONS
+from projections.registry import PROJECTIONS, Projection
 from services.adapters import cloudevents, keyring, pins, snapshots
 from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic, ends
 from services.adapters.keyring import VaultKeyring
-from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.postgres import LOST, Pool
 from services.adapters.topics import names
 from services.adapters.vault import Vault
 from services.clock import clock_of
@@ -32,6 +34,8 @@ from services.verification.topics import trails
 
 WITHIN = 30.0
 """Seconds for which the writer is waited for."""
+LOCK_PATIENCE = 5_000
+"""Milliseconds for which a lock on a projection is waited for: a batch is written in less."""
 Tell = Callable[[str, int, int], None]
 
 
@@ -50,6 +54,8 @@ class LogKeys:
         self._tell = tell
         self._events = KafkaTopic(settings, names(settings).events)
         self._commands = KafkaTopic(settings, names(settings).commands)
+        self.filled_anew: list[str] = []
+        """Projections whose positions stayed under a key that a rotation retired."""
 
     async def close(self) -> None:
         await self._events.close()
@@ -72,15 +78,16 @@ class LogKeys:
         authority = await self._authority()
         if not authority.begun:
             raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
-        if self._keys.newest == authority.key:  # else a rotation was broken off behind this
+        older = [name for name in self._keys.names() if name != authority.key and name not in authority.retired]
+        if self._keys.newest == authority.key and not older:  # else a rotation was broken off: it is ended first
             await self._vault.add_record_secret()
             await self._keys.read_again()
             await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
-        elif authority.key in self._keys:
+        elif self._keys.newest != authority.key and authority.key in self._keys:
             await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
         authority = await self._until(lambda found: found.key == self._keys.newest)
         await self._let_others_follow()
-        await self._seal_positions(authority)
+        self.filled_anew = await self._seal_positions(authority)
         for name in self._keys.names():
             if name != authority.key and name not in authority.retired:
                 asked = {"authentication_key": name, "before": await self._offsets()}
@@ -100,15 +107,28 @@ class LogKeys:
             self._tell("waiting until every process uses the new key", second, seconds)
             await asyncio.sleep(1)
 
-    async def _seal_positions(self, authority: Authority) -> None:
-        """Before a key is retired, after which no position under it is believed. Raises Unavailable."""
-        try:
-            async with self._pool.acquire() as connection:
-                for each in PROJECTIONS.values():
-                    if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{each.schema}.anchors"):
-                        await writing.seal_anew(connection, each, self._keys, each.schema, authority.retired)
-        except INTERRUPTED as fault:
-            raise Unavailable(f"positions of projections could not be sealed anew: {fault!r}; run it again") from fault
+    async def _seal_positions(self, authority: Authority) -> list[str]:
+        """Before a key is retired, after which no position under it is believed. The projections where that could not be done: it
+        keeps no key from being retired, which somebody else may have. Raises Unavailable."""
+        left = []
+        for projection in PROJECTIONS.values():
+            try:
+                if not await self._seal(projection, authority):
+                    left.append(projection.name)
+            except LOST as fault:
+                raise Unavailable(f"Postgres does not answer: {fault!r}; run it again") from fault
+            except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
+                left.append(projection.name)
+        return left
+
+    async def _seal(self, projection: Projection, authority: Authority) -> bool:
+        async with self._pool.acquire() as connection:
+            await connection.execute(
+                f"SET lock_timeout = {LOCK_PATIENCE}"
+            )  # until the connection goes back to the pool
+            if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
+                return True  # there is nothing yet
+            return await writing.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
         """Where the topics end whose values stay readable for ever. Commands are not among them: one that waits for the writer

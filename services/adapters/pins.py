@@ -84,8 +84,9 @@ async def require(settings: Settings, vault: Vault, keys: Keyring) -> None:
         document, mac = kept
         if not keys.holds(mac, PIN, document):
             raise LogRefused(
-                f"What {place} says of this installation's log was not made under the root secret that the database has: "
-                "the database is another installation's, or its seal was replaced. Bring the right one back."
+                f"What {place} says of this installation's log was not made under a key that the database has: the "
+                "database is another installation's, its seal was replaced, or it is as it was before `keytrail log-keys "
+                f"rotate`. Bring the right one back. If you restored the earlier one yourself, remove {_file(settings)}."
             )
         if not keys.strict:
             raise LogRefused(

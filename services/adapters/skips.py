@@ -41,10 +41,8 @@ async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None
 async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> bool:
     """Take the permission for this log and offset, if there is one that Keytrail gave."""
     await make(pool, _TABLE)
+    await keys.read_again()  # before the permission is taken: the vault may not answer
     rows = await pool.fetch(
         "DELETE FROM present.permits WHERE log = $1 AND next_command = $2 RETURNING id, mac", log, next_command
     )
-    if not rows:
-        return False
-    await keys.read_again()
     return any(keys.holds(row["mac"], PERMIT, row["id"], log, next_command, under=keys.newest) for row in rows)

@@ -174,8 +174,15 @@ async def save(pool: Pool, fold: Fold) -> None:
             mac,
         )
         await connection.execute(
-            "DELETE FROM present.snapshots WHERE position NOT IN "
-            "(SELECT position FROM present.snapshots ORDER BY position DESC LIMIT $1)",
+            # Only those that a start can use count, and none is further than this one: rows that somebody else wrote there would
+            # push it out.
+            "WITH good AS (SELECT log, position FROM present.snapshots WHERE log = $1 AND position <= $2 AND version = $3 "
+            "AND starts_with(mac, $4) ORDER BY position DESC LIMIT $5) "
+            "DELETE FROM present.snapshots WHERE (log, position) NOT IN (SELECT log, position FROM good)",
+            world.log,
+            chain.position,
+            VERSION,
+            f"{chain.keys.newest}:",
             KEEP,
         )
 

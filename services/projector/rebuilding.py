@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import Projection
 from services.adapters import topics
+from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import writing
@@ -42,20 +44,28 @@ async def rebuild_projection(
                 lag = await feed.lag()
                 behind = sum(lag[topic] for topic in projection.topics)
                 progress(done, done + behind)
-                if behind == 0 and await _swapped(pool, projection, beside):
+                if behind == 0 and await _swapped(settings, pool, projection, beside):
                     return done
         finally:
             await feed.close()
 
 
-async def _swapped(pool: Pool, projection: Projection, beside: str) -> bool:
-    """Swap, unless the live one has gone on in the meantime: then there is more to take in first."""
+async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str) -> bool:
+    """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
+    somebody changed, no more is asked for than the topics hold."""
     live = projection.schema
+    named = topics.names(settings)
+    held = {
+        (topic, partition): end
+        for topic, name in ((EVENTS, named.events), (DECISIONS, named.decisions), (ALERTS, named.alerts))
+        if topic in projection.topics
+        for partition, end in (await ends(settings, name)).items()
+    }
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
         old = await writing.positions(connection, live)
         new = await writing.positions(connection, beside)
-        if any(new.get(where, 0) < after for where, after in old.items()):
+        if any(new.get(where, 0) < min(old.get(where, 0), end) for where, end in held.items()):
             return False
         await connection.execute(f"ALTER SCHEMA {live} RENAME TO {live}_old")
         await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Container
 
 import structlog
 
@@ -50,32 +51,48 @@ async def log_name(settings: Settings, keys: VaultKeyring) -> str:
 
 async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
     """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
+    await keys.read_again()  # whoever stood by may have done so for weeks
     name = await log_name(settings, keys)
     await origin.require(pool, name, topics.names(settings).events)
-    rotated = len(keys.names()) > 1
-    retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
-    async with pool.acquire() as connection:
-        for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name, keys, retired=retired)
     observer = Observer(settings, keys, name, clock_of(settings))
     looking = asyncio.create_task(observer.keep_looking())
     try:
-        await _follow_for_ever(settings, pool, partitions, keys, observer)
+        await _follow_for_ever(settings, pool, partitions, keys, name, observer)
     finally:
         looking.cancel()
         await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _follow_for_ever(
-    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer
+    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, name: str, observer: Observer
 ) -> None:
+    anew: set[str] = set()
+    going = writing.Going()
     while True:
         try:
-            await _follow(settings, pool, partitions, keys, observer)
+            await _prepare(settings, pool, keys, name, anew)
+            anew.clear()
+            await _follow(settings, pool, partitions, keys, observer, going)
+        except writing.Changed as fault:
+            log.error("a projection was changed by somebody else; it is filled anew", what=str(fault))
+            anew.update([fault.schema] if fault.anew else [])
+            going = writing.Going()
+            await asyncio.sleep(0.5)
         except INTERRUPTED as fault:
-            # Whatever was under way is settled by the positions, which are read again.
+            # Whatever was under way is settled by the positions, which are read again. They may not have gone back meanwhile.
+            going = writing.Going(seen=going.seen)
             log.warning("projecting was interrupted; going on from the stored positions", reason=repr(fault))
             await asyncio.sleep(0.5)
+
+
+async def _prepare(settings: Settings, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
+    """`anew`: schemas to be filled anew whatever their tables say."""
+    rotated = len(keys.names()) > 1
+    retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
+    async with pool.acquire() as connection:
+        for projection in PROJECTIONS.values():
+            again = projection.schema in anew
+            await writing.prepare(connection, projection, name, keys, retired=retired, anew=again)
 
 
 async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain:
@@ -87,12 +104,15 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
         await events.close()
 
 
-async def _start(pool: Pool) -> Reached:
-    """Where to read from: the lowest position of any projection, and what belongs to it."""
-    async with pool.acquire() as connection:
+async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: writing.Going) -> Reached:
+    """Where to read from: the lowest position of any projection, and what belongs to it. Raises Changed."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
-            (projection, await writing.reached(connection, projection.schema)) for projection in PROJECTIONS.values()
+            (projection, await writing.reached(connection, projection, keys, retired))
+            for projection in PROJECTIONS.values()
         ]
+    for projection, each in stored:
+        writing.require_onward(projection, each.offsets, going.seen.get(projection.schema, {}))
     start = Reached()
     for where in {where for _, each in stored for where in each.offsets}:
         readers = [each for projection, each in stored if where[0] in projection.topics]
@@ -105,13 +125,15 @@ async def _start(pool: Pool) -> Reached:
     return start
 
 
-async def _follow(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer) -> None:
+async def _follow(
+    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer, going: writing.Going
+) -> None:
     feed = Feed(settings, partitions, keys)
-    start = await _start(pool)
+    now = await chain_now(settings, pool, keys)
+    start = await _start(pool, keys, now.authority.retired, going)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
-    await feed.open(start, await chain_now(settings, pool, keys))
+    await feed.open(start, now)
     writing_batch: asyncio.Task[None] | None = None
-    going = writing.Going()
     try:
         while True:
             batch = await feed.next(BATCH)

@@ -10,10 +10,11 @@ command that rotates (services/log_keys.py) before the log retires the former ke
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import asyncpg
 import structlog
 
 from domain.trail import lane
@@ -52,6 +53,17 @@ class Going:
     states: dict[str, tuple[int, Any]] = field(default_factory=dict)
     known: dict[str, dict[Any, None]] = field(default_factory=dict)
     """By table, names of what was interned lately and is there."""
+    seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
+    """By schema, the rows of positions as they were proved or written last."""
+
+
+class Changed(Exception):
+    """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: nothing in its tables would show
+    it, so it is filled anew whatever they say."""
+
+    def __init__(self, projection: Projection, what: str, *, anew: bool = False) -> None:
+        super().__init__(f"{projection.name}: {what}")
+        self.schema, self.anew = projection.schema, anew
 
 
 _POSITIONS = """
@@ -74,12 +86,15 @@ async def prepare(
     connection: Connection,
     projection: Projection,
     name: str,
-    keys: Keyring,
+    keys: VaultKeyring,
     schema: str | None = None,
     retired: Container[str] = (),
+    *,
+    anew: bool = False,
 ) -> None:
-    """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, and those
-    whose positions Keytrail did not write, are thrown away first. `retired`: names of keys that the log has retired."""
+    """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, those whose
+    positions Keytrail did not write, and all of them where `anew` says so, are thrown away first. `retired`: names of keys that
+    the log has retired."""
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
     async with connection.transaction():
@@ -87,14 +102,18 @@ async def prepare(
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
             # A schema's name is one of the registry's, never a caller's word.
             row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
-            if row is not None and (row["log"], row["tables"]) == (name, tables):
+            if row is not None and (row["log"], row["tables"]) == (name, tables) and not anew:
                 if await are_ours(connection, projection, keys, schema, retired):
                     return
-                log.error(
-                    "positions were changed by somebody else, or are under a key of records that was retired; the projection "
-                    "is filled anew",
-                    projection=schema,
-                )
+                if await are_ours(connection, projection, keys, schema):
+                    log.warning(
+                        "positions are under a key of records that was retired; the projection is filled anew",
+                        projection=schema,
+                    )
+                else:
+                    log.error(
+                        "positions were changed by somebody else; the projection is filled anew", projection=schema
+                    )
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
@@ -128,37 +147,50 @@ async def _rows(connection: Connection, schema: str) -> dict[str, list[Any]]:
 
 
 async def are_ours(
-    connection: Connection, projection: Projection, keys: Keyring, schema: str, retired: Container[str] = ()
+    connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str] = ()
 ) -> bool:
-    return _are_ours(projection, keys, await _rows(connection, schema), retired)
+    """Whether Keytrail wrote every position, under a key that is not one of `retired`. Tables of another shape are not ours."""
+    try:
+        async with connection.transaction():
+            found = await _rows(connection, schema)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        return False
+    return await _prove(projection, keys, found, retired)
 
 
-def _are_ours(projection: Projection, keys: Keyring, found: dict[str, list[Any]], retired: Container[str]) -> bool:
+async def _prove(
+    projection: Projection, keys: VaultKeyring, found: Mapping[str, Iterable[Any]], retired: Container[str]
+) -> bool:
+    macs = {key_of_row(row["mac"]): row["mac"] for rows in found.values() for row in rows}
+    if any(name not in keys for name in macs):
+        await keys.read_again()  # another process may have sealed them under a key that came meanwhile
     return all(
-        key_of_row(row["mac"]) not in retired and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
-        for rows in found.values()
+        # The MAC of a lane is as good for a position that has the worker's name as its topic.
+        (table != "positions" or row["topic"] in projection.topics)
+        and key_of_row(row["mac"]) not in retired
+        and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
+        for table, rows in found.items()
         for row in rows
     )
 
 
 async def seal_anew(
     connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str]
-) -> None:
-    """Every position under the key that is used now, where all of them are ours. Else they stay as they are, and the next start
-    finds them."""
+) -> bool:
+    """Every position under the key that is used now, where all of them are ours. Else (False) they stay as they are, and the next
+    start finds them."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {schema}.positions IN SHARE ROW EXCLUSIVE MODE")
         found = await _rows(connection, schema)
-        for row in found["positions"]:
-            await keys.know_that_of(row["mac"])  # another process may have sealed it
-        if not _are_ours(projection, keys, found, retired):
-            return
+        if not await _prove(projection, keys, found, retired):
+            return False
         for table, rows in found.items():
             fields = [tuple(row)[:-1] for row in rows if key_of_row(row["mac"]) != keys.newest]
             await connection.executemany(
                 f"UPDATE {schema}.{table} SET mac = $3 WHERE {_ROWS[table][1]} = ($1, $2)",
                 [(*row[:2], row[-1]) for row in _with_macs(keys, projection, fields)],
             )
+    return True
 
 
 def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -171,8 +203,13 @@ async def positions(connection: Connection, schema: str) -> dict[Partition, int]
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
 
-async def reached(connection: Connection, schema: str) -> Reached:
-    """How far a projection is."""
+async def reached(
+    connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
+) -> Reached:
+    """How far a projection is. Raises Changed."""
+    schema = projection.schema
+    if not await are_ours(connection, projection, keys, schema, retired):
+        raise Changed(projection, "positions that Keytrail did not write")
     result = Reached(await positions(connection, schema))
     row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
     if row is not None:
@@ -195,7 +232,8 @@ async def take_in(
 ) -> int:
     """Write what is new of `entries`, and move the positions to `to`. The number of entries written.
 
-    Entries below a stored position were written before, by a batch whose answer was lost: they are left out.
+    Entries below a stored position were written before, by a batch whose answer was lost: they are left out. Raises Changed
+    where somebody else wrote a position, or rows that this batch brings.
     """
     schema = schema or projection.schema
     going = going or Going()
@@ -205,46 +243,79 @@ async def take_in(
         await connection.execute(f"SET LOCAL search_path TO {schema}")
         # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
         await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
-        rows = await connection.fetch("SELECT topic, partition, next, mac FROM positions")
-        stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
+        rows = await connection.fetch(f"SELECT {_ROWS['positions'][0]}, mac FROM positions")
+        # A schema beside the live one was filled by this process, which may read of a rotation and its end in one batch.
+        retired = to.authority.retired if schema == projection.schema else ()
+        seen = going.seen.get(schema, {})
+        stored = await _proved(projection, keys, rows, seen, retired)
         if any(key_of_row(row["mac"]) != keys.newest for row in rows):
-            await seal_anew(connection, projection, keys, schema, to.authority.retired)
+            await seal_anew(connection, projection, keys, schema, retired)
         new = [
             entry
             for entry in entries
             if entry.topic in projection.topics and entry.offset >= stored.get((entry.topic, entry.partition), 0)
         ]
         state = await _state(connection, projection, schema, stored.get((EVENTS, 0), 0), going)
-        for change in projection.changes(new, state):
-            match change:
-                case Appends():
-                    await connection.copy_records_to_table(
-                        change.table, schema_name=schema, columns=change.columns, records=change.rows
-                    )
-                case Interns():
-                    interned.append(await _intern(connection, schema, change, going))
-                case Closes():
-                    await connection.executemany(_CLOSE.format(change.table), change.rows)
-                case _:
-                    await _upsert(connection, change)
+        try:
+            for change in projection.changes(new, state):
+                match change:
+                    case Appends():
+                        await connection.copy_records_to_table(
+                            change.table, schema_name=schema, columns=change.columns, records=change.rows
+                        )
+                    case Interns():
+                        interned.append(await _intern(connection, schema, change, going))
+                    case Closes():
+                        await connection.executemany(_CLOSE.format(change.table), change.rows)
+                    case _:
+                        await _upsert(connection, change)
+        except asyncpg.UniqueViolationError as fault:
+            raise Changed(projection, f"rows that were to come were there: {fault}", anew=True) from fault
         authority = json.dumps(to.authority.document(), sort_keys=True)
         moved = [
             (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
             for (topic, partition), after in wanted.items()
             if after > stored.get((topic, partition), 0)
         ]
-        await connection.executemany(_MOVE, _with_macs(keys, projection, moved))
+        written = _with_macs(keys, projection, moved)
+        await connection.executemany(_MOVE, written)
         if DECISIONS in projection.topics:
             lanes = [(*name, each.number, each.digest, each.partition) for name, each in to.lanes.items()]
             await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
             anchors = [(*name, number) for name, number in to.anchored.items()]
             await connection.executemany(_MOVE_ANCHOR, _with_macs(keys, projection, anchors))
     # Only now, when all of it counts.
+    going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
     if projection.restore is not None:
         going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
     for table, names in interned:
         _remember(going.known.setdefault(table, {}), names)
     return len(new)
+
+
+def require_onward(
+    projection: Projection, stored: Mapping[Partition, int], seen: Mapping[Partition, tuple[Any, ...]]
+) -> None:
+    """A position never goes back, nor away: one that somebody wrote down before and puts back is not believed while a process
+    remembers. Raises Changed."""
+    if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
+        raise Changed(projection, "positions went back", anew=True)
+
+
+async def _proved(
+    projection: Projection,
+    keys: VaultKeyring,
+    rows: Sequence[Any],
+    seen: Mapping[Partition, tuple[Any, ...]],
+    retired: Container[str],
+) -> dict[Partition, int]:
+    """The next offset of each partition, of rows that are as they were seen last or Keytrail's own. Raises Changed."""
+    stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
+    require_onward(projection, stored, seen)
+    new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
+    if new and not await _prove(projection, keys, {"positions": new}, retired):
+        raise Changed(projection, "positions that Keytrail did not write")
+    return stored
 
 
 _MOVE = (

@@ -58,11 +58,12 @@ async def differences(
     settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, tell: Tell
 ) -> list[Difference]:
     beside = f"{projection.schema}_verified"
+    # Before the positions are seen, which are sealed anew before a key is retired.
+    retired = (await chain_now(settings, pool, keys)).authority.retired
     async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await writing.positions(live, projection.schema)
-        retired = (await chain_now(settings, pool, keys)).authority.retired
         changed = await _of_positions(settings, live, keys, projection, at, retired)
         if changed is not None:
             return [changed]
@@ -97,6 +98,8 @@ async def _of_positions(
         for partition, (start, end) in (await bounds(settings, name)).items() if topic in projection.topics else ():
             if end > start and (topic, partition) not in at and await _is_older(settings, name, partition, start):
                 return Difference(table, missing=1, examples=[f"missing: {topic}/{partition}"])
+            if at.get((topic, partition), 0) > end:
+                return Difference(table, unknown=1, examples=[f"beyond the topic's end: {topic}/{partition}"])
     return None
 
 

@@ -1,0 +1,253 @@
+"""Positions of projections that somebody else wrote, while a projector runs, stands by, builds anew or verifies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.ports import LogRefused
+from domain.trail.authority import Authority
+from domain.trail.reading import Fold
+from projections.entry import DECISIONS as CALLS
+from projections.entry import EVENTS
+from projections.registry import PROJECTIONS
+from services.adapters import pins, snapshots
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.bootstrap import open_vault
+from services.log_keys import LogKeys
+from services.projector import rebuilding, running, writing
+from services.settings import Settings
+from services.verification import projections as verification
+from tests.contracts.test_positions_permits_pins import DECISIONS, NEW, OLD, filled, macs, started
+from tests.keys import OTHER, ROOT
+from tests.projections.test_projections import ENTRIES, REACHED, decision_entry
+from tests.telling import Vault
+
+S = DECISIONS.schema
+
+
+def keyring(*secrets: bytes) -> VaultKeyring:
+    vault = Vault()
+    vault.secrets = list(secrets)
+    return VaultKeyring(vault, secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+
+
+BEFORE, AFTER = keyring(ROOT), keyring(ROOT, OTHER)
+MORE = [decision_entry(2), decision_entry(3)]
+
+
+async def count(pool: Pool) -> int:
+    return int(await pool.fetchval(f"SELECT count(*) FROM {S}.decisions"))
+
+
+async def go_on(pool: Pool, going: writing.Going | None = None) -> None:
+    async with pool.acquire() as connection:
+        await writing.take_in(connection, DECISIONS, MORE, writing.Reached({(CALLS, 0): 4}), BEFORE, None, going)
+
+
+async def put(pool: Pool, rows: list[Any]) -> None:
+    for row in rows:
+        await pool.execute(
+            f"UPDATE {S}.positions SET next = $3, digest = $4, authority = $5, mac = $6 WHERE topic = $1 AND partition = $2",
+            *row,
+        )
+
+
+@pytest.mark.parametrize("changed", ["next = next + 1000000", "next = 0", "authority = '{}'", "mac = 'junk'"])
+async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Pool, changed: str) -> None:
+    """It left out what the position had passed, and signed the position."""
+    await filled(pool)
+    await pool.execute(f"UPDATE {S}.positions SET {changed} WHERE topic = 'decisions' AND partition = 0")
+    with pytest.raises(writing.Changed):
+        await go_on(pool)
+
+
+async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> None:
+    """An authority that takes records without a MAC was believed, and signed."""
+    for each in PROJECTIONS.values():
+        async with pool.acquire() as connection:
+            await writing.prepare(connection, each, "log", BEFORE, anew=True)
+            await writing.take_in(connection, each, ENTRIES, writing.Reached(dict(REACHED), "digest"), BEFORE)
+    nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
+    await running._start(pool, BEFORE, (), writing.Going())
+    await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
+    with pytest.raises(writing.Changed):
+        await running._start(pool, BEFORE, (), writing.Going())
+
+
+async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_remembers(pool: Pool) -> None:
+    await filled(pool)
+    saved = await pool.fetch(f"SELECT * FROM {S}.positions")
+    going = writing.Going()
+    await go_on(pool, going)
+    await put(pool, saved)
+    with pytest.raises(writing.Changed) as found:
+        await go_on(pool, going)
+    assert found.value.anew, "each position by itself is ours"
+    async with pool.acquire() as connection:
+        stored = await writing.positions(connection, S)
+        with pytest.raises(writing.Changed):
+            writing.require_onward(DECISIONS, stored, going.seen[S])
+
+
+async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
+    """Put back before a start, it ended every batch with an error of Postgres's."""
+    history = PROJECTIONS["history"]
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, history, "log", BEFORE, anew=True)
+        await writing.take_in(connection, history, ENTRIES, writing.Reached({(EVENTS, 0): 3}, "digest"), BEFORE)
+        with pytest.raises(writing.Changed) as found:
+            await writing.take_in(connection, history, ENTRIES, writing.Reached(dict(REACHED), "digest"), BEFORE)
+    assert found.value.anew
+
+
+async def test_the_mac_of_a_lane_is_not_good_for_a_position(pool: Pool) -> None:
+    await filled(pool)
+    await pool.execute(
+        f"INSERT INTO {S}.positions SELECT worker, lane, number, digest, partition::text, mac FROM {S}.lanes"
+    )
+    async with pool.acquire() as connection:
+        assert not await writing.are_ours(connection, DECISIONS, BEFORE, S)
+    with pytest.raises(writing.Changed):
+        await go_on(pool)
+
+
+async def test_tables_of_another_shape_are_made_anew(pool: Pool) -> None:
+    await filled(pool)
+    await pool.execute(f"ALTER TABLE {S}.anchors DROP COLUMN mac")
+    assert not await started(pool, BEFORE, [])
+    await go_on(pool)
+
+
+async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
+    pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await filled(pool)
+    vault = Vault()
+    standby = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+    vault.secrets = [ROOT, OTHER]
+    async with pool.acquire() as connection:
+        assert await writing.seal_anew(connection, DECISIONS, AFTER, S, ())
+    assert await started(pool, standby, [OLD])
+    assert "filled anew" not in capsys.readouterr().out
+
+
+async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_else(
+    pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await filled(pool)
+    assert not await started(pool, AFTER, [OLD])
+    told = capsys.readouterr().out
+    assert "under a key of records that was retired" in told
+    assert "somebody else" not in told
+
+
+async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: Pool) -> None:
+    """In one batch; else it was put in place under the retired key."""
+    beside = f"{S}_beside"
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+        await writing.take_in(connection, DECISIONS, ENTRIES, writing.Reached(dict(REACHED), "d"), BEFORE, beside)
+        to = writing.Reached({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
+        await writing.take_in(connection, DECISIONS, [], to, AFTER, beside)
+    assert await macs(pool, beside) == {NEW}
+    await pool.execute(f"DROP SCHEMA {beside} CASCADE")
+
+
+async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
+    pool: Pool, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mend that SECURITY.md names never ended."""
+    beside = f"{S}_beside"
+
+    async def ends(settings: Settings, topic: str) -> dict[int, int]:
+        return {0: 2, 3: 1} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
+
+    monkeypatch.setattr(rebuilding, "ends", ends)  # of the topics that ENTRIES stand on
+    await filled(pool)
+    async with pool.acquire() as connection:
+        await writing.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+    assert not await rebuilding._swapped(database, pool, DECISIONS, beside), "the live one is further"
+    async with pool.acquire() as connection:
+        await writing.take_in(connection, DECISIONS, ENTRIES, writing.Reached(dict(REACHED), "d"), BEFORE, beside)
+    await pool.execute(f"UPDATE {S}.positions SET next = next + 1000000")
+    await pool.execute(f"INSERT INTO {S}.positions VALUES ('nowhere', 0, 1, '', '', '')")
+    assert await rebuilding._swapped(database, pool, DECISIONS, beside)
+
+
+async def test_a_rotation_beside_a_verification_is_no_alarm(
+    pool: Pool, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(pool)
+    vault = Vault()
+    keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
+
+    async def rotated_meanwhile(*_: Any) -> Any:
+        vault.secrets = [ROOT, OTHER]
+        async with pool.acquire() as connection:
+            await writing.seal_anew(connection, DECISIONS, AFTER, S, ())
+        return type("Chain", (), {"authority": Authority("log", 0, "", NEW, {OLD: {}})})
+
+    async def positions_alone(*given: Any) -> Any:
+        assert await writing.are_ours(given[1], DECISIONS, keys, S, given[5])
+        return verification.Difference("as far as this test goes")
+
+    monkeypatch.setattr(verification, "chain_now", rotated_meanwhile)
+    monkeypatch.setattr(verification, "_of_positions", positions_alone)
+    (found,) = await verification.differences(database, pool, keys, DECISIONS, lambda *_: None)
+    assert found.table == "as far as this test goes"
+
+
+@pytest.mark.parametrize("how", ["a lock", "a row", "a table"])
+async def test_a_projection_that_cannot_be_sealed_keeps_no_key_from_being_retired(
+    pool: Pool, database: Settings, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.log_keys.LOCK_PATIENCE", 300)
+    await filled(pool)
+    command = LogKeys(database, pool, open_vault(database, pool), AFTER, lambda *_: None)
+    async with pool.acquire() as other, other.transaction():
+        if how == "a lock":
+            await other.execute(f"LOCK TABLE {S}.positions IN ROW EXCLUSIVE MODE")
+        elif how == "a row":
+            await pool.execute(f"INSERT INTO {S}.anchors VALUES ('w', 9, 1, 'junk')")
+        else:
+            await pool.execute(f"ALTER TABLE {S}.anchors DROP COLUMN mac")
+        assert "decisions" in await command._seal_positions(Authority("log", 0, "", NEW))
+    await command.close()
+
+
+async def test_a_snapshot_is_not_pushed_out_by_rows_of_others(pool: Pool) -> None:
+    """Every start folded the whole log, and no line said why."""
+    await snapshots.prepare(pool)
+    await pool.execute("DELETE FROM present.snapshots")
+    for number in range(4):
+        await pool.execute(
+            "INSERT INTO present.snapshots VALUES ($1, $2, '', $3, '', now(), $4)",
+            ("x", "log")[number % 2],
+            9 * 10**18 + number,
+            (999, snapshots.VERSION)[number % 2],
+            f"{OLD}:junk",
+        )
+    fold = Fold.under(BEFORE)
+    fold.world.log = "log"
+    await snapshots.save(pool, fold)
+    (row,) = await pool.fetch("SELECT log, position FROM present.snapshots")
+    assert row["log"] == "log"
+    assert row["position"] == fold.chain.position
+
+
+async def test_a_pin_that_a_rotation_made_says_what_an_older_database_is(
+    database: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    settings, vault = replace(database, data=tmp_path), open_vault(database, pool)
+    await vault.migrate()
+    await pool.execute("DELETE FROM vault.pin")
+    await pins.keep(settings, vault, AFTER, Authority("log", 0, "digest", NEW))
+    await pool.execute("DELETE FROM vault.pin")
+    with pytest.raises(LogRefused, match=r"log-keys rotate.*remove .*pin\.json"):
+        await pins.require(settings, vault, BEFORE)
