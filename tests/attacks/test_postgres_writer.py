@@ -242,7 +242,7 @@ def test_a_projection_without_its_positions_is_named(attacked: Installation) -> 
         "UPDATE p_history.positions SET authority = '{}', digest = ''",
         "INSERT INTO p_decisions.positions SELECT worker, lane, number, digest, partition::text, mac FROM p_decisions.lanes",
         "DELETE FROM p_keys.positions",
-        "ALTER TABLE p_grants.positions DROP COLUMN mac",
+        "ALTER TABLE p_history.positions DROP COLUMN mac",
     ],
 )
 def test_positions_that_are_changed_while_the_projector_runs_lose_nothing(attacked: Installation, changed: str) -> None:
