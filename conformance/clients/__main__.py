@@ -112,6 +112,7 @@ def main() -> int:
         Progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn(), console=out) as bar,
     ):
         task = bar.add_task("starting Keytrail", total=None)
+        # With its alert worker, as whoever starts Keytrail has it: the tests' installation leaves that out, and clients ask of alerts.
         with Installation(Path(name) / "data", KEYTRAIL_ALERT_WORKERS="1") as keytrail:
             for number, client in enumerate(chosen):
                 bar.update(task, description=client.name)

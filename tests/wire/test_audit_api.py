@@ -244,6 +244,10 @@ def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Install
         ("/v1/what-if", {"calls": "true"}),
         ("/v1/what-if", {"after": True}),
         ("/v1/what-if", {"after": -5}),
+        ("/v1/what-if", {"after": -5.0}),
+        ("/v1/what-if", {"after": 2.5}),
+        ("/v1/what-if", {"after": 1e300}),
+        ("/v1/what-if", {"after": "2"}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "encryption_context": []}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": {"b": "c"}}}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": ["b", 1]}}),
@@ -256,6 +260,19 @@ def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Install
 def test_a_body_that_is_not_as_described_is_refused(installation: Installation, path: str, body: Any) -> None:
     status, document = get(installation, path, None, "POST", json.dumps(body).encode())
     assert (status, document["error"]["code"]) == (400, "ValidationException"), document
+
+
+def test_a_number_without_a_fraction_is_an_integer_however_json_writes_it(installation: Installation, key: str) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+    draft = {"key": key, "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]}), "to": "@1"}
+    asked = [json.dumps(draft | {"after": 2}).replace(": 2}", f": {after}}}") for after in ("2", "2.0", "2e0")]
+    answers = [get(installation, "/v1/what-if", None, "POST", body.encode()) for body in asked]
+    assert [(status, document.get("result")) for status, document in answers] == [
+        (200, {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []})
+    ] * 3
+    # In a query it is text, whose pattern the description gives.
+    status, document = get(installation, "/v1/keys?limit=2.0")
+    assert (status, document["error"]["code"]) == (400, "ValidationException")
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
