@@ -152,16 +152,15 @@ def _show(report: dict[str, Any], trail: str) -> None:
     print_rows(report["by"], columns, "(nothing was judged)")
     for each in report["missing"]:
         missing = names.shortened(each["missing"], "")
-        say(f"{each['calls']} {'call' if each['calls'] == 1 else 'calls'}: not known is {missing}", "dim", indent=2)
+        depend = "call depends" if each["calls"] == 1 else "calls depend"
+        say(f"{each['calls']} {depend} on what is not known: {missing}", "dim", indent=2)
     if report["known"] or report["known_too_late"]:
-        say(f"{report['known']} policies, grants and identities are known from elsewhere", indent=2)
+        known = "policy, grant or identity is" if report["known"] == 1 else "policies, grants and identities are"
+        say(f"{report['known']} {known} known from elsewhere", indent=2)
     for each in report["known_too_late"]:
-        what = f"{each['kind']} of {each['of']}, taken at {each['taken']}"
-        say(
-            times.within(f"the trail changed it before, so of the beginning it says nothing: {what}"),
-            "yellow",
-            indent=2,
-        )
+        what = f"{each['kind'].replace('-', ' ')} of {names.shortened(each['of'])}"
+        words = f"the trail had changed the {what} before {each['taken']}: that answer says nothing of the trail's beginning"
+        say(times.within(words), "yellow", indent=2)
     for each in report["several_orders"]:
         at = times.within(each["at"])
         say(f"at {at} either may have come last: {' or '.join(each['changes'])}", "yellow", indent=2)
