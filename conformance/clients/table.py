@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OWN, HOST = "own", "host"
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -15,6 +17,8 @@ class Client:
     """As the registry names them, each with its version; the client itself is the first."""
     script: str
     """A file of `scripts/`, or a folder."""
+    account: str = OWN
+    """Whose credentials it has: those of an account of its own, or those of the account that hosts the others."""
 
 
 CLIENTS = (
@@ -133,6 +137,29 @@ CLIENTS = (
         "python",
         ("principalmapper==1.1.5", "boto3==1.44.8"),
         "scanner_principalmapper.py",
+    ),
+    Client(
+        "schemathesis",
+        "audit-api",
+        "python",
+        ("schemathesis==4.32.5", "boto3==1.44.8"),
+        "schemathesis_signed.py",
+        HOST,
+    ),
+    Client(
+        "linters",
+        "audit-api",
+        "node",
+        ("@redocly/cli@2.77.0", "@stoplight/spectral-cli@6.16.3"),
+        "linters.mjs",
+    ),
+    Client(
+        "openapi-generator",
+        "audit-api",
+        "python",
+        ("openapi-generator-cli==7.26.0", "boto3==1.44.8", "pip==25.3"),
+        "openapi_generator.py",
+        HOST,
     ),
     Client("prowler", "scanners", "python", ("prowler==5.46.0",), "scanner_prowler.py"),
 )

@@ -82,7 +82,10 @@ def verify(
 
 def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expected | None) -> str:
     if offset != fold.next:
-        return f"{offset - fold.next} records are missing before it" if offset > fold.next else "it stands out of order"
+        lost = offset - fold.next
+        if lost == 1:
+            return "a record is missing before it"
+        return f"{lost} records are missing before it" if lost > 1 else "it stands out of order"
     if expected is not None and offset == expected.position and digest(value) != expected.digest:
         return "it is not the record whose digest was noted down"
     document = parse(value)

@@ -12,11 +12,13 @@ from domain import documents
 from domain.aliases.alias import Alias
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
-from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy
+from domain.identities.identity import PREFIXES, Identity, InstanceProfile, ManagedPolicy
 from domain.keys.key import Key
 from domain.world import World
 from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
 
+OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}
+"""The kinds of history that a unique id tells; every other one is an identity's."""
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
 _THEN = "h.position <= $1 AND h.until_position > $1"
@@ -121,6 +123,24 @@ async def last_arn(connection: Any, id: str, account: str) -> str | None:
         account or "%",
     )
     return found
+
+
+async def arns_then(connection: Any, ids: Iterable[tuple[str, int]], account: str) -> dict[tuple[str, int], str]:
+    """The ARNs that identities, managed policies and instance profiles of an account ("" for any) had at positions, each of one
+    that is no more the last one, by (unique id, position). Index: history_pkey."""
+    query = """SELECT asked.id, asked.position, found.arn
+        FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (kind, id, position), LATERAL (
+            SELECT arn, account FROM p_history.history h
+            WHERE h.kind = asked.kind AND h.id = asked.id AND h.position <= asked.position
+            ORDER BY h.position DESC LIMIT 1
+        ) AS found
+        WHERE found.arn IS NOT NULL AND found.account LIKE $4"""
+    pairs = sorted(set(ids))
+    kinds = [OF_PREFIX.get(id[:4], IDENTITY) for id, _ in pairs]
+    rows = await connection.fetch(
+        query, kinds, [id for id, _ in pairs], [position for _, position in pairs], account or "%"
+    )
+    return {(row["id"], row["position"]): row["arn"] for row in rows}
 
 
 async def arns(connection: Any, account: str, limit: int) -> list[str]:

@@ -51,7 +51,7 @@ from services.api.declared import require_body, require_query
 from services.api.description import described
 from services.api.errors import WireError
 from services.api.explaining import bad
-from services.api.items import call_of, following, item, page
+from services.api.items import item, page
 from services.api.making import Making
 from services.api.no_route import closed, words
 from services.api.no_route import not_found as not_found_here
@@ -382,17 +382,6 @@ class Audit:
         ids = sorted({row["key_id"] for row in rows if row["key_id"]})
         found = await history.aliases_of(source.pool, source.end, ids) if ids else {}
         return [row | {"key_aliases": found.get(row["key_id"], [])} for row in rows]
-
-    async def events(self, asked: Asked) -> Told:
-        text = asked.text("after") or "-1"
-        if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
-            raise bad("after is a position")
-        limit = asked.limit()
-        cursor = asked.cursor(int)
-        after = cursor[0] if cursor else int(text)
-        rows = await decisions.events(self._pool, asked.caller.account, after, limit)
-        after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
-        return asked.audience.calls([self.named(call_of(row), asked.audience) for row in rows], after_these)
 
     async def create_account(self, asked: Asked) -> Told:
         try:

@@ -20,6 +20,7 @@ from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.items import call_of, cursor_of, following, item, utc
 from services.api.present import Present
+from services.api.subjects import with_names
 from services.questions.nearest import in_words, nearest
 from services.questions.showing import utc as utc_of
 from services.questions.unused import (
@@ -76,9 +77,22 @@ class Counted:
         )
         last = rows[-1] if rows else None
         cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None
-        calls = await self._audit.with_aliases(source, [call_of(row) for row in rows])
+        calls = await with_names(source, [call_of(row) for row in rows], self._audit.with_aliases)
         more = {} if after is not None else await source.before_it_began(filters.since)
         return source.audience.calls(calls, following(len(rows), limit, cursor), more)
+
+    async def events(self, asked: Asked) -> Told:
+        text = asked.text("after") or "-1"
+        if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
+            raise bad("after is a position")
+        limit = asked.limit()
+        cursor = asked.cursor(int)
+        after = cursor[0] if cursor else int(text)
+        rows = await decisions.events(self._pool, asked.caller.account, after, limit)
+        after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
+        source = await self._questions.sources.of(asked)
+        calls = await with_names(source, [call_of(row) for row in rows], self._audit.with_aliases)
+        return asked.audience.calls(calls, after_these)
 
     async def _filters(self, asked: Asked) -> Filters:
         """Raises WireError."""

@@ -11,6 +11,7 @@ from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
 from projections.history import queries as history
 from services.api import errors
+from services.api.declared import whole
 from services.api.errors import WireError
 from services.api.explaining import bad
 from services.api.present import Present
@@ -51,7 +52,7 @@ class Repeated:
         since, until, after = (
             text_in(body, "from", WHAT_IF_BODY) or text_in(body, "since", WHAT_IF_BODY),
             text_in(body, "to", WHAT_IF_BODY),
-            body.get("after"),
+            whole(body.get("after")),
         )
         if after is not None and not isinstance(after, int):
             raise bad("after is the position that an answer before went through to")

@@ -21,6 +21,7 @@ from services.api.present import Present
 from services.api.questions import Questions
 from services.api.references import not_found
 from services.api.sources import Source
+from services.api.subjects import with_names
 from services.questions.changes import Policy, difference
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
 from services.questions.past_call import explained
@@ -50,7 +51,8 @@ class Reviewing:
         await self._audit.require(asked, "keytrail:ReadDecisions")
         call = asked.request.path_params["call"]
         async with self._questions.answering():
-            named = partial(self._audit.named, audience=asked.audience)
+            source = await self._questions.sources.of(asked)
+            named = partial(with_names, source, with_aliases=self._audit.with_aliases)
             return await explained(
                 self._pool, self._settings.region, asked.audience, call, self._present.position, named
             )

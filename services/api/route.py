@@ -97,6 +97,10 @@ DECISION = (
     ("encryption_context", "the encryption context, where there was one"),
     ("event_type", "the event that the call caused"),
     ("summary", "one line"),
+    (
+        "names",
+        "of the ids that the summary has: the ARN that a user, group, role or policy had then, the alias that a key has now",
+    ),
     ("parameters", "the request, with secrets left out"),
     ("reasons", "every permission that was asked, and what decided each"),
     ("resources", "the ARNs that were asked about"),

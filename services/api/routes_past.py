@@ -189,7 +189,7 @@ PAST: tuple[RouteRow, ...] = (
         "who_between",
         "Who gained and who lost access to a key between two moments, and by which change; a JSON object a line",
         (
-            ("change", "the change: position, at, principal, operation, summary, call_id"),
+            ("change", "the change: position, at, principal, operation, summary, names, call_id"),
             ("gained", "rows as of /v1/who-can: those who could not before"),
             ("lost", "those who could no more, as they could before"),
             ("changed", "those who could before and after, under other conditions"),
@@ -206,7 +206,7 @@ PAST: tuple[RouteRow, ...] = (
         "what_between",
         "What a principal gained and lost on every key between two moments, and by which change; a JSON object a line",
         (
-            ("change", "the change: position, at, principal, operation, summary, call_id"),
+            ("change", "the change: position, at, principal, operation, summary, names, call_id"),
             ("key_id", "the key"),
             ("gained", "operations"),
             ("lost", "operations"),

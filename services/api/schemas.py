@@ -55,7 +55,7 @@ ANSWERED = _table("""
     time?: last marked_at until began
     time?: deletion_at next_rotation_at expires_at hour day
     yes-or-no: bypassed_lockout_check locked_out for_sure off raised end never_used
-    object: tags by key used policy change result context record lag alerts parameters projections
+    object: names tags by key used policy change result context record lag alerts parameters projections
     object?: event encryption_context suppressed evidence delegation near inputs session
     objects: reasons layers grants paths unless by_operation gained lost changed allowed denied unknown identities marks
     objects: permissions items

@@ -163,7 +163,7 @@ def _between(client: Client, path: str, span: Span, times: Times, as_json: bool,
         Column("who", lambda row: names.short(row["change"]["principal"], client.account), leads=True),
         Column(
             "change",
-            lambda row: names.shortened(row["change"].get("summary", row["change"]["operation"]), client.account),
+            lambda row: names.summary(row["change"], client.account) or row["change"]["operation"],
             leads=True,
             wraps=True,
         ),

@@ -14,8 +14,9 @@ from rich.text import Text
 from domain.alerts.settings import EVERY, AlertSettings, Allow
 from services.adapters import alerts_file
 from services.adapters.alerts_file import AlertsFile
-from services.cli.tables import member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, out, settings_or_fail
+from services.cli import names
+from services.cli.tables import Column, member, print_rows
+from services.cli.terminal import AsJson, Data, as_line, fail, say, settings_or_fail, times_or_fail
 from services.notifier.outbox import Waiting
 from services.notifier.sending import NotDelivered, Undeliverable, sender_of
 from services.settings import BadSetting, Settings
@@ -49,21 +50,19 @@ def try_notifiers(
     1 where one does not take it."""
     settings = settings_or_fail(data=data)
     found = _file(settings)
-    names = [each.name for each in found.notifiers]
-    if not names:
+    there = [each.name for each in found.notifiers]
+    if not there:
         fail(f"{_where(settings)} names no notifier: add a [[webhook]] or an [[apprise]] (docs/howto/alerts.md).")
-    if notifier is not None and notifier not in names:
-        fail(f"There is no notifier {notifier}; the file has {', '.join(names)}.", 2)
+    if notifier is not None and notifier not in there:
+        fail(f"There is no notifier {notifier}; the file has {', '.join(there)}.", 2)
     results = asyncio.run(_try(found, notifier))
     for each in results:
         if as_json:
             as_line(each)
         elif each["fault"]:
-            out.print(Text.assemble(("failed ", "bold red"), f"{each['notifier']} ({each['kind']}): {each['fault']}"))
+            say(Text.assemble(("failed ", "bold red"), f"{each['notifier']} ({each['kind']}): {each['fault']}"), more=7)
         else:
-            out.print(
-                Text.assemble(("taken  ", "bold green"), f"{each['notifier']} ({each['kind']}), {each['seconds']} s")
-            )
+            say(Text.assemble(("taken  ", "bold green"), f"{each['notifier']} ({each['kind']}), {each['seconds']} s"))
     if any(each["fault"] for each in results):
         raise typer.Exit(1)
 
@@ -95,33 +94,43 @@ def allow_list(as_json: AsJson = False, data: Data = None) -> None:
     more, 2 where the file cannot be used."""
     settings = settings_or_fail(data=data)
     found = _file(settings)
-    now = int(time.time() * 1_000_000)
-    rows: list[dict[str, Any]] = [
-        {"number": at, **each.document(), "faults": list(_faults(each, found.settings, now))}
-        for at, each in enumerate(found.settings.allow, 1)
-    ]
+    rows = _rows(found.settings, int(time.time() * 1_000_000))
     if as_json:
         for row in rows:
             as_line(row)
     else:
+        times, account = times_or_fail(), settings.account_id
         columns = [
             *(member(name, leads=True) for name in ("number", "rule")),
-            *(member(name) for name in ("principal", "key", "tag")),
+            Column("principal", lambda row: names.short(row.get("principal"), account)),
+            Column("key", lambda row: names.short(row.get("key"), account)),
+            member("tag"),
             member("reason", wraps=True),
-            member("expires"),
+            Column("expires", lambda row: times.shown(row["expires"])),
         ]
         print_rows(rows, columns, f"({_where(settings)} allows nothing)")
         for row in rows:
             for fault in row["faults"]:
-                out.print(Text.assemble(("look at ", "bold yellow"), f"number {row['number']}: {fault}"))
-    if any(each.expires <= now for each in found.settings.allow):
+                say(Text.assemble(("look at ", "bold yellow"), f"number {row['number']}: {fault}"), more=8)
+    if any(PAST in row["faults"] for row in rows):
         raise typer.Exit(1)
+
+
+PAST = "it is past its end, and allows nothing any more"
+
+
+def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
+    """The entries, and what is wrong with each at a time (microseconds)."""
+    return [
+        {"number": at, **each.document(), "faults": list(_faults(each, settings, now))}
+        for at, each in enumerate(settings.allow, 1)
+    ]
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
     left = (entry.expires - now) / 86_400_000_000
     if left <= 0:
-        yield "it is past its end, and allows nothing any more"
+        yield PAST
     elif left < SOON:
         yield f"it ends in {max(1, round(left))} days"
     if entry.rule == EVERY:

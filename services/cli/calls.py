@@ -47,7 +47,7 @@ def _change(row: Row, account: str, *, texts: bool) -> str:
     """A refused attempt by its kind; what its caller read stands in the log and is given where it is asked for."""
     if row.get("effect") == "refused" and not texts:
         return _error(row) or (row.get("kind") or "").replace("-", " ")
-    return names.shortened(row.get("summary"), account)
+    return names.summary(row, account)
 
 
 def print_calls(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +17,12 @@ from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, times_or_fail
 from services.settings import Settings
+from services.trails.ahead import Ahead, ReadingOf
 from services.trails.answers import known_in
 from services.trails.building import Building
 from services.trails.files import files_in, records_of
 from services.trails.importing import open_connection, opened
 from services.trails.naming import BadName, checked
-from services.trails.wrapping import Found
 
 COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
 
@@ -79,11 +78,10 @@ def _files(trail: str, paths: list[Path]) -> list[Path]:
     return found
 
 
-def _take_in(
-    settings: Settings, trail: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]], as_json: bool
-) -> None:
+def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: ReadingOf, as_json: bool) -> None:
     try:
-        report = asyncio.run(_import(settings, trail, paths, reading_of))
+        with Ahead(paths, reading_of) as ahead:
+            report = asyncio.run(_import(settings, trail, paths, ahead))
     except MasterKeyRefused as fault:
         fail(str(fault))
     except UNREACHABLE as fault:
@@ -96,25 +94,19 @@ def _take_in(
         fail("Nothing of it could be read.")
 
 
-async def _import(
-    settings: Settings, name: str, paths: list[Path], reading_of: Callable[[Path], Iterator[Found]]
-) -> dict[str, Any]:
+async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead) -> dict[str, Any]:
     connection = await open_connection(settings)
     try:
         with progress_bar() as progress:
             reading = progress.add_task("files", total=len(paths))
             records = progress.add_task("records", total=None)
 
-            def records_in() -> Iterator[Found]:
-                for path in paths:
-                    yield from reading_of(path)
-                    progress.advance(reading)
-
             def told(what: str, count: int) -> None:
+                progress.update(reading, completed=ahead.files)
                 progress.update(records, description=what, completed=count)
 
             async with opened(settings, name) as trail:
-                taken = await trail.take(connection, records_in(), told)
+                taken = await trail.take(connection, ahead, told)
             built = await Building(connection, trail.schema, trail.name).build(told)
     finally:
         await connection.close(timeout=5)
@@ -160,16 +152,15 @@ def _show(report: dict[str, Any], trail: str) -> None:
     print_rows(report["by"], columns, "(nothing was judged)")
     for each in report["missing"]:
         missing = names.shortened(each["missing"], "")
-        say(f"{each['calls']} {'call' if each['calls'] == 1 else 'calls'}: not known is {missing}", "dim", indent=2)
+        depend = "call depends" if each["calls"] == 1 else "calls depend"
+        say(f"{each['calls']} {depend} on what is not known: {missing}", "dim", indent=2)
     if report["known"] or report["known_too_late"]:
-        say(f"{report['known']} policies, grants and identities are known from elsewhere", indent=2)
+        known = "policy, grant or identity is" if report["known"] == 1 else "policies, grants and identities are"
+        say(f"{report['known']} {known} known from elsewhere", indent=2)
     for each in report["known_too_late"]:
-        what = f"{each['kind']} of {each['of']}, taken at {each['taken']}"
-        say(
-            times.within(f"the trail changed it before, so of the beginning it says nothing: {what}"),
-            "yellow",
-            indent=2,
-        )
+        what = f"{each['kind'].replace('-', ' ')} of {names.shortened(each['of'])}"
+        words = f"the trail had changed the {what} before {each['taken']}: that answer says nothing of the trail's beginning"
+        say(times.within(words), "yellow", indent=2)
     for each in report["several_orders"]:
         at = times.within(each["at"])
         say(f"at {at} either may have come last: {' or '.join(each['changes'])}", "yellow", indent=2)

@@ -23,7 +23,19 @@ from services.backup.sealed_file import BadBackup
 from services.bootstrap import open_pool
 from services.cli.exporting import target_or_fail
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, Force, as_line, err, fail, out, progress_bar, settings_or_fail, telling
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Force,
+    as_line,
+    err,
+    fail,
+    out,
+    progress_bar,
+    say,
+    settings_or_fail,
+    telling,
+)
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
@@ -63,11 +75,18 @@ def backup(
     file = target_or_fail(file, force=force)
     with progress_bar() as progress:
         try:
-            counts = asyncio.run(taking.take_backup(reaching(data), file, telling(progress)))
+            counts, size = asyncio.run(_taken(reaching(data), file, telling(progress)))
         except FAILS as fault:
             progress.stop()
             fail(str(fault))
-    _show(counts, as_json, f"{file}, {file.stat().st_size / 1e6:.1f} MB, sealed under the master key: keep that apart")
+    big = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart")
+
+
+async def _taken(settings: Settings, file: Path, tell: taking.Tell) -> tuple[dict[str, int], int]:
+    """(records and rows by what they are, bytes of the file)."""
+    counts = await taking.take_backup(settings, file, tell)
+    return counts, (await asyncio.to_thread(file.stat)).st_size
 
 
 def restore(
@@ -110,8 +129,8 @@ def _show(counts: dict[str, int], as_json: bool, what: str) -> None:
         as_line(counts)
         return
     held = ", ".join(f"{count} {name}" for name, count in counts.items())
-    out.print(held, style="green")
-    err.print(what)
+    say(held, "green")
+    say(what, screen=err)
 
 
 def add_master_key(data: Data = None) -> None:

@@ -39,6 +39,24 @@ def shortened(text: str | None, account: str = "") -> str:
     return LONG_ID.sub(lambda found: cut(found[0], 12), text)
 
 
+UNIQUE_ID = re.compile(r"\b(?:(?:user|group|role|policy|instance profile) )?(A[A-Z0-9]{15,})\b")
+KEY_ID = re.compile(r"\bkey ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})")
+
+
+def summary(row: Mapping[str, Any], account: str = "") -> str:
+    """What a change did, in one line; whom it concerned by name where the record has the id alone (`names`)."""
+    named = row.get("names") or {}
+
+    def identity(found: re.Match[str]) -> str:
+        return short(named[found[1]], account) if found[1] in named else found[0]
+
+    def key(found: re.Match[str]) -> str:
+        return f"{named[found[1]]} {found[1]}" if found[1] in named else found[0]
+
+    text = KEY_ID.sub(key, UNIQUE_ID.sub(identity, row.get("summary") or ""))
+    return shortened(text, account)
+
+
 def cut(id: str, most: int = SHOWN) -> str:
     """The beginning of an id, with the sign that there is more."""
     return id if len(id) <= most + 1 else f"{id[:most]}…"

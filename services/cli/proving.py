@@ -19,7 +19,7 @@ from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool, open_vault
 from services.cli.exporting import target_or_fail, write_lines, wrote
-from services.cli.terminal import Data, Force, fail, out, progress_bar, settings_or_fail, telling
+from services.cli.terminal import Data, Force, counted, fail, out, progress_bar, say, settings_or_fail, telling
 from services.logs import quiet
 from services.projector.rebuilding import rebuild_projection
 from services.settings import BadSetting, Settings
@@ -92,7 +92,7 @@ def rebuild(name: Annotated[str, typer.Argument(help=", ".join(PROJECTIONS))], d
         count = asyncio.run(_rebuild(settings, name))
     except UNREACHABLE as fault:
         fail(f"The projection is as it was: {fault}")
-    out.print(f"{name} built anew from {count} records")
+    say(f"{name} built anew from {counted(count, 'record')}")
 
 
 async def _rebuild(settings: Settings, name: str) -> int:

@@ -104,6 +104,11 @@ def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, sc
             screen.print(Text.assemble(before, part), style=style, soft_wrap=True)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """1 row, 2 rows."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def member(name: str, value: str, wide: int) -> None:
     """A name and its value on a line; an ARN or a digest that has no room beside its name stands below it, whole."""
     room = (out.width if out.is_terminal else WIDE) - wide - 2

@@ -6,7 +6,7 @@ import asyncio
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,23 +21,13 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.bootstrap import open_pool, open_vault
 from services.cli.proving import reaching
-from services.cli.terminal import AsJson, Data, as_line, err, fail, out, progress_bar, telling
+from services.cli.terminal import AsJson, Data, as_line, counted, fail, out, progress_bar, say, telling, times_or_fail
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, verify_topics
 
 FAILS: tuple[type[BaseException], ...] = (MasterKeyRefused, LogRefused, OutOfRange, Unreadable, *UNREACHABLE)
 NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    topics: TopicsReport
-    projections: list[Difference] | None
-
-    @property
-    def whole(self) -> bool:
-        return self.topics.whole and not self.topics.strange and not self.projections
 
 
 def verify_log(
@@ -75,14 +65,15 @@ def verify_log(
             progress.stop()
             fail(str(fault))
     if as_json:
-        as_line(_document(found))
+        as_line(found)
     else:
-        _show(found)
-    if not found.whole:
+        _show(found, expected)
+    if not found["whole"]:
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, expected: Expected | None, tell: Any, projections: bool) -> _Found:
+async def _verify(settings: Settings, expected: Expected | None, tell: Any, projections: bool) -> dict[str, Any]:
+    """What was found, as --json prints it; people read what `_show` makes of it."""
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
@@ -90,26 +81,28 @@ async def _verify(settings: Settings, expected: Expected | None, tell: Any, proj
         # From topics that lack records the projections cannot be filled anew.
         compared = projections and topics.whole and not topics.decisions.gone
         differing = await verify_projections(settings, pool, keys, tell) if compared else None
-        return _Found(topics, differing)
+        return _document(topics, differing)
     finally:
         await pool.close()
 
 
 def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
     try:
-        report = verify(_exported(path), expected)
+        found = _checked(path, expected)
     except OSError as fault:
         fail(f"{path} cannot be read: {fault.strerror}", 2)
     if as_json:
-        as_line(_of_log(report) | {"whole": report.whole})
+        as_line(found)
     else:
-        _show_log(report)
-        if report.whole:
-            out.print(
-                "  the chain alone: who wrote the records is checked by `keytrail verify` on the host", style="dim"
-            )
-    if not report.whole:
+        _show_log(found, expected)
+        if found["whole"]:
+            say("the chain alone: who wrote the records is checked by `keytrail verify` on the host", "dim", indent=2)
+    if not found["whole"]:
         raise typer.Exit(1)
+
+
+def _checked(path: Path, expected: Expected | None) -> dict[str, Any]:
+    return _of_log(verify(_exported(path), expected))
 
 
 def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -125,75 +118,81 @@ def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _of_log(report: Report) -> dict[str, Any]:
     listed = {name: getattr(report, name) for name in Report.__slots__ if name not in NOT_LISTED}
-    return listed | {"writers": len(report.writers)}
+    return listed | {"writers": len(report.writers), "whole": report.whole}
 
 
-def _document(found: _Found) -> dict[str, Any]:
-    topics = found.topics
+def _document(topics: TopicsReport, differing: list[Difference] | None) -> dict[str, Any]:
     return _of_log(topics.log) | {
-        "whole": found.whole,
+        "whole": topics.whole and not topics.strange and not differing,
         "decisions": asdict(topics.decisions),
         "topics": {kind: asdict(each) for kind, each in topics.others.items()},
-        "projections": None if found.projections is None else [asdict(each) for each in found.projections],
+        "projections": None if differing is None else [asdict(each) for each in differing],
     }
 
 
-def _show(found: _Found) -> None:
-    topics, decisions = found.topics, found.topics.decisions
-    _show_log(topics.log)
-    if not topics.log.whole:
+def _show(found: dict[str, Any], expected: Expected | None) -> None:
+    decisions = found["decisions"]
+    _show_log(found, expected)
+    if found["fault"]:
         return
-    if topics.log.strange:
-        _warn(f"{len(topics.log.strange)} values on events", [f"@{each}" for each in topics.log.strange[:5]])
-    for fault in decisions.faults:
-        err.print(Text.assemble(BROKEN, f" decisions: {fault}"))
-    if decisions.whole:
-        out.print(Text.assemble(WHOLE, f" {decisions.valid} decisions"))
-    if decisions.of_earlier_versions:
-        out.print(f"  {decisions.of_earlier_versions} of versions that made no MACs: nothing binds them")
-    if decisions.gone:
-        out.print(f"  {decisions.gone} before these are gone from the topic: the projections are not compared")
-    if decisions.not_bound:
-        out.print(
-            f"  {decisions.not_bound} since {decisions.not_bound_since} are not yet bound by an anchor on the log"
-        )
-    if decisions.strange_count:
-        _warn(f"{decisions.strange_count} values on decisions", decisions.strange[:5])
-    if decisions.copies_count:
-        _warn(f"{decisions.copies_count} copies on decisions", decisions.copies[:5])
-    for kind, each in topics.others.items():
-        if each.strange:
-            _warn(f"{each.strange} of {each.records} values on {kind}", [])
+    if found["strange"]:
+        _warn(_values(len(found["strange"]), "events"), [f"@{each}" for each in found["strange"][:5]])
+    for fault in decisions["faults"]:
+        say(Text.assemble(BROKEN, f" decisions: {fault}"))
+    if not decisions["faults"]:
+        say(Text.assemble(WHOLE, f" {counted(decisions['valid'], 'decision')}"))
+    if decisions["of_earlier_versions"]:
+        say(f"{decisions['of_earlier_versions']} of versions that made no MACs: nothing binds them", indent=2)
+    if decisions["gone"]:
+        say(f"{decisions['gone']} before these are gone from the topic: the projections are not compared", indent=2)
+    if decisions["not_bound"]:
+        since = times_or_fail().shown(decisions["not_bound_since"])
+        say(f"{decisions['not_bound']} since {since} are not yet bound by an anchor on the log", indent=2)
+    if decisions["strange_count"]:
+        _warn(_values(decisions["strange_count"], "decisions"), decisions["strange"][:5])
+    if decisions["copies_count"]:
+        _warn(f"{counted(decisions['copies_count'], 'copy', 'copies')} on decisions", decisions["copies"][:5])
+    for kind, each in found["topics"].items():
+        if each["strange"]:
+            _warn(f"{each['strange']} of {_values(each['records'], kind)}", [])
         else:
-            out.print(Text.assemble(WHOLE, f" {each.records} values on {kind}"))
-    if found.projections is None:
-        out.print("The projections were not compared with the topics.", style="dim")
+            say(Text.assemble(WHOLE, f" {_values(each['records'], kind)}"))
+    if found["projections"] is None:
+        say("The projections were not compared with the topics.", "dim")
         return
-    if not found.projections:
-        out.print(Text.assemble(WHOLE, " every projection says what the topics say"))
-    for difference in found.projections:
-        name = difference.table.partition(".")[0].removeprefix("p_")
-        says = f" {difference.table} has {difference.unknown} rows that no record says, and lacks {difference.missing}"
-        err.print(Text.assemble(("changed:", "bold red"), f"{says}; mend it with `keytrail rebuild {name}`"))
-        for example in difference.examples:
-            err.print(f"  {example}")
+    if not found["projections"]:
+        say(Text.assemble(WHOLE, " every projection says what the topics say"))
+    for difference in found["projections"]:
+        table = difference["table"]
+        rows = counted(difference["unknown"], "row")
+        says = f" {table} has {rows} that no record says, and lacks {difference['missing']}; this mends it:"
+        say(Text.assemble(("changed:", "bold red"), says))
+        out.print(f"    $ keytrail rebuild {table.partition('.')[0].removeprefix('p_')}", soft_wrap=True, style="cyan")
+        for example in difference["examples"]:
+            say(example, indent=2)
 
 
 WHOLE, BROKEN = ("whole:", "bold green"), ("broken:", "bold red")
 
 
+def _values(count: int, topic: str) -> str:
+    return f"{counted(count, 'value')} on {topic}"
+
+
 def _warn(what: str, where: list[str]) -> None:
     places = f" ({', '.join(where)})" if where else ""
-    says = f" {what}{places} were not written by Keytrail; every reader leaves them out"
-    err.print(Text.assemble(("not ours:", "bold yellow"), says))
+    says = f" {what}{places}: not written by Keytrail; every reader leaves such values out"
+    say(Text.assemble(("not ours:", "bold yellow"), says))
 
 
-def _show_log(report: Report) -> None:
-    if not report.whole:
-        err.print(Text.assemble(("broken", "bold red"), f" at position {report.at}: {report.fault}"))
-        err.print(f"  whole up to {report.position}:{report.head}")
+def _show_log(found: dict[str, Any], expected: Expected | None) -> None:
+    if found["fault"]:
+        say(Text.assemble(("broken", "bold red"), f" at position {found['at']}: {found['fault']}"))
+        say(f"whole up to {found['position']}:{found['head']}", indent=2)
         return
-    out.print(Text.assemble(WHOLE, f" {report.valid} records of log {report.log}"))
-    out.print(f"  head {report.position}:{report.head}")
-    if report.voids:
-        out.print(f"  {len(report.voids)} void records of deposed writers, skipped by every reader")
+    say(Text.assemble(WHOLE, f" {counted(found['valid'], 'record')} of log {found['log']}"))
+    say(f"head {found['position']}:{found['head']}", indent=2)
+    if expected is not None:
+        say(f"the record at position {expected.position} is the one that was noted down", indent=2)
+    if found["voids"]:
+        say(f"{counted(len(found['voids']), 'void record')} of deposed writers, skipped by every reader", indent=2)

@@ -20,7 +20,7 @@ TEXTS = (
     "policy_version", "sid", "rule", "error", "message", "source", "agent", "via", "event_type", "summary",
 )  # fmt: skip
 NUMBERS = ("position", "seen", "statement")
-DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event")
+DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names")
 """As JSON, in a column of text."""
 COLUMNS = ("at", *TEXTS, *NUMBERS, *DOCUMENTS)
 ROWS = 20_000

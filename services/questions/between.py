@@ -7,12 +7,12 @@ anybody's identity or policy); after each, only those are asked again whom it co
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
-from domain.access.audience import Audience
+from domain.access.audience import Audience, account_in
 from domain.arn import parse_arn
 from domain.errors import NoSuchEntity
 from domain.identities.callers import caller_for
@@ -23,6 +23,7 @@ from domain.trail.codec import event_from
 from domain.world import World
 from projections.history.project import IDENTITY, POLICY, touched
 from services.api.items import utc
+from services.api.subjects import ids_in
 from services.questions.who_can import Row, can_what, everyone, row_of
 from services.turns import Turn
 
@@ -159,10 +160,25 @@ async def changes_of(
         rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED, audience.account or "%")
         for row in rows:
             world.position, world.at = row["position"], max(world.at, int(row["at"].timestamp() * 1_000_000))
-            told = audience.change(row, OF_THE_CHANGE) | {"at": utc(row["at"])}
-            yield told, event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
+            event = orjson.loads(row["event"])
+            told = audience.change(row, OF_THE_CHANGE) | {
+                "at": utc(row["at"]),
+                "names": _named_in(event, world, audience),
+            }
+            yield told, event_from({"type": row["event_type"], "data": event})
         if len(rows) < FETCHED:
             return
+
+
+def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dict[str, str]:
+    """The ARNs of the asking account's own whom it changes; who is made by it has a name in its summary."""
+    directory, found = world.directory, {}
+    for id in ids_in(event):
+        held = directory.identities.get(id) or directory.profiles.get(id)
+        arn = held.arn if held is not None else directory.policy_arns.get(id, "")
+        if arn and audience.owns(account_in(arn)):
+            found[id] = arn
+    return found
 
 
 async def who_between(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -25,17 +25,16 @@ from services.api.items import call_of
 from services.questions.moments import moment_of
 from services.questions.worlds import world_then
 
+Naming = Callable[[list[dict[str, Any]]], Awaitable[list[dict[str, Any]]]]
 A_CALL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """What a caller's call is named by. Anything else is not waited for."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
 """Seconds between two looks at a projection that follows: 3.1 altogether."""
 
 
-async def explained(
-    pool: Any, region: str, audience: Audience, call: str, end: int, named: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Told:
+async def explained(pool: Any, region: str, audience: Audience, call: str, end: int, named: Naming) -> Told:
     """The call as `/v1/decisions` tells it, with its `permissions`; of one across accounts without them. `named` adds the
-    aliases of its key.
+    aliases of its key, and the names of whom it changed.
 
     Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
     """
@@ -45,7 +44,7 @@ async def explained(
             f"No call of this account has the id {call}. A call that was never decided has no record: one with a wrong "
             "signature, and one that was answered by 503."
         )
-    told = named(audience.call(call_of(row)))
+    (told,) = await named([audience.call(call_of(row))])
     case = await _case(pool, row["case_id"])
     if case is None or not audience.case(case)[1]:
         return audience.own(audience.account, told)

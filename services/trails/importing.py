@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
 import asyncpg
@@ -32,13 +31,13 @@ from services.adapters.postgres import LOST
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
+from services.trails.ahead import BATCH, Ahead
 from services.trails.documents import KEPT
 from services.trails.naming import schema_of, topic_of
 from services.trails.preparing import Kind, Prepared, Preparing
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
 from services.trails.wrapping import Found
 
-BATCH = 4_000
 LOCK = 1802661490
 REASONS = 1_000
 """Reasons that are counted apart."""
@@ -111,31 +110,28 @@ class Trail:
             await connection.execute("INSERT INTO readers VALUES ($1)", self.settings.account_id)
         return True
 
-    async def take(self, connection: asyncpg.Connection[Any], found: Iterable[Found], progress: Progress) -> Taken:
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
         """Every record into the trail. Raises Unavailable."""
         fresh = await self.prepare(connection)
-        writing, preparing = _Writing(connection, self.schema), Preparing()
+        writing = _Writing(connection, self.schema)
         if fresh:
             # The topic outlives the tables: what was read before is read again from there.
-            read = Taken()
+            read, preparing = Taken(), Preparing()
             async for kept in self._kept():
                 batch = [preparing.prepare(each) for each in kept]
                 new, held = await writing.unknown(batch)
                 await writing.put(new, held)
                 read.count(batch, set(held))
                 progress("reading the topic again", read.new)
-        taken, producer, stream = Taken(), Producer(self.settings), iter(found)
+        taken, producer = Taken(), Producer(self.settings)
         # Nothing of what the libraries hold becomes garbage here: the collector need not look at it again and again.
         gc.freeze()
 
-        def following() -> list[Prepared]:
-            return [preparing.prepare(each) for each in islice(stream, BATCH)]
-
         try:
-            batch = await asyncio.to_thread(following)
+            batch = await ahead.following()
             while batch:
                 # While one batch is written the next is read: the broker and the database work beside this process.
-                reading = asyncio.create_task(asyncio.to_thread(following))
+                reading = asyncio.create_task(ahead.following())
                 try:
                     await self._one(batch, writing, producer, taken)
                 finally:

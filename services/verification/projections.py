@@ -7,10 +7,15 @@ projection is neither locked nor held up.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from os.path import commonprefix
+from typing import Any
+
+import orjson
 
 from domain.ports import Unavailable
 from projections.entry import ALERTS, DECISIONS, EVENTS
@@ -29,8 +34,10 @@ NAMED = 5
 """Rows of a table that are shown where it differs; all are counted."""
 SURELY_READ = 60.0
 """Seconds after which the projector has read a record, if it is not far behind."""
+COMPARED = 1000
+"""Rows that are missing among which the one is looked for that a row that is not in the log was made of."""
 SHOWN = 300
-"""Characters of a row."""
+"""Characters of a row, or of a value."""
 OWN = ("positions", "lanes", "anchors", "origin")
 """Tables that say how far a projection is, and not what."""
 Tell = Callable[[str, int, int], None]
@@ -170,6 +177,12 @@ _ROWS = f"""
 SELECT text FROM (SELECT ROW({{columns}})::text AS text FROM {{schema}}.{{table}}) rows
 WHERE {_NUMBER.format(hash=_HASH.format(text="text"))} = ANY($1::int[])
 """
+_DOCUMENTS = """
+SELECT text, document FROM (
+    SELECT ROW({columns})::text AS text, pg_catalog.row_to_json(whole)::text AS document
+    FROM (SELECT {columns} FROM {schema}.{table}) whole
+) rows WHERE text = ANY($1::text[])
+"""
 
 
 def _question(query: str, schema: str, table: str, columns: str) -> str:
@@ -192,6 +205,45 @@ async def _compared(
         for connection, name in asked
     ]
     unknown, missing = there - right, right - there
-    examples = [f"not in the log: {text[:SHOWN]}" for text in list(unknown)[:NAMED]]
-    examples += [f"missing: {text[:SHOWN]}" for text in list(missing)[:NAMED]]
+    pairs = _pairs(list(unknown)[:NAMED], list(missing)[:COMPARED])
+    examples: list[str] = []
+    documents: list[dict[str, dict[str, Any]]] = []
+    for side, (connection, name) in enumerate(asked):
+        texts = [pair[side] for pair in pairs if pair[side]]
+        rows = await connection.fetch(_question(_DOCUMENTS, name, table, columns), texts)
+        documents.append({row["text"]: orjson.loads(row["document"]) for row in rows})
+    for has, wants in pairs:
+        examples += _example(documents[0].get(has), documents[1].get(wants))
     return Difference(f"{schema}.{table}", unknown.total(), missing.total(), examples)
+
+
+def _pairs(unknown: list[str], missing: list[str]) -> list[tuple[str, str]]:
+    """Rows as text, each that is there with the one that should be and is most like it; "" where there is none."""
+    pairs = []
+    for text in unknown:
+        # Rows are no paths: alike as far as their first characters are is what is meant.
+        near = max(missing, key=lambda each: len(commonprefix((text, each))), default="")  # noqa: RUF071  # see above
+        pairs.append((text, near))
+        missing = [each for each in missing if each != near]
+    return pairs + [("", text) for text in missing[: NAMED - len(pairs)]]
+
+
+def _example(there: dict[str, Any] | None, right: dict[str, Any] | None) -> list[str]:
+    """What is wrong with a row: the columns that were changed, or all of it where it was added or removed."""
+    if there is not None and right is not None:
+        changed = [name for name, value in there.items() if value != right[name]]
+        if len(changed) * 2 <= len(there):
+            column, name = next(iter(there.items()))
+            return [
+                f"{column} {name}: {each} is {_shown(there[each])}, and the topics say {_shown(right[each])}"
+                for each in changed
+            ]
+    return [
+        *([f"not in the log: {_shown(there)}"] if there is not None else []),
+        *([f"missing: {_shown(right)}"] if right is not None else []),
+    ]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} and {len(text) - SHOWN} characters more"

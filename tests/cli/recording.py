@@ -12,13 +12,20 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from inspect import iscoroutinefunction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
+from services.adapters.kafka import Producer
+from services.adapters.topics import names
 from services.cli.client import Client
 from tests.cli.replaying import BESIDE, FOLDER, Recording, question, typed, write
 from tests.e2e.test_trails import key_arn, record, who
@@ -71,14 +78,29 @@ COMMANDS = {
     "alerts-ack": "alerts ack {alert} --note looking",
     "alerts-scan": "alerts scan --from @0",
     "alerts-check": "alerts check --policy draft.policy",
+    "alerts-allow-list": "alerts allow-list",
+    "alerts-test": "alerts test",
     "import": "import cloudtrail aws.records --trail aws",
+    "import-policies": "import policies policy.answer grants.answer --taken 2026-11-02T12:00:00Z --key {trail_key} --trail aws",
     "trails": "trails",
     "account-create": "account create 777788889999",
     "status": "status",
+    "rebuild": "rebuild decisions",
+    "backup": "backup installation.backup",
+    "log-keys-begin": "log-keys begin",
+    "log-keys-rotate": "log-keys rotate",
+    "verify": "verify",
+    "verify-topics": "verify --topics-only --expect {end}:{digest}",
+    "verify-broken": "verify --expect {end}:{other}",
+    "verify-file": "verify --file installation.log",
+    "verify-file-cut": "verify --file cut.log",
+    "verify-strange": "verify",
 }  # fmt: skip
 """By the name of its file, what is typed. What stands in braces only the story knows."""
 
 
+FIRST, LAST = ("import",), ("import-policies", "account-create", "alerts-ack", "log-keys-rotate", "verify-strange")
+"""Commands that others build on, and those that change what others show."""
 FAULT = "https://hooks.example.org/services/payroll-security/keytrail answered 503 Service Unavailable: the upstream is away"
 BY_HAND: dict[str, list[dict[str, Any]]] = {
     "alerts-notifiers": [
@@ -91,6 +113,60 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 """Items of lists that fill only where a receiver fails for a day; a test holds them to the API's description like the others."""
+
+
+ALERTS_FILE = """
+[[apprise]]
+name = "chat"
+url = "json://127.0.0.1:{port}/"
+
+[[apprise]]
+name = "pager-of-the-security-team-on-call"
+url = "json://127.0.0.1:9/"
+
+[rules.root-used]
+off = true
+
+[[allow]]
+rule = "grant-unconstrained"
+principal = "arn:aws:iam::111122223333:role/ci-*"
+reason = "the build reads what it wrote, and no encryption context can be set where it runs"
+expires = 2199-01-31
+
+[[allow]]
+rule = "root-used"
+principal = "arn:aws:iam::111122223333:root"
+key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+reason = "the drill of this month"
+expires = {soon}
+
+[[allow]]
+rule = "*"
+tag = "environment=development"
+reason = "nobody's salary is in there"
+expires = {past}
+"""
+WRITTEN = ("installation.log", "cut.log", "installation.backup")
+"""Files of commands, which nobody keeps."""
+
+
+@contextmanager
+def receiver() -> Iterator[int]:
+    """The port at which somebody takes what a notifier sends."""
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Not told."""
+
+    with HTTPServer(("127.0.0.1", 0), Taking) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def policy(*statements: dict[str, Any]) -> str:
@@ -221,6 +297,34 @@ class Story:
         ]  # fmt: skip
         (FOLDER / "aws.records").write_text(json.dumps({"Records": records}, indent=1) + "\n")
 
+        grant = {
+            "KeyId": key_arn(1), "GrantId": "0c237476b39f8bc44e45212e08498fbe3151305030726c0590dd8d3e9f3d6a60",
+            "GranteePrincipal": who("mallory")["arn"], "Operations": ["Decrypt"], "CreationDate": "2026-10-30T08:00:00Z",
+        }  # fmt: skip
+        (FOLDER / "policy.answer").write_text(
+            json.dumps({"Policy": policy(allow("All", arn, "kms:*")), "PolicyName": "default"}) + "\n"
+        )
+        (FOLDER / "grants.answer").write_text(json.dumps({"Grants": [grant]}, indent=1) + "\n")
+
+    def note(self) -> None:
+        """Its log in files, whole and cut, and what an operator noted down of it."""
+        self.installation.keytrail("export-log", str(FOLDER / "installation.log"), "--force")
+        lines = (FOLDER / "installation.log").read_text().splitlines(keepends=True)
+        (FOLDER / "cut.log").write_text("".join(lines[:20] + lines[21:]))
+        (found,) = self.installation.answers("verify", "--file", str(FOLDER / "installation.log"))
+        self.known |= {"end": str(found["position"]), "digest": found["head"], "other": sha256(b"other").hexdigest()}
+
+    async def forge(self) -> None:
+        """Values on its topics that somebody else wrote, and a row of a projection that somebody changed."""
+        topics, producer = names(self.installation.settings), Producer(self.installation.settings)
+        for topic in (topics.events, topics.decisions, topics.alerts):
+            await producer.append(topic, 0, b'{"type":"key.created.v3"}', ())
+        await producer.close()
+        async with self.installation.connected() as pool:
+            await pool.execute(
+                "UPDATE p_keys.keys SET description = 'Nobody wrote this' WHERE key_id = $1", self.known["key"]
+            )
+
     def judge(self) -> None:
         self.installation.judged()
         alerts = self.installation.answers("alerts")
@@ -248,26 +352,39 @@ def recorded(recording: Recording) -> Iterator[None]:
         yield
 
 
-def _kept(recording: Recording, name: str, asks: Any) -> Any:
-    async def asked(*arguments: Any) -> Any:
-        recording.beside[name] = await asks(*arguments)
+def _kept(recording: Recording, name: str, works: Any) -> Any:
+    async def awaited(*arguments: Any) -> Any:
+        recording.beside[name] = await works(*arguments)
         await asyncio.sleep(0)
         return recording.beside[name]
 
-    return asked
+    def done(*arguments: Any) -> Any:
+        recording.beside[name] = works(*arguments)
+        return recording.beside[name]
+
+    return awaited if iscoroutinefunction(works) else done
 
 
 def record_all(wanted: list[str]) -> None:
-    with TemporaryDirectory() as folder, Installation(Path(folder, "data"), KEYTRAIL_ALERT_WORKERS="1") as installation:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        installation = stack.enter_context(Installation(Path(folder, "data"), KEYTRAIL_ALERT_WORKERS="1"))
+        for name in WRITTEN:
+            stack.callback((FOLDER / name).unlink, missing_ok=True)
         story = Story(installation)
         story.tell()
         story.trail()
         story.judge()
-        environment = {"KEYTRAIL_DATA": str(installation.data)}
-        order = sorted(
-            COMMANDS, key=lambda name: name in ("account-create", "alerts-ack")
-        )  # what changes something last
-        for name in sorted(order, key=lambda name: name != "import"):  # and the trail is there first
+        story.note()
+        environment = {"KEYTRAIL_DATA": str(installation.data), "KEYTRAIL_ALERTS_FILE": "alerts.toml"}
+        today = datetime.now(UTC).date()
+        soon, past = today + timedelta(days=5), today - timedelta(days=1)
+        alerts_file = ALERTS_FILE.format(port=stack.enter_context(receiver()), soon=soon, past=past)
+        (FOLDER / "alerts.toml").write_text(alerts_file)
+        between = [name for name in COMMANDS if name not in FIRST + LAST]
+        for name in (*FIRST, *between, *LAST):
+            if name == "verify-strange":
+                asyncio.run(story.forge())
             recording = Recording([])
             command = COMMANDS[name].format_map(story.known).split(" ")
             with recorded(recording):

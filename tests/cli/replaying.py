@@ -15,13 +15,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from rich.progress import Progress
 
-from services.cli import importing, main, trails
+from services.cli import alerts_file, importing, keeping, log_keys, main, proving, trails, verification
 from services.cli.client import Client
 from services.cli.terminal import WIDE, err, out
 from services.settings import load
@@ -33,10 +34,24 @@ AWAY = {
     "AWS_ACCESS_KEY_ID": "AKIAREPLAYED",
     "AWS_SECRET_ACCESS_KEY": "nobody-reads-it",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "KEYTRAIL_ALERTS_FILE": "alerts.toml",
 }
 """Credentials for a server that is not there: a question without a recorded answer fails."""
-BESIDE = {"listed": (trails, "_listed"), "imported": (importing, "_import")}
-"""What commands ask of the database itself: by its name in a recording, the function that asks."""
+BESIDE = {
+    "listed": (trails, "_listed"),
+    "imported": (importing, "_import"),
+    "verified": (verification, "_verify"),
+    "checked": (verification, "_checked"),
+    "authority": (log_keys, "_done"),
+    "rebuilt": (proving, "_rebuild"),
+    "taken": (keeping, "_taken"),
+    "tried": (alerts_file, "_try"),
+    "allowed": (alerts_file, "_rows"),
+}
+"""What commands do on the host itself, and not by a question to the API: by its name in a recording, the function that works. What it
+gives back is JSON, and all that the rest of the command is told."""
+REACHING = ("reaching", "reaching_both")
+"""What finds a broker and a database, in whichever of the modules has it."""
 
 
 @dataclass(slots=True)
@@ -100,17 +115,21 @@ def replayed(recording: Recording) -> Iterator[None]:
         stack.enter_context(patch.object(Client, "_opened", opened))
         for name, value in recording.beside.items():
             module, function = BESIDE[name]
-            stack.enter_context(patch.object(module, function, _giving(value)))
-            stack.enter_context(patch.object(module, "reaching_both", lambda data: load({})))
+            stack.enter_context(patch.object(module, function, _giving(getattr(module, function), value)))
+            for name_of in REACHING:
+                if hasattr(module, name_of):
+                    stack.enter_context(
+                        patch.object(module, name_of, lambda data: load({"KEYTRAIL_POSTGRES": "there"}))
+                    )
         yield
 
 
-def _giving(value: Any) -> Any:
+def _giving(works: Any, value: Any) -> Any:
     async def given(*_: Any) -> Any:
         await asyncio.sleep(0)
         return value
 
-    return given
+    return given if iscoroutinefunction(works) else lambda *_: value
 
 
 def typed(

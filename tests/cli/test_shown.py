@@ -89,16 +89,23 @@ def test_an_alias_stands_beside_every_id_of_a_key_that_has_one(name: str) -> Non
     aliases = {row["key_id"]: row["key_aliases"] for row in _items("keys")}
     for width in WIDTHS:
         before = ""
-        # In an ARN, a command, and the sentence that a caller was told it stands as it is; `show` lists the aliases below.
+        # In an ARN, a command, the sentence that a caller was told, and a table's row it stands as it is; `show` lists the aliases below.
         said = re.sub(r"`[^`]*`", lambda found: re.sub(r"\S", "-", found[0]), _text(name, width))
         for line in said.splitlines():
             for id, names in aliases.items():
                 bare = re.search(rf"(?<![/])(?<!on resource: ){id[:8]}(?:…|{id[8:]})", line)
                 told = before.endswith("on resource:")
-                if bare and names and not told and not line.startswith(("    $ keytrail", "key_id")):
+                if bare and names and not told and not line.lstrip().startswith(("$ keytrail", "key_id")):
                     # A long list of names goes before it on a line of its own.
                     assert any(each in before + line for each in names), (width, line)
             before = line
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unique_id_stands_nowhere_without_the_name_that_people_know(name: str) -> None:
+    for width in WIDTHS:
+        found = re.findall(r".*(?<![/(])\bA(?:IDA|ROA|GPA|NPA|IPA)[A-Z0-9]{12,}.*", _text(name, width))
+        assert found == [], width
 
 
 def _text(name: str, width: int | None) -> str:

@@ -305,4 +305,4 @@ def test_the_log_is_whole_after_all_this(installation: Installation, tmp_path: P
     exported.write_text("\n".join(lines[:3] + lines[4:]))
     broken = installation.keytrail("verify", "--file", str(exported), check=False)
     assert broken.returncode == 1
-    assert "broken at position 4" in broken.stderr
+    assert "broken at position 4" in broken.stdout

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from domain.characters import STANDS_FOR_NUL
 from services.api.openapi import ROUTES
 from services.api.route import EVENT_STREAM
+from services.cli.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
 
@@ -244,6 +245,10 @@ def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Install
         ("/v1/what-if", {"calls": "true"}),
         ("/v1/what-if", {"after": True}),
         ("/v1/what-if", {"after": -5}),
+        ("/v1/what-if", {"after": -5.0}),
+        ("/v1/what-if", {"after": 2.5}),
+        ("/v1/what-if", {"after": 1e300}),
+        ("/v1/what-if", {"after": "2"}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "encryption_context": []}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": {"b": "c"}}}),
         ("/v1/explain", {"principal": "root", "operation": "Decrypt", "key": "x", "conditions": {"a": ["b", 1]}}),
@@ -256,6 +261,59 @@ def test_a_misspelt_parameter_is_answered_with_the_nearest(installation: Install
 def test_a_body_that_is_not_as_described_is_refused(installation: Installation, path: str, body: Any) -> None:
     status, document = get(installation, path, None, "POST", json.dumps(body).encode())
     assert (status, document["error"]["code"]) == (400, "ValidationException"), document
+
+
+def test_whom_a_change_concerns_is_told_by_name_too(installation: Installation) -> None:
+    """Summaries have unique ids. Each answer gives the name that it had then, of what is no more too, and of a key its alias."""
+    iam, kms = installation.client(service="iam"), installation.client()
+    iam.create_user(UserName="nadia")
+    iam.create_group(GroupName="night-shift")
+    iam.add_user_to_group(UserName="nadia", GroupName="night-shift")
+    iam.update_user(UserName="nadia", NewUserName="nadja")
+    iam.remove_user_from_group(UserName="nadja", GroupName="night-shift")
+    statement = {"Effect": "Allow", "Action": "kms:Sign", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = iam.create_policy(PolicyName="sign", PolicyDocument=document)["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=document)
+    iam.delete_user(UserName="nadja")
+    keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
+    kms.create_alias(AliasName="alias/day", TargetKeyId=keys[0])
+    kms.create_alias(AliasName="alias/night", TargetKeyId=keys[0])
+    kms.update_alias(AliasName="alias/night", TargetKeyId=keys[1])
+    installation.caught_up()
+
+    def told(path: str) -> list[tuple[str, str]]:
+        items = get(installation, path)[1]["items"]
+        return [(row["operation"], summary(row, "111122223333")) for row in items]
+
+    of_nadia = [
+        ("CreateUser", "user nadia created"),
+        ("AddUserToGroup", "user/nadia joined group/night-shift"),
+        ("UpdateUser", "user/nadja is now /nadja"),
+        ("RemoveUserFromGroup", "user/nadja left group/night-shift"),
+        ("DeleteUser", "user nadja deleted"),
+    ]
+    moved = ("UpdateAlias", f"alias/night moved from alias/day {keys[0]}")
+    assert told(f"/v1/keys/{keys[1]}/history")[-1] == moved
+    (made,) = get(installation, "/v1/principals/user%2Fnadia/history?operation=CreateUser")[1]["items"]
+    events = told(f"/v1/events?after={made['position'] - 1}&limit=100")
+    assert [each for each in events if "nadia" in each[1] or "nadja" in each[1]] == of_nadia
+    assert {moved, ("CreatePolicyVersion", "version v2 of policy/sign created")} <= {*events}
+    (call,) = get(installation, "/v1/principals/user%2Fnadia/history?operation=UpdateUser")[1]["items"]
+    assert get(installation, f"/v1/calls/{call['call_id']}")[1]["names"] == call["names"] != {}
+
+
+def test_a_number_without_a_fraction_is_an_integer_however_json_writes_it(installation: Installation, key: str) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+    draft = {"key": key, "policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]}), "to": "@1"}
+    asked = [json.dumps(draft | {"after": 2}).replace(": 2}", f": {after}}}") for after in ("2", "2.0", "2e0")]
+    answers = [get(installation, "/v1/what-if", None, "POST", body.encode()) for body in asked]
+    assert [(status, document.get("result")) for status, document in answers] == [
+        (200, {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []})
+    ] * 3
+    # In a query it is text, whose pattern the description gives.
+    status, document = get(installation, "/v1/keys?limit=2.0")
+    assert (status, document["error"]["code"]) == (400, "ValidationException")
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
