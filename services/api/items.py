@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-_HIDDEN = frozenset({"owners", "origin", "record", "case_id", "destination", "about"})
+_HIDDEN = frozenset({"owners", "record", "case_id", "destination", "about"})
 
 
 def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
@@ -47,5 +47,7 @@ DOCUMENTS = ("encryption_context", "parameters", "reasons", "event", "resources"
 
 
 def call_of(row: Any) -> dict[str, Any]:
-    """A row of `decisions` with its documents parsed, for an Audience to tell."""
-    return item(row, DOCUMENTS)
+    """A row of `decisions` with its documents parsed, for an Audience to tell. Its `origin` is the partition; a key's is told."""
+    call = item(row, DOCUMENTS)
+    call.pop("origin", None)
+    return call

@@ -13,6 +13,7 @@ KEY = (
     ("arn", "its ARN"),
     ("spec", "KeySpec"),
     ("usage", "KeyUsage"),
+    ("origin", "Origin: AWS_KMS, or EXTERNAL where the material is imported"),
     ("state", "KeyState"),
     ("description", "Description"),
     ("tags", "tags"),

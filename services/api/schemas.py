@@ -43,7 +43,7 @@ def _table(text: str) -> dict[str, str]:
 
 
 ANSWERED = _table("""
-    text: name account arn spec usage description principal operation summary source agent call_id subject title means
+    text: name account arn spec usage origin description principal operation summary source agent call_id subject title means
     text: severity state document answer log leader head notifier account_id
     text: access_key_id secret_access_key id created_by effect access_key action resource
     text?: rule kind key_id message sid event_type decided_by policy_version error marked_by note fault next

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.arn import ACCOUNT_ID
+from domain.keys.key import EXTERNAL
 from domain.policy.parse import UNIQUE_ID
 from domain.trail.codec import micros
 from services.cli import names
@@ -45,6 +46,8 @@ def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False), leads=True),
         member("state", leads=True),
         Column("kind", lambda row: f"{row['spec']} {row['usage']}", _kind),
+        # Of most keys Keytrail made the material, and there is nothing to say.
+        Column("material", lambda row: "imported" if row.get("origin") == EXTERNAL else ""),
         Column("policy", lambda row: f"v{row['policy_version']}"),
         Column("made", lambda row: times.shown(row["created_at"])),
         member("description", wraps=True),

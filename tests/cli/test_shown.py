@@ -108,6 +108,18 @@ def test_a_unique_id_stands_nowhere_without_the_name_that_people_know(name: str)
         assert found == [], width
 
 
+def test_a_key_whose_material_was_imported_says_so() -> None:
+    recording = read("keys")
+    ((asked, lines),) = recording.answers.items()
+    document = json.loads("".join(lines))
+    for key in document["items"]:
+        key["origin"] = "EXTERNAL" if "alias/backups" in key["key_aliases"] else "AWS_KMS"
+    recording.answers[asked] = [json.dumps(document)]
+    shown = texts(recording)
+    assert [shown[width].count("imported") for width in WIDTHS] == [1] * len(WIDTHS)
+    assert "imported" in next(line for line in shown[None].splitlines() if "alias/backups" in line)
+
+
 def _text(name: str, width: int | None) -> str:
     title = "in a pipe" if width is None else f"{width} columns"
     return (SHOWN / f"{name}.txt").read_text().split(f"\n== {title} ==\n")[1].split("\n== ")[0]

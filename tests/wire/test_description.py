@@ -11,6 +11,7 @@ import pytest
 
 from services.api import schemas
 from services.api.description import TAGS, document
+from services.api.items import call_of, item
 from services.api.openapi import ROUTES
 from services.api.route import DOCUMENT, EVENT_STREAM, LINES
 from tests.conforming import conforms, undescribed
@@ -120,3 +121,12 @@ def test_real_answers_are_as_described(installation: Installation) -> None:
 def _policy(**elements: Any) -> str:
     statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"} | elements
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_the_origin_of_a_key_is_told_and_the_partition_of_a_decision_is_not() -> None:
+    assert item({"key_id": "k", "origin": "EXTERNAL"}) == {"key_id": "k", "origin": "EXTERNAL"}
+    assert call_of({"call_id": "c", "origin": 3, "record": 7}) == {"call_id": "c"}
+    for path in ("/v1/keys", "/v1/keys/{key}"):
+        schema = DESCRIBED["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        of_key = schema["properties"].get("items", {}).get("items", schema)
+        assert of_key["properties"]["origin"]["type"] == "string"
