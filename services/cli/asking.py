@@ -15,7 +15,7 @@ from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.deciding import WHERE, fields_or_fail, list_calls
-from services.cli.exporting import Export, OfExport
+from services.cli.exporting import BY_NAME, Export, OfExport, asked_format
 from services.cli.tables import Column, Row, member
 from services.cli.terminal import (
     AsJson,
@@ -85,6 +85,7 @@ def history(
     first."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
+    form = asked_format(export, form, BY_NAME)
     asked: dict[str, str | None] = {"operation": operation, "principal": principal, "effect": effect}
     asked |= fields_or_fail(where)
     client = Client(data)

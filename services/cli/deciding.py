@@ -14,7 +14,7 @@ from projections.decisions.queries import FIELDS
 from services.cli import names
 from services.cli.calls import asked_for, of_calls, print_calls
 from services.cli.client import Client
-from services.cli.exporting import Export, Format, OfExport, write_calls
+from services.cli.exporting import BY_NAME, Export, Format, OfExport, asked_format, write_calls
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -67,6 +67,7 @@ def decisions(
     """Every call, what was answered, and which statement or rule decided it; the newest first."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
+    form = asked_format(export, form, BY_NAME)
     asked: dict[str, str | None] = {"operation": operation, "principal": principal, "key": key, "effect": effect}
     asked |= fields_or_fail(where)
     wanted = {**asked, **span.parameters, "trail": trail}
@@ -119,7 +120,7 @@ def list_calls(
     """People read the newest first; machines and exports get what is asked for in the order of time."""
     newest_first = reverse if as_json or export is not None else not reverse
     order = {"order": "newest" if newest_first else None}
-    if export is not None:
+    if export is not None and form is not None:
         items = client.items(path, most, inputs="true", **order, **wanted)
         write_calls(items, export, form, settings_or_fail().region, force=force)
         return

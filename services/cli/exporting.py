@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -27,22 +27,47 @@ class Format(StrEnum):
     CLOUDTRAIL = "cloudtrail"
 
 
-BY_NAME = {
-    ".json": Format.JSON,
-    ".jsonl": Format.JSON,
-    ".ndjson": Format.JSON,
-    ".csv": Format.CSV,
-    ".parquet": Format.PARQUET,
-}
-"""The format that a file's name says."""
+Form = TypeVar("Form", bound=StrEnum)
+LINES = {".json": Format.JSON, ".jsonl": Format.JSON, ".ndjson": Format.JSON}
+BY_NAME = LINES | {".csv": Format.CSV, ".parquet": Format.PARQUET}
+"""The format that a file's name says. No file ends in the name of a schema: OCSF and CloudTrail are JSON lines too, and asked for
+by --format."""
+LOG_BY_NAME = LINES | {".log": Format.JSON}
+"""Of a log, which has one format."""
 
 Export = Annotated[Path | None, typer.Option("--export", help="Write them to a file; - for the output")]
 OfExport = Annotated[
     Format | None,
     typer.Option(
-        "--format", help="Of the export; as the file's name ends where left out, JSON where that says nothing"
+        "--format", help="Of the export; as the file's name ends where left out, JSON where the name has no ending"
     ),
 ]
+
+
+def asked_format(export: Path | None, form: Form | None, by_name: Mapping[str, Form]) -> Form | None:
+    """The format of an export, before anything is asked of the server; None where nothing is exported."""
+    if export is not None:
+        return format_or_fail(export, form, by_name)
+    if form is not None:
+        fail("--format goes with --export.", 2)
+    return None
+
+
+def format_or_fail(path: Path, form: Form | None, by_name: Mapping[str, Form]) -> Form:
+    """The format that is asked for, or else the one that the file's name says; a name without an ending says JSON. A name
+    that says anything else is refused: whoever opens the file would take its content for what it is not."""
+    if form is not None:
+        return form
+    _, dot, last = path.name.rpartition(".")
+    ending = f".{last.lower()}" if dot and last else ".json"
+    if ending in by_name:
+        return by_name[ending]
+    if len(set(by_name.values())) == 1:
+        fail(f"{path} is written as JSON lines, and its name says otherwise: end it in {', '.join(by_name)}.", 2)
+    formats = [each.value for each in type(by_name[".json"])]
+    meant = [each for each in formats if ending == f".{each}"] or formats
+    name_it = f"end it in {', '.join(by_name)}, or name the format with --format {'|'.join(meant)}"
+    return fail(f"No format has the ending of {path}: {name_it}.", 2)
 
 
 def target_or_fail(path: Path, *, force: bool) -> Path:
@@ -66,9 +91,8 @@ def wrote(count: int, path: Path, what: str = "row") -> None:
         err.print(f"wrote {count} {what if count == 1 else what + 's'} to {path}", soft_wrap=True)
 
 
-def write_calls(items: Iterator[Any], path: Path, form: Format | None, region: str, *, force: bool) -> None:
+def write_calls(items: Iterator[Any], path: Path, form: Format, region: str, *, force: bool) -> None:
     """Calls as /v1/decisions gives them, page after page, as the format has them."""
-    form = form or BY_NAME.get(path.suffix.lower(), Format.JSON)
     if form is Format.PARQUET and str(path) == "-":
         fail("Parquet is written to a file.", 2)
     path = target_or_fail(path, force=force)

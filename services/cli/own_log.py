@@ -11,7 +11,7 @@ import typer
 
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.exporting import Counted, target_or_fail, write_lines, wrote
+from services.cli.exporting import LOG_BY_NAME, Counted, format_or_fail, target_or_fail, write_lines, wrote
 from services.cli.terminal import Data, Force, err, fail, said, times_or_fail
 from services.cli.times import From, To
 
@@ -28,6 +28,7 @@ def own_log(
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     path = Path("-") if file is None else target_or_fail(file, force=force)
+    format_or_fail(path, None, LOG_BY_NAME)
     client = Client(data)
     records = Counted(_records(client.lines("/v1/log", **span.parameters)))
     try:

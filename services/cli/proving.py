@@ -18,7 +18,7 @@ from services.adapters.keyring import open_keyring
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool, open_vault
-from services.cli.exporting import target_or_fail, write_lines, wrote
+from services.cli.exporting import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
 from services.cli.terminal import Data, Force, counted, fail, out, progress_bar, say, settings_or_fail, telling
 from services.logs import quiet
 from services.projector.rebuilding import rebuild_projection
@@ -74,6 +74,7 @@ def export_log(
     records. An account's auditor takes `keytrail log`.
     """
     file = target_or_fail(file, force=force)
+    format_or_fail(file, None, LOG_BY_NAME)
     values = _log_or_fail(data)
     try:
         lines = (json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n" for offset, value in values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,17 @@ import typer
 
 from services.cli.asking import kind_of
 from services.cli.client import Client
+from services.cli.exporting import asked_format, target_or_fail, write_lines
 from services.cli.names import short
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import (
     AsJson,
     Data,
+    Force,
     Most,
     OfTrail,
     as_line,
+    counted,
     err,
     fail,
     out,
@@ -28,9 +32,24 @@ from services.cli.terminal import (
 )
 from services.cli.times import BadTime, From, Span, Times, To
 from services.cli.wording import besides, exact, sentences, subject
-from services.ownership import replacing
 
-FORMATS = (".csv", ".html", ".json")
+
+class Format(StrEnum):
+    """What changes are written as."""
+
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+BY_NAME = {
+    ".csv": Format.CSV,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSON,
+    ".ndjson": Format.JSON,
+}
 CSV = (
     "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
     "took away", "besides", "exact",
@@ -48,9 +67,12 @@ def changes(
     trail: OfTrail = None,
     detail: Annotated[bool, typer.Option("--detail", help="Every operation, and how it was answered before and after")] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", help="Write them to a file: .csv, .html (for print) or .json, by its name")
+        Path | None, typer.Option("--export", help="Write them to a file: .csv, .html (for print) or .json; - for the output")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there")] = False,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Of the export; as the file's name ends where left out")
+    ] = None,
+    force: Force = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="The oldest first")] = False,
     as_json: AsJson = False,
     most: Most = None,
@@ -64,8 +86,9 @@ def changes(
         span = times.span(since, until)
     except BadTime as fault:
         fail(f"{fault}.", 2)
+    form = asked_format(export, form, BY_NAME)
     if export is not None:
-        _require_writable(export, force=force)
+        target_or_fail(export, force=force)
     asked: dict[str, Any] = {**span.parameters, "trail": trail}
     client = Client(data)
     if of is not None:
@@ -74,8 +97,8 @@ def changes(
     rows = found if reverse else found[::-1]
     rows = rows if most is None else rows[:most]
     account = result["account"]
-    if export is not None:
-        _export(rows, export, _Shown(times, account, detail=detail), title(of, span, times), result)
+    if export is not None and form is not None:
+        _export(rows, export, form, _Shown(times, account, detail=detail), title(of, span, times), result)
     elif as_json:
         for row in rows:
             as_line(row)
@@ -169,29 +192,24 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
     return fail("The answer ended before its result: try again.")
 
 
-def _require_writable(path: Path, *, force: bool) -> None:
-    if path.suffix.lower() not in FORMATS:
-        fail(f"{path}: the format follows the name; it ends in {', '.join(FORMATS)}.", 2)
-    if path.exists() and path.is_file() and not force:
-        fail(f"{path} is there already: --force writes over it.", 2)
-
-
-def _export(rows: list[dict[str, Any]], path: Path, shown: _Shown, heading: str, result: dict[str, Any]) -> None:
+def _export(
+    rows: list[dict[str, Any]], path: Path, form: Format, shown: _Shown, heading: str, result: dict[str, Any]
+) -> None:
     # Only who exports waits for these.
     from services.exports.changes_table import csv_text, html_text
 
     lines: Iterator[str] | Iterable[str]
-    match path.suffix.lower():
-        case ".csv":
+    match form:
+        case Format.CSV:
             lines = csv_text(CSV, map(shown.csv, rows))
-        case ".html":
+        case Format.HTML:
             notes = [f"{len(rows)} changes, records @{result['from'] + 1} to @{result['to']} of the log."]
             lines = html_text(heading, notes, HTML, map(shown.html, rows))
-        case _:
+        case Format.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
     try:
-        with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
-            written.writelines(lines)
+        write_lines(lines, path)
     except OSError as fault:
         fail(f"{path} cannot be written: {fault.strerror or fault}")
-    out.print(f"wrote {len(rows)} rows to {path}", soft_wrap=True)
+    if str(path) != "-":
+        out.print(f"wrote {counted(len(rows), 'row')} to {path}", soft_wrap=True)

@@ -1,0 +1,70 @@
+"""The format of a file that is exported: what its name says, or what was asked for, and never another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.cli import COMMANDS
+from services.cli.exporting import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.reviewing import BY_NAME as OF_CHANGES
+from services.cli.reviewing import Format as OfChanges
+from tests.cli.replaying import typed
+
+EXPORTS = {
+    "decisions": (("decisions", "--export"), BY_NAME),
+    "history": (("history", "payroll", "--export"), BY_NAME),
+    "changes": (("changes", "--export"), OF_CHANGES),
+    "log": (("log",), LOG_BY_NAME),
+    "export-log": (("export-log",), LOG_BY_NAME),
+}
+"""Every command that writes records to a file, what goes before the file's name, and the endings that it takes."""
+ENDINGS = ("bob.html", "bob.htm", "bob.xlsx", "pay.cloudtrail", "pay.ocsf", "x.csv.gz", "x.json.tmp", "X.HTM1", "2026.11", ".csv1", "x.txt",
+           "x.parquet", "x.csv", ".csv", "x.PARQUET", "bob.jsonl", "bob.JSON", "bob.log")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize("command", EXPORTS)
+def test_a_name_that_says_another_format_is_refused_before_anything_is_asked(
+    command: str, name: str, tmp_path: Path
+) -> None:
+    arguments, by_name = EXPORTS[command]
+    path = tmp_path / name
+    # Nobody answers at the address of `typed`: a command that got so far as to ask has taken the name.
+    code, told = typed([*arguments, str(path)], None)
+    taken = any(name.lower().endswith(ending) for ending in by_name)
+    assert (code, "end it in " in told) == ((1, False) if taken else (2, True)), told
+    assert not path.exists()
+    if not taken and by_name is not LOG_BY_NAME:
+        assert "--format " in told
+
+
+@pytest.mark.parametrize("form", ["cloudtrail", "ocsf"])
+def test_the_name_of_a_format_as_an_ending_is_told_how_to_ask_for_it(form: str, tmp_path: Path) -> None:
+    code, told = typed(["decisions", "--export", str(tmp_path / f"pay.{form}")], None)
+    assert (code, f"--format {form}." in told) == (2, True)
+
+
+def test_a_format_that_is_named_goes_before_the_ending() -> None:
+    for form in Format:
+        assert format_or_fail(Path("x.html"), form, BY_NAME) is form
+    for of_changes in OfChanges:
+        assert format_or_fail(Path("x.dat"), of_changes, OF_CHANGES) is of_changes
+
+
+@pytest.mark.parametrize("name", ["-", "x", "1", "/dev/stdout", "/dev/fd/63", "folder.d/x", "x."])
+def test_a_name_without_an_ending_says_json(name: str) -> None:
+    assert asked_format(Path(name), None, BY_NAME) is Format.JSON
+    assert asked_format(Path(name), None, OF_CHANGES) is OfChanges.JSON
+
+
+@pytest.mark.parametrize("command", ["decisions", "history payroll", "changes"])
+def test_a_format_of_no_export_is_refused(command: str) -> None:
+    code, told = typed([*command.split(), "--format", "csv"], None)
+    assert (code, told) == (2, "error: --format goes with --export.\n")
+
+
+def test_every_command_that_exports_is_tried() -> None:
+    found = {name for name in COMMANDS if " " not in name and "--export" in typed([name, "--help"], None)[1]}
+    assert found | {"log", "export-log"} == set(EXPORTS)
