@@ -77,6 +77,8 @@ def verify(
     if not report.fault and expected is not None and expected.position >= fold.next:
         report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
         report.at = fold.next
+    if not report.fault and not report.valid:
+        report.fault, report.at = "no record of a log is there: what an installation begins with was removed", 0
     return report
 
 

@@ -79,7 +79,10 @@ class SealedWriter:
 
 
 def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    if file.read(len(MAGIC)) != MAGIC:
+    begun = file.read(len(MAGIC))
+    if not begun:
+        raise BadBackup(f"{path} is empty.")
+    if begun != MAGIC:
         raise BadBackup(f"{path} is no backup of Keytrail's.")
     line = file.readline(65_536)
     try:

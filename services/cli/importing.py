@@ -15,7 +15,7 @@ from services.adapters.postgres import UNREACHABLE
 from services.cli import names
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, times_or_fail
+from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, say, times_or_fail
 from services.settings import Settings
 from services.trails.ahead import Ahead, ReadingOf
 from services.trails.answers import known_in
@@ -90,6 +90,8 @@ def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: Read
         as_line(report)
     else:
         _show(report, trail)
+    if not report["records"]:
+        say(f"There was no record in {', '.join(map(str, paths[:3]))}{', …' * (len(paths) > 3)}.", "yellow", screen=err)
     if report["broken"] and report["broken"] == report["records"]:
         fail("Nothing of it could be read.")
 

@@ -24,7 +24,8 @@ def own_log(
     data: Data = None,
 ) -> None:
     """The account's own part of the log, changes and decisions, a JSON object a line: for its auditor, who needs the
-    permission keytrail:ReadLog and no access to the host."""
+    permission keytrail:ReadLog and no access to the host. It has no chain: what somebody outside can check is a file of
+    `keytrail export-log`."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     path = Path("-") if file is None else target_or_fail(file, force=force)

@@ -68,7 +68,11 @@ def export_log(
     force: Force = False,
     data: Data = None,
 ) -> None:
-    """Write the whole log to a file that `keytrail verify --file` checks without this installation.
+    """Write the chained log to a file that `keytrail verify --file` checks without this installation: every change, and every
+    refused attempt at one.
+
+    Calls that change nothing (Encrypt, Decrypt, a read) are not in it, allowed or refused: their decisions have topics of their
+    own, which only `keytrail verify` on the host checks. `keytrail log` gives an account its own decisions, without a chain.
 
     This is the operator's: it reads the broker itself and asks nobody for permission, and the file holds every account's
     records. An account's auditor takes `keytrail log`.

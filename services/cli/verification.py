@@ -19,6 +19,7 @@ from domain.trail.verify import Expected, Report, verify
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
+from services.backup.sealed_file import MAGIC
 from services.bootstrap import open_pool, open_vault
 from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, as_line, counted, fail, out, progress_bar, say, telling, times_or_fail
@@ -32,7 +33,7 @@ NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
 
 def verify_log(
     file: Annotated[
-        Path | None, typer.Option(help="A log that `keytrail export-log` wrote: its chain alone is checked")
+        Path | None, typer.Option(help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked")
     ] = None,
     expect: Annotated[str | None, typer.Option(help="POSITION:DIGEST that was noted down earlier")] = None,
     projections: Annotated[
@@ -97,6 +98,8 @@ def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
         _show_log(found, expected)
         if found["whole"]:
             say("the chain alone: who wrote the records is checked by `keytrail verify` on the host", "dim", indent=2)
+            if expected is None:
+                say("whether its end was cut off shows only against a head that was noted down: --expect", "dim", indent=2)
     if not found["whole"]:
         raise typer.Exit(1)
 
@@ -105,15 +108,52 @@ def _checked(path: Path, expected: Expected | None) -> dict[str, Any]:
     return _of_log(verify(_exported(path), expected))
 
 
+WRITTEN_BY = {
+    "call_id": "`keytrail log`, or by an export of calls",
+    "change": "`keytrail changes --export`",
+    "eventVersion": "`keytrail decisions --format cloudtrail`, or by AWS CloudTrail",
+    "class_uid": "`keytrail decisions --format ocsf`",
+}
+"""What wrote a file that is no exported log, by a member that all its lines have."""
+LONGEST = 64 << 20
+"""Bytes of a line that is read: a record is far shorter, and a file without lines is not read whole."""
+
+
 def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
-    """An exported log: a JSON object a line, {"offset", "value" (base64)}."""
-    with path.open() as file:
-        for number, line in enumerate(file, 1):
+    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is no log: nothing would have
+    been checked, and every answer but a refusal would read as that nothing is missing."""
+    count = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
+            if not line.strip():
+                continue
             try:
                 document = json.loads(line)
                 yield int(document["offset"]), b64decode(document["value"], validate=True)
-            except (ValueError, KeyError, TypeError, RecursionError):
-                fail(f"line {number} of {path} is no line of an exported log")
+            except (ArithmeticError, ValueError, KeyError, TypeError, RecursionError):
+                fail(_no_record(path, number, line), 2)
+            count += 1
+    if not count:
+        fail(f"{path} holds no record: it is no log, or all of it was cut off.", 2)
+
+
+def _no_record(path: Path, number: int, line: bytes) -> str:
+    """What is told of a line that is no record."""
+    if line.startswith(MAGIC):
+        return f"{path} is a backup, which `keytrail restore` reads."
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        document = None
+    writer = next((WRITTEN_BY[name] for name in WRITTEN_BY if name in document), "") if isinstance(document, dict) else ""
+    if writer:
+        return (
+            f"{path} was written by {writer}: it has no chain, so nothing of it can be checked. Ask the operator for a file "
+            "of `keytrail export-log`, which has the changes and their chain."
+        )
+    if not line.endswith(b"\n") and (number > 1 or line.startswith(b'{"offset"')):
+        return f"{path} ends in the middle of line {number}: it was cut off, or is still being written."
+    return f"Line {number} of {path} is no line of an exported log: it was changed, or another program wrote the file."
 
 
 def _of_log(report: Report) -> dict[str, Any]:
@@ -188,7 +228,8 @@ def _warn(what: str, where: list[str]) -> None:
 def _show_log(found: dict[str, Any], expected: Expected | None) -> None:
     if found["fault"]:
         say(Text.assemble(("broken", "bold red"), f" at position {found['at']}: {found['fault']}"))
-        say(f"whole up to {found['position']}:{found['head']}", indent=2)
+        if found["head"]:
+            say(f"whole up to {found['position']}:{found['head']}", indent=2)
         return
     say(Text.assemble(WHOLE, f" {counted(found['valid'], 'record')} of log {found['log']}"))
     say(f"head {found['position']}:{found['head']}", indent=2)

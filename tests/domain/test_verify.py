@@ -80,3 +80,9 @@ def test_a_copy_of_a_record_is_named_and_hides_nothing_behind_it(offset: int) ->
 def test_what_is_no_record_at_all_is_found() -> None:
     assert verify([*LOG, (LAST + 1, b"hello")]).at == LAST + 1
     assert verify([(0, b"hello")]).at == 0
+
+
+def test_a_log_of_which_nothing_is_left_is_not_whole() -> None:
+    for report in (verify([]), verify([], Expected(0, "0" * 64))):
+        assert not report.whole
+        assert report.valid == 0
