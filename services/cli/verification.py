@@ -33,7 +33,10 @@ NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
 
 def verify_log(
     file: Annotated[
-        Path | None, typer.Option(help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked")
+        Path | None,
+        typer.Option(
+            help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked"
+        ),
     ] = None,
     expect: Annotated[str | None, typer.Option(help="POSITION:DIGEST that was noted down earlier")] = None,
     projections: Annotated[
@@ -99,7 +102,11 @@ def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
         if found["whole"]:
             say("the chain alone: who wrote the records is checked by `keytrail verify` on the host", "dim", indent=2)
             if expected is None:
-                say("whether its end was cut off shows only against a head that was noted down: --expect", "dim", indent=2)
+                say(
+                    "whether its end was cut off shows only against a head that was noted down: --expect",
+                    "dim",
+                    indent=2,
+                )
     if not found["whole"]:
         raise typer.Exit(1)
 
@@ -120,8 +127,8 @@ LONGEST = 64 << 20
 
 
 def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
-    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is no log: nothing would have
-    been checked, and every answer but a refusal would read as that nothing is missing."""
+    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is an error: nothing would
+    have been checked, and the answer would read as if nothing were missing."""
     count = 0
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
@@ -145,7 +152,9 @@ def _no_record(path: Path, number: int, line: bytes) -> str:
         document = json.loads(line)
     except (ValueError, RecursionError):
         document = None
-    writer = next((WRITTEN_BY[name] for name in WRITTEN_BY if name in document), "") if isinstance(document, dict) else ""
+    writer = (
+        next((WRITTEN_BY[name] for name in WRITTEN_BY if name in document), "") if isinstance(document, dict) else ""
+    )
     if writer:
         return (
             f"{path} was written by {writer}: it has no chain, so nothing of it can be checked. Ask the operator for a file "
