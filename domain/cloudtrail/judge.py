@@ -259,19 +259,24 @@ def _case(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
 def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence: Evidence | None = None) -> Judged:
     """`of_key` says what of the key was never seen, `evidence` what the call itself shows, where it was let in then."""
     case = _case(asked, resource, of_key, known, evidence)
-    denying, allowing = _Missing(), _Missing()
+    missing = _Missing()
+    return _judged(case, case.ways(missing), missing)
+
+
+def _judged(case: _Case, ways: list[_Way], allowing: _Missing) -> Judged:
+    """`allowing`: what the ways in would need known."""
+    denying = _Missing()
     denies = case.denies(denying)
     for answer, rule in denies:
         if answer == YES:
             return Judged(REFUSED, rule.by.document())
-    if evidence is not None:
+    if case.evidence is not None:
         # It was let in: nothing that was never seen denied it. What a draft denies perhaps is not of that kind.
         denies = [each for each in denies if not unseen.is_unseen(each[1])]
-    ways = case.ways(allowing)
     if not ways:
-        if not unseen.may_let_in(of_key):
+        if not unseen.may_let_in(case.of_key):
             return Judged(REFUSED, NOTHING)
-        return Judged(UNKNOWN, NOTHING, (f"{of_key} of {resource.arn} from before the trail began",))
+        return Judged(UNKNOWN, NOTHING, (f"{case.of_key} of {case.resource.arn} from before the trail began",))
     if ways[0].answer == YES and not denies:
         return Judged(ALLOWED, ways[0].by)
     words = [*denying.words] if denies else []
@@ -281,9 +286,23 @@ def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence:
 
 def evidence_of(asked: Asked, resource: Resource, of_key: str, known: Known) -> Evidence:
     """What follows from this call's having been let in, under the policies of then."""
-    ways = _case(asked, resource, of_key, known, None).ways(_Missing())
+    return _evidence(_case(asked, resource, of_key, known, None).ways(_Missing()), of_key)
+
+
+def _evidence(ways: list[_Way], of_key: str) -> Evidence:
     sure = bool(ways) and not unseen.may_let_in(of_key)
     return Evidence(sure and all(way.identity for way in ways), sure and all(way.limits for way in ways))
+
+
+def let_in(asked: Asked, resource: Resource, of_key: str, known: Known) -> Judged:
+    """A call judged with what it shows itself. Its ways in are worked out again only where that makes one of them surer."""
+    case, missing = _case(asked, resource, of_key, known, None), _Missing()
+    ways = case.ways(missing)
+    case.evidence = _evidence(ways, of_key)
+    if case.evidence.identity or case.evidence.limits:
+        missing = _Missing()
+        ways = case.ways(missing)
+    return _judged(case, ways, missing)
 
 
 NOTHING: Mapping[str, Any] = {"kind": "implicit-deny", "rule": "nothing-allows"}
@@ -314,5 +333,5 @@ def explained(
         by = {"kind": kind, "rule": denial["rule"]} | ({"policy": denial["policy"]} if "policy" in denial else {})
         missing = found.missing or (f"the {kind.replace('-', ' ')} that refused it",)
         return OPEN, Judged(UNKNOWN, by, missing)
-    found = judge(asked, resource, of_key, known, evidence_of(asked, resource, of_key, known))
+    found = let_in(asked, resource, of_key, known)
     return {ALLOWED: EXPLAINED, REFUSED: UNEXPLAINED, UNKNOWN: OPEN}[found.answer], found

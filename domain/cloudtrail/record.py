@@ -344,9 +344,7 @@ def _session(identity: Document, account: str, arn: str, unique: str, context: d
 def _context(reading: Reading, record: Document, who: _Who) -> Context:
     service = reading.via.endswith(".amazonaws.com") and reading.via != who.principal
     via = Via(reading.via, reading.via.removesuffix(".amazonaws.com"), who.principal) if service else None
-    came = Came(
-        _address(reading.source), reading.agent, bool(record.get("tlsDetails")), reading.at, reading.region, via=via
-    )
+    came = Came(_address(reading.source), reading.agent, bool(record.get("tlsDetails")), 0, reading.region, via=via)
     context: dict[str, tuple[str, ...]] = {
         **who.context,
         **request_context(came, reading.operation, _whole(reading.parameters)),
@@ -356,7 +354,7 @@ def _context(reading: Reading, record: Document, who: _Who) -> Context:
     if endpoint := _text(record, "vpcEndpointId"):
         context["aws:sourcevpce"] = (endpoint,)
     for name in ("aws:currenttime", "aws:epochtime"):
-        del context[name]  # put back from the time when it is judged: no two calls would be of one case
+        del context[name]  # put there from the time when it is judged: no two calls would be of one case
     return context
 
 

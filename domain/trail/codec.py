@@ -31,7 +31,7 @@ def rfc3339(at: int) -> str:
 
 @lru_cache(maxsize=16)  # thousands of calls fall into one second
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def micros(text: str) -> int:

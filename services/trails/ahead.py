@@ -8,7 +8,6 @@ it waits for the import; where the import is killed, the socket breaks and the p
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import pickle
 import signal
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from domain.ports import Unavailable
+from services.trails.collector import seldom
 from services.trails.preparing import Prepared, Preparing
 from services.trails.wrapping import Found
 
@@ -77,7 +77,6 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
     """Batch after batch, and an empty one. Ends where nobody reads on."""
     theirs.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever reads the batches, and ends this one too
-    gc.freeze()
     files = 0
 
     def every() -> Iterator[Found]:
@@ -88,15 +87,16 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
 
     preparing, stream = Preparing(), every()
     more = True
-    while more:
-        batch = [preparing.prepare(each) for each in islice(stream, BATCH)]
-        more = bool(batch)
-        text = packed(files, batch)
-        try:
-            ours.sendall(len(text).to_bytes(_LENGTH))
-            ours.sendall(text)
-        except OSError:
-            return  # the import was broken off
+    with seldom():
+        while more:
+            batch = [preparing.prepare(each) for each in islice(stream, BATCH)]
+            more = bool(batch)
+            text = packed(files, batch)
+            try:
+                ours.sendall(len(text).to_bytes(_LENGTH))
+                ours.sendall(text)
+            except OSError:
+                return  # the import was broken off
 
 
 _OF_FOUND = [each.name for each in fields(Found)]

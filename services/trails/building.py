@@ -18,6 +18,7 @@ from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
 from services.api.items import utc
 from services.questions import between
 from services.questions.replay import Replay
+from services.trails.collector import seldom
 from services.trails.folding import Folded, Folding
 from services.trails.judging import Judging
 from services.trails.naming import InTrail
@@ -103,6 +104,10 @@ class Building:
     async def build(self, progress: Progress) -> dict[str, Any]:
         """In one transaction, beside what is there and put in its place at the end: who asks meanwhile is answered from
         that. The report."""
+        with seldom():
+            return await self._build(progress)
+
+    async def _build(self, progress: Progress) -> dict[str, Any]:
         connection, kept, beside = self._connection, self._kept, self._schema
         async with connection.transaction():
             await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE; CREATE SCHEMA {beside}")

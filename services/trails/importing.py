@@ -8,7 +8,6 @@ twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -32,6 +31,7 @@ from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.trails.ahead import BATCH, Ahead
+from services.trails.collector import seldom
 from services.trails.documents import KEPT
 from services.trails.naming import schema_of, topic_of
 from services.trails.preparing import Kind, Prepared, Preparing
@@ -124,23 +124,20 @@ class Trail:
                 read.count(batch, set(held))
                 progress("reading the topic again", read.new)
         taken, producer = Taken(), Producer(self.settings)
-        # Nothing of what the libraries hold becomes garbage here: the collector need not look at it again and again.
-        gc.freeze()
-
         try:
-            batch = await ahead.following()
-            while batch:
-                # While one batch is written the next is read: the broker and the database work beside this process.
-                reading = asyncio.create_task(ahead.following())
-                try:
-                    await self._one(batch, writing, producer, taken)
-                finally:
-                    following_batch = await reading
-                batch = following_batch
-                progress("reading", taken.records)
-            await writing.written()
+            with seldom():
+                batch = await ahead.following()
+                while batch:
+                    # While one batch is written the next is read: the broker and the database work beside this process.
+                    reading = asyncio.create_task(ahead.following())
+                    try:
+                        await self._one(batch, writing, producer, taken)
+                    finally:
+                        following_batch = await reading
+                    batch = following_batch
+                    progress("reading", taken.records)
+                await writing.written()
         finally:
-            gc.unfreeze()
             await producer.close()
         return taken
 

@@ -14,7 +14,7 @@ import orjson
 from domain.access.case import timed
 from domain.access.question import Resource
 from domain.cloudtrail import unseen
-from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge
+from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge, let_in
 from domain.cloudtrail.keys import id_of
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.identities.identity import Identity
@@ -228,7 +228,7 @@ def evidence_in(case: dict[str, Any], world: World, at: datetime) -> list[Eviden
 def let_in_by(case: dict[str, Any], world: World, at: datetime) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The statement or grant that lets a call of a trail in today, where that is known, with its action."""
     for asked, resource, of_key, known in questions_of(case, world, at):
-        found = judge(asked, resource, of_key, known, evidence_of(asked, resource, of_key, known))
+        found = let_in(asked, resource, of_key, known)
         if found.answer == "allowed":
             for by in (found.by, found.by.get("delegation")):
                 if by is not None and "kind" in by:

@@ -10,7 +10,18 @@ import pytest
 
 from domain.cloudtrail import unseen
 from domain.cloudtrail.changes import changes_of, is_own
-from domain.cloudtrail.judge import ALLOWED, REFUSED, UNKNOWN, Asked, Evidence, Known, evidence_of, explained, judge
+from domain.cloudtrail.judge import (
+    ALLOWED,
+    REFUSED,
+    UNKNOWN,
+    Asked,
+    Evidence,
+    Known,
+    evidence_of,
+    explained,
+    judge,
+    let_in,
+)
 from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
 from domain.policy.compile import (
     DELEGATED,
@@ -208,6 +219,18 @@ def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
     # Where her own statement could, nothing is known of her policies: a draft that delegates alone is unknown.
     evidence = evidence_of(asked(), key(policy(delegating(), named(user_arn()))), "", UNSEEN)
     assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == UNKNOWN
+
+
+@pytest.mark.parametrize("held", [NONE, ALLOWING, UNSEEN], ids=["none", "allowing", "unseen"])
+@pytest.mark.parametrize("of_key", ["", unseen.POLICY, unseen.REST])
+def test_what_was_let_in_is_judged_with_what_follows_from_that(held: Known, of_key: str) -> None:
+    """The ways in are worked out once where nothing follows from the call, and the answer is the same."""
+    denied = policy(delegating(), statement(Effect="Deny"))
+    both = policy(delegating(), named(user_arn()))
+    nothing = policy(statement(Action="kms:Encrypt"))
+    for text in (OWN, DELEGATING, denied, both, nothing, unseen.document("of the key", of_key=True)):
+        evidence = evidence_of(asked(), key(text), of_key, held)
+        assert let_in(asked(), key(text), of_key, held) == judge(asked(), key(text), of_key, held, evidence)
 
 
 def test_a_condition_that_nobody_recorded_leaves_it_unknown() -> None:
