@@ -14,7 +14,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,9 @@ from services.trails.preparing import Prepared, Preparing
 from services.trails.wrapping import Found
 
 BATCH = 4_000
+BYTES = 16 << 20
+"""Of a batch's records: three times what 4,000 of CloudTrail's have. Longer ones come in smaller batches, so that nothing of
+any length is held, and the broker takes each in time."""
 _LENGTH = 8
 ReadingOf = Callable[[Path], Iterator[Found]]
 
@@ -85,18 +87,29 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
             yield from reading_of(path)
             files += 1
 
-    preparing, stream = Preparing(), every()
-    more = True
+    preparing = Preparing()
     with seldom():
-        while more:
-            batch = [preparing.prepare(each) for each in islice(stream, BATCH)]
-            more = bool(batch)
+        for batch in batches(map(preparing.prepare, every())):
             text = packed(files, batch)
             try:
                 ours.sendall(len(text).to_bytes(_LENGTH))
                 ours.sendall(text)
             except OSError:
                 return  # the import was broken off
+
+
+def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
+    """An empty one at the end."""
+    batch, held = list[Prepared](), 0
+    for each in prepared:
+        batch.append(each)
+        held += len(each.found.raw)
+        if len(batch) == BATCH or held >= BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+    yield []
 
 
 _OF_FOUND = [each.name for each in fields(Found)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from domain.ports import Unavailable
-from services.trails.ahead import BATCH, Ahead
+from services.trails.ahead import BATCH, BYTES, Ahead, batches
 from services.trails.files import records_of
 from services.trails.preparing import Prepared, Preparing
 from services.trails.wrapping import Found
@@ -58,6 +58,13 @@ def test_batches_come_in_order_and_say_the_same(tmp_path: Path) -> None:
     assert expected == [each for batch in batches for each in batch]
     assert [len(batch) for batch in batches] == [BATCH, BATCH, 104]
     assert ahead.files == len(paths)
+
+
+def test_long_records_come_in_smaller_batches() -> None:
+    """Memory, and what the broker has to take in time, depends on a record's length and not on how many there are."""
+    long = Prepared(Found("file", "place", bytes(BYTES // 4)))
+    found = [len(each) for each in batches(iter([long] * 10))]
+    assert found == [4, 4, 2, 0]
 
 
 def test_an_import_without_records_ends(tmp_path: Path) -> None:
