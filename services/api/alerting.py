@@ -137,9 +137,12 @@ class Alerting:
 
     async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
-        rows = await alerts.page(self._pool, await self._filters(asked), cursor[0] if cursor else NEWEST, limit)
+        filters = await self._filters(asked)
+        rows = await alerts.page(self._pool, filters, cursor[0] if cursor else NEWEST, limit)
         items = [self._audit.named(_shown(row), asked.audience) for row in rows]
         found = page(items, limit, [rows[-1]["number"]] if rows else None)
+        if cursor is None:
+            found |= await (await self._questions.sources.of(asked)).before_it_began(filters.since)
         return asked.audience.alerts([row["account"] for row in rows], found)
 
     async def _filters(self, asked: Asked) -> Filters:
@@ -266,8 +269,8 @@ class Alerting:
         since, until = asked.text("from") or asked.text("since"), asked.text("to")
         async with self._questions.answering():
             source = await self._questions.sources.of(asked)
-            if since and await source.before_it_began(read_moment(since)[1]):
-                since = None
+            began = await source.before_it_began(read_moment(since)[1]) if since else {}
+            since = None if began else since
             first = await source.moment(since) if since else None
             last = await source.moment(until)
         after, begin = (-1, _ALWAYS) if first is None else (first.position, first.at)
@@ -277,10 +280,16 @@ class Alerting:
         # What Keytrail does itself is recorded as its own.
         owners = None if own is None else [each or KEYTRAIL for each in own]
         span = scanning.Span(after, last.position, begin, end, owners)
-        return self._scan(asked, source, judge, span, own)
+        return self._scan(asked, source, judge, span, own, began)
 
     async def _scan(
-        self, asked: Asked, source: Source, judge: Judge, span: scanning.Span, own: list[str] | None
+        self,
+        asked: Asked,
+        source: Source,
+        judge: Judge,
+        span: scanning.Span,
+        own: list[str] | None,
+        began: dict[str, str],
     ) -> AsyncGenerator[Told, None]:
         audience = source.audience
         async with self._questions.still(asked, source) as found:
@@ -304,7 +313,7 @@ class Alerting:
                         told = loop.time()
                         far = {"done": progress.done, "total": max(total, progress.done)}
                         yield audience.own(source.account, {"progress": far})
-            yield audience.own(source.account, {"result": {"alerts": count, "records": progress.done}})
+            yield audience.own(source.account, {"result": {"alerts": count, "records": progress.done}, **began})
 
     async def check_draft(self, asked: Asked) -> Told:
         """What the rules would say of a policy that was put now."""

@@ -168,7 +168,9 @@ class Counted:
                     break
                 after = (rows[-1]["at"], rows[-1]["origin"], rows[-1]["record"])
             end = {"position": self._present.position, "records": count}
-        yield audience.own(audience.account, {"end": end})
+            source = await self._questions.sources.of(asked)
+            more = await source.before_it_began(filters.since)
+        yield audience.own(audience.account, {"end": end, **more})
 
     async def counts(self, asked: Asked) -> Told:
         by = list(dict.fromkeys((asked.text("by") or "").split(",")))

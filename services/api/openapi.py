@@ -169,6 +169,7 @@ ROUTES: tuple[RouteRow, ...] = (
         (
             ("record", "a call, as /v1/decisions gives it with its inputs"),
             ("end", "in the last line: records, and the position of the log that it goes up to"),
+            ("began", "in the last line too: when the record begins, where that is after the time that was asked from"),
         ),
         SPAN,
         is_list=False,

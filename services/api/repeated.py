@@ -65,13 +65,14 @@ class Repeated:
     async def _what_if(
         self, asked: Asked, source: Source, draft: Draft, times: Times, after: int | None, *, calls: bool
     ) -> AsyncGenerator[Told, None]:
+        more = await source.before_it_began(times[0])
         async with self._questions.still(asked, source) as found:
             if source.is_trail:
                 answers = trails.what_if(found.connection, draft, found.last, times, after, calls=calls)
             else:
                 answers = what_if(found, source.region, draft, times, after, source.audience, calls=calls)
             async for each in answers:
-                yield source.audience.own(source.account, each)
+                yield source.audience.own(source.account, each | more if "end" in each else each)
 
     @staticmethod
     async def _revoked(source: Source, key: Key, grant: str) -> Draft:
@@ -132,8 +133,9 @@ class Repeated:
 
     async def _rechecked(self, asked: Asked, times: Times) -> AsyncGenerator[Told, None]:
         audience = asked.audience
+        more = await (await self._questions.sources.of(asked)).before_it_began(times[0])
         async with self._questions.still(asked) as found:
             async for each in recheck(found, self._settings.region, times, audience):
                 if "result" in each and each["result"]["mismatches"] and self._questions.on_mismatch is not None:
                     await self._questions.on_mismatch(each["result"])
-                yield audience.own(audience.account, each)
+                yield audience.own(audience.account, each | more if "result" in each else each)

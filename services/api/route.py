@@ -57,7 +57,7 @@ class RouteRow:
     @property
     def beside(self) -> tuple[tuple[str, str, str], ...]:
         """(name, type, description) of what stands beside the items of a list."""
-        found = (BEGAN,) if SPAN[0] in self.parameters and self.function != "alerts" else ()
+        found = (BEGAN,) if SPAN[0] in self.parameters else ()
         return (*found, AS_OF) if self.function == "can_what" else found
 
     @property

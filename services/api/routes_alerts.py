@@ -75,7 +75,12 @@ ALERTS: tuple[RouteRow, ...] = (
         "/v1/alerts/scan",
         "alert_scan",
         "What the rules find in history, an object a line: alerts, progress, and the result at the end",
-        (*ALERT, ("raised", "whether it was raised when it happened"), ("progress", "records done, of how many")),
+        (
+            *ALERT,
+            ("raised", "whether it was raised when it happened"),
+            ("progress", "records done, of how many"),
+            ("began", "beside the result: when the record begins, where that is after the time that was asked from"),
+        ),
         SPAN,
         is_list=False,
         of_trails=True,

@@ -228,6 +228,7 @@ PAST: tuple[RouteRow, ...] = (
             ("through", "the position up to which they were: with `after` the same question goes on behind it"),
             ("result", "until now: decisions, flipped, unknown, and groups by principal, operation and reason"),
             ("end", "true in the last line"),
+            ("began", "in the last line too: when the record begins, where that is after the time that was asked from"),
             ("flipped", "where calls were asked for: one that comes out otherwise"),
         ),
         body=(
@@ -277,6 +278,7 @@ PAST: tuple[RouteRow, ...] = (
         (
             ("done", "how many decisions were decided again until now, `of` how many"),
             ("result", "at last: decisions, mismatches, evaluators, explained (of mismatches) and gaps"),
+            ("began", "beside it: when the record begins, where that is after the time that was asked from"),
         ),
         SPAN,
         is_list=False,

@@ -16,7 +16,7 @@ from domain.alerts.finding import SEVERITIES
 from domain.alerts.telling import deed
 from domain.errors import Refusal
 from services.cli import names
-from services.cli.calls import asked_for
+from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.comparing import show_region
 from services.cli.tables import Column, member, print_rows
@@ -82,6 +82,8 @@ def alerts(
         return
     words = {"rule": rule, "severity": severity, "state": state, "principal": principal, "key": key}
     _table(client.items("/v1/alerts", most, **asked), as_json, asked_for("no alerts", span, times, **words), times)
+    if not as_json:
+        tell_of_the_beginning(client, times)
 
 
 def _asked(
@@ -307,10 +309,10 @@ def scan(
     """What the rules find in history. Nothing is raised: `raised` tells what was."""
     begun, times = time.monotonic(), times_or_fail()
     found: list[dict[str, Any]] = []
-    span = said(lambda: times.span(since, until))
+    span, client = said(lambda: times.span(since, until)), Client(data)
     with progress_bar() as progress:
         task = progress.add_task("judging", total=None)
-        for line in Client(data).lines("/v1/alerts/scan", trail=trail, **span.parameters):
+        for line in client.lines("/v1/alerts/scan", trail=trail, **span.parameters):
             if "progress" in line:
                 progress.update(task, completed=line["progress"]["done"], total=line["progress"]["total"] or None)
             elif "result" in line:
@@ -322,8 +324,11 @@ def scan(
                 found.append(line)
         else:
             fail("The answer ended before its result: try again.")
-    for each in reversed(found):  # people read the newest first
+    # Changes are judged before uses; people read the newest first, whichever it was.
+    found.sort(key=lambda alert: str(alert["at"]))
+    for each in reversed(found):
         _line(each, times)
+    tell_of_the_beginning(client, times)
     seconds = time.monotonic() - begun
     err.print(f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim")
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from services.cli import names
-from services.cli.calls import asked_for
+from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import (
@@ -65,6 +65,7 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
             )
         for each in found["explained"]:
             _explain(each, client.account)
+        tell_of_the_beginning(client, times)
     if found["mismatches"] or found["gaps"]:
         raise typer.Exit(1)
 
@@ -143,6 +144,7 @@ def what_if(
         Column("last", lambda row: times.shown(row["last"])),
     )
     print_rows(found["groups"], columns, "(nothing would have been different)")
+    tell_of_the_beginning(client, times)
 
 
 def short_words(text: str, account: str) -> str:

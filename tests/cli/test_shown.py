@@ -108,6 +108,31 @@ def test_a_unique_id_stands_nowhere_without_the_name_that_people_know(name: str)
         assert found == [], width
 
 
+def test_a_scan_has_the_newest_first_whether_it_was_a_change_or_a_use() -> None:
+    for width in WIDTHS:
+        times = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", _text("alerts-scan", width), re.MULTILINE)
+        assert times == sorted(times, reverse=True)
+        assert len(set(times)) > 3
+
+
+@pytest.mark.parametrize(
+    "name", ["decisions", "decisions-by", "decisions-none", "history", "alerts", "alerts-scan", "recheck", "what-if"]
+)
+def test_a_span_from_before_the_record_is_told_of_with_rows_and_without(name: str) -> None:
+    """As the server says it: beside the items, or in the last line."""
+    recording = read(name)
+    for asked, lines in recording.answers.items():
+        last = len(lines) - 1
+        recording.answers[asked] = [
+            json.dumps(json.loads(line) | {"began": "2026-11-27T11:04:10.500000Z"}) if place == last else line
+            for place, line in enumerate(lines)
+        ]
+    with replayed(recording):
+        for width in WIDTHS:
+            text = " ".join(typed(recording.command, width)[1].split())
+            assert text.count("The record begins at 2026-11-27 11:04:10Z: of what was before, nothing is known.") == 1
+
+
 def test_a_key_whose_material_was_imported_says_so() -> None:
     recording = read("keys")
     ((asked, lines),) = recording.answers.items()

@@ -269,13 +269,20 @@ def test_every_table_fits_the_screen_and_a_pipe_has_whole_rows(people: People, t
 # -- times ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_span_before_the_record_is_clamped_and_says_so(people: People) -> None:
+def test_a_span_before_the_record_is_clamped_and_says_so(people: People, tmp_path: Path) -> None:
+    policy = tmp_path / "draft.json"
+    policy.write_text(people.installation.client().get_key_policy(KeyId=people.key)["Policy"])
     for arguments in (
         ("decisions", "--from", "2020", "--key", people.key),
         ("decisions", "--from", "10y", "--by", "operation"),
         ("history", people.key, "--from", "1999-12-31"),
         ("who-can", "Decrypt", people.key, "--from", "2020-01-01"),
         ("can-what", people.name, "--from", "2020-01-01"),
+        ("log", "--from", "2020-01-01"),
+        ("alerts", "--from", "2020-01-01"),
+        ("alerts", "scan", "--from", "2020-01-01"),
+        ("recheck", "--from", "2020-01-01"),
+        ("what-if", people.key, "--policy", str(policy), "--from", "2020-01-01"),
     ):
         _, told = people.run(*arguments)
         assert "The record begins at " in told, arguments
