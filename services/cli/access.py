@@ -169,6 +169,7 @@ def _between(client: Client, path: str, span: Span, times: Times, as_json: bool,
         ),
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
         *(Column(name, _of(name, client), wraps=True) for name in ("gained", "lost", "changed")),
+        Column("call", lambda row: row["change"].get("call_id"), spare=True),
     )
     print_rows(rows, columns, f"(nothing changed {times.between(span)})")
     tell_of_the_beginning(client, times)

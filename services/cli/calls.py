@@ -8,8 +8,12 @@ from typing import Any
 from services.cli import names
 from services.cli.client import Client
 from services.cli.tables import Column, Row, member, print_rows
-from services.cli.terminal import as_line, err, say
+from services.cli.terminal import as_line, err, out, say
 from services.cli.times import Span, Times
+from services.cli.wording import close_misses
+
+CALL = member("call_id", heading="call", spare=True)
+EXPLAINED = "keytrail explain CALL_ID tells why a call was decided so, statement by statement"
 
 
 def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
@@ -21,7 +25,9 @@ def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]
         member("effect", heading="", leads=True),
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
         Column("why", lambda row: names.decider(row, client.account), wraps=True),
+        Column("came close", lambda row: close_misses(row, client.account), wraps=True),
         Column("told", lambda row: row.get("message") or _error(row), wraps=True) if texts else Column("error", _error),
+        CALL,
     )
 
 
@@ -38,8 +44,10 @@ def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ..
         member("operation", heading="what", leads=True),
         member("effect", heading="", leads=True),
         Column("change", lambda row: _change(row, client.account, texts=texts), wraps=True),
+        Column("came close", lambda row: close_misses(row, client.account), wraps=True),
         member("source", heading="from"),
         member("access_key", heading="with"),
+        CALL,
     )
 
 
@@ -51,14 +59,24 @@ def _change(row: Row, account: str, *, texts: bool) -> str:
 
 
 def print_calls(
-    items: Iterator[Any], columns: tuple[Column, ...], client: Client, nothing: str, times: Times, *, as_json: bool
+    items: Iterator[Any],
+    columns: tuple[Column, ...],
+    client: Client,
+    nothing: str,
+    times: Times,
+    *,
+    as_json: bool,
+    below: str = "",
 ) -> None:
+    """`below`: what a person at a terminal reads after the rows."""
     if as_json:
         for item in items:
             as_line(item)
         return
-    print_rows(items, columns, nothing)
+    found = print_rows(items, columns, nothing)
     tell_of_the_beginning(client, times)
+    if found and below and out.is_terminal:
+        say(below, "dim")
 
 
 def tell_of_the_beginning(client: Client, times: Times) -> None:

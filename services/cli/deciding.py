@@ -12,7 +12,7 @@ import typer
 from domain.keys.states import KEY_ACTIONS
 from projections.decisions.queries import FIELDS
 from services.cli import names
-from services.cli.calls import asked_for, of_calls, print_calls
+from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.exporting import BY_NAME, Export, Format, OfExport, asked_format, write_calls
 from services.cli.tables import Column, Row, member, print_rows
@@ -124,7 +124,9 @@ def list_calls(
         items = client.items(path, most, inputs="true", **order, **wanted)
         write_calls(items, export, form, settings_or_fail().region, force=force)
         return
-    print_calls(client.items(path, most, **order, **wanted), columns, client, nothing, times, as_json=as_json)
+    items = client.items(path, most, **order, **wanted)
+    below = "" if wanted["trail"] else EXPLAINED  # a trail's calls were decided elsewhere
+    print_calls(items, columns, client, nothing, times, as_json=as_json, below=below)
 
 
 def counted_by(name: str, client: Client, times: Times) -> Column:

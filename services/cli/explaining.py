@@ -53,7 +53,10 @@ def explain(
         if any(each is not None for each in (principal, operation, key, context, condition, at)):
             fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
         if "/" in call:
-            fail(f"{call} is not a call's id: an answer carries it as x-amzn-RequestId.", 2)
+            fail(
+                f"{call} is not a call's id, which an answer carries as x-amzn-RequestId; `keytrail decisions` lists calls with theirs.",
+                2,
+            )
         client = Client(data)
         past = client.get(f"/v1/calls/{call}")
         if as_json:

@@ -130,7 +130,7 @@ class _Shown:
             Column("let in", lambda row: "; ".join(self.let_in(row)), wraps=True),
             Column("took away", lambda row: "; ".join(self.took_away(row)), wraps=True),
             Column("besides", lambda row: "; ".join(self.besides(row)), wraps=True),
-            *([Column("call", lambda row: row["change"].get("call_id"))] if self._detail else []),
+            Column("call", lambda row: row["change"].get("call_id"), spare=True),
         ]
 
     def who(self, row: Row) -> str:

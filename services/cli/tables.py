@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, product
 from typing import Any
 
 from rich.cells import cell_len
@@ -43,7 +43,7 @@ SHADES = {
 @dataclass(frozen=True, slots=True)
 class Column:
     """`cell` gives a row's text; `short` the same in less room. `leads`: it stands in a card's first line. `wraps`: its text
-    may take several lines. `number`: it stands on the right."""
+    may take several lines. `number`: it stands on the right. `spare`: a table without room for it has the other columns."""
 
     heading: str
     cell: Callable[[Row], Any]
@@ -51,6 +51,7 @@ class Column:
     leads: bool = False
     wraps: bool = False
     number: bool = False
+    spare: bool = False
 
 
 def member(name: str, *, heading: str = "", **more: Any) -> Column:
@@ -58,17 +59,18 @@ def member(name: str, *, heading: str = "", **more: Any) -> Column:
     return Column(heading or name.replace("_", " "), lambda row: row.get(name), **more)
 
 
-def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> None:
-    """Print them as they come; `nothing` says what was asked where there are none."""
+def print_rows(rows: Iterable[Row], columns: Sequence[Column], nothing: str) -> bool:
+    """Print them as they come, and say whether there were any; `nothing` says what was asked where there are none."""
     source = iter(rows)
     first = list(islice(source, MEASURED))
     if not first:
         say(nothing, "dim")
-        return
+        return False
     width = out.width if out.is_terminal else None
     rest = source if len(first) == MEASURED else ()
     for line in lines_of(first, rest, columns, width):
         out.print(line, soft_wrap=True)
+    return True
 
 
 def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column], width: int | None) -> Iterator[Text]:
@@ -76,10 +78,11 @@ def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column
     full = [_cells(row, columns, short=False) for row in first]
     # A column that has nothing to say takes no room; rows that come later are no reason to keep it empty for all.
     all_measured = isinstance(rest, tuple) and not rest
-    shown = [
+    held = [
         column for place, column in enumerate(columns) if not all_measured or any(cells[place] for cells in full)
     ] or columns
-    for short in (False, True):
+    least = [column for column in held if not column.spare]
+    for shown, short in product((held, least) if len(least) < len(held) else (held,), (False, True)):
         widths = _fitting([_cells(row, shown, short=short) for row in first], shown, width)
         if widths is not None:
             yield _line([column.heading for column in shown], widths, shown, style="bold")
@@ -89,6 +92,9 @@ def lines_of(first: Sequence[Row], rest: Iterable[Row], columns: Sequence[Column
                     yield _line(cells, widths, shown)
                 else:
                     yield from _wrapped(cells, widths, shown)
+            if shown is least:
+                left_out = ", ".join(column.heading for column in held if column.spare)
+                yield from (Text(part, "dim") for part in folded(f"(no room here for: {left_out})", width or MEASURED))
             return
     assert width is not None, "whatever has no width fits"
     for row in chain(first, rest):

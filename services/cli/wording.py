@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.arn import parse_arn
 from domain.keys.states import KEY_ACTIONS
-from services.cli.names import key_of, short
+from services.cli.names import key_of, short, statement
 
 Shown = Mapping[str, Any]
 
@@ -57,8 +57,18 @@ OPERATORS = {
     "ArnNotEquals": "is not like", "ArnNotLike": "is not like", "Bool": "is", "IpAddress": "is in",
     "NotIpAddress": "is not in", "DateLessThan": "is before", "DateGreaterThan": "is after", "DateEquals": "is",
     "NumericEquals": "is", "NumericLessThan": "is less than", "NumericGreaterThan": "is more than",
-    "NumericLessThanEquals": "is at most", "NumericGreaterThanEquals": "is at least",
+    "NumericLessThanEquals": "is at most", "NumericGreaterThanEquals": "is at least", "NumericNotEquals": "is not",
+    "DateNotEquals": "is not", "DateLessThanEquals": "is no later than", "DateGreaterThanEquals": "is no earlier than",
+    "BinaryEquals": "is",
 }  # fmt: skip
+WISHES = {
+    "is": "wants", "is like": "wants", "is in": "wants", "is not": "wants anything but",
+    "is not like": "wants anything but", "is not in": "wants anything but", "is before": "wants a time before",
+    "is after": "wants a time after", "is less than": "wants less than", "is more than": "wants more than",
+    "is at most": "wants at most", "is at least": "wants at least", "is no later than": "wants a time no later than",
+    "is no earlier than": "wants a time no earlier than",
+}  # fmt: skip
+"""What a condition wanted that did not hold, by the words of its operator."""
 
 
 def sentences(row: Shown, name: str, account: str, *, detail: bool = False) -> list[str]:
@@ -87,6 +97,24 @@ def besides(row: Shown, account: str) -> list[str]:
     if not (row["gained"] or row["lost"] or found):
         found.append("let nobody in and took nothing away")
     return found
+
+
+def close_misses(call: Shown, account: str) -> str:
+    """Of a refused call: the statement that would have let it in but for one condition, and what that wanted."""
+    near = (each["near"] for each in call.get("reasons") or () if "near" in each)
+    return "; ".join(f"{statement(each['by'], account)}: {_wish(each['condition'])}" for each in near)
+
+
+def _wish(condition: Shown) -> str:
+    key, wanted = condition["key"].removeprefix("kms:"), " or ".join(map(str, condition["wanted"]))
+    of, _, test = condition["operator"].rpartition(":")
+    bare = test.removesuffix("IfExists")
+    before = {"ForAllValues": "every ", "ForAnyValue": "some "}.get(of, "")
+    found = ", ".join(map(str, condition["found"]))
+    if bare == "Null":
+        return f"{key} is to be {'absent' if wanted == 'true' else 'there'}"
+    verb = WISHES.get(OPERATORS.get(bare, ""), f"{bare} wants")
+    return f"{before}{key} {verb} {wanted}" + (f" (there is {found})" if found else " (there is none)")
 
 
 def subject(row: Shown, account: str, *, whole: bool = True) -> str:

@@ -41,8 +41,8 @@ async def explained(pool: Any, region: str, audience: Audience, call: str, end: 
     row = await _on_record(pool, audience.account, call)
     if row is None:
         raise NoSuchEntity(
-            f"No call of this account has the id {call}. A call that was never decided has no record: one with a wrong "
-            "signature, and one that was answered by 503."
+            f"No call of this account has the id {call}; `keytrail decisions` lists calls with their ids. A call that was "
+            "never decided has no record: one with a wrong signature, and one that was answered by 503."
         )
     (told,) = await named([audience.call(call_of(row))])
     case = await _case(pool, row["case_id"])

@@ -18,7 +18,7 @@ from starlette.routing import compile_path
 from services.api.description import PLACES, document
 from services.api.openapi import ROUTES
 from services.api.route import EVENT_STREAM, LINES
-from tests.cli.replaying import AWAY, SHOWN, Recording, read, recordings, replayed, typed
+from tests.cli.replaying import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
 from tests.conforming import conforms
 
 WIDTHS = (80, 100, 120, None)
@@ -131,6 +131,36 @@ def test_a_span_from_before_the_record_is_told_of_with_rows_and_without(name: st
         for width in WIDTHS:
             text = " ".join(typed(recording.command, width)[1].split())
             assert text.count("The record begins at 2026-11-27 11:04:10Z: of what was before, nothing is known.") == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decisions",
+        "decisions-errors",
+        "decisions-trail",
+        "history",
+        "history-errors",
+        "history-principal",
+        "changes",
+        "changes-principal",
+        "who-can-between",
+    ],
+)
+def test_every_call_has_the_id_that_explain_takes_or_the_sign_that_it_had_no_room(name: str) -> None:
+    calls = set(re.findall(r'call_id\W+"([0-9a-f-]{36})', (FOLDER / f"{name}.json").read_text()))
+    assert calls
+    for width in WIDTHS:
+        text = _text(name, width)
+        assert {each for each in calls if each in text} == calls or (width and "no room here for: call" in text), width
+
+
+def test_a_refusal_that_came_close_names_the_statement_and_what_it_wanted() -> None:
+    (near,) = [row for row in _items("decisions") if any("near" in each for each in row["reasons"])]
+    assert (near["operation"], near["effect"]) == ("GenerateDataKey", "refused")
+    for width in WIDTHS:
+        text = " ".join(_text("decisions", width).split())
+        assert text.count('v3 "Batch": EncryptionContext:team wants hr (there is none)') == 1
 
 
 def test_a_key_whose_material_was_imported_says_so() -> None:

@@ -64,6 +64,21 @@ def test_a_table_at_a_width(width: int) -> None:
     assert drawn(ROWS, COLUMNS, width) == SNAPSHOTS[width]
 
 
+def test_a_column_that_may_be_left_out_is_the_first_to_go_and_never_without_a_sign() -> None:
+    rows = [row | {"call_id": f"c7836531-38ad-44b8-b161-{place:012}"} for place, row in enumerate(ROWS)]
+    columns = (*COLUMNS, member("call_id", heading="call", spare=True))
+    sign = "(no room here for: call)"
+    for width in (60, 80, 100, 110, 120, 130, 140, 150, 160, 180, 200, None):
+        text = drawn(rows, columns, width)
+        shown = [row["call_id"] in text for row in rows]
+        assert shown == [sign not in text] * len(rows), width
+        assert text.count(sign) <= 1
+        if sign in text:  # and for nothing else
+            assert text.replace(f"{sign}\n", "") == drawn(rows, COLUMNS, width)
+    assert sign in drawn(rows, columns, 140)
+    assert sign not in drawn(ROWS, columns, 140), "no row has one"
+
+
 def test_in_a_pipe_every_row_is_one_line_and_whole() -> None:
     heading, *lines = drawn(ROWS, COLUMNS, None).splitlines()
     assert heading.split() == ["at", "who", "what", "effect", "key", "why", "error"]

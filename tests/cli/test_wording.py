@@ -8,7 +8,8 @@ import pytest
 
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.compare import DENIES, SILENT, WORDS
-from services.cli.wording import VERBS, besides, sentences, subject
+from domain.policy.conditions import FAMILIES
+from services.cli.wording import OPERATORS, VERBS, WISHES, besides, close_misses, sentences, subject
 
 ACCOUNT = "111122223333"
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
@@ -60,3 +61,44 @@ def test_what_is_not_known_is_said_and_a_boundary_and_a_credential_have_their_wo
     assert besides(row(), ACCOUNT) == ["let nobody in and took nothing away"]
     named = row(keys=[{"key_id": "1234abcd-1234", "key_aliases": ["alias/payroll"]}], from_version=2, to_version=3)
     assert subject(named, ACCOUNT) == "alias/payroll 1234abcd-1234 policy v2 → v3"
+
+
+def near(operator: str, key: str, wanted: list[str], found: list[str]) -> dict[str, Any]:
+    by = {
+        "kind": "key-policy",
+        "policy": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
+        "version": 2,
+        "sid": "Payroll",
+        "index": 1,
+    }
+    return {"by": by, "condition": {"operator": operator, "key": key, "wanted": wanted, "found": found}}
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "wanted", "found", "words"),
+    [
+        ("StringEquals", "kms:EncryptionContext:app", ["payroll"], [], "EncryptionContext:app wants payroll (there is none)"),
+        ("StringEquals", "kms:EncryptionContext:app", ["a", "b"], ["x"], "EncryptionContext:app wants a or b (there is x)"),
+        ("IpAddress", "aws:SourceIp", ["10.0.0.0/8"], ["192.0.2.1"], "aws:SourceIp wants 10.0.0.0/8 (there is 192.0.2.1)"),
+        ("StringNotLikeIfExists", "aws:x", ["a*"], ["ab"], "aws:x wants anything but a* (there is ab)"),
+        ("ForAllValues:StringEquals", "aws:TagKeys", ["a"], ["a", "b"], "every aws:TagKeys wants a (there is a, b)"),
+        ("DateLessThan", "aws:CurrentTime", ["2026-01-01"], ["2026-11-27"], "aws:CurrentTime wants a time before 2026-01-01 (there is 2026-11-27)"),
+        ("Null", "kms:EncryptionContext:app", ["false"], [], "EncryptionContext:app is to be there"),
+        ("Null", "kms:EncryptionContext:app", ["true"], ["x"], "EncryptionContext:app is to be absent"),
+    ],
+)  # fmt: skip
+def test_what_a_statement_wanted_that_came_close(
+    operator: str, key: str, wanted: list[str], found: list[str], words: str
+) -> None:
+    call = {"reasons": [{"action": "kms:Decrypt", "near": near(operator, key, wanted, found)}]}
+    assert close_misses(call, ACCOUNT) == f'v2 "Payroll": {words}'
+
+
+def test_every_operator_has_words_for_what_it_wanted() -> None:
+    assert set(OPERATORS) == set(FAMILIES)
+    assert set(OPERATORS.values()) == set(WISHES)
+    for name in FAMILIES:
+        call = {"reasons": [{"near": near(name, "aws:x", ["7"], ["8"])}, {"by": {"rule": "x"}}]}
+        assert close_misses(call, ACCOUNT).endswith(" 7 (there is 8)")
+        assert " wants " in close_misses(call, ACCOUNT)
+    assert close_misses({"reasons": None}, ACCOUNT) == close_misses({"reasons": [{"by": {}}]}, ACCOUNT) == ""
