@@ -54,7 +54,7 @@ def explain(
             fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
         if "/" in call:
             fail(
-                f"{call} is not a call's id, which an answer carries as x-amzn-RequestId; `keytrail decisions` lists calls with theirs.",
+            fail(f"{call} is not the id of a call: an answer carries it as x-amzn-RequestId, `keytrail decisions` has it.", 2)
                 2,
             )
         client = Client(data)
