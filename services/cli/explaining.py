@@ -54,7 +54,7 @@ def explain(
             fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
         if "/" in call:
             fail(
-            fail(f"{call} is not the id of a call: an answer carries it as x-amzn-RequestId, `keytrail decisions` has it.", 2)
+                f"{call} is not the id of a call: an answer carries it as x-amzn-RequestId, `keytrail decisions` has it.",
                 2,
             )
         client = Client(data)
