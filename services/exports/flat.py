@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 from services.exports.cells import csv_cell
 
 TEXTS = (
-    "call_id", "account", "principal", "access_key", "operation", "effect", "key_id", "kind", "decided_by",
+    "call_id", "account", "principal", "access_key", "operation", "effect", "key_id", "key_aliases", "kind", "decided_by",
     "policy_version", "sid", "rule", "error", "message", "source", "agent", "via", "event_type", "summary",
 )  # fmt: skip
+LISTS = frozenset({"key_aliases"})
+"""Texts of which there may be several: names, with a space between them."""
 NUMBERS = ("position", "seen", "statement")
-DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names")
+DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names", "materials")
 """As JSON, in a column of text."""
 COLUMNS = ("at", *TEXTS, *NUMBERS, *DOCUMENTS)
 ROWS = 20_000
@@ -42,8 +44,13 @@ def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
         yield held.getvalue()
 
 
-def _cell(item: dict[str, Any], name: str) -> Any:
+def _text(item: dict[str, Any], name: str) -> Any:
     value = item.get(name)
+    return " ".join(value) if name in LISTS and value is not None else value
+
+
+def _cell(item: dict[str, Any], name: str) -> Any:
+    value = _text(item, name)
     return csv_cell(json.dumps(value, separators=(",", ":")) if name in DOCUMENTS and value is not None else value)
 
 
@@ -64,7 +71,7 @@ def write_parquet(items: Iterator[dict[str, Any]], path: Path) -> None:
 
 
 def _table(items: Sequence[dict[str, Any]]) -> pa.Table:
-    columns: dict[str, Any] = {name: [item.get(name) for item in items] for name in (*TEXTS, *NUMBERS)}
+    columns: dict[str, Any] = {name: [_text(item, name) for item in items] for name in (*TEXTS, *NUMBERS)}
     columns["at"] = (
         pa.array([item["at"].removesuffix("Z") for item in items])
         .cast(pa.timestamp("us"))

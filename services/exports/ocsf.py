@@ -69,7 +69,7 @@ def event_of(item: dict[str, Any], region: str, version: str) -> dict[str, Any]:
             "product": {"name": "Keytrail", "vendor_name": "Keytrail", "version": version},
             "log_name": "decisions" if item["position"] is None else "events",
         },
-        "resources": [_resource(name) for name in item["resources"]],
+        "resources": [_resource(name, item) for name in item["resources"]],
         "unmapped": {
             name: item[name]
             for name in ("kind", "decided_by", "policy_version", "sid", "statement", "rule", "position", "seen", "reasons",
@@ -94,7 +94,8 @@ def type_of(arn: str) -> str:
     return next((found for part, found in _TYPES.items() if part in arn), "AWS::Account")
 
 
-def _resource(arn: str) -> dict[str, Any]:
+def _resource(arn: str, item: dict[str, Any]) -> dict[str, Any]:
     parts = arn.split(":", 5)
     owner = {"owner": {"account": {"uid": parts[4]}}} if len(parts) == 6 else {}
-    return {"uid": arn, "type": type_of(arn)} | owner
+    aliases = item.get("key_aliases") if item.get("key_id") and arn.endswith(f":key/{item['key_id']}") else None
+    return {"uid": arn, "type": type_of(arn)} | owner | ({"name": " ".join(aliases)} if aliases else {})

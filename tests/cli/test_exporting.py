@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from services.cli import COMMANDS
 from services.cli.exporting import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
 from services.cli.reviewing import BY_NAME as OF_CHANGES
 from services.cli.reviewing import Format as OfChanges
-from tests.cli.replaying import typed
+from services.exports.flat import csv_lines, write_parquet
+from services.exports.ocsf import event_of
+from tests.cli.replaying import read, typed
 
 EXPORTS = {
     "decisions": (("decisions", "--export"), BY_NAME),
@@ -63,6 +69,34 @@ def test_a_name_without_an_ending_says_json(name: str) -> None:
 def test_a_format_of_no_export_is_refused(command: str) -> None:
     code, told = typed([*command.split(), "--format", "csv"], None)
     assert (code, told) == (2, "error: --format goes with --export.\n")
+
+
+# -- what stands in the file -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["decisions", "history", "history-principal", "decisions-trail"])
+def test_every_member_of_a_call_has_a_column_and_a_key_its_names(name: str, tmp_path: Path) -> None:
+    (lines,) = [each for asked, each in read(name).answers.items() if "/names" not in asked]
+    items = json.loads("".join(lines))["items"]
+    rows = list(csv.DictReader(io.StringIO("".join(csv_lines(iter(items))))))
+    write_parquet(iter(items), tmp_path / "x.parquet")
+    table = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    for written in (rows, table):
+        for row, item in zip(written, items, strict=True):
+            assert item.keys() - row.keys() <= {"missing", "outcome"}, "of a trail alone: they stand in the JSON"
+            assert (row["key_id"] or None, row["key_aliases"] or "") == (item["key_id"], " ".join(item["key_aliases"]))
+    assert any(item["key_aliases"] for item in items) is (name != "history-principal")
+
+
+def test_a_key_of_an_event_has_its_names() -> None:
+    items = json.loads("".join(*read("decisions").answers.values()))["items"]
+    for item in items:
+        named = {
+            each["uid"].rpartition("/")[2]: each.get("name") for each in event_of(item, "us-east-1", "1")["resources"]
+        }
+        if item["key_aliases"] and item["key_id"] in named:
+            assert named.pop(item["key_id"]) == " ".join(item["key_aliases"])
+        assert not any(named.values())
 
 
 def test_every_command_that_exports_is_tried() -> None:
