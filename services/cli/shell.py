@@ -2,7 +2,8 @@
 
 `eval "$(keytrail env)"` must never leave a shell whose next `aws` call goes to AWS itself: what a person believes they do
 here, they would do there. So the text takes away whatever the SDKs would prefer to it, and where Keytrail is not running it
-takes the credentials away too and leads to Keytrail's own address, where nothing answers.
+takes the credentials away too and leads to Keytrail's own address, where nothing answers. The folder goes with them
+(KEYTRAIL_DATA): an operator's command (`keytrail verify`) is of the installation that the shell points at, or of none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from services.settings import BadSetting, Settings, load
 from services.supervisor.folder import Credentials, Folder
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+DATA = "KEYTRAIL_DATA"
 ELSEWHERE = (
     # a session's token does not belong to the root's access key; botocore still reads the older name as well
     "AWS_SESSION_TOKEN",
@@ -53,9 +55,10 @@ class NotHere(Exception):
 
 
 def env(data: Data = None) -> None:
-    """Print shell text that points the aws command line, boto3 and Terraform at this installation, for `eval`.
+    """Print shell text that points the aws command line, boto3, Terraform and `keytrail` at this installation, for `eval`.
 
-    Where Keytrail is not running the text reports that, fails, and leaves no credentials: the next `aws` call fails here.
+    Where Keytrail is not running the text reports that, fails, and leaves neither credentials nor a data folder: the next
+    `aws` call fails here.
     """
     settings = Settings()
     try:
@@ -65,11 +68,17 @@ def env(data: Data = None) -> None:
     except BadSetting as fault:
         raise NotHere(str(fault), settings.url) from None
     if credentials is None:
-        raise NotHere(f"There is no installation in {folder.path} yet: start one with `keytrail up`.", settings.url)
+        raise NotHere(f"There is no installation in {folder.path} yet: start one with `{_up(folder)}`.", settings.url)
     if running is None or not running.url:
-        raise NotHere(f"Keytrail is not running on {folder.path}: start it with `keytrail up`.", settings.url)
-    for line in _lines(_exports(credentials, running.url)):
+        raise NotHere(f"Keytrail is not running on {folder.path}: start it with `{_up(folder)}`.", settings.url)
+    for line in _lines(_exports(credentials, running.url) | {DATA: str(folder.path)}):
         as_it_is(line)
+
+
+def _up(folder: Folder) -> str:
+    """What starts it: by then the shell names no folder any more."""
+    named = folder.path != Folder(Settings().data).path
+    return shlex.join(["keytrail", "up", *(("--data", str(folder.path)) if named else ())])
 
 
 def guarded(run: Callable[[], object]) -> None:
@@ -91,7 +100,7 @@ def guarded(run: Callable[[], object]) -> None:
 
 def _lead_nowhere(url: str, message: str = "keytrail env failed") -> None:
     """Shell text that reports the message and fails, and after which no call reaches anything but Keytrail's address."""
-    as_it_is(f"unset {' '.join(CREDENTIALS)}")
+    as_it_is(f"unset {' '.join((*CREDENTIALS, DATA))}")
     for line in _lines({"AWS_ENDPOINT_URL": url, **ALWAYS}):
         as_it_is(line)
     as_it_is(f"printf '%s\\n' {shlex.quote(f'error: {message}')} >&2")

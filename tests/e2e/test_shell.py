@@ -21,6 +21,7 @@ USED_FOR_AWS = dict.fromkeys(ELSEWHERE, "left") | {
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
     "AWS_USE_FIPS_ENDPOINT": "true",
     "AWS_REGION": "eu-west-1",
+    "KEYTRAIL_DATA": "left",
 }
 
 
@@ -31,7 +32,7 @@ def shell(script: str, folder: Path, **more: str) -> subprocess.CompletedProcess
 
 
 def variables(printed: str) -> dict[str, str]:
-    lines = [line.partition("=") for line in printed.splitlines() if line.startswith("AWS_")]
+    lines = [line.partition("=") for line in printed.splitlines() if line.startswith(("AWS_", "KEYTRAIL_DATA="))]
     return {name: value for name, _, value in lines}
 
 
@@ -46,7 +47,7 @@ def test_after_it_the_next_call_reaches_keytrail_whatever_the_shell_was_used_for
     assert done.returncode == 0, done.stderr
     found = variables(done.stdout)
     expected = installation.credentials() | {"AWS_PAGER": ""}
-    assert found == expected
+    assert found == expected | {"KEYTRAIL_DATA": str(installation.data.resolve())}
     assert json.loads(done.stdout[done.stdout.index("{") :])["Arn"] == "arn:aws:iam::111122223333:root"
 
 
@@ -56,9 +57,10 @@ STOPPED = {"pid": 2**22 + 1, "port": 8612, "url": "http://127.0.0.1:8612", "kafk
 @pytest.mark.parametrize(
     ("options", "variable", "says"),
     [
-        ("", {}, "There is no installation in"),
+        ("", {"KEYTRAIL_DATA": ""}, "start one with `keytrail up`"),
         ("--data stopped", {}, "Keytrail is not running on"),
         ("--data broken", {}, "There is no installation in"),
+        ("", {"KEYTRAIL_DATA": "stopped"}, "keytrail up --data"),
         ("", {"KEYTRAIL_PORT": "many"}, "takes a number"),
         ("--no-such-option", {}, "keytrail env failed"),
     ],
@@ -87,6 +89,14 @@ def test_where_keytrail_does_not_run_it_says_so_and_the_next_call_goes_nowhere(
     assert url != NOWHERE
     assert found == {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false", "AWS_REGION": "eu-west-1", "AWS_PAGER": ""}
     assert done.returncode != 0  # the call of `aws`
+
+
+def test_after_it_an_operators_command_is_of_that_installation_in_any_folder(
+    installation: Installation, tmp_path: Path
+) -> None:
+    script = f'eval "$({KEYTRAIL} env --data {installation.data})" && cd / && {KEYTRAIL} export-log {tmp_path}/its.log'
+    done = shell(script, tmp_path)
+    assert (done.returncode, "wrote" in done.stderr) == (0, True), done.stderr
 
 
 def test_the_line_that_up_prints_works_in_any_folder(installation: Installation, tmp_path: Path) -> None:
