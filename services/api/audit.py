@@ -344,11 +344,12 @@ class Audit:
 
     async def bare_key(self, asked: Asked, text: str) -> str:
         """The id of a key, of one that is no more too; of another account's the last part of its ARN, which may be an alias.
-        Raises WireError where no call names an own key so."""
+        Raises WireError where no call names a key so."""
         account = asked.caller.account
         reference = self.questions.references.key(text, account)
         bare = reference.rpartition("/")[2]
         if not asked.audience.owns(account_in(reference) or account):
+            await self.questions.references.called_key(await self.questions.sources.of(asked), bare, text)
             return bare
         try:
             return self._present.world.once(reference, account)[0]

@@ -101,6 +101,17 @@ class References:
             near = self.near_keys(text, source.account)
         raise WireError(404, "NotFoundException", f"Nothing here names a key {text}.{near}")
 
+    async def called_key(self, source: Source, key: str, text: str) -> None:
+        """Of another account's key it is not looked whether it is there: an account has its own calls of it, or nothing.
+        Raises WireError where it has none."""
+        if not await decisions.names_key(source.pool, source.account, key):
+            raise WireError(
+                404,
+                "NotFoundException",
+                f"No call of this account names {text}, which belongs to another account: what others did with it, that "
+                "account is told.",
+            )
+
     async def meaning(self, asked: Asked, source: Source, text: str) -> tuple[str, str]:
         """("keys" or "principals", the name): whose name a word is. Raises WireError."""
         text = text.strip()
@@ -205,7 +216,8 @@ class References:
             return found
         if source.account and arn.account != source.account:
             raise bad(
-                f"{text} is of another account, which alone is told who of it called: ask for principal={arn.account}"
+                f"{text} belongs to another account, which alone is told which of its principals called. Ask for all calls "
+                f"from that account: --principal {arn.account}"
             )
         if arn.resource.startswith("role/"):
             return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/*"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from services.supervisor.folder import Credentials, Folder
 
 ACCOUNT = "x-keytrail-account"
 DENIED = "AccessDeniedException"
+MISSING = re.compile(r"is not authorized to perform: (keytrail:\w+)")
 
 
 def credentials_or_fail(folder: Folder) -> Credentials | None:
@@ -27,6 +29,17 @@ def credentials_or_fail(folder: Folder) -> Credentials | None:
         return folder.kept_credentials()
     except BadSetting as fault:
         fail(str(fault))
+
+
+def next_step(message: str) -> str:
+    """Whom to ask, where it is a permission that is missing."""
+    missing = MISSING.search(message)
+    if missing is None:
+        return ""
+    return (
+        f"\nTo be allowed {missing[1]}, ask whoever administers this account; docs/howto/who-may.md has the policy of an "
+        "auditor, who may ask every question."
+    )
 
 
 class Client:
@@ -166,7 +179,7 @@ class Client:
             if error["code"] == DENIED and call
             else ""
         )
-        fail(f"{error['message']}{why}", error=error["code"])
+        fail(f"{error['message']}{why}{next_step(error['message'])}", error=error["code"])
 
 
 def _query(parameters: dict[str, Any]) -> str:

@@ -13,12 +13,13 @@ from rich.text import Text
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.tables import Column, member, print_rows
+from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
     Data,
     OfTrail,
     as_line,
+    counted,
     err,
     fail,
     out,
@@ -55,8 +56,8 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
     if as_json:
         as_line(found)
     else:
-        columns = [member(name, number=True) for name in ("evaluator", "decisions", "decided", "mismatches")]
-        print_rows(found["evaluators"], columns, asked_for("no decisions", span, times))
+        if print_rows(found["evaluators"], BY_EVALUATOR, asked_for("no decisions", span, times)):
+            _came_out(found)
         for gap in found["gaps"]:
             err.print(
                 Text.assemble(
@@ -68,6 +69,33 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
         tell_of_the_beginning(client, times)
     if found["mismatches"] or found["gaps"]:
         raise typer.Exit(1)
+
+
+def _evaluator(row: Row) -> str:
+    return str(row["evaluator"]) if row["evaluator"] else "(no permission asked)"
+
+
+BY_EVALUATOR = (
+    Column("evaluator of then", _evaluator),
+    member("decisions", number=True),
+    member("decided", heading="different ones", number=True),
+    member("mismatches", heading="come out otherwise", number=True),
+)
+"""Calls by the version of the evaluator that decided them; those that are alike are decided again once."""
+
+
+def _came_out(found: dict[str, Any]) -> None:
+    decisions, otherwise = counted(found["decisions"], "decision"), found["mismatches"]
+    gone = " Some are gone, and nothing can be said of them:" if found["gaps"] else ""
+    if otherwise:
+        say(Text.assemble((f"{otherwise} of {decisions} came out otherwise.", "bold red"), gone))
+    else:
+        say(Text.assemble(("Every decision came out the same", "bold green"), f": {decisions}.{gone}"))
+    if not gone:
+        words = (
+            "changes, which stand on the log, and calls that changed nothing: `keytrail verify` counts the two apart"
+        )
+        say(words, "dim")
 
 
 def what_if(

@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from domain.ports import LogRefused, OutOfRange
+from domain.trail.authenticity import COMMANDS, TRAIL
 from domain.trail.codec import Unreadable
 from domain.trail.verify import Expected, Report, verify
 from services.adapters.keyring import open_keyring
@@ -189,7 +190,10 @@ def _show(found: dict[str, Any], expected: Expected | None) -> None:
     for fault in decisions["faults"]:
         say(Text.assemble(BROKEN, f" decisions: {fault}"))
     if not decisions["faults"]:
-        say(Text.assemble(WHOLE, f" {counted(decisions['valid'], 'decision')}"))
+        of_uses = (
+            f" {counted(decisions['valid'], 'decision')} on calls that changed nothing (those on changes are the log's)"
+        )
+        say(Text.assemble(WHOLE, of_uses))
     if decisions["of_earlier_versions"]:
         say(f"{decisions['of_earlier_versions']} of versions that made no MACs: nothing binds them", indent=2)
     if decisions["gone"]:
@@ -203,9 +207,9 @@ def _show(found: dict[str, Any], expected: Expected | None) -> None:
         _warn(f"{counted(decisions['copies_count'], 'copy', 'copies')} on decisions", decisions["copies"][:5])
     for kind, each in found["topics"].items():
         if each["strange"]:
-            _warn(f"{each['strange']} of {_values(each['records'], kind)}", [])
+            _warn(f"{each['strange']} of {_records(each['records'], kind)}", [])
         else:
-            say(Text.assemble(WHOLE, f" {_values(each['records'], kind)}"))
+            say(Text.assemble(WHOLE, f" {_records(each['records'], kind)}"))
     if found["projections"] is None:
         say("The projections were not compared with the topics.", "dim")
         return
@@ -225,7 +229,15 @@ WHOLE, BROKEN = ("whole:", "bold green"), ("broken:", "bold red")
 
 
 def _values(count: int, topic: str) -> str:
-    return f"{counted(count, 'value')} on {topic}"
+    return f"{counted(count, 'record')} on {topic}"
+
+
+def _records(count: int, kind: str) -> str:
+    """What a topic holds, by its kind."""
+    if kind == COMMANDS:
+        return counted(count, "command that waits for its answer", "commands that wait for their answers")
+    trail = kind.removeprefix(f"{TRAIL}.")
+    return f"{counted(count, 'record')} of {kind if trail == kind else f'trail {trail}'}"
 
 
 def _warn(what: str, where: list[str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -326,6 +327,20 @@ def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> No
     assert {(each["principal"], each["source"], each["agent"]) for each in counts if each["principal"] == A} == {
         (A, None, None)
     }
+    # Of a key of B's, A has its own calls; where it has none it is told whose the key is by its ARN, whether it is there or not.
+    assert len(json.loads(house.a.asks(f"/v1/decisions?key={quote(arn, safe='')}&operation=Encrypt")[1])["items"]) == 1
+    unused = house.b.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    answers = []
+    for key in (unused, "12345678-1234-1234-1234-123456789012", "alias/payroll"):
+        named = key_arn(REGION, B, key) if "/" not in key else f"arn:aws:kms:{REGION}:{B}:{key}"
+        for path in ("/v1/decisions?", "/v1/decisions/counts?by=operation&"):
+            status, text = house.a.asks(f"{path}key={quote(named, safe='')}")
+            answers.append((status, text.replace(named, "?")))
+    assert len(set(answers)) == 1
+    assert answers[0][0] == 404
+    assert "No call of this account names ?, which belongs to another account" in answers[0][1]
+    status, text = house.b.asks(f"/v1/decisions?principal={quote(house.alice, safe='')}")
+    assert (status, f"--principal {A}" in text) == (400, True)
     last = json.loads(house.b.asks(f"/v1/keys/{house.mine}/last-use")[1])
     assert last["last"]["principal"] == A
     (row,) = [each for each in json.loads(house.b.asks(f"/v1/unused?key={house.mine}")[1])["items"] if each["by"].get("sid") == "abroad"]  # fmt: skip

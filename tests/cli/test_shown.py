@@ -163,6 +163,25 @@ def test_a_refusal_that_came_close_names_the_statement_and_what_it_wanted() -> N
         assert text.count('v3 "Batch": EncryptionContext:team wants hr (there is none)') == 1
 
 
+def test_recheck_says_in_a_sentence_what_came_of_it() -> None:
+    recording = read("recheck")
+    ((asked, lines),) = recording.answers.items()
+    result = json.loads(lines[-1])["result"]
+    zero = {"evaluator": 0, "decisions": 3, "decided": 1, "mismatches": 0}
+    for more, code, says in (
+        ({}, 0, "Every decision came out the same: 42 decisions."),
+        ({"evaluators": [zero, *result["evaluators"]]}, 0, "(no permission asked)"),
+        ({"mismatches": 2}, 1, "2 of 42 decisions came out otherwise."),
+        ({"gaps": [{"partition": 1, "missing": 7, "first": 7, "last": 9}]}, 1, "42 decisions. Some are gone,"),
+        ({"decisions": 0, "evaluators": []}, 0, "(no decisions on record)"),
+    ):
+        recording.answers[asked] = [json.dumps({"result": result | more})]
+        with replayed(recording):
+            for width in WIDTHS:
+                ended, text = typed(recording.command, width)
+                assert (ended, says in " ".join(text.split())) == (code, True), text
+
+
 def test_a_key_whose_material_was_imported_says_so() -> None:
     recording = read("keys")
     ((asked, lines),) = recording.answers.items()
