@@ -41,7 +41,8 @@ _NAME: Pattern = (_WITHIN, Element(frozenset(":/"), other=True))
 @dataclass(frozen=True, slots=True)
 class Someone:
     """A caller as an example, and in words: `kind` is root, user, role, service or federated; `arn` is the principal
-    itself, "" for one that stands for others of its kind; `of` an account, "" for those that no policy names."""
+    itself, "" for one that stands for others of its kind; `of` an account, "" for those that no policy names. `example`: no
+    policy names it, it stands for those who meet the same patterns of conditions."""
 
     kind: str
     of: str
@@ -51,6 +52,7 @@ class Someone:
     names: Mapping[str, int]
     context: Context
     unique: str = ""
+    example: bool = False
 
     def caller(self) -> Caller:
         return Caller(
@@ -86,6 +88,8 @@ class Named:
     federated: dict[str, None] = field(default_factory=dict)
     others: dict[str, None] = field(default_factory=dict)
     uniques: dict[str, None] = field(default_factory=dict)
+    examples: set[str] = field(default_factory=set)
+    """Of these, ARNs and accounts that no policy names: words of patterns."""
 
     def add(self, name: str) -> None:
         """A name of a Principal element, or an ARN that a condition compares with."""
@@ -142,11 +146,20 @@ def someones(
         for name in names:
             named.users.setdefault(f"arn:aws:iam::{owner}:user/{name}")
     if any(not _is_plain(test) for test, _ in tests):
+        known = {*named.accounts, *named.users, *named.roles}
         _from_patterns(named, tests)
-    people = list(_people(named, meant, stranger))
+        named.examples = {*named.accounts, *named.users, *named.roles} - known
+    people = [
+        replace(each, example=True) if _is_example(each, named) else each for each in _people(named, meant, stranger)
+    ]
     if bounded:
         people += [_within_boundary(each) for each in people if each.kind in ("user", "role")]
     return [*people, *_rest(named)]
+
+
+def _is_example(someone: Someone, named: Named) -> bool:
+    """A name that no policy has, or one that holds in any account."""
+    return bool(someone.arn and not someone.of) or not named.examples.isdisjoint((someone.of, someone.arn))
 
 
 def _within_boundary(someone: Someone) -> Someone:

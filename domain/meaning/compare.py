@@ -19,6 +19,7 @@ from domain.grants.grant import Grant
 from domain.meaning.boxes import Box, apart, merged, subtract, within
 from domain.meaning.budget import spend
 from domain.meaning.callers import Someone
+from domain.meaning.people import people
 from domain.meaning.space import Dimension, Meaning, Side, Space, bits_of
 from domain.meaning.words import TooMany
 from domain.policy.compile import (
@@ -78,8 +79,8 @@ def compare(space: Space, only: Box | None = None) -> dict[str, Any]:
     for name, regions, weak, strong in (("allowed", gained, old, new), ("denied", lost, new, old)):
         witnesses = Witnesses(space, weak, strong)
         for region in regions:
-            for box in region.boxes:
-                made = space_shown(space, box)
+            for box in told_of(space, region.boxes):
+                made = space_shown(space, box) | {"principals": people(space, box[0])}
                 made["before"], made["after"] = WORDS[region.lower], WORDS[region.upper]
                 if name == "denied":
                     made["before"], made["after"] = made["after"], made["before"]
@@ -87,7 +88,7 @@ def compare(space: Space, only: Box | None = None) -> dict[str, Any]:
                 if opaque:
                     unknown.append({name: made, "statements": _once(each.document() for each in opaque)})
                     continue
-                witness = witnesses.of(box, region.lower, region.upper)
+                witness = witnesses.of(subtract([box], space.impossible)[0], region.lower, region.upper)
                 if witness is None:
                     unknown.append(
                         {name: made, "why": "its witness did not come out as the sets say", "statements": []}
@@ -233,6 +234,26 @@ def _surrounded(someone: Someone, action: str, lower: int, upper: int) -> tuple[
 
 def _grant(grantee: str, action: str) -> Grant:
     return Grant("example", "", "", grantee, grantee, "", "", frozenset({action}), {}, "", "", "", 0, 0)
+
+
+def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
+    """The boxes without conditions on what an action never has: no condition is asked of PutKeyPolicy by saying that its
+    encryption context is absent. What is added is impossible."""
+    found = list(boxes)
+    places = {dimension.name: place for place, dimension in enumerate(space.dimensions)}
+    for name, carrying in space.carrying.items():
+        place = places[name]
+        without = bits_of(actions[0].partition(":")[2] not in carrying for actions in space.actions.members)
+        cut = []
+        for box in found:
+            spend(2)
+            if box[place] != space.whole[place] and box[1] & without:
+                cut.append((box[0], box[1] & without, *box[2:place], space.whole[place], *box[place + 1 :]))
+                box = (box[0], box[1] & ~without, *box[2:])
+            if box[1]:
+                cut.append(box)
+        found = cut
+    return merged(found)
 
 
 # -- in words ------------------------------------------------------------------------------------------------------

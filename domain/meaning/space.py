@@ -205,7 +205,7 @@ class Space:
             )
             groups.setdefault(signature, []).append(action)
         self.actions = Dimension(ACTION, list(groups.values()))
-        self._carrying = carrying
+        self.carrying = carrying
 
     def _resources(self) -> None:
         if self.key:
@@ -356,7 +356,7 @@ class Space:
         for key, dimension in keys.items():
             spend(len(dimension.members) + len(self.actions.members) + len(self.whole) // 4)
             there = bits_of(bool(case.example) for case in dimension.members)
-            carrying = self._carrying.get(key)
+            carrying = self.carrying.get(key)
             if carrying is not None and key not in self._fixed:
                 without = bits_of(names[0].partition(":")[2] not in carrying for names in self.actions.members)
                 yield self.box({ACTION: without, key: there})

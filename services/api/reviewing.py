@@ -23,9 +23,10 @@ from services.api.references import not_found
 from services.api.sources import Source
 from services.api.subjects import with_names
 from services.questions.changes import Policy, difference
+from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
 from services.questions.past_call import explained
-from services.questions.reviewed import Reviewed, Scope
+from services.questions.reviewed import Reviewed
 from services.questions.snapshot import REACHED
 from services.settings import Settings
 

@@ -67,6 +67,10 @@ PAST: tuple[RouteRow, ...] = (
             ("gained", "what is let in since: who, actions, conditions; `before` and `after` say how it is answered"),
             ("lost", "what is let in no more, in the same form"),
             ("unknown", "what could not be compared, and why"),
+            (
+                "unclear",
+                "of a key policy: whom and what that concerns, as the comparison of two policies has it under `unknown`",
+            ),
             ("depends", "of tags and aliases: the policies that it depends on"),
             ("done", "in a line of its own: positions looked at, `of` how many"),
             (

@@ -58,7 +58,7 @@ ANSWERED = _table("""
     object: names tags by key used policy change result context record lag alerts parameters projections
     object?: event encryption_context suppressed evidence delegation near inputs session
     objects: reasons layers grants paths unless by_operation gained lost changed allowed denied unknown identities marks
-    objects: permissions items
+    objects: permissions items unclear
     texts: unused principals_unused operations aliases references about key_aliases accounts commands resources
     texts?: materials
 """)

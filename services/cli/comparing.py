@@ -11,7 +11,6 @@ from rich.text import Text
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.callers import AGAIN
 from domain.meaning.check import PASSED, NoSuchAction, Policies, no_new_access_than, not_grants, not_public
 from domain.meaning.compare import DIFFERENT, UNKNOWN
 from domain.meaning.space import Side
@@ -19,6 +18,7 @@ from domain.policy.check import check_policy as checked
 from domain.policy.parse import KEY
 from services.cli import names
 from services.cli.client import Client
+from services.cli.principals import listed, with_ids
 from services.cli.terminal import (
     AsJson,
     Data,
@@ -191,7 +191,8 @@ def show_region(region: dict[str, Any], sign: str, shade: str, account: str) -> 
     """A set of requests. `account`: whose policy it is, whose principals are named without its number."""
     say(f"{sign} {', '.join(region['actions'])}", shade)
     say(f"{region['before']} → {region['after']}", indent=4)
-    say(f"for {', '.join(_principal(each, account) for each in region['principals'])}", indent=4, more=4)
+    whom = listed(region["principals"], account, with_ids(region["principals"]))
+    say(f"for {', '.join(whom)}", indent=4, more=4)
     for arn in region.get("resources", ()):
         say(f"on {arn}", indent=4)
     for condition in region["conditions"]:
@@ -206,23 +207,6 @@ def show_region(region: dict[str, Any], sign: str, shade: str, account: str) -> 
             indent=4,
             more=9,
         )
-
-
-def _principal(shown: dict[str, Any], account: str) -> str:
-    if "principal" in shown:
-        id = shown.get("id")
-        of = f" ({'if it is made again' if id == AGAIN else id})" if id else ""
-        return names.short(str(shown["principal"]), account) + of + _with(shown)
-    if shown["kind"] == "service":
-        return "any other service"
-    where = "other accounts" if shown["account"] == "any other" else shown["account"]
-    return {"root": f"root of {where}", "user": f"other users of {where}", "role": f"other roles of {where}"}.get(
-        shown["kind"], f"{shown['kind']} of {where}"
-    ) + _with(shown)
-
-
-def _with(shown: dict[str, Any]) -> str:
-    return f" with {shown['with']}" if "with" in shown else ""
 
 
 def _case(key: str, case: dict[str, Any]) -> str:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from domain.arn import parse_arn
 from domain.keys.states import KEY_ACTIONS
+from services.cli.conditions import conditions, test, wish
 from services.cli.names import key_of, short, statement
+from services.cli.principals import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
 Shown = Mapping[str, Any]
 
@@ -51,30 +52,22 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("not given", "refused"): ("no longer may", "refused outright"),
     ("refused", "not given"): ("are no longer refused", ""),
 }
-OPERATORS = {
-    "StringEquals": "is", "StringNotEquals": "is not", "StringLike": "is like", "StringNotLike": "is not like",
-    "StringEqualsIgnoreCase": "is", "StringNotEqualsIgnoreCase": "is not", "ArnEquals": "is like", "ArnLike": "is like",
-    "ArnNotEquals": "is not like", "ArnNotLike": "is not like", "Bool": "is", "IpAddress": "is in",
-    "NotIpAddress": "is not in", "DateLessThan": "is before", "DateGreaterThan": "is after", "DateEquals": "is",
-    "NumericEquals": "is", "NumericLessThan": "is less than", "NumericGreaterThan": "is more than",
-    "NumericLessThanEquals": "is at most", "NumericGreaterThanEquals": "is at least", "NumericNotEquals": "is not",
-    "DateNotEquals": "is not", "DateLessThanEquals": "is no later than", "DateGreaterThanEquals": "is no earlier than",
-    "BinaryEquals": "is",
-}  # fmt: skip
-WISHES = {
-    "is": "wants", "is like": "wants", "is in": "wants", "is not": "wants anything but",
-    "is not like": "wants anything but", "is not in": "wants anything but", "is before": "wants a time before",
-    "is after": "wants a time after", "is less than": "wants less than", "is more than": "wants more than",
-    "is at most": "wants at most", "is at least": "wants at least", "is no later than": "wants a time no later than",
-    "is no earlier than": "wants a time no earlier than",
-}  # fmt: skip
-"""What a condition wanted that did not hold, by the words of its operator."""
+REST = "rest"
+"""In an effect on the root of an account: the one on its users and roles, told in the same sentence."""
+NOT_ALLOWED, LEFT, ALLOWED, DENIED = "not allowed", "left to identity policies", "allowed", "denied"
+TOGETHER = {
+    (NOT_ALLOWED, ALLOWED, NOT_ALLOWED, LEFT): "users and roles as their own IAM policies let them",
+    (ALLOWED, NOT_ALLOWED, LEFT, NOT_ALLOWED): "nor may its users and roles, whatever their IAM policies say",
+    (DENIED, ALLOWED, DENIED, LEFT): "was refused outright; users and roles as their own IAM policies let them",
+    (ALLOWED, DENIED, LEFT, DENIED): "refused outright, its users and roles too",
+}
+"""What one sentence says of a whole account, by the answers to its root and to its users and roles."""
 
 
 def sentences(row: Shown, name: str, account: str, *, detail: bool = False) -> list[str]:
     """What a change let in (`gained`) or took away (`lost`), a sentence each."""
-    of_people = row["kind"] == "identity"
-    return [_sentence(each, account, of_people=of_people, detail=detail) for each in row[name]]
+    of_people, twice = row["kind"] == "identity", made_twice((*row["gained"], *row["lost"]))
+    return [_sentence(each, account, twice, of_people=of_people, detail=detail) for each in _ordered(row[name])]
 
 
 def besides(row: Shown, account: str) -> list[str]:
@@ -93,7 +86,8 @@ def besides(row: Shown, account: str) -> list[str]:
         found.append(f"may let in or keep out: depends on {row['depends']}")
     if row.get("attached_to_nobody"):
         found.append("nobody has this policy attached")
-    found += [f"not known exactly: {each}" for each in row["unknown"]]
+    unclear = [_unclear(each, account) for each in row.get("unclear", ())]
+    found += unclear or [f"not known exactly: {each}" for each in row["unknown"]]
     if not (row["gained"] or row["lost"] or found):
         found.append("let nobody in and took nothing away")
     return found
@@ -102,19 +96,7 @@ def besides(row: Shown, account: str) -> list[str]:
 def close_misses(call: Shown, account: str) -> str:
     """Of a refused call: the statement that would have let it in but for one condition, and what that wanted."""
     near = (each["near"] for each in call.get("reasons") or () if "near" in each)
-    return "; ".join(f"{statement(each['by'], account)}: {_wish(each['condition'])}" for each in near)
-
-
-def _wish(condition: Shown) -> str:
-    key, wanted = condition["key"].removeprefix("kms:"), " or ".join(map(str, condition["wanted"]))
-    of, _, test = condition["operator"].rpartition(":")
-    bare = test.removesuffix("IfExists")
-    before = {"ForAllValues": "every ", "ForAnyValue": "some "}.get(of, "")
-    found = ", ".join(map(str, condition["found"]))
-    if bare == "Null":
-        return f"{key} is to be {'absent' if wanted == 'true' else 'there'}"
-    verb = WISHES.get(OPERATORS.get(bare, ""), f"{bare} wants")
-    return f"{before}{key} {verb} {wanted}" + (f" (there is {found})" if found else " (there is none)")
+    return "; ".join(f"{statement(each['by'], account)}: {wish(each['condition'])}" for each in near)
 
 
 def subject(row: Shown, account: str, *, whole: bool = True) -> str:
@@ -131,17 +113,81 @@ def subject(row: Shown, account: str, *, whole: bool = True) -> str:
     return f"{what} {row['kind']}" if row["kind"] != "identity" else what
 
 
-def _sentence(effect: Shown, account: str, *, of_people: bool, detail: bool) -> str:
+def _ordered(effects: Iterable[Shown]) -> list[Shown]:
+    """What is of everybody first, and what happens to an account's root together with what follows for its users and roles."""
+    alike: dict[str, list[Shown]] = {}
+    for each in effects:
+        same = [each.get(name) for name in ("actions", "conditions", "resources")]
+        alike.setdefault(json.dumps(same), []).append(each)
+    found = [each for some in alike.values() for each in _together(some)]
+    return sorted(found, key=lambda each: not _is_of_everybody(each))
+
+
+def _together(some: list[Shown]) -> Iterator[Shown]:
+    """Of effects with the same operations and conditions."""
+    left = list(some)
+    while left:
+        one = left.pop(0)
+        for other in left:
+            root, rest = (one, other) if "root" in _kinds_of(one) else (other, one)
+            if _goes_with(root, rest):
+                left.remove(other)
+                one = {**root, REST: rest}
+                break
+        yield one
+
+
+def _goes_with(root: Shown, rest: Shown) -> bool:
+    """Whether the one is about the roots of accounts, and the other about the users and roles of the same."""
+    if (root["before"], root["after"], rest["before"], rest["after"]) not in TOGETHER:
+        return False
+    roots = [each for each in root["principals"] if each["kind"] == "root"]
+    if (
+        any("meets" in each for each in roots)
+        or any(map(is_one, rest["principals"]))
+        or any("with" in each for each in rest["principals"])
+    ):
+        return False
+    accounts = {each["account"] for each in roots}
+    kinds = {(each["account"], each["kind"]) for each in rest["principals"]}
+    return bool(accounts) and kinds == {(account, kind) for account in accounts for kind in ("user", "role")}
+
+
+def _kinds_of(effect: Shown) -> set[str]:
+    return {str(each.get("kind")) for each in effect.get("principals", ())}
+
+
+def _is_of_everybody(effect: Shown) -> bool:
+    return any(each.get("account") == ANY_OTHER for each in effect.get("principals", ()))
+
+
+def _who(effect: Shown, account: str, twice: frozenset[str]) -> str:
+    shown = effect.get("who", effect.get("principals", ()))
+    if REST not in effect:
+        return people(shown, account, twice)
+    # An account as a whole: its root, and its users and roles as far as their own policies let them.
+    roots = [each for each in shown if each.get("kind") == "root"]
+    left = [other for each in (*roots, *effect[REST]["principals"]) for other in each.get("but", ())]
+    words = [_whole(each) for each in roots]
+    words[-1] += but(left, account, twice)
+    return in_a_row([*words, *listed((each for each in shown if each not in roots), account, twice)])
+
+
+def _whole(root: Shown) -> str:
+    return "anyone of any other account" if root["account"] == ANY_OTHER else f"account {root['account']}"
+
+
+def _sentence(effect: Shown, account: str, twice: frozenset[str], *, of_people: bool, detail: bool) -> str:
     verb, note = VERBS.get((effect["before"], effect["after"]), (f"{effect['before']} → {effect['after']}:", ""))
-    who = _people(effect.get("who", effect.get("principals", ())), account)
+    who = _who(effect, account, twice)
     if " and " not in who and "," not in who and not who.startswith("every"):
         verb = verb.replace("are ", "is ", 1)
     words = [who, verb, _operations(effect["actions"], whole=detail)]
     if "resources" in effect:
         words.append(_where(effect, account))
-    conditions = " and ".join(_conditions(effect))
-    if conditions:
-        words.append(f"if {conditions}")
+    asked = conditions(effect)
+    if asked:
+        words.append(f"if {asked}")
     if (
         of_people
         and verb == "now may"
@@ -149,11 +195,38 @@ def _sentence(effect: Shown, account: str, *, of_people: bool, detail: bool) -> 
         and any(each.startswith(("kms:", "*")) for each in effect["actions"])
     ):
         note = "depends on the key's policy"
+    if REST in effect:
+        note = TOGETHER[_answers(effect)]
     if note:
         words.append(f"({note})")
     if detail:
-        words.append(f"[{effect['before']} → {effect['after']}]")
+        answers = f"{effect['before']} → {effect['after']}"
+        if REST in effect:
+            answers = f"root: {answers}; users and roles: {effect[REST]['before']} → {effect[REST]['after']}"
+        words.append(f"[{answers}]")
     return " ".join(words)
+
+
+def _unclear(each: Shown, account: str) -> str:
+    """What could not be told, of whom, and what it hangs on."""
+    allowed = "allowed" in each
+    effect = each["allowed" if allowed else "denied"]
+    verb = "now may" if allowed else "no longer may"
+    who = people(effect["principals"], account, made_twice([effect]))
+    words = f"not known: whether {who} {verb} {_operations(effect['actions'], whole=False)}"
+    asked = conditions(effect)
+    hangs = dict.fromkeys(
+        f"{test(its['key'], its['operator'], its['wanted'])} ({statement['why']})"
+        for statement in each["statements"]
+        for its in (statement["condition"],)
+    )
+    why = f"it depends on whether {' and '.join(hangs)}" if hangs else each.get("why", "")
+    return f"{words}{f' if {asked}' if asked else ''}: {why}"
+
+
+def _answers(effect: Shown) -> tuple[str, str, str, str]:
+    rest = effect[REST]
+    return effect["before"], effect["after"], rest["before"], rest["after"]
 
 
 def _operations(actions: Iterable[str], *, whole: bool) -> str:
@@ -180,75 +253,6 @@ def _where(effect: Shown, account: str) -> str:
 
 def _names(names: Iterable[str], account: str) -> str:
     return ", ".join(short(each, account) for each in names)
-
-
-def _people(shown: Iterable[Shown], account: str) -> str:
-    named: list[str] = []
-    kinds: dict[tuple[str, str], set[str]] = {}
-    for each in shown:
-        if "principal" in each:
-            named.append(_person(str(each["principal"]), account) + (f" with {each['with']}" if "with" in each else ""))
-        else:
-            kinds.setdefault((each.get("account", ""), each.get("with", "")), set()).add(each["kind"])
-    for (of, held), some in kinds.items():
-        named.append(_kinds(of, some) + (f" with {held}" if held else ""))
-    found = list(dict.fromkeys(named))
-    return ", ".join(found[:-1]) + (" and " if len(found) > 1 else "") + found[-1] if found else "nobody"
-
-
-def _person(name: str, account: str) -> str:
-    if name == "*":
-        return "everyone"
-    arn = parse_arn(name)
-    if arn is not None and arn.resource == "root":
-        return "the account's root" if arn.account == account else f"account {arn.account}"
-    return short(name.removeprefix("Service:"), account)
-
-
-def _kinds(account: str, kinds: set[str]) -> str:
-    if kinds == {"service"}:
-        return "every other service"
-    where = "any other account" if account == "any other" else f"account {account}"
-    words = {"user": "user", "role": "role", "root": "root"}
-    if kinds == {"root"} and account == "any other":
-        return "every other account"
-    which = " and ".join(words.get(each, each) for each in sorted(kinds))
-    return f"everyone else of {where}" if {"user", "role"} <= kinds else f"every other {which} of {where}"
-
-
-def _conditions(effect: Shown) -> Iterator[str]:
-    for condition in effect.get("conditions", ()):  # of a key policy: cases of a condition key
-        yield " or ".join(_case(condition["key"], each) for each in condition["any_of"])
-    for operator, keys in effect.get("condition", {}).items():  # of a statement
-        for key, values in keys.items():
-            yield _test(key, operator, values)
-    for name, wanted in (effect.get("constraints") or {}).items():  # of a grant
-        if isinstance(wanted, Mapping):
-            pairs = ", ".join(f"{key}={value}" for key, value in wanted.items())
-            yield f"the encryption context {'is' if name.endswith('Equals') else 'has'} {pairs}"
-        else:
-            yield f"{name} is {wanted}"
-
-
-def _case(key: str, case: Shown) -> str:
-    words = [_test(key, each["operator"], each["wanted"]) for each in case["holds"]]
-    words += [f"not ({_test(key, each['operator'], each['wanted'])})" for each in case["fails"]]
-    if "present" in case:
-        words.append(f"{key.removeprefix('kms:')} is {'there' if case['present'] else 'absent'}")
-    return " and ".join(words) or f"{key.removeprefix('kms:')} is anything else"
-
-
-def _test(key: str, operator: str, wanted: Iterable[str]) -> str:
-    values = " or ".join(map(str, wanted))
-    of, _, test = operator.rpartition(":")
-    bare = test.removesuffix("IfExists")
-    before = {"ForAllValues": "every ", "ForAnyValue": "some "}.get(of, "")
-    after = " (where there is one)" if test.endswith("IfExists") else ""
-    if bare == "Null":
-        return f"{key.removeprefix('kms:')} is {'absent' if values == 'true' else 'there'}"
-    if bare not in OPERATORS:
-        return f"{key} {operator} {values}"
-    return f"{before}{key.removeprefix('kms:')} {OPERATORS[bare]} {values}{after}"
 
 
 def exact(row: Shown) -> str:

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from domain.access.audience import Audience
 from domain.aliases.alias import Alias
-from domain.arn import parse_arn
 from domain.grants.grant import Grant
 from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.principals import own_principals
@@ -37,6 +35,7 @@ from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from services.api.items import utc
 from services.questions.between import MET, OF_THE_CHANGE
 from services.questions.changes import Policy
+from services.questions.effects import GIVES, NOT_GIVEN, Came, Scope, assumes, concerns, depends, put, statement
 
 FETCHED = 500
 COMPARED = 500
@@ -78,32 +77,7 @@ ORDER BY position LIMIT $4
 """
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (policy rule 9)."""
-NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
-DEPENDS = "depends"
-Effect = dict[str, Any]
 Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
-
-
-@dataclass(slots=True)
-class Came:
-    """What came of one change. `accounts` are whose it is; `keys` and `about` (ARNs) what it concerns."""
-
-    account: str = ""
-    keys: tuple[str, ...] = ()
-    about: tuple[str, ...] = ()
-    gained: list[Effect] = field(default_factory=list)
-    lost: list[Effect] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """`key` (its id and ARN) or `principal` (an ARN); everything where both are ""."""
-
-    key: str = ""
-    key_arn: str = ""
-    principal: str = ""
 
 
 class Reviewed:
@@ -140,7 +114,7 @@ class Reviewed:
         event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
         kind = KIND[row["event_type"].rpartition(".")[0]]
         told = await self._told(event, row["position"])
-        if told is None or not self._audience.owns(told.account) or not _concerns(told, scope):
+        if told is None or not self._audience.owns(told.account) or not concerns(told, scope):
             return None
         named = [await self._named(key, row["position"], last) for key in told.keys]
         return {
@@ -170,13 +144,13 @@ class Reviewed:
                 return await self._of_grant(event, position)
             case events.KeyTagged() | events.KeyUntagged():
                 key = await self._key(event.key, position)
-                return None if key is None else _depends(key.account, "tags", keys=(key.id,))
+                return None if key is None else depends(key.account, "tags", keys=(key.id,))
             case events.AliasCreated() | events.AliasMoved() | events.AliasDeleted():
                 keys = (event.key, *((event.previous_key,) if isinstance(event, events.AliasMoved) else ()))
-                return _depends(event.account, "aliases", keys=keys, more={"alias": event.alias})
+                return depends(event.account, "aliases", keys=keys, more={"alias": event.alias})
             case identity_events.IdentityTagged() | identity_events.IdentityUntagged():
                 whose = await self._whose(event.kind, event.id, position)
-                return _depends(event.account, "tags", about=whose)
+                return depends(event.account, "tags", about=whose)
             case events.AccountCreated() | events.AccessKeyCreated() | events.AccessKeyDisabled():
                 root = (f"arn:aws:iam::{event.account}:root",)
                 return self._credential(
@@ -204,6 +178,8 @@ class Reviewed:
         found = await self._difference(key, _policy(old), _policy(new))
         told.gained, told.lost = found["allowed"], found["denied"]
         told.unknown = [each.get("why") or "a condition whose values are not compared" for each in found["unknown"]]
+        if unclear := [each for each in found["unknown"] if "statements" in each]:
+            told.more["unclear"] = unclear
         return told
 
     async def _difference(self, key: Key, old: Policy, new: Policy) -> dict[str, Any]:
@@ -294,7 +270,7 @@ class Reviewed:
         gained, lost = given.difference(*trust)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
-                _put(told, _assumes(each, told.about[0], made=made))
+                put(told, assumes(each, told.about[0], made=made))
         limits = [each.boundary if each else "" for each in (old, new)]
         if limits[0] != limits[1]:
             told.more["boundary"] = {"from": limits[0] or None, "to": limits[1] or None}
@@ -314,7 +290,7 @@ class Reviewed:
         gained, lost = given.difference(before, after)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
-                _put(told, _statement(each, who or told.about, made=made))
+                put(told, statement(each, who or told.about, made=made))
 
     async def _of_membership(
         self, event: identity_events.MemberAdded | identity_events.MemberRemoved, position: int
@@ -360,60 +336,3 @@ def _policy(key: Key | None) -> Policy:
     if key is None:
         return Policy(Side(EMPTY), {})
     return Policy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})
-
-
-def _put(told: Came, effect: Effect) -> None:
-    """A Deny that came takes away, and one that went gives back."""
-    takes = effect["after"] == REFUSES or (effect["before"] == GIVES)
-    (told.lost if takes else told.gained).append(effect)
-
-
-def _statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool) -> Effect:
-    """A statement that came or went."""
-    word = GIVES if effect["effect"] == given.GIVEN else REFUSES
-    shown = {name: value for name, value in effect.items() if name not in ("effect", "who")}
-    states = (NOT_GIVEN, word) if made else (word, NOT_GIVEN)
-    return {"who": [{"principal": each} for each in who], **shown, "before": states[0], "after": states[1]}
-
-
-def _assumes(effect: Mapping[str, Any], role: str, *, made: bool) -> Effect:
-    return _statement({**effect, "resources": [role]}, tuple(effect.get("who") or ()), made=made)
-
-
-def _depends(
-    account: str,
-    what: str,
-    keys: tuple[str, ...] = (),
-    about: tuple[str, ...] = (),
-    more: Mapping[str, Any] | None = None,
-) -> Came:
-    return Came(account, keys, about, more={DEPENDS: f"policies with conditions on {what}", **(more or {})})
-
-
-def _concerns(told: Came, scope: Scope) -> bool:
-    effects = [*told.gained, *told.lost]
-    if scope.key:
-        of_people = not told.keys and any(
-            "resources" in each and given.reaches(each, scope.key_arn) and _is_of_keys(each) for each in effects
-        )
-        return scope.key in told.keys or of_people
-    if scope.principal:
-        return scope.principal in told.about or any(
-            _means(each, scope.principal)
-            for effect in effects
-            for each in effect.get("who", effect.get("principals", ()))
-        )
-    return True
-
-
-def _is_of_keys(effect: Mapping[str, Any]) -> bool:
-    return any(each.startswith(("kms:", "*", "everything")) for each in effect["actions"])
-
-
-def _means(shown: Mapping[str, Any], principal: str) -> bool:
-    """Whether a principal as it is told is this one, or all of its kind."""
-    arn = parse_arn(principal)
-    if "principal" in shown:
-        return bool(shown["principal"] in (principal, "*"))
-    kind = arn.resource.partition("/")[0] if arn is not None else ""
-    return bool(arn is not None and shown.get("kind") == kind and shown.get("account") == arn.account)

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.compare import DENIES, SILENT, WORDS
+from domain.meaning.compare import DENIES, SILENT, WORDS, compare
+from domain.meaning.space import Side, Space
 from domain.policy.conditions import FAMILIES
-from services.cli.wording import OPERATORS, VERBS, WISHES, besides, close_misses, sentences, subject
+from services.cli.conditions import OPERATORS, WISHES
+from services.cli.wording import VERBS, besides, close_misses, sentences, subject
+from tests.given import arn
+from tests.policies import delegating, named, policy, statement, user_arn
 
 ACCOUNT = "111122223333"
 BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
@@ -38,9 +42,9 @@ def test_every_answer_that_a_policy_can_change_to_has_its_words() -> None:
         ("allowed", "denied", {}, "user/bob no longer may Decrypt (refused outright)"),
         ("not allowed", "denied", {}, "user/bob is now refused Decrypt (a grant does not let them in either)"),
         ("not allowed", "allowed", {"principals": [{"kind": "user", "account": ACCOUNT}, {"kind": "role", "account": ACCOUNT}]},
-         f"everyone else of account {ACCOUNT} now may Decrypt"),
+         f"every other user and role of account {ACCOUNT} now may Decrypt"),
         ("not allowed", "allowed", {"principals": [{"kind": "root", "account": "any other"}, {"kind": "service"}]},
-         "every other account and every other service now may Decrypt"),
+         "the root of any other account and every other service now may Decrypt"),
         ("not allowed", "allowed", {"actions": sorted(KEY_ACTIONS)}, "user/bob now may everything with the key"),
         ("not allowed", "allowed", {"actions": sorted(KEY_ACTIONS)[:20]},
          "user/bob now may Decrypt, Encrypt, GenerateDataKey, CreateGrant, DisableKey, CancelKeyDeletion and 14 more operations"),
@@ -102,3 +106,77 @@ def test_every_operator_has_words_for_what_it_wanted() -> None:
         assert close_misses(call, ACCOUNT).endswith(" 7 (there is 8)")
         assert " wants " in close_misses(call, ACCOUNT)
     assert close_misses({"reasons": None}, ACCOUNT) == close_misses({"reasons": [{"by": {}}]}, ACCOUNT) == ""
+
+
+ALICE = user_arn()
+IDS = {ALICE: "AIDAALICE"}
+PAYROLL = {"StringEquals": {"kms:EncryptionContext:app": "payroll"}}
+USE = {"Action": ["kms:Decrypt", "kms:PutKeyPolicy"]}
+
+
+def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What came of replacing the one statement by the other."""
+    sides = [Side(policy(delegating(), each), IDS) for each in (old, new)]
+    found = compare(Space(sides, ACCOUNT, KEY_ACTIONS, arn()))
+    told = [each.get("why", "") for each in found["unknown"]]
+    return row(gained=found["allowed"], lost=found["denied"], unknown=told, unclear=found["unknown"])
+
+
+def test_whoever_still_may_under_a_condition_is_told_with_the_condition() -> None:
+    lost = changed(statement(**USE), named(ALICE, **USE, Condition=PAYROLL))
+    assert sentences(lost, "lost", ACCOUNT) == [
+        "anyone of any other account and every other service no longer may Decrypt, PutKeyPolicy (nor may its users and roles, "
+        "whatever their IAM policies say)",
+        f"every other user and role of account {ACCOUNT} (user/alice only if it is made again) no longer may by this policy alone "
+        "Decrypt (depends on their IAM policies)",
+        f"user/alice and every other user and role of account {ACCOUNT} no longer may by this policy alone PutKeyPolicy (depends on "
+        "their IAM policies)",
+        "user/alice no longer may by this policy alone Decrypt if not (EncryptionContext:app is payroll) (depends on their IAM "
+        "policies)",
+    ]
+
+
+def test_whoever_may_as_before_is_left_out_by_name() -> None:
+    lost = changed(
+        statement(Action="kms:Decrypt"), named(ALICE, "arn:aws:iam::444455556666:root", Action="kms:Decrypt")
+    )
+    assert sentences(lost, "lost", ACCOUNT)[0] == (
+        "anyone of any other account (but not users and roles of account 444455556666 and the root of account 444455556666) and "
+        "every other service no longer may Decrypt (nor may its users and roles, whatever their IAM policies say)"
+    )
+    gained = changed(named(ALICE, Action="kms:Decrypt"), statement(Action="kms:Decrypt"))
+    assert sentences(gained, "gained", ACCOUNT)[0].startswith(
+        "anyone of any other account and every other service now may Decrypt"
+    )
+
+
+def test_an_example_of_a_pattern_is_told_as_one() -> None:
+    team = {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:user/team/*"}}
+    gained = changed(statement(Action="kms:Nothing"), statement(Action="kms:Decrypt", Condition=team))
+    (words,) = sentences(gained, "gained", ACCOUNT)
+    assert words.startswith("whoever is like user/team/")
+    assert f"(aws:PrincipalArn is like arn:aws:iam::{ACCOUNT}:user/team/*) now may Decrypt" in words
+
+
+def test_what_could_not_be_told_says_of_whom_and_what_it_depends_on() -> None:
+    own = {"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}}
+    told = besides(changed(statement(Action="kms:Nothing"), statement(Action="kms:Decrypt", Condition=own)), ACCOUNT)
+    assert told[0] == (
+        f"not known: whether user/alice and every other user and role of account {ACCOUNT} now may Decrypt: it depends on whether "
+        "EncryptionContext:user is ${aws:username} (a policy variable stands for another value in each request)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ({"StringEquals": {"kms:ViaService": ["a", "b"], "aws:SourceVpc": "v"}}, "(ViaService is a or b) and aws:SourceVpc is v"),
+        ({"StringEqualsIgnoreCase": {"kms:ViaService": "a"}}, "ViaService is a (in capitals or not)"),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}, "every aws:TagKeys is a (where there is one)"),
+        ({"StringEquals": {"aws:PrincipalTag/x": ["1) now may (everything"]}}, 'aws:PrincipalTag/x is "1) now may (everything"'),
+        ({"NumericLessThanEqualsIfExists": {"kms:RotationPeriodInDays": ["90"]}},
+         "RotationPeriodInDays is at most 90 (where there is one)"),
+    ],
+)  # fmt: skip
+def test_a_condition_is_read_in_one_way(condition: dict[str, Any], words: str) -> None:
+    assert said("not given", "given", condition=condition) == f"user/bob now may Decrypt if {words}"

@@ -77,14 +77,12 @@ def test_each_change_says_who_made_it_and_what_it_let_in_and_took_away(told: Tol
     bob, carol = f"user/{told.bob}", f"user/{told.carol}"
     everything = "everything with the key"
     assert [each for each in found if each[0] not in ("CreateUser", "CreateAccessKey", "CreateGroup")] == [
-        ("CreateKey", f"the account's root now may {everything}; everyone else of account {ACCOUNT} now may {everything} "
-         "(depends on their IAM policies)", ""),
+        ("CreateKey", f"account {ACCOUNT} now may {everything} (users and roles as their own IAM policies let them)", ""),
         ("CreateAlias", "", ""),
         ("PutKeyPolicy", f"{bob} now may Decrypt if EncryptionContext:app is pay (depended on their IAM policies before); "
-         "account 444455556666 now may Decrypt; everyone else of account 444455556666 now may Decrypt (depends on their IAM "
-         "policies)", ""),
-        ("PutKeyPolicy", "", "account 444455556666 no longer may Decrypt; everyone else of account 444455556666 no longer may "
-         "Decrypt (whatever their IAM policies say)"),
+         "account 444455556666 now may Decrypt (users and roles as their own IAM policies let them)", ""),
+        ("PutKeyPolicy", "", "account 444455556666 no longer may Decrypt (nor may its users and roles, whatever their IAM "
+         "policies say)"),
         ("CreateGrant", f"{carol} now may Decrypt, Encrypt", ""),
         ("RevokeGrant", "", f"{carol} no longer may Decrypt, Encrypt"),
         ("PutUserPolicy", f"{bob} now may Encrypt on every key (depends on the key's policy)", ""),

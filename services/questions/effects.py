@@ -1,0 +1,95 @@
+"""What came of one change: its effects, whom and what it concerns, and whether that is what was asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.arn import parse_arn
+from domain.policy import given
+
+NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
+DEPENDS = "depends"
+Effect = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Came:
+    """What came of one change. `accounts` are whose it is; `keys` and `about` (ARNs) what it concerns."""
+
+    account: str = ""
+    keys: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
+    gained: list[Effect] = field(default_factory=list)
+    lost: list[Effect] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`key` (its id and ARN) or `principal` (an ARN); everything where both are ""."""
+
+    key: str = ""
+    key_arn: str = ""
+    principal: str = ""
+
+
+def put(told: Came, effect: Effect) -> None:
+    """A Deny that came takes away, and one that went gives back."""
+    takes = effect["after"] == REFUSES or (effect["before"] == GIVES)
+    (told.lost if takes else told.gained).append(effect)
+
+
+def statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool) -> Effect:
+    """A statement that came or went."""
+    word = GIVES if effect["effect"] == given.GIVEN else REFUSES
+    shown = {name: value for name, value in effect.items() if name not in ("effect", "who")}
+    states = (NOT_GIVEN, word) if made else (word, NOT_GIVEN)
+    return {"who": [{"principal": each} for each in who], **shown, "before": states[0], "after": states[1]}
+
+
+def assumes(effect: Mapping[str, Any], role: str, *, made: bool) -> Effect:
+    return statement({**effect, "resources": [role]}, tuple(effect.get("who") or ()), made=made)
+
+
+def depends(
+    account: str,
+    what: str,
+    keys: tuple[str, ...] = (),
+    about: tuple[str, ...] = (),
+    more: Mapping[str, Any] | None = None,
+) -> Came:
+    return Came(account, keys, about, more={DEPENDS: f"policies with conditions on {what}", **(more or {})})
+
+
+def concerns(told: Came, scope: Scope) -> bool:
+    effects = [*told.gained, *told.lost]
+    if scope.key:
+        of_people = not told.keys and any(
+            "resources" in each and given.reaches(each, scope.key_arn) and _is_of_keys(each) for each in effects
+        )
+        return scope.key in told.keys or of_people
+    if scope.principal:
+        return scope.principal in told.about or any(
+            _means(each, scope.principal)
+            for effect in effects
+            for each in effect.get("who", effect.get("principals", ()))
+        )
+    return True
+
+
+def _is_of_keys(effect: Mapping[str, Any]) -> bool:
+    return any(each.startswith(("kms:", "*", "everything")) for each in effect["actions"])
+
+
+def _means(shown: Mapping[str, Any], principal: str) -> bool:
+    """Whether a principal as it is told is this one, or all of its kind."""
+    arn = parse_arn(principal)
+    if "principal" in shown:
+        return bool(shown["principal"] in (principal, "*"))
+    if any(each.get("principal") == principal and "id" not in each for each in shown.get("but", ())):
+        return False
+    kind = arn.resource.partition("/")[0] if arn is not None else ""
+    return bool(arn is not None and shown.get("kind") == kind and shown.get("account") == arn.account)
