@@ -26,13 +26,11 @@ def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
         Column("why", lambda row: names.decider(row, client.account), wraps=True),
         Column("came close", lambda row: close_misses(row, client.account), wraps=True),
-        Column("told", lambda row: row.get("message") or _error(row), wraps=True) if texts else Column("error", _error),
+        Column("told", lambda row: row.get("message") or names.error(row), wraps=True)
+        if texts
+        else Column("error", names.error),
         CALL,
     )
-
-
-def _error(row: Row) -> str:
-    return (row.get("error") or "").replace("-", " ")
 
 
 def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
@@ -54,7 +52,7 @@ def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ..
 def _change(row: Row, account: str, *, texts: bool) -> str:
     """A refused attempt by its kind; what its caller read stands in the log and is given where it is asked for."""
     if row.get("effect") == "refused" and not texts:
-        return _error(row) or (row.get("kind") or "").replace("-", " ")
+        return names.error(row) or (row.get("kind") or "").replace("-", " ")
     return names.summary(row, account)
 
 

@@ -119,7 +119,8 @@ def _head(call: dict[str, Any], account: str, times: Times) -> None:
 
 
 def _refused_by(call: dict[str, Any]) -> str:
-    words = [str(each).replace("-", " ") for each in (call.get("kind"), call.get("error")) if each]
+    kind = names.refused_by({"kind": call.get("kind"), "error": call.get("error")})
+    words = [each for each in (kind, names.error(call)) if each]
     return f"{words[0]} ({words[1]})" if len(words) > 1 else "".join(words)
 
 

@@ -74,6 +74,29 @@ def key_of(row: Mapping[str, Any], *, whole: bool = True) -> str:
     return f"{', '.join(aliases) if whole else aliases[0] + more} {shown}"
 
 
+DECIDED_BY = {
+    "key-state": "the key's state", "key-usage": "what the key is for", "authentication": "the credential",
+    "not-found": "it is not there", "limit": "a limit", "request": "the request itself",
+}  # fmt: skip
+"""What decided where no policy and no rule of the evaluation did (domain/access/verdict.py has the kinds)."""
+QUESTION_REFUSED = "question-refused"
+"""The error of a question to the audit API that had no answer."""
+
+
+def refused_by(row: Mapping[str, Any]) -> str:
+    """What decided, in words, where no statement and no grant did."""
+    if row.get("error") == QUESTION_REFUSED:
+        return "the question itself"
+    kind = str(row.get("rule") or row.get("kind") or "")
+    return DECIDED_BY.get(kind, kind.replace("-", " "))
+
+
+def error(row: Mapping[str, Any]) -> str:
+    """A refusal's kind in words."""
+    kind = str(row.get("error") or "")
+    return "not answered" if kind == QUESTION_REFUSED else kind.replace("-", " ")
+
+
 def decider(row: Mapping[str, Any], account: str = "") -> str:
     """What decided a call of the log: the statement of a policy, a grant, or the rule. Of a trail also
     what would have to be known."""
@@ -81,7 +104,7 @@ def decider(row: Mapping[str, Any], account: str = "") -> str:
         return f"not known: {shortened('; '.join(row['missing']), account)}"
     by = row.get("decided_by")
     if not by:
-        return (row.get("rule") or row.get("kind") or "").replace("-", " ")
+        return refused_by(row)
     return statement(
         {
             "kind": row.get("kind"),

@@ -92,9 +92,7 @@ def _came_out(found: dict[str, Any]) -> None:
     else:
         say(Text.assemble(("Every decision came out the same", "bold green"), f": {decisions}.{gone}"))
     if not gone:
-        words = (
-            "changes, which stand on the log, and calls that changed nothing: `keytrail verify` counts the two apart"
-        )
+        words = "Changes are among them, which stand on the log: `keytrail verify` counts the other calls apart."
         say(words, "dim")
 
 

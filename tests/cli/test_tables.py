@@ -139,6 +139,12 @@ def test_short_names(name: str | None, shown: str) -> None:
     ("row", "shown"),
     [
         ({"rule": "account-root", "kind": "account-root"}, "account root"),
+        ({"kind": "request", "error": "question-refused"}, "the question itself"),
+        ({"kind": "request", "error": "invalid-ciphertext"}, "the request itself"),
+        ({"kind": "key-state", "error": "key-disabled"}, "the key's state"),
+        ({"kind": "authentication", "error": "credential-expired"}, "the credential"),
+        ({"kind": "not-found", "error": "key-not-found"}, "it is not there"),
+        ({"kind": "request", "rule": "no-identity-policy-allows"}, "no identity policy allows"),
         (
             {"kind": "identity-policy", "decided_by": f"arn:aws:iam::{ACCOUNT}:user/alice#use", "policy_version": "7",
              "sid": "Crypt", "statement": 0},
