@@ -100,7 +100,7 @@ def _condition(shown: dict[str, Any]) -> str:
 
 
 def can_what(
-    principal: Annotated[str, typer.Argument(help="ARN of a user, role, session or root")],
+    principal: Annotated[str, typer.Argument(help="Who: bob, role/app, or the ARN of a user, role, session or root")],
     at: At = None,
     since: From = None,
     until: To = None,

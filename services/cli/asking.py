@@ -63,7 +63,11 @@ def _kind(row: Row) -> str:
 
 def history(
     of: Annotated[
-        str, typer.Argument(help="A key (id, ARN or alias/NAME), or a principal or policy: bob, role/app, policy/p, an ARN")
+        str,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a principal or policy: bob, role/app, policy/p, an ARN",
+        ),
     ],
     principal: Annotated[str | None, typer.Option(help="Who changed it: bob, role/app, an ARN; * for any characters")] = None,
     operation: Annotated[str | None, typer.Option(help="PutKeyPolicy, for instance")] = None,

@@ -64,7 +64,8 @@ def decisions(
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """Every call, what was answered, and which statement or rule decided it; the newest first."""
+    """Every call of KMS, IAM and STS, what was answered, and which statement or rule decided it; the newest first. Of
+    questions to the audit API, such as this one, those that were refused are here too."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     form = asked_format(export, form, BY_NAME)

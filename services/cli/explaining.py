@@ -36,9 +36,11 @@ RULES = {
 
 def explain(
     call: Annotated[
-        str | None, typer.Argument(metavar="[CALL_ID]", help="A past call: the request id that its answer carried")
+        str | None, typer.Argument(metavar="CALL_ID", help="A past call: the request id that its answer carried")
     ] = None,
-    principal: Annotated[str | None, typer.Option(help="ARN of a user, role, session or root")] = None,
+    principal: Annotated[
+        str | None, typer.Option(help="Who would call: bob, role/app, or the ARN of a user, role, session or root")
+    ] = None,
     operation: Annotated[str | None, typer.Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")] = None,
     key: Annotated[str | None, typer.Option(help="A key: id, ARN or alias/NAME")] = None,
     context: Pairs = None,

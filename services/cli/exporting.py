@@ -39,7 +39,10 @@ Export = Annotated[Path | None, typer.Option("--export", help="Write them to a f
 OfExport = Annotated[
     Format | None,
     typer.Option(
-        "--format", help="Of the export; as the file's name ends where left out, JSON where the name has no ending"
+        "--format",
+        show_choices=False,
+        help="Of the export: json, csv, parquet, ocsf or cloudtrail; as the file's name ends where left out, JSON where the "
+        "name has no ending",
     ),
 ]
 

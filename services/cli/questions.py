@@ -100,7 +100,7 @@ def what_if(
     key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
     policy: Annotated[Path | None, typer.Option(help="The draft: a policy document")] = None,
     principal: Annotated[
-        str | None, typer.Option(help="ARN of a user, group or role, for a draft of its policy")
+        str | None, typer.Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
     ] = None,
     policy_name: Annotated[str, typer.Option(help="The inline policy that the draft replaces or adds")] = "draft",
     grant: Annotated[str | None, typer.Option(help="A grant of the key that would have been revoked")] = None,

@@ -60,7 +60,10 @@ HTML = ("When", "Who", "What", "Let in", "Took away")
 def changes(
     of: Annotated[
         str | None,
-        typer.Argument(help="A key (id, ARN or alias/NAME) or a principal (user/bob or its ARN); everything where left out"),
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME) or a principal (bob, role/app or an ARN); everything where left out",
+        ),
     ] = None,
     since: From = None,
     until: To = None,
@@ -70,7 +73,10 @@ def changes(
         Path | None, typer.Option("--export", help="Write them to a file: .csv, .html (for print) or .json; - for the output")
     ] = None,
     form: Annotated[
-        Format | None, typer.Option("--format", help="Of the export; as the file's name ends where left out")
+        Format | None,
+        typer.Option(
+            "--format", show_choices=False, help="Of the export: json, csv or html; as the file's name ends where left out"
+        ),
     ] = None,
     force: Force = False,
     reverse: Annotated[bool, typer.Option("--reverse", help="The oldest first")] = False,

@@ -17,7 +17,11 @@ from services.cli.times import At, Times
 
 def show_as_of(
     of: Annotated[
-        str, typer.Argument(help="A key (id, ARN or alias/NAME), or a user, group or role: bob, role/app, an ARN")
+        str,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a user, group or role: bob, role/app, an ARN",
+        ),
     ],
     at: At = None,
     trail: OfTrail = None,

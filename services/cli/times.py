@@ -68,6 +68,7 @@ MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
+MONTHS_OF = {"month": 1, "quarter": 3, "year": 12}
 CLOCK = re.compile(r"(?:at )?(?:(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?|(\d{1,2}) ?(am|pm)|(noon|midnight))$")
 ZONE = re.compile(r"(?<=\d) ?(z|utc|gmt|[+-]\d\d:?\d\d|[+-]\d\d)$")
 PART = re.compile(r"(\d{1,6}) ?([a-z]+) ?")
@@ -176,7 +177,7 @@ def _days(words: str, today: date, *, anything: bool) -> tuple[date, date] | Non
         day = named.get(words, today)
         return day, day + one
     which, _, unit = words.rpartition(" ")
-    if which in ("this", "last", "previous") and unit in ("week", "month", "year"):
+    if which in ("this", "last", "previous") and unit in ("week", "month", "quarter", "year"):
         return _of_calendar(unit, today, back=0 if which == "this" else 1)
     if which in ("", "last", "this") and (number := _place(unit, DAYS)) is not None:
         back = (today.weekday() - number) % 7
@@ -189,9 +190,17 @@ def _of_calendar(unit: str, today: date, back: int) -> tuple[date, date]:
     if unit == "week":
         monday = today - timedelta(days=today.weekday() + 7 * back)
         return monday, monday + timedelta(days=7)
-    months = 1 if unit == "month" else 12
-    first = today.replace(day=1) if unit == "month" else today.replace(month=1, day=1)
+    months = MONTHS_OF[unit]
+    first = date(today.year, (today.month - 1) // months * months + 1, 1)
     return _months_before(first, back * months), _months_before(first, (back - 1) * months)
+
+
+def _quarter(number: int, year: str | None, today: date) -> tuple[date, date]:
+    """Without a year the last one that there was, or is."""
+    first = date(int(year) if year else today.year, 3 * number - 2, 1)
+    if not year and first > today:
+        first = first.replace(year=first.year - 1)
+    return first, _months_before(first, -3)
 
 
 def _place(word: str, names: tuple[str, ...]) -> int | None:
@@ -200,7 +209,7 @@ def _place(word: str, names: tuple[str, ...]) -> int | None:
 
 
 def _dated(words: str, today: date) -> tuple[date, date] | None:
-    """2026-11-20, 2026-11, 2026, 2026-w47, "20 november 2026", "nov 20"."""
+    """2026-11-20, 2026-11, 2026, 2026-w47, 2026-q4, "q4 2026", "20 november 2026", "nov 20"."""
     if found := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", words):
         day = date(int(found[1]), int(found[2]), int(found[3]))
         return day, day + timedelta(days=1)
@@ -212,6 +221,8 @@ def _dated(words: str, today: date) -> tuple[date, date] | None:
     if found := re.fullmatch(r"(\d{4})-? ?w(\d\d)", words):
         monday = date.fromisocalendar(int(found[1]), int(found[2]), 1)
         return monday, monday + timedelta(days=7)
+    if found := re.fullmatch(r"(?:(\d{4})-? ?)?q([1-4])|q([1-4]) (\d{4})", words):
+        return _quarter(int(found[2] or found[3]), found[1] or found[4], today)
     parts = words.replace(",", " ").split()
     months = [place + 1 for each in parts if (place := _place(each, MONTHS)) is not None]
     numbers = [re.sub(r"(?<=\d)(?:st|nd|rd|th)$", "", each) for each in parts if each[:1].isdigit()]
@@ -261,7 +272,10 @@ class Times:
         begin = None if since is None or is_position(since) else self.period(since).begin
         end = None if until is None or is_position(until) else self.period(until).end
         if begin is not None and end is not None and begin >= end:
-            raise BadTime(f"--from ({self.shown(_sent(begin))}) is not before --to ({self.shown(_sent(end))})")
+            raise BadTime(
+                f"--from {since} (it begins at {self.shown(_sent(begin))}) is not before --to {until} (it ends at "
+                f"{self.shown(_sent(end))})"
+            )
         if since and until and is_position(since) and is_position(until) and int(since[1:]) > int(until[1:]):
             raise BadTime(f"--from ({since}) is not before --to ({until})")
         return Span(since if begin is None else _sent(begin), until if end is None else _sent(end))
@@ -306,11 +320,16 @@ class Times:
             case None, None:
                 return ""
             case since, None:
-                return f"since {self.shown(since)}"
+                return f"since {self.shown(since)}{self._to_come(since)}"
             case None, until:
                 return f"before {self.shown(until)}"
             case since, until:
-                return f"between {self.shown(since)} and {self.shown(until)}"
+                return f"between {self.shown(since)} and {self.shown(until)}{self._to_come(since)}"
+
+    def _to_come(self, since: str | None) -> str:
+        """Nothing found of a time to come is no news of the time that was."""
+        known = since is None or is_position(since) or since <= _sent(self._now)
+        return "" if known else ", a time that is still to come"
 
 
 def is_position(text: str) -> bool:

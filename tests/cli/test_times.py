@@ -57,6 +57,14 @@ PERIODS = {
     "Yesterday": ("2026-11-25", "2026-11-26"),
     "the day before yesterday": ("2026-11-24", "2026-11-25"),
     "last week": ("2026-11-16", "2026-11-23"),
+    "last quarter": ("2026-07-01", "2026-10-01"),
+    "this quarter": ("2026-10-01", "2027-01-01"),
+    "previous quarter": ("2026-07-01", "2026-10-01"),
+    "2026-q1": ("2026-01-01", "2026-04-01"),
+    "2026q4": ("2026-10-01", "2027-01-01"),
+    "Q2 2025": ("2025-04-01", "2025-07-01"),
+    "q3": ("2026-07-01", "2026-10-01"),
+    "q4": ("2026-10-01", "2027-01-01"),
     "last-week": ("2026-11-16", "2026-11-23"),
     "LAST  WEEK": ("2026-11-16", "2026-11-23"),
     "this week": ("2026-11-23", "2026-11-30"),
@@ -161,3 +169,20 @@ def test_a_span_in_words() -> None:
     assert times.between(times.span("2026-11-20", "2026-11-20")) == (
         "between 2026-11-20 00:00:00Z and 2026-11-21 00:00:00Z"
     )
+
+
+def test_what_both_ends_of_an_empty_span_mean_is_told() -> None:
+    with pytest.raises(BadTime) as told:
+        sent("today", "yesterday")
+    assert str(told.value) == (
+        "--from today (it begins at 2026-11-26 00:00:00Z) is not before --to yesterday (it ends at 2026-11-26 00:00:00Z)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("since", "comes"), [("tomorrow", True), ("2027", True), ("now", False), ("today", False), ("1s", False)]
+)
+def test_a_time_that_is_still_to_come_is_told_as_such(since: str, comes: bool) -> None:
+    times = Times("", NOW)
+    for until in (None, "2031"):
+        assert times.between(times.span(since, until)).endswith(", a time that is still to come") is comes
