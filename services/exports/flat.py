@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,53 @@ LISTS = frozenset({"key_aliases"})
 NUMBERS = ("position", "seen", "statement")
 DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names", "materials")
 """As JSON, in a column of text."""
-COLUMNS = ("at", *TEXTS, *NUMBERS, *DOCUMENTS)
 ROWS = 20_000
 """Rows of a Parquet row group, all that is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """`texts` and `documents` beside the numbers, which all have."""
+
+    texts: tuple[str, ...] = TEXTS
+    documents: tuple[str, ...] = DOCUMENTS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("at", *self.texts, *NUMBERS, *self.documents)
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema(
+            [
+                pa.field("at", pa.timestamp("us", tz="UTC")),
+                *(pa.field(name, pa.string()) for name in self.texts),
+                *(pa.field(name, pa.int64()) for name in NUMBERS),
+                *(pa.field(name, pa.string()) for name in self.documents),
+            ]
+        )
+
+
+OWN = Columns()
+OF_A_TRAIL = Columns((*TEXTS, "outcome"), (*DOCUMENTS, "missing"))
+"""With what a trail says of a call: whether what is recorded explains it, and what would have to be known."""
+
+
+def _columns(items: Iterator[dict[str, Any]]) -> tuple[Columns, Iterator[dict[str, Any]]]:
+    """The columns that these items have, by the first of them."""
+    first = list(islice(items, 1))
+    return OF_A_TRAIL if any("outcome" in each for each in first) else OWN, chain(first, items)
 
 
 def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
     """A header, and a line an item. A text that a spreadsheet would run gets an apostrophe before it, and
     what would steer a terminal stands as its escape: this export is read by people."""
+    columns, items = _columns(items)
     held = io.StringIO()
     writer = csv.writer(held)
-    writer.writerow(COLUMNS)
+    writer.writerow(columns.names)
     for item in items:
-        writer.writerow([_cell(item, name) for name in COLUMNS])
+        writer.writerow([_cell(item, name, columns) for name in columns.names])
         yield held.getvalue()
         held.seek(0)
         held.truncate()
@@ -49,34 +84,27 @@ def _text(item: dict[str, Any], name: str) -> Any:
     return " ".join(value) if name in LISTS and value is not None else value
 
 
-def _cell(item: dict[str, Any], name: str) -> Any:
+def _cell(item: dict[str, Any], name: str, columns: Columns) -> Any:
     value = _text(item, name)
-    return csv_cell(json.dumps(value, separators=(",", ":")) if name in DOCUMENTS and value is not None else value)
-
-
-SCHEMA = pa.schema(
-    [
-        pa.field("at", pa.timestamp("us", tz="UTC")),
-        *(pa.field(name, pa.string()) for name in TEXTS),
-        *(pa.field(name, pa.int64()) for name in NUMBERS),
-        *(pa.field(name, pa.string()) for name in DOCUMENTS),
-    ]
-)
+    is_document = name in columns.documents and value is not None
+    return csv_cell(json.dumps(value, separators=(",", ":")) if is_document else value)
 
 
 def write_parquet(items: Iterator[dict[str, Any]], path: Path) -> None:
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    columns, items = _columns(items)
+    schema = columns.schema
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         while held := list(islice(items, ROWS)):
-            writer.write_table(_table(held))
+            writer.write_table(_table(held, columns, schema))
 
 
-def _table(items: Sequence[dict[str, Any]]) -> pa.Table:
-    columns: dict[str, Any] = {name: [_text(item, name) for item in items] for name in (*TEXTS, *NUMBERS)}
-    columns["at"] = (
+def _table(items: Sequence[dict[str, Any]], columns: Columns, schema: pa.Schema) -> pa.Table:
+    found: dict[str, Any] = {name: [_text(item, name) for item in items] for name in (*columns.texts, *NUMBERS)}
+    found["at"] = (
         pa.array([item["at"].removesuffix("Z") for item in items])
         .cast(pa.timestamp("us"))
-        .cast(SCHEMA.field("at").type)
+        .cast(schema.field("at").type)
     )
-    for name in DOCUMENTS:
-        columns[name] = [None if (value := item.get(name)) is None else json.dumps(value) for item in items]
-    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    for name in columns.documents:
+        found[name] = [None if (value := item.get(name)) is None else json.dumps(value) for item in items]
+    return pa.table({name: found[name] for name in schema.names}, schema=schema)
