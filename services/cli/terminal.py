@@ -136,9 +136,11 @@ KINDS = {1: "Failed", 2: "BadRequest"}
 
 
 def read_or_fail(path: Path) -> str:
-    """The text of a file that the command line names."""
+    """The text of a file that the command line names. An empty one is an error: a question takes an empty text for none."""
     try:
-        return path.read_text()
+        if not (text := path.read_text()).strip():
+            fail(f"{path} is empty.", 2)
+        return text
     except OSError as fault:
         fail(f"{path} cannot be read: {fault.strerror or fault}.", 2)
     except UnicodeDecodeError:

@@ -65,6 +65,24 @@ def test_an_exported_log_cut_at_every_byte_is_whole_only_where_a_record_ends(tmp
                 assert typed(["verify", "--file", str(path), "--expect", last], None)[0] == 1
 
 
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "diff alias/x --from 1 --to FILE", "diff alias/x --from FILE", "check-policy FILE --not-public",
+        "check-policy FULL --no-new-access-than FILE", "what-if alias/x --policy FILE", "alerts check --policy FILE",
+        "alerts check --policy FILE --key alias/x", "what-if alias/x --grant g --go-on FILE",
+    ],
+)  # fmt: skip
+def test_an_empty_file_is_never_taken_for_none_at_all(command: str, content: bytes, tmp_path: Path) -> None:
+    """`diff --to` with one compared with the version in force, and said so of nothing."""
+    path, full = tmp_path / "empty.json", tmp_path / "full.json"
+    path.write_bytes(content)
+    full.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}))  # fmt: skip
+    code, told = typed([{"FILE": str(path), "FULL": str(full)}.get(each, each) for each in command.split()], None)
+    assert (code, told) == (2, f"error: {path} is empty.\n")
+
+
 def test_a_log_whose_beginning_was_cut_off_is_broken(tmp_path: Path) -> None:
     path = tmp_path / "its.log"
     path.write_bytes(b"".join(LINES[2:]))
