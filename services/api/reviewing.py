@@ -66,10 +66,12 @@ class Reviewing:
             first = await self._before(source, asked.text("from"), -1)
             last = await self._before(source, asked.text("to"), source.end)
             scope = await self._scope(asked, source)
-        return self._changes(asked, source, scope, first, last)
+            since = asked.text("from")
+            began = await source.before_it_began(read_moment(since)[1] if since else None)
+        return self._changes(asked, source, scope, first, last, began)
 
     async def _changes(
-        self, asked: Asked, source: Source, scope: Scope, first: int, last: int
+        self, asked: Asked, source: Source, scope: Scope, first: int, last: int, began: dict[str, str]
     ) -> AsyncGenerator[Told, None]:
         if not source.is_trail:
             await self._reached(last)
@@ -80,6 +82,10 @@ class Reviewing:
         async with self._questions.still(asked, source) as found:
             reviewed = Reviewed(found.connection, source.audience, UNIVERSE, compare)
             async for each in reviewed.changes(first, last, scope):
+                if "result" in each:
+                    each |= began
+                    if not source.is_trail:
+                        each["result"]["log"] = self._present.world.log
                 yield source.audience.own(source.account, each)
 
     async def _before(self, source: Source, text: str | None, otherwise: int) -> int:

@@ -72,11 +72,14 @@ PAST: tuple[RouteRow, ...] = (
                 "of a key policy: whom and what that concerns, as the comparison of two policies has it under `unknown`",
             ),
             ("depends", "of tags and aliases: the policies that it depends on"),
+            ("grant", "of a grant: its id"),
+            ("policy", "of a policy that an identity got or lost: an inline policy's name, or a managed policy's ARN"),
             ("done", "in a line of its own: positions looked at, `of` how many"),
             (
                 "result",
-                "at last: changes, the account that asked, and the positions between which they were looked for",
+                "at last: changes, the account that asked, the log's name, and the positions between which they were looked for",
             ),
+            ("began", "beside it: when the record begins, where that is after the time that was asked from"),
         ),
         (
             ("key", "id, ARN or alias of a key: its own changes, and those of identities that reach it"),

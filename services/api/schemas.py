@@ -87,7 +87,14 @@ OF_ROUTE: dict[str, dict[str, str]] = {
     "notifiers": {"since": "time?"},
     "what_if": {"done": "integer", "flipped": "object"},
     "recheck": {"done": "integer"},
-    "changes": {"keys": "objects", "about": "texts", "depends": "text", "done": "integer"},
+    "changes": {
+        "keys": "objects",
+        "about": "texts",
+        "depends": "text",
+        "grant": "text",
+        "policy": "text",
+        "done": "integer",
+    },
     "log": {"end": "object"},
     "mark_alert": {"position": "integer"},
 }

@@ -23,6 +23,7 @@ from services.cli.terminal import (
     Errors,
     Force,
     Most,
+    MostOfAll,
     OfTrail,
     Reverse,
     as_it_is,
@@ -82,7 +83,7 @@ def history(
     form: OfExport = None,
     force: Force = False,
     as_json: AsJson = False,
-    most: Most = None,
+    most: MostOfAll = None,
     data: Data = None,
 ) -> None:  # fmt: skip
     """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts; the newest

@@ -80,8 +80,11 @@ def print_calls(
 def tell_of_the_beginning(client: Client, times: Times) -> None:
     """Whoever asks of a time before the record is told where it begins: nothing found is not nothing happened."""
     if client.began is not None:
-        words = f"The record begins at {times.shown(client.began)}: of what was before, nothing is known."
-        say(words, "yellow", screen=err)
+        say(before_the_record(client.began, times), "yellow", screen=err)
+
+
+def before_the_record(began: str, times: Times) -> str:
+    return f"The record begins at {times.shown(began)}: of what was before, nothing is known."
 
 
 def asked_for(what: str, span: Span, times: Times, **asked: str | None) -> str:

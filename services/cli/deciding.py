@@ -22,6 +22,7 @@ from services.cli.terminal import (
     Errors,
     Force,
     Most,
+    MostOfAll,
     OfTrail,
     Reverse,
     as_line,
@@ -61,7 +62,7 @@ def decisions(
     form: OfExport = None,
     force: Force = False,
     as_json: AsJson = False,
-    most: Most = None,
+    most: MostOfAll = None,
     data: Data = None,
 ) -> None:
     """Every call of KMS, IAM and STS, what was answered, and which statement or rule decided it; the newest first. Of
@@ -118,14 +119,18 @@ def list_calls(
     force: bool,
     as_json: bool,
 ) -> None:
-    """People read the newest first; machines and exports get what is asked for in the order of time."""
-    newest_first = reverse if as_json or export is not None else not reverse
-    order = {"order": "newest" if newest_first else None}
+    """People read the newest first; machines and exports get what is asked for in the order of time. Of more than --limit
+    takes, they get the newest like people."""
+    machine = as_json or export is not None
+    inputs = {} if export is None else {"inputs": "true"}
+    turned = machine and most is not None and not reverse
+    newest_first = turned or reverse is machine
+    items = client.items(path, most, **inputs, order="newest" if newest_first else None, **wanted)
+    if turned:
+        items = reversed(list(items))
     if export is not None and form is not None:
-        items = client.items(path, most, inputs="true", **order, **wanted)
         write_calls(items, export, form, settings_or_fail().region, force=force)
         return
-    items = client.items(path, most, **order, **wanted)
     below = "" if wanted["trail"] else EXPLAINED  # a trail's calls were decided elsewhere
     print_calls(items, columns, client, nothing, times, as_json=as_json, below=below)
 

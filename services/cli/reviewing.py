@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.asking import kind_of
+from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.exporting import asked_format, target_or_fail, write_lines
 from services.cli.names import short
@@ -19,8 +22,9 @@ from services.cli.terminal import (
     AsJson,
     Data,
     Force,
-    Most,
+    MostOfAll,
     OfTrail,
+    Reverse,
     as_line,
     counted,
     err,
@@ -52,9 +56,11 @@ BY_NAME = {
 }
 CSV = (
     "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
-    "took away", "besides", "exact",
+    "took away", "besides",
 )  # fmt: skip
-HTML = ("When", "Who", "What", "Let in", "Took away")
+EXACT = "exact"
+"""The column that --detail adds: what was found, as the API has it."""
+HTML = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call")
 
 
 def changes(
@@ -79,9 +85,9 @@ def changes(
         ),
     ] = None,
     force: Force = False,
-    reverse: Annotated[bool, typer.Option("--reverse", help="The oldest first")] = False,
+    reverse: Reverse = False,
     as_json: AsJson = False,
-    most: Most = None,
+    most: MostOfAll = None,
     data: Data = None,
 ) -> None:  # fmt: skip
     """Who changed who may do what (policies, grants, users, groups, roles), and what each change let in and took away. The
@@ -100,20 +106,51 @@ def changes(
     if of is not None:
         asked["principal" if kind_of(client, of, trail) == "principals" else "key"] = of
     found, result = _found(client, asked)
-    rows = found if reverse else found[::-1]
-    rows = rows if most is None else rows[:most]
-    account = result["account"]
+    machine = as_json or export is not None
+    rows = found if most is None else found[:most] if reverse and not machine else found[-most:]
+    rows = rows if reverse is not machine else rows[::-1]
+    shown = _Shown(times, result["account"], detail=detail)
     if export is not None and form is not None:
-        _export(rows, export, form, _Shown(times, account, detail=detail), title(of, span, times), result)
+        evidence = _evidence(of, since, until, trail, most, span, times, result, client, len(rows))
+        _export(rows, export, form, shown, title(of, span, times), evidence)
     elif as_json:
         for row in rows:
             as_line(row)
+        return
     else:
-        shown = _Shown(times, account, detail=detail)
         print_rows(rows, shown.columns(), f"(no changes {title(of, span, times).removeprefix('Changes ')})")
         if rows and not detail:
             words = "--detail has every operation; keytrail explain CALL_ID tells why a change was allowed"
             say(words, "dim", screen=err)
+    tell_of_the_beginning(client, times)
+
+
+def _evidence(
+    of: str | None,
+    since: str | None,
+    until: str | None,
+    trail: str | None,
+    most: int | None,
+    span: Span,
+    times: Times,
+    result: dict[str, Any],
+    client: Client,
+    count: int,
+) -> list[str]:
+    """What a page says of itself, so that it can be read without whoever made it: of which log it is, what was asked, and
+    when."""
+    options = {"--from": since, "--to": until, "--trail": trail, "--limit": None if most is None else str(most)}
+    command = ["keytrail", "changes", *([of] if of else [])]
+    command += [part for name, value in options.items() if value is not None for part in (name, value)]
+    source = f"trail {trail}" if trail else f"log {result['log']}" if "log" in result else "the log"
+    account = f"account {result['account']}, " if result["account"] else ""
+    asked = times.between(span) or "of all that is on record"
+    notes = [
+        f"Of {account}{source}: {counted(count, 'change')}, looked for in records @{result['from'] + 1} to @{result['to']}.",
+        f"Asked {asked}, with: {shlex.join(command)}",
+        f"Made at {times.now()} by keytrail {version('keytrail')}. Times are in {times.name}.",
+    ]
+    return notes + ([before_the_record(client.began, times)] if client.began is not None else [])
 
 
 def title(of: str | None, span: Span, times: Times) -> str:
@@ -132,7 +169,8 @@ class _Shown:
         return [
             Column("at", lambda row: self._times.shown(row["change"]["at"]), leads=True),
             Column("who", self.who, leads=True),
-            Column("what", self.what, self._what_short, leads=True, wraps=True),
+            Column("did", lambda row: row["change"].get("operation"), leads=True),
+            Column("to what", self._what_long, self._what_short, leads=True, wraps=True),
             Column("let in", lambda row: "; ".join(self.let_in(row)), wraps=True),
             Column("took away", lambda row: "; ".join(self.took_away(row)), wraps=True),
             Column("besides", lambda row: "; ".join(self.besides(row)), wraps=True),
@@ -145,8 +183,11 @@ class _Shown:
     def what(self, row: Row) -> str:
         return subject(row, self._account)
 
+    def _what_long(self, row: Row) -> str:
+        return subject(row, self._account, grant=12)
+
     def _what_short(self, row: Row) -> str:
-        return subject(row, self._account, whole=False)
+        return subject(row, self._account, whole=False, grant=12)
 
     def let_in(self, row: Row) -> list[str]:
         return sentences(row, "gained", self._account, detail=self._detail)
@@ -156,6 +197,10 @@ class _Shown:
 
     def besides(self, row: Row) -> list[str]:
         return besides(row, self._account)
+
+    @property
+    def csv_headings(self) -> tuple[str, ...]:
+        return (*CSV, EXACT) if self._detail else CSV
 
     def csv(self, row: Row) -> list[Any]:
         change = row["change"]
@@ -170,17 +215,20 @@ class _Shown:
             self.took_away(row),
             self.besides(row),
         ]
-        return [change["at"], *made, *told, exact(row) if self._detail else ""]
+        return [change["at"], *made, *told, *([exact(row)] if self._detail else [])]
 
     def html(self, row: Row) -> list[Any]:
         change = row["change"]
-        who = [self.who(row), *([f"from {change['source']}"] if change.get("source") else []), f"@{change['position']}"]
+        made = {"with": change.get("access_key"), "from": change.get("source")}
         return [
-            self._times.shown(change["at"]),
-            who,
+            [self._times.shown(change["at"]), f"@{change['position']}"],
+            [self.who(row), *(f"{name} {value}" for name, value in made.items() if value)],
+            change.get("operation"),
             self.what(row),
             self.let_in(row),
-            self.took_away(row) + self.besides(row),
+            self.took_away(row),
+            self.besides(row),
+            change.get("call_id"),
         ]
 
 
@@ -199,7 +247,7 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
 
 
 def _export(
-    rows: list[dict[str, Any]], path: Path, form: Format, shown: _Shown, heading: str, result: dict[str, Any]
+    rows: list[dict[str, Any]], path: Path, form: Format, shown: _Shown, heading: str, evidence: list[str]
 ) -> None:
     # Only who exports waits for these.
     from services.exports.changes_table import csv_text, html_text
@@ -207,10 +255,9 @@ def _export(
     lines: Iterator[str] | Iterable[str]
     match form:
         case Format.CSV:
-            lines = csv_text(CSV, map(shown.csv, rows))
+            lines = csv_text(shown.csv_headings, map(shown.csv, rows))
         case Format.HTML:
-            notes = [f"{len(rows)} changes, records @{result['from'] + 1} to @{result['to']} of the log."]
-            lines = html_text(heading, notes, HTML, map(shown.html, rows))
+            lines = html_text(heading, evidence, HTML, map(shown.html, rows))
         case Format.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
     try:

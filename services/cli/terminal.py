@@ -65,6 +65,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, one obj
 
 OfTrail = Annotated[str | None, typer.Option("--trail", help="Ask a trail that was imported, and not our own log")]
 Most = Annotated[int | None, typer.Option("--limit", help="How many at most", min=1)]
+MostOfAll = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", help="How many at most: the newest, or the oldest of a table that --reverse turned round", min=1
+    ),
+]
 Reverse = Annotated[
     bool,
     typer.Option(

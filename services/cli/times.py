@@ -263,6 +263,10 @@ class Times:
         self.name = zone or "UTC"
         """What a table's heading says of its times."""
 
+    def now(self) -> str:
+        """When the command was run, as times of answers are shown."""
+        return self.shown(_sent(self._now))
+
     def period(self, text: str) -> Period:
         """Raises BadTime."""
         return period_of(text, self._now, self._zone)

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.keys.states import KEY_ACTIONS
 from services.cli.conditions import conditions, test, wish
-from services.cli.names import key_of, short, statement
+from services.cli.names import cut, key_of, short, statement
 from services.cli.principals import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
 Shown = Mapping[str, Any]
@@ -62,6 +62,13 @@ TOGETHER = {
     (ALLOWED, DENIED, LEFT, DENIED): "refused outright, its users and roles too",
 }
 """What one sentence says of a whole account, by the answers to its root and to its users and roles."""
+GRANT_ID = 64
+ALIKE = "let nobody in and took nothing away"
+OF_ITSELF = {
+    **dict.fromkeys(("CreateUser", "CreateRole", "CreateGroup"), "created, with no policy of its own"),
+    **dict.fromkeys(("DeleteUser", "DeleteRole", "DeleteGroup"), "deleted: what policies gave to it, nobody has now"),
+}
+"""What is said of a change without gains and losses of its own, by its operation."""
 
 
 def sentences(row: Shown, name: str, account: str, *, detail: bool = False) -> list[str]:
@@ -89,7 +96,8 @@ def besides(row: Shown, account: str) -> list[str]:
     unclear = [_unclear(each, account) for each in row.get("unclear", ())]
     found += unclear or [f"not known exactly: {each}" for each in row["unknown"]]
     if not (row["gained"] or row["lost"] or found):
-        found.append("let nobody in and took nothing away")
+        did = str(row.get("change", {}).get("operation") or "")
+        found.append(OF_ITSELF.get(did, ALIKE))
     return found
 
 
@@ -99,8 +107,9 @@ def close_misses(call: Shown, account: str) -> str:
     return "; ".join(f"{statement(each['by'], account)}: {wish(each['condition'])}" for each in near)
 
 
-def subject(row: Shown, account: str, *, whole: bool = True) -> str:
-    """What was changed: the key by its aliases, with the versions of its policy; or whose policies."""
+def subject(row: Shown, account: str, *, whole: bool = True, grant: int = GRANT_ID) -> str:
+    """What was changed: the key by its aliases, with the versions of its policy; or whose policies. Of a grant's id there are
+    `grant` characters."""
     keys = [key_of(each, whole=whole) for each in row["keys"]]
     named = [*keys, *(() if keys else (short(each, account) for each in row["about"][:3]))]
     if row.get("alias") and not any(row["alias"] in each["key_aliases"] for each in row["keys"]):
@@ -110,6 +119,11 @@ def subject(row: Shown, account: str, *, whole: bool = True) -> str:
         old, new = row["from_version"], row["to_version"]
         versions = f"v{old} → v{new}" if old and new else "made with v1" if new else "deleted"
         return f"{what} policy {versions}"
+    if "grant" in row:
+        return f"{what} grant {cut(str(row['grant']), grant)}"
+    if row.get("policy"):
+        policy = str(row["policy"])
+        return f"{what} {short(policy, account)}" if policy.startswith("arn:") else f'{what} inline policy "{policy}"'
     return f"{what} {row['kind']}" if row["kind"] != "identity" else what
 
 

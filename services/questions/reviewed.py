@@ -77,6 +77,12 @@ ORDER BY position LIMIT $4
 """
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (policy rule 9)."""
+OF_A_POLICY = (
+    identity_events.InlinePolicyPut,
+    identity_events.InlinePolicyDeleted,
+    identity_events.PolicyAttached,
+    identity_events.PolicyDetached,
+)
 Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
 
 
@@ -271,6 +277,8 @@ class Reviewed:
         for some, made in ((gained, True), (lost, False)):
             for each in some:
                 put(told, assumes(each, told.about[0], made=made))
+        if isinstance(event, OF_A_POLICY):
+            told.more["policy"] = event.policy
         limits = [each.boundary if each else "" for each in (old, new)]
         if limits[0] != limits[1]:
             told.more["boundary"] = {"from": limits[0] or None, "to": limits[1] or None}

@@ -116,7 +116,11 @@ def test_a_scan_has_the_newest_first_whether_it_was_a_change_or_a_use() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["decisions", "decisions-by", "decisions-none", "history", "alerts", "alerts-scan", "recheck", "what-if"]
+    "name",
+    [
+        *("decisions", "decisions-by", "decisions-none", "history", "alerts", "alerts-scan", "recheck", "what-if"),
+        *("changes", "changes-detail", "changes-principal"),
+    ],
 )
 def test_a_span_from_before_the_record_is_told_of_with_rows_and_without(name: str) -> None:
     """As the server says it: beside the items, or in the last line."""
