@@ -75,7 +75,7 @@ UNFORESEEN = (
     "is the beginning of several keys' ids",
     "is a time or position, and not after to",
     "name a key or a principal, or neither",
-    "which alone is told who of it called",
+    "which alone is told which of its principals called",
     "the body is {",
     "exists already",
     "the key was not there at ",
