@@ -45,7 +45,7 @@ def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict
         **verdict.document(),
         "message": None if verdict.allowed else refusal_of(caller, verdict).message,
         "layers": tree,
-        "grants": [_grant(grant, caller, question) for held in question.resource.grants.values() for grant in held],
+        "grants": [_grant(grant, caller, question) for grant in question.resource.grants_in_order()],
         "context": {
             key: list(values) for key, values in sorted(question.context.items()) if key not in RULES_OF_BEFORE
         },

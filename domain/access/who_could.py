@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from domain.access.caller import Caller
 from domain.access.condition_keys import row_of
 from domain.access.context import carriers
-from domain.access.question import Resource
+from domain.access.question import Resource, made
 from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
 from domain.meaning.budget import spend
 from domain.meaning.possible import meetable
@@ -133,7 +133,7 @@ def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = Tr
     allowing, within = _least(identity), [_least(rules) for rules in limiting]
     paths: list[Path] = []
     speaking = [each for each in stated if each[0] and not each[1].denies]
-    granted = list(_granted(caller, action, resource))
+    granted = sorted(_granted(caller, action, resource), key=lambda each: made(each[1]))
     for how, rule, conditions in _least_of_each(speaking):
         paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
     for how, grant, conditions in _least_of_each(granted):

@@ -114,10 +114,9 @@ async def unused_of_key(
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
     rows = _of_rules(resource.policy.rules, uses)
-    for held in resource.grants.values():
-        for grant in held:
-            by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
-            rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
+    for grant in resource.grants_in_order():
+        by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
+        rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
     return rows
 
 

@@ -160,7 +160,8 @@ def test_every_call_of_kms_iam_and_sts_has_one_record(
     status, id, text = operate(installation, by, service, operation, value)
     what = f"{operation} {json.dumps(value)[:300]}: {status} {text[:300]}"
     assert status < 500, what
-    seen.append((id, what, 1))
+    # One that is too long, as Query writes it, is refused before anybody looks at its signature.
+    seen.append((id, what, int(status != 413)))
 
 
 @GENERATED
