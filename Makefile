@@ -44,11 +44,10 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
-# Where the counts are full, attackers and costly policies are timed too, and the longest files begin, lest one is left over.
-LONGEST := tests/oracle tests/e2e/test_trails.py tests/domain/test_trail_documents.py
+# Where the counts are full, attackers and costly policies are timed too.
 soak: TIMED += tests/attacks/test_denial.py tests/attacks/test_costly_alerts.py
 soak: .venv/.dev
-	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%) $(LONGEST) tests
+	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "soak or not soak" --soak -o timeout=1800 $(TIMED)
 
 fuzz-cost: .venv/.dev

@@ -30,6 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("soak" if config.getoption("--soak") else "test")
 
 
+LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail_documents.py")
+"""Files that take minutes at full counts: they begin, since the others would wait for one that is left over."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak"):
+        items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def logs_go_where_each_test_reads_them() -> Iterator[None]:
     """What a test calls of the command line quietens the logs of its process: the tests behind it read theirs again."""
