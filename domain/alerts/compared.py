@@ -16,6 +16,7 @@ from domain.meaning.budget import spend
 from domain.meaning.callers import Someone
 from domain.meaning.check import STRANGER, as_a_stranger, strangers
 from domain.meaning.compare import DENIES, WORDS, Witnesses, gains, space_shown
+from domain.meaning.people import people
 from domain.meaning.space import ACTION, CALLER, Meaning, Side, Space, bits_of
 from domain.meaning.words import TooMany
 from domain.once import once
@@ -136,7 +137,7 @@ class Compared:
         regions = []
         witnesses = Witnesses(self.space, *self.sides)
         for each in found[:MOST_SHOWN]:
-            region = space_shown(self.space, each.box)
+            region = space_shown(self.space, each.box) | {"principals": people(self.space, each.box[0])}
             region["before"], region["after"] = WORDS[each.lower], WORDS[each.upper]
             opaque = self.space.opaque_in(each.box)
             if opaque:

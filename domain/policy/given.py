@@ -70,6 +70,19 @@ def difference(old: Given, new: Given) -> tuple[list[dict[str, Any]], list[dict[
     return _beyond(new, old), _beyond(old, new)
 
 
+def of_these(whole: Given, effect: str, actions: Iterable[str]) -> list[dict[str, Any]]:
+    """What is given or refused of these actions, wherever that is; a pattern of the one meets a name of the other."""
+    asked, found = frozenset(actions), []
+    for where, its in whole.items() if asked else ():
+        if where.effect != effect:
+            continue
+        both = (its & asked) | {each for each in asked - its if any(_matches(other, each) for other in its)}
+        both |= {each for each in its - asked if any(_matches(other, each) for other in asked)}
+        if both:
+            found.append(where.document(both))
+    return found
+
+
 def joined(parts: Iterable[Given]) -> Given:
     """Several policies of one holder."""
     whole: dict[On, frozenset[str]] = {}

@@ -135,6 +135,7 @@ ROUTES: tuple[RouteRow, ...] = (
             ("unused", "in a row: the actions that it allows and let nobody in for"),
             ("principals_unused", "in a row: whom it names and who never came in by it"),
             ("never_used", "in a row: whether it let nobody in"),
+            ("not_counted", "in a row: what it allows beside actions on keys, whose use is not looked for"),
             ("since", "when the time looked at began: never before the record"),
             ("until", "when it ended"),
             ("began", "when the record began"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -242,11 +242,18 @@ class Questions:
         reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))
         source, first, last, began = await self._two_moments(asked)
         async with self.answering():
-            try:
-                row = await self._find_key(source, reference, first)
-            except WireError:  # it may have been made since
-                row = await self._find_key(source, reference, last)
+            # It may have been made since: where the span ends before the record, also after that.
+            moments = [first, last, *([await source.moment(None)] if last is first else [])]
+            row = await self._found_in(source, reference, moments)
         return self._who_between(asked, source, row["id"], action, first, last, began)
+
+    async def _found_in(self, source: Source, reference: str, moments: list[Moment]) -> Any:
+        """The key that the text meant first. Raises WireError, AccessRefused."""
+        *before, last = moments
+        for moment in before:
+            with suppress(WireError):
+                return await self._find_key(source, reference, moment)
+        return await self._find_key(source, reference, last)
 
     async def _who_between(
         self, asked: Asked, source: Source, key: str, action: str, first: Moment, last: Moment, began: dict[str, str]
@@ -297,8 +304,11 @@ class Questions:
             source = await self.sources.of(asked)
             began = await source.before_it_began(read_moment(text)[1])
             first = await source.moment(began.get("began", text))
-            last = await source.moment(asked.text("to"))
-        if first.position > last.position:
+            until = asked.text("to")
+            ended = bool(began and until and await source.before_it_began(read_moment(until)[1]))
+            last = first if ended else await source.moment(until)
+        backwards = ended and read_moment(text)[1] > read_moment(until or "")[1]  # type: ignore[operator]  # both are times
+        if first.position > last.position or backwards:
             raise bad("from is a time or position, and not after to")
         return source, first, last, began
 

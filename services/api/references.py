@@ -85,8 +85,16 @@ class References:
         return found[0]
 
     def near_keys(self, text: str, account: str) -> str:
-        """What to say behind a sentence that there is no such key or alias."""
+        """What to say behind a sentence that there is no such key or alias: whose name it is instead, or what is near it."""
         world = self._present.world
+        people = (
+            ()
+            if text.startswith(("arn:", "alias/"))
+            else meant(text, self._at_once(account, text, (USER, ROLE, GROUP)))
+        )
+        if people:
+            whose = people[0].rpartition(":")[2]
+            return f" {whose} is no key: a command that takes principals as well has --principal {whose}."
         names = [*world.alias_names.get(account, ())[:MOST_NAMES], *world.key_ids.get(account, ())[:MOST_NAMES]]
         return in_words(nearest(text, names), "`keytrail keys` lists those that there are.")
 
@@ -186,7 +194,7 @@ class References:
             return root_arn(account)
         if arn is not None and await self._is_known(source, name):
             return name
-        found = meant(name, self._at_once(source, name, kinds))
+        found = [] if source.is_trail else meant(name, self._at_once(account, name, kinds))
         if len(found) == 1:
             return found[0]
         names = await self._names(source, tuple(kinds))
@@ -236,12 +244,10 @@ class References:
                 return True  # a session that may be, of a role that is
         return await history.had_arn(source.pool, arn) or await decisions.called(source.pool, arn)
 
-    def _at_once(self, source: Source, name: str, kinds: Iterable[str]) -> list[str]:
+    def _at_once(self, account: str, name: str, kinds: Iterable[str]) -> list[str]:
         """ARNs of those of this very name who are there now."""
         directory = self._present.world.directory
-        if source.is_trail:
-            return []
-        held = (directory.find(kind, source.account, last(name)) for kind in kinds if kind != POLICY)
+        held = (directory.find(kind, account, last(name)) for kind in kinds if kind != POLICY)
         return [each.arn for each in held if each is not None]
 
     async def _names(self, source: Source, kinds: tuple[str, ...]) -> list[str]:

@@ -65,7 +65,11 @@ PAST: tuple[RouteRow, ...] = (
             ("keys", "the keys concerned: key_id and key_aliases"),
             ("about", "the principals or managed policies concerned, by ARN"),
             ("gained", "what is let in since: who, actions, conditions; `before` and `after` say how it is answered"),
-            ("lost", "what is let in no more, in the same form"),
+            (
+                "lost",
+                "what is let in no more, in the same form; of an identity policy `still` and `refused` say what the holder's "
+                "other statements say of the same actions",
+            ),
             ("unknown", "what could not be compared, and why"),
             (
                 "unclear",
@@ -199,7 +203,10 @@ PAST: tuple[RouteRow, ...] = (
             ("change", "the change: position, at, principal, operation, summary, names, call_id"),
             ("gained", "rows as of /v1/who-can: those who could not before"),
             ("lost", "those who could no more, as they could before"),
-            ("changed", "those who could before and after, under other conditions"),
+            (
+                "changed",
+                "those who could before and after, under other conditions; `before` in a row says how they could",
+            ),
             ("result", "at last: changes, and who gained and lost from the first moment to the last"),
         ),
         (("action", "kms:Decrypt, for instance"), *BETWEEN),
@@ -218,6 +225,7 @@ PAST: tuple[RouteRow, ...] = (
             ("gained", "operations"),
             ("lost", "operations"),
             ("changed", "operations that it could before and after, under other conditions"),
+            ("otherwise", "of each of these: how it could `before`, and how `now`"),
             ("result", "at last: changes"),
         ),
         BETWEEN,

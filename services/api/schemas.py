@@ -56,10 +56,11 @@ ANSWERED = _table("""
     time?: deletion_at next_rotation_at expires_at hour day
     yes-or-no: bypassed_lockout_check locked_out for_sure off raised end never_used
     object: names tags by key used policy change result context record lag alerts parameters projections
+    object: otherwise
     object?: event encryption_context suppressed evidence delegation near inputs session
     objects: reasons layers grants paths unless by_operation gained lost changed allowed denied unknown identities marks
     objects: permissions items unclear
-    texts: unused principals_unused operations aliases references about key_aliases accounts commands resources
+    texts: unused principals_unused not_counted operations aliases references about key_aliases accounts commands resources
     texts?: materials
 """)
 """What is answered, by a member's name."""

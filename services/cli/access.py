@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ Between = Annotated[
     tuple[str, str] | None,
     typer.Option(help="What earlier versions called --from and --to", hidden=True),
 ]
+OldestFirst = Annotated[bool, typer.Option("--reverse", help="With --from: the oldest change first")]
 
 
 def who_can(
@@ -29,6 +31,7 @@ def who_can(
     since: From = None,
     until: To = None,
     between: Between = None,
+    reverse: OldestFirst = False,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
@@ -38,7 +41,7 @@ def who_can(
     client, times = Client(data), times_or_fail()
     span = _span(times, at, since, until, between)
     if span is not None:
-        _between(client, f"/v1/who-could/{key}", span, times, as_json, action=action, trail=trail)
+        _between(client, f"/v1/who-could/{key}", span, times, as_json, reverse, action=action, trail=trail)
         return
     found = client.get(f"/v1/who-can/{key}", action=action, at=said(lambda: times.at(at)), trail=trail)
     if as_json:
@@ -48,7 +51,7 @@ def who_can(
     say(f"{found['action']} on {key} as of {when}", "dim")
     columns = (
         Column("who", lambda row: _who(row["principal"], client.account), leads=True),
-        Column("kind", lambda row: "" if row["kind"] in row["principal"] else row["kind"], leads=True),
+        Column("kind", lambda row: row["kind"], leads=True),
         Column("by", lambda row: _by(row["path"], client.account), leads=True),
         Column("only", lambda row: names.shortened(_conditions(row["path"]["open"]), client.account), wraps=True),
         Column("unless", lambda row: names.shortened(_unless(row), client.account), wraps=True),
@@ -105,6 +108,7 @@ def can_what(
     since: From = None,
     until: To = None,
     between: Between = None,
+    reverse: OldestFirst = False,
     trail: OfTrail = None,
     as_json: AsJson = False,
     most: Most = None,
@@ -114,7 +118,7 @@ def can_what(
     client, times = Client(data), times_or_fail()
     span = _span(times, at, since, until, between)
     if span is not None:
-        _between(client, f"/v1/could-what/{principal}", span, times, as_json, trail=trail)
+        _between(client, f"/v1/could-what/{principal}", span, times, as_json, reverse, trail=trail)
         return
     items = client.items(f"/v1/can-what/{principal}", most, at=said(lambda: times.at(at)), trail=trail)
     if as_json:
@@ -142,7 +146,9 @@ def _under(operations: dict[str, Any]) -> Iterator[str]:
         yield f"{', '.join(those)}: {conditions}"
 
 
-def _between(client: Client, path: str, span: Span, times: Times, as_json: bool, **parameters: Any) -> None:
+def _between(
+    client: Client, path: str, span: Span, times: Times, as_json: bool, reverse: bool, **parameters: Any
+) -> None:
     """Changes as they are found: with a bar while they are looked for, a table at the end."""
     rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {}
@@ -168,14 +174,56 @@ def _between(client: Client, path: str, span: Span, times: Times, as_json: bool,
             wraps=True,
         ),
         Column("key", names.key_of, lambda row: names.key_of(row, whole=False)),
-        *(Column(name, _of(name, client), wraps=True) for name in ("gained", "lost", "changed")),
+        *(Column(name, _of(name, client), wraps=True) for name in ("gained", "lost")),
+        Column("changed", lambda row: "; ".join(otherwise(row, client.account)), wraps=True),
         Column("call", lambda row: row["change"].get("call_id"), spare=True),
     )
-    print_rows(rows, columns, f"(nothing changed {times.between(span)})")
+    print_rows(rows if reverse else rows[::-1], columns, f"(nothing changed {times.between(span)})")
     tell_of_the_beginning(client, times)
+    if result.get("gained") or result.get("lost"):
+        say(f"In sum, {times.between(span)}: + gained, - lost", "dim")
     for name, sign, shade in (("gained", "+", "green"), ("lost", "-", "red")):
         for each in result.get(name, ()):
             say(f"{sign} {_who(each, client.account)}", shade)
+
+
+def otherwise(row: Row, account: str) -> Iterator[str]:
+    """Who (or which operations) could before and can still, and what became otherwise."""
+    found: dict[str, list[str]] = {}
+    for each in row["changed"]:
+        if isinstance(each, dict):
+            name, before, now = _who(each["principal"], account), each.get("before"), each
+        else:
+            both = row.get("otherwise", {}).get(each, {})
+            name, before, now = each.removeprefix("kms:"), both.get("before"), both.get("now")
+        words = "" if before is None or now is None else "; ".join(_ways(before, now, account))
+        found.setdefault(words, []).append(name)
+    for words, those in found.items():
+        yield ", ".join(those) + (f": {words}" if words else "")
+
+
+def _ways(before: dict[str, Any], now: dict[str, Any], account: str) -> Iterator[str]:
+    """By which statements and grants it can now and could not, and by which it could and cannot; whatever their versions."""
+    if before["for_sure"] and not before["paths"]:
+        yield "no longer whatever the request says"
+    if now["for_sure"] and not now["paths"]:
+        yield "now whatever the request says"
+    had, has = ({_way(each): each for each in told["paths"]} for told in (before, now))
+    for sign, some, others in (("also by", has, had), ("no longer by", had, has)):
+        for name, path in some.items():
+            if name not in others:
+                asked = _conditions(path["open"])
+                yield names.shortened(f"{sign} {_by(path, account)}{f' if {asked}' if asked else ''}", account)
+    kept, keeps = ({json.dumps(each["open"]): each for each in told["unless"]} for told in (before, now))
+    for sign, some, others in (("now refused if", keeps, kept), ("no longer refused if", kept, keeps)):
+        for name, each in some.items():
+            if name not in others:
+                yield names.shortened(f"{sign} {_conditions(each['open'])}", account)
+
+
+def _way(path: dict[str, Any]) -> str:
+    by = {name: value for name, value in path["by"].items() if name not in ("version", "position", "index")}
+    return json.dumps([by, "delegation" in path, path["open"]], sort_keys=True)
 
 
 def _of(name: str, client: Client) -> Callable[[Row], str]:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
 from services.api.sigv4 import Signed, sign
-from services.cli.terminal import fail, settings_or_fail
+from services.cli.terminal import fail, failing, settings_or_fail, times_or_fail
 from services.settings import BadSetting
 from services.supervisor.folder import Credentials, Folder
 
@@ -104,7 +104,7 @@ class Client:
         for line in self._answer(method, quote(path, safe="/") + _query(parameters), sent, patience=600):
             document = self._json(line)
             if "error" in document:
-                fail(document["error"]["message"], error=document["error"]["code"])
+                fail(_for_people(document["error"]["message"]), error=document["error"]["code"])
             self.began = document.get("began", self.began)
             yield document
 
@@ -179,7 +179,12 @@ class Client:
             if error["code"] == DENIED and call
             else ""
         )
-        fail(f"{error['message']}{why}{next_step(error['message'])}", error=error["code"])
+        fail(f"{_for_people(error['message'])}{why}{next_step(error['message'])}", error=error["code"])
+
+
+def _for_people(message: str) -> str:
+    """With its times as people read them; a program reads the answer as it is."""
+    return message if failing.in_json else times_or_fail().within(message)
 
 
 def _query(parameters: dict[str, Any]) -> str:

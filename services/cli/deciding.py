@@ -184,6 +184,12 @@ def last_use(
     print_rows(found["by_operation"], columns, f"(no use of {key} since it was made: {made})")
 
 
+NOT_COUNTED = (
+    "not counted: whether that was used is not looked at here. `keytrail decisions --principal NAME` has calls of IAM and STS; "
+    "an answered question of an auditor leaves no record"
+)
+
+
 def unused(
     key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME; everything where left out")] = None,
     principal: Annotated[str | None, typer.Option(help="Or a user or role: its own policies")] = None,
@@ -222,6 +228,7 @@ def unused(
         Column("allowed by", lambda row: _allowed_by(row["by"], client.account), leads=True),
         Column("never used", lambda row: _unused_actions(row), wraps=True),
         Column("used", _used, wraps=True),
+        Column("not counted", lambda row: ", ".join(row.get("not_counted", ())), wraps=True),
         Column(
             "never came",
             lambda row: ", ".join(names.short(each, client.account) for each in row["principals_unused"]),
@@ -230,7 +237,22 @@ def unused(
     )
     what = key or principal or "this account"
     known = "known statement or grant" if "unknown" in first else "statement or grant"
-    print_rows(rows, columns, f"(no {known} of {what} allows anything)")
+    beside = Beside(rows)
+    print_rows(beside, columns, f"(no {known} of {what} allows anything)")
+    if beside.met:
+        say(NOT_COUNTED, "dim")
+
+
+class Beside:
+    """Rows as they go by, and whether one allows what is not counted."""
+
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rows, self.met = rows, False
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self._rows:
+            self.met = self.met or bool(row.get("not_counted"))
+            yield row
 
 
 def _unused_pages(client: Client, asked: dict[str, Any]) -> Iterator[Any]:

@@ -56,7 +56,7 @@ def explain(
             fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
         if "/" in call:
             fail(
-                f"{call} is not the id of a call: an answer carries it as x-amzn-RequestId, `keytrail decisions` has it.",
+                f"{call} is not a call's id: an answer carries it as x-amzn-RequestId, and `keytrail decisions` has it.",
                 2,
             )
         client = Client(data)

@@ -21,6 +21,7 @@ MOST = 6
 """Operations that a sentence lists; of more it says how many. The exact form has them all."""
 WITHIN = "within their boundary and session policy"
 ON_IAM = "depends on their IAM policies"
+BUT_FOR_GRANTS = "unless by a grant"
 VERBS: dict[tuple[str, str], tuple[str, str]] = {
     # of a key policy (domain/meaning/compare.py has the answers)
     ("not allowed", "allowed"): ("now may", ""),
@@ -33,9 +34,12 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("denied", "allowed within boundary and session policy"): ("now may", "was refused outright"),
     ("denied", "left to identity policies"): ("now may", f"was refused outright; {ON_IAM}"),
     ("denied", "not allowed"): ("are no longer refused", "a grant may let them in"),
-    ("allowed", "not allowed"): ("no longer may", ""),
-    ("allowed within boundary and session policy", "not allowed"): ("no longer may", ""),
-    ("left to identity policies", "not allowed"): ("no longer may", "whatever their IAM policies say"),
+    ("allowed", "not allowed"): ("no longer may", BUT_FOR_GRANTS),
+    ("allowed within boundary and session policy", "not allowed"): ("no longer may", BUT_FOR_GRANTS),
+    ("left to identity policies", "not allowed"): (
+        "no longer may",
+        f"whatever their IAM policies say, {BUT_FOR_GRANTS}",
+    ),
     ("allowed", "left to identity policies"): ("no longer may by this policy alone", ON_IAM),
     ("allowed", "allowed within boundary and session policy"): ("now may only", WITHIN),
     ("allowed within boundary and session policy", "left to identity policies"): (
@@ -57,7 +61,12 @@ REST = "rest"
 NOT_ALLOWED, LEFT, ALLOWED, DENIED = "not allowed", "left to identity policies", "allowed", "denied"
 TOGETHER = {
     (NOT_ALLOWED, ALLOWED, NOT_ALLOWED, LEFT): "users and roles as their own IAM policies let them",
-    (ALLOWED, NOT_ALLOWED, LEFT, NOT_ALLOWED): "nor may its users and roles, whatever their IAM policies say",
+    (
+        ALLOWED,
+        NOT_ALLOWED,
+        LEFT,
+        NOT_ALLOWED,
+    ): f"nor may its users and roles, whatever their IAM policies say, {BUT_FOR_GRANTS}",
     (DENIED, ALLOWED, DENIED, LEFT): "was refused outright; users and roles as their own IAM policies let them",
     (ALLOWED, DENIED, LEFT, DENIED): "refused outright, its users and roles too",
 }
@@ -73,8 +82,8 @@ OF_ITSELF = {
 
 def sentences(row: Shown, name: str, account: str, *, detail: bool = False) -> list[str]:
     """What a change let in (`gained`) or took away (`lost`), a sentence each."""
-    of_people, twice = row["kind"] == "identity", made_twice((*row["gained"], *row["lost"]))
-    return [_sentence(each, account, twice, of_people=of_people, detail=detail) for each in _ordered(row[name])]
+    twice = made_twice((*row["gained"], *row["lost"]))
+    return [_sentence(each, account, twice, kind=row["kind"], detail=detail) for each in _ordered(row[name])]
 
 
 def besides(row: Shown, account: str) -> list[str]:
@@ -191,11 +200,13 @@ def _whole(root: Shown) -> str:
     return "anyone of any other account" if root["account"] == ANY_OTHER else f"account {root['account']}"
 
 
-def _sentence(effect: Shown, account: str, twice: frozenset[str], *, of_people: bool, detail: bool) -> str:
+def _sentence(effect: Shown, account: str, twice: frozenset[str], *, kind: str, detail: bool) -> str:
     verb, note = VERBS.get((effect["before"], effect["after"]), (f"{effect['before']} → {effect['after']}:", ""))
     who = _who(effect, account, twice)
     if " and " not in who and "," not in who and not who.startswith("every"):
         verb = verb.replace("are ", "is ", 1)
+    if (effect["before"], effect["after"]) == ("given", "not given"):  # another policy or grant may give it too
+        verb += " by this grant" if kind == "grant" else " by this policy"
     words = [who, verb, _operations(effect["actions"], whole=detail)]
     if "resources" in effect:
         words.append(_where(effect, account))
@@ -203,7 +214,7 @@ def _sentence(effect: Shown, account: str, twice: frozenset[str], *, of_people: 
     if asked:
         words.append(f"if {asked}")
     if (
-        of_people
+        kind == "identity"
         and verb == "now may"
         and not note
         and any(each.startswith(("kms:", "*")) for each in effect["actions"])
@@ -211,6 +222,7 @@ def _sentence(effect: Shown, account: str, twice: frozenset[str], *, of_people: 
         note = "depends on the key's policy"
     if REST in effect:
         note = TOGETHER[_answers(effect)]
+    note = "; ".join(each for each in (note, *_beside(effect, account)) if each)
     if note:
         words.append(f"({note})")
     if detail:
@@ -236,6 +248,16 @@ def _unclear(each: Shown, account: str) -> str:
     )
     why = f"it depends on whether {' and '.join(hangs)}" if hangs else each.get("why", "")
     return f"{words}{f' if {asked}' if asked else ''}: {why}"
+
+
+def _beside(effect: Shown, account: str) -> Iterator[str]:
+    """What the same policies say of the same operations elsewhere, or under other conditions."""
+    still = "still refused" if effect["before"] == "refused" else "still may"
+    for name, words in (("still", still), ("refused", "but refused")):
+        for each in effect.get(name, ()):
+            asked = conditions(each)
+            where = f"{_operations(each['actions'], whole=False)} {_where(each, account)}"
+            yield f"{words} {where}{f' if {asked}' if asked else ''}"
 
 
 def _answers(effect: Shown) -> tuple[str, str, str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -31,6 +32,8 @@ MET = "trail"
 """Who put into a trail what was there before it began."""
 FETCHED = 2_000
 TOLD_EVERY = 0.25
+BEFORE = "before"
+"""In a row of who could before and can still, but otherwise: how they could."""
 # index: decisions_position. Of keys, aliases and grants those of some keys alone.
 CHANGES = """
 SELECT position, at, call_id, account, principal, access_key, source, operation, summary, event_type, event
@@ -86,7 +89,7 @@ class Standing:
             elif row is None and had is not None:
                 result["lost"].append(had)
             elif row is not None and had is not None and _means(row) != _means(had):
-                result["changed"].append(row)
+                result["changed"].append(row | {BEFORE: {name: had[name] for name in ("paths", "unless", "for_sure")}})
         return result
 
     def _of_the_key(self) -> object:
@@ -235,7 +238,9 @@ async def what_between(
             gained, lost = sorted(found.keys() - had.keys()), sorted(had.keys() - found.keys())
             changed = sorted(each for each in found.keys() & had.keys() if found[each] != had[each])
             if (gained or lost or changed) and change["principal"] != MET:
-                yield {"change": change, "key_id": name, "gained": gained, "lost": lost, "changed": changed}
+                told = {"change": change, "key_id": name, "gained": gained, "lost": lost, "changed": changed}
+                ways = {each: {BEFORE: had[each].shown, "now": found[each].shown} for each in changed}
+                yield told | ({"otherwise": ways} if ways else {})
 
 
 def _role_of(world: World, principal: str) -> list[str]:
@@ -247,7 +252,18 @@ def _role_of(world: World, principal: str) -> list[str]:
     return [] if found is None else [found.id]
 
 
-def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody could do something; two are alike where their conditions are."""
+
+    conditions: bytes
+    shown: dict[str, Any] = field(compare=False)
+
+
+FOR_SURE = Way(b"", {"paths": [], "unless": [], "for_sure": True})
+
+
+def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, Way]:
     """What the principal could do with the key, each with the conditions that are open."""
     held = world.keys.get(key)
     try:
@@ -256,9 +272,10 @@ def _operations(world: World, key: str, principal: str, audience: Audience) -> d
         return {}
     for row in rows:
         under = {
-            name: orjson.dumps([[each["open"] for each in told["paths"]], told["unless"]])
+            name: Way(
+                orjson.dumps([[each["open"] for each in told["paths"]], told["unless"]]), {**told, "for_sure": False}
+            )
             for name, told in row["under_conditions"].items()
         }
-        sure: dict[str, object] = dict.fromkeys(row["operations"], b"")
-        return sure | under
+        return dict.fromkeys(row["operations"], FOR_SURE) | under
     return {}

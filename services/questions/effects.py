@@ -11,6 +11,9 @@ from domain.policy import given
 
 NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
 DEPENDS = "depends"
+STILL, REFUSED_OF_IT = "still", "refused"
+"""In an effect of an identity policy: what other statements of the holder still say of actions that went (they are allowed, or
+refused where the effect is of a refusal), and what they refuse of actions that came."""
 Effect = dict[str, Any]
 
 

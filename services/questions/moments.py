@@ -78,8 +78,13 @@ async def moment_of(connection: Any, text: str | None, end: int) -> Moment:
 
 async def _before_all(connection: Any) -> NoSuchMoment:
     began = await history.begins(connection)
+    if began is None:
+        return NoSuchMoment("the log begins later")
+    # The time may be shown without its fraction, and is before the record then: the position is always there.
+    first = await history.position_at(connection, began)
     return NoSuchMoment(
-        "the log begins later" if began is None else f"the record begins at {utc(began)}, later than that"
+        f"the record begins at {utc(began)}, later than that: of what was before, nothing is known. Ask for @{first}, its first "
+        "moment, or for a later one"
     )
 
 

@@ -35,7 +35,19 @@ from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from services.api.items import utc
 from services.questions.between import MET, OF_THE_CHANGE
 from services.questions.changes import Policy
-from services.questions.effects import GIVES, NOT_GIVEN, Came, Scope, assumes, concerns, depends, put, statement
+from services.questions.effects import (
+    GIVES,
+    NOT_GIVEN,
+    REFUSED_OF_IT,
+    STILL,
+    Came,
+    Scope,
+    assumes,
+    concerns,
+    depends,
+    put,
+    statement,
+)
 
 FETCHED = 500
 COMPARED = 500
@@ -298,7 +310,8 @@ class Reviewed:
         gained, lost = given.difference(before, after)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
-                put(told, statement(each, who or told.about, made=made))
+                effect = statement(each, who or told.about, made=made)
+                put(told, effect | _beside(each, after, made=made))
 
     async def _of_membership(
         self, event: identity_events.MemberAdded | identity_events.MemberRemoved, position: int
@@ -333,6 +346,16 @@ class Reviewed:
         rows = await history.of_accounts(self._connection, position, [policy.account], (IDENTITY,))
         held = [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
         return tuple(sorted(each.arn for each in held if policy.arn in each.attached))
+
+
+def _beside(effect: Mapping[str, Any], after: given.Given, *, made: bool) -> dict[str, Any]:
+    """What the holder's policies say of the same actions since: what is refused of what came, and what is left of what
+    went."""
+    if made and effect["effect"] == given.REFUSED:
+        return {}
+    found = given.of_these(after, given.REFUSED if made else effect["effect"], effect["actions"])
+    shown = [{name: value for name, value in each.items() if name != "effect"} for each in found]
+    return {REFUSED_OF_IT if made else STILL: shown} if shown else {}
 
 
 def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:

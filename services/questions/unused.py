@@ -25,6 +25,7 @@ from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.policy.compile import ROLE, Rule
+from domain.policy.glob import compile_glob
 from domain.world import World
 from projections.decisions import queries as decisions
 from services.api.items import utc
@@ -113,7 +114,7 @@ async def unused_of_key(
     uses = await _uses(pool, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
-    rows = _of_rules(resource.policy.rules, uses)
+    rows = of_rules(resource.policy.rules, uses)
     for grant in resource.grants_in_order():
         by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
         rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
@@ -132,7 +133,7 @@ async def unused_of_principal(
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
     uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, *times), decide, audience)
-    return _of_rules(caller.identity.rules, uses)
+    return of_rules(caller.identity.rules, uses)
 
 
 def keys_in(world: World, account: str) -> list[str]:
@@ -146,7 +147,7 @@ def callers_in(world: World, account: str) -> list[str]:
     return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
 
-def _of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
+def of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
     rows = []
     for rule in rules:
         if rule.denies or rule.elsewhere or rule.acts is None or is_unseen(rule):
@@ -155,8 +156,22 @@ def _of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, An
         by = dict(rule.by.document())
         use = uses.get(_name(by), Use())
         named = rule.statement.principal.names if rule.statement.principal is not None else frozenset()
-        rows.append(_row(by, allowed, use, sorted(each for each in named if not _met(each, use.principals))))
+        row = _row(by, allowed, use, sorted(each for each in named if not _met(each, use.principals)))
+        beside = _not_counted(rule, use)
+        rows.append(row | {"not_counted": beside, "never_used": row["never_used"] and not (beside and not allowed)})
     return rows
+
+
+def _not_counted(rule: Rule, use: Use) -> list[str]:
+    """What a statement allows beside actions on keys, as it is written: of those no use is looked for."""
+    if rule.statement.not_action:
+        return [f"everything but {', '.join(rule.statement.not_action)}"]
+    beside = []
+    for pattern in rule.statement.action or ():
+        matches = compile_glob(pattern.lower())
+        if not any(matches(action.lower()) for action in (*KEY_ACTIONS, *use.actions)):
+            beside.append(pattern)
+    return sorted(beside)
 
 
 def _met(name: str, principals: Iterable[str]) -> bool:
@@ -180,4 +195,5 @@ def _row(by: dict[str, Any], allowed: list[str], use: Use, unmet: list[str]) -> 
         "unused": [action for action in allowed if action not in used],
         "principals_unused": unmet,
         "never_used": not used,
+        "not_counted": [],
     }

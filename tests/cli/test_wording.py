@@ -110,7 +110,7 @@ def test_every_operator_has_words_for_what_it_wanted() -> None:
 
 ALICE = user_arn()
 IDS = {ALICE: "AIDAALICE"}
-PAYROLL = {"StringEquals": {"kms:EncryptionContext:app": "payroll"}}
+PAYROLL = {"StringEquals": {"kms:EncryptionContext:app": ["payroll"]}}
 USE = {"Action": ["kms:Decrypt", "kms:PutKeyPolicy"]}
 
 
@@ -126,7 +126,7 @@ def test_whoever_still_may_under_a_condition_is_told_with_the_condition() -> Non
     lost = changed(statement(**USE), named(ALICE, **USE, Condition=PAYROLL))
     assert sentences(lost, "lost", ACCOUNT) == [
         "anyone of any other account and every other service no longer may Decrypt, PutKeyPolicy (nor may its users and roles, "
-        "whatever their IAM policies say)",
+        "whatever their IAM policies say, unless by a grant)",
         f"every other user and role of account {ACCOUNT} (user/alice only if it is made again) no longer may by this policy alone "
         "Decrypt (depends on their IAM policies)",
         f"user/alice and every other user and role of account {ACCOUNT} no longer may by this policy alone PutKeyPolicy (depends on "
@@ -142,7 +142,8 @@ def test_whoever_may_as_before_is_left_out_by_name() -> None:
     )
     assert sentences(lost, "lost", ACCOUNT)[0] == (
         "anyone of any other account (but not users and roles of account 444455556666 and the root of account 444455556666) and "
-        "every other service no longer may Decrypt (nor may its users and roles, whatever their IAM policies say)"
+        "every other service no longer may Decrypt (nor may its users and roles, whatever their IAM policies say, unless by a "
+        "grant)"
     )
     gained = changed(named(ALICE, Action="kms:Decrypt"), statement(Action="kms:Decrypt"))
     assert sentences(gained, "gained", ACCOUNT)[0].startswith(
@@ -180,3 +181,25 @@ def test_what_could_not_be_told_says_of_whom_and_what_it_depends_on() -> None:
 )  # fmt: skip
 def test_a_condition_is_read_in_one_way(condition: dict[str, Any], words: str) -> None:
     assert said("not given", "given", condition=condition) == f"user/bob now may Decrypt if {words}"
+
+
+def test_another_grant_or_policy_may_give_it_too() -> None:
+    gone = {"who": [{"principal": BOB}], "actions": ["kms:Decrypt"], "before": "given", "after": "not given"}
+    assert sentences(row(kind="grant", lost=[gone]), "lost", ACCOUNT) == [
+        "user/bob no longer may by this grant Decrypt"
+    ]
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k"
+    left = {"actions": ["kms:Decrypt"], "resources": [key], "condition": PAYROLL}
+    of_bob = row(kind="identity", lost=[gone | {"resources": ["*"], "condition": {}, "still": [left]}])
+    assert sentences(of_bob, "lost", ACCOUNT) == [
+        "user/bob no longer may by this policy Decrypt on every key (still may Decrypt on k if EncryptionContext:app is payroll)"
+    ]
+    came = gone | {"before": "not given", "after": "given", "resources": ["*"], "refused": [left]}
+    assert sentences(row(kind="identity", gained=[came]), "gained", ACCOUNT) == [
+        "user/bob now may Decrypt on every key (depends on the key's policy; but refused Decrypt on k if EncryptionContext:app is "
+        "payroll)"
+    ]
+    again = gone | {"before": "refused", "resources": ["*"], "still": [left]}
+    assert sentences(row(kind="identity", gained=[again]), "gained", ACCOUNT) == [
+        "user/bob is no longer refused Decrypt on every key (still refused Decrypt on k if EncryptionContext:app is payroll)"
+    ]

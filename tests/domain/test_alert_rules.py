@@ -560,3 +560,17 @@ def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:
     for region in regions:
         assert region["witness"]["action"] == "kms:Decrypt"
         assert (region["witness"]["refused"]["effect"], region["witness"]["allowed"]["effect"]) == ("deny", "allow")
+
+
+def test_whoever_was_let_in_already_is_left_out_of_the_others() -> None:
+    theirs = allow(root_arn(UNKNOWN), "kms:Decrypt")
+    found = put(policy(ROOTED, theirs), policy(ROOTED, theirs, OPEN))
+    (alert,) = (each for each in found if each.rule.id == "key-policy-public")
+    left = [
+        other
+        for region in alert.finding.evidence["regions"]
+        for each in region["principals"]
+        for other in each.get("but", ())
+        if each.get("account") == "any other"
+    ]
+    assert {each["account"] for each in left} == {UNKNOWN}

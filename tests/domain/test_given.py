@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.policy.given import NOTHING, difference, given, reaches, trusted
+from domain.policy.given import GIVEN, NOTHING, REFUSED, difference, given, of_these, reaches, trusted
 
 UNIVERSE = ["kms:Decrypt", "kms:Encrypt", "kms:DescribeKey"]
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"
@@ -73,3 +73,21 @@ def test_a_trust_policy_says_who_may_assume_the_role() -> None:
 )
 def test_a_statement_reaches_a_key_or_does_not(resources: list[str], but: bool, there: bool) -> None:
     assert reaches({"resources": resources, "all_but": but}, KEY) is there
+
+
+@pytest.mark.parametrize(
+    ("left", "effect", "actions", "found"),
+    [
+        ([allow("kms:Decrypt", Resource=KEY)], GIVEN, ["kms:Decrypt", "kms:Encrypt"], [["kms:Decrypt"]]),
+        ([allow("kms:*")], GIVEN, ["kms:Decrypt"], [["kms:Decrypt"]]),
+        ([allow("*")], GIVEN, ["s3:GetObject"], [["s3:GetObject"]]),
+        ([allow("s3:GetObject")], GIVEN, ["s3:*"], [["s3:GetObject"]]),
+        ([allow("kms:Encrypt")], GIVEN, ["kms:Decrypt"], []),
+        ([allow("kms:Decrypt")], REFUSED, ["kms:Decrypt"], []),
+        ([allow("kms:Decrypt") | {"Effect": "Deny"}], REFUSED, ["kms:Decrypt"], [["kms:Decrypt"]]),
+    ],
+)  # fmt: skip
+def test_what_other_statements_say_of_the_same_actions(
+    left: list[Any], effect: str, actions: list[str], found: list[Any]
+) -> None:
+    assert [each["actions"] for each in of_these(given(policy(*left), UNIVERSE), effect, actions)] == found

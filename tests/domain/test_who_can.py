@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from domain.access.context import carriers
 from domain.access.who_could import Path, could
 from domain.arn import iam_arn, root_arn
 from domain.keys.states import KEY_ACTIONS
+from domain.trail.events import PolicyReplaced
 from services.operations.table import CROSS_ACCOUNT
+from services.questions.between import Standing
 from services.questions.who_can import can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 from tests.policies import delegating, grant, key, named, policy, statement, to_identity, user, user_arn
@@ -175,3 +178,22 @@ def test_a_grants_constraints_are_conditions_that_can_exclude_each_other() -> No
     assert [(each["operator"], each["key"], each["wanted"]) for each in path.open] == [("Null", NAMES, ["true"])]
     deny = named(ALICE.principal, Effect="Deny", Condition={"Null": {NAMES: "true"}})
     assert could(ALICE, "kms:Decrypt", key(policy(nothing, deny), no_pairs)).paths == ()
+
+
+def test_whoever_could_and_can_still_but_otherwise_is_told_with_how_it_was() -> None:
+    theirs = root_arn("777788889999")
+    use = named(theirs, Action="kms:Decrypt")
+    world = given(a_key(1, ACCOUNT, policy=policy(delegating(), use))).world
+    standing = Standing(world, key_id(1), "kms:Decrypt")
+
+    async def put(text: str) -> dict[str, list[dict[str, Any]]]:
+        if not standing.rows:
+            await standing.begin()
+        return await standing.take(PolicyReplaced(key_id(1), 2, text, False, False, {}))
+
+    found = asyncio.run(put(policy(delegating(), use | {"Condition": ONLY})))
+    (row,) = found["changed"]
+    assert (row["principal"], row["for_sure"], row["before"]["for_sure"]) == (theirs, False, True)
+    assert [each["open"] for each in row["before"]["paths"]] == [[]]
+    again = asyncio.run(put(policy(delegating(), use | {"Condition": ONLY})))
+    assert again == {"gained": [], "lost": [], "changed": []}

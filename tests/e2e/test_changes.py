@@ -82,9 +82,9 @@ def test_each_change_says_who_made_it_and_what_it_let_in_and_took_away(told: Tol
         ("PutKeyPolicy", f"{bob} now may Decrypt if EncryptionContext:app is pay (depended on their IAM policies before); "
          "account 444455556666 now may Decrypt (users and roles as their own IAM policies let them)", ""),
         ("PutKeyPolicy", "", "account 444455556666 no longer may Decrypt (nor may its users and roles, whatever their IAM "
-         "policies say)"),
+         "policies say, unless by a grant)"),
         ("CreateGrant", f"{carol} now may Decrypt, Encrypt", ""),
-        ("RevokeGrant", "", f"{carol} no longer may Decrypt, Encrypt"),
+        ("RevokeGrant", "", f"{carol} no longer may by this grant Decrypt, Encrypt"),
         ("PutUserPolicy", f"{bob} now may Encrypt on every key (depends on the key's policy)", ""),
         ("PutUserPolicy", "", f"{bob} no longer may Decrypt on every key (refused outright)"),
         ("PutGroupPolicy", f"group/{told.bob}s now may everything with the key on every key (depends on the key's policy)", ""),

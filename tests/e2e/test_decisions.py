@@ -128,14 +128,27 @@ def test_a_statement_keeps_its_use_when_the_policy_is_put_again(used: Used) -> N
 def test_an_identity_policys_unused_actions_are_told(installation: Installation) -> None:
     name = f"cy-{uuid4().hex[:8]}"
     arn, as_cy = user(installation, name)
-    allows = document({"Sid": "Own", "Effect": "Allow", "Action": ["kms:Encrypt", "kms:Sign"], "Resource": "*"})
+    beside = ["sts:AssumeRole", "keytrail:*", "kms:ListKeys"]
+    allows = document(
+        {"Sid": "Own", "Effect": "Allow", "Action": ["kms:Encrypt", "kms:Sign", *beside], "Resource": "*"},
+        {"Sid": "Audit", "Effect": "Allow", "Action": "keytrail:*", "Resource": "*"},
+    )
     installation.client(service="iam").put_user_policy(UserName=name, PolicyName="own", PolicyDocument=allows)
     key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     as_cy.encrypt(KeyId=key, Plaintext=b"x")
     installation.caught_up()
     (found,) = installation.answers("unused", "--principal", arn)
-    (row,) = found["items"]
+    row, audit = found["items"]
     assert (row["by"]["sid"], list(row["used"]), row["unused"]) == ("Own", ["kms:Encrypt"], ["kms:Sign"])
+    assert row["not_counted"] == sorted(beside)
+    assert (audit["used"], audit["unused"], audit["never_used"], audit["not_counted"]) == (
+        {},
+        [],
+        False,
+        ["keytrail:*"],
+    )
+    told = installation.keytrail("unused", "--principal", arn).stdout
+    assert "not counted: whether that was used is not looked at here" in told
 
 
 def exported(used: Used, path: Path, form: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -117,6 +118,17 @@ def test_an_alias_means_the_key_that_it_meant_then(told: Told) -> None:
 def test_what_is_no_moment_of_the_log_is_told(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, "ValidationException" in done.stderr) == (1, True)
+
+
+def test_a_time_before_the_record_is_told_with_the_first_moment_that_there_is(told: Told) -> None:
+    for command in (("show", told.key), ("who-can", "Decrypt", told.key), ("can-what", told.alice)):
+        done = told.installation.keytrail(*command, "--at", "2020-01-01", check=False)
+        found = re.search(
+            r"the record begins at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ), .* Ask for (@\d+), its first", done.stderr
+        )
+        assert found, done.stderr
+        again = told.installation.keytrail(*command, "--at", found[2], check=False)
+        assert "the record begins" not in again.stderr
 
 
 @pytest.mark.parametrize("at", ["@x", "soon", "20.11.2026"])

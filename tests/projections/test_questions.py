@@ -265,6 +265,9 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
     rows = [await find_key(connection, world.keys[key].arn, account, REGION, moment)]
     begin = await world_then(connection, REGION, moment, rows, [ACCOUNT, OTHER])
     lines = [line async for line in between.who_between(connection, begin, key, "kms:Decrypt", EVERYTHING, last)]
+    for line in lines:
+        for row in line.get("changed", ()):  # how it was before is told with how it is
+            assert any(row[name] != row["before"][name] for name in row["before"])
     told_of = {
         line["change"]["position"]: (
             {row["principal"] for row in line["gained"]},
