@@ -34,7 +34,7 @@ def line(document: object) -> bytes:
         (line(CALL), NO_CHAIN), (line(CALL) * 3, NO_CHAIN), (line({"change": {}, "gained": []}), NO_CHAIN),
         (line({"eventVersion": "1.08"}), NO_CHAIN), (line({"class_uid": 6003}), NO_CHAIN),
         (MAGIC + b"{}\n\x00", "is a backup"),
-        (gzip.compress(b"".join(LINES)), NO_LINE), (b"\x00\xff\xfe\x80", NO_LINE), (b"at,call_id\n", NO_LINE), (b"[]\n", NO_LINE),
+        (gzip.compress(b"".join(LINES), mtime=0), NO_LINE), (b"\x00\xff\xfe\x80", NO_LINE), (b"at,call_id\n", NO_LINE), (b"[]\n", NO_LINE),
         (b"7\n", NO_LINE), (b"{}\n", NO_LINE), (b'{"offset":1e999,"value":""}\n', NO_LINE), (b"[" * 100_000 + b"\n", NO_LINE),
         (b'{"offset":0,"value":"%%%"}\n', NO_LINE), (LINES[0] + line(CALL), NO_CHAIN), (LINES[0] + b"x\n" + LINES[1], NO_LINE),
         (LINES[0][:-9], f"{CUT} 1"), (LINES[0] + LINES[1][:20], f"{CUT} 2"), (LINES[0] + LINES[1][:1], f"{CUT} 2"),
