@@ -81,7 +81,7 @@ class SealedWriter:
 def _header(path: Path, file: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     begun = file.read(len(MAGIC))
     if not begun:
-        raise BadBackup(f"{path} is empty.")
+        raise BadBackup(f"{path} is no backup of Keytrail's: it is empty.")
     if begun != MAGIC:
         raise BadBackup(f"{path} is no backup of Keytrail's.")
     line = file.readline(65_536)
