@@ -187,7 +187,8 @@ class Audience:
             told["resource"] = reason["resource"]
         for name in ("by", "delegation"):
             by = reason.get(name)
-            if by is not None and self._is_own(by, ours):
+            # A Deny of one's own that is named says that a foreign resource has the tags which it asks for.
+            if by is not None and (ours or reason["effect"] == "allow") and self._is_own(by, ours):
                 told["by"] = dict(by)
         if "by" not in told and not ours:
             told["by"] = {"kind": ACROSS}

@@ -70,7 +70,7 @@ def call_on_each_other(one: Trail, other: Trail, number: int) -> None:
                     number += 1
 
 
-WORLDS = ((0, 4, 1), (2, 6, 3), (7, 11, 4), (8, 12, 1), (14, 18, 3), (42, 19, 3), (57, 7, 2), (7806, 26, 3))
+WORLDS = ((0, 4, 1), (2, 6, 3), (7, 11, 4), (8, 12, 1), (14, 18, 3), (42, 19, 3), (57, 7, 2), (7806, 26, 3), (3, 28, 3))
 """Seed, length and secret steps of worlds in which leaks show that were put back, one after the other, to try this test."""
 
 
