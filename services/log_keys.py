@@ -123,9 +123,8 @@ class LogKeys:
 
     async def _seal(self, projection: Projection, authority: Authority) -> bool:
         async with self._pool.acquire() as connection:
-            await connection.execute(
-                f"SET lock_timeout = {LOCK_PATIENCE}"
-            )  # until the connection goes back to the pool
+            # Until the connection goes back to the pool.
+            await connection.execute(f"SET lock_timeout = {LOCK_PATIENCE}")
             if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
                 return True  # there is nothing yet
             return await writing.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)

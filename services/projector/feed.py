@@ -45,6 +45,12 @@ class Batch:
     voids: int = 0
 
 
+def topics_read(settings: Settings) -> dict[str, str]:
+    """The name of each topic that projections read, by what it is."""
+    found = names(settings)
+    return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
+
+
 class Feed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
@@ -53,7 +59,7 @@ class Feed:
         self._settings = settings
         self._region = settings.region
         self._keys = keys
-        self._topics = {topics.events: EVENTS, topics.decisions: DECISIONS, topics.alerts: ALERTS}
+        self._topics = {name: topic for topic, name in topics_read(settings).items()}
         self._all = [TopicPartition(topics.events, 0), TopicPartition(topics.alerts, 0)] + [
             TopicPartition(topics.decisions, number) for number in range(partitions)
         ]

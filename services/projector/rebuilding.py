@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import Projection
 from services.adapters import topics
 from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import writing
-from services.projector.feed import Feed
+from services.projector.feed import Feed, topics_read
 from services.projector.running import BATCH, chain_now, log_name
 from services.projector.writing import Reached
 from services.settings import Settings
@@ -54,10 +53,9 @@ async def _swapped(settings: Settings, pool: Pool, projection: Projection, besid
     """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
     somebody changed, no more is asked for than the topics hold."""
     live = projection.schema
-    named = topics.names(settings)
     held = {
         (topic, partition): end
-        for topic, name in ((EVENTS, named.events), (DECISIONS, named.decisions), (ALERTS, named.alerts))
+        for topic, name in topics_read(settings).items()
         if topic in projection.topics
         for partition, end in (await ends(settings, name)).items()
     }

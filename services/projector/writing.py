@@ -161,8 +161,7 @@ async def are_ours(
 async def _prove(
     projection: Projection, keys: VaultKeyring, found: Mapping[str, Iterable[Any]], retired: Container[str]
 ) -> bool:
-    macs = {key_of_row(row["mac"]): row["mac"] for rows in found.values() for row in rows}
-    if any(name not in keys for name in macs):
+    if any(key_of_row(row["mac"]) not in keys for rows in found.values() for row in rows):
         await keys.read_again()  # another process may have sealed them under a key that came meanwhile
     return all(
         # The MAC of a lane is as good for a position that has the worker's name as its topic.

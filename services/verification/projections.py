@@ -18,14 +18,13 @@ from typing import Any
 import orjson
 
 from domain.ports import Unavailable
-from projections.entry import ALERTS, DECISIONS, EVENTS
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import topics
 from services.adapters.kafka import KafkaReader, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import writing
-from services.projector.feed import Feed
+from services.projector.feed import Feed, topics_read
 from services.projector.running import BATCH, chain_now, log_name
 from services.projector.writing import Reached
 from services.settings import Settings
@@ -100,8 +99,7 @@ async def _of_positions(
     table = f"{projection.schema}.positions"
     if not await writing.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
-    named = topics.names(settings)
-    for topic, name in ((EVENTS, named.events), (DECISIONS, named.decisions), (ALERTS, named.alerts)):
+    for topic, name in topics_read(settings).items():
         for partition, (start, end) in (await bounds(settings, name)).items() if topic in projection.topics else ():
             if end > start and (topic, partition) not in at and await _is_older(settings, name, partition, start):
                 return Difference(table, missing=1, examples=[f"missing: {topic}/{partition}"])
