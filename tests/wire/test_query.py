@@ -22,7 +22,10 @@ VERSIONS = {"iam": "2010-05-08", "sts": "2011-06-15"}
 
 
 def asked(installation: Installation, service: str, method: str, **parameters: str) -> tuple[int, str]:
-    text = urlencode(parameters)
+    return sent(installation, service, method, urlencode(parameters))
+
+
+def sent(installation: Installation, service: str, method: str, text: str) -> tuple[int, str]:
     path, body, headers = ("/", text, {"Content-Type": FORM}) if method == "POST" else (f"/?{text}", "", {})
     request = AWSRequest(method, installation.url + path, data=body, headers=headers)
     given = installation.credentials()
@@ -60,6 +63,21 @@ def test_an_operation_is_one_of_its_version(
         sentence = f"Could not find operation {sentence}"
     status, text = asked(installation, service, method, **parameters)
     assert (status, f"<Code>{code}</Code><Message>{sentence}</Message>" in text) == (400, True), text
+
+
+def test_a_parameter_is_there_once_and_a_list_may_have_gaps(installation: Installation) -> None:
+    iam, name = installation.client(service="iam"), fresh("user")
+    iam.create_user(UserName=name, Tags=[{"Key": key, "Value": ""} for key in "abc"])
+    asks = {"Action": "UntagUser", "Version": "2010-05-08", "UserName": name}
+    assert asked(installation, "iam", "POST", **asks, **{"TagKeys.member.2": "a", "TagKeys.member.10": "b"})[0] == 200
+    assert [tag["Key"] for tag in iam.list_user_tags(UserName=name)["Tags"]] == ["c"]
+    twice = "Action=GetUser&Version=2010-05-08&UserName=a&UserName=b"
+    for method in ("GET", "POST"):
+        status, text = sent(installation, "iam", method, twice)
+        assert (status, "<Code>ValidationError</Code><Message>The parameter 'UserName' is there twice." in text) == (
+            400,
+            True,
+        ), text
 
 
 TRUST = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
