@@ -12,12 +12,14 @@ from xml.sax.saxutils import escape
 
 from botocore.model import OperationModel, Shape
 
-from services.api.errors import InvalidShape, WrongType
-from services.api.shapes import service_model
+from services.api.errors import InvalidShape, MissingAction, UnknownOperation, WrongType
+from services.api.shapes import operation_names, service_model
 
 MOST_FIELDS = 1000
 DEEPEST = 8
 """Dots in a name that are looked at."""
+LONGEST_SAID = 64
+"""Characters of an action or a version that a refusal repeats."""
 CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
@@ -33,6 +35,16 @@ def fields(body: bytes) -> dict[str, str]:
     except ValueError:
         raise InvalidShape(f"A request has at most {MOST_FIELDS} parameters.") from None
     return dict(pairs)
+
+
+def require_operation(service: str, action: str, version: str) -> None:
+    """An API has its operations under one version (IAM and STS API reference, common parameters). Raises MissingAction,
+    UnknownOperation."""
+    if not action:
+        raise MissingAction("The request is missing an action.")
+    if version != service_model(service).api_version or action not in operation_names(service):
+        said = version[:LONGEST_SAID] or "NO_VERSION_SPECIFIED"
+        raise UnknownOperation(f"Could not find operation {action[:LONGEST_SAID]} for version {said}")
 
 
 def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any]:
