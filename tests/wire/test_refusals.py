@@ -164,6 +164,8 @@ CHANGES: list[Row] = [
     *(("UntagResource", {"KeyId": "{aes}", "TagKeys": ["a", key]}, *RESERVED) for key in ("aws:x", "AWS:x")),
     ("CreateKey", {"Tags": MANY}, TAGS, "Too many tags"),
     ("TagResource", {"KeyId": "{aes}", "Tags": MANY}, TAGS, "Too many tags"),
+    ("CreateKey", {"Tags": MANY * 5}, TAGS, "Too many tags"),
+    ("TagResource", {"KeyId": "{aes}", "Tags": MANY * 5}, TAGS, "Too many tags"),
     ("CreateKey", tagged("a", "b", "a"), TAGS, "Duplicate tag keys"),
     ("TagResource", {"KeyId": "{aes}", **tagged("a", "a")}, TAGS, "Duplicate tag keys"),
     (
