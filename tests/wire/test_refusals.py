@@ -315,6 +315,9 @@ def test_a_grantee_of_another_partition_is_no_principal(installation: Installati
     listed = filled({"RetiringPrincipal": "arn:aws-cn:iam::{account}:root"}, names)
     _, answer = call(installation.url, installation.credentials(), "ListRetirableGrants", listed)
     assert answer["__type"] == "InvalidArnException"
+    listed = filled({"KeyId": "{aes}", "GranteePrincipal": "arn:aws-cn:iam::{account}:root"}, names)
+    _, answer = call(installation.url, installation.credentials(), "ListGrants", listed)
+    assert answer["__type"] == "InvalidArnException"
 
 
 def test_a_grants_constraints_on_the_encryption_context(installation: Installation) -> None:
