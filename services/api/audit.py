@@ -354,10 +354,10 @@ class Audit:
         try:
             return self._present.world.once(reference, account)[0]
         except Refusal:
-            if is_elsewhere(reference, self._present.world.region):
-                return reference  # which no decision names
-            await self.questions.references.known_key(await self.questions.sources.of(asked), bare, text)
-            return bare  # a key that is no more has its decisions still
+            # Of another partition or Region no decision names a key; one of ours that is no more has its decisions still.
+            named = reference if is_elsewhere(reference, self._present.world.region) else bare
+            await self.questions.references.known_key(await self.questions.sources.of(asked), named, text)
+            return named
 
     async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""
