@@ -6,6 +6,7 @@ usual order: what makes first, what ends last. Where several are, and what holds
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -21,16 +22,19 @@ Before = Callable[[Slot], Value | bool]
 
 @dataclass(slots=True)
 class Ordered:
-    """`open`: pairs of changes of which either may have come last, though it matters. `unfit`: changes that fit in no order."""
+    """`open`: pairs of changes of which either may have come last, though it matters. `unfit`: changes that fit in no order.
+    `only`: whether no other order of the changes is allowed, whatever is so in the end."""
 
     ids: list[str] = field(default_factory=list)
+    only: bool = True
     open: list[tuple[str, str]] = field(default_factory=list)
     unfit: list[str] = field(default_factory=list)
 
 
 def ordered(steps: Iterable[Step], before: Before) -> Ordered:
-    found = Ordered()
-    for group in _dependent(sorted(steps, key=lambda each: (each.rank, each.id))):
+    groups = _dependent(sorted(steps, key=lambda each: (each.rank, each.id)))
+    found = Ordered(only=len(groups) < 2)
+    for group in groups:
         if len(group) == 1:
             found.ids.append(group[0].id)
             continue
@@ -38,8 +42,10 @@ def ordered(steps: Iterable[Step], before: Before) -> Ordered:
         if order is None:
             found.unfit += [each.id for each in group]
             found.ids += [each.id for each in group]
+            found.only = False
             continue
         found.ids += [each.id for each in order]
+        found.only = found.only and _is_only(order, before)
         found.open += _either(order, before)
     return found
 
@@ -170,6 +176,14 @@ def _order(
     """An order that is allowed, with one of them before another where these are named."""
     search = _Search(steps, before, first, then)
     return search.greedy() or (search.run(tuple(steps), {}) if len(steps) <= MOST else None)
+
+
+def _is_only(order: Sequence[Step], before: Before) -> bool:
+    """Whether no two neighbours may change places, which they could in an order that is not the only one."""
+    return len(order) <= MOST_PAIRS and all(
+        _follows(one, other, order) or _order(order, before, other, one) is None
+        for one, other in itertools.pairwise(order)
+    )
 
 
 def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:

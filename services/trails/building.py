@@ -176,7 +176,8 @@ class Building:
     async def _judge(self, folded: Folded, progress: Progress) -> None:
         asking = InTrail(self._connection, self._schema)
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
-        within = Within(Judging(asking, replay), {positions[0]: positions for positions in folded.seconds.values()})
+        seconds = {positions[0]: positions for positions in folded.seconds.values()}
+        within = Within(Judging(asking, replay), seconds, folded.shuffled)
         rows = await self._connection.cursor(GROUPS)
         done = 0
         while some := await rows.fetch(BATCH):

@@ -52,6 +52,8 @@ class Folded:
     aside: list[tuple[str, str]] = field(default_factory=list)
     seconds: dict[datetime, list[int]] = field(default_factory=dict)
     """Of each second with changes: the positions before the first and after each."""
+    shuffled: set[int] = field(default_factory=set)
+    """The positions before the first, of seconds whose changes may have come in another order."""
     known: int = 0
     late: list[dict[str, Any]] = field(default_factory=list)
     several: list[dict[str, Any]] = field(default_factory=list)
@@ -157,7 +159,10 @@ class Folding:
                 if row["id"] in met:
                     yield from self._record(row, reading, folded, whole=False)
             low = folded.position - 1
-            for name in self._order(changes, steps, at, folded):
+            order, only = self._order(changes, steps, at, folded)
+            if not only:
+                folded.shuffled.add(low)
+            for name in order:
                 row, reading = changes[name]
                 yield from self._record(row, reading, folded)
                 if folded.changed and folded.changed[-1][0] == name:
@@ -169,16 +174,16 @@ class Folding:
 
     def _order(
         self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime, folded: Folded
-    ) -> list[str]:
-        """Changes of one second, in an order that the service allows."""
+    ) -> tuple[list[str], bool]:
+        """Changes of one second, in an order that the service allows, and whether it allows no other."""
         if len(steps) == 1:
-            return list(changes)
+            return list(changes), True
         found = ordered(steps, lambda slot: before(slot, folded.world))
         said = {name: f"{reading.operation} {name}" for name, (_, reading) in changes.items()}
         folded.several += [{"at": utc(at), "changes": [said[one], said[other]]} for one, other in found.open]
         if found.unfit:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
-        return found.ids
+        return found.ids, found.only
 
     def _record(self, row: Any, reading: Reading, folded: Folded, *, whole: bool = True) -> Iterator[Entry]:
         before = folded.position - 1

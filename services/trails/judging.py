@@ -99,6 +99,13 @@ class Judging:
         there = all(id_of(arn) in self.world.keys for arn in keys)
         return there, _identity_of(case, self.world) is not None
 
+    def read_by(self, name: bytes) -> Read:
+        """What a case is judged on."""
+        case = self._cases[name]
+        known = known_of(case, self.world)
+        layers = [known.identity, known.boundary, known.session]
+        return Read(self._reads(case), [None if each is None else [rule.by for rule in each.rules] for each in layers])
+
     def _reads(self, case: dict[str, Any]) -> _Reads:
         world = self.world
         keys = [key for arn in case["resources"] if (key := world.keys.get(id_of(arn))) is not None]
@@ -116,10 +123,24 @@ class _Reads:
 
     def is_as(self, now: _Reads) -> bool:
         """Whether nothing of it has changed. A resource that has is another object."""
-        if self.identities != now.identities or len(self.keys) != len(now.keys):
+        return self.identities == now.identities and self.keys_are_as(now)
+
+    def keys_are_as(self, now: _Reads) -> bool:
+        if len(self.keys) != len(now.keys):
             return False
         pairs = zip(self.keys, now.keys, strict=True)
         return all(mine[0] == its[0] and mine[1] is its[1] for mine, its in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The keys, and the statements of the caller's policies: changes of other identities are none of this."""
+
+    _reads: _Reads
+    _statements: list[Any]
+
+    def is_as(self, other: Read) -> bool:
+        return self._reads.keys_are_as(other._reads) and self._statements == other._statements
 
 
 _ORDER = ("unexplained", "open", "other error", "explained")

@@ -161,3 +161,20 @@ def test_every_change_has_a_step() -> None:
 
 def test_every_change_says_which_event_is_its_own() -> None:
     assert {name for table in BY_OPERATION.values() for name in table} == set(OWN)
+
+
+@pytest.mark.parametrize(
+    ("second", "only"),
+    [
+        ([role(), PUT], True),
+        (GROUP[:2], False),
+        (GROUP, False),
+        ([put(1, T, allow(who()["arn"], "kms:*")), PUT], False),
+        ([kms("DisableKey"), kms("EnableKey")], False),
+        ([GRANT, kms("RevokeGrant", grantId="g1")], True),
+    ],
+    ids=["made-then-changed", "two-things", "two-before-a-third", "a-key-and-a-role", "off-and-on", "made-then-ended"],
+)
+def test_whether_another_order_is_allowed_is_known(second: list[dict[str, Any]], only: bool) -> None:
+    _, found = came_out([created(1, T), *([] if second[0]["eventName"] == "CreateRole" else [role()])], second)
+    assert (found.only, found.unfit) == (only, [])

@@ -642,6 +642,35 @@ def test_changes_and_calls_of_one_second(installation: Installation, trail: str,
     assert list(shown["principal"]["inline"]) == ["p"]
 
 
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")], ids=["let-in-first", "denied-first"])
+def test_a_call_between_two_changes_of_one_second_is_never_unexplained(
+    installation: Installation, trail: str, tmp_path: Path, ids: tuple[str, str]
+) -> None:
+    """Neither change needs the other: whichever order the ids give, the call was made in between, and may have been."""
+    second, bob = "2024-01-01T10:00:00Z", who("bob")
+    deny = document({"Effect": "Deny", "Action": "kms:*", "Resource": "*"})
+    denied = {"userName": "bob", "policyName": "p", "policyDocument": deny}
+    records = [
+        created(1, "2024-01-01T09:00:00Z"),
+        put(1, "2024-01-01T09:30:00Z", allow(who()["arn"], "kms:*")),
+        record("Encrypt", "2024-01-01T09:40:00Z", 1, bob, eventID="early", errorCode="AccessDenied"),
+        put(1, second, allow(who()["arn"], "kms:*"), allow(bob["arn"], "kms:Encrypt")) | {"eventID": ids[0]},
+        record("PutUserPolicy", second, eventSource="iam.amazonaws.com", resources=[], requestParameters=denied, eventID=ids[1]),
+        record("Encrypt", second, 1, bob, eventID="between"),
+        record("Encrypt", second, 1, who("carol"), eventID="stranger"),
+        record("Encrypt", "2024-01-01T10:00:01Z", 1, bob, eventID="late", errorCode="AccessDenied"),
+    ]  # fmt: skip
+    imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    calls = {each["call_id"]: each for each in installation.answers("decisions", "--trail", trail)}
+    outcomes = {name: calls[name]["outcome"] for name in ("early", "between", "late")}
+    assert outcomes | {"between": ""} == {"early": "explained", "between": "", "late": "explained"}
+    assert outcomes["between"] == ("explained" if ids == ("a", "b") else "open")
+    if outcomes["between"] == "open":
+        assert calls["between"]["missing"] == ["in which order the changes of the same second came"]
+    # Of the two changes one alone concerns whoever else called: no order of them explains that.
+    assert "in which order the changes of the same second came" not in (calls["stranger"]["missing"] or [])
+
+
 def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
