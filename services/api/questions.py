@@ -37,7 +37,7 @@ from services.questions.moments import Moment, NoSuchMoment, moment_of, read_mom
 from services.questions.nearest import in_words, nearest
 from services.questions.showing import find_key, show_key, show_principal
 from services.questions.snapshot import Still, still
-from services.questions.who_can import can_what, require_principal, who_can
+from services.questions.who_can import assumable, can_what, require_principal, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
 from services.shares import QUESTIONS, breathe
@@ -235,8 +235,11 @@ class Questions:
             require_principal(world, principal, source.audience)
             items = await self.worked(asked, can_what, world, principal, keys, KEY_ACTIONS, source.audience)
             items = await self._audit.with_aliases(source, items)
+            # Of every page the same: the first has them.
+            roles = [] if cursor else await self.worked(asked, assumable, world, principal, source.audience)
         more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
-        return source.audience.own(account, {"items": items, "next": more, "position": moment.position})
+        found = {"items": items, "next": more, "position": moment.position, "roles": roles}
+        return source.audience.own(account, found)
 
     async def who_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
         reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))

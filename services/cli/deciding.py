@@ -15,6 +15,7 @@ from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.exporting import BY_NAME, Export, Format, OfExport, asked_format, write_calls
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -191,8 +192,14 @@ NOT_COUNTED = (
 
 
 def unused(
-    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME; everything where left out")] = None,
-    principal: Annotated[str | None, typer.Option(help="Or a user or role: its own policies")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a user or role: its own policies; everything where left out",
+        ),
+    ] = None,
+    principal: Annotated[str | None, typer.Option(help="The user or role, said so")] = None,
     days: Annotated[int | None, typer.Option(help="How far back a use counts: 90 days where left out", min=1)] = None,
     since: From = None,
     until: To = None,
@@ -208,6 +215,8 @@ def unused(
         fail("Name a key or a --principal, not both.", 2)
     client, times = Client(data), times_or_fail()
     span = said(lambda: times.span(since, until))
+    if key is not None and kind_of(client, key, trail) == "principals":
+        key, principal = None, key
     pages = _unused_pages(client, {"key": key, "principal": principal, "days": days, "trail": trail, **span.parameters})
     first = next(pages)
     rows = islice(chain(first["items"], (row for page in pages for row in page["items"])), most)

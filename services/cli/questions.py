@@ -13,6 +13,7 @@ from rich.text import Text
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -97,7 +98,13 @@ def _came_out(found: dict[str, Any]) -> None:
 
 
 def what_if(
-    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a user, group or role: the draft is of its policy",
+        ),
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="The draft: a policy document")] = None,
     principal: Annotated[
         str | None, typer.Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
@@ -119,6 +126,8 @@ def what_if(
         fail("Name the draft, as --policy FILE, or the --grant that would have been revoked.", 2)
     times, client = times_or_fail(), Client(data)
     span = said(lambda: times.span(since, until))
+    if key is not None and principal is None and kind_of(client, key, trail) == "principals":
+        key, principal = None, key
     body: dict[str, Any] = {
         "key": key,
         "principal": principal,

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.asking import kind_of
 from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.exporting import asked_format, target_or_fail, write_lines
 from services.cli.names import short
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import (
     AsJson,
