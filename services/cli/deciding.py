@@ -27,6 +27,7 @@ from services.cli.terminal import (
     OfTrail,
     Reverse,
     as_line,
+    err,
     fail,
     said,
     say,
@@ -36,6 +37,8 @@ from services.cli.terminal import (
 from services.cli.times import From, Times, To
 from services.questions.nearest import in_words, nearest
 
+MOST_COUNTED = 1000
+"""Rows of --by, where --limit does not say how many."""
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
 (NAME=VALUE)"""
 
@@ -78,7 +81,7 @@ def decisions(
     if by is not None:
         if export is not None:
             fail("--by and --export exclude each other.", 2)
-        found = client.get("/v1/decisions/counts", by=by, limit=most or 1000, **wanted)
+        found = client.get("/v1/decisions/counts", by=by, limit=most or MOST_COUNTED, **wanted)
         client.began = found.get("began")
         columns = (*(counted_by(name, client, times) for name in by.split(",")), *_counts(times))
     else:
@@ -86,6 +89,9 @@ def decisions(
     nothing = asked_for("no decisions", span, times, **asked, trail=trail)
     if by is not None:
         print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
+        if len(found["items"]) == MOST_COUNTED and most is None:
+            words = f"These are the {MOST_COUNTED} that came most often: there may be more. Ask of less, by --from or a filter."
+            say(words, "yellow", screen=err)
         return
     list_calls(
         "/v1/decisions", client, wanted, columns, nothing, times,

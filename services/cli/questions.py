@@ -23,7 +23,6 @@ from services.cli.terminal import (
     counted,
     err,
     fail,
-    out,
     progress_bar,
     read_or_fail,
     said,
@@ -60,11 +59,8 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
         if print_rows(found["evaluators"], BY_EVALUATOR, asked_for("no decisions", span, times)):
             _came_out(found)
         for gap in found["gaps"]:
-            err.print(
-                Text.assemble(
-                    ("not there any more", "yellow"), f": {gap['missing']} records of partition {gap['partition']}"
-                )
-            )
+            gone = f": {counted(gap['missing'], 'record')} of partition {gap['partition']}"
+            say(Text.assemble(("not there any more", "yellow"), gone), screen=err)
         for each in found["explained"]:
             _explain(each, client.account)
         tell_of_the_beginning(client, times)
@@ -159,9 +155,9 @@ def what_if(
     if as_json:
         as_line(found)
         return
-    out.print(
+    say(
         Text.assemble(
-            f"{found['decisions']} decisions decided again: ",
+            f"{counted(found['decisions'], 'decision')} decided again: ",
             (str(found["flipped"]), "bold"),
             " come out otherwise",
             f", {found['unknown']} cannot be known ({UNKNOWN_OF_TRAIL if trail else UNKNOWN_OF_LOG})"

@@ -193,6 +193,8 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
 
     def tell(what: str, done: int, total: int) -> None:
         if what not in tasks:
+            for each in tasks.values():  # one part is done when the next begins, also one that was never counted
+                progress.update(each, completed=progress.tasks[each].total or 1, total=progress.tasks[each].total or 1)
             tasks[what] = progress.add_task(what, total=total or None)
         progress.update(tasks[what], completed=done, total=total or None)
 
