@@ -73,6 +73,8 @@ def backup(
 ) -> None:
     """Write log, decisions, vault and snapshots into one file, sealed under the master key, while calls go on."""
     file = target_or_fail(file, force=force)
+    if file.exists() and not file.is_file():  # it would be replaced: a backup takes its place once it is whole
+        fail(f"{file} is a device or a pipe, and a backup is a file.", 2)
     with progress_bar() as progress:
         try:
             counts, size = asyncio.run(_taken(reaching(data), file, telling(progress)))
@@ -97,6 +99,8 @@ def restore(
     """Bring a backup back, onto an empty data folder (or empty servers); the master key of then has to be there."""
     configure()
     settings = settings_or_fail(data=data)
+    if not file.is_file():
+        fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
     with progress_bar() as progress:
         try:
             counts = asyncio.run(_restore(settings, file, progress))
