@@ -17,6 +17,7 @@ import typer
 
 from services.cli.endings import run
 from services.cli.pager import paging
+from services.cli.terminal import as_it_is
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
@@ -118,7 +119,7 @@ def build(names: list[str]) -> typer.Typer:
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"keytrail {version('keytrail')}")
+        as_it_is(f"keytrail {version('keytrail')}")
         raise typer.Exit
 
 
