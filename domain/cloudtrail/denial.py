@@ -26,10 +26,16 @@ NEVER_SEEN = frozenset({"service-control-policy", "resource-control-policy", "vp
 """Kinds that no trail shows."""
 NOTHING, DENY = "nothing-allows", "explicit-deny"
 _KIND = r"(identity-based|resource-based|session|permissions boundary|service control|resource control|VPC endpoint|role trust)"
-_RESOURCE = re.compile(r"on (?:the )?resource: \"?([^\s\"]+)")
-_ACTION = re.compile(r"not authorized to perform: \"?([a-z0-9-]+:\w+)", re.IGNORECASE)
+_QUOTES = "\"'\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a`"
+"""What tools and languages put around a name."""
+_RESOURCE = re.compile(rf"on\s+(?:the\s+)?resource:\s*[{_QUOTES}]?([^\s{_QUOTES}]+)")
+_KEY = re.compile(r":key/(?!(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32})$)")
+"""A key's ARN that names no key, or only the beginning of one."""
+_ACTION = re.compile(rf"not authorized to perform:\s*[{_QUOTES}]?([a-z0-9-]+:\w+)", re.IGNORECASE)
 _BECAUSE = re.compile(rf"because no {_KIND}(?: polic(?:y|ies))? allows?\b", re.IGNORECASE)
-_WITH = re.compile(rf"explicit deny in an? {_KIND}(?: policy)?(?::? \"?(arn:[^\s\",]+))?", re.IGNORECASE)
+_WITH = re.compile(
+    rf"explicit deny in an? {_KIND}(?: policy)?(?::? [{_QUOTES}]?(arn:[^\s{_QUOTES},]+))?", re.IGNORECASE
+)
 _BARE = re.compile(r"with an explicit deny(?! in)", re.IGNORECASE)
 
 
@@ -47,7 +53,9 @@ class Denial:
 def denial_of(message: str) -> Denial:
     resource = _RESOURCE.search(message)
     action = _ACTION.search(message)
-    found = (resource[1].rstrip(".,;") if resource else "", action[1] if action else "")
+    named = resource[1].rstrip(".,;") if resource else ""
+    cut = resource is not None and resource.end() == len(message) and _KEY.search(named) is not None
+    found = ("" if cut or "*" in named else named, action[1] if action else "")
     if (because := _BECAUSE.search(message)) is not None:
         return Denial(*found, KINDS[because[1].lower()], NOTHING)
     if (denied := _WITH.search(message)) is not None:

@@ -23,6 +23,7 @@ from domain.cloudtrail.slots import (
     once,
     tags_told,
 )
+from domain.keys.states import TABLE, State
 
 
 def _key(reading: Reading) -> str:
@@ -37,19 +38,39 @@ def _create_key(reading: Reading, step: Step) -> None:
     step.rank = MAKES
     step.needs[("key", key)], step.writes[("key", key)] = ABSENT, reading.id
     step.writes[("key policy", key)] = mark(text)
+    here = None if given(reading.parameters, "Origin") == "EXTERNAL" else "yes"
+    step.writes |= {("enabled", key): here, ("deletion", key): None, ("material", key): here}
+    step.writes[("description", key)] = given(reading.parameters, "Description")
+    step.resets = (("key tag", key), ("rotation", key))
+    for name, value in tags_told(reading).items():
+        step.writes[("key tag", key, name)] = value
     names_there(text, step)
 
 
-def _on_key(*written: tuple[str, Value], rank: int = CHANGES, **needs: bool) -> Callable[[Reading, Step], None]:
-    """Of a key: what it writes; `needs`: whether a deletion must be scheduled."""
+def _allowed(operation: str, key: str, step: Step) -> None:
+    """A key is there, and in a state that allows the operation."""
+    step.needs[("key", key)] = PRESENT
+    cells = TABLE.get(operation)  # nobody calls what a key does of itself
+    if cells is None:
+        return
+    if cells[State.PENDING_DELETION] == "pending":
+        step.needs[("deletion", key)] = ABSENT
+    if cells[State.DISABLED] == "disabled":
+        step.needs[("enabled", key)] = PRESENT
+    if cells[State.DISABLED] == "not-pending":
+        step.needs[("deletion", key)] = PRESENT
+    if cells[State.PENDING_IMPORT] == "import":
+        step.needs[("material", key)] = PRESENT
+
+
+def _on_key(*written: tuple[str, Value], rank: int = CHANGES) -> Callable[[Reading, Step], None]:
+    """Of a key: what it writes."""
 
     def step(reading: Reading, step: Step) -> None:
         key = _key(reading)
         step.rank = rank
         if key:
-            step.needs[("key", key)] = PRESENT
-            for name, wanted in needs.items():
-                step.needs[(name, key)] = wanted
+            _allowed(reading.operation, key, step)
             for name, value in written:
                 step.writes[(name, key)] = value
 
@@ -64,18 +85,18 @@ def _policy_put(reading: Reading, step: Step) -> None:
 
 
 def _described(reading: Reading, step: Step) -> None:
-    _on_key(deletion=ABSENT)(reading, step)
+    _on_key()(reading, step)
     step.writes[("description", _key(reading))] = given(reading.parameters, "Description")
 
 
 def _key_tagged(reading: Reading, step: Step) -> None:
-    _on_key(deletion=ABSENT)(reading, step)
+    _on_key()(reading, step)
     for name, value in tags_told(reading).items():
         step.writes[("key tag", _key(reading), name)] = value
 
 
 def _key_untagged(reading: Reading, step: Step) -> None:
-    _on_key(deletion=ABSENT)(reading, step)
+    _on_key()(reading, step)
     for name in reading.parameters.get("TagKeys") or ():
         if isinstance(name, str):
             step.writes[("key tag", _key(reading), name)] = None
@@ -96,7 +117,8 @@ def _alias_made(reading: Reading, step: Step) -> None:
 def _alias_moved(reading: Reading, step: Step) -> None:
     slot, target = _alias(reading), given(reading.parameters, "TargetKeyId")
     key = named_in(reading, target) if target else _key(reading)
-    step.needs[("key", key)] = PRESENT
+    if key:
+        _allowed(reading.operation, key, step)
     step.needs[slot], step.writes[slot] = PRESENT, key
 
 
@@ -110,8 +132,9 @@ def _grant_made(reading: Reading, step: Step) -> None:
     _on_key()(reading, step)
     grant = str({n.lower(): v for n, v in reading.response.items()}.get("grantid") or reading.id)
     step.writes[("grant", grant)] = grant
-    if not given(reading.parameters, "Name"):  # of a name that a grant has, it gives the same grant again
-        once(step, ("grant", grant))
+    once(step, ("grant", grant))
+    if given(reading.parameters, "Name"):  # of a name that a grant has, it gives the same grant again
+        del step.needs[("grant", grant)]
 
 
 def _grant_gone(reading: Reading, step: Step) -> None:
@@ -122,24 +145,32 @@ def _grant_gone(reading: Reading, step: Step) -> None:
     ended(step, ("grant", grant))
 
 
+def _replicated(reading: Reading, step: Step) -> None:
+    """The replica is there from then on; a record of its own in its Region tells its policy."""
+    _on_key(rank=MAKES)(reading, step)
+    region, name = given(reading.parameters, "ReplicaRegion"), reading.key.rpartition("/")[2]
+    if region and name:
+        step.writes[("key", key_id(f"arn:aws:kms:{region}:{reading.account}:key/{name}"))] = "replica"
+
+
 KMS_STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
     "CreateKey": _create_key,
     "PutKeyPolicy": _policy_put,
-    "EnableKey": _on_key(("enabled", "yes"), deletion=ABSENT),
-    "DisableKey": _on_key(("enabled", None), deletion=ABSENT),
+    "EnableKey": _on_key(("enabled", "yes")),
+    "DisableKey": _on_key(("enabled", None)),
     "UpdateKeyDescription": _described,
     "TagResource": _key_tagged,
     "UntagResource": _key_untagged,
     # A key whose deletion is scheduled is disabled, and stays so when that is cancelled.
-    "ScheduleKeyDeletion": _on_key(("deletion", "yes"), ("enabled", None), rank=ENDS, deletion=ABSENT),
-    "CancelKeyDeletion": _on_key(("deletion", None), ("enabled", None), deletion=PRESENT),
+    "ScheduleKeyDeletion": _on_key(("deletion", "yes"), ("enabled", None), rank=ENDS),
+    "CancelKeyDeletion": _on_key(("deletion", None), ("enabled", None)),
     "DeleteKey": _on_key(("key", None), rank=ENDS),
-    "EnableKeyRotation": _on_key(("rotation", "yes"), enabled=PRESENT),
-    "DisableKeyRotation": _on_key(("rotation", None), enabled=PRESENT),
+    "EnableKeyRotation": _on_key(("rotation", "yes")),
+    "DisableKeyRotation": _on_key(("rotation", None)),
     "RotateKey": _on_key(),
-    "RotateKeyOnDemand": _on_key(enabled=PRESENT),
-    "ImportKeyMaterial": _on_key(("material", "yes")),
-    "DeleteImportedKeyMaterial": _on_key(("material", None), rank=TAKES, material=PRESENT),
+    "RotateKeyOnDemand": _on_key(),
+    "ImportKeyMaterial": _on_key(("material", "yes"), ("enabled", "yes")),
+    "DeleteImportedKeyMaterial": _on_key(("material", None), rank=TAKES),
     "DeleteExpiredKeyMaterial": _on_key(("material", None), rank=TAKES),
     "CreateAlias": _alias_made,
     "UpdateAlias": _alias_moved,
@@ -147,5 +178,5 @@ KMS_STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
     "CreateGrant": _grant_made,
     "RevokeGrant": _grant_gone,
     "RetireGrant": _grant_gone,
-    "ReplicateKey": _on_key(),
+    "ReplicateKey": _replicated,
 }

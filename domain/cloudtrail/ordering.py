@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from domain.cloudtrail.slots import OWNED, PRESENT, UNKNOWN, Slot, Step, Value
+from domain.cloudtrail.slots import ABSENT, OWNED, PRESENT, UNKNOWN, Slot, Step, Value, begins
+from domain.identities.limits import VERSIONS
 
 MOST_STEPS = 20_000
 """Steps that are tried for changes that depend on one another."""
@@ -59,7 +60,7 @@ def _dependent(steps: Sequence[Step]) -> list[list[Step]]:
             for name in _names(slot):
                 leader[top(number)] = top(writers.setdefault(name, number))
     for number, step in enumerate(steps):
-        for slot in (*step.needs, *step.clear):
+        for slot in (*step.needs, *step.others, *step.room, *step.clear):
             if slot in writers:
                 leader[top(number)] = top(writers[slot])
     groups: dict[int, list[Step]] = {}
@@ -82,6 +83,7 @@ class _Search:
         self.steps, self._before, self._first, self._then = steps, before, first, then
         self.left = MOST_STEPS
         self._slots = {slot for step in steps for slot in step.writes}
+        self._asked = self._slots.union(*(step.needs for step in steps))
         self._known: dict[Slot, Value | bool] = {}
         self._dead: set[tuple[frozenset[str], frozenset[tuple[Slot, Value | bool]]]] = set()
 
@@ -92,6 +94,9 @@ class _Search:
             self._known[slot] = self._before(slot)
         return self._known[slot]
 
+    def _is_full(self, slot: Slot, state: dict[Slot, Value | bool]) -> bool:
+        return self._held(slot, state) not in (None, UNKNOWN)
+
     def _after(self, step: Step, state: dict[Slot, Value | bool]) -> dict[Slot, Value | bool] | None:
         """The state that a step makes; None where it is not allowed."""
         made = dict(state)
@@ -101,10 +106,18 @@ class _Search:
                 made[slot] = _SOMETHING if wanted is PRESENT else None
             elif (held is not None) is not wanted:
                 return None
-        for prefix in step.clear:
+        for slot, other in step.others.items():
+            if self._held(slot, state) == other:
+                return None
+        if len(step.room) >= VERSIONS and sum(self._is_full(slot, state) for slot in step.room) >= VERSIONS:
+            return None
+        if step.clear:
+            spared = self._held(step.spared, state) if step.spared is not None else None
             for slot in self._slots:
-                if slot[: len(prefix)] == prefix and self._held(slot, state) not in (None, UNKNOWN):
+                if begins(slot, step.clear) and slot[-1] != spared and self._is_full(slot, state):
                     return None
+        if step.resets:
+            made.update((slot, None) for slot in self._asked if begins(slot, step.resets))
         made.update(step.writes)
         return made
 
@@ -162,12 +175,37 @@ def _order(
 def _either(order: Sequence[Step], before: Before) -> list[tuple[str, str]]:
     """Pairs that write different things to one slot, and of which either may be the later."""
     found: list[tuple[str, str]] = []
-    tried = 0
+    tried, end = 0, _end(order)
     for number, one in enumerate(order):
         for other in order[number + 1 :]:
-            differ = any(one.writes[slot] != other.writes[slot] for slot in one.writes.keys() & other.writes.keys())
-            if differ and tried < MOST_PAIRS:
+            touched = one.writes.keys() | other.writes.keys()
+            differ = any(UNKNOWN is not one.leaves(slot) != other.leaves(slot) is not UNKNOWN for slot in touched)
+            if differ and not _follows(one, other, order) and tried < MOST_PAIRS:
                 tried += 1
-                if _order(order, before, other, one) is not None:
+                also = _order(order, before, other, one)
+                if also is not None and _end(also) != end:
                     found.append((one.id, other.id))
     return found
+
+
+def _end(order: Sequence[Step]) -> dict[Slot, Value]:
+    """What stands in the end in the slots that a second writes."""
+    slots = {slot for step in order for slot in step.writes}
+    end = dict[Slot, Value]()
+    for step in order:
+        if step.resets:
+            end.update((slot, None) for slot in slots if begins(slot, step.resets))
+        end.update(step.writes)
+    return end
+
+
+def _follows(one: Step, other: Step, order: Sequence[Step]) -> bool:
+    """Whether the other can only come after: it needs what nothing but the first makes, or the first needs what the other
+    ends and nothing makes."""
+    for slot, wanted in other.needs.items():
+        if wanted is PRESENT and one.needs.get(slot) is ABSENT and not any(each.leaves(slot) is None for each in order):
+            return True
+    for slot, wanted in one.needs.items():
+        if wanted is PRESENT and other.leaves(slot) is None:
+            return not any(each.leaves(slot) not in (None, UNKNOWN) for each in order)
+    return False

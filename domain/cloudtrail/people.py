@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,9 +36,6 @@ def _document(reading: Reading, name: str, kind: Kind) -> str:
     """Raises Broken."""
     text = text_of(reading.parameters, name)
     try:
-        if len(text.encode("utf-8", "surrogatepass")) > kind.most:
-            # IAM counts the characters of a policy without its white space.
-            text = json.dumps(json.loads(text), separators=(",", ":"))
         parse_policy(text, kind)
     except (Refusal, ValueError) as fault:
         raise Broken(f"its policy cannot be read: {fault}") from None

@@ -221,12 +221,12 @@ DOCUMENTS = frozenset({"Policy", "PolicyDocument", "AssumeRolePolicyDocument", "
 
 def _require_names(*names: str) -> None:
     """Raises Broken: no index takes a name of any length."""
-    if any(len(each) > LONGEST_NAME for each in names):
+    if max(map(len, names), default=0) > LONGEST_NAME:
         raise Broken(f"a name in it has more than {LONGEST_NAME} characters")
 
 
 def _require_parameters(parameters: Document) -> None:
-    _require_names(*(each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS))
+    _require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
 
 
 def _of_own(reading: Reading, own: Document) -> None:

@@ -26,13 +26,29 @@ MAKES, CHANGES, TAKES, ENDS = range(4)
 
 @dataclass(slots=True)
 class Step:
-    """`needs`: slots that are full or empty before it. `clear`: no slot that begins so is full."""
+    """`needs`: slots that are full or empty before it. `others`: slots that hold anything but this. `clear`: no slot that
+    begins so is full, but for the one that the slot `spared` names. `room`: of these slots fewer than VERSIONS are full.
+    `resets`: every slot that begins so is empty after it."""
 
     id: str
     rank: int = CHANGES
     needs: dict[Slot, bool] = field(default_factory=dict)
     clear: tuple[Slot, ...] = ()
     writes: dict[Slot, Value] = field(default_factory=dict)
+    others: dict[Slot, str] = field(default_factory=dict)
+    spared: Slot | None = None
+    room: tuple[Slot, ...] = ()
+    resets: tuple[Slot, ...] = ()
+
+    def leaves(self, slot: Slot) -> Value | bool:
+        """What stands in a slot after it; UNKNOWN where it does not touch the slot."""
+        if slot in self.writes:
+            return self.writes[slot]
+        return None if begins(slot, self.resets) else UNKNOWN
+
+
+def begins(slot: Slot, prefixes: tuple[Slot, ...]) -> bool:
+    return any(slot[: len(each)] == each for each in prefixes)
 
 
 def once(step: Step, slot: Slot) -> None:
@@ -93,11 +109,22 @@ def before(slot: Slot, world: World) -> Value | bool:
         return "yes" if full else UNKNOWN if unseen.NAME in held.inline else None
     if what == "policy":
         return "yes" if slot[1] in directory.policies else UNKNOWN
+    if what in ("version", "default", "counted"):
+        policy = directory.policies.get(slot[1])
+        if policy is None:
+            return UNKNOWN
+        seen = not any(unseen.is_document(each.document) for each in policy.versions.values())
+        if what == "default":
+            return policy.default if seen else UNKNOWN
+        if what == "counted":
+            return "yes" if int(slot[2][1:]) <= policy.latest else None if seen else UNKNOWN
+        return "yes" if slot[2] in policy.versions else None if seen else UNKNOWN
     if what == "key":
         return "yes" if slot[1] in world.keys else None if slot[1] in world.deleted else UNKNOWN
     key = world.keys.get(slot[1]) if len(slot) > 1 else None
-    if what in ("deletion", "enabled") and key is not None and not unseen.unseen_of(key.tags):
-        return "yes" if (key.deletion if what == "deletion" else key.enabled) else None
+    if what in ("deletion", "enabled", "material") and key is not None and not unseen.unseen_of(key.tags):
+        here = any(each.stored for each in key.materials)
+        return "yes" if {"deletion": bool(key.deletion), "enabled": key.enabled, "material": here}[what] else None
     if what == "alias":
         found = world.aliases.get((slot[2], slot[3]))
         return UNKNOWN if found is None else found.key

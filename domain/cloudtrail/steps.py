@@ -31,6 +31,11 @@ from domain.cloudtrail.slots import (
 )
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 
+HAS = ("inline", "attached", "member", "access key", "members")
+"""What an identity may have, and must not have when it is deleted."""
+WITH = ("boundary", "tag", "trust")
+"""What it may have, and goes with it."""
+
 
 def step_of(reading: Reading) -> Step:
     step = Step(reading.id)
@@ -79,6 +84,12 @@ def _makes(kind: str) -> Callable[[Reading, Step], None]:
         step.rank = MAKES
         step.needs[who] = ABSENT
         step.writes[who] = reading.id
+        # It begins with nothing but what it is made with.
+        step.resets = tuple((what, *who[1:]) for what in (*HAS, *WITH))
+        for name, value in tags_told(reading).items():
+            step.writes[("tag", *who[1:], name)] = value
+        if kind == ROLE:
+            step.writes[("trust", *who[1:])] = mark(given(reading.parameters, "AssumeRolePolicyDocument"))
         _bound(reading, step, who)
         names_there(given(reading.parameters, "AssumeRolePolicyDocument"), step)
 
@@ -97,7 +108,8 @@ def _ends(kind: str) -> Callable[[Reading, Step], None]:
         who = identity(kind, reading.account, _named(reading, kind))
         step.rank = ENDS
         step.needs[who] = PRESENT
-        step.clear = tuple((what, *who[1:]) for what in ("inline", "attached", "member", "access key", "members"))
+        step.clear = tuple((what, *who[1:]) for what in HAS)
+        step.resets = tuple((what, *who[1:]) for what in WITH)
         step.writes[who] = None
 
     return step
@@ -134,7 +146,7 @@ def _detach(reading: Reading, step: Step, who: Slot) -> None:
     arn = given(reading.parameters, "PolicyArn")
     step.rank = TAKES
     step.needs[("policy", arn)] = PRESENT
-    step.needs[("attached", *who[1:], arn)] = PRESENT
+    step.needs[("attached", *who[1:], arn)] = step.needs[("attached to", arn, *who[1:])] = PRESENT
     step.writes[("attached", *who[1:], arn)] = step.writes[("attached to", arn, *who[1:])] = None
 
 
@@ -227,7 +239,11 @@ def _policy_made(reading: Reading, step: Step) -> None:
     step.rank = MAKES
     step.needs[("policy", arn)] = ABSENT
     step.writes[("policy", arn)] = reading.id
+    step.resets = _of_policy(arn)
     step.writes[("default", arn)] = "v1"
+    step.writes[("version", arn, "v1")] = reading.id
+    for name, value in tags_told(reading).items():
+        step.writes[("policy tag", arn, name)] = value
 
 
 def _on_policy(more: Callable[[Reading, Step, str], None]) -> Callable[[Reading, Step], None]:
@@ -246,31 +262,38 @@ def _version(reading: Reading, step: Step, arn: str) -> None:
     once(step, slot)
     step.writes[slot] = reading.id
     if version[1:].isdigit():  # versions are counted, and their numbers are not used again
-        step.writes[("version", arn, "counted", version)] = version
-        step.needs[("version", arn, "counted", f"v{int(version[1:]) + 1}")] = ABSENT
+        step.writes[("counted", arn, version)] = version
+        step.needs[("counted", arn, version)] = step.needs[("counted", arn, f"v{int(version[1:]) + 1}")] = ABSENT
+        step.room = tuple(("version", arn, f"v{number}") for number in range(1, int(version[1:])))
     if reading.parameters.get("SetAsDefault") is True:
         step.writes[("default", arn)] = version or reading.id
 
 
 def _default(reading: Reading, step: Step, arn: str) -> None:
     version = given(reading.parameters, "VersionId")
-    if version != "v1":
-        step.needs[("version", arn, version)] = PRESENT
+    step.needs[("version", arn, version)] = PRESENT
     step.writes[("default", arn)] = version
 
 
 def _version_gone(reading: Reading, step: Step, arn: str) -> None:
     version = given(reading.parameters, "VersionId")
-    step.rank = TAKES
-    if version != "v1":
-        ended(step, ("version", arn, version))
+    ended(step, ("version", arn, version))
+    step.others[("default", arn)] = version
 
 
 def _policy_gone(reading: Reading, step: Step, arn: str) -> None:
     step.rank = ENDS
     step.needs[("policy", arn)] = PRESENT
-    step.clear = (("attached to", arn),)
+    step.clear = (("attached to", arn), ("version", arn))
+    step.spared = ("default", arn)
+    step.resets = _of_policy(arn)
     step.writes[("policy", arn)] = None
+
+
+def _of_policy(arn: str) -> tuple[Slot, ...]:
+    """What is there with a managed policy alone; the next of its name counts its versions anew."""
+    slots = ("attached to", "version", "counted", "default", "policy tag")
+    return (*((what, arn) for what in slots), ("used", "version", arn))
 
 
 STEPS: Mapping[str, Callable[[Reading, Step], None]] = {

@@ -96,9 +96,8 @@ def asks_to_put(command: PutInline, caller: Caller, world: World) -> tuple[Verdi
 def put(command: PutInline, caller: Caller, world: World) -> InlinePolicyPut:
     """Raises NoSuchEntity, ProtectedRole, MalformedPolicy, LimitExceeded."""
     identity = changeable(command.kind, caller.account, command.name, world)
+    limits.require_inline_room(identity, command.policy, command.document)
     check_policy(command.document, INLINE)
-    others = sum(limits.size(each.document) for name, each in identity.inline.items() if name != command.policy)
-    limits.require_size(command.document, limits.INLINE[command.kind] - others, f"{command.kind} {identity.name}")
     return InlinePolicyPut(caller.account, command.kind, identity.id, command.policy, command.document)
 
 

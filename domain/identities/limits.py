@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import InvalidRequest, LimitExceeded
-from domain.identities.identity import GROUP, ROLE, USER
+from domain.errors import InvalidInput, LimitExceeded
+from domain.identities.identity import GROUP, ROLE, USER, Identity
+from domain.policy.parse import MOST_TEXT, size
 
 ACCESS_KEYS = 2
 ATTACHED = {USER: 10, GROUP: 10, ROLE: 10}
@@ -27,15 +28,20 @@ def require_room(held: int, most: int, what: str) -> None:
 def require_size(text: str, most: int, what: str) -> None:
     """Raises LimitExceeded."""
     if size(text) > most:
-        raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {what}")
+        raise LimitExceeded(f"Cannot exceed quota for {what}: {most}")
 
 
-def size(text: str) -> int:
-    return sum(1 for character in text if not character.isspace())
+def require_inline_room(identity: Identity, policy: str, document: str) -> None:
+    """The quota of an identity's inline policies together; with their white space they have room for one text of the
+    greatest length, so that what is counted at each change stays short. Raises LimitExceeded."""
+    most = INLINE[identity.kind]
+    texts = [document, *(each.document for name, each in identity.inline.items() if name != policy)]
+    if sum(map(len, texts)) > MOST_TEXT or sum(map(size, texts)) > most:
+        raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {identity.kind} {identity.name}")
 
 
 def tags_of(given: Sequence[Mapping[str, str]], held: Mapping[str, str]) -> dict[str, str]:
-    """The tags to set: a key that differs from a held one in case alone replaces it. Raises InvalidRequest (reserved
+    """The tags to set: a key that differs from a held one in case alone replaces it. Raises InvalidInput (reserved
     prefix, a key twice), LimitExceeded."""
     result: dict[str, str] = {}
     known = {key.lower(): key for key in held}
@@ -43,9 +49,9 @@ def tags_of(given: Sequence[Mapping[str, str]], held: Mapping[str, str]) -> dict
     for tag in given:
         key, value = tag["Key"], tag["Value"]
         if key.lower().startswith("aws:"):
-            raise InvalidRequest("aws: prefixed tag key names are not allowed for external use.")
+            raise InvalidInput("aws: prefixed tag key names are not allowed for external use.")
         if key.lower() in seen:
-            raise InvalidRequest("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+            raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
         seen.add(key.lower())
         result[known.get(key.lower(), key)] = value
     require_room(len({**held, **result}) - 1 if result else 0, TAGS, "TagsPerResource")

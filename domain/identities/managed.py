@@ -63,8 +63,8 @@ class DeletePolicy:
 
 
 def _check(document: str) -> None:
+    limits.require_size(document, limits.MANAGED, "PolicySize")
     check_policy(document, MANAGED)
-    limits.require_size(document, limits.MANAGED, "the managed policy")
 
 
 def asks_to_create(command: CreatePolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:

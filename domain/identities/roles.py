@@ -56,8 +56,8 @@ class ReplaceTrust:
 
 def _trust(text: str, account: str, world: World) -> Mapping[str, str]:
     """The unique ids of a trust policy's principals. Raises MalformedPolicy, LimitExceeded."""
+    limits.require_size(text, limits.TRUST, "ACLSizePerRole")
     policy = check_policy(text, TRUST)
-    limits.require_size(text, limits.TRUST, "the trust policy")
     return principals_of(policy, world, account)
 
 

@@ -80,8 +80,8 @@ def take_in(command: ImportKeyMaterial, caller: Caller, world: World) -> Materia
     """Raises UnsupportedOperation, InvalidKeyState, InvalidRequest, InvalidImportToken, ExpiredImportToken,
     InvalidCiphertext, IncorrectKeyMaterial."""
     key = world.key(command.key, caller.account)
-    require_state("ImportKeyMaterial", key.arn, key.state)
     require_origin(key, EXTERNAL)
+    require_state("ImportKeyMaterial", key.arn, key.state)
     _require_parameters(command, key)
     expires = _expiry(command, world.now)
     _require_token(command, key, world.now)
@@ -121,7 +121,7 @@ def _expiry(command: ImportKeyMaterial, now: int) -> int:
     if command.valid_to is None:
         raise InvalidRequest(f"A validTo date must be set if the ExpirationModel is {EXPIRES}")
     if not now < command.valid_to <= now + LONGEST:
-        raise InvalidRequest("ValidTo is in the future, and at most 365 days from now.")
+        raise InvalidRequest("ValidTo must be in the future, and at most 365 days from now.")
     return command.valid_to
 
 

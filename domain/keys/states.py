@@ -5,7 +5,8 @@ Source: KMS developer guide, key-state (the numbers of its notes stand beside th
 `import`: KMSInvalidStateException, pending import [5]; `not-pending`: KMSInvalidStateException, not pending [4];
 `external`: UnsupportedOperationException, the origin is EXTERNAL [6].
 The guide allows "[2] or [3]" for a key that is pending deletion: this table says [3], the one that names the state.
-What the guide marks [7] and [9] depends on the key's origin and spec, not on its state: the operations check that after it.
+What the guide marks [7] and [9] depends on the key's origin and spec, not on its state. The operations check [7] after it;
+[9] before it, since a key that takes no material answers so in every state.
 Operations younger than the guide's table: those that use a key are as Encrypt, GetKeyLastUsage and ListKeyRotations as
 other lists, RotateKeyOnDemand as EnableKeyRotation but for pending import, where its material is not there yet [5].
 States that nothing can reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no column.

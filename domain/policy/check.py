@@ -83,7 +83,7 @@ def _principals(statement: Statement) -> Iterator[tuple[str, Principals]]:
 def _foreign_principals(statement: Statement) -> None:
     for path, held in _principals(statement):
         for name in held.names:
-            arn = parse_arn(name)
+            arn = parse_arn(name.removeprefix("Federated:"))
             if (arn is not None and arn.partition != PARTITION) or name.endswith(".amazonaws.com.cn"):
                 raise invalid_principals(path)
 

@@ -20,21 +20,24 @@ from domain.errors import LimitExceeded, MalformedPolicy
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a kind of policy must have and may not have. `most` is in bytes; `open_elements`: Action or Resource may be
-    left out (and the statement then has no effect)."""
+    """What a kind of policy must have and may not have. `most` is in bytes, and where `spaced` in characters without white
+    space; `open_elements`: Action or Resource may be left out (and the statement then has no effect)."""
 
     name: str
     most: int
     principal: bool
     resource: bool
     open_elements: bool = False
+    spaced: bool = False
 
 
+MOST_TEXT = 131_072
+"""Characters of a policy with its white space (IAM API reference, PolicyDocument)."""
 KEY = Kind("key policy", 32_768, principal=True, resource=True, open_elements=True)
-MANAGED = Kind("managed policy", 6_144, principal=False, resource=True)
-INLINE = Kind("inline policy", 10_240, principal=False, resource=True)
+MANAGED = Kind("managed policy", 6_144, principal=False, resource=True, spaced=True)
+INLINE = Kind("inline policy", 10_240, principal=False, resource=True, spaced=True)
 SESSION = Kind("session policy", 2_048, principal=False, resource=True)
-TRUST = Kind("trust policy", 8_192, principal=True, resource=False)
+TRUST = Kind("trust policy", 8_192, principal=True, resource=False, spaced=True)
 SIMULATED = Kind("simulated policy", 32_768, principal=False, resource=True)
 
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -98,8 +101,7 @@ class Policy:
 
 def parse_policy(text: str, kind: Kind) -> Policy:
     """Raises MalformedPolicy (with the path of the fault) and LimitExceeded (longer than its kind may be)."""
-    if len(text.encode("utf-8", "surrogatepass")) > kind.most:
-        raise LimitExceeded(f"The {kind.name} is longer than {kind.most} bytes.")
+    _require_size(text, kind)
     document = _json(text)
     if not isinstance(document, dict):
         raise _fault("$", "a policy is a JSON object")
@@ -124,6 +126,19 @@ def parse_policy(text: str, kind: Kind) -> Policy:
             raise _fault(f"$.Statement[{statement.index}].Sid", f"the Sid {statement.sid!r} is there twice")
         seen.add(statement.sid)
     return Policy(version, identifier, parsed)
+
+
+def size(text: str) -> int:
+    """Characters without white space, as IAM counts them (IAM user guide, reference_iam-quotas)."""
+    return len("".join(text.split()))
+
+
+def _require_size(text: str, kind: Kind) -> None:
+    if kind.spaced:
+        if len(text) > kind.most and (len(text) > MOST_TEXT or size(text) > kind.most):
+            raise LimitExceeded(f"The {kind.name} is longer than {kind.most} characters without its white space.")
+    elif len(text.encode("utf-8", "surrogatepass")) > kind.most:
+        raise LimitExceeded(f"The {kind.name} is longer than {kind.most} bytes.")
 
 
 def _fault(path: str, what: str) -> MalformedPolicy:

@@ -113,7 +113,8 @@ class Seal:
 
     def behind(self, value: bytes) -> bytes:
         """The value to append of bytes that are not ours: they stay as they are, and the envelope is a line behind them."""
-        return self._ended(value + self._line)[0]
+        start = value + self._line
+        return start + _text(self._keyed.digest(sha256(start).digest())) + _END
 
     def _ended(self, start: bytes) -> tuple[bytes, str]:
         hashed = sha256(start)

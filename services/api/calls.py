@@ -34,6 +34,7 @@ from domain.errors import (
 )
 from domain.identities.callers import caller_of
 from domain.identities.identity import PREFIXES, ROLE
+from domain.keys.change_key import require_origin
 from domain.keys.service_key import alias_for
 from domain.keys.states import require_state
 from domain.ports import Topic, Unavailable
@@ -146,6 +147,8 @@ class Calls:
         if incoming.unreadable is not None:
             raise incoming.unreadable
         service, operation = incoming.service, incoming.operation
+        if incoming.fields is not None:
+            query.require_operation(service, operation, incoming.fields.get("Version", ""))
         if operation not in shapes.operation_names(service):
             raise errors.UnknownOperation(f"There is no operation {operation[:64]!r}.")
         compiled = shapes.compiled(service, operation)
@@ -312,6 +315,8 @@ class Calls:
                     f"{target.key.arn} key usage is {target.key.usage} which is not valid for {request.operation}."
                 )
         for target in targets:
+            if isinstance(row, Using) and row.origin:
+                require_origin(target.key, row.origin)
             require_state(request.operation, target.key.arn, target.key.state)
         keys = [target.key for target in targets]
         if isinstance(row, Recalling):

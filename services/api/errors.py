@@ -127,6 +127,12 @@ class UnknownOperation(Refusal):
     kind = "unknown-operation"
 
 
+class MissingAction(Refusal):
+    """A request of the Query protocol that does not say which operation it asks for."""
+
+    kind = "missing-action"
+
+
 class Throttled(Refusal):
     kind = "throttled"
 
@@ -143,6 +149,7 @@ CODES |= {
     WrongType.kind: (400, "SerializationException"),
     RequestTooLarge.kind: (400, "ValidationException"),
     UnknownOperation.kind: (400, "UnknownOperationException"),
+    MissingAction.kind: (400, "UnknownOperationException"),
     Throttled.kind: (400, "ThrottlingException"),
     QuestionRefused.kind: (400, "ValidationException"),
 }
@@ -168,6 +175,7 @@ QUERY_CODES: dict[str, tuple[int, str]] = {
     WrongType.kind: (400, "MalformedInput"),
     RequestTooLarge.kind: (400, "ValidationError"),
     UnknownOperation.kind: (400, "InvalidAction"),
+    MissingAction.kind: (400, "MissingAction"),
     Throttled.kind: (400, "Throttling"),
     sigv4.MISSING: (403, "MissingAuthenticationToken"),
     sigv4.INCOMPLETE: (400, "IncompleteSignature"),

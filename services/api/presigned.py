@@ -82,7 +82,8 @@ def _require_time(given: Authorization, said: Mapping[str, str], now: float) -> 
         raise SignatureRefused(
             MISMATCH, f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date: {stamp[:16]}"
         )
-    if not expires.isascii() or not expires.isdigit() or not 1 <= int(expires[:6]) <= LONGEST:
+    # Length is looked at first: zeros before a number would hide how long it is, and a long one costs to be read.
+    if not expires.isascii() or not expires.isdigit() or len(expires) > 6 or not 1 <= int(expires) <= LONGEST:
         raise SignatureRefused(INCOMPLETE, f"X-Amz-Expires is a number of seconds from 1 to {LONGEST}.")
     if now > moment + int(expires):
         raise SignatureRefused(MISMATCH, f"Signature expired: {stamp} is more than {expires} seconds ago.")

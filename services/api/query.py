@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,12 +13,17 @@ from xml.sax.saxutils import escape
 
 from botocore.model import OperationModel, Shape
 
-from services.api.errors import InvalidShape, WrongType
-from services.api.shapes import service_model
+from domain.errors import cut
+from services.api.errors import InvalidShape, MissingAction, UnknownOperation, WrongType
+from services.api.shapes import operation_names, service_model
 
 MOST_FIELDS = 1000
 DEEPEST = 8
 """Dots in a name that are looked at."""
+LONGEST_NUMBER = 6
+"""Digits of a list's number."""
+LONGEST_SAID = 64
+"""Characters of an action or a version that a refusal repeats."""
 CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
@@ -32,7 +38,21 @@ def fields(body: bytes) -> dict[str, str]:
         raise WrongType("The form is not UTF-8.") from None
     except ValueError:
         raise InvalidShape(f"A request has at most {MOST_FIELDS} parameters.") from None
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) < len(pairs):  # which of the two was meant, nobody knows
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise InvalidShape(f"The parameter {cut(twice, LONGEST_SAID)!r} is there twice.")
+    return found
+
+
+def require_operation(service: str, action: str, version: str) -> None:
+    """An API has its operations under one version (IAM and STS API reference, common parameters). Raises MissingAction,
+    UnknownOperation."""
+    if not action:
+        raise MissingAction("The request is missing an action.")
+    if version != service_model(service).api_version or action not in operation_names(service):
+        said = version[:LONGEST_SAID] or "NO_VERSION_SPECIFIED"
+        raise UnknownOperation(f"Could not find operation {action[:LONGEST_SAID]} for version {said}")
 
 
 def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any]:
@@ -45,23 +65,27 @@ def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """`holders` are the names before a dot: of structures that are there."""
+    """`holders` are the names before a dot: of structures that are there, and of lists with the numbers of their items."""
 
     given: Mapping[str, str]
-    holders: frozenset[str]
+    holders: Mapping[str, set[int]]
 
 
-def _prefixes(given: Mapping[str, str]) -> frozenset[str]:
-    """Of each name what stands before its dots; no shape is nested deeper than the first few."""
-    found = set()
+def _prefixes(given: Mapping[str, str]) -> Mapping[str, set[int]]:
+    """Of each name what stands before its dots, and the number behind it; no shape is nested deeper than the first few."""
+    found: dict[str, set[int]] = {}
     for name in given:
         at = name.find(".")
         for _ in range(DEEPEST):
             if at < 0:
                 break
-            found.add(name[:at])
-            at = name.find(".", at + 1)
-    return frozenset(found)
+            numbers = found.setdefault(name[:at], set())
+            end = name.find(".", at + 1)
+            item = name[at + 1 :] if end < 0 else name[at + 1 : end]
+            if item.isascii() and item.isdigit() and len(item) <= LONGEST_NUMBER:
+                numbers.add(int(item))
+            at = end
+    return found
 
 
 def _read(shape: Shape, name: str, form: _Form) -> Any:
@@ -90,13 +114,9 @@ def _list(shape: Shape, name: str, form: _Form) -> Any:
     item = (
         name if shape.serialization.get("flattened") else f"{name}.{shape.member.serialization.get('name', 'member')}"
     )
-    result: list[Any] = []
-    while True:
-        each = f"{item}.{len(result) + 1}"
-        value = _read(shape.member, each, form)
-        if value is _MISSING:
-            return result or _MISSING
-        result.append(value)
+    # A gap in the numbers loses no item: what was left out would be left out unnoticed.
+    values = (_read(shape.member, f"{item}.{number}", form) for number in sorted(form.holders.get(item, ())) if number)
+    return [value for value in values if value is not _MISSING] or _MISSING
 
 
 def _scalar(shape: Shape, text: str) -> Any:

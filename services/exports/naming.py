@@ -43,6 +43,7 @@ def pascal(shape: Shape | None, value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=4096)
 def _by_folded(shape: StructureShape) -> dict[str, str]:
     return {name.lower(): name for name in shape.members}
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from domain.access.verdict import OTHER_ACCOUNT, Verdict
 from domain.aliases.commands import CreateAlias, DeleteAlias, UpdateAlias
 from domain.world import World
-from services.operations.keys import after_marker, page
+from services.operations.keys import page
+from services.operations.markers import after_marker
 from services.operations.rows import Answer, Made, Parameters, Request, in_own_account
 
 
@@ -48,4 +49,4 @@ def list_aliases(request: Request, world: World) -> Answer:
         }
         for alias in found[:limit]
     ]
-    return page("Aliases", items, found[limit - 1].name if len(found) > limit else None)
+    return page(request, "Aliases", items, found[limit - 1].name if len(found) > limit else None)

@@ -15,7 +15,8 @@ from domain.grants.grant import EQUALS, Grant
 from domain.identities.principals import account_of, arn_now, canonical, meaning
 from domain.keys.key import Key
 from domain.world import World
-from services.operations.keys import after_marker, page
+from services.operations.keys import page
+from services.operations.markers import after_marker
 from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request
 
 USUAL = 50
@@ -112,7 +113,7 @@ def _page(grants: Iterable[Grant], request: Request, world: World) -> Answer:
     rest = (grant for grant in grants if grant.id > after)
     found = nsmallest(limit + 1, rest, key=lambda grant: grant.id)
     items = [entry(grant, world, request.caller.account) for grant in found[:limit]]
-    return page("Grants", items, found[limit - 1].id if len(found) > limit else None)
+    return page(request, "Grants", items, found[limit - 1].id if len(found) > limit else None)
 
 
 async def list_grants(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
@@ -123,9 +124,15 @@ async def list_grants(request: Request, world: World, found: Sequence[Key], mate
         grants = [grant for grant in grants if grant.id == request["GrantId"]]
     if "GranteePrincipal" in request.parameters:
         wanted = canonical(request["GranteePrincipal"])
-        account = request.caller.account
+        arn, account = parse_arn(wanted), request.caller.account
+        if arn is not None and arn.partition != PARTITION:
+            raise _no_principal(wanted)
         grants = [grant for grant in grants if entry(grant, world, account).get("GranteePrincipal") == wanted]
     return _page(grants, request, world)
+
+
+def _no_principal(named: str) -> InvalidArn:
+    return InvalidArn(f"ARN does not refer to a valid principal: {named}")
 
 
 def _retiring(request: Request) -> str:
@@ -135,7 +142,7 @@ def _retiring(request: Request) -> str:
     principal = canonical(request["RetiringPrincipal"])
     arn = parse_arn(principal)
     if arn is None or arn.partition != PARTITION:
-        raise InvalidArn(f"ARN does not refer to a valid principal: {principal}")
+        raise _no_principal(principal)
     return principal
 
 

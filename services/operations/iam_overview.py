@@ -20,7 +20,7 @@ from domain.identities.published import AWS
 from domain.world import World
 from services.operations import iam_shown
 from services.operations.iam_reading import policies_of
-from services.operations.keys import after_marker
+from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Asks, Request
 
 USUAL = 100
@@ -55,7 +55,7 @@ def authorization_details(request: Request, world: World) -> Answer:
     last, count, size = "", 0, 0
     for name, member, item in _entries(request, world, wanted, after):
         if count == limit or size > MOST_CHARACTERS:
-            return answer | {"IsTruncated": True, "Marker": "after:" + last}
+            return answer | {"IsTruncated": True, "Marker": marker_after(request, last)}
         answer[member].append(item)
         last, count = name, count + 1
         size += len(str(item))

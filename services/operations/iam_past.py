@@ -32,7 +32,7 @@ from domain.policy.parse import MANAGED, Statement, parse_policy
 from domain.world import World
 from services.aside import long_aside
 from services.operations import iam_shown
-from services.operations.keys import after_marker
+from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Accessed, Answer, Recall, Request, Use
 
 USUAL = 100
@@ -380,4 +380,6 @@ def _paged(member: str, items: Sequence[Answer], request: Request) -> Answer:
     begin, limit = int(after), request.get("MaxItems", USUAL)
     page = items[begin : begin + limit]
     more = begin + limit < len(items)
-    return {member: list(page), "IsTruncated": more} | ({"Marker": f"after:{begin + limit}"} if more else {})
+    return {member: list(page), "IsTruncated": more} | (
+        {"Marker": marker_after(request, str(begin + limit))} if more else {}
+    )

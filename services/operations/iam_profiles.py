@@ -12,7 +12,7 @@ from domain.identities.instance_profiles import AddRole, CreateProfile, DeletePr
 from domain.world import World
 from services.operations import iam_shown
 from services.operations.iam_reading import paged
-from services.operations.keys import after_marker
+from services.operations.markers import after_marker
 from services.operations.rows import Answer, Asks, Changed, Made, Parameters, Request
 
 

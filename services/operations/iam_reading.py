@@ -12,6 +12,7 @@ from domain.access.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities.asking import anywhere, on_identity, on_policy
 from domain.identities.attached import no_inline
+from domain.identities.directory import Directory
 from domain.identities.holders import attachable, attached, bounded
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.managed import require_version
@@ -20,7 +21,7 @@ from domain.identities.published import PUBLISHED
 from domain.world import World
 from services.operations import iam_shown
 from services.operations.iam import named
-from services.operations.keys import after_marker
+from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Asks, Request
 
 USUAL = 100
@@ -35,7 +36,7 @@ def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> An
     more = len(found) > limit
     result: Answer = {member: [item for _, item in found[:limit]], "IsTruncated": more}
     if more:
-        result["Marker"] = "after:" + found[limit - 1][0]
+        result["Marker"] = marker_after(request, found[limit - 1][0])
     return result
 
 
@@ -197,17 +198,30 @@ def get_policy(request: Request, world: World) -> Answer:
 def list_policies(request: Request, world: World) -> Answer:
     """The account's own and those that AWS publishes, in the order of their names."""
     account, directory = request.caller.account, world.directory
-    as_boundary = request.get("PolicyUsageFilter") == "PermissionsBoundary"
-    held = bounded if as_boundary else attached
-    attached_only = request.get("OnlyAttached", False)
+    fits = _use_of(request, directory, account)
     items = (
         (name, iam_shown.policy(policy, world, account))
         for name, policy in policies_of(
             account, world, request.get("Scope", "All"), after_marker(request), request.get("PathPrefix", "/")
         )
-        if not attached_only or held(directory, policy, account)
+        if fits(policy)
     )
     return paged("Policies", items, request)
+
+
+def _use_of(request: Request, directory: Directory, account: str) -> Callable[[ManagedPolicy], bool]:
+    """Whether a policy is used as PolicyUsageFilter and OnlyAttached ask. One that nobody has is no boundary, and is a
+    policy that may give permissions."""
+    wanted, attached_only = request.get("PolicyUsageFilter"), request.get("OnlyAttached", False)
+
+    def fits(policy: ManagedPolicy) -> bool:
+        if wanted == "PermissionsBoundary":
+            return bool(bounded(directory, policy, account))
+        if attached_only:
+            return bool(attached(directory, policy, account))
+        return wanted is None or not bounded(directory, policy, account) or bool(attached(directory, policy, account))
+
+    return fits
 
 
 def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
@@ -249,12 +263,17 @@ def list_entities(request: Request, world: World) -> Answer:
     if wanted in (None, "PermissionsBoundary"):
         ids |= bounded(directory, policy, request.caller.account)
     prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
-    result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": [], "IsTruncated": False}
-    for identity in sorted((directory.identities[each] for each in ids), key=lambda each: each.name):
+    holding = (
+        (f"{each.kind}/{each.name}", each)
+        for each in (directory.identities[id] for id in ids)
+        if each.path.startswith(prefix) and only in (None, each.kind.capitalize())
+    )
+    page = paged("Entities", sorted(holding, key=itemgetter(0)), request)
+    result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": []}
+    for identity in page.pop("Entities"):
         noun = identity.kind.capitalize()
-        if identity.path.startswith(prefix) and only in (None, noun):
-            result[f"Policy{noun}s"].append({f"{noun}Name": identity.name, f"{noun}Id": identity.id})
-    return result
+        result[f"Policy{noun}s"].append({f"{noun}Name": identity.name, f"{noun}Id": identity.id})
+    return result | page
 
 
 def empty(member: str) -> Run:

@@ -23,7 +23,7 @@ from domain.access.simulate import (
     statements_of,
 )
 from domain.access.verdict import Verdict
-from domain.arn import ACCOUNT_ID, Arn, parse_arn, root_arn
+from domain.arn import ACCOUNT_ID, PARTITION, Arn, parse_arn, root_arn
 from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
 from domain.identities.asking import resource_of
 from domain.identities.callers import caller_for
@@ -44,6 +44,7 @@ from domain.policy.parse import KEY, SIMULATED
 from domain.policy.variables import Context
 from domain.world import World
 from services.operations.iam_simulated import result
+from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Recall, Request
 from services.shares import QUESTIONS, breathe
 
@@ -84,8 +85,11 @@ def _held(arn: str, account: str, world: World) -> Identity | None:
 
 
 def _source(request: Request, world: World) -> Identity:
-    """Raises NoSuchEntity."""
+    """Raises InvalidInput, NoSuchEntity."""
     arn = request["PolicySourceArn"]
+    named = parse_arn(arn)
+    if named is None or named.service != "iam" or named.resource.partition("/")[0] not in (USER, GROUP, ROLE):
+        raise InvalidInput(f"Invalid Entity Arn: {arn} does not clearly define entity type and name.")
     found = _held(arn, request.caller.account, world)
     if found is None:
         raise NoSuchEntity(f"The user, group or role {arn} cannot be found.")
@@ -187,7 +191,7 @@ def _caller(arn: str, account: str, world: World) -> Caller:
     """The simulated caller, without policies. Of another account's nothing is looked up. Raises InvalidInput."""
     named = parse_arn(arn)
     kind = "" if named is None else named.resource.partition("/")[0]
-    if named is None or named.service != "iam" or kind not in (USER, GROUP, ROLE):
+    if named is None or (named.partition, named.service) != (PARTITION, "iam") or kind not in (USER, GROUP, ROLE):
         raise InvalidInput(f"{arn!r} is not the ARN of a user, group or role.")
     if _held(arn, account, world) is not None and kind != GROUP:
         found = caller_for(world, arn)
@@ -267,9 +271,8 @@ def _account(owner: str) -> str:
 
 def _after(request: Request) -> int:
     """How many actions were answered before. Raises InvalidInput."""
-    marker = request.get("Marker", "after:0")
-    number = marker.removeprefix("after:")
-    if not marker.startswith("after:") or not number.isascii() or not number.isdigit() or len(number) > 6:
+    number = after_marker(request) or "0"
+    if not number.isascii() or not number.isdigit() or len(number) > 6:
         raise InvalidInput("The marker is not one that an earlier answer gave.")
     return int(number)
 
@@ -301,7 +304,7 @@ async def _answer(simulation: Simulation, request: Request) -> Answer:
     more = after + most < len(actions)
     answer["IsTruncated"] = more
     if more:
-        answer["Marker"] = f"after:{after + most}"
+        answer["Marker"] = marker_after(request, str(after + most))
     return answer
 
 

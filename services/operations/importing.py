@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.crypto.wrapping import require_wrapping
-from domain.keys.change_key import require_origin
 from domain.keys.import_material import (
     EXPIRES,
     TOKEN_LIFE,
     DeleteImportedKeyMaterial,
     ImportKeyMaterial,
 )
-from domain.keys.key import EXTERNAL, Key
+from domain.keys.key import Key
 from domain.trail.codec import micros
 from domain.world import World
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request
@@ -22,7 +21,6 @@ async def get_parameters_for_import(
     request: Request, world: World, found: Sequence[Key], materials: Materials
 ) -> Answer:
     (key,) = found
-    require_origin(key, EXTERNAL)
     algorithm, spec = request["WrappingAlgorithm"], request["WrappingKeySpec"]
     require_wrapping(key.spec, algorithm, spec)
     expires = request.at + TOKEN_LIFE

@@ -14,7 +14,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.errors import InvalidMarker, InvalidRequest, Refusal, UnsupportedOperation
+from domain.errors import InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
 from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.keys.create_key import MAX_TAGS, CreateKey, spec_and_usage
@@ -25,6 +25,7 @@ from domain.keys.states import State
 from domain.keys.tag_key import TagResource, UntagResource
 from domain.trail.codec import micros
 from domain.world import World
+from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request
 
 SERVICE_KEY = "CreateServiceKey"
@@ -124,28 +125,18 @@ async def describe_key(request: Request, world: World, found: Sequence[Key], mat
 def list_keys(request: Request, world: World) -> Answer:
     account, limit = request.caller.account, request.get("Limit", 100)
     if "SELF" not in request.get("ResourceOwners", ["SELF"]):
-        return page("Keys", [], None)  # nothing is shared through Resource Access Manager, which is not here
+        return page(request, "Keys", [], None)  # nothing is shared through Resource Access Manager, which is not here
     ids = world.keys_of(account, after_marker(request), limit + 1)
     items = [{"KeyId": each, "KeyArn": world.keys[each].arn} for each in ids[:limit]]
-    return page("Keys", items, ids[limit - 1] if len(ids) > limit else None)
+    return page(request, "Keys", items, ids[limit - 1] if len(ids) > limit else None)
 
 
-def page(name: str, items: list[Any], marker: str | None) -> Answer:
-    """A page of a list. `marker` is the last item's name where there is more behind it."""
-    result: Answer = {name: items, "Truncated": marker is not None}
-    if marker is not None:
-        result["NextMarker"] = "after:" + marker
+def page(request: Request, name: str, items: list[Any], last: str | None) -> Answer:
+    """A page of a list. `last` is the last item's name where there is more behind it."""
+    result: Answer = {name: items, "Truncated": last is not None}
+    if last is not None:
+        result["NextMarker"] = marker_after(request, last)
     return result
-
-
-def after_marker(request: Request) -> str:
-    """Raises InvalidMarker for one that no answer gave."""
-    marker = request.get("Marker")
-    if marker is None:
-        return ""
-    if not marker.startswith("after:"):
-        raise InvalidMarker("The marker is not one that an earlier answer gave.")
-    return str(marker.removeprefix("after:"))
 
 
 def enable_key(parameters: Parameters, made: Made) -> EnableKey:
@@ -178,7 +169,7 @@ async def list_resource_tags(request: Request, world: World, found: Sequence[Key
     after, limit = after_marker(request), request.get("Limit", MAX_TAGS)
     tags = [(key, value) for key, value in sorted(found[0].tags.items()) if key > after or not after]
     items = [{"TagKey": key, "TagValue": value} for key, value in tags[:limit]]
-    return page("Tags", items, tags[limit - 1][0] if len(tags) > limit else None)
+    return page(request, "Tags", items, tags[limit - 1][0] if len(tags) > limit else None)
 
 
 def _tags(parameters: Parameters) -> list[tuple[str, str]]:

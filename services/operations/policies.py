@@ -9,6 +9,7 @@ from domain.keys.key import Key
 from domain.keys.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.world import World
 from services.operations.keys import page
+from services.operations.markers import after_marker
 from services.operations.rows import Answer, Made, Materials, Parameters, Request
 
 
@@ -28,4 +29,5 @@ async def get_key_policy(request: Request, world: World, found: Sequence[Key], m
 
 
 async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    return page("PolicyNames", [POLICY_NAME], None)
+    after_marker(request)  # there is one page, so no answer gave a marker that could be right
+    return page(request, "PolicyNames", [POLICY_NAME], None)

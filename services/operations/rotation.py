@@ -11,7 +11,8 @@ from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
 from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.keys.states import State
 from domain.world import World
-from services.operations.keys import after_marker, page
+from services.operations.keys import page
+from services.operations.markers import after_marker
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request
 
 USUAL = 100
@@ -68,7 +69,7 @@ async def list_key_rotations(request: Request, world: World, found: Sequence[Key
     start = ids.index(marker) + 1 if marker else 0
     shown = [_rotation(key, each) for each in wanted[start : start + limit]]
     more = len(wanted) > start + limit
-    return page("Rotations", shown, ids[start + limit - 1] if more else None)
+    return page(request, "Rotations", shown, ids[start + limit - 1] if more else None)
 
 
 def _rotation(key: Key, material: Material) -> Answer:

@@ -184,12 +184,13 @@ class Changing:
 
 @dataclass(frozen=True, slots=True)
 class Using:
-    """Answered on the present. `targets` resolves keys and names the permissions asked of their policies; `state`
-    is the row of the key-state table."""
+    """Answered on the present. `targets` resolves keys and names the permissions asked of their policies. `origin`: only a
+    key of this origin has what is asked for, whatever its state is (developer guide, key-state, note 9)."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Materials], Awaitable[Answer]]
     cross_account: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

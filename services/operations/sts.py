@@ -13,19 +13,21 @@ from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
 from domain.arn import session_arn
-from domain.errors import AccessRefused, InvalidRequest
+from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.asking import role_at, role_resource
 from domain.identities.callers import Session, is_known, known_as
 from domain.identities.holders import attachable
-from domain.identities.identity import Identity
+from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
 from domain.world import World
 from services.operations.rows import Answer, Issuer, Request
 
 CHAINED = 3600
-"""Seconds that a session made by a session can last (API reference, AssumeRole, role chaining)."""
+"""Seconds that a session made by a role's session can last (API reference, AssumeRole, role chaining)."""
+MOST_ARNS = 10
+"""Managed session policies (API reference, AssumeRole, PolicyArns)."""
 USUAL_SESSION = 3600
 USUAL_TOKEN = 43_200
 ROOT_TOKEN = 3600
@@ -92,7 +94,10 @@ def _inherited(request: Request) -> dict[str, str]:
 
 def _session_tags(request: Request) -> Mapping[str, str]:
     inherited = _inherited(request)
-    given = limits.tags_of(request.get("Tags", []), {})
+    try:
+        given = limits.tags_of(request.get("Tags", []), {})
+    except InvalidInput as fault:  # a word of IAM's that STS does not have
+        raise InvalidRequest(fault.message) from None
     twice = {key.lower() for key in inherited} & {key.lower() for key in given}
     if twice:
         raise InvalidRequest(
@@ -106,11 +111,24 @@ def _seconds(request: Request, role: Identity) -> int:
     assert role.role is not None, "a role has its parts"
     if seconds > role.role.max_session:
         raise InvalidRequest("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    if request.session is not None and seconds > CHAINED:
+    session = request.session  # one of GetSessionToken is a user's own, and nothing is chained
+    if session is not None and session.of.startswith(PREFIXES[ROLE]) and seconds > CHAINED:
         raise InvalidRequest(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
         )
     return seconds
+
+
+def _require_session_policies(policy: str, arns: Sequence[str]) -> None:
+    """Raises InvalidRequest (longer or more than may be: STS has no LimitExceeded), MalformedPolicy."""
+    for name, count, most in (("policy", len(policy), SESSION.most), ("policyArns", len(arns), MOST_ARNS)):
+        if count > most:
+            raise InvalidRequest(
+                f"1 validation error detected: Value at '{name}' failed to satisfy constraint: Member must have length "
+                f"less than or equal to {most}"
+            )
+    if policy:
+        check_policy(policy, SESSION)
 
 
 def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
@@ -119,10 +137,8 @@ def assume_role(request: Request, world: World, issuer: Issuer) -> Answer:
     assert role is not None, "nobody may assume a role that is not there"
     if "TokenCode" in request.parameters or "SerialNumber" in request.parameters:
         raise AccessRefused("MultiFactorAuthentication failed: there are no MFA devices.")
-    policy = request.get("Policy", "")
-    if policy:
-        check_policy(policy, SESSION)
-    arns = tuple(each["arn"] for each in request.get("PolicyArns", []))
+    policy, arns = request.get("Policy", ""), tuple(each["arn"] for each in request.get("PolicyArns", []))
+    _require_session_policies(policy, arns)
     for arn in arns if role.account == request.caller.account else ():
         # For a caller of another account a policy that is not there gives nothing, as one that is deleted later does: a
         # refusal would tell which policies the role's account has.

@@ -12,6 +12,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
+from domain.keys.key import EXTERNAL
 from services.operations import (
     agreement,
     aliases,
@@ -57,7 +58,7 @@ OPERATIONS: dict[str, Row] = {
     "DescribeKey": Using(NAMED, keys.describe_key, cross_account=True),
     "GetKeyRotationStatus": Using(on_key(), rotation.get_key_rotation_status, cross_account=True),
     "ListKeyRotations": Using(on_key(), rotation.list_key_rotations),
-    "GetParametersForImport": Using(on_key(), importing.get_parameters_for_import),
+    "GetParametersForImport": Using(on_key(), importing.get_parameters_for_import, origin=EXTERNAL),
     "GetKeyLastUsage": Recalling(on_key(), keys.get_key_last_usage),
     "ListResourceTags": Using(on_key(), keys.list_resource_tags),
     "GetPublicKey": Using(NAMED, keys.get_public_key, cross_account=True),

@@ -12,14 +12,16 @@ import multiprocessing
 import pickle
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from domain.ports import Unavailable
-from services.trails.collector import seldom
+from services.trails.memory import keep, seldom
 from services.trails.preparing import Prepared, Preparing
 from services.trails.wrapping import Found
 
@@ -79,6 +81,7 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
     """Batch after batch, and an empty one. Ends where nobody reads on."""
     theirs.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever reads the batches, and ends this one too
+    keep()
     files = 0
 
     def every() -> Iterator[Found]:
@@ -114,17 +117,27 @@ def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
 
 _OF_FOUND = [each.name for each in fields(Found)]
 _OF_PREPARED = [each.name for each in fields(Prepared)][1:]
-_FIELDS = attrgetter(*(f"found.{name}" for name in _OF_FOUND), *_OF_PREPARED)
+_FOUND = attrgetter("found")
 
 
 def packed(files: int, batch: list[Prepared]) -> bytes:
-    """Column by column, which takes half the time that objects take: most columns are one value again and again."""
-    return pickle.dumps((files, list(zip(*map(_FIELDS, batch), strict=True))), pickle.HIGHEST_PROTOCOL)
+    """Column by column, which takes half the time that objects take; a column that is one value again and again is sent as
+    that value."""
+    columns = [_column(name, list(map(_FOUND, batch))) for name in _OF_FOUND]
+    columns += [_column(name, batch) for name in _OF_PREPARED]
+    return pickle.dumps((files, len(batch), columns), pickle.HIGHEST_PROTOCOL)
+
+
+def _column(name: str, objects: Sequence[Any]) -> list[Any]:
+    column = list(map(attrgetter(name), objects))
+    same = bool(column) and column[0] is column[-1] and column.count(column[0]) == len(column)
+    return column[:1] if same else column
 
 
 def unpacked(text: bytes | bytearray) -> tuple[int, list[Prepared]]:
-    files, columns = pickle.loads(text)  # noqa: S301  # our own child sent it, through a socket that nobody else has
-    if not columns:
+    files, count, columns = pickle.loads(text)  # noqa: S301  # our own child sent it, through a socket that nobody else has
+    if not count:
         return files, []
-    founds = map(Found, *columns[: len(_OF_FOUND)])
-    return files, list(map(Prepared, founds, *columns[len(_OF_FOUND) :]))
+    whole = [column if len(column) == count else repeat(column[0], count) for column in columns]
+    founds = map(Found, *whole[: len(_OF_FOUND)])
+    return files, list(map(Prepared, founds, *whole[len(_OF_FOUND) :]))

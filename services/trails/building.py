@@ -18,9 +18,9 @@ from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
 from services.api.items import utc
 from services.questions import between
 from services.questions.replay import Replay
-from services.trails.collector import seldom
 from services.trails.folding import Folded, Folding
 from services.trails.judging import Judging
+from services.trails.memory import seldom
 from services.trails.naming import InTrail
 from services.trails.within import Within
 
@@ -61,10 +61,11 @@ CREATE INDEX ON calls (at, origin, record);
 CREATE INDEX ON calls (key_id, at) WHERE key_id IS NOT NULL;
 CREATE INDEX ON calls (position) WHERE position IS NOT NULL;
 """
+# Its primary key comes when it is full.
 # `low` as in `calls`, -2 for none: the same call may be known to have come after a change, and not be known to.
 JUDGED = """
 CREATE TABLE judged (case_id bytea, seen bigint, low bigint, outcome text NOT NULL, kind text, decided_by text,
-    policy_version text, sid text, statement int, rule text, missing text[] NOT NULL, PRIMARY KEY (case_id, seen, low));
+    policy_version text, sid text, statement int, rule text, missing text[] NOT NULL);
 CREATE VIEW decisions AS
 SELECT c.at, c.origin, c.record, c.position, c.seen, c.call_id, k.account, c.principal, k.access_key, k.operation,
     k.effect, c.key_id, c.about, k.destination, CASE WHEN c.origin = 0 THEN readers.owners ELSE '{}' END AS owners,
@@ -83,16 +84,25 @@ SELECT coalesce(low, -2) AS low, seen, case_id, count(*) AS calls, min(at) AS fi
 WHERE case_id IS NOT NULL GROUP BY calls.low, seen, case_id ORDER BY coalesce(calls.low, seen), seen
 """
 MOVED = """
-UPDATE calls c SET seen = m.seen FROM pg_temp.moved m WHERE c.case_id = m.case_id AND c.low = m.low AND c.seen = m.high
+UPDATE calls c SET seen = m.seen FROM pg_temp.moved m
+WHERE c.low IS NOT NULL AND c.case_id = m.case_id AND c.low = m.low AND c.seen = m.high
+"""
+COUNTED = """
+CREATE TEMP TABLE counted ON COMMIT DROP AS
+SELECT c.calls, c.first, c.last, j.outcome, j.kind, j.decided_by, j.sid, j.statement, j.missing FROM (
+    SELECT case_id, seen, coalesce(low, -2) AS low, count(*) AS calls, min(at) AS first, max(at) AS last FROM calls
+    WHERE origin = 0 GROUP BY 1, 2, 3
+) c LEFT JOIN judged j ON j.case_id = c.case_id AND j.seen = c.seen AND j.low = c.low
 """
 REPORT = """
-SELECT coalesce(outcome, 'not asked') AS outcome, kind, decided_by, sid, statement, count(*) AS calls FROM decisions
-WHERE origin = 0 GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC
+SELECT coalesce(outcome, 'not asked') AS outcome, kind, decided_by, sid, statement, sum(calls)::bigint AS calls
+FROM pg_temp.counted GROUP BY 1, 2, 3, 4, 5 ORDER BY calls DESC
 """
 MISSING = """
-SELECT m AS missing, count(*) AS calls FROM decisions, unnest(missing) m GROUP BY m ORDER BY calls DESC, m LIMIT 20
+SELECT m AS missing, sum(calls)::bigint AS calls FROM pg_temp.counted, unnest(missing) m
+GROUP BY m ORDER BY calls DESC, m LIMIT 20
 """
-SPAN = "SELECT count(*) AS calls, min(at) AS first, max(at) AS last FROM calls WHERE origin = 0"
+SPAN = "SELECT coalesce(sum(calls), 0)::bigint AS calls, min(first) AS first, max(last) AS last FROM pg_temp.counted"
 Progress = Callable[[str, int], None]
 
 
@@ -125,7 +135,7 @@ class Building:
             await connection.execute(JUDGED)
             await connection.execute(f"CREATE VIEW cases AS SELECT * FROM {kept}.cases")
             await self._judge(folded, progress)
-            await connection.execute("ANALYZE calls; ANALYZE judged; ANALYZE history")
+            await connection.execute("ANALYZE judged; ANALYZE history")
             report = await self._report(folded)
             await connection.execute(f"DROP VIEW cases; DROP VIEW IF EXISTS {kept}.decisions")
             for table in MADE:
@@ -147,6 +157,8 @@ class Building:
         await connection.execute("CREATE TEMP TABLE seconds (at timestamptz PRIMARY KEY, low bigint) ON COMMIT DROP")
         lows = [(at, positions[0]) for at, positions in folded.seconds.items()]
         await connection.copy_records_to_table("seconds", schema_name="pg_temp", records=lows)
+        # Of tables that it knows nothing of, the planner takes the long one for the short one.
+        await connection.execute("ANALYZE pg_temp.changed; ANALYZE pg_temp.seconds; ANALYZE records; ANALYZE kinds")
         orders = sorted(folded.orders)
         query = CALLS
         for number, values in ((1, folded.moments), (2, [order for order, _ in orders]), (3, [at for _, at in orders])):
@@ -159,6 +171,7 @@ class Building:
         await connection.execute(query)
         await connection.execute(MET)
         await connection.execute(INDEXES)
+        await connection.execute("ANALYZE calls")
 
     async def _judge(self, folded: Folded, progress: Progress) -> None:
         asking = InTrail(self._connection, self._schema)
@@ -171,17 +184,21 @@ class Building:
             done += sum(row["calls"] for row in some)
             progress("judging", done)
         await self._judged(await within.rest())
-        await self._connection.execute(
-            "CREATE TEMP TABLE moved (case_id bytea, low bigint, high bigint, seen bigint) ON COMMIT DROP"
-        )
-        await self._connection.copy_records_to_table("moved", schema_name="pg_temp", records=within.moved)
-        await self._connection.execute(MOVED)
+        if within.moved:
+            await self._connection.execute(
+                "CREATE TEMP TABLE moved (case_id bytea, low bigint, high bigint, seen bigint) ON COMMIT DROP"
+            )
+            await self._connection.copy_records_to_table("moved", schema_name="pg_temp", records=within.moved)
+            await self._connection.execute("ANALYZE pg_temp.moved")
+            await self._connection.execute(MOVED)
+        await self._connection.execute("ALTER TABLE judged ADD PRIMARY KEY (case_id, seen, low)")
 
     async def _judged(self, found: list[tuple[Any, ...]]) -> None:
         if found:
             await self._connection.copy_records_to_table("judged", schema_name=self._schema, records=found)
 
     async def _report(self, folded: Folded) -> dict[str, Any]:
+        await self._connection.execute(COUNTED)
         counts: dict[str, int] = {}
         by: list[dict[str, Any]] = []
         for row in await self._connection.fetch(REPORT):

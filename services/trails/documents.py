@@ -24,7 +24,7 @@ FAULTS = (OSError, EOFError, zlib.error)
 
 _LISTS = frozenset(name.encode() for name in LISTS)
 _BETWEEN = re.compile(rb"[\s,]*+")
-_BETWEEN_DOCUMENTS = re.compile(rb"(?:[\s,\x1e\]}]|\xef\xbb\xbf)*+")
+_BETWEEN_DOCUMENTS = re.compile(rb"(?:[\s,\x00\x1e\]}]|\xef\xbb\xbf)*+")
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _REST_OF_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,\[\]{}"]++')
@@ -36,6 +36,8 @@ _MEMBER = re.compile(rb'[\s,]*+"((?:[^"\\]++|\\.)*+)"\s*+:\s*+', re.DOTALL)
 _ANEW = re.compile(rb'\n(?=[{\[]|"\{)')
 """Where a document begins for certain, whatever is broken before it: what is inside of one does not stand in the first
 column."""
+_ANEW_IN_TEXT = re.compile(rb'\n(?=[{\[]|"\{|[^\n"{]*+\{[\s"])')
+"""The same behind lines of plain text: a line may have a time, or a column, before its document."""
 
 
 def span(text: bytes, start: int) -> int:
@@ -181,17 +183,23 @@ def records_in(stream: Stream, source: str) -> Iterator[Found]:
         line = stream.whole_line() if stream.in_first_column else None
         opens = first in b'{["'
         if line is not None:
-            start = 0 if opens else line.find(b"{")  # some tools write the time before each record
-            if start >= 0 and is_json(line[start:]):
+            start = (
+                0 if opens else line.find(b"{")
+            )  # some tools write the time before each record, and columns behind it
+            end = len(line) if opens else span(line, start) if start >= 0 else 0
+            if end and is_json(line[start:end]):
                 place = f"line {stream.line()}"
                 stream.at += len(line)
-                yield from unwrapped(line[start:].strip(), source, place)
+                yield from unwrapped(line[start:end].strip(), source, place)
                 continue
+            if start > 0 and line[start:].strip() == b"{":
+                stream.at += start  # the document that begins so is on the lines that follow
+                first, opens = b"{", True
         place = f"byte {stream.offset}"
         if opens:
             yield from _document(stream, source, place, first)
         else:
-            yield _broken(stream, source, place)
+            yield _broken(stream, source, place, anew_at=_ANEW_IN_TEXT)
 
 
 def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[Found]:
@@ -260,12 +268,20 @@ def _elements(stream: Stream, source: str, place: str, number: int) -> Generator
     return number
 
 
-def _broken(stream: Stream, source: str, place: str, length: int = 0, *, too_long: bool = False) -> Found:
+def _broken(
+    stream: Stream,
+    source: str,
+    place: str,
+    length: int = 0,
+    *,
+    too_long: bool = False,
+    anew_at: re.Pattern[bytes] = _ANEW,
+) -> Found:
     """A value that is no JSON. It ends where it ends by its brackets (`length`, 0 where they do not say), or before that where
     something begins for certain. `too_long`: if it does not end, that is because it is longer than a record may be."""
     too_long = too_long and not length
     kept = stream.text[stream.at : stream.at + (length or KEPT)][:KEPT]
-    anew = _ANEW.search(stream.text, stream.at, stream.at + length if length else len(stream.text))
+    anew = anew_at.search(stream.text, stream.at, stream.at + length if length else len(stream.text))
     if anew is not None:
         kept = kept[: anew.start() - stream.at]
         stream.at = anew.start() + 1
@@ -275,7 +291,7 @@ def _broken(stream: Stream, source: str, place: str, length: int = 0, *, too_lon
         stream.pass_over()
     else:
         while anew is None and stream.more_of(3):
-            anew = _ANEW.search(stream.text, stream.at)
+            anew = anew_at.search(stream.text, stream.at)
         stream.at = len(stream.text) if anew is None else anew.start() + 1
     reason = (
         f"it is longer than {LONGEST >> 20} MiB" if too_long else fault_of(kept) or "it is no JSON: it does not end"

@@ -208,7 +208,8 @@ class Folding:
         folded.moments.append(at)
         name = WIRE_NAMES[type(event)]
         data = _data(event)
-        summary = CATALOGUE[name].summary.format(**data)
+        # Whose unique id is not known is called by their ARN.
+        summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         return entry
 

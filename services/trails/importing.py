@@ -31,8 +31,8 @@ from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.trails.ahead import BATCH, Ahead
-from services.trails.collector import seldom
 from services.trails.documents import KEPT
+from services.trails.memory import keep, seldom
 from services.trails.naming import schema_of, topic_of
 from services.trails.preparing import Kind, Prepared, Preparing
 from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
@@ -112,6 +112,7 @@ class Trail:
 
     async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
         """Every record into the trail. Raises Unavailable."""
+        keep()
         fresh = await self.prepare(connection)
         writing = _Writing(connection, self.schema)
         if fresh:

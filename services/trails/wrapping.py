@@ -6,6 +6,8 @@ Source: CloudTrail user guide (log files, digest files, LookupEvents, Lake's Get
 
 from __future__ import annotations
 
+import base64
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,13 +20,17 @@ LISTS = ("Records", "records", "Events", "events", "logEvents", "QueryResultRows
 results of Lake and Insights, a queue's messages, a search's hits."""
 WRAPPERS = (
     "detail", "CloudTrailEvent", "message", "@message", "Message", "Body", "body", "eventJson", "eventData", "record", "event",
-    "_source", "result", "_raw", "hits",
+    "_source", "result", "_raw", "hits", "original", "Sns", "kinesis", "awslogs", "data", "Data",
 )  # fmt: skip
-"""Members that hold a record or a document, as an object or as a text."""
+"""Members that hold a record or a document, as an object or as a text, or compressed and in base64: what Lambda is given of a
+subscription of CloudWatch Logs, a Kinesis stream and Firehose."""
+MOST = 64 << 20
+"""Bytes of what is compressed in a text."""
 DEEPEST = 8
 """Wrappers in wrappers that are looked into."""
 CONTROL = b"CWL CONTROL MESSAGE"
 """What CloudWatch Logs sends to see whether a subscription works."""
+_PACKED = base64.b64encode(b"\x1f\x8b\x08")
 _FIRST = b'{"eventVersion"'
 """How a record of CloudTrail's own begins."""
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
@@ -114,7 +120,7 @@ def _of_insights(elements: list[bytes]) -> bytes:
 
 
 def _members(members: Members, text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
-    if "eventName" not in members:
+    if "eventName" not in members or "kinesis" in members:
         lists = [name for name in LISTS if bytes(members.get(name, b""))[:1] in (b"[", b"n")]
         if lists:
             for name in lists:
@@ -139,8 +145,11 @@ def _members(members: Members, text: bytes, source: str, place: str, depth: int)
 
 
 def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
-    for number, each in enumerate(_ELEMENTS.decode(text)):
-        yield from unwrapped(bytes(each), source, f"{place}, record {number}", depth + 1)
+    for number, each in enumerate(map(bytes, _ELEMENTS.decode(text))):
+        if each.startswith(_FIRST):  # nearly all of a trail's: a generator for each would take as long as finding it
+            yield Found(source, f"{place}, record {number}", each)
+        else:
+            yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)
 
 
 def _inside(text: bytes) -> bytes:
@@ -149,6 +158,13 @@ def _inside(text: bytes) -> bytes:
         return b""
     try:
         inner = _TEXT.decode(text).strip().encode("utf-8", "surrogatepass")
-    except _FAULTS:
+        if inner.startswith(_PACKED):
+            inner = _unpacked(inner)
+    except (*_FAULTS, ValueError, zlib.error):
         return b""
     return inner if inner[:1] in (b"{", b"[") and is_json(inner) else b""
+
+
+def _unpacked(text: bytes) -> bytes:
+    """What is compressed in base64, MOST bytes of it. Raises ValueError, zlib.error."""
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(base64.b64decode(text, validate=True), MOST).strip()

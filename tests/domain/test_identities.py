@@ -15,6 +15,7 @@ from domain.errors import (
     CredentialExpired,
     DeleteConflict,
     EntityExists,
+    InvalidInput,
     InvalidRequest,
     LimitExceeded,
     MalformedPolicy,
@@ -147,8 +148,49 @@ def test_limits() -> None:
     tags = [{"Key": str(number), "Value": ""} for number in range(51)]
     given(a_user()).when(attached.Tag("user", "alice", tags)).refused(LimitExceeded)
     twice = [{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}]
-    given(a_user()).when(attached.Tag("user", "alice", twice)).refused(InvalidRequest)
-    given(a_user()).when(attached.Tag("user", "alice", [{"Key": "aws:x", "Value": ""}])).refused(InvalidRequest)
+    given(a_user()).when(attached.Tag("user", "alice", twice)).refused(InvalidInput)
+    given(a_user()).when(attached.Tag("user", "alice", [{"Key": "aws:x", "Value": ""}])).refused(InvalidInput)
+
+
+def spaced(text: str, most: int, width: int = 0) -> str:
+    """The policy with as many characters as the quota has, and white space that does not count between its elements."""
+    bare = "".join(text.split())
+    padded = bare.replace('"Action"', f'"Sid":"{"x" * (most - len(bare) - 9)}","Action"', 1)
+    assert len(padded) == most
+    return padded.replace(",", "," + " \n\t" * width, 1)
+
+
+def is_done(there: Given) -> bool:
+    return there.outcome is not None and there.outcome.event is not None
+
+
+@pytest.mark.parametrize("width", [0, 9_000])
+def test_white_space_does_not_count_in_a_policys_size(width: int) -> None:
+    """IAM user guide, reference_iam-quotas: "IAM doesn't count white space when calculating the size of a policy"."""
+    inline = {"user": 2048, "group": 5120, "role": 10_240}
+    for (kind, most), name in zip(inline.items(), ("alice", "staff", "app"), strict=True):
+        whole, over = spaced(USE, most, width), spaced(USE, most + 1, width)
+        everybody = (a_user(), a_group(), a_role())
+        assert is_done(given(*everybody).when(attached.PutInline(kind, name, "p", whole)))
+        given(*everybody).when(attached.PutInline(kind, name, "p", over)).refused(
+            LimitExceeded, f"Maximum policy size of {most} bytes exceeded for {kind} {name}"
+        )
+    assert is_done(given(a_policy()).when(managed.CreateVersion(LIMIT_ARN, spaced(USE, 6144, width), False)))
+    given(a_policy()).when(managed.CreateVersion(LIMIT_ARN, spaced(USE, 6145, width), False)).refused(
+        LimitExceeded, "Cannot exceed quota for PolicySize: 6144"
+    )
+    assert is_done(given(a_user(), a_role()).when(roles.ReplaceTrust("app", spaced(TRUST, 2048, width))))
+    given(a_role()).when(roles.ReplaceTrust("app", spaced(TRUST, 2049, width))).refused(
+        LimitExceeded, "Cannot exceed quota for ACLSizePerRole: 2048"
+    )
+
+
+def test_white_space_of_all_inline_policies_together_has_an_end() -> None:
+    """What is counted at each change stays short, whatever was put before."""
+    wide = spaced(USE, 200, 40_000)
+    first = events.InlinePolicyPut(ACCOUNT, "role", APP, "one", wide)
+    given(a_role(), first).when(attached.PutInline("role", "app", "two", wide)).refused(LimitExceeded)
+    assert is_done(given(a_role(), first).when(attached.PutInline("role", "app", "one", wide)))
 
 
 def test_access_keys_and_users_die_at_once_and_their_names_are_remembered() -> None:

@@ -150,11 +150,13 @@ def test_where_no_period_is_given_it_is_a_year_again() -> None:
 )
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA)])
 def test_a_state_is_told_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
+    """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and [9]."""
     given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
     leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY))
-    for each in (command, bring(), DeleteImportedKeyMaterial(key_id())):
-        refusal = UnsupportedOperation if isinstance(each, DeleteImportedKeyMaterial) else InvalidKeyState
-        given(key, leaving).when(each).refused(refusal)
+    given(key, leaving).when(command).refused(InvalidKeyState)
+    for each in (bring(), DeleteImportedKeyMaterial(key_id())):
+        given(key, leaving).when(each).refused(UnsupportedOperation)
+    given(external(), leaving).when(bring()).refused(InvalidKeyState)
 
 
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA), external()])

@@ -88,6 +88,9 @@ def test_another_partition_is_refused(partition: str) -> None:
             put(kind, Principal={"AWS": f"arn:{partition}:iam::111122223333:role/a"})
         with pytest.raises(MalformedPolicy, match="one or more invalid principals"):
             put(kind, Principal={"Service": "ec2.amazonaws.com.cn"})
+        with pytest.raises(MalformedPolicy, match="one or more invalid principals"):
+            put(kind, Principal={"Federated": f"arn:{partition}:iam::111122223333:saml-provider/a"})
+        put(kind, Principal={"Federated": "arn:aws:iam::111122223333:saml-provider/a"})
     arn = f"arn:{partition}:kms:us-east-1:111122223333:key/*"
     for kind in IDENTITY_KINDS:
         for given in ({"Resource": [arn]}, {"Resource": None, "NotResource": ["*", arn]}):

@@ -153,3 +153,13 @@ def test_a_command_does_as_its_cell_says(operation: str, state: State, cell: str
         assert there.outcome.event is not None, there.outcome.decision.error
     else:
         there.refused(REFUSALS[cell][0], REFUSALS[cell][1])
+
+
+@pytest.mark.parametrize("state", [State.ENABLED, State.DISABLED, State.PENDING_DELETION])
+def test_a_key_that_takes_no_material_says_so_in_every_state(state: State) -> None:
+    """Developer guide, key-state, ImportKeyMaterial: [8], the state, is of keys with imported material; others are [9]."""
+    command, _ = CHANGING["ImportKeyMaterial"]
+    there = given(*OURS, *STATES[state])
+    there.when(command).refused(
+        UnsupportedOperation, f"{arn()} origin is AWS_KMS which is not valid for this operation."
+    )

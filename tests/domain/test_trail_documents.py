@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import gzip
 import io
@@ -53,6 +54,10 @@ def wrapped(name: str, records: list[bytes], of: str = "message") -> bytes:
     return json.dumps({"first": {"a": []}, name: [{"id": "1", of: each.decode()} for each in records]}).encode()
 
 
+def packed(text: bytes) -> str:
+    return base64.b64encode(gzip.compress(text)).decode()
+
+
 FORMS = {
     "a file of CloudTrail": envelope(RECORDS),
     "one envelope a line": b"\n".join(envelope([each]) for each in RECORDS),
@@ -76,9 +81,24 @@ FORMS = {
     "Insights": json.dumps({"results": [[{"field": "@timestamp", "value": "x"}, {"field": "@message", "value": each.decode()}] for each in RECORDS]}).encode(),
     "Lake": json.dumps({"QueryResultRows": [[{"eventJson": each.decode()}] for each in RECORDS]}).encode(),
     "a time before each": b"\n".join(b"2024-01-01T00:00:00 stream " + each for each in RECORDS),
+    "columns around each": b"".join(b"EVENTS\t" + each + b"\tid\tDecrypt\n" for each in RECORDS),
+    "filled up with zeros": envelope(RECORDS[:6]) + b"\0" * 99 + envelope(RECORDS[6:]) + b"\0" * 99,
+    "a time before documents of several lines": b"\n".join(b"2024 stream {\n  \"detail\":\n  %b\n}" % each for each in RECORDS),
+    "what Lambda is given of a subscription": json.dumps({"awslogs": {"data": packed(wrapped("logEvents", RECORDS))}}).encode(),
+    "what Lambda is given of a stream": json.dumps({"Records": [{"eventName": "aws:kinesis:record", "kinesis": {"data": packed(each)}} for each in RECORDS]}).encode(),
+    "what Lambda is given of a topic": json.dumps({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": each.decode()}} for each in RECORDS]}).encode(),
+    "records of Firehose": json.dumps({"records": [{"recordId": "1", "data": packed(each)} for each in RECORDS]}).encode(),
+    "Elastic": b"\n".join(json.dumps({"event": {"original": each.decode()}}).encode() for each in RECORDS),
 }  # fmt: skip
 
-BOUNDED = ("a search", "Insights", "Lake", "a time before each")
+BOUNDED = (
+    "a search",
+    "Insights",
+    "Lake",
+    "a time before each",
+    "columns around each",
+    "what Lambda is given of a subscription",
+)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -123,6 +143,21 @@ def test_what_is_broken_is_one_record_and_the_others_are_read() -> None:
         broken = [each for each in found if each.reason]
         expected = 11 if name == "a byte that is no text" else whole
         assert (name, len(found) - len(broken), len(broken)) == (name, expected, 1)
+
+
+def test_lines_of_text_are_one_broken_piece_and_hide_no_record() -> None:
+    timed = b"\n".join(b"2024-01-01T00:00:00 stream " + each for each in RECORDS)
+    found = read(b"# exported today\nby nobody\n" + timed + b"\n-- the end --\n")
+    assert [each.raw for each in found if not each.reason] == RECORDS
+    assert len([each for each in found if each.reason]) == 2
+
+
+def test_what_is_packed_and_is_no_record_is_broken_and_stops_nothing() -> None:
+    """Cut, no base64, no JSON inside, or of more bytes than are unpacked."""
+    whole = packed(envelope(RECORDS))
+    for data in (whole[: len(whole) // 2], "H4sI****", packed(b"text"), packed(b"{" * 100), packed(b" " * (65 << 20))):
+        found = [Preparing().prepare(each) for each in read(json.dumps({"awslogs": {"data": data}}).encode())]
+        assert [bool(each.reason) for each in found] == [True]
 
 
 def test_a_record_longer_than_a_record_may_be_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""What Decrypt and ReEncrypt check, and in which order: `services/operations/encryption.py` writes it down.
+"""What operations that use a key check, and in which order; of Decrypt and ReEncrypt `services/operations/encryption.py`
+writes it down.
 
 Each row breaks two rules at once, and the one that is told comes first.
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from domain.keys.states import USES
 from tests.e2e.test_authorisation import OTHER, House, credentials, document, fresh, may, second_account, to
 from tests.installation import Installation
 from tests.wire_client import call
@@ -125,3 +127,72 @@ def test_a_caller_of_another_account_reads_what_an_admitted_one_reads(
     asked = {"CiphertextBlob": ciphertexts["open"], "KeyId": keys["abroad"]}
     _, answer = call(house.installation.url, caller, "Decrypt", asked)
     assert answer == {"__type": WRONG, "message": INCORRECT}
+
+
+BLOB = "eA=="
+MESSAGE = {"Message": BLOB}
+PAIR_SPEC = {"KeyPairSpec": "ECC_NIST_P256"}
+SYMMETRIC, SIGNING = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"), ("ECC_NIST_P256", "SIGN_VERIFY")
+CODING, AGREEING = ("HMAC_256", "GENERATE_VERIFY_MAC"), ("ECC_NIST_P256", "KEY_AGREEMENT")
+ENCAPSULATING = ("ML_KEM_768", "ENCAPSULATE_DECAPSULATE")
+KINDS = (SYMMETRIC, SIGNING, CODING, AGREEING, ENCAPSULATING)
+ASKED: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
+    "Encrypt": (SYMMETRIC, {"Plaintext": BLOB}),
+    "GenerateDataKey": (SYMMETRIC, {"KeySpec": "AES_256"}),
+    "GenerateDataKeyWithoutPlaintext": (SYMMETRIC, {"KeySpec": "AES_256"}),
+    "GenerateDataKeyPair": (SYMMETRIC, PAIR_SPEC),
+    "GenerateDataKeyPairWithoutPlaintext": (SYMMETRIC, PAIR_SPEC),
+    "Sign": (SIGNING, MESSAGE | {"SigningAlgorithm": "ECDSA_SHA_256"}),
+    "Verify": (SIGNING, MESSAGE | {"SigningAlgorithm": "ECDSA_SHA_256", "Signature": BLOB}),
+    "GenerateMac": (CODING, MESSAGE | {"MacAlgorithm": "HMAC_SHA_256"}),
+    "VerifyMac": (CODING, MESSAGE | {"MacAlgorithm": "HMAC_SHA_256", "Mac": BLOB}),
+    "DeriveSharedSecret": (AGREEING, {"KeyAgreementAlgorithm": "ECDH", "PublicKey": BLOB}),
+    "Encapsulate": (ENCAPSULATING, {"EncapsulationAlgorithm": "ML_KEM"}),
+    "Decapsulate": (ENCAPSULATING, {"EncapsulationAlgorithm": "ML_KEM", "SharedSecretCiphertextBlob": BLOB}),
+}
+LEAVING = "KMSInvalidStateException"
+
+
+@pytest.fixture(scope="module")
+def in_states(house: House) -> dict[tuple[str, str], dict[str, str]]:
+    """By kind, a key in each state that keeps it from being used."""
+    made: dict[tuple[str, str], dict[str, str]] = {}
+    for spec, usage in KINDS:
+        asleep, leaving = (
+            house.kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["Arn"] for _ in ("asleep", "leaving")
+        )
+        house.kms.disable_key(KeyId=asleep)
+        house.kms.schedule_key_deletion(KeyId=leaving)
+        made[spec, usage] = {ASLEEP: asleep, LEAVING: leaving}
+    return made
+
+
+@pytest.fixture(scope="module")
+def two_callers(house: House) -> tuple[dict[str, str], dict[str, str]]:
+    """One who may use every key, and one who may use none."""
+    names = [fresh("uses"), fresh("none")]
+    for name in names:
+        house.iam.create_user(UserName=name)
+    house.iam.put_user_policy(UserName=names[0], PolicyName="use", PolicyDocument=document(may("kms:*", Resource="*")))
+    able, unable = (credentials(house.iam.create_access_key(UserName=name)["AccessKey"]) for name in names)
+    return able, unable
+
+
+def test_every_use_of_a_key_is_here() -> None:
+    assert set(ASKED) == set(USES) - {"Decrypt", "ReEncrypt"}
+
+
+@pytest.mark.parametrize("operation", sorted(ASKED))
+def test_permission_comes_before_kind_and_kind_before_state(
+    house: House,
+    in_states: dict[tuple[str, str], dict[str, str]],
+    two_callers: tuple[dict[str, str], dict[str, str]],
+    operation: str,
+) -> None:
+    able, unable = two_callers
+    wanted, parameters = ASKED[operation]
+    for kind, states in in_states.items():
+        for state, arn in states.items():
+            for caller, told in ((unable, DENIED), (able, state if kind == wanted else USAGE)):
+                status, answer = call(house.installation.url, caller, operation, parameters | {"KeyId": arn})
+                assert (status, answer["__type"]) == (400, told), (kind, state, answer)

@@ -163,6 +163,7 @@ def test_every_code_of_the_query_protocol_is_one_that_a_client_knows() -> None:
         "ValidationError",
         "AccessDenied",
         "InvalidAction",
+        "MissingAction",
         "InvalidClientTokenId",
         "ExpiredToken",
         "Throttling",

@@ -152,6 +152,7 @@ def test_a_key_of_another_partition_or_region_is_none_of_ours(
     assert get(installation, "/v1/" + path.format(quote(made["Arn"], safe="")))[0] == 200
     abroad = made["Arn"].replace("arn:aws:kms:us-east-1", elsewhere)
     assert get(installation, "/v1/" + path.format(quote(abroad, safe="")))[0] == 404
+    assert get(installation, f"/v1/decisions?key={quote(made['Arn'], safe='')}")[0] == 200
     for asked in ("decisions", "alerts"):
         status, told = get(installation, f"/v1/{asked}?key={quote(abroad, safe='')}")
         assert (status, told["error"]["message"]) == (

@@ -140,6 +140,9 @@ def test_a_url_is_good_for_as_long_as_it_says_and_never_for_long(
     assert sent(installation, url(installation, expires=900))[0] == 200
     for expires in (901, 3600, 604_800, 0, -1):
         assert sent(installation, url(installation, expires=expires))[0] == 400, expires
+    for hidden in ("0003600", "00090000", "0000000900"):  # zeros before it do not hide how long it is
+        longer: Any = hidden
+        assert sent(installation, url(installation, expires=longer))[0] == 400, hidden
 
     def signed_at(seconds: float, expires: int = 60) -> str:
         moment = datetime.fromtimestamp(time.time() + seconds, UTC).replace(tzinfo=None)

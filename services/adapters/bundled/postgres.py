@@ -24,6 +24,8 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
     "wal_compression": "on",
     "max_wal_size": "2GB",
     "log_min_messages": "warning",

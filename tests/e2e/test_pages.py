@@ -1,0 +1,176 @@
+"""Every answer of IAM and KMS that comes in pages: nothing twice, nothing left out, and each page as short as was asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from botocore.session import Session
+
+from services.operations.identity_table import IAM
+from services.operations.table import OPERATIONS
+from tests.installation import Installation
+
+ALLOW = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Encrypt", "Resource": "*"}]}
+)
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+ROOT = "arn:aws:iam::111122223333:root"
+NOT_HERE = {"GetAccountAuthorizationDetails"}
+"""Its pages count users, groups, roles and policies together: tests/e2e/test_iam_tools.py has it."""
+
+
+def fresh() -> str:
+    return f"paged-{uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def asked(installation: Installation) -> dict[str, dict[str, Any]]:
+    """What each operation is asked, so that it has three or more items to answer; two access keys are as many as may be."""
+    iam, kms = installation.client(service="iam"), installation.client()
+    path = f"/{fresh()}/"
+    users, groups, roles = ([fresh() for _ in range(3)] for _ in range(3))
+    tags = [{"Key": f"k{number}", "Value": "v"} for number in range(3)]
+    for user, group, role in zip(users, groups, roles, strict=True):
+        iam.create_user(UserName=user, Path=path, Tags=tags)
+        iam.create_group(GroupName=group, Path=path)
+        iam.create_role(RoleName=role, Path=path, AssumeRolePolicyDocument=TRUST, Tags=tags)
+    policies = [
+        iam.create_policy(PolicyName=fresh(), Path=path, PolicyDocument=ALLOW, Tags=tags)["Policy"]["Arn"]
+        for _ in range(3)
+    ]
+    profiles = [fresh() for _ in range(3)]
+    user, group, role, policy = users[0], groups[0], roles[0], policies[0]
+    for number in range(3):
+        iam.create_policy_version(PolicyArn=policy, PolicyDocument=ALLOW)
+        iam.add_user_to_group(UserName=user, GroupName=groups[number])
+        iam.create_instance_profile(InstanceProfileName=profiles[number], Path=path, Tags=tags)
+        iam.add_role_to_instance_profile(InstanceProfileName=profiles[number], RoleName=role)
+        inline = {"PolicyName": f"p{number}", "PolicyDocument": ALLOW}
+        iam.put_user_policy(UserName=user, **inline)
+        iam.put_group_policy(GroupName=group, **inline)
+        iam.put_role_policy(RoleName=role, **inline)
+        iam.attach_user_policy(UserName=user, PolicyArn=policies[number])
+        iam.attach_group_policy(GroupName=group, PolicyArn=policies[number])
+        iam.attach_role_policy(RoleName=role, PolicyArn=policies[number])
+        iam.attach_role_policy(RoleName=roles[number], PolicyArn=policy)
+    iam.add_user_to_group(UserName=users[1], GroupName=group)
+    iam.put_user_permissions_boundary(UserName=users[1], PermissionsBoundary=policy)
+    for _ in range(2):
+        iam.create_access_key(UserName=user)
+    key = kms.create_key(Tags=[{"TagKey": f"k{number}", "TagValue": "v"} for number in range(3)])["KeyMetadata"]["Arn"]
+    for _ in range(3):
+        kms.create_alias(AliasName=f"alias/{fresh()}", TargetKeyId=key)
+        kms.create_grant(KeyId=key, GranteePrincipal=ROOT, RetiringPrincipal=ROOT, Operations=["Decrypt"])
+        kms.rotate_key_on_demand(KeyId=key)
+        kms.create_key()
+    arn = iam.get_user(UserName=user)["User"]["Arn"]
+    under, actions = {"PathPrefix": path}, ["kms:Encrypt", "kms:Decrypt", "kms:Sign"]
+    named = {"User": {"UserName": user}, "Group": {"GroupName": group}, "Role": {"RoleName": role}}
+    return {
+        **dict.fromkeys(("ListUsers", "ListGroups", "ListRoles", "ListPolicies", "ListInstanceProfiles"), under),
+        **{f"List{noun}Policies": who for noun, who in named.items()},
+        **{f"ListAttached{noun}Policies": who for noun, who in named.items()},
+        "GetGroup": {"GroupName": group},
+        "ListGroupsForUser": {"UserName": user},
+        "ListAccessKeys": {"UserName": user},
+        "ListUserTags": {"UserName": user},
+        "ListRoleTags": {"RoleName": role},
+        "ListPolicyTags": {"PolicyArn": policy},
+        "ListInstanceProfileTags": {"InstanceProfileName": profiles[0]},
+        "ListInstanceProfilesForRole": {"RoleName": role},
+        "ListPolicyVersions": {"PolicyArn": policy},
+        "ListEntitiesForPolicy": {"PolicyArn": policy},
+        "SimulatePrincipalPolicy": {"PolicySourceArn": arn, "ActionNames": actions},
+        "SimulateCustomPolicy": {"PolicyInputList": [ALLOW], "ActionNames": actions},
+        "ListMFADevices": {"UserName": user},
+        "ListSigningCertificates": {"UserName": user},
+        "ListSSHPublicKeys": {"UserName": user},
+        **{name: {} for name in ("ListAccountAliases", "ListServerCertificates", "ListVirtualMFADevices")},
+        **{name: {} for name in ("ListKeys", "ListAliases")},
+        **{name: {"KeyId": key} for name in ("ListGrants", "ListResourceTags", "ListKeyPolicies", "ListKeyRotations")},
+        "ListRetirableGrants": {"RetiringPrincipal": ROOT},
+    }
+
+
+PAGED = [
+    (service, operation)
+    for service, table in (("iam", IAM), ("kms", OPERATIONS))
+    for operation in sorted(Session().get_paginator_model(service)._paginator_config)
+    if operation in table and operation not in NOT_HERE
+]
+FEW = {"ListAccessKeys": 2, "GetGroup": 2, "ListKeyPolicies": 1}
+NONE = ("Alias", "Certificates", "MFADevices", "SSHPublicKeys")
+
+
+@pytest.mark.parametrize(("service", "operation"), PAGED)
+def test_pages_of_one_item_hold_what_one_page_holds(
+    installation: Installation, asked: dict[str, dict[str, Any]], service: str, operation: str
+) -> None:
+    client = installation.client(service=service)
+    paginator = client.get_paginator(xform_name(operation))
+    parameters = asked[operation]
+
+    def items(**config: int) -> list[list[str]]:
+        """The items of each page, as texts."""
+        return [
+            [json.dumps(item, default=str) for key in paginator.result_keys for item in key.search(page) or ()]
+            for page in paginator.paginate(**parameters, PaginationConfig=config)
+        ]
+
+    whole = [item for page in items() for item in page]
+    pages = items(PageSize=1)
+    assert sorted(item for page in pages for item in page) == sorted(whole)
+    assert max(map(len, pages)) <= 1
+    if not (operation.startswith("List") and operation.endswith(NONE) and service == "iam") and operation != "ListAccountAliases":  # fmt: skip
+        assert len(whole) >= FEW.get(operation, 3)
+
+
+def test_a_marker_is_of_the_operation_that_gave_it(
+    installation: Installation, asked: dict[str, dict[str, Any]]
+) -> None:
+    """API reference, InvalidMarkerException: one that another list gave skips what nobody wants skipped."""
+    kms, iam = installation.client(), installation.client(service="iam")
+    of_kms = kms.list_keys(Limit=1)["NextMarker"]
+    for operation in ("ListAliases", "ListGrants", "ListResourceTags", "ListKeyPolicies", "ListRetirableGrants"):
+        for marker in (of_kms, "after:a", "zzz", f"{operation}:"):
+            with pytest.raises(ClientError) as refused:
+                getattr(kms, xform_name(operation))(**asked[operation], Marker=marker)
+            assert refused.value.response["Error"]["Code"] == "InvalidMarkerException", (operation, marker)
+    of_iam = iam.list_users(**asked["ListUsers"], MaxItems=1)["Marker"]
+    for operation in ("ListRoles", "ListPolicies", "ListEntitiesForPolicy", "SimulatePrincipalPolicy"):
+        with pytest.raises(ClientError) as refused:
+            getattr(iam, xform_name(operation))(**asked[operation], Marker=of_iam)
+        assert refused.value.response["Error"]["Code"] in ("ValidationError", "InvalidInput"), operation
+
+
+def test_policies_are_listed_by_what_they_are_used_for(
+    installation: Installation, asked: dict[str, dict[str, Any]]
+) -> None:
+    """IAM API reference, ListPolicies, PolicyUsageFilter and OnlyAttached."""
+    iam = installation.client(service="iam")
+    under, policy = asked["ListPolicies"], asked["ListEntitiesForPolicy"]["PolicyArn"]
+    boundary = iam.create_policy(PolicyName=fresh(), Path=under["PathPrefix"], PolicyDocument=ALLOW)["Policy"]["Arn"]
+    iam.create_policy(PolicyName=fresh(), Path=under["PathPrefix"], PolicyDocument=ALLOW)
+    user = fresh()
+    iam.create_user(UserName=user, PermissionsBoundary=boundary)
+
+    def listed(**asks: Any) -> list[str]:
+        return [each["Arn"] for each in iam.list_policies(**under, **asks)["Policies"]]
+
+    assert len(listed()) == 5
+    assert sorted(listed(PolicyUsageFilter="PermissionsBoundary")) == sorted([policy, boundary])
+    assert (len(listed(PolicyUsageFilter="PermissionsPolicy")), boundary in listed(OnlyAttached=True)) == (4, False)
+    assert boundary not in listed(PolicyUsageFilter="PermissionsPolicy")
+    assert len(listed(OnlyAttached=True)) == 3
