@@ -111,6 +111,8 @@ def test_the_roles_that_somebody_could_assume_are_told_beside_their_keys(told: T
     assert head.split() == ["role", "by", "only", "what", "it", "could"]
     assert role.startswith(f"role/{told.role}  trust policy of role/{told.role} statement 0  ")
     assert role.endswith(f"sts:ExternalId StringEquals night  keytrail can-what role/{told.role}")
+    then = told.house.installation.keytrail("can-what", told.lena, "--at", "the last 0 s").stdout
+    assert then.splitlines()[-1].endswith(f"keytrail can-what role/{told.role} --at 'the last 0 s'")
     nobody = told.house.installation.keytrail("can-what", f"role/{told.role}").stdout
     assert nobody == f"(role/{told.role} could do nothing with any key by itself)\n"
 
