@@ -205,7 +205,7 @@ class Counted:
     async def last_use(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)
         if source.is_trail:
-            key_id = await self._questions.key_id(asked, asked.request.path_params["key"])
+            key_id = await self._key(asked, source, asked.request.path_params["key"])
             key, arn = None, await decisions.destination(source.pool, key_id)
         else:
             key_id = await self._audit.own_key_id(asked)

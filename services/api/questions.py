@@ -153,7 +153,8 @@ class Questions:
 
     async def _find_key(self, source: Source, text: str, moment: Moment) -> Any:
         """The row of the key that a text meant then. Raises WireError, AccessRefused."""
-        reference = text if source.is_trail else self.references.key(text, source.account)
+        references = self.references
+        reference = await references.of_trail(source, text) if source.is_trail else references.key(text, source.account)
         try:
             return await find_key(source.pool, reference, source.account, source.region, moment)
         except KeyNotFound as fault:
@@ -357,10 +358,11 @@ class Questions:
 
     async def key_id(self, asked: Asked, reference: str) -> str:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
+        source = await self.sources.of(asked)
+        reference = await self.references.of_trail(source, reference)
         if "alias/" not in reference and not reference.startswith(MULTI_REGION):
             return id_of(reference)
         async with self.answering():
-            source = await self.sources.of(asked)
             found = await self._find_key(source, reference, await source.moment(None))
             return str(found["id"])
 

@@ -99,8 +99,6 @@ def restore(
     """Bring a backup back, onto an empty data folder (or empty servers); the master key of then has to be there."""
     configure()
     settings = settings_or_fail(data=data)
-    if not file.is_file():
-        fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
     with progress_bar() as progress:
         try:
             counts = asyncio.run(_restore(settings, file, progress))
@@ -113,9 +111,15 @@ def restore(
     _show(counts, as_json, f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`")
 
 
+def _require_file(file: Path) -> None:
+    if not file.is_file():
+        fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
+
+
 async def _restore(settings: Settings, file: Path, progress: Progress) -> dict[str, int]:
     tell = telling(progress)
     tell("checking the file", 0, 0)
+    await asyncio.to_thread(_require_file, file)
     found = await asyncio.to_thread(restoring.check, file, FileMasterKey(settings.master_key_path))
     supervisor = Supervisor(settings, tell)
     try:

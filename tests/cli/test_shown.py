@@ -22,6 +22,7 @@ from services.api.description import PLACES, document
 from services.api.openapi import ROUTES
 from services.api.route import EVENT_STREAM, LINES
 from services.cli import COMMANDS
+from services.cli.deciding import MOST_COUNTED
 from tests.cli.recording import COMMANDS as RECORDED
 from tests.cli.replaying import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
 from tests.conforming import conforms
@@ -216,6 +217,17 @@ def test_recheck_says_in_a_sentence_what_came_of_it() -> None:
             for width in WIDTHS:
                 ended, text = typed(recording.command, width)
                 assert (ended, says in " ".join(text.split())) == (code, True), text
+
+
+def test_counts_that_fill_the_answer_say_that_there_may_be_more() -> None:
+    recording = read("decisions-by")
+    ((asked, lines),) = recording.answers.items()
+    document = json.loads("".join(lines))
+    for count, says in ((MOST_COUNTED, 1), (MOST_COUNTED - 1, 0)):
+        rows = (document["items"] * count)[:count]
+        recording.answers[asked] = [json.dumps(document | {"items": rows})]
+        with replayed(recording):
+            assert typed(recording.command, 80)[1].count("there may be more") == says
 
 
 def test_a_key_whose_material_was_imported_says_so() -> None:
