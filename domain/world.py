@@ -382,10 +382,10 @@ class World:
     def _(self, event: events.GrantFound) -> None:
         """Nothing changed."""
 
-    @apply.register(events.GrantRevoked)
-    @apply.register(events.GrantRetired)
+    @apply.register
     def _(self, event: events.GrantRevoked | events.GrantRetired) -> None:
-        self._end_grant(event.key, event.grant)
+        if event.grant in self.grants.get(event.key, ()):  # a trail may not have seen it made
+            self._end_grant(event.key, event.grant)
 
     def _end_grant(self, key: str, grant: str) -> None:
         gone = self.grants[key].pop(grant)

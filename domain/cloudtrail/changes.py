@@ -18,6 +18,7 @@ from domain.cloudtrail.meeting import (
     key_there,
     named_in,
     named_there,
+    principal_there,
     principals,
 )
 from domain.cloudtrail.people import IAM, NOUNS, given, tags_of, text_of
@@ -236,6 +237,9 @@ def _delete_alias(reading: Reading, world: World) -> Events:
         if held is not None:
             yield kms.AliasDeleted(account, name, held.key)
             return
+    for account in owners:  # it was there, though the trail did not see it made
+        yield kms.AliasCreated(account, name, key_id(reading.key))
+        yield kms.AliasDeleted(account, name, key_id(reading.key))
 
 
 def _create_grant(reading: Reading, world: World) -> Events:
@@ -247,6 +251,8 @@ def _create_grant(reading: Reading, world: World) -> Events:
         return
     grantee = _grantee(told, "Grantee")
     retiring = _grantee(told, "Retiring")
+    for name in (grantee, retiring):
+        yield from principal_there(name, world)
     constraints = {name: each for name, each in (told.get("Constraints") or {}).items() if isinstance(each, dict | str)}
     yield kms.GrantCreated(
         key=key,
@@ -280,7 +286,9 @@ def _end_grant(reading: Reading, world: World) -> Events:
     held = world.grants.get(key, {})
     if not grant and not key:
         raise Broken("it does not say which grant")
-    if grant in held:
+    key_held = world.keys.get(key)
+    was_there = key_held is not None and unseen.GRANTS in unseen.unseen_of(key_held.tags)
+    if grant and (grant in held or was_there):
         made = kms.GrantRevoked if reading.operation == "RevokeGrant" else kms.GrantRetired
         yield made(key, grant)
 

@@ -7,7 +7,7 @@ trail begins with, in place of what was never seen.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from domain.arn import parse_arn
 from domain.cloudtrail import unseen
-from domain.cloudtrail.meeting import account_there, created, key_id, named_there, principals
+from domain.cloudtrail.meeting import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.people import given, tags_of
 from domain.cloudtrail.record import Broken, moment
 from domain.errors import Refusal
@@ -131,6 +131,8 @@ def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Ev
     named = {} if policy is None else principals(text, world)
     yield created(key, parsed.account, text, {unseen.NAME: mark}, named)
     for each in grants.document["grants"] if grants is not None else ():
+        for name in ("GranteePrincipal", "RetiringPrincipal"):
+            yield from principal_there(given(each, name), world)
         yield _grant(key, each, world)
 
 
@@ -221,14 +223,48 @@ def parts_of(answer: Any, key: str) -> Iterator[Part]:
     get-key-policy's answer does not have. Raises Broken."""
     if not isinstance(answer, dict):
         raise Broken("it is no JSON object")
-    if "Policy" in answer and not isinstance(answer["Policy"], dict):
-        yield POLICY, _arn(key), {"text": text_in(answer["Policy"], KEY_POLICY)}
+    policy = answer if "Statement" in answer else answer.get("Policy")  # as --output text, or --query Policy, gives it
+    if isinstance(policy, str) or (isinstance(policy, dict) and "Statement" in policy):
+        yield POLICY, _arn(key), {"text": text_in(policy, KEY_POLICY)}
     elif isinstance(answer.get("Grants"), list):
         yield from _grants_of(answer["Grants"], key, whole=not answer.get("Truncated"))
     elif any(name in answer for name in _LISTS):
         yield from _details(answer)
     else:
         raise Broken("it is no answer of get-key-policy, list-grants or get-account-authorization-details")
+
+
+def whole_answers(documents: Iterable[Any]) -> Iterator[Any]:
+    """Pages that follow one another as one answer; a list is of answers too."""
+    pages: dict[str, Any] | None = None
+    for each in _each(documents):
+        if pages is not None and isinstance(each, dict) and pages.keys() & each.keys() & {"Grants", *_LISTS}:
+            joined = {
+                name: [*pages.get(name, ()), *each.get(name, ())]
+                for name in ("Grants", *_LISTS)
+                if name in {*pages, *each}
+            }
+            pages = each | joined if _goes_on(each) else {**each, "Truncated": False, "IsTruncated": False, **joined}
+        else:
+            if pages is not None:
+                yield pages
+            pages = each if isinstance(each, dict) else None
+            if pages is None:
+                yield each
+        if pages is not None and not _goes_on(pages):
+            yield pages
+            pages = None
+    if pages is not None:
+        yield pages
+
+
+def _each(documents: Iterable[Any]) -> Iterator[Any]:
+    for document in documents:
+        yield from document if isinstance(document, list) else (document,)
+
+
+def _goes_on(page: Mapping[str, Any]) -> bool:
+    return page.get("Truncated") is True or page.get("IsTruncated") is True
 
 
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")

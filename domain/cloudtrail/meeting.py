@@ -48,14 +48,22 @@ def named_there(text: str, world: World) -> Events:
     for statement in parse_policy(text, KEY).statements:
         names = statement.principal.names if statement.principal is not None else frozenset()
         for name in sorted(names):
-            arn = parse_arn(name)
-            if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
-                continue
-            yield from account_there(world, arn.account)
-            if arn.resource.startswith("user/") and name not in world.directory.by_arn:
-                yield from identity_there(world, USER, name, "")
-            elif arn.resource.startswith("role/") and name not in world.directory.by_arn:
-                yield from identity_there(world, ROLE, name, "")
+            yield from principal_there(name, world)
+
+
+def principal_there(name: str, world: World) -> Events:
+    """Whom a policy or a grant names."""
+    arn = parse_arn(name)
+    if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
+        return
+    yield from account_there(world, arn.account)
+    kind, _, rest = arn.resource.partition("/")
+    if kind in (USER, ROLE) and name not in world.directory.by_arn:
+        yield from identity_there(world, kind, name, "")
+    elif kind == "assumed-role" and world.directory.find(ROLE, arn.account, rest.partition("/")[0]) is None:
+        yield from identity_there(
+            world, ROLE, f"arn:{arn.partition}:iam::{arn.account}:role/{rest.partition('/')[0]}", ""
+        )
 
 
 def created(

@@ -158,7 +158,8 @@ def _attach(held: Identity, reading: Reading, world: World) -> Events:
 
 def _detach(held: Identity, reading: Reading, world: World) -> Events:
     arn = text_of(reading.parameters, "PolicyArn")
-    if arn in held.attached:
+    if arn in held.attached or unseen.NAME in held.inline:  # it was attached, though the trail did not see that
+        yield from _policy_there(world, arn)
         yield iam.PolicyDetached(held.account, held.kind, held.id, arn)
 
 
@@ -254,7 +255,8 @@ def _default_set(arn: str, reading: Reading, world: World) -> Events:
 
 def _version_gone(arn: str, reading: Reading, world: World) -> Events:
     held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
-    if version in held.versions and version != held.default:
+    seen = not any(unseen.is_document(each.document) for each in held.versions.values())
+    if version != held.default and (version in held.versions or not seen):
         yield iam.PolicyVersionDeleted(held.account, held.id, version)
 
 

@@ -18,6 +18,7 @@ KEY = "keytrail:Unseen"
 NAME = "keytrail-unseen"
 """The inline policy of an identity, and the tag of a key, that say what was never seen of it."""
 IDENTITY = "identity policies, groups, tags, date and trust policy"
+NEVER = "which the trail never saw"
 SETTLED_BY = "keytrail import policies"
 SIDS = ("UnseenAllow", "UnseenDeny")
 GRANTS = "grants"

@@ -303,7 +303,7 @@ class Directory:
     def _(self, event: events.PolicyDetached, now: int, position: int) -> None:
         attached = self.identities[event.id].attached
         self._set(event.id, attached=tuple(each for each in attached if each != event.policy))
-        self.attached_to[event.policy].discard(event.id)
+        self.attached_to.get(event.policy, set()).discard(event.id)  # a trail may not have seen it attached
 
     @_apply.register
     def _(self, event: events.BoundarySet, now: int, position: int) -> None:

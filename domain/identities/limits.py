@@ -36,7 +36,12 @@ def require_inline_room(identity: Identity, policy: str, document: str) -> None:
     greatest length, so that what is counted at each change stays short. Raises LimitExceeded."""
     most = INLINE[identity.kind]
     texts = [document, *(each.document for name, each in identity.inline.items() if name != policy)]
-    if sum(map(len, texts)) > MOST_TEXT or sum(map(size, texts)) > most:
+    if sum(map(len, texts)) > MOST_TEXT:
+        raise LimitExceeded(
+            f"The inline policies of {identity.kind} {identity.name} have at most {MOST_TEXT} characters together, their "
+            "white space included."
+        )
+    if sum(map(size, texts)) > most:
         raise LimitExceeded(f"Maximum policy size of {most} bytes exceeded for {identity.kind} {identity.name}")
 
 

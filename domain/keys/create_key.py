@@ -33,6 +33,7 @@ from domain.world import World
 
 MAX_TAGS = 50
 RESERVED = "aws:"
+TOO_MANY = "Too many tags"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def require_tags(tags: Sequence[tuple[str, str]]) -> Mapping[str, str]:
 
 def require_room(count: int) -> None:
     if count > MAX_TAGS:
-        raise InvalidTag("Too many tags")
+        raise InvalidTag(TOO_MANY)
 
 
 def require_unreserved(keys: Iterable[str]) -> None:

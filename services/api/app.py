@@ -107,6 +107,14 @@ def too_large(*, form: bool = False) -> Reply:
     return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
 
 
+def no_place(*, form: bool) -> Reply:
+    """`form`: to a client of the Query protocol."""
+    message = "There is nothing here: KMS, IAM and STS answer on POST /."
+    if form:
+        return Reply(404, query.error("iam", "InvalidAction", message, 404, ""), query.CONTENT_TYPE, "")
+    return Reply(404, _json_fault(WireError(404, "UnknownOperationException", message)), JSON, "")
+
+
 READING = ("GET", "HEAD")
 """HEAD (RFC 9110, section 9.3.2) is how many load balancers look whether somebody is there."""
 
@@ -146,8 +154,8 @@ class App:
         elif path == "/metrics" and method in READING:
             await reply(send, 200, await self._scrapes.text(), b"text/plain; version=0.0.4; charset=utf-8")
         else:
-            body = b'{"__type":"UnknownOperationException","message":"There is nothing here: KMS answers on POST /."}'
-            await reply(send, 404, body, JSON)
+            nowhere = no_place(form=_is_form(scope))
+            await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
 
     async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A call of IAM or STS whose parameters are in the query."""
@@ -263,6 +271,11 @@ def _service(request: sigv4.Signed) -> str:
 def _asks_by_query(scope: Scope) -> bool:
     """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
+
+
+def _is_form(scope: Scope) -> bool:
+    form = query.FORM.encode()
+    return any(name == b"content-type" and value.startswith(form) for name, value in scope["headers"])
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:

@@ -230,8 +230,7 @@ class Counted:
             else await self._audit.moment_in(source.pool, asked_for, name)
             for name in ("from", "to")
         ]
-        # A trail ends when its last record was written, and nobody knows what was used after.
-        ends = (await source.moment(None)).at if source.is_trail else datetime.now(UTC)
+        ends = (await source.ended() if source.is_trail else None) or datetime.now(UTC)
         until = ends if until is None else min(until, ends)
         since = until - timedelta(days=int(text)) if since is None else since
         # Of a time before the record nobody knows what was used.

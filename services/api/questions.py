@@ -14,6 +14,7 @@ from domain.access.audience import Audience, Told, account_in
 from domain.cloudtrail.keys import MULTI_REGION, id_of
 from domain.errors import AccessRefused, AliasNotFound, KeyNotFound, Refusal
 from domain.identities.identity import GROUP, ROLE, USER
+from domain.identities.published import AWS
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.meaning.budget import Budget, OutOfSteps, spending
@@ -339,7 +340,8 @@ class Questions:
 
     async def _accounts(self, source: Source) -> list[str]:
         """Whose people a question is asked about. What is not in the world that it is asked of cannot be told."""
-        return await history.accounts(source.pool) if source.is_trail else [source.account]
+        # What a trail never saw of AWS's own policies stands in it as AWS's.
+        return [*await history.accounts(source.pool), AWS] if source.is_trail else [source.account]
 
     async def diff(self, asked: Asked) -> Told:
         """Raises WireError."""

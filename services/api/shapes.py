@@ -21,7 +21,8 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from domain.characters import STANDS_FOR_NUL
 from domain.crypto.specs import RSA_OAEP, SPECS
 from domain.crypto.wrapping import RSA_AES, WRAPPING_SPECS
-from domain.errors import cut
+from domain.errors import InvalidTag, cut
+from domain.keys.create_key import TOO_MANY
 from domain.trail.codec import rfc3339
 
 
@@ -40,6 +41,8 @@ class Invalid(Exception):
 
 MOST_MEMBERS = 200
 """Of a list that the model leaves open. A key has 50 tags, a grant 17 operations."""
+TAGS = "TagList"
+"""The shape of the tags of a key, which the model leaves open."""
 MOST_FAULTS = 20
 """Faults after which a request is not looked at further: it is refused, and its answer is not many times as long."""
 LONGEST_SHOWN = 256
@@ -344,6 +347,8 @@ def _list(shape: Shape, operation: str) -> Checked:
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, list):
             raise WrongType("Expected a list")
+        if len(value) > most and shape.name == TAGS:  # as the writer says of fewer: it is more than a key has
+            raise InvalidTag(TOO_MANY)
         if len(value) > most:  # its members are not looked at: that would cost many times the list
             faults.append(_fault(value, path, f"have length less than or equal to {most}"))
             return value

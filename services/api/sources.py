@@ -49,7 +49,20 @@ class Source:
 
     async def began(self) -> datetime | None:
         """When the record begins."""
+        if self.is_trail:
+            return await self._of_trail("min")
         return await history.begins(self.pool)
+
+    async def ended(self) -> datetime | None:
+        """When a trail's last record was written: nobody knows what was done after."""
+        return await self._of_trail("max")
+
+    async def _of_trail(self, which: str) -> datetime | None:
+        # index: calls_at_origin_record_idx
+        found: datetime | None = await self.pool.fetchval(
+            f"SELECT {which}(at) FROM {self.schema}.calls WHERE origin = 0"
+        )
+        return found
 
     async def before_it_began(self, since: datetime | None) -> dict[str, str]:
         """What an answer says where the record begins after the time that it was asked from."""

@@ -180,7 +180,8 @@ def last_use(
     if as_json:
         as_line(found)
         return
-    made = times.shown(found["created_at"]) or "a time before the record"
+    made = times.shown(found["created_at"])
+    since = f"it was made: {made}" if made else "the record began; when it was made is not known"
     columns = (
         member("operation", heading="what", leads=True),
         member("calls", number=True),
@@ -188,7 +189,7 @@ def last_use(
         Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
         member("call_id", heading="call"),
     )
-    print_rows(found["by_operation"], columns, f"(no use of {key} since it was made: {made})")
+    print_rows(found["by_operation"], columns, f"(no use of {key} since {since})")
 
 
 NOT_COUNTED = (

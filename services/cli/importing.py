@@ -15,7 +15,7 @@ from services.adapters.postgres import UNREACHABLE
 from services.cli import names
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, say, times_or_fail
+from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, said, say, times_or_fail
 from services.settings import Settings
 from services.trails.ahead import Ahead, ReadingOf
 from services.trails.answers import known_in
@@ -43,11 +43,9 @@ def cloudtrail(
 def policies(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            help="Answers of get-key-policy, list-grants and get-account-authorization-details, a file each"
-        ),
+        typer.Argument(help="Answers of get-key-policy, list-grants and get-account-authorization-details"),
     ],
-    taken: Annotated[str, typer.Option(help="When AWS gave the answers: a time as CloudTrail writes it")],
+    taken: Annotated[str, typer.Option(help="When AWS gave the answers: a time, as for --at")],
     key: Annotated[str, typer.Option(help="The key's ARN, for get-key-policy, whose answer does not name it")] = "",
     trail: Annotated[str, typer.Option(help="The trail's name")] = "cloudtrail",
     as_json: AsJson = False,
@@ -57,11 +55,21 @@ def policies(
     the trail's beginning on."""
     settings = reaching_both(data)
     found = _files(trail, paths)
+    at = _moment(taken)
+    _take_in(settings, trail, found, lambda path: known_in(path, at, key), as_json)
+
+
+def _moment(taken: str) -> int:
+    """Microseconds since the epoch."""
+    times = times_or_fail()
     try:
-        at = moment(taken)
+        return moment(taken)
+    except Broken:  # not as CloudTrail writes it: as people do
+        found = said(lambda: times.at(taken))
+    try:
+        return moment(found)
     except Broken as fault:
         fail(f"--taken: {fault}.", 2)
-    _take_in(settings, trail, found, lambda path: known_in(path, at, key), as_json)
 
 
 def _files(trail: str, paths: list[Path]) -> list[Path]:
@@ -134,11 +142,8 @@ def _show(report: dict[str, Any], trail: str) -> None:
         say(f"passed over: {count} × {what}", "dim", indent=2)
     for reason, count in sorted(report["reasons"].items(), key=lambda each: -each[1])[:10]:
         say(f"{count} × {reason}", "red", indent=2)
-    say(
-        times.within(
-            f"trail {trail}: {report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes"
-        ),
-    )
+    calls = f"{report['calls']} calls, {report['first']} to {report['last']}, {report['changes']} changes"
+    say(times.within(f"trail {trail}: {calls if report['calls'] else 'no calls yet'}"))
     say(
         Text.assemble(
             "the recorded policies explain ",

@@ -124,6 +124,8 @@ def statement(by: Mapping[str, Any], account: str = "") -> str:
     if by.get("rule"):
         return str(by["rule"]).replace("-", " ")
     policy = str(by.get("policy") or "")
+    if by.get("unknown"):
+        return "key policy, not known" if by["kind"] == "key-policy" else f"{short(policy, account)}, not known"
     if not policy:
         return f"{by.get('kind', '')} of the other account".replace("-", " ")
     kind, version = by.get("kind"), by.get("version")

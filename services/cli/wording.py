@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from domain.cloudtrail import unseen
 from domain.keys.states import KEY_ACTIONS
 from services.cli.conditions import conditions, test, wish
-from services.cli.names import cut, key_of, short, statement
+from services.cli.names import cut, key_of, short, shortened, statement
 from services.cli.principals import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
 Shown = Mapping[str, Any]
@@ -103,8 +104,8 @@ def besides(row: Shown, account: str) -> list[str]:
         found.append(f"may let in or keep out: depends on {row['depends']}")
     if row.get("attached_to_nobody"):
         found.append("nobody has this policy attached")
-    unclear = [_unclear(each, account) for each in row.get("unclear", ())]
-    found += unclear or [f"not known exactly: {each}" for each in row["unknown"]]
+    unclear = dict.fromkeys(_unclear(each, account) for each in row.get("unclear", ()))
+    found += unclear or [f"not known exactly: {shortened(each, account)}" for each in row["unknown"]]
     if not (row["gained"] or row["lost"] or found):
         did = str(row.get("change", {}).get("operation") or "")
         found.append(OF_ITSELF.get(did, ALIKE))
@@ -243,12 +244,16 @@ def _unclear(each: Shown, account: str) -> str:
     words = f"not known: whether {who} {verb} {_operations(effect['actions'], whole=False)}"
     asked = conditions(effect)
     hangs = dict.fromkeys(
-        f"{test(its['key'], its['operator'], its['wanted'])} ({statement['why']})"
-        for statement in each["statements"]
-        for its in (statement["condition"],)
+        _hangs_on(its, statement["why"]) for statement in each["statements"] for its in (statement["condition"],)
     )
-    why = f"it depends on whether {' and '.join(hangs)}" if hangs else each.get("why", "")
+    why = f"it depends on {shortened(' and '.join(hangs), account)}" if hangs else each.get("why", "")
     return f"{words}{f' if {asked}' if asked else ''}: {why}"
+
+
+def _hangs_on(condition: Shown, why: str) -> str:
+    if condition["key"] == unseen.KEY:
+        return f"{condition['wanted'][0]}, {unseen.NEVER}"
+    return f"whether {test(condition['key'], condition['operator'], condition['wanted'])} ({why})"
 
 
 def _beside(effect: Shown, account: str) -> Iterator[str]:

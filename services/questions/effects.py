@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.arn import parse_arn
+from domain.cloudtrail import unseen
 from domain.policy import given
 
 NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
@@ -39,8 +40,19 @@ class Scope:
     principal: str = ""
 
 
+def unseen_in(effect: Mapping[str, Any]) -> str:
+    """What a trail never saw, where a statement stands for that; "" elsewhere."""
+    asked = (values.get(unseen.KEY) for values in effect.get("condition", {}).values())
+    return next((each[0] for each in asked if each), "")
+
+
 def put(told: Came, effect: Effect) -> None:
-    """A Deny that came takes away, and one that went gives back."""
+    """A Deny that came takes away, and one that went gives back. What was never seen does neither: that it is not known is
+    told once."""
+    if what := unseen_in(effect):
+        words = f"{what}, {unseen.NEVER}"
+        told.unknown += [words] if words not in told.unknown else []
+        return
     takes = effect["after"] == REFUSES or (effect["before"] == GIVES)
     (told.lost if takes else told.gained).append(effect)
 

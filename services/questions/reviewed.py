@@ -19,6 +19,8 @@ import orjson
 
 from domain.access.audience import Audience
 from domain.aliases.alias import Alias
+from domain.cloudtrail import unseen
+from domain.cloudtrail.people import NO_TRUST
 from domain.grants.grant import Grant
 from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.principals import own_principals
@@ -47,6 +49,7 @@ from services.questions.effects import (
     depends,
     put,
     statement,
+    unseen_in,
 )
 
 FETCHED = 500
@@ -227,7 +230,9 @@ class Reviewed:
         row = await history.one(self._connection, position if made else position - 1, GRANT, event.grant)
         grant = None if row is None else history.aggregate(row)
         if row is None or not isinstance(grant, Grant):
-            return None
+            key = None if made else await self._key(event.key, position)
+            unknown = [f"what the grant {event.grant} let in, {unseen.NEVER}"]
+            return None if key is None else Came(key.account, (key.id,), unknown=unknown, more={"grant": event.grant})
         effect = {
             "who": [{"principal": grant.grantee_shown}],
             "actions": sorted(grant.operations),
@@ -288,7 +293,9 @@ class Reviewed:
         told = Came(event.account, (), tuple(dict.fromkeys(each.arn for each in (new, old) if each is not None)))
         before, after = await self._given_to(old, position - 1), await self._given_to(new, position)
         self._tell(told, before, after, beside=await self._by_groups(new, position))
-        trust = [given.trusted(each.role.trust) if each and each.role else given.NOTHING for each in (old, new)]
+        trust = [given.trusted(_trust_of(each)) if _trust_of(each) else given.NOTHING for each in (old, new)]
+        if old is not None and old.role is not None and not _trust_of(old) and (new is None or _trust_of(new)):
+            told.unknown.append(f"the trust policy of {old.arn} from before, {unseen.NEVER}")
         gained, lost = given.difference(*trust)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
@@ -305,8 +312,10 @@ class Reviewed:
         if identity is None:
             return given.NOTHING
         rows = await history.by_arns(self._connection, position, identity.attached)
-        managed = [each.document for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
-        managed += [PUBLISHED[arn].document for arn in identity.attached if arn in PUBLISHED]
+        there = [each for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
+        # What a trail never saw stands there too.
+        published = set(identity.attached) & PUBLISHED.keys() - {each.arn for each in there}
+        managed = [each.document for each in (*there, *(PUBLISHED[arn] for arn in sorted(published)))]
         texts = [*(each.document for each in identity.inline.values()), *managed]
         return given.joined(given.given(text, self._universe) for text in texts)
 
@@ -371,9 +380,17 @@ def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[s
     shown = []
     for group, its in holds:
         for each in given.of_these(its, given.REFUSED if made else effect["effect"], effect["actions"]):
+            if unseen_in(each):
+                continue
             told = {name: value for name, value in each.items() if name != "effect"}
             shown.append(told | ({"by": group} if group else {}))
     return {REFUSED_OF_IT if made else STILL: shown} if shown else {}
+
+
+def _trust_of(identity: Identity | None) -> str:
+    """ "" for nobody, no role, and a trust policy that a trail never saw."""
+    trust = identity.role.trust if identity is not None and identity.role is not None else ""
+    return "" if trust == NO_TRUST else trust
 
 
 def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from domain.access.audience import Audience, account_in, stranger
@@ -62,9 +62,23 @@ def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
 
 
 def _told(found: Could) -> Row:
-    paths = [path.document() | {"open": _conditions(path.open)} for path in found.paths]
-    unless = [{"by": each["by"], "open": _conditions(each["open"])} for each in found.unless]
+    paths = [_seen(path.document() | {"open": _conditions(path.open)}) for path in found.paths]
+    unless = [_seen({"by": each["by"], "open": _conditions(each["open"])}) for each in found.unless]
     return {"paths": paths, "unless": unless, "for_sure": not found.unless and not found.paths[0].open}
+
+
+def _seen(path: Row) -> Row:
+    """A path in which nothing stands for a statement that was never seen: only whose policy it would be in."""
+    if any(each["key"] == unseen.KEY for each in path["open"]):
+        for name in path.keys() & {"by", "delegation"}:
+            path[name] = _statement(path[name])
+    return path
+
+
+def _statement(by: Mapping[str, Any]) -> Row:
+    if by.get("sid") not in unseen.SIDS:
+        return dict(by)
+    return {"kind": by["kind"], "policy": by["policy"].removesuffix(f"#{unseen.NAME}"), "unknown": True}
 
 
 def _conditions(found: Sequence[Row]) -> list[Row]:

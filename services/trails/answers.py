@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from domain.cloudtrail.known import fact, parts_of
+from domain.cloudtrail.known import fact, parts_of, whole_answers
 from domain.cloudtrail.record import Broken
+from services.trails.documents import FAULTS
+from services.trails.files import text_of
 from services.trails.preparing import UNSHAPED
 from services.trails.wrapping import Found
 
+_DECODER = json.JSONDecoder()
+
 
 def known_in(path: Path, at: int, key: str) -> Iterator[Found]:
-    """What a file with one answer tells as of `at` (microseconds), and why it could not be read. `key`: the ARN of the key of an
-    answer that does not name one."""
-    source = str(path)
+    """What a file with answers, one after another, tells as of `at` (microseconds), and why one could not be read. `key`: the
+    ARN of the key of an answer that does not name one."""
+    source, text = str(path), b""
     try:
-        text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        found = [fact(part, at) for part in parts_of(orjson.loads(text), key)]
-    except OSError as fault:
+        text = text_of(path)
+        answers = list(whole_answers(_documents(text.decode("utf-8", "replace"))))
+    except FAULTS as fault:
         yield Found(source, "file", b"", f"the file cannot be read: {fault}")
-    except Broken as fault:
-        yield Found(source, "file", text, str(fault))
-    except orjson.JSONDecodeError as fault:
+        return
+    except (ValueError, RecursionError) as fault:
         yield Found(source, "file", text, f"it is no JSON: {fault}")
-    except UNSHAPED as fault:
-        yield Found(source, "file", text, f"it is not shaped as an answer is: {type(fault).__name__}: {fault}")
-    else:
-        for number, each in enumerate(found):
-            yield Found(source, f"part {number}", orjson.dumps(each.record()))
+        return
+    number = 0
+    for answer in answers:
+        try:
+            found = [fact(part, at) for part in parts_of(answer, key)]
+        except Broken as fault:
+            yield Found(source, f"part {number}", _raw(answer), str(fault))
+        except UNSHAPED as fault:
+            reason = f"it is not shaped as an answer is: {type(fault).__name__}: {fault}"
+            yield Found(source, f"part {number}", _raw(answer), reason)
+        else:
+            for each in found:
+                yield Found(source, f"part {number}", orjson.dumps(each.record()))
+                number += 1
+            continue
+        number += 1
+
+
+def _raw(answer: Any) -> bytes:
+    return json.dumps(answer).encode()
+
+
+def _documents(text: str) -> Iterator[Any]:
+    """Raises ValueError, RecursionError."""
+    at, text = 0, text.removeprefix("\ufeff").strip()
+    if not text:
+        raise ValueError("there is nothing in the file")
+    while at < len(text):
+        found, at = _DECODER.raw_decode(text, at)
+        yield found
+        while text[at : at + 1].isspace():
+            at += 1

@@ -48,6 +48,13 @@ def records_of(path: Path) -> Iterator[Found]:
         yield Found(source, "file", b"", f"the file cannot be read: {fault}")
 
 
+def text_of(path: Path) -> bytes:
+    """A file's whole text. Raises what stands in FAULTS."""
+    with path.open("rb") as file:
+        plain = _Plain(file)
+        return b"".join(iter(lambda: plain.read(1 << 20), b""))
+
+
 class _Plain:
     """A file's text as UTF-8."""
 

@@ -189,7 +189,8 @@ def test_white_space_of_all_inline_policies_together_has_an_end() -> None:
     """What is counted at each change stays short, whatever was put before."""
     wide = spaced(USE, 200, 40_000)
     first = events.InlinePolicyPut(ACCOUNT, "role", APP, "one", wide)
-    given(a_role(), first).when(attached.PutInline("role", "app", "two", wide)).refused(LimitExceeded)
+    said = "The inline policies of role app have at most 131072 characters together, their white space included."
+    given(a_role(), first).when(attached.PutInline("role", "app", "two", wide)).refused(LimitExceeded, said)
     assert is_done(given(a_role(), first).when(attached.PutInline("role", "app", "one", wide)))
 
 

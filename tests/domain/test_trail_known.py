@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of, 
 from domain.cloudtrail.record import Broken
 from domain.cloudtrail.steps import step_of, told_by
 from domain.world import World
+from services.trails.answers import known_in
 from tests.domain.test_cloudtrail import iam, reading
 from tests.e2e.test_history import allow
 from tests.e2e.test_trails import A, document, key_arn, put, who
@@ -124,3 +127,44 @@ def test_a_change_before_an_answer_was_taken_is_told_by_what_it_writes() -> None
 def test_a_policy_that_cannot_be_read_is_no_answer() -> None:
     with pytest.raises(Broken, match="cannot be read"):
         list(parts_of({"Policy": "{}x"}, KEY))
+
+
+POLICY = document(allow(who()["arn"], "kms:Decrypt"))
+SECOND = {**GRANT, "GrantId": "g2"}
+PAGES: list[dict[str, Any]] = [
+    {"Grants": [GRANT], "Truncated": True, "NextMarker": "m"},
+    {"Grants": [SECOND], "Truncated": False},
+]
+ASKED = json.dumps({"Policy": POLICY, "PolicyName": "default"})
+FILES: dict[str, tuple[bytes, list[str]]] = {
+    "as the command line gives it": (ASKED.encode(), ["key-policy"]),
+    "--output text": (POLICY.encode(), ["key-policy"]),
+    "--query Policy": (json.dumps(POLICY).encode(), []),
+    "the policy as an object": (json.dumps({"Policy": json.loads(POLICY)}).encode(), ["key-policy"]),
+    "with boto3's metadata": (json.dumps({"Policy": POLICY, "ResponseMetadata": {"HTTPStatusCode": 200}}).encode(), ["key-policy"]),
+    "UTF-16": (ASKED.encode("utf-16"), ["key-policy"]),
+    "a byte order mark": (b"\xef\xbb\xbf" + ASKED.encode(), ["key-policy"]),
+    "compressed": (gzip.compress(ASKED.encode(), mtime=0), ["key-policy"]),
+    "several in a file": ((ASKED + "\n" + json.dumps({"Grants": [GRANT]}) + json.dumps(DETAILS)).encode(), ["key-policy", "grants", "managed-policy", "identity", "identity", "identity"]),
+    "pages after one another": ("\n".join(map(json.dumps, PAGES)).encode(), ["grants"]),
+    "pages as a list": (json.dumps(PAGES).encode(), ["grants"]),
+    "pages of details": (json.dumps([{**DETAILS, "IsTruncated": True}, {"UserDetailList": [], "IsTruncated": False}]).encode(), ["managed-policy", "identity", "identity", "identity"]),
+    "a page that is not the last": (json.dumps(PAGES[0]).encode(), []),
+    "a page between two answers": ((json.dumps(PAGES[0]) + ASKED).encode(), ["key-policy"]),
+    "nothing": (b" \n", []),
+    "cut": (ASKED[:-9].encode(), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_answers_are_read_in_every_form_that_tools_write(form: str, tmp_path: Path) -> None:
+    text, kinds = FILES[form]
+    path = tmp_path / "answer.json"
+    path.write_bytes(text)
+    found = list(known_in(path, 0, KEY))
+    told = [fact_of(json.loads(each.raw)) for each in found if not each.reason]
+    assert [each.kind for each in told] == kinds
+    assert bool([each for each in found if each.reason]) == (not kinds or form == "a page between two answers")
+    assert len({each.place for each in found}) == len(found)
+    if form.startswith("pages") and kinds == ["grants"]:
+        assert [each["GrantId"] for each in told[0].document["grants"]] == ["g1", "g2"]

@@ -247,6 +247,32 @@ def test_a_simulation_of_given_policies_refuses_what_it_cannot_do(iam: Any, inst
     assert code_of(fault) == "AccessDenied"
 
 
+@pytest.mark.parametrize(
+    ("source", "caller"),
+    [
+        ("arn:aws:sts::111122223333:assumed-role/a/b", None),
+        ("arn:aws:iam::111122223333:root", None),
+        ("arn:aws:iam::111122223333:policy/named", None),
+        ("no arn, and long enough", None),
+        ("", "arn:aws:sts::111122223333:assumed-role/a/b"),
+        ("", "arn:aws-cn:iam::111122223333:user/named"),
+        ("", "arn:aws:iam::111122223333:root"),
+    ],
+)
+def test_a_simulation_is_of_users_groups_and_roles(
+    iam: Any, installation: Installation, source: str, caller: str | None
+) -> None:
+    """IAM API reference, SimulatePrincipalPolicy, PolicySourceArn and CallerArn."""
+    _, arn, _ = a_user(iam, installation)
+    asked = {"PolicySourceArn": source or arn, "ActionNames": ["kms:Encrypt"]}
+    with pytest.raises(ClientError) as fault:
+        iam.simulate_principal_policy(**asked | ({} if caller is None else {"CallerArn": caller}))
+    assert code_of(fault) == "InvalidInput"
+    if source:
+        said = f"Invalid Entity Arn: {source} does not clearly define entity type and name."
+        assert fault.value.response["Error"]["Message"] == said
+
+
 def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installation: Installation) -> None:
     """When a key was used, by whom a service was used, and the report over all of them."""
     name, arn, credentials = a_user(iam, installation, allowing("kms:ListKeys", "sts:*"))

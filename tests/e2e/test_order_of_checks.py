@@ -164,6 +164,7 @@ def in_states(house: House) -> dict[tuple[str, str], dict[str, str]]:
         house.kms.disable_key(KeyId=asleep)
         house.kms.schedule_key_deletion(KeyId=leaving)
         made[spec, usage] = {ASLEEP: asleep, LEAVING: leaving}
+    house.installation.caught_up()  # so that whichever worker is asked knows the states
     return made
 
 

@@ -75,6 +75,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
         kms.create_grant(KeyId=key, GranteePrincipal=ROOT, RetiringPrincipal=ROOT, Operations=["Decrypt"])
         kms.rotate_key_on_demand(KeyId=key)
         kms.create_key()
+    installation.caught_up()  # so that whichever worker is asked knows all of it
     arn = iam.get_user(UserName=user)["User"]["Arn"]
     under, actions = {"PathPrefix": path}, ["kms:Encrypt", "kms:Decrypt", "kms:Sign"]
     named = {"User": {"UserName": user}, "Group": {"GroupName": group}, "Role": {"RoleName": role}}

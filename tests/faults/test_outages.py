@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 from domain.trail.reading import Fold
 from domain.trail.verify import verify
 from services.adapters.postgres import connect
+from tests.e2e.test_trails import created, imported, record, written
 from tests.faults.steady import Steady
 from tests.faults.test_soak import read_log
 from tests.installation import Installation, eventually
@@ -123,6 +124,24 @@ def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
         goes_on(steady)
     require_kept(away, steady)
     away.client().create_key()
+
+
+def test_postgres_is_killed_when_an_import_has_ended(away: Installation, tmp_path: Path) -> None:
+    """The tables that an import makes anew are in no log of Postgres: they are on the disk when it commits."""
+    records = [created(1, "2024-01-01T00:00:00Z")]
+    records += [
+        record("Decrypt", f"2024-01-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z") for n in range(1, 20_000)
+    ]
+    found = imported(away, "killed", written(tmp_path / "a.jsonl", *records))
+    assert found["calls"] == 20_000
+    before = away.answers("decisions", "--trail", "killed", "--limit", "100")
+    for each in tree(away.process("postgres")):
+        with contextlib.suppress(psutil.Error):
+            each.kill()
+    eventually(lambda: asyncio.run(_answers(away)))
+    assert away.answers("decisions", "--trail", "killed", "--limit", "100") == before
+    (trail,) = away.answers("trails")
+    assert (trail["trail"], trail["calls"]) == ("killed", 20_000)
 
 
 async def _answers(installation: Installation) -> bool:

@@ -164,6 +164,8 @@ CHANGES: list[Row] = [
     *(("UntagResource", {"KeyId": "{aes}", "TagKeys": ["a", key]}, *RESERVED) for key in ("aws:x", "AWS:x")),
     ("CreateKey", {"Tags": MANY}, TAGS, "Too many tags"),
     ("TagResource", {"KeyId": "{aes}", "Tags": MANY}, TAGS, "Too many tags"),
+    ("CreateKey", {"Tags": MANY * 5}, TAGS, "Too many tags"),
+    ("TagResource", {"KeyId": "{aes}", "Tags": MANY * 5}, TAGS, "Too many tags"),
     ("CreateKey", tagged("a", "b", "a"), TAGS, "Duplicate tag keys"),
     ("TagResource", {"KeyId": "{aes}", **tagged("a", "a")}, TAGS, "Duplicate tag keys"),
     (
@@ -312,6 +314,9 @@ def test_a_grantee_of_another_partition_is_no_principal(installation: Installati
         assert answer["__type"] == "InvalidArnException"
     listed = filled({"RetiringPrincipal": "arn:aws-cn:iam::{account}:root"}, names)
     _, answer = call(installation.url, installation.credentials(), "ListRetirableGrants", listed)
+    assert answer["__type"] == "InvalidArnException"
+    listed = filled({"KeyId": "{aes}", "GranteePrincipal": "arn:aws-cn:iam::{account}:root"}, names)
+    _, answer = call(installation.url, installation.credentials(), "ListGrants", listed)
     assert answer["__type"] == "InvalidArnException"
 
 
