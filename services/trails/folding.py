@@ -152,8 +152,9 @@ class Folding:
             made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
             others = [each for each in records if each[0]["id"] not in changes]
             # Whoever calls, and what is used, is there before the changes, unless it is made by them.
+            met = {row["id"] for row, reading in records if not needed_by(reading) & made}
             for row, reading in records:
-                if not needed_by(reading) & made:
+                if row["id"] in met:
                     yield from self._record(row, reading, folded, whole=False)
             low = folded.position - 1
             for name in self._order(changes, steps, at, folded):
@@ -162,7 +163,9 @@ class Folding:
                 if folded.changed and folded.changed[-1][0] == name:
                     folded.seconds.setdefault(at, [low]).append(folded.position - 1)
             for row, reading in others:
-                yield from self._record(row, reading, folded)
+                # Whoever called, and is deleted by now, is not met again.
+                if row["id"] not in met or is_change(reading):
+                    yield from self._record(row, reading, folded)
 
     def _order(
         self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime, folded: Folded

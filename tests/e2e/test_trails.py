@@ -753,3 +753,30 @@ def test_a_trails_key_is_named_as_our_own_are(installation: Installation, trail:
         assert others == [by_arn] * 3, command
         nowhere = installation.keytrail(*command, "archives", "--trail", trail, check=False)
         assert (nowhere.returncode, "alias/archive" in nowhere.stderr) == (1, True), nowhere.stderr
+
+
+def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
+    installation: Installation, trail: str, tmp_path: Path
+) -> None:
+    root = {"type": "Root", "arn": f"arn:aws:iam::{A}:root", "accountId": A, "principalId": A}
+    role = f"arn:aws:iam::{A}:role/r"
+    issuer = {"type": "Role", "principalId": "AROAXXXXXXXXXXXXXXXXX", "arn": role, "userName": "r"}
+    session = {"type": "AssumedRole", "principalId": "AROAXXXXXXXXXXXXXXXXX:s", "arn": f"arn:aws:sts::{A}:assumed-role/r/s", "accountId": A, "sessionContext": {"sessionIssuer": issuer}}  # fmt: skip
+
+    def iam(operation: str, at: str, **parameters: Any) -> dict[str, Any]:
+        made = {"role": {"roleId": "AROAXXXXXXXXXXXXXXXXX", "arn": role}} if operation == "CreateRole" else None
+        return record(operation, at, 1, root, eventSource="iam.amazonaws.com", resources=[], requestParameters=parameters, responseElements=made)  # fmt: skip
+
+    trust = document({"Effect": "Allow", "Principal": {"AWS": A}, "Action": "sts:AssumeRole"})
+    use = document({"Effect": "Allow", "Action": "kms:*", "Resource": "*"})
+    nine, ten = "2024-01-01T09:00:00Z", "2024-01-01T10:00:00Z"
+    records = [
+        created(1, nine) | {"userIdentity": root},
+        iam("CreateRole", nine, roleName="r", assumeRolePolicyDocument=trust),
+        iam("PutRolePolicy", nine, roleName="r", policyName="p", policyDocument=use),
+        record("Decrypt", ten, 1, session),
+        iam("DeleteRolePolicy", ten, roleName="r", policyName="p"),
+        iam("DeleteRole", ten, roleName="r"),
+    ]
+    found = imported(installation, trail, written(tmp_path / "a.jsonl", *records))
+    assert [found[each] for each in ("changes", "explained", "open", "unexplained")] == [5, 1, 0, 0]
