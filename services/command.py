@@ -1,12 +1,6 @@
-"""Where the `keytrail` command begins. Until it can tell anybody anything, Ctrl-C ends it at once and without a traceback."""
+"""Where the `keytrail` command begins. What Ctrl-C does until it can tell anybody anything is settled in `services/__init__`,
+which is imported before this."""
 
-from __future__ import annotations
-
-import signal
-
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have it ignored
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-from services.cli import main  # loading it takes a moment in which somebody may press Ctrl-C
+from services.cli import main
 
 __all__ = ["main"]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import re
+import struct
 import subprocess
+import termios
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 from tests.installation import clean_environment
 
@@ -67,34 +74,85 @@ class Ran:
             word = expected[1] or expected[2]
             return "" if self.code and word in self.output else f"it was to fail with {word}"
         words = self.typed.command.split()
+        if self.typed.command.startswith("keytrail ") and self.typed.printed and not self.as_printed:
+            return "it prints otherwise"
         codes = next((FINDS[each] for each in words[1:3] if "keytrail" in words[0] and each in FINDS), {0})
         return "" if self.code in codes else f"exit code {self.code}"
+
+    @property
+    def as_printed(self) -> bool:
+        """Whether the document shows what is printed now: but for times, ids and numbers, and for what it leaves out with …"""
+        pattern = "".join(LEFT_OUT if word == "…" else _pattern(word) for word in alike(self.typed.printed))
+        return re.fullmatch(pattern, "".join(f"{word}\n" for word in alike(self.output))) is not None
+
+
+LEFT_OUT = r"(?:.*\n)*?"
+"""Any words."""
+ALIKE = (
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\bA(?:KI|ID|RO|NP|GP)A[A-Z0-9]{10,}"), "ID"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b"), "ID"),
+    (re.compile(r"\b(?:sleeping|running|disk-sleep|idle)\b"), "STATE"),
+    (re.compile(r"\b\d+(?:\.\d+)?\b"), "N"),
+)
+"""What is another each time, and what stands for it."""
+
+
+def alike(text: str) -> list[str]:
+    """The words of a text, without what differs from one run to the next; where lines end depends on that too."""
+    for pattern, stands in ALIKE:
+        text = pattern.sub(stands, text)
+    return text.split()
+
+
+def _pattern(word: str) -> str:
+    return ".*".join(re.escape(part) for part in word.split("…")) + "\n"
+
+
+SCREEN = 100
+"""Columns of the terminal on which a session is run."""
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _on_a_screen(command: list[str], environment: dict[str, str], folder: Path) -> str:
+    """What a program and its children print to a terminal, without colours."""
+    screen, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, SCREEN, 0, 0))
+    running = subprocess.Popen(command, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=its, stderr=its)
+    os.close(its)
+    ending = Timer(200, running.kill)
+    ending.start()
+    parts = []
+    # A terminal that nobody writes to any more ends in an error.
+    with suppress(OSError):
+        while part := os.read(screen, 65536):
+            parts.append(part)
+    running.wait()
+    ending.cancel()
+    os.close(screen)
+    return ESCAPES.sub("", b"".join(parts).decode().replace("\r\n", "\n"))
 
 
 def ran(commands: list[Typed], folder: Path, *, goes_on: bool = False) -> list[Ran]:
     """All of them in one shell, each to its end; `goes_on` with the variables that the last one in this folder had."""
     script = folder / "session.sh"  # a file, and not the input: a command may read that
-    lines = [f"{{ {each.command}\n}} 2>&1\nprintf '{ENDED}%s{ENDED}' $?\n" for each in commands]
+    # Notes go to a file first: on a terminal there would be bars that go back to a line's beginning.
+    after = f"code=$?; cat notes; printf '{ENDED}%s{ENDED}' $code"
+    lines = [f"{{ {each.command}\n}} 2>notes\n{after}\n" for each in commands]
     before = ["set -a\n", *(["source variables.sh\n"] if goes_on else [])]
     script.write_text("".join([*before, *lines, "export -p > variables.sh\n"]))
     environment = clean_environment() | {
         "PATH": f"{folder / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(folder),
         "AWS_PAGER": "",
+        "TERM": "xterm",
+        "LESS": "FRX",
     }
-    done = subprocess.run(
-        ["bash", str(script)],
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    parts = done.stdout.split(ENDED)
+    printed = _on_a_screen(["bash", str(script)], environment, folder)
+    parts = printed.split(ENDED)
     outputs, codes = parts[0:-1:2], [int(each) for each in parts[1::2]]
-    assert len(outputs) == len(commands), done.stderr + done.stdout[-2000:]
+    assert len(outputs) == len(commands), printed[-2000:]
     return [Ran(*each) for each in zip(commands, codes, outputs, strict=True)]
 
 

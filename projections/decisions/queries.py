@@ -88,6 +88,10 @@ class Filters:
     key: str | None = None
     about: str | None = None
     """What a change was made to, by ARN."""
+    earlier: Sequence[str] = ()
+    """With `about`: its other ARNs, under which attempts to change it were refused."""
+    positions: Sequence[int] = ()
+    """With `about`: positions of changes that concern it beside those."""
     since: datetime | None = None
     until: datetime | None = None
     changes_only: bool = False
@@ -103,12 +107,19 @@ class _Where:
         self._conditions = ["$1 = ANY(owners)"]
         for condition, value in (
             ("key_id = {}", filters.key),
-            ("about = {}", filters.about),
             ("at >= {}", filters.since),
             ("at < {}", filters.until),
         ):
             if value is not None:
                 self.add(condition, value)
+        if filters.about is not None:
+            earlier = "(effect = 'refused' AND about = ANY({}))"
+            self.add(
+                f"(about = {{}} OR position = ANY({{}}) OR {earlier})",
+                filters.about,
+                list(filters.positions),
+                list(filters.earlier),
+            )
         for name, wanted in filters.fields.items():
             self._field(name, wanted)
         if filters.key is not None:
@@ -279,6 +290,18 @@ EVENTS_PAGE = f"{_WITH_CASE} WHERE position > $2 AND $1 = ANY(owners) ORDER BY p
 async def events(pool: Any, account: str, after: int, limit: int) -> list[Any]:
     """The next records of the log that concern an account, after a position."""
     return list(await pool.fetch(EVENTS_PAGE, account, after, limit))
+
+
+# index: decisions_position
+NAMING = """
+SELECT position FROM p_decisions.decisions WHERE position = ANY($1)
+    AND EXISTS (SELECT FROM unnest($2::text[]) AS name WHERE strpos(event::text, '"' || name || '"') > 0)
+"""
+
+
+async def naming(pool: Any, positions: Sequence[int], names: Sequence[str]) -> list[int]:
+    """Those of the positions whose event has one of the names."""
+    return [row["position"] for row in await pool.fetch(NAMING, list(positions), list(names))]
 
 
 async def moment_of(pool: Any, position: int) -> datetime | None:

@@ -109,6 +109,48 @@ async def begins(connection: Any) -> datetime | None:
     return found
 
 
+# index: history_arn; and history_pkey
+ALL_ARNS = """
+SELECT DISTINCT h.id, h.arn FROM p_history.history h WHERE h.kind IN ('identity', 'policy') AND h.id IN (
+    SELECT id FROM p_history.history WHERE arn = $1 AND account LIKE $2
+)
+"""
+# index: history_pkey
+CHANGED_AT = """
+SELECT position FROM p_history.history WHERE kind IN ('identity', 'policy') AND id = ANY($1)
+UNION SELECT until_position FROM p_history.history
+WHERE kind IN ('identity', 'policy') AND id = ANY($1) AND until_at IS NOT NULL
+"""
+# index: history_account. Reads every version of the account's grants, keys, identities and instance profiles.
+NAMED_AT = """
+WITH naming AS (
+    SELECT kind, position, until_position, until_at FROM p_history.history h
+    WHERE account LIKE $2 AND kind IN ('grant', 'key', 'identity', 'instance-profile')
+        AND EXISTS (SELECT FROM unnest($1::text[]) AS name WHERE strpos(h.document::text, '"' || name || '"') > 0)
+)
+SELECT kind, position FROM naming UNION SELECT kind, until_position FROM naming WHERE until_at IS NOT NULL
+"""
+
+
+async def all_arns(connection: Any, arn: str, account: str) -> tuple[list[str], list[str]]:
+    """(unique ids, ARNs) of the identities and managed policies of an account ("" for any) that have or had an ARN: those under
+    which they stood before and since, too."""
+    rows = await connection.fetch(ALL_ARNS, arn, account or "%")
+    return sorted({row["id"] for row in rows}), sorted({row["arn"] for row in rows})
+
+
+async def changed_at(connection: Any, ids: Sequence[str]) -> list[int]:
+    """The positions at which identities or managed policies were made, became otherwise or went."""
+    return [row["position"] for row in await connection.fetch(CHANGED_AT, list(ids))]
+
+
+async def named_at(connection: Any, account: str, names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Where versions of an account ("" for any) that hold one of the names begin and end: (of grants, of everything else)."""
+    rows = await connection.fetch(NAMED_AT, list(names), account or "%")
+    grants = [row["position"] for row in rows if row["kind"] == "grant"]
+    return grants, [row["position"] for row in rows if row["kind"] != "grant"]
+
+
 async def had_arn(connection: Any, arn: str) -> bool:
     """Whether an identity or managed policy ever had it. Index: history_arn."""
     return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM p_history.history WHERE arn = $1)", arn))

@@ -28,7 +28,7 @@ from domain.access.evaluate import may
 from domain.access.question import in_account
 from domain.access.verdict import Verdict, refusal_of
 from domain.arn import audit_arn, is_elsewhere
-from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, Refusal
+from domain.errors import AccessRefused, CredentialDisabled, CredentialExpired, KeyNotFound, Refusal
 from domain.identities.callers import caller_of
 from domain.ports import Unavailable
 from domain.trail.record import Call
@@ -344,20 +344,27 @@ class Audit:
 
     async def bare_key(self, asked: Asked, text: str) -> str:
         """The id of a key, of one that is no more too; of another account's the last part of its ARN, which may be an alias.
-        Raises WireError where no call names a key so."""
+        Raises WireError where no call names a key so, or can: of another Region, or our own key under another account."""
         account = asked.caller.account
         reference = self.questions.references.key(text, account)
-        bare = reference.rpartition("/")[2]
+        bare, region = reference.rpartition("/")[2], self._present.world.region
+        if is_elsewhere(reference, region):
+            raise not_found(
+                KeyNotFound(f"{text} is in another Region or partition: this installation has keys of {region} alone"),
+                "",
+            )
         if not asked.audience.owns(account_in(reference) or account):
+            if bare in self._present.world.keys and asked.audience.owns(self._present.world.keys[bare].account):
+                raise not_found(
+                    KeyNotFound(f"{text} names one of your keys under another account"), f" Ask for {bare}."
+                )
             await self.questions.references.called_key(await self.questions.sources.of(asked), bare, text)
             return bare
         try:
             return self._present.world.once(reference, account)[0]
         except Refusal:
-            # Of another partition or Region no decision names a key; one of ours that is no more has its decisions still.
-            named = reference if is_elsewhere(reference, self._present.world.region) else bare
-            await self.questions.references.known_key(await self.questions.sources.of(asked), named, text)
-            return named
+            await self.questions.references.known_key(await self.questions.sources.of(asked), bare, text)
+            return bare  # a key that is no more has its decisions still
 
     async def moment(self, asked: Asked, name: str) -> datetime | None:
         """A time (RFC 3339) or a position (@1234) as a time. Raises WireError."""

@@ -15,6 +15,7 @@ from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
+from projections.history import queries as history
 from services.adapters.postgres import Pool
 from services.api.errors import WireError
 from services.api.explaining import bad
@@ -149,7 +150,18 @@ class Counted:
         text = asked.request.path_params["principal"]
         about = await self._questions.references.principal(asked, source, text, (USER, ROLE, GROUP, POLICY))
         filters = replace(await self._filters(asked), about=about, changes_only=True)
+        filters = await self._concerning(filters, source, about)
         return await self._calls(asked, filters, inputs=asked.flag("inputs"))
+
+    async def _concerning(self, filters: Filters, source: Source, about: str) -> Filters:
+        """With every change that concerns a principal: those of other names that it had, of the groups that it is in, and of
+        grants, key policies and trust policies that name it. Of another account's principal, those that name this ARN."""
+        ids, arns = await history.all_arns(source.pool, about, source.account)
+        own = await history.changed_at(source.pool, ids)
+        names = [*ids, about]
+        grants, others = await history.named_at(source.pool, source.account, names)
+        named = await decisions.naming(source.pool, others, names)
+        return replace(filters, earlier=arns, positions=sorted({*own, *grants, *named}))
 
     async def log(self, asked: Asked) -> AsyncGenerator[Told, None]:
         """The auditor's copy of an account's own part of the log: everything that `decisions` would give, page after page."""
@@ -193,7 +205,7 @@ class Counted:
     async def last_use(self, asked: Asked) -> Told:
         source = await self._questions.sources.of(asked)
         if source.is_trail:
-            key_id = await self._questions.key_id(asked, asked.request.path_params["key"])
+            key_id = await self._key(asked, source, asked.request.path_params["key"])
             key, arn = None, await decisions.destination(source.pool, key_id)
         else:
             key_id = await self._audit.own_key_id(asked)

@@ -38,7 +38,7 @@ from services.questions.moments import Moment, NoSuchMoment, moment_of, read_mom
 from services.questions.nearest import in_words, nearest
 from services.questions.showing import find_key, show_key, show_principal
 from services.questions.snapshot import Still, still
-from services.questions.who_can import can_what, require_principal, who_can
+from services.questions.who_can import assumable, can_what, require_principal, who_can
 from services.questions.worlds import world_then
 from services.settings import Settings
 from services.shares import QUESTIONS, breathe
@@ -154,7 +154,8 @@ class Questions:
 
     async def _find_key(self, source: Source, text: str, moment: Moment) -> Any:
         """The row of the key that a text meant then. Raises WireError, AccessRefused."""
-        reference = text if source.is_trail else self.references.key(text, source.account)
+        references = self.references
+        reference = await references.of_trail(source, text) if source.is_trail else references.key(text, source.account)
         try:
             return await find_key(source.pool, reference, source.account, source.region, moment)
         except KeyNotFound as fault:
@@ -236,8 +237,11 @@ class Questions:
             require_principal(world, principal, source.audience)
             items = await self.worked(asked, can_what, world, principal, keys, KEY_ACTIONS, source.audience)
             items = await self._audit.with_aliases(source, items)
+            # Of every page the same: the first has them.
+            roles = [] if cursor else await self.worked(asked, assumable, world, principal, source.audience)
         more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
-        return source.audience.own(account, {"items": items, "next": more, "position": moment.position})
+        found = {"items": items, "next": more, "position": moment.position, "roles": roles}
+        return source.audience.own(account, found)
 
     async def who_between(self, asked: Asked) -> AsyncGenerator[Told, None]:
         reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))
@@ -356,10 +360,11 @@ class Questions:
 
     async def key_id(self, asked: Asked, reference: str) -> str:
         """The id of a key of a trail, also of one that is no more, or that the trail has by its id alone. Raises WireError."""
+        source = await self.sources.of(asked)
+        reference = await self.references.of_trail(source, reference)
         if "alias/" not in reference and not reference.startswith(MULTI_REGION):
             return id_of(reference)
         async with self.answering():
-            source = await self.sources.of(asked)
             found = await self._find_key(source, reference, await source.moment(None))
             return str(found["id"])
 

@@ -14,6 +14,7 @@ from domain.access.audience import account_in
 from domain.access.verdict import RULE_KINDS
 from domain.arn import ACCOUNT_ID, KEY_ID, parse_arn, root_arn
 from domain.cloudtrail.changes import BY_OPERATION
+from domain.cloudtrail.keys import MULTI_REGION
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy.parse import UNIQUE_ID
@@ -84,6 +85,20 @@ class References:
             raise bad(f"{text} is the beginning of several keys' ids: {', '.join(found[:3])}{', …' * (len(found) > 3)}")
         return found[0]
 
+    async def of_trail(self, source: Source, text: str) -> str:
+        """The same of a trail's keys: the alias or the id that a word or the beginning of an id stands for. Raises WireError
+        where that may be several."""
+        text = text.strip()
+        if text.startswith(("arn:", "alias/", MULTI_REGION)) or KEY_ID.fullmatch(text):
+            return text
+        begun, found = text.lower().rstrip("…"), list[str]()
+        for name in await history.names(source.pool, ("key", "alias"), MOST_NAMES):
+            if name.endswith(f":alias/{text}") or (len(begun) >= LEAST and name.startswith(begun)):
+                found.append(name)
+        if len(found) > 1:
+            raise bad(f"{text} may be {' or '.join(sorted(found)[:4])}: say which.")
+        return found[0] if found else text
+
     def near_keys(self, text: str, account: str) -> str:
         """What to say behind a sentence that there is no such key or alias: whose name it is instead, or what is near it."""
         world = self._present.world
@@ -137,7 +152,9 @@ class References:
                 raise
             near = fault.message.partition("Near it: ")[2].rstrip(".")
             names = [*near.split(", ")] if near else []
-            if not source.is_trail:
+            if source.is_trail:
+                names += nearest(text, await history.names(source.pool, ("key", "alias"), MOST_NAMES))
+            else:
                 world = self._present.world
                 names += nearest(text, [*world.alias_names.get(source.account, ())[:MOST_NAMES]])
             message = f"There is no key, alias, user, group, role or policy {text}.{in_words(names)}"

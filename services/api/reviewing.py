@@ -119,6 +119,8 @@ class Reviewing:
             if source.is_trail:
                 found = await self._questions.key_id(asked, key)
                 row = await history.one(source.pool, source.end, "key", found)
+                if row is None:
+                    await self._questions.references.known_key(source, found, key)
                 return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
             references = self._questions.references
             try:

@@ -27,6 +27,7 @@ BETWEEN = (
 )
 BEGAN = ("began", "time", "when the record begins, where that is after the time that was asked from")
 AS_OF = ("position", "integer", "the last record at that moment")
+ROLES = ("roles", "objects", "on the first page: roles that the principal could assume, and by which paths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class RouteRow:
     def beside(self) -> tuple[tuple[str, str, str], ...]:
         """(name, type, description) of what stands beside the items of a list."""
         found = (BEGAN,) if SPAN[0] in self.parameters else ()
-        return (*found, AS_OF) if self.function == "can_what" else found
+        return (*found, AS_OF, ROLES) if self.function == "can_what" else found
 
     @property
     def media(self) -> str:

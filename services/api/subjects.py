@@ -11,6 +11,7 @@ from projections.history import queries as history
 from services.api.sources import Source
 
 Rows = list[dict[str, Any]]
+MOVED = "identity.moved."
 NAMED_BY = ("id", "user", "group", "role")
 """Members of an event's data that say by a unique id whom it changes (domain/trail/identity_events.py)."""
 
@@ -28,7 +29,9 @@ def changed(call: Mapping[str, Any]) -> Changed:
     event, position = call.get("event"), call.get("position")
     if not isinstance(event, dict) or position is None:
         return Changed()
-    return Changed(tuple((id, position) for id in ids_in(event)), event.get("previous_key") or "")
+    # Of one that got another name the summary says the new one: the id stands for the old.
+    at = position - 1 if str(call.get("event_type")).startswith(MOVED) else position
+    return Changed(tuple((id, at) for id in ids_in(event)), event.get("previous_key") or "")
 
 
 def ids_in(event: Mapping[str, Any]) -> list[str]:

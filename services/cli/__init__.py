@@ -17,6 +17,7 @@ import typer
 
 from services.cli.endings import run
 from services.cli.pager import paging
+from services.cli.terminal import as_it_is
 
 COMMANDS: dict[str, str] = {
     "up": "services.cli.running:up",
@@ -116,11 +117,16 @@ def build(names: list[str]) -> typer.Typer:
     return app
 
 
-def _common(
-    own: Annotated[bool, typer.Option("--version", help="Print the version", is_eager=True)] = False,
-) -> None:
-    if own:
+def _version(asked: bool) -> None:
+    if asked:
+        as_it_is(f"keytrail {version('keytrail')}")
         raise typer.Exit
+
+
+def _common(
+    own: Annotated[bool, typer.Option("--version", help="Print the version", is_eager=True, callback=_version)] = False,
+) -> None:
+    """Options of every command."""
 
 
 def main() -> None:
@@ -132,8 +138,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1:]
     if asked[:1] == ["--version"]:  # without the commands, which take a second to load
-        typer.echo(f"keytrail {version('keytrail')}")
-        return
+        run(lambda: build([]), asked, COMMANDS)
     wanted = [name for name in COMMANDS if asked and name.split(" ")[0] == asked[0]]
     if asked[:1] == ["env"]:
         from services.cli.shell import guarded  # only here: see above

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -130,7 +131,23 @@ def can_what(
         Column("for sure", lambda row: _every(row["operations"]), wraps=True),
         Column("under conditions", lambda row: "; ".join(_under(row["under_conditions"])), wraps=True),
     )
-    print_rows(items, columns, f"({principal} could do nothing with any key)")
+    print_rows(items, columns, f"({principal} could do nothing with any key by itself)")
+    if roles := client.first_page.get("roles"):
+        say(f"{principal} could also assume a role, and then do what the role could:")
+        asked = {"--at": at, "--trail": trail}
+        more = "".join(f" {name} {shlex.quote(value)}" for name, value in asked.items() if value)
+        print_rows((row | {"path": path} for row in roles for path in row["paths"]), _roles(client.account, more), "")
+
+
+def _roles(account: str, more: str) -> tuple[Column, ...]:
+    """`more`: what was asked beside the name, for the command that goes on from here."""
+    return (
+        Column("role", lambda row: names.short(row["principal"], account), leads=True),
+        Column("by", lambda row: _by(row["path"], account), leads=True, wraps=True),
+        Column("only", lambda row: names.shortened(_conditions(row["path"]["open"]), account), wraps=True),
+        Column("unless", lambda row: names.shortened(_unless(row), account), wraps=True),
+        Column("what it could", lambda row: f"keytrail can-what {names.short(row['principal'], account)}{more}"),
+    )
 
 
 def _every(operations: list[str]) -> str:

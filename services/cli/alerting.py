@@ -26,6 +26,7 @@ from services.cli.terminal import (
     Most,
     OfTrail,
     as_line,
+    counted,
     err,
     fail,
     out,
@@ -159,7 +160,7 @@ def follow(
         for each in Client(data).events("/v1/alerts/stream", after, **asked):
             if each is None:
                 if not lost:
-                    err.print("the stream was lost; trying again", style="yellow")
+                    say("the stream was lost; trying again", "yellow", screen=err)
                 lost = True
                 continue
             lost = False
@@ -235,7 +236,7 @@ def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> N
     if as_json:
         as_line(found)
     else:
-        out.print(f"{id} is {state} (@{found['position']})")
+        say(f"{id} is {state} (@{found['position']})")
 
 
 def rules(as_json: AsJson = False, data: Data = None) -> None:
@@ -286,7 +287,7 @@ def dead_letters(
         if as_json:
             as_line(found)
         else:
-            out.print(f"{found['messages']} messages are tried again")
+            say(f"tried again: {counted(found['messages'], 'message')}")
         return
     times = times_or_fail()
     columns = (
@@ -330,7 +331,8 @@ def scan(
         _line(each, times)
     tell_of_the_beginning(client, times)
     seconds = time.monotonic() - begun
-    err.print(f"{result['alerts']} alerts in {result['records']} records, {seconds:.1f} s", style="dim")
+    found_in = f"{counted(result['alerts'], 'alert')} in {counted(result['records'], 'record')}"
+    say(f"{found_in}, {seconds:.1f} s", "dim", screen=err)
 
 
 def check(
@@ -360,5 +362,5 @@ def check(
         else:
             _line({name: value for name, value in each.items() if name not in ("at", "id")})
     if not found and not as_json:
-        out.print("no rule fires", style="green")
+        say("no rule fires", "green")
     raise typer.Exit(FOUND if any(each["suppressed"] is None for each in found) else 0)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
-from domain.arn import ACCOUNT_ID
 from domain.keys.key import EXTERNAL
-from domain.policy.parse import UNIQUE_ID
 from domain.trail.codec import micros
 from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.deciding import WHERE, fields_or_fail, list_calls
 from services.cli.exporting import BY_NAME, Export, OfExport, asked_format
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member
 from services.cli.terminal import (
     AsJson,
@@ -94,38 +92,13 @@ def history(
     asked: dict[str, str | None] = {"operation": operation, "principal": principal, "effect": effect}
     asked |= fields_or_fail(where)
     client = Client(data)
+    kind = kind_of(client, of, trail)
+    columns = of_changes(times, client, texts=errors, keys=kind == "principals")
+    nothing = asked_for(f"no changes of {of}", span, times, **asked, trail=trail)
     list_calls(
-        f"/v1/{kind_of(client, of, trail)}/{of}/history", client, {**asked, **span.parameters, "trail": trail},
-        of_changes(times, client, texts=errors), asked_for(f"no changes of {of}", span, times, **asked, trail=trail), times,
+        f"/v1/{kind}/{of}/history", client, {**asked, **span.parameters, "trail": trail}, columns, nothing, times,
         most=most, reverse=reverse, export=export, form=form, force=force, as_json=as_json,
     )  # fmt: skip
-
-
-OF_A_PRINCIPAL = ("arn:aws:iam:", "arn:aws:sts:", "user/", "role/", "group/", "policy/", "assumed-role/")
-
-
-def is_principal(reference: str) -> bool:
-    """Whether it is written as somebody (or a managed policy) rather than a key."""
-    return reference.startswith(OF_A_PRINCIPAL) or bool(
-        UNIQUE_ID.fullmatch(reference) or ACCOUNT_ID.fullmatch(reference)
-    )
-
-
-def is_key(reference: str) -> bool:
-    """Whether it is written as a key, an alias, or the beginning of a key's id."""
-    bare = reference.rstrip("…")
-    return reference.startswith(("arn:aws:kms:", "alias/", "mrk-")) or bool(
-        re.fullmatch(r"[0-9a-f-]*\d[0-9a-f-]*", bare)
-    )
-
-
-def kind_of(client: Client, reference: str, trail: str | None) -> str:
-    """keys or principals: whose name a word like bob or payroll is, the server knows."""
-    if is_principal(reference):
-        return "principals"
-    if is_key(reference):
-        return "keys"
-    return str(client.get("/v1/names", name=reference, trail=trail)["kind"])
 
 
 def policy(

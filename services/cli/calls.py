@@ -33,14 +33,16 @@ def of_calls(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]
     )
 
 
-def of_changes(times: Times, client: Client, *, texts: bool) -> tuple[Column, ...]:
-    """A history: what was changed, from where, with which credential."""
+def of_changes(times: Times, client: Client, *, texts: bool, keys: bool) -> tuple[Column, ...]:
+    """A history: what was changed, from where, with which credential. `keys`: whether that may be of several keys."""
+    key = Column("key", names.key_of, lambda row: names.key_of(row, whole=False))
     return (
         Column("position", lambda row: f"@{row['position']}", leads=True),
         Column("at", lambda row: times.shown(row["at"]), leads=True),
         Column("who", lambda row: names.short(row["principal"], client.account), leads=True),
         member("operation", heading="what", leads=True),
         member("effect", heading="", leads=True),
+        *([key] if keys else []),
         Column("change", lambda row: _change(row, client.account, texts=texts), wraps=True),
         Column("came close", lambda row: close_misses(row, client.account), wraps=True),
         member("source", heading="from"),

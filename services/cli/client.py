@@ -64,6 +64,8 @@ class Client:
         """Whose answers these are: known once there is one."""
         self.began: str | None = None
         """When the record begins, where a span was asked that begins before."""
+        self.first_page: dict[str, Any] = {}
+        """Of the list that was asked last, once its first item was: what stands beside the items."""
         self._require_url()
 
     def _require_url(self) -> None:
@@ -91,6 +93,8 @@ class Client:
             limit = 1000 if most is None else min(1000, most - given)
             page = self.get(path, limit=limit, cursor=cursor, **parameters)
             self.began = page.get("began", self.began)
+            if cursor is None:
+                self.first_page = page
             yield from page["items"]
             given += len(page["items"])
             cursor = page["next"]

@@ -25,7 +25,6 @@ from services.cli.terminal import (
     OfTrail,
     as_line,
     fail,
-    out,
     read_or_fail,
     say,
     settings_or_fail,
@@ -149,7 +148,7 @@ def check_policy(
     if as_json:
         as_line(results)
     for name, found in () if as_json else results.items():
-        out.print(f"{name}", style="bold")
+        say(name, "bold")
         _show(found, "", owner)
     answers = {found["answer"] for found in results.values()}
     raise typer.Exit(DIFFERS if "failed" in answers else NOT_KNOWN if UNKNOWN in answers else 0)

@@ -15,6 +15,7 @@ from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.exporting import BY_NAME, Export, Format, OfExport, asked_format, write_calls
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -26,6 +27,7 @@ from services.cli.terminal import (
     OfTrail,
     Reverse,
     as_line,
+    err,
     fail,
     said,
     say,
@@ -35,6 +37,8 @@ from services.cli.terminal import (
 from services.cli.times import From, Times, To
 from services.questions.nearest import in_words, nearest
 
+MOST_COUNTED = 1000
+"""Rows of --by, where --limit does not say how many."""
 WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
 (NAME=VALUE)"""
 
@@ -77,7 +81,7 @@ def decisions(
     if by is not None:
         if export is not None:
             fail("--by and --export exclude each other.", 2)
-        found = client.get("/v1/decisions/counts", by=by, limit=most or 1000, **wanted)
+        found = client.get("/v1/decisions/counts", by=by, limit=most or MOST_COUNTED, **wanted)
         client.began = found.get("began")
         columns = (*(counted_by(name, client, times) for name in by.split(",")), *_counts(times))
     else:
@@ -85,6 +89,9 @@ def decisions(
     nothing = asked_for("no decisions", span, times, **asked, trail=trail)
     if by is not None:
         print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
+        if len(found["items"]) == MOST_COUNTED and most is None:
+            words = f"These are the {MOST_COUNTED} that came most often: there may be more. Ask of less, by --from or a filter."
+            say(words, "yellow", screen=err)
         return
     list_calls(
         "/v1/decisions", client, wanted, columns, nothing, times,
@@ -192,8 +199,14 @@ NOT_COUNTED = (
 
 
 def unused(
-    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME; everything where left out")] = None,
-    principal: Annotated[str | None, typer.Option(help="Or a user or role: its own policies")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a user or role: its own policies; everything where left out",
+        ),
+    ] = None,
+    principal: Annotated[str | None, typer.Option(help="The user or role, said so")] = None,
     days: Annotated[int | None, typer.Option(help="How far back a use counts: 90 days where left out", min=1)] = None,
     since: From = None,
     until: To = None,
@@ -209,6 +222,8 @@ def unused(
         fail("Name a key or a --principal, not both.", 2)
     client, times = Client(data), times_or_fail()
     span = said(lambda: times.span(since, until))
+    if key is not None and kind_of(client, key, trail) == "principals":
+        key, principal = None, key
     pages = _unused_pages(client, {"key": key, "principal": principal, "days": days, "trail": trail, **span.parameters})
     first = next(pages)
     rows = islice(chain(first["items"], (row for page in pages for row in page["items"])), most)

@@ -21,7 +21,7 @@ from typing import NoReturn
 import typer
 from typer._click import exceptions as click  # typer's own copy of click, which it names nowhere else
 
-from services.cli.terminal import err, fail, failing, read_by_nobody
+from services.cli.terminal import ReadByNobody, err, fail, failing, read_by_nobody, say
 from services.questions.nearest import in_words, nearest
 
 ANSWERS = ("diff", "check-policy", "recheck", "verify", "alerts check")
@@ -55,7 +55,7 @@ def _ended(build: Callable[[], typer.Typer], commands: Iterable[str]) -> int:
         fail("Nothing was done.")
     except MemoryError:
         fail("There is not enough memory for the answer: ask for less, by --limit or --from.")
-    except BrokenPipeError:  # `| head` has seen enough
+    except (BrokenPipeError, ReadByNobody):
         read_by_nobody()
         return 0
     except OSError as fault:
@@ -84,5 +84,5 @@ def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
 def _interrupted() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not end the ending in a traceback
     if not failing.in_json:
-        err.print("stopped", style="dim")
+        say("stopped", "dim", screen=err)
     return INTERRUPTED

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from services.cli.terminal import err, fail, failing, progress_bar
+from services.cli.terminal import ReadByNobody, err, fail, failing, progress_bar
 from services.ownership import replacing
 
 
@@ -121,7 +121,11 @@ def write_calls(items: Iterator[Any], path: Path, form: Format, region: str, *, 
 def write_lines(lines: Iterable[str], path: Path) -> None:
     """Raises OSError."""
     if str(path) == "-":
-        sys.stdout.writelines(lines)
+        try:
+            sys.stdout.writelines(lines)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReadByNobody from None
         return
     with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as written:
         written.writelines(lines)

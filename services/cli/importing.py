@@ -123,6 +123,12 @@ async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead
     return {"trail": trail.name, "files": len(paths), **taken.document(), **built}
 
 
+def _key_of(decided_by: str | None) -> str:
+    """The key whose policy decided."""
+    _, key, id = (decided_by or "").rpartition(":key/")
+    return id if key else ""
+
+
 def _show(report: dict[str, Any], trail: str) -> None:
     times = times_or_fail()
     say(
@@ -154,6 +160,7 @@ def _show(report: dict[str, Any], trail: str) -> None:
         member("outcome", leads=True),
         member("calls", number=True),
         Column("kind", lambda row: (row["kind"] or "").replace("-", " "), leads=True),
+        Column("key", lambda row: _key_of(row["decided_by"]), lambda row: names.cut(_key_of(row["decided_by"]))),
         Column("why", lambda row: names.decider({**row, "policy_version": None, "kind": row["kind"]}), wraps=True),
     )
     print_rows(report["by"], columns, "(nothing was judged)")

@@ -28,9 +28,9 @@ from services.cli.terminal import (
     Data,
     Force,
     as_line,
+    counted,
     err,
     fail,
-    out,
     progress_bar,
     say,
     settings_or_fail,
@@ -73,6 +73,8 @@ def backup(
 ) -> None:
     """Write log, decisions, vault and snapshots into one file, sealed under the master key, while calls go on."""
     file = target_or_fail(file, force=force)
+    if file.exists() and not file.is_file():  # it would be replaced: a backup takes its place once it is whole
+        fail(f"{file} is a device or a pipe, and a backup is a file.", 2)
     with progress_bar() as progress:
         try:
             counts, size = asyncio.run(_taken(reaching(data), file, telling(progress)))
@@ -109,9 +111,15 @@ def restore(
     _show(counts, as_json, f"restored to {settings.data}: start it with `keytrail up`, then run `keytrail verify`")
 
 
+def _require_file(file: Path) -> None:
+    if not file.is_file():
+        fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
+
+
 async def _restore(settings: Settings, file: Path, progress: Progress) -> dict[str, int]:
     tell = telling(progress)
     tell("checking the file", 0, 0)
+    await asyncio.to_thread(_require_file, file)
     found = await asyncio.to_thread(restoring.check, file, FileMasterKey(settings.master_key_path))
     supervisor = Supervisor(settings, tell)
     try:
@@ -133,15 +141,22 @@ def _show(counts: dict[str, int], as_json: bool, what: str) -> None:
     say(what, screen=err)
 
 
-def add_master_key(data: Data = None) -> None:
+def add_master_key(as_json: AsJson = False, data: Data = None) -> None:
     """Add a new master key to the file, to be copied to every machine before `keytrail master-key rotate` is run."""
     settings = settings_or_fail(data=data)
     try:
-        master = FileMasterKey(settings.master_key_path)
-        name = master.add()
+        name = _added(settings)
     except MasterKeyRefused as fault:
         fail(str(fault))
-    out.print(f"{settings.master_key_path} has master key {name} too: copy the file to every machine now")
+    if as_json:
+        as_line({"master_key": name, "file": str(settings.master_key_path)})
+    else:
+        say(f"{settings.master_key_path} has master key {name} too: copy the file to every machine now")
+
+
+def _added(settings: Settings) -> str:
+    """The new key's name."""
+    return FileMasterKey(settings.master_key_path).add()
 
 
 def rotate_master_key(
@@ -181,13 +196,12 @@ def rotate_master_key(
     if as_json:
         as_line({"master_key": name, "rows": rows, "retired": str(retired), "destroyed": destroyed})
         return
-    out.print(Text.assemble((f"{rows} rows", "green"), f" are sealed under master key {name} now"))
+    say(Text.assemble("sealed under master key ", (name, "green"), f" now: {counted(rows, 'row')}"))
     if not destroy_old:
-        err.print(
-            f"Earlier backups need the old key: it is kept in {retired}. Move that away, and destroy it when they expire."
-        )
+        words = f"Earlier backups need the old key: it is kept in {retired}. Move that away, and destroy it when they expire."
+        say(words, screen=err)
         return
-    out.print(f"destroyed: {', '.join(destroyed)}. Destroy every copy of them, and restart what has them in memory.")
+    say(f"destroyed: {', '.join(destroyed)}. Destroy every copy of them, and restart what has them in memory.")
 
 
 def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:

@@ -136,10 +136,17 @@ def statement(by: Mapping[str, Any], account: str = "") -> str:
     where = f'"{by["sid"]}"' if by.get("sid") else f"statement {by['index']}"
     if _is_key(policy) or kind == "key-policy":
         return f"v{version} {where}" if version else f"key policy {where}"
-    return f"{_policy(policy, account)} {where}"
+    of = "trust policy of " if kind == "trust-policy" else ""
+    return f"{of}{_policy(policy, account)} {where}"
 
 
-KINDS = {"key-policy": "key policy", "identity-policy": "", "boundary": "boundary", "session-policy": "session policy"}
+KINDS = {
+    "trust-policy": "trust policy of",
+    "key-policy": "key policy",
+    "identity-policy": "",
+    "boundary": "boundary",
+    "session-policy": "session policy",
+}
 
 
 def of_statement(by: Mapping[str, Any], account: str = "") -> str:

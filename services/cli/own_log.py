@@ -12,7 +12,7 @@ import typer
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
 from services.cli.exporting import LOG_BY_NAME, Counted, format_or_fail, target_or_fail, write_lines, wrote
-from services.cli.terminal import Data, Force, err, fail, said, times_or_fail
+from services.cli.terminal import Data, Force, counted, err, fail, said, say, times_or_fail
 from services.cli.times import From, To
 
 
@@ -43,6 +43,6 @@ def own_log(
 def _records(lines: Iterator[Any]) -> Iterator[Any]:
     for line in lines:
         if "end" in line:
-            err.print(f"{line['end']['records']} records, up to @{line['end']['position']}")
+            say(f"{counted(line['end']['records'], 'record')}, up to @{line['end']['position']}", screen=err)
         else:
             yield line["record"]

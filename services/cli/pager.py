@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import IO, Any
 
-from services.cli.terminal import err, out
+from services.cli.terminal import ReadByNobody, err, out
 from services.settings import BadSetting, load
 
 
@@ -51,7 +51,7 @@ def paged() -> Iterator[None]:
     beside = _Beside(pages, err.file)
     try:
         # The reader may have seen enough before the end.
-        with suppress(BrokenPipeError), out.writing_to(pages), err.writing_to(beside):
+        with suppress(BrokenPipeError, ReadByNobody), out.writing_to(pages), err.writing_to(beside):
             yield
     finally:
         pages.end()

@@ -19,12 +19,23 @@ from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
 from services.bootstrap import open_pool, open_vault
 from services.cli.exporting import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
-from services.cli.terminal import Data, Force, counted, fail, out, progress_bar, say, settings_or_fail, telling
+from services.cli.terminal import (
+    AsJson,
+    Data,
+    Force,
+    as_line,
+    counted,
+    fail,
+    progress_bar,
+    say,
+    settings_or_fail,
+    telling,
+)
 from services.logs import quiet
 from services.projector.rebuilding import rebuild_projection
 from services.settings import BadSetting, Settings
 from services.supervisor.folder import Folder
-from services.verification.topics import read_log
+from services.verification.topics import Tell, read_log
 
 BATCH = 1000
 
@@ -53,19 +64,10 @@ def reaching_both(data: Path | None) -> Settings:
     return settings
 
 
-def _log_or_fail(data: Path | None) -> list[tuple[int, bytes]]:
-    settings = reaching(data)
-    with progress_bar() as progress:
-        try:
-            return asyncio.run(read_log(settings, telling(progress)))
-        except (OutOfRange, Unavailable) as fault:
-            progress.stop()
-            fail(str(fault))
-
-
 def export_log(
     file: Annotated[Path, typer.Argument(help="Where to write it; a JSON object a line")],
     force: Force = False,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Write the chained log to a file that `keytrail verify --file` checks without this installation: every change, and every
@@ -79,16 +81,32 @@ def export_log(
     """
     file = target_or_fail(file, force=force)
     format_or_fail(file, None, LOG_BY_NAME)
-    values = _log_or_fail(data)
-    try:
-        lines = (json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n" for offset, value in values)
-        write_lines(lines, file)
-    except OSError as fault:
-        fail(f"{file} cannot be written: {fault.strerror or fault}.")
-    wrote(len(values), file, "record")
+    with progress_bar() as progress:
+        try:
+            count = asyncio.run(_exported(reaching(data), file, telling(progress)))
+        except (OutOfRange, Unavailable) as fault:
+            progress.stop()
+            fail(str(fault))
+        except OSError as fault:
+            progress.stop()
+            fail(f"{file} cannot be written: {fault.strerror or fault}.")
+    if as_json and str(file) != "-":
+        as_line({"file": str(file), "records": count})
+    else:
+        wrote(count, file, "record")
 
 
-def rebuild(name: Annotated[str, typer.Argument(help=", ".join(PROJECTIONS))], data: Data = None) -> None:
+async def _exported(settings: Settings, file: Path, tell: Tell) -> int:
+    """How many records were written."""
+    values = await read_log(settings, tell)
+    lines = (json.dumps({"offset": offset, "value": b64encode(value).decode()}) + "\n" for offset, value in values)
+    await asyncio.to_thread(write_lines, lines, file)
+    return len(values)
+
+
+def rebuild(
+    name: Annotated[str, typer.Argument(help=", ".join(PROJECTIONS))], as_json: AsJson = False, data: Data = None
+) -> None:
     """Build a projection anew from the log beside the live one, and put it in its place."""
     if name not in PROJECTIONS:
         fail(f"There is no projection {name!r}: {', '.join(PROJECTIONS)}", 2)
@@ -97,6 +115,9 @@ def rebuild(name: Annotated[str, typer.Argument(help=", ".join(PROJECTIONS))], d
         count = asyncio.run(_rebuild(settings, name))
     except UNREACHABLE as fault:
         fail(f"The projection is as it was: {fault}")
+    if as_json:
+        as_line({"projection": name, "records": count})
+        return
     say(f"{name} built anew from {counted(count, 'record')}")
 
 
@@ -115,7 +136,9 @@ async def _rebuild(settings: Settings, name: str) -> int:
         await pool.close()
 
 
-def skip_commands(yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False, data: Data = None) -> None:
+def skip_commands(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False, as_json: AsJson = False, data: Data = None
+) -> None:
     """Let the writer go on although commands were lost before it had read them. The skip is recorded on the log."""
     settings = reaching(data)
     if not yes:
@@ -124,7 +147,10 @@ def skip_commands(yes: Annotated[bool, typer.Option("--yes", help="Do not ask")]
         asyncio.run(_permit_skip(settings))
     except UNREACHABLE as fault:
         fail(str(fault))
-    out.print("the writer may skip once")
+    if as_json:
+        as_line({"skips": 1})
+    else:
+        say("the writer may skip once")
 
 
 async def _permit_skip(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -22,7 +23,6 @@ from services.cli.terminal import (
     counted,
     err,
     fail,
-    out,
     progress_bar,
     read_or_fail,
     said,
@@ -59,11 +59,8 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
         if print_rows(found["evaluators"], BY_EVALUATOR, asked_for("no decisions", span, times)):
             _came_out(found)
         for gap in found["gaps"]:
-            err.print(
-                Text.assemble(
-                    ("not there any more", "yellow"), f": {gap['missing']} records of partition {gap['partition']}"
-                )
-            )
+            gone = f": {counted(gap['missing'], 'record')} of partition {gap['partition']}"
+            say(Text.assemble(("not there any more", "yellow"), gone), screen=err)
         for each in found["explained"]:
             _explain(each, client.account)
         tell_of_the_beginning(client, times)
@@ -97,7 +94,13 @@ def _came_out(found: dict[str, Any]) -> None:
 
 
 def what_if(
-    key: Annotated[str | None, typer.Argument(help="A key: id, ARN or alias/NAME")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="key-or-principal",
+            help="A key (id, ARN or alias/NAME), or a user, group or role: the draft is of its policy",
+        ),
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="The draft: a policy document")] = None,
     principal: Annotated[
         str | None, typer.Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
@@ -119,6 +122,8 @@ def what_if(
         fail("Name the draft, as --policy FILE, or the --grant that would have been revoked.", 2)
     times, client = times_or_fail(), Client(data)
     span = said(lambda: times.span(since, until))
+    if key is not None and principal is None and kind_of(client, key, trail) == "principals":
+        key, principal = None, key
     body: dict[str, Any] = {
         "key": key,
         "principal": principal,
@@ -150,9 +155,9 @@ def what_if(
     if as_json:
         as_line(found)
         return
-    out.print(
+    say(
         Text.assemble(
-            f"{found['decisions']} decisions decided again: ",
+            f"{counted(found['decisions'], 'decision')} decided again: ",
             (str(found["flipped"]), "bold"),
             " come out otherwise",
             f", {found['unknown']} cannot be known ({UNKNOWN_OF_TRAIL if trail else UNKNOWN_OF_LOG})"

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.asking import kind_of
 from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.exporting import asked_format, target_or_fail, write_lines
+from services.cli.exporting import asked_format, target_or_fail, write_lines, wrote
 from services.cli.names import short
+from services.cli.references import kind_of
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -29,7 +29,6 @@ from services.cli.terminal import (
     counted,
     err,
     fail,
-    out,
     progress_bar,
     say,
     settings_or_fail,
@@ -264,5 +263,4 @@ def _export(
         write_lines(lines, path)
     except OSError as fault:
         fail(f"{path} cannot be written: {fault.strerror or fault}")
-    if str(path) != "-":
-        out.print(f"wrote {counted(len(rows), 'row')} to {path}", soft_wrap=True)
+    wrote(len(rows), path)

@@ -18,7 +18,7 @@ from services.adapters.bundled.jars import DownloadFailed
 from services.adapters.bundled.postgres import PostgresFailed
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.cli.terminal import Data, err, fail, out, progress_bar, settings_or_fail
+from services.cli.terminal import Data, err, fail, out, progress_bar, say, settings_or_fail
 from services.logs import configure
 from services.ownership import NotOurs
 from services.settings import BadSetting, Settings
@@ -74,7 +74,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             fail(str(fault))
         except asyncio.CancelledError:
             progress.stop()
-            err.print("stopping")
+            say("stopping", screen=err)
             await supervisor.stop()
             raise typer.Exit(130) from None
         except BaseException:  # what nobody foresaw: told by its traceback, and no server is left running
@@ -82,13 +82,13 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             await supervisor.stop()
             raise
     seconds = time.monotonic() - began
-    out.print(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
+    say(Text.assemble(("ready", "bold green"), f" after {seconds:.1f} s at {settings.url}"))
     out.print(f"  {first_call(settings)}", soft_wrap=True)  # a line that is copied is one line
-    out.print(f"  logs in {supervisor.folder.logs}; Ctrl-C stops everything")
+    say(f"logs in {supervisor.folder.logs}; Ctrl-C stops everything", indent=2)
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        err.print("stopping")
+        say("stopping", screen=err)
     finally:
         await supervisor.stop()
 

@@ -13,7 +13,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 
-from services.cli.terminal import Data, as_it_is
+from services.cli.terminal import Data, ReadByNobody, as_it_is, err, read_by_nobody
 from services.settings import BadSetting, Settings, load
 from services.supervisor.folder import Credentials, Folder
 
@@ -82,7 +82,19 @@ def _up(folder: Folder) -> str:
 
 
 def guarded(run: Callable[[], object]) -> None:
-    """`keytrail env` as a whole. Whatever ended it (an option that does not exist, Ctrl-C), its reader is a shell, which
+    """`keytrail env` as a whole, with one sentence where its text cannot be written."""
+    try:
+        _guarded(run)
+    except ReadByNobody:
+        read_by_nobody()
+    except OSError as fault:
+        read_by_nobody()
+        err.print(f"error: {fault.strerror or fault}.", soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+def _guarded(run: Callable[[], object]) -> None:
+    """Whatever ended it (an option that does not exist, Ctrl-C), its reader is a shell, which
     would go on with the credentials that it had."""
     try:
         run()

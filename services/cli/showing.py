@@ -9,8 +9,8 @@ import typer
 from rich.text import Text
 
 from services.cli import names
-from services.cli.asking import kind_of
 from services.cli.client import Client
+from services.cli.references import kind_of
 from services.cli.terminal import AsJson, Data, OfTrail, as_line, member, out, said, say, times_or_fail
 from services.cli.times import At, Times
 

@@ -29,6 +29,10 @@ WIDE = 100_000
 """Columns of what is not a terminal: a pipe wants every value whole, and every line one line."""
 
 
+class ReadByNobody(Exception):
+    """Whoever reads has seen enough (`| head`): that is no failure, and no file that cannot be written."""
+
+
 class Screen(Console):
     """A console on which a caller's words are words: no markup, no emoji names, and whatever is written goes through
     `visible`, so that nobody who once made a call moves the cursor of whoever looks at it."""
@@ -43,8 +47,8 @@ class Screen(Console):
             self._file = before
 
     def on_broken_pipe(self) -> None:
-        """Whoever reads has seen enough: that is no failure (pager.py, endings.py)."""
-        raise BrokenPipeError
+        """As pager.py and endings.py take it."""
+        raise ReadByNobody
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -193,6 +197,8 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
 
     def tell(what: str, done: int, total: int) -> None:
         if what not in tasks:
+            for each in tasks.values():  # one part is done when the next begins, also one that was never counted
+                progress.update(each, completed=progress.tasks[each].total or 1, total=progress.tasks[each].total or 1)
             tasks[what] = progress.add_task(what, total=total or None)
         progress.update(tasks[what], completed=done, total=total or None)
 
@@ -206,9 +212,16 @@ def read_by_nobody() -> None:
 
 def as_line(document: Any) -> None:
     """A JSON document on one line, for machines: ASCII, every other character by its escape."""
-    typer.echo(json.dumps(document))
+    _write(json.dumps(document))
 
 
 def as_it_is(text: str) -> None:
     """A text for a pipe or a file as it is, a policy's for instance; visible where a person looks at it."""
-    typer.echo(visible(text, lines=True) if sys.stdout.isatty() else text)
+    _write(visible(text, lines=True) if sys.stdout.isatty() else text)
+
+
+def _write(text: str) -> None:
+    try:
+        typer.echo(text)
+    except BrokenPipeError:  # which typer would make a failure of
+        raise ReadByNobody from None

@@ -12,7 +12,7 @@ from domain.ports import Unavailable
 from services.adapters.postgres import LOST, UNREACHABLE
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, out, times_or_fail
+from services.cli.terminal import AsJson, Data, as_line, fail, say, times_or_fail
 from services.settings import Settings
 from services.trails.importing import open_connection
 from services.trails.naming import BadName, checked
@@ -67,7 +67,7 @@ def remove(
     if as_json:
         as_line({"removed": name})
     else:
-        out.print(f"removed the trail {name}")
+        say(f"removed the trail {name}")
 
 
 async def _listed(settings: Settings) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ GRANT_ID = 64
 ALIKE = "let nobody in and took nothing away"
 OF_ITSELF = {
     **dict.fromkeys(("CreateUser", "CreateRole", "CreateGroup"), "created, with no policy of its own"),
+    **dict.fromkeys(("UpdateUser", "UpdateGroup"), "renamed or moved, with its policies"),
     **dict.fromkeys(("DeleteUser", "DeleteRole", "DeleteGroup"), "deleted: what policies gave to it, nobody has now"),
 }
 """What is said of a change without gains and losses of its own, by its operation."""
@@ -256,13 +257,14 @@ def _hangs_on(condition: Shown, why: str) -> str:
 
 
 def _beside(effect: Shown, account: str) -> Iterator[str]:
-    """What the same policies say of the same operations elsewhere, or under other conditions."""
+    """What the holder's policies and its groups' say of the same operations since, here, elsewhere or under other conditions."""
     still = "still refused" if effect["before"] == "refused" else "still may"
     for name, words in (("still", still), ("refused", "but refused")):
         for each in effect.get(name, ()):
             asked = conditions(each)
             where = f"{_operations(each['actions'], whole=False)} {_where(each, account)}"
-            yield f"{words} {where}{f' if {asked}' if asked else ''}"
+            by = f" by {short(each['by'], account)}" if "by" in each else ""
+            yield f"{words} {where}{by}{f' if {asked}' if asked else ''}"
 
 
 def _answers(effect: Shown) -> tuple[str, str, str, str]:

@@ -98,6 +98,10 @@ OF_A_POLICY = (
     identity_events.PolicyAttached,
     identity_events.PolicyDetached,
 )
+ByGroups = tuple[tuple[str, given.Given], ...]
+"""What is given and refused, by the ARN of the group whose policies say so."""
+OWN = ""
+"""Stands for the holder's own policies, or those that are told of."""
 Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
 
 
@@ -288,7 +292,7 @@ class Reviewed:
             return None
         told = Came(event.account, (), tuple(dict.fromkeys(each.arn for each in (new, old) if each is not None)))
         before, after = await self._given_to(old, position - 1), await self._given_to(new, position)
-        self._tell(told, before, after)
+        self._tell(told, before, after, beside=await self._by_groups(new, position))
         trust = [given.trusted(_trust_of(each)) if _trust_of(each) else given.NOTHING for each in (old, new)]
         if old is not None and old.role is not None and not _trust_of(old) and (new is None or _trust_of(new)):
             told.unknown.append(f"the trust policy of {old.arn} from before, {unseen.NEVER}")
@@ -315,12 +319,20 @@ class Reviewed:
         texts = [*(each.document for each in identity.inline.values()), *managed]
         return given.joined(given.given(text, self._universe) for text in texts)
 
-    def _tell(self, told: Came, before: given.Given, after: given.Given, who: tuple[str, ...] = ()) -> None:
+    async def _by_groups(self, user: Identity | None, position: int) -> ByGroups:
+        """What the groups that a user is in give it."""
+        groups = [await self._identity(each, position) for each in (() if user is None else user.groups)]
+        return tuple([(each.arn, await self._given_to(each, position)) for each in groups if each is not None])
+
+    def _tell(
+        self, told: Came, before: given.Given, after: given.Given, who: tuple[str, ...] = (), beside: ByGroups = ()
+    ) -> None:
+        """`beside`: what the holder has by its groups, or a member of one by itself and by the others."""
         gained, lost = given.difference(before, after)
         for some, made in ((gained, True), (lost, False)):
             for each in some:
                 effect = statement(each, who or told.about, made=made)
-                put(told, effect | _beside(each, after, made=made))
+                put(told, effect | _beside(each, ((OWN, after), *beside), made=made))
 
     async def _of_membership(
         self, event: identity_events.MemberAdded | identity_events.MemberRemoved, position: int
@@ -331,10 +343,13 @@ class Reviewed:
             return None
         told = Came(event.account, (), (*whose, group.arn))
         its = await self._given_to(group, position)
+        user = await self._identity(event.user, position)
+        own = ((OWN, await self._given_to(user, position)),)
+        others = tuple(each for each in await self._by_groups(user, position) if each[0] != group.arn)
         if isinstance(event, identity_events.MemberAdded):
-            self._tell(told, given.NOTHING, its, whose)
+            self._tell(told, given.NOTHING, its, whose, (*own, *others))
         else:
-            self._tell(told, its, given.NOTHING, whose)
+            self._tell(told, its, given.NOTHING, whose, (*own, *others))
         return told
 
     async def _of_managed(self, account: str, name: str, position: int) -> Came | None:
@@ -357,13 +372,18 @@ class Reviewed:
         return tuple(sorted(each.arn for each in held if policy.arn in each.attached))
 
 
-def _beside(effect: Mapping[str, Any], after: given.Given, *, made: bool) -> dict[str, Any]:
-    """What the holder's policies say of the same actions since: what is refused of what came, and what is left of what
-    went."""
+def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[str, Any]:
+    """What the holder's policies say of the same actions since, and those of its groups: what is refused of what came, and what
+    is left of what went."""
     if made and effect["effect"] == given.REFUSED:
         return {}
-    found = given.of_these(after, given.REFUSED if made else effect["effect"], effect["actions"])
-    shown = [{name: value for name, value in each.items() if name != "effect"} for each in found if not unseen_in(each)]
+    shown = []
+    for group, its in holds:
+        for each in given.of_these(its, given.REFUSED if made else effect["effect"], effect["actions"]):
+            if unseen_in(each):
+                continue
+            told = {name: value for name, value in each.items() if name != "effect"}
+            shown.append(told | ({"by": group} if group else {}))
     return {REFUSED_OF_IT if made else STILL: shown} if shown else {}
 
 

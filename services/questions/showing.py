@@ -41,8 +41,9 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
             raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
         owner, name = arn.account, arn.resource.removeprefix("key/")
     if name.startswith("alias/"):
-        if owner:
-            alias = await history.one(connection, moment.position, ALIAS, alias_arn(region, owner, name))
+        if owner:  # a trail has aliases of every Region
+            where = region if arn is None else arn.region
+            alias = await history.one(connection, moment.position, ALIAS, alias_arn(where, owner, name))
         else:
             alias = await history.alias_named(connection, moment.position, name)
         held = None if alias is None else history.aggregate(alias)

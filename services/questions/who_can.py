@@ -12,6 +12,7 @@ from domain.access.who_could import Could, could
 from domain.arn import parse_arn, root_arn
 from domain.cloudtrail import unseen
 from domain.errors import NoSuchEntity
+from domain.identities.asking import role_resource
 from domain.identities.callers import caller_for
 from domain.identities.identity import ROLE, USER
 from domain.identities.principals import canonical
@@ -22,6 +23,7 @@ from services.operations.table import CROSS_ACCOUNT
 
 Row = dict[str, Any]
 ANYONE = "*"
+ASSUME = "sts:AssumeRole"
 
 
 def who_can(world: World, key: Key, action: str) -> list[Row]:
@@ -177,4 +179,26 @@ def can_what(
                     under[name_of] = {"paths": told["paths"], "unless": told["unless"]}
         if sure or under:
             rows.append({"key_id": key.id, "arn": key.arn, "operations": sure, "under_conditions": under})
+    return rows
+
+
+def assumable(world: World, principal: str, audience: Audience) -> list[Row]:
+    """The roles of this world that a principal could assume, and by which paths: what they could it could as well, in a session
+    of theirs. Root can assume none (STS API reference, AssumeRole). Raises NoSuchEntity."""
+    name = canonical(principal)
+    account = account_in(name)
+    own = audience.owns(account or audience.account)
+    caller = caller_for(world, principal) if own else stranger(account, name, ())
+    if caller.is_root:
+        return []
+    rows = []
+    for role in sorted(world.directory.identities.values(), key=lambda each: each.arn):
+        if role.role is None or role.arn == name:
+            continue
+        if not own:
+            bound = role.role.principals.get(name)
+            caller = stranger(account, name, () if bound is None else {bound})
+        found = could(caller, ASSUME, role_resource(role.arn, world))
+        if found.paths:
+            rows.append({"principal": role.arn, **_told(found)})
     return rows

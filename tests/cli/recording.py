@@ -76,6 +76,8 @@ COMMANDS = {
     "alerts-notifiers": "alerts notifiers",
     "alerts-dead-letters": "alerts dead-letters",
     "alerts-ack": "alerts ack {alert} --note looking",
+    "alerts-resolve": "alerts resolve {alert} --note dealt-with",
+    "alerts-reopen": "alerts reopen {alert}",
     "alerts-scan": "alerts scan --from @0",
     "alerts-check": "alerts check --policy draft.policy",
     "alerts-allow-list": "alerts allow-list",
@@ -83,10 +85,18 @@ COMMANDS = {
     "import": "import cloudtrail aws.records --trail aws",
     "import-policies": "import policies policy.answer grants.answer --taken 2026-11-02T12:00:00Z --key {trail_key} --trail aws",
     "trails": "trails",
+    "trails-remove": "trails remove aws --yes",
     "account-create": "account create 777788889999",
     "status": "status",
     "rebuild": "rebuild decisions",
     "backup": "backup installation.backup",
+    "restore": "restore installation.backup",
+    "master-key-add": "master-key add",
+    "master-key-rotate": "master-key rotate",
+    "master-key-rotate-destroy": "master-key rotate --destroy-old --no-backup --yes",
+    "skip-commands": "skip-commands --yes",
+    "log": "log /dev/null --force --from @{end}",
+    "export-log": "export-log exported.log",
     "log-keys-begin": "log-keys begin",
     "log-keys-rotate": "log-keys rotate",
     "verify": "verify",
@@ -99,7 +109,26 @@ COMMANDS = {
 """By the name of its file, what is typed. What stands in braces only the story knows."""
 
 
-FIRST, LAST = ("import",), ("import-policies", "account-create", "alerts-ack", "log-keys-rotate", "verify-strange")
+FIRST = ("import",)
+LAST = (
+    *(
+        "import-policies",
+        "trails-remove",
+        "account-create",
+        "alerts-ack",
+        "alerts-resolve",
+        "alerts-reopen",
+        "skip-commands",
+    ),
+    *(
+        "log-keys-rotate",
+        "restore",
+        "master-key-add",
+        "master-key-rotate",
+        "master-key-rotate-destroy",
+        "verify-strange",
+    ),
+)
 """Commands that others build on, and those that change what others show."""
 FAULT = "https://hooks.example.org/services/payroll-security/keytrail answered 503 Service Unavailable: the upstream is away"
 BY_HAND: dict[str, list[dict[str, Any]]] = {
@@ -146,7 +175,7 @@ tag = "environment=development"
 reason = "nobody's salary is in there"
 expires = {past}
 """
-WRITTEN = ("installation.log", "cut.log", "installation.backup")
+WRITTEN = ("installation.log", "cut.log", "installation.backup", "exported.log")
 """Files of commands, which nobody keeps."""
 
 
@@ -353,13 +382,13 @@ def recorded(recording: Recording) -> Iterator[None]:
 
 
 def _kept(recording: Recording, name: str, works: Any) -> Any:
-    async def awaited(*arguments: Any) -> Any:
-        recording.beside[name] = await works(*arguments)
+    async def awaited(*arguments: Any, **options: Any) -> Any:
+        recording.beside[name] = await works(*arguments, **options)
         await asyncio.sleep(0)
         return recording.beside[name]
 
-    def done(*arguments: Any) -> Any:
-        recording.beside[name] = works(*arguments)
+    def done(*arguments: Any, **options: Any) -> Any:
+        recording.beside[name] = works(*arguments, **options)
         return recording.beside[name]
 
     return awaited if iscoroutinefunction(works) else done
@@ -377,6 +406,11 @@ def record_all(wanted: list[str]) -> None:
         story.judge()
         story.note()
         environment = {"KEYTRAIL_DATA": str(installation.data), "KEYTRAIL_ALERTS_FILE": "alerts.toml"}
+        # A backup is restored onto an empty folder, with the master key of then.
+        elsewhere = {
+            "KEYTRAIL_DATA": str(Path(folder, "restored")),
+            "KEYTRAIL_MASTER_KEY_FILE": str(installation.settings.master_key_path),
+        }
         today = datetime.now(UTC).date()
         soon, past = today + timedelta(days=5), today - timedelta(days=1)
         alerts_file = ALERTS_FILE.format(port=stack.enter_context(receiver()), soon=soon, past=past)
@@ -388,14 +422,14 @@ def record_all(wanted: list[str]) -> None:
             recording = Recording([])
             command = COMMANDS[name].format_map(story.known).split(" ")
             with recorded(recording):
-                code, shown = typed(command, None, environment)
+                code, shown = typed(command, None, environment | (elsewhere if name == "restore" else {}))
             print(f"{name}: {code}", "" if code == 0 else shown[-300:], file=sys.stderr)
             recording.command = command
             if name in BY_HAND:
                 ((asked, _),) = recording.answers.items()
                 recording.answers[asked] = [json.dumps({"items": BY_HAND[name], "next": None})]
             if not wanted or name in wanted:
-                write(name, recording)
+                write(name, recording, installation.data)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,12 @@ BESIDE = {
     "authority": (log_keys, "_done"),
     "rebuilt": (proving, "_rebuild"),
     "taken": (keeping, "_taken"),
+    "restored": (keeping, "_restore"),
+    "added": (keeping, "_added"),
+    "sealed_anew": (keeping, "_rotate"),
+    "exported": (proving, "_exported"),
+    "permitted": (proving, "_permit_skip"),
+    "removed": (trails, "_removed"),
     "tried": (alerts_file, "_try"),
     "allowed": (alerts_file, "_rows"),
 }
@@ -75,9 +81,9 @@ def read(name: str) -> Recording:
     return Recording(**json.loads((FOLDER / f"{name}.json").read_text()))
 
 
-def write(name: str, recording: Recording) -> None:
+def write(name: str, recording: Recording, data: Path) -> None:
     found = {each: getattr(recording, each) for each in Recording.__slots__}
-    text = json.dumps(found, indent=1)
+    text = json.dumps(found, indent=1, default=str).replace(str(data), ".keytrail")
     # Of an installation that is no more; and yet no secret is kept.
     text = re.sub(r'(secret_access_key\\": *\\")[^"\\]+', r"\1a-secret-that-is-shown-once", text)
     (FOLDER / f"{name}.json").write_text(text + "\n")
@@ -125,11 +131,11 @@ def replayed(recording: Recording) -> Iterator[None]:
 
 
 def _giving(works: Any, value: Any) -> Any:
-    async def given(*_: Any) -> Any:
+    async def given(*_: Any, **__: Any) -> Any:
         await asyncio.sleep(0)
         return value
 
-    return given if iscoroutinefunction(works) else lambda *_: value
+    return given if iscoroutinefunction(works) else lambda *_, **__: value
 
 
 def typed(

@@ -6,8 +6,10 @@ somebody would who knows nothing of it.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,9 +17,13 @@ import pytest
 from rich.cells import cell_len
 from starlette.routing import compile_path
 
+import services.cli
 from services.api.description import PLACES, document
 from services.api.openapi import ROUTES
 from services.api.route import EVENT_STREAM, LINES
+from services.cli import COMMANDS
+from services.cli.deciding import MOST_COUNTED
+from tests.cli.recording import COMMANDS as RECORDED
 from tests.cli.replaying import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
 from tests.conforming import conforms
 
@@ -47,6 +53,32 @@ def test_a_command_as_people_see_it(name: str) -> None:
 
 def test_every_text_is_of_a_recording() -> None:
     assert sorted(each.stem for each in SHOWN.glob("*.txt")) == NAMES
+
+
+NOT_RECORDED = {
+    "up": "it goes on until Ctrl-C: tests/faults/test_start.py reads what it prints",
+    "env": "it prints text for a shell, which tests/cli/test_env.py and tests/e2e/test_shell.py run",
+}
+"""Commands without a recording, with the reason."""
+
+
+def test_every_command_has_a_recording_or_a_reason_for_having_none() -> None:
+    names = sorted(COMMANDS, key=len, reverse=True)
+    typed_in = [" ".join(read(each).command) for each in NAMES]
+    recorded = {next(name for name in names if f"{each} ".startswith(f"{name} ")) for each in typed_in}
+    assert recorded | NOT_RECORDED.keys() == COMMANDS.keys()
+    assert not recorded & NOT_RECORDED.keys()
+    assert set(NAMES) == set(RECORDED)
+
+
+def test_every_sentence_is_folded_between_words() -> None:
+    """`say` folds; what is printed otherwise is copied as it is, and has to say so."""
+    folder = Path(services.cli.__file__).parent
+    for file in sorted(folder.glob("*.py")):
+        for call in (each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, ast.Call)):
+            named = ast.unparse(call.func)
+            if named in ("out.print", "err.print") and call.args:
+                assert any(each.arg == "soft_wrap" for each in call.keywords), f"{file.name}:{call.lineno}"
 
 
 # -- what holds of every text ----------------------------------------------------------------------------------------------
@@ -185,6 +217,17 @@ def test_recheck_says_in_a_sentence_what_came_of_it() -> None:
             for width in WIDTHS:
                 ended, text = typed(recording.command, width)
                 assert (ended, says in " ".join(text.split())) == (code, True), text
+
+
+def test_counts_that_fill_the_answer_say_that_there_may_be_more() -> None:
+    recording = read("decisions-by")
+    ((asked, lines),) = recording.answers.items()
+    document = json.loads("".join(lines))
+    for count, says in ((MOST_COUNTED, 1), (MOST_COUNTED - 1, 0)):
+        rows = (document["items"] * count)[:count]
+        recording.answers[asked] = [json.dumps(document | {"items": rows})]
+        with replayed(recording):
+            assert typed(recording.command, 80)[1].count("there may be more") == says
 
 
 def test_a_key_whose_material_was_imported_says_so() -> None:

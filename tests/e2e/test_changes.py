@@ -99,7 +99,7 @@ def test_a_change_that_changes_nothing_says_so_and_a_credential_is_told_apart(to
     done = told.house.installation.keytrail("changes", *span)
     with path.open(newline="") as text:
         rows = list(csv.DictReader(text))
-    assert done.stdout == f"wrote {len(rows)} rows to {path}\n"
+    assert (done.stdout, done.stderr) == ("", f"wrote {len(rows)} rows to {path}\n")
     besides = {row["operation"]: row["besides"] for row in rows}
     assert besides["PutKeyPolicy"] == "let nobody in and took nothing away"
     assert besides["CreateAccessKey"].startswith(f"user/{told.carol} may now sign with access key AKIA")

@@ -121,6 +121,10 @@ def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None
     assert people.answers("show", people.name)[0]["principal"]["arn"] == people.arn
     found = people.answers("history", people.name)
     assert [row["operation"] for row in found] == ["CreateUser", "PutUserPolicy", "CreateAccessKey"]
+    assert (
+        people.answers("unused", people.name)[0]["items"]
+        == people.answers("unused", "--principal", people.name)[0]["items"]
+    )
     (row,) = [each for each in people.answers("can-what", people.name) if each["key_id"] == people.key]
     assert row["key_aliases"] == [f"alias/{people.alias}"]
     (found,) = people.answers("explain", "--principal", people.name, "--operation", "decrypt", "--key", people.alias)  # fmt: skip
@@ -149,7 +153,7 @@ def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None
         (("last-use", "ALIASs"), "alias/ALIAS"),
         (("unused", "ALIASs"), "alias/ALIAS"),
         (("unused", "--principal", "NAMEx"), "user/NAME"),
-        (("unused", "NAME"), "--principal user/NAME"),
+        (("decisions", "--key", "NAME"), "--principal user/NAME"),
         (("last-use", "user/NAME"), "user/NAME is no key"),
         (("who-can", "Decrypt", "NAME"), "user/NAME is no key"),
         (("who-can", "Decript", "KEY"), "Decrypt"),

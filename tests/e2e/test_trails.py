@@ -769,6 +769,21 @@ def test_a_key_of_two_regions_is_asked_by_its_arn(installation: Installation, tr
     assert (done.returncode, all(arn in done.stderr.replace("\n", "") for arn in arns.values())) == (1, True)
 
 
+def test_a_trails_key_is_named_as_our_own_are(installation: Installation, trail: str, tmp_path: Path) -> None:
+    """By its alias without the prefix and by the beginning of its id, which tables show; what is nowhere is an error."""
+    alias = record("CreateAlias", "2026-03-01T09:00:00Z", 7, requestParameters={"aliasName": "alias/archive", "targetKeyId": key_arn(7)})  # fmt: skip
+    imported(installation, trail, written(tmp_path / "t.json", created(7, "2026-03-01T08:00:00Z"), alias, record("Decrypt", "2026-03-01T10:00:00Z", 7)))  # fmt: skip
+    id = key_arn(7).rpartition("/")[2]
+    for command in (("history",), ("show",), ("last-use",), ("unused",), ("changes",), ("who-can", "Decrypt")):
+        by_arn, *others = (
+            installation.answers(*command, name, "--trail", trail)
+            for name in (key_arn(7), "archive", f"{id[:35]}…", id)
+        )
+        assert others == [by_arn] * 3, command
+        nowhere = installation.keytrail(*command, "archives", "--trail", trail, check=False)
+        assert (nowhere.returncode, "alias/archive" in nowhere.stderr) == (1, True), nowhere.stderr
+
+
 def test_a_call_of_the_second_in_which_its_caller_was_deleted_is_explained(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:

@@ -153,7 +153,12 @@ def test_a_key_of_another_partition_or_region_is_none_of_ours(
     abroad = made["Arn"].replace("arn:aws:kms:us-east-1", elsewhere)
     assert get(installation, "/v1/" + path.format(quote(abroad, safe="")))[0] == 404
     assert get(installation, f"/v1/decisions?key={quote(made['Arn'], safe='')}")[0] == 200
-    assert get(installation, f"/v1/decisions?key={quote(abroad, safe='')}")[0] == 404
+    for asked in ("decisions", "alerts"):
+        status, told = get(installation, f"/v1/{asked}?key={quote(abroad, safe='')}")
+        assert (status, told["error"]["message"]) == (
+            404,
+            f"{abroad} is in another Region or partition: this installation has keys of us-east-1 alone.",
+        )
 
 
 def test_pages_join_without_a_gap_or_a_twin(installation: Installation) -> None:
@@ -290,7 +295,7 @@ def test_whom_a_change_concerns_is_told_by_name_too(installation: Installation) 
     of_nadia = [
         ("CreateUser", "user nadia created"),
         ("AddUserToGroup", "user/nadia joined group/night-shift"),
-        ("UpdateUser", "user/nadja is now /nadja"),
+        ("UpdateUser", "user/nadia is now /nadja"),
         ("RemoveUserFromGroup", "user/nadja left group/night-shift"),
         ("DeleteUser", "user nadja deleted"),
     ]
