@@ -25,6 +25,7 @@ from projections.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns
 from projections.registry import Projection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
+from services.bounded import forget_oldest
 
 log = structlog.get_logger("projector")
 
@@ -361,8 +362,7 @@ async def _intern(connection: Connection, schema: str, change: Interns, going: G
 
 def _remember(known: dict[Any, None], names: list[Any]) -> None:
     known.update(dict.fromkeys(names))
-    while len(known) > KNOWN:
-        del known[next(iter(known))]
+    forget_oldest(known, KNOWN)
 
 
 async def _upsert(connection: Connection, change: Upserts) -> None:

@@ -29,6 +29,7 @@ from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import LOST
 from services.adapters.topics import FOREVER, MAX_MESSAGE, names
 from services.bootstrap import open_pool, open_vault
+from services.bounded import forget_oldest
 from services.settings import Settings
 from services.trails.ahead import BATCH, Ahead
 from services.trails.documents import KEPT
@@ -285,8 +286,7 @@ class _Writing:
             await self._intern("kinds", KIND_COLUMNS, list(kinds.values()))
             await self._write(list(rows.values()), aside, held)
         self._known.update(dict.fromkeys(kinds))
-        while len(self._known) > KNOWN:
-            del self._known[next(iter(self._known))]
+        forget_oldest(self._known, KNOWN)
 
     def _meets(self, kind: Kind, at: datetime) -> bool:
         """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""

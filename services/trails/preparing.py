@@ -13,6 +13,7 @@ import orjson
 from domain.cloudtrail.changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
 from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, Elsewhere, PassedOver, Reading, read
+from services.bounded import forget_oldest
 from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
 from services.trails.wrapping import Found
 
@@ -114,9 +115,8 @@ class Preparing:
         kind = Kind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
         of_itself = kind.changes or "sharedEventID" in document or OWN in (document.get("additionalEventData") or ())
         if not of_itself and len(key) <= LONGEST_KIND:
-            if len(self._kinds) >= KINDS:
-                del self._kinds[next(iter(self._kinds))]
             self._kinds[key] = kind
+            forget_oldest(self._kinds, KINDS)
         order = reading.order if reading.order >= 0 else None
         seen = reading.seen if reading.seen >= 0 else None
         return Prepared(found, kind, reading.id, at_of(reading), order, seen, reading.preferred)
