@@ -91,6 +91,7 @@ LEFT_OUT = r"(?:.*\n)*?"
 ALIKE = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{8,64}(?=…)"), "ID"),  # of digits alone it would be a number
     (re.compile(r"\bA(?:KI|ID|RO|NP|GP)A[A-Z0-9]{10,}"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b"), "ID"),
     (re.compile(r"\b(?:sleeping|running|disk-sleep|idle)\b"), "STATE"),

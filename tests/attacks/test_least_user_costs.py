@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from domain.access.caller import Caller, root_of
 from domain.access.context import encryption_context_keys, tag_keys
 from domain.decide import decide, refuse
-from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest
+from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
 from domain.keys.create_key import CreateKey
 from domain.policy.compile import DIRECT
 from domain.policy.glob import compile_arn, compile_glob
@@ -154,8 +154,10 @@ def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
     with pytest.raises(shapes.Invalid) as told:
         check({"KeyId": "x", "Tags": [{}] * 150})
     assert str(told.value).count("Value null at") == MOST_FAULTS
-    with pytest.raises(shapes.Invalid) as told:
+    with pytest.raises(InvalidTag, match="^Too many tags$"):
         check({"KeyId": "x", "Tags": [{}] * 80_000})
+    with pytest.raises(shapes.Invalid) as told:
+        shapes.compiled("kms", "UntagResource").check({"KeyId": "x", "TagKeys": [""] * 80_000})
     assert len(str(told.value)) < 1_024
     with pytest.raises(shapes.Invalid) as told:
         check({"KeyId": "x" * 200_000, "Tags": [{"TagKey": "k" * 100_000, "TagValue": "v" * 100_000}]})

@@ -261,7 +261,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             told["failing"].status = told["hanging"].status = told["refusing"].status = 200
             eventually(lambda: told["failing"].ids == raised, within=60)
             eventually(lambda: set(told["hanging"].ids) == set(raised), within=60)
-            assert "13 messages are tried again" in running.keytrail("alerts", "dead-letters", "--again").stdout
+            assert "tried again: 13 messages" in running.keytrail("alerts", "dead-letters", "--again").stdout
             eventually(lambda: told["refusing"].ids == raised)
             # Killed in the middle: what is acknowledged is not sent again, what is not is.
             running.process("notifier").send_signal(signal.SIGKILL)
