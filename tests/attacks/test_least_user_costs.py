@@ -154,7 +154,7 @@ def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
     with pytest.raises(shapes.Invalid) as told:
         check({"KeyId": "x", "Tags": [{}] * 150})
     assert str(told.value).count("Value null at") == MOST_FAULTS
-    with pytest.raises(InvalidTag, match="^Too many tags$"):
+    with pytest.raises(InvalidTag, match=r"^Too many tags$"):
         check({"KeyId": "x", "Tags": [{}] * 80_000})
     with pytest.raises(shapes.Invalid) as told:
         shapes.compiled("kms", "UntagResource").check({"KeyId": "x", "TagKeys": [""] * 80_000})
