@@ -118,6 +118,8 @@ CLIENTS = (
             "github.com/hashicorp/go-kms-wrapping/wrappers/awskms/v2@v2.0.11",
             "go.step.sm/crypto@v0.92.0",
             "gocloud.dev@v0.47.0",
+            "github.com/sigstore/sigstore@v1.10.11",
+            "github.com/sigstore/sigstore/pkg/signature/kms/aws@v1.10.11",
         ),
         "go_libraries",
     ),

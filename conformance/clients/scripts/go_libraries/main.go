@@ -1,4 +1,4 @@
-// Go libraries that keep their keys in KMS: Tink, go-cloud's secrets, go-kms-wrapping, and step's awskms.
+// Go libraries that keep their keys in KMS: Tink, go-cloud's secrets, go-kms-wrapping, step's awskms, and sigstore's provider.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	wrapping "github.com/hashicorp/go-kms-wrapping/v2"
 	wrapper "github.com/hashicorp/go-kms-wrapping/wrappers/awskms/v2"
+	sigstore "github.com/sigstore/sigstore/pkg/signature/kms/aws"
 	"github.com/tink-crypto/tink-go-awskms/v3/integration/awskms"
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"go.step.sm/crypto/kms/apiv1"
@@ -135,6 +136,27 @@ func main() {
 		}
 		if !ecdsa.VerifyASN1(key.PublicKey.(*ecdsa.PublicKey), digest[:], signature) {
 			return errors.New("the signature does not verify")
+		}
+		return nil
+	})
+	test("sigstore, signing", func() error {
+		signer, err := sigstore.LoadSignerVerifier(ctx, "awskms:///alias/sigstore")
+		if err != nil {
+			return err
+		}
+		if _, err := signer.CreateKey(ctx, "ECC_NIST_P256"); err != nil {
+			return err
+		}
+		signature, err := signer.SignMessage(bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		if err := signer.VerifySignature(bytes.NewReader(signature), bytes.NewReader(text)); err != nil {
+			return err
+		}
+		other := append([]byte("not "), text...)
+		if err := signer.VerifySignature(bytes.NewReader(signature), bytes.NewReader(other)); err == nil {
+			return errors.New("the signature of another text was taken")
 		}
 		return nil
 	})
