@@ -251,10 +251,14 @@ def unused(
             wraps=True,
         ),
     )
-    what = key or principal or "this account"
-    known = "known statement or grant" if "unknown" in first else "statement or grant"
+    known = "known " if "unknown" in first else ""
+    nothing = f"(no {known}statement or grant of {key or 'this account'} allows anything)"
+    if principal is not None:
+        nothing = (
+            f"(no {known}policy of {principal} allows anything; keytrail can-what {principal} has what keys let it do)"
+        )
     beside = Beside(rows)
-    print_rows(beside, columns, f"(no {known} of {what} allows anything)")
+    print_rows(beside, columns, nothing)
     if beside.met:
         say(NOT_COUNTED, "dim")
 

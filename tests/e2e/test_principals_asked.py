@@ -119,6 +119,18 @@ def test_the_roles_that_somebody_could_assume_are_told_beside_their_keys(told: T
     assert "keytrail can-what role/" not in alone
 
 
+def test_of_whoever_has_no_policy_each_command_says_so_and_where_to_look(installation: Installation) -> None:
+    (made,) = installation.answers("account", "create", "262626262626")
+    theirs = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
+    installation.client(theirs, service="iam").create_user(UserName="noa")
+    installation.caught_up()
+    theirs["AWS_ENDPOINT_URL"] = installation.url
+    could = installation.keytrail_as(theirs, "can-what", "noa").stdout
+    assert could == "(noa could do nothing with any key by itself)\n"
+    unused = installation.keytrail_as(theirs, "unused", "noa").stdout.splitlines()[-1]
+    assert unused == "(no policy of noa allows anything; keytrail can-what noa has what keys let it do)"
+
+
 def test_a_users_name_is_enough_where_a_command_takes_keys_and_principals(told: Told) -> None:
     (named,) = told.answers("unused", told.lena)
     assert named["items"] == told.answers("unused", "--principal", f"user/{told.lena}")[0]["items"]
