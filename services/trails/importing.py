@@ -299,19 +299,15 @@ class _Writing:
         return found
 
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+        """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
         if rows:
-            # Row after row is slow where every record is of a kind of its own.
-            await self._connection.execute(
-                f"CREATE TEMP TABLE IF NOT EXISTS of_{table} ON COMMIT DELETE ROWS"
-                f" AS SELECT * FROM {self._schema}.{table} LIMIT 0"
-            )
-            await self._connection.copy_records_to_table(
-                f"of_{table}", schema_name="pg_temp", columns=columns, records=rows
-            )
-            names = ", ".join(columns)
-            await self._connection.execute(
-                f"INSERT INTO {self._schema}.{table} ({names}) SELECT {names} FROM pg_temp.of_{table} ON CONFLICT DO NOTHING"
-            )
+            query = f"SELECT id FROM {self._schema}.{table} WHERE id = ANY($1)"
+            there = {row["id"] for row in await self._connection.fetch(query, [row[0] for row in rows])}
+            new = [row for row in rows if row[0] not in there]
+            if new:
+                await self._connection.copy_records_to_table(
+                    table, schema_name=self._schema, columns=columns, records=new
+                )
 
     async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
         connection, schema = self._connection, self._schema
