@@ -154,7 +154,7 @@ class App:
         elif path == "/metrics" and method in READING:
             await reply(send, 200, await self._scrapes.text(), b"text/plain; version=0.0.4; charset=utf-8")
         else:
-            nowhere = no_place(form=_is_form(scope))
+            nowhere = no_place(form=query.is_form(scope["headers"]))
             await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
 
     async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -271,11 +271,6 @@ def _service(request: sigv4.Signed) -> str:
 def _asks_by_query(scope: Scope) -> bool:
     """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
-
-
-def _is_form(scope: Scope) -> bool:
-    form = query.FORM.encode()
-    return any(name == b"content-type" and value.startswith(form) for name, value in scope["headers"])
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:

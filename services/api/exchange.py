@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from services.api.app import MAX_BODY, Reply, too_large
-from services.api.query import FORM
+from services.api.query import is_form
 from services.api.sigv4 import Signed, joined
 from services.api.waiting_room import WaitingRoom
 from services.metrics import NOT_ANSWERED
@@ -62,10 +62,6 @@ class _Nobody:
 
 
 NOBODY = _Nobody()
-
-
-def _is_form(headers: Headers) -> bool:
-    return any(name == b"content-type" and value.startswith(FORM.encode()) for name, value in headers)
 
 
 class Exchange:
@@ -166,7 +162,7 @@ class Exchange:
             connection.room.busy += 1
         try:
             if self.refused:
-                reply = too_large(form=_is_form(self._headers))
+                reply = too_large(form=is_form(self._headers))
             else:
                 request = Signed("POST", "/", self._query.decode("latin-1"), joined(self._headers), self.body)
                 reply = await connection.answering(request, self._source, connection.scheme == "https")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,12 @@ CONTENT_TYPE = b"text/xml"
 FORM = "application/x-www-form-urlencoded"
 SERVICES = frozenset({"iam", "sts"})
 _MISSING = object()
+
+
+def is_form(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a client of the Query protocol sent them, by the type of its body."""
+    form = FORM.encode()
+    return any(name == b"content-type" and value.startswith(form) for name, value in headers)
 
 
 def fields(body: bytes) -> dict[str, str]:

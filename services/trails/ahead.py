@@ -117,13 +117,13 @@ def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
 
 _OF_FOUND = [each.name for each in fields(Found)]
 _OF_PREPARED = [each.name for each in fields(Prepared)][1:]
-_FOUND = attrgetter("found")
 
 
 def packed(files: int, batch: list[Prepared]) -> bytes:
     """Column by column, which takes half the time that objects take; a column that is one value again and again is sent as
     that value."""
-    columns = [_column(name, list(map(_FOUND, batch))) for name in _OF_FOUND]
+    founds = [each.found for each in batch]
+    columns = [_column(name, founds) for name in _OF_FOUND]
     columns += [_column(name, batch) for name in _OF_PREPARED]
     return pickle.dumps((files, len(batch), columns), pickle.HIGHEST_PROTOCOL)
 
