@@ -20,7 +20,7 @@ BIN := .venv/bin
 
 .venv/.dev: .venv/.run requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
-	-$(BIN)/python -m services.adapters.bundled.ahead  # the tests start some forty brokers, and can do without
+	-$(BIN)/python -m services.adapters.bundled.make_class_caches  # the tests start some forty brokers, and can do without
 	touch $@
 
 .venv-moto/.ready: $(UV) requirements/moto.txt

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -21,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import alerting, comparing, crypto, load, past, scale, trails
+from bench.appending import bare_append
 from bench.installed import Installed, free_port, until
-from services.adapters.kafka import connection
 
 OUT = Path(__file__).with_name("out")
 Figure = tuple[str, str, str]
@@ -68,31 +67,6 @@ def encrypt(installed: Installed, seconds: float) -> list[Figure]:
     figures.append(("  yardstick: constant body", f"p50 {yardstick_one.percentile(0.5) * 1e3:.2f} ms", ""))
     figures.append(("  yardstick: bare append to decisions", f"p50 {bare_append(installed, 'decisions'):.2f} ms", ""))
     return figures
-
-
-def bare_append(installed: Installed, topic: str) -> float:
-    """Median milliseconds of an append of 800 bytes to a topic made like one of ours, and nothing else."""
-    from aiokafka import AIOKafkaProducer
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
-    async def measure() -> float:
-        name = f"bench.{topic}.{time.time_ns()}"
-        configs = {"flush.messages": "1"} if topic == "events" else {}
-        admin = AIOKafkaAdminClient(**connection(installed.settings))
-        await admin.start()
-        await admin.create_topics([NewTopic(name, 1, 1, topic_configs=configs)])
-        await admin.close()
-        producer = AIOKafkaProducer(**connection(installed.settings), acks="all", enable_idempotence=True, linger_ms=0)
-        await producer.start()
-        taken = []
-        for _ in range(1000):
-            began = time.perf_counter()
-            await producer.send_and_wait(name, b"x" * 800)
-            taken.append(time.perf_counter() - began)
-        await producer.stop()
-        return sorted(taken)[500] * 1e3
-
-    return asyncio.run(measure())
 
 
 def put_key_policy(installed: Installed, seconds: float) -> list[Figure]:

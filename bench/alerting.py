@@ -22,14 +22,15 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from bench import past
+from bench.appending import bare_append
 from bench.installed import Installed, until
-from domain.alerts.judging import Judge
-from domain.trail.authenticity import Keyring
+from domain.alerts.engine.judge import Judge
+from domain.log.authenticity import Keyring
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
 from services.adapters.kafka import connection
-from services.alerts import scanning
-from services.projector import writing
+from services.alert_worker import scan
+from services.projector import store
 from services.questions.snapshot import still
 from services.settings import Settings
 
@@ -129,7 +130,6 @@ def _latency(installed: Installed) -> list[Figure]:
     listening.join(10)
     taken = sorted(max(0.0, listening.came[call] - at) for call, at in answered.items())
     figure = f"p50 {taken[len(taken) // 2] * 1e3:.1f} ms, p99 {taken[len(taken) * 99 // 100] * 1e3:.1f} ms"
-    from bench.__main__ import bare_append
 
     return [
         (
@@ -252,11 +252,9 @@ async def _walk(walk: Any) -> tuple[int, float]:
 async def _scan_changes(settings: Settings) -> list[Figure]:
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scanning.Span(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        span = scan.Span(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
         changes = await found.connection.fetchval("SELECT count(*) FROM p_policy_versions.policy_versions")
-        raised, taken = await _walk(
-            scanning.changes(found.connection, settings.region, judge, span, scanning.Progress())
-        )
+        raised, taken = await _walk(scan.changes(found.connection, settings.region, judge, span, scan.Progress()))
     what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
     return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
 
@@ -268,14 +266,14 @@ async def _scan_uses(installed: Installed) -> list[Figure]:
     settings = past.settings_of(installed, "bench_alerts")
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
-        await writing.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
+        await store.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
     world, key = past.a_world()
     await past.put_cases(connection, world, key, CASES, 7)
     await past.put_decisions(connection, SCANNED, CASES)
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scanning.Span(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        raised, taken = await _walk(scanning.uses(found.connection, judge, span, scanning.Progress()))
+        span = scan.Span(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        raised, taken = await _walk(scan.uses(found.connection, judge, span, scan.Progress()))
     await connection.close()
     await server.execute("DROP DATABASE bench_alerts")
     await server.close()

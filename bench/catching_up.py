@@ -17,12 +17,12 @@ from projections.decisions.project import COLUMNS
 from projections.registry import PROJECTIONS
 from services.adapters import topics
 from services.adapters.keyring import open_keyring
-from services.bootstrap import open_pool, open_vault
 from services.cli.client import Client
-from services.projector import writing
+from services.projector import store
 from services.projector.feed import Feed
-from services.projector.running import BATCH, chain_now, log_name, take_in_all
-from services.projector.writing import Reached
+from services.projector.store import Reached
+from services.projector.worker import BATCH, chain_now, log_name, take_in_all
+from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
 LEAST = 200_000
@@ -61,8 +61,8 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     records = 0
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
-            await writing.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
-    going = writing.Going()
+            await store.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
+    going = store.Going()
     began = time.perf_counter()
     await feed.open(Reached(), await chain_now(settings, pool, keys))
     pending: asyncio.Task[None] | None = None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.compare import compare
-from domain.meaning.space import Side, Space
+from domain.policy_analysis.compare import compare
+from domain.policy_analysis.space import Side, Space
 
 PRINTED = Path(__file__).parents[2] / "shared" / "data" / "policies" / "kms-guide-policies.json"
 ACCOUNT = "111122223333"

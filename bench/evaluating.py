@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import Callable
 
-from domain.access.caller import Caller, root_of
-from domain.access.context import Came, encryption_context, request_context
-from domain.access.evaluate import evaluate, may
-from domain.access.question import Question, Resource
 from domain.arn import key_arn, root_arn
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.evaluate import evaluate, may
+from domain.authorization.question import Question, Resource
 from domain.policy.compile import (
     DELEGATED,
     DIRECT,

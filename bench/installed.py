@@ -17,8 +17,8 @@ from typing import Any
 import boto3
 import psutil
 
+from services.runtime.data_folder import Folder, Running
 from services.settings import Settings, load
-from services.supervisor.folder import Folder, Running
 
 
 def free_port() -> int:

@@ -20,29 +20,29 @@ import asyncpg
 import orjson
 
 from bench.installed import Installed
-from domain import documents
-from domain.access.audience import Audience
-from domain.access.case import case_of
-from domain.access.context import Came, encryption_context, request_context
-from domain.access.evaluate import may
-from domain.access.verdict import inputs
 from domain.arn import iam_arn, key_arn
-from domain.identities.callers import caller_of
+from domain.authorization.audience import Audience
+from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.evaluate import may
+from domain.authorization.verdict import inputs
+from domain.decisions.case import case_of
 from domain.identities.identity import USER, AccessKey, Identity, InlinePolicy
 from domain.keys.key import created
+from domain.log import events
+from domain.log.authenticity import Keyring
+from domain.log.codec import rfc3339
 from domain.policy.default import default_key_policy
-from domain.trail import events
-from domain.trail.authenticity import Keyring
-from domain.trail.codec import rfc3339
-from domain.world import World
+from domain.state import documents
+from domain.state.callers import caller_of
+from domain.state.world import World
 from projections.decisions.project import CASE_COLUMNS
 from projections.history.project import COLUMNS, STILL
 from projections.registry import PROJECTIONS
-from services.projector import writing
+from services.projector import store
+from services.questions.as_of import find_key, show_key
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.moments import moment_of
-from services.questions.rechecking import recheck
-from services.questions.showing import find_key, show_key
+from services.questions.recheck import recheck
 from services.questions.snapshot import still
 from services.questions.what_if import what_if
 from services.questions.who_can import who_can
@@ -217,7 +217,7 @@ async def _measure(installed: Installed) -> list[Figure]:
     settings = settings_of(installed, "bench_past")
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
-        await writing.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
+        await store.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
     world, key = a_world()
     figures: list[Figure] = []
     await _fill(connection, world, key)

@@ -17,18 +17,18 @@ import psutil
 
 from bench import load
 from bench.installed import Installed, until
+from domain.log import events
+from domain.log.record import Call, Decision
 from domain.policy.default import default_key_policy
 from domain.ports import Headers
-from domain.trail import events
-from domain.trail.reading import Fold
-from domain.trail.record import Call, Decision
+from domain.state.fold import Fold
 from services.adapters.kafka import KafkaTopic, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
 from services.adapters.topics import names
-from services.bootstrap import open_pool, open_vault
+from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
-from services.writer.deciding import Deciding
+from services.writer.step import Deciding
 
 KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
 BATCH = 2000

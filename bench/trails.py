@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from bench.installed import Installed
-from services.trails.ahead import Ahead
-from services.trails.building import Building
+from services.trails.build import Building
 from services.trails.files import files_in, records_of
-from services.trails.importing import open_connection, opened
+from services.trails.importer import open_connection, opened
+from services.trails.reader_process import Ahead
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "cloudtrail" / "invictus-kms.jsonl"
 RECORDS = 300_000

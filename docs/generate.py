@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from domain.access.condition_keys import CONDITION_KEYS
-from domain.alerts.table import FAMILIES as ALERT_FAMILIES
-from domain.trail.catalogue import CATALOGUE, EventType
-from services.api.openapi import ROUTES
+from domain.alerts.rules.table import FAMILIES as ALERT_FAMILIES
+from domain.log.catalogue import CATALOGUE, EventType
+from domain.policy.condition_keys import CONDITION_KEYS
+from services.audit_api.openapi import ROUTES
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Researching, Using
 from services.operations.table import CROSS_ACCOUNT, SERVICES
 from services.settings import table as settings_table
@@ -71,10 +71,10 @@ Every value ends in an envelope, the last member of its object (behind a record 
 | `key` | the name of the secret that the key was derived from |
 | `mac` | over the kind of topic, the log's id and the SHA-256 of every byte before the MAC's own text; base64url |
 
-`domain/trail/authenticity.py` says how keys and MACs are made. Kafka's headers are for whoever routes records; they decide nothing.
+`domain/log/authenticity.py` says how keys and MACs are made. Kafka's headers are for whoever routes records; they decide nothing.
 
 A version of an event type is for ever: `tests/golden` holds one of each, and an old one is brought up to date when read
-(`domain/trail/upcasters.py`).
+(`domain/log/upcasters.py`).
 
 """
     return MADE + intro + "\n".join(event(row) for row in CATALOGUE.values())

@@ -45,7 +45,7 @@ def is_elsewhere(reference: str, region: str) -> bool:
 
 
 def key_arn(region: str, account: str, key_id: str) -> str:
-    """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys.py)."""
+    """`key_id` may name the Region itself, as a trail's keys do whose id is the same in several (cloudtrail/keys_named.py)."""
     name, _, own = key_id.partition("@")
     return f"arn:{PARTITION}:kms:{own or region}:{account}:key/{name}"
 

@@ -1,7 +1,7 @@
 """The domain's refusals, in its own words.
 
 Rule of this file: a refusal is a value that a record can carry (`kind`, `message`) and that comes back from a
-record unchanged. What AWS calls it and which HTTP status it has stands in `services/api/errors.py` alone.
+record unchanged. What AWS calls it and which HTTP status it has stands in `services/kms_api/errors.py` alone.
 """
 
 from __future__ import annotations

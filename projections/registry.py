@@ -9,10 +9,10 @@ from typing import Any
 
 from projections.alerts import project as alerts
 from projections.decisions import project as decisions
-from projections.entry import ALERTS, DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.history import project as history
 from projections.history.queries import restore
 from projections.keys import project as keys
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
 from projections.policy_versions import project as policy_versions
 
 Changes = Appends | Closes | Interns | Upserts

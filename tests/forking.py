@@ -27,7 +27,7 @@ from typing import IO
 
 from tests.asking import KIND, ask
 
-PROGRAMS = {"keytrail": ("services.command", "main"), "aws": ("awscli.clidriver", "main")}
+PROGRAMS = {"keytrail": ("services.cli.command", "main"), "aws": ("awscli.clidriver", "main")}
 LIBRARIES = (
     *("typer", "typer._adapters", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
     *("asyncpg", "aiokafka", "aiokafka.admin", "structlog", "orjson", "cryptography.x509", "botocore.session"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain.access.caller import Caller, root_of
 from domain.arn import key_arn
-from domain.decide import Outcome, decide
-from domain.keys.create_key import CreateKey
+from domain.authorization.caller import Caller, root_of
+from domain.commands.create_key import CreateKey
+from domain.commands.decide import Outcome, decide
+from domain.log import events
+from domain.log.record import Record
 from domain.policy.default import default_key_policy
-from domain.trail import events
-from domain.trail.record import Record
-from domain.world import World
+from domain.state.world import World
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from domain.log import events, identity_events
+from domain.log.codec import rfc3339
+from domain.log.record import Record
 from domain.policy.default import default_key_policy
-from domain.trail import events, identity_events
-from domain.trail.codec import rfc3339
-from domain.trail.record import Record
-from domain.world import World
-from projections.entry import EVENTS, Entry
+from domain.state.world import World
+from projections.log.entry import EVENTS, Entry
 from tests.given import ACCOUNT, OTHER, REGION, a_key
 from tests.logs import NOW
 

@@ -21,11 +21,11 @@ import boto3
 import psutil
 from botocore.config import Config
 
-from services.adapters.bundled import ahead
+from services.adapters.bundled import class_caches
 from services.adapters.postgres import Pool, connect
 from services.cli.client import Client
+from services.runtime.data_folder import Folder
 from services.settings import Settings, load
-from services.supervisor.folder import Folder
 from tests.forking import forked
 
 BIN = Path(sys.executable).parent
@@ -87,7 +87,7 @@ class Installation:
         ]
 
     def environment(self) -> dict[str, str]:
-        return clean_environment() | {ahead.WANTED: "1"} | self.extra
+        return clean_environment() | {class_caches.WANTED: "1"} | self.extra
 
     def start(self) -> None:
         self._given = None

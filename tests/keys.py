@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.trail.authenticity import Keyring
+from domain.log.authenticity import Keyring
 from services.adapters.keyring import VaultKeyring
 
 ROOT = bytes(range(32))

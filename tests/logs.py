@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from domain.log.authenticity import Keyring
+from domain.log.command import Command, encode
+from domain.log.events import AccountCreated, LogCreated, WriterStarted
+from domain.log.record import Call
 from domain.policy.default import default_key_policy
-from domain.trail.authenticity import Keyring
-from domain.trail.command import Command, encode
-from domain.trail.events import AccountCreated, LogCreated, WriterStarted
-from domain.trail.reading import Fold
-from domain.trail.record import Call
-from services.writer.deciding import Deciding
+from domain.state.fold import Fold
+from services.writer.step import Deciding
 from tests.given import ACCOUNT, REGION, key_id
 from tests.keys import keyring
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.access.caller import Caller, root_of
-from domain.access.context import encryption_context_keys
-from domain.access.evaluate import may
-from domain.access.question import Resource
-from domain.access.verdict import Verdict
 from domain.arn import iam_arn, root_arn, session_arn
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.context import encryption_context_keys
+from domain.authorization.evaluate import may
+from domain.authorization.question import Resource
+from domain.authorization.verdict import Verdict
 from domain.grants.grant import Grant
 from domain.policy.compile import (
     BOUNDARY,

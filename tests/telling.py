@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import orjson
 
-from domain.trail.authenticity import ALERTS, Keyring
-from domain.trail.authority import Authority
+from domain.log.authenticity import ALERTS, Keyring
+from domain.log.authority import Authority
 from services.adapters.alerts_file import WEBHOOK, Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
@@ -17,7 +17,7 @@ from services.notifier import outbox
 from services.notifier.ledger import Changed, Ledger
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised import Authentic, Earlier, Feed, digest_of
+from services.notifier.raised_alerts import Authentic, Earlier, Feed, digest_of
 from tests.keys import ROOT
 from tests.memory_log import MemoryTopic
 

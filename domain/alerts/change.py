@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from domain.access.audience import Audience
 from domain.alerts.compared import Compared
 from domain.alerts.finding import Number
 from domain.alerts.settings import AlertSettings
-from domain.cloudtrail import unseen
-from domain.identities.principals import own_principals
+from domain.authorization.audience import Audience
 from domain.keys.key import Key, created
-from domain.meaning.known import known_of
-from domain.meaning.space import Side
+from domain.log.events import KeyCreated, PolicyReplaced
+from domain.log.identity_events import InlinePolicyPut
 from domain.once import once
+from domain.policy import unseen
 from domain.policy.default import default_key_policy
-from domain.trail.events import KeyCreated, PolicyReplaced
-from domain.trail.identity_events import InlinePolicyPut
-from domain.world import World
+from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.space import Side
+from domain.state.principals import own_principals
+from domain.state.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,16 @@ from typing import Any
 
 from domain.arn import root_arn
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.boxes import Box, common, subtract, within
-from domain.meaning.budget import spend
-from domain.meaning.callers import Someone
-from domain.meaning.check import STRANGER, as_a_stranger, strangers
-from domain.meaning.compare import DENIES, WORDS, Witnesses, gains, space_shown
-from domain.meaning.people import people
-from domain.meaning.space import ACTION, CALLER, Meaning, Side, Space, bits_of
-from domain.meaning.words import TooMany
 from domain.once import once
 from domain.policy.compile import DELEGATED, ROLE
+from domain.policy_analysis.boxes import Box, common, subtract, within
+from domain.policy_analysis.budget import spend
+from domain.policy_analysis.callers import Someone
+from domain.policy_analysis.check import STRANGER, as_a_stranger, strangers
+from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, space_shown
+from domain.policy_analysis.named_people import people
+from domain.policy_analysis.space import ACTION, CALLER, Meaning, Side, Space, bits_of
+from domain.policy_analysis.words import TooMany
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret"})
 """What gives back what was encrypted."""
@@ -39,7 +39,7 @@ MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Requests that were answered with `lower` and are with `upper`; see domain/meaning/compare.py."""
+    """Requests that were answered with `lower` and are with `upper`; see domain/policy_analysis/compare.py."""
 
     box: Box
     lower: int

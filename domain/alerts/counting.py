@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.alerts.judging import Alert, Candidate, Judge, Pair
+from domain.alerts.engine.judge import Alert, Candidate, Judge, Pair
 from domain.alerts.use import Use
 
 HELD = 200_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.access.audience import stranger
-from domain.access.caller import Caller
-from domain.access.question import Resource
-from domain.access.who_could import could
 from domain.alerts.change import Change
 from domain.arn import parse_arn
+from domain.authorization.audience import stranger
+from domain.authorization.caller import Caller
+from domain.authorization.question import Resource
 from domain.errors import NoSuchEntity
-from domain.identities.callers import caller_for
+from domain.policy_analysis.who_could import could
+from domain.state.callers import caller_for
 
 NOT_USE = frozenset({"DescribeKey", "RetireGrant", "GetPublicKey", "Verify", "VerifyMac"})
 """Operations of grants that use nothing secret."""

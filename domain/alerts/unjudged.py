@@ -8,9 +8,9 @@ from typing import Any
 
 from domain.alerts.change import Change, Facts, Version
 from domain.alerts.settings import AlertSettings
-from domain.documents import account_document, account_from, key_document, key_from
-from domain.trail.codec import event_document, event_from
-from domain.world import World
+from domain.log.codec import event_document, event_from
+from domain.state.documents import account_document, account_from, key_document, key_from
+from domain.state.world import World
 
 VERSION = 1
 

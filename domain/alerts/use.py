@@ -9,8 +9,8 @@ from typing import Any
 from domain.arn import parse_arn, root_arn
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.errors import AccessRefused, CredentialDisabled
-from domain.trail.codec import micros
-from domain.trail.record import REFUSED
+from domain.log.codec import micros
+from domain.log.record import REFUSED
 
 TAG = "aws:resourcetag/"
 NO_TAGS: Mapping[str, str] = {}
@@ -95,7 +95,7 @@ def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]
 
 
 def use_of_case(case: Mapping[str, Any]) -> Use | None:
-    """What calls of a case (domain/access/case.py) have in common; time, call and source are each call's own."""
+    """What calls of a case (domain/decisions/case.py) have in common; time, call and source are each call's own."""
     if not case["account"]:
         return None
     keys = tuple([each for each in case.get("resources") or () if ":key/" in each])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from domain.access.caller import Caller
-from domain.access.question import Resource
-from domain.access.who_could import could
 from domain.arn import key_arn, root_arn
+from domain.authorization.caller import Caller
+from domain.authorization.question import Resource
 from domain.policy.compile import (
     DELEGATED,
     DIRECT,
@@ -18,6 +17,7 @@ from domain.policy.compile import (
 )
 from domain.policy.default import default_key_policy
 from domain.policy.parse import INLINE
+from domain.policy_analysis.who_could import could
 
 ASKED = ("kms:Decrypt", "kms:CreateGrant", "kms:PutKeyPolicy")
 NO_KEY = "00000000-0000-0000-0000-000000000000"

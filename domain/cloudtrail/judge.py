@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from domain.access.condition_keys import PARAMETERS, RESOURCE, row_of
-from domain.access.question import Resource
-from domain.cloudtrail import unseen
+from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
+from domain.policy import unseen
 from domain.policy.compile import DIRECT, ROLE, Permissions, Rule
+from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
 from domain.policy.conditions import Test
 from domain.policy.variables import Context, Variable, template
 

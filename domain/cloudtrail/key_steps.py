@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from domain.cloudtrail.meeting import key_id, named_in
-from domain.cloudtrail.people import given
+from domain.cloudtrail.first_seen import key_id, named_in
+from domain.cloudtrail.iam_changes import given
 from domain.cloudtrail.record import Reading
 from domain.cloudtrail.slots import (
     ABSENT,

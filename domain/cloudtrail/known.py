@@ -14,18 +14,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from domain.arn import parse_arn
-from domain.cloudtrail import unseen
-from domain.cloudtrail.meeting import account_there, created, key_id, named_there, principal_there, principals
-from domain.cloudtrail.people import given, tags_of
+from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
+from domain.cloudtrail.iam_changes import given, tags_of
 from domain.cloudtrail.record import Broken, moment
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
+from domain.log import events as kms
+from domain.log import identity_events as iam
+from domain.log.codec import rfc3339
+from domain.policy import unseen
 from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
 from domain.policy.parse import KEY as KEY_POLICY
-from domain.trail import events as kms
-from domain.trail import identity_events as iam
-from domain.trail.codec import rfc3339
-from domain.world import World
+from domain.state.world import World
 
 MARK = "keytrailKnown"
 """The member by which what is known is told from a record of CloudTrail's."""

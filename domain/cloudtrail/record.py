@@ -15,13 +15,13 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
-from domain.access.context import Came, Via, request_context
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
+from domain.authorization.context import Came, Via, request_context
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
-from domain.cloudtrail.keys import key_of, re_encrypted
+from domain.cloudtrail.keys_named import key_of, re_encrypted
+from domain.log.codec import micros_of
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
 from domain.policy.variables import Context
-from domain.trail.codec import micros_of
 
 SERVICES = {"kms.amazonaws.com": "kms", "iam.amazonaws.com": "iam", "sts.amazonaws.com": "sts"}
 OWN = "keytrail"

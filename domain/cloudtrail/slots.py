@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from domain.cloudtrail import unseen
 from domain.cloudtrail.record import Reading
-from domain.world import World
+from domain.policy import unseen
+from domain.state.world import World
 
 Slot = tuple[str, ...]
 """A place that a change writes: what it is, whose, and which."""

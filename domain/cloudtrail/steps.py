@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from domain.arn import iam_arn
+from domain.cloudtrail.first_seen import key_id
+from domain.cloudtrail.iam_changes import NOUNS, given
 from domain.cloudtrail.key_steps import KMS_STEPS
-from domain.cloudtrail.meeting import key_id
-from domain.cloudtrail.people import NOUNS, given
 from domain.cloudtrail.record import Reading
 from domain.cloudtrail.slots import (
     ABSENT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.trail.events import GrantCreated
+from domain.log.events import GrantCreated
 
 EQUALS = "EncryptionContextEquals"
 SUBSET = "EncryptionContextSubset"

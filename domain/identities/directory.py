@@ -28,6 +28,7 @@ from domain.identities.identity import (
     RoleParts,
 )
 from domain.identities.published import PUBLISHED
+from domain.log import identity_events as events
 from domain.policy.compile import (
     BOUNDARY,
     IDENTITY_POLICY,
@@ -38,7 +39,6 @@ from domain.policy.compile import (
     compile_trust_policy,
 )
 from domain.policy.parse import INLINE, MANAGED, SESSION
-from domain.trail import identity_events as events
 
 NOUNS = {USER: "user", GROUP: "group", ROLE: "role", POLICY: "policy", PROFILE: "instance profile"}
 Name = tuple[str, str, str]

@@ -68,7 +68,7 @@ class Identity:
     @property
     def service_linked(self) -> bool:
         """Whether it is a service's, which alone may change it: as CreateServiceLinkedRole makes it, with nothing that it
-        could not have been given since. See domain/identities/service_linked."""
+        could not have been given since. See domain/commands/service_linked_roles."""
         if self.role is None or self.inline or self.attached or self.boundary:
             return False
         return as_made(self.path, self.name, self.role.trust)

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from domain.identities.identity import ManagedPolicy, PolicyVersion
-from domain.trail.codec import micros
+from domain.log.codec import micros
 
 AWS = "aws"
 """Stands in the place of an account in the ARN of a policy of AWS's own."""

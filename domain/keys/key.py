@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any, TypeVar
 
-from domain.access.question import Resource
 from domain.arn import key_arn
+from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.keys.states import State
+from domain.log import events
+from domain.log.codec import micros
 from domain.policy.compile import CompiledPolicy, compile_key_policy
-from domain.trail import events
-from domain.trail.codec import micros
 
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
@@ -146,7 +146,7 @@ _NOTHING: tuple[Any, ...] = (
 def absent(id: str, arn: str, account: str) -> Key:
     """Stands for a key of another account that is not there. Its policy admits nobody, so whoever asks for it is answered
     by the very steps, and in the very words, that answer whoever is not admitted: which keys another account has is not
-    told (`domain.world.World.key`)."""
+    told (`domain.state.world.World.key`)."""
     given: tuple[Any, ...] = (id, arn, account, *_NOTHING, [nobodys(arn, account)])
     return Key(*given)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.access.condition_keys import row_of
+from domain.policy.condition_keys import row_of
 
 Context = Mapping[str, tuple[str, ...]]
 """Condition keys, folded to lower case, with the request's values. A key without a value is not in it."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import orjson
 
 from domain.alerts.finding import SEVERITIES
-from domain.trail.events import AlertMarked
-from projections.entry import ALERTS, Appends, Entry, Interns, Row
+from domain.log.events import AlertMarked
+from projections.log.entry import ALERTS, Appends, Entry, Interns, Row
 
 COLUMNS = (
     "id", "number", "at", "rule", "severity", "rank", "account", "key_id", "subject", "about", "title", "summary",

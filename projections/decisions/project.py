@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from domain.access.audience import ACROSS, OF_THE_RESOURCE
-from domain.access.case import case_of
+from domain.authorization.audience import ACROSS, OF_THE_RESOURCE
+from domain.decisions.case import case_of
 from domain.errors import AccessRefused
-from domain.trail.catalogue import CATALOGUE, WIRE_NAMES
-from projections.entry import EVENTS, Appends, Entry, Interns, Row
+from domain.log.catalogue import CATALOGUE, WIRE_NAMES
+from projections.log.entry import EVENTS, Appends, Entry, Interns, Row
 
 COLUMNS = (
     "at",

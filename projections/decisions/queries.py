@@ -58,7 +58,7 @@ OF_A_POLICY = frozenset({"decided_by", "policy_version", "sid", "statement"})
 """What a policy says is for the account whose policy it is: calls are found by it in the rows that show it alone."""
 OF_THE_CALLER = frozenset({"principal", "access_key", "source", "agent", "via", "message", "summary"})
 """What is told of a caller to its own account alone. Calls are found and counted by what is told of them, else a filter would
-tell the rest (domain/access/audience.py says the same of a row that is shown)."""
+tell the rest (domain/authorization/audience.py says the same of a row that is shown)."""
 # $1 is the account that asks. The columns of a call across accounts say what the resource's policy says, if anything.
 OWN = "(owners = ARRAY[$1] OR (account <> $1 AND owners <@ ARRAY[$1, account] AND operation <> 'ReEncrypt'))"
 CALLED = "(account = $1 OR owners = ARRAY[$1])"

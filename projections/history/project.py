@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import orjson
 
-from domain import documents
 from domain.arn import alias_arn
-from domain.trail import events, identity_events
-from domain.trail.codec import micros
-from domain.world import World
-from projections.entry import Appends, Closes, Entry, Interns, Row
+from domain.log import events, identity_events
+from domain.log.codec import micros
+from domain.state import documents
+from domain.state.world import World
+from projections.log.entry import Appends, Closes, Entry, Interns, Row
 
 KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
     "key",

@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from domain import documents
 from domain.aliases.alias import Alias
 from domain.grants.grant import Grant
 from domain.identities.account import Account, Service
 from domain.identities.identity import PREFIXES, Identity, InstanceProfile, ManagedPolicy
 from domain.keys.key import Key
-from domain.world import World
+from domain.state import documents
+from domain.state.world import World
 from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
 
 OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}

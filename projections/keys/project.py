@@ -8,8 +8,8 @@ from datetime import datetime
 
 from domain.arn import key_arn
 from domain.keys.states import State
-from domain.trail import events
-from projections.entry import Entry, Partial, Upserts, merged
+from domain.log import events
+from projections.log.entry import Entry, Partial, Upserts, merged
 
 COLUMNS = (
     "key_id",

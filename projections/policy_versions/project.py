@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.trail import events
-from projections.entry import Appends, Entry, Row
+from domain.log import events
+from projections.log.entry import Appends, Entry, Row
 
 COLUMNS = (
     "key_id",

@@ -38,8 +38,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.alerts.finding import LOW, SEVERITIES
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
-from domain.alerts.table import RULES
 from domain.arn import ACCOUNT_ID
 from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from domain.log.authenticity import Seal
+from domain.log.lane import Decided, Lane
 from domain.ports import Headers, TooLarge, Unavailable
-from domain.trail.authenticity import Seal
-from domain.trail.lane import Decided, Lane
 from services.adapters.kafka import MAX_VALUE, Producer
 from services.settings import Settings
 
@@ -31,7 +31,7 @@ class Decisions:
 
     Group commit: what comes while the lanes are under way goes into the next append together. Under load many
     decisions cost one request and one acknowledgement; alone, a decision waits for nobody. Nothing needs their order, but
-    each lane counts and chains what it appends (domain/trail/lane.py).
+    each lane counts and chains what it appends (domain/log/lane.py).
     """
 
     def __init__(self, settings: Settings, topic: str, partitions: int, start: int, sealing: Sealing) -> None:

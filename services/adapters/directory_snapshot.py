@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain import documents
 from domain.identities.directory import Directory
+from domain.state import documents
 
 
 def directory_document(directory: Directory) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from domain.log.authenticity import KeyMissing, Keyring, key_of
+from domain.log.record import Record
 from domain.ports import Stored
-from domain.trail.authenticity import KeyMissing, Keyring, key_of
-from domain.trail.reading import Fold
-from domain.trail.record import Record
+from domain.state.fold import Fold
 from services.adapters.vault import Vault
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from domain.log.authenticity import PIN, Keyring, key_of, key_of_row
+from domain.log.authority import Authority
+from domain.log.chain import digest
 from domain.ports import LogRefused, Unavailable
-from domain.trail.authenticity import PIN, Keyring, key_of, key_of_row
-from domain.trail.authority import Authority
-from domain.trail.chain import digest
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.adapters.vault import Vault

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from domain.arn import ACCOUNT_ID
+from domain.log.events import ServiceRegistered
 from domain.policy.parse import SERVICE_NAME
-from domain.trail.events import ServiceRegistered
 from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from domain.trail.authenticity import PERMIT, Keyring
+from domain.log.authenticity import PERMIT, Keyring
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool, make
 

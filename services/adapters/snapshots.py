@@ -16,14 +16,14 @@ from typing import Any
 import orjson
 import structlog
 
-from domain import documents
 from domain.keys.key import Key
+from domain.log.authenticity import SNAPSHOT, Keyring
+from domain.log.authority import authority_from
+from domain.log.chain import Chain, digest
 from domain.ports import OutOfRange, Topic
-from domain.trail.authenticity import SNAPSHOT, Keyring
-from domain.trail.authority import authority_from
-from domain.trail.chain import Chain, digest
-from domain.trail.reading import Fold
-from domain.world import Answered, World
+from domain.state import documents
+from domain.state.fold import Fold
+from domain.state.world import Answered, World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring

@@ -1,1 +1,1 @@
-"""Alerts: a Faust app that follows the topics, and the same rules over history and over drafts."""
+"""The name by which compose.yaml of version 0.1 and before starts an alert worker: services/alert_worker is the program."""

@@ -1,33 +1,9 @@
-"""`python -m services.alerts`: judge what comes until told to stop."""
+"""`python -m services.alerts`: an alert worker, by its former name."""
 
 from __future__ import annotations
 
-import gc
-import os
-
-from services.alerts import keeping
-from services.alerts.books import Books
-from services.alerts.marks import KafkaMarks
-from services.alerts.running import Worker
-from services.bootstrap import open_pool, prepare
-from services.processes import end_when_told, run_until_told
-from services.projector.running import log_name
-from services.settings import load
-
-
-async def run() -> None:
-    settings = load()
-    end_when_told()
-    pool = await open_pool(settings, size=6)
-    keys = (await prepare(settings, pool)).keys
-    name = await log_name(settings, keys)
-    books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
-    await keeping.prepare(pool, books, marks)
-    gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
-    gc.freeze()
-    own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
-    await Worker(settings, pool, books, marks, own).run()
-
+from services.alert_worker.__main__ import run
+from services.runtime.processes import run_until_told
 
 if __name__ == "__main__":
     raise SystemExit(run_until_told("alerts", run))

@@ -17,35 +17,35 @@ import structlog
 import uvicorn
 import uvloop
 
-from domain.keys.due import destroyed_by
+from domain.commands.due import destroyed_by
+from domain.log.authenticity import DECISIONS
+from domain.log.record import Record
 from domain.ports import LogRefused
-from domain.trail.authenticity import DECISIONS
-from domain.trail.record import Record
 from services.adapters import snapshots, topics
 from services.adapters.decisions import Decisions
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.alerts.publishing import Publisher
-from services.api import from_zero
-from services.api.anchors import Anchors
-from services.api.app import NONE_KNOWN, App
-from services.api.audit import Audit
-from services.api.authentication import Authenticator
-from services.api.calls import Calls
+from services.alert_worker.topic import Publisher
+from services.api import zero_metrics
 from services.api.door import Door, networks
-from services.api.making import Making
-from services.api.materials import HeldMaterials
-from services.api.present import Present
 from services.api.protocol import GuardedProtocol
-from services.api.recalling import ProjectedRecall
 from services.api.server import DeadlineServer
-from services.api.standing import projected
-from services.api.watching import VaultWatch
-from services.bootstrap import listen, open_pool, open_tokens, prepare
+from services.audit_api.audit import Audit
+from services.audit_api.status import projected
 from services.clock import clock_of
+from services.kms_api.anchors import Anchors
+from services.kms_api.app import NONE_KNOWN, App
+from services.kms_api.authentication import Authenticator
+from services.kms_api.calls import Calls
+from services.kms_api.live_state import Present
+from services.kms_api.made import Making
+from services.kms_api.materials import HeldMaterials
+from services.kms_api.recall import ProjectedRecall
+from services.kms_api.vault_watch import VaultWatch
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
+from services.runtime.bootstrap import listen, open_pool, open_tokens, prepare
 from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
@@ -130,7 +130,7 @@ async def serve(settings: Settings) -> None:
             ssl_certfile=settings.tls_cert or None,
             ssl_keyfile=settings.tls_key or None,
         )
-        from_zero.exist(NONE_KNOWN)
+        zero_metrics.exist(NONE_KNOWN)
         server = DeadlineServer(config, door)
         audit.stopping = lambda: server.should_exit
         tasks = [

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
-from services.api.waiting_room import WaitingRoom
+from services.waiting_room import WaitingRoom
 
 Network = IPv4Network | IPv6Network
 ONE_SITE = 64

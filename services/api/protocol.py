@@ -16,9 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.api import http_bounds as bounds
 from services.api.door import PROXIED, Door, group_of, plain
-from services.api.exchange import MOST_DROPPED, Answering, Exchange
 from services.api.http_bounds import Refusal
 from services.api.whole_responses import WholeResponses
+from services.kms_api.exchange import MOST_DROPPED, Answering, Exchange
 
 
 class Refused(Exception):

@@ -8,7 +8,7 @@ import socket
 import uvicorn
 
 from services.api.door import Door
-from services.api.listening import Listener
+from services.api.listener import Listener
 
 HANDSHAKE_DEADLINE = 5.0
 """Seconds from a connection to the end of its TLS handshake. Until then the door does not know of it: nothing but this bounds

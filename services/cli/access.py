@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from domain.cloudtrail import unseen
 from domain.keys.states import KEY_ACTIONS
+from domain.policy import unseen
 from services.cli import names
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from domain.alerts.engine.telling import deed
 from domain.alerts.finding import SEVERITIES
-from domain.alerts.telling import deed
 from domain.errors import Refusal
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
@@ -349,7 +349,7 @@ def check(
     if key is not None:
         found = Client(data).post(f"/v1/keys/{key}/alerts", {"policy": text})["items"]
     else:
-        from services.alerts.drafts import of_new_key  # half a second, for whoever asks it
+        from services.alert_worker.drafts import of_new_key  # half a second, for whoever asks it
 
         settings = settings_or_fail(data=data)
         try:

@@ -17,8 +17,8 @@ from services.adapters.alerts_file import AlertsFile
 from services.cli import names
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, say, settings_or_fail, times_or_fail
+from services.notifier.delivery import NotDelivered, Undeliverable, sender_of
 from services.notifier.outbox import Waiting
-from services.notifier.sending import NotDelivered, Undeliverable, sender_of
 from services.settings import BadSetting, Settings
 
 SOON = 14

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from domain.keys.key import EXTERNAL
-from domain.trail.codec import micros
+from domain.log.codec import micros
 from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client

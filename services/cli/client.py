@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
-from services.api.sigv4 import Signed, sign
 from services.cli.terminal import fail, failing, settings_or_fail, times_or_fail
+from services.runtime.data_folder import Credentials, Folder
 from services.settings import BadSetting
-from services.supervisor.folder import Credentials, Folder
+from services.signing import Signed, sign
 
 ACCOUNT = "x-keytrail-account"
 DENIED = "AccessDeniedException"

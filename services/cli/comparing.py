@@ -11,11 +11,11 @@ from rich.text import Text
 from domain.arn import ACCOUNT_ID, root_arn
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.check import PASSED, NoSuchAction, Policies, no_new_access_than, not_grants, not_public
-from domain.meaning.compare import DIFFERENT, UNKNOWN
-from domain.meaning.space import Side
 from domain.policy.check import check_policy as checked
 from domain.policy.parse import KEY
+from domain.policy_analysis.check import PASSED, NoSuchAction, Policies, no_new_access_than, not_grants, not_public
+from domain.policy_analysis.compare import DIFFERENT, UNKNOWN
+from domain.policy_analysis.space import Side
 from services.cli import names
 from services.cli.client import Client
 from services.cli.principals import listed, with_ids

@@ -31,7 +31,7 @@ RULES = {
     "not-across-accounts": "the operation cannot be called on another account's key",
     "authentication": "the credential could not be used any more",
 }
-"""What decided where no statement did, as people say it (domain/access/verdict.py has the rules)."""
+"""What decided where no statement did, as people say it (domain/authorization/verdict.py has the rules)."""
 
 
 def explain(

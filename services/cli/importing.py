@@ -12,17 +12,17 @@ from rich.text import Text
 from domain.cloudtrail.record import Broken, moment
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
+from services.adapters.trail_topics import BadName, checked
 from services.cli import names
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, said, say, times_or_fail
 from services.settings import Settings
-from services.trails.ahead import Ahead, ReadingOf
 from services.trails.answers import known_in
-from services.trails.building import Building
+from services.trails.build import Building
 from services.trails.files import files_in, records_of
-from services.trails.importing import open_connection, opened
-from services.trails.naming import BadName, checked
+from services.trails.importer import open_connection, opened
+from services.trails.reader_process import Ahead, ReadingOf
 
 COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
 

@@ -18,9 +18,8 @@ from services.adapters.bundled.postgres import PostgresFailed
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.vault import AlreadyRotating, Vault
-from services.backup import restoring, taking
+from services.backup import dump, restoration
 from services.backup.sealed_file import BadBackup
-from services.bootstrap import open_pool
 from services.cli.exporting import target_or_fail
 from services.cli.proving import reaching
 from services.cli.terminal import (
@@ -38,8 +37,9 @@ from services.cli.terminal import (
 )
 from services.logs import configure
 from services.ownership import NotOurs
+from services.runtime.bootstrap import open_pool
+from services.runtime.data_folder import FolderInUse
 from services.settings import BadSetting, Settings
-from services.supervisor.folder import FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
 
@@ -56,7 +56,7 @@ FAILS: tuple[type[BaseException], ...] = (
     MasterKeyRefused,
     AlreadyRotating,
     BadBackup,
-    restoring.NotEmpty,
+    restoration.NotEmpty,
     LogRefused,
     OutOfRange,
     DownloadFailed,
@@ -85,9 +85,9 @@ def backup(
     _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart")
 
 
-async def _taken(settings: Settings, file: Path, tell: taking.Tell) -> tuple[dict[str, int], int]:
+async def _taken(settings: Settings, file: Path, tell: dump.Tell) -> tuple[dict[str, int], int]:
     """(records and rows by what they are, bytes of the file)."""
-    counts = await taking.take_backup(settings, file, tell)
+    counts = await dump.take_backup(settings, file, tell)
     return counts, (await asyncio.to_thread(file.stat)).st_size
 
 
@@ -120,12 +120,12 @@ async def _restore(settings: Settings, file: Path, progress: Progress) -> dict[s
     tell = telling(progress)
     tell("checking the file", 0, 0)
     await asyncio.to_thread(_require_file, file)
-    found = await asyncio.to_thread(restoring.check, file, FileMasterKey(settings.master_key_path))
+    found = await asyncio.to_thread(restoration.check, file, FileMasterKey(settings.master_key_path))
     supervisor = Supervisor(settings, tell)
     try:
         reached = replace(await supervisor.start_servers(), decision_partitions=found["partitions"])
         await topics.prepare(reached, flush=not settings.kafka)
-        counts = await restoring.restore(reached, file, found["partitions"], tell)
+        counts = await restoration.restore(reached, file, found["partitions"], tell)
         supervisor.folder.restoring.unlink()
     finally:
         await supervisor.stop()
@@ -213,7 +213,7 @@ def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
 
 
 async def _rotate(
-    settings: Settings, tell: taking.Tell, *, destroy: bool, backup_to: Path | None
+    settings: Settings, tell: dump.Tell, *, destroy: bool, backup_to: Path | None
 ) -> tuple[str, int, Path, list[str]]:
     """(the new key's name, rows sealed anew, where the old keys are, those that were destroyed)."""
     master = FileMasterKey(settings.master_key_path)
@@ -231,7 +231,7 @@ async def _rotate(
             if not destroy:
                 return name, rows, retired, []
             if backup_to is not None:
-                await taking.take_backup(settings, backup_to, tell)
+                await dump.take_backup(settings, backup_to, tell)
             # Asked at the very end and under the lock: whatever a process that was late has sealed keeps the old keys.
             if left := await vault.under_others():
                 raise StillUnderOldKey(

@@ -8,16 +8,16 @@ from typing import Any
 
 from rich.text import Text
 
+from domain.log.authority import Authority
+from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
-from domain.trail.authority import Authority
-from domain.trail.codec import Unreadable
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.bootstrap import open_pool, open_vault
 from services.cli.proving import reaching_both
 from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, telling
-from services.log_keys import LogKeys, NotYet, Tell
+from services.log_keys.rotation import LogKeys, NotYet, Tell
+from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
 FAILS: tuple[type[BaseException], ...] = (

@@ -10,7 +10,7 @@ from services.cli.client import Client
 from services.cli.tables import member as column
 from services.cli.tables import print_rows
 from services.cli.terminal import AsJson, Data, as_line, member, out, settings_or_fail
-from services.supervisor.folder import Folder
+from services.runtime.data_folder import Folder
 
 
 def status(as_json: AsJson = False, data: Data = None) -> None:

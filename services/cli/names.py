@@ -78,7 +78,7 @@ DECIDED_BY = {
     "key-state": "the key's state", "key-usage": "what the key is for", "authentication": "the credential",
     "not-found": "it is not there", "limit": "a limit", "request": "the request itself",
 }  # fmt: skip
-"""What decided where no policy and no rule of the evaluation did (domain/access/verdict.py has the kinds)."""
+"""What decided where no policy and no rule of the evaluation did (domain/authorization/verdict.py has the kinds)."""
 QUESTION_REFUSED = "question-refused"
 """The error of a question to the audit API that had no answer."""
 

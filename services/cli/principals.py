@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from domain.arn import parse_arn
-from domain.meaning.callers import AGAIN
+from domain.policy_analysis.callers import AGAIN
 from services.cli.conditions import test
 from services.cli.names import short
 
@@ -15,7 +15,7 @@ ANY_OTHER = "any other"
 """How answers name the accounts that nobody names."""
 KINDS = ("user", "role")
 ALL_BUT = "everybody but "
-"""Before a name of NotPrincipal (domain/policy/given.py)."""
+"""Before a name of NotPrincipal (domain/policy/statement_set.py)."""
 
 
 def people(shown: Iterable[Shown], account: str, twice: frozenset[str] = frozenset()) -> str:

@@ -17,7 +17,6 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
-from services.bootstrap import open_pool, open_vault
 from services.cli.exporting import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
 from services.cli.terminal import (
     AsJson,
@@ -32,9 +31,10 @@ from services.cli.terminal import (
     telling,
 )
 from services.logs import quiet
-from services.projector.rebuilding import rebuild_projection
+from services.projector.rebuild import rebuild_projection
+from services.runtime.bootstrap import open_pool, open_vault
+from services.runtime.data_folder import Folder
 from services.settings import BadSetting, Settings
-from services.supervisor.folder import Folder
 from services.verification.topics import Tell, read_log
 
 BATCH = 1000

@@ -21,8 +21,8 @@ from services.adapters.postgres import UNREACHABLE
 from services.cli.terminal import Data, err, fail, out, progress_bar, say, settings_or_fail
 from services.logs import configure
 from services.ownership import NotOurs
+from services.runtime.data_folder import ClockRefused, FolderInUse
 from services.settings import BadSetting, Settings
-from services.supervisor.folder import ClockRefused, FolderInUse
 from services.supervisor.up import CannotStart, Supervisor
 
 CANNOT_START: tuple[type[BaseException], ...] = (

@@ -14,8 +14,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 
 from services.cli.terminal import Data, ReadByNobody, as_it_is, err, read_by_nobody
+from services.runtime.data_folder import Credentials, Folder
 from services.settings import BadSetting, Settings, load
-from services.supervisor.folder import Credentials, Folder
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 DATA = "KEYTRAIL_DATA"

@@ -10,12 +10,12 @@ import typer
 
 from domain.ports import Unavailable
 from services.adapters.postgres import LOST, UNREACHABLE
+from services.adapters.trail_topics import BadName, checked
 from services.cli.proving import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, say, times_or_fail
 from services.settings import Settings
-from services.trails.importing import open_connection
-from services.trails.naming import BadName, checked
+from services.trails.importer import open_connection
 from services.trails.shelf import listed
 from services.trails.shelf import remove as removed
 

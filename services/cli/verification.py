@@ -13,17 +13,17 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from domain.log.authenticity import COMMANDS, TRAIL
+from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
-from domain.trail.authenticity import COMMANDS, TRAIL
-from domain.trail.codec import Unreadable
-from domain.trail.verify import Expected, Report, verify
+from domain.verification.log import Expected, Report, verify
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.backup.sealed_file import MAGIC
-from services.bootstrap import open_pool, open_vault
 from services.cli.proving import reaching
 from services.cli.terminal import AsJson, Data, as_line, counted, fail, out, progress_bar, say, telling, times_or_fail
+from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.verification.projections import Difference, verify_projections
 from services.verification.topics import TopicsReport, verify_topics

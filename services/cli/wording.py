@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from domain.cloudtrail import unseen
 from domain.keys.states import KEY_ACTIONS
+from domain.policy import unseen
 from services.cli.conditions import conditions, test, wish
 from services.cli.names import cut, key_of, short, shortened, statement
 from services.cli.principals import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
@@ -24,7 +24,7 @@ WITHIN = "within their boundary and session policy"
 ON_IAM = "depends on their IAM policies"
 BUT_FOR_GRANTS = "unless by a grant"
 VERBS: dict[tuple[str, str], tuple[str, str]] = {
-    # of a key policy (domain/meaning/compare.py has the answers)
+    # of a key policy (domain/policy_analysis/compare.py has the answers)
     ("not allowed", "allowed"): ("now may", ""),
     ("not allowed", "allowed within boundary and session policy"): ("now may", WITHIN),
     ("not allowed", "left to identity policies"): ("now may", ON_IAM),
@@ -51,7 +51,7 @@ VERBS: dict[tuple[str, str], tuple[str, str]] = {
     ("allowed within boundary and session policy", "denied"): ("no longer may", "refused outright"),
     ("left to identity policies", "denied"): ("no longer may", "refused outright"),
     ("not allowed", "denied"): ("are now refused", "a grant does not let them in either"),
-    # of a grant, and of a statement of an identity policy (services/questions/reviewed.py)
+    # of a grant, and of a statement of an identity policy (services/questions/access_changes.py)
     ("not given", "given"): ("now may", ""),
     ("given", "not given"): ("no longer may", ""),
     ("not given", "refused"): ("no longer may", "refused outright"),

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.api.errors import CODES
-from services.exports.naming import camel, service_of, shapes_of
+from services.exports.member_names import camel, service_of, shapes_of
 from services.exports.ocsf import READ, activity_of, type_of
+from services.kms_api.errors import CODES
 
 EVENT_VERSION = "1.11"
 OWN = "keytrail"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from services.exports.naming import service_of
+from services.exports.member_names import service_of
 
 VERSION = "1.3.0"
 CLASS, CATEGORY = 6003, 6

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from services.adapters import alerts_file
-from services.bootstrap import open_pool, prepare
 from services.notifier.marks import KafkaMark
-from services.notifier.running import run as notify
-from services.notifier.watching import StandBy
-from services.processes import alone, end_when_told, run_until_told
-from services.projector.running import log_name
+from services.notifier.progress import StandBy
+from services.notifier.worker import run as notify
+from services.projector.worker import log_name
+from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
 ALONE = 0x6B65796E

@@ -4,7 +4,7 @@ Taking in and writing a message are one transaction, so that nothing is lost and
 still be delivered twice, under the same id, where its acknowledgement was lost.
 
 Nothing of it is believed because it is there. Each row carries a MAC; the cursor's row holds the sum of all the others
-(domain/trail/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. It also knows
+(domain/log/row_sets), and this process, which is the only one that writes, knows the MAC that it wrote last. It also knows
 which messages wait and what is held back. A row that is there whenever all rows are proved, and not when it is asked for, would
 hide its message for ever. All rows are proved at the start and then once a minute. What is not as it was left is told at error
 level; then everything is told again from the last alert on up to which everything was told when that was last proved. That mark
@@ -29,13 +29,13 @@ from domain.ports import Unavailable
 from services.adapters.alerts_file import Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
-from services.api.items import utc
 from services.notifier import outbox
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised import Raised
+from services.notifier.raised_alerts import Raised
 from services.notifier.rows import CURSOR, DEAD, STORMS, WAITING, Fields, Held, Rows, not_after, shown
 from services.notifier.storms import Message, Storm, gathered, storm_from
+from services.rendering import utc
 
 log = structlog.get_logger("notifier")
 

@@ -15,12 +15,12 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
 
+from domain.log.authenticity import TOLD, key_of_row
 from domain.ports import Unavailable
-from domain.trail.authenticity import TOLD, key_of_row
 from services.adapters.committed import Committed
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
-from services.api.items import utc
+from services.rendering import utc
 from services.settings import Settings
 
 log = structlog.get_logger("notifier")

@@ -13,14 +13,14 @@ import structlog
 from asyncpg import UndefinedColumnError
 
 from services.adapters.postgres import Connection, Pool
-from services.api.items import item, utc
+from services.rendering import item, utc
 
 log = structlog.get_logger("notifier")
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS notifying;
 -- How far has each notifier been told? `settled`: every alert below this offset was told or given up when all rows were last
--- proved. `serial` is the number that its next row gets, `total` the hidden sum of its rows (domain/trail/row_sets).
+-- proved. `serial` is the number that its next row gets, `total` the hidden sum of its rows (domain/log/row_sets).
 CREATE TABLE IF NOT EXISTS notifying.cursors (
     notifier text PRIMARY KEY, log text NOT NULL, number bigint NOT NULL, since timestamptz NOT NULL,
     settled bigint NOT NULL, serial bigint NOT NULL, total text NOT NULL, mac text NOT NULL

@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 
-from domain.trail.authenticity import TOLD, KeyMissing, key_of_row
-from domain.trail.row_sets import Field, RowSet, added
+from domain.log.authenticity import TOLD, KeyMissing, key_of_row
+from domain.log.row_sets import Field, RowSet, added
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection
-from services.api.items import utc
 from services.notifier.marks import Proved
+from services.rendering import utc
 
 CURSOR = (
     "SELECT log, number, since, settled, serial, total, last, mac FROM notifying.cursors WHERE notifier = $1 FOR UPDATE"

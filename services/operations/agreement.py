@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from domain.crypto import asymmetric
 from domain.keys.key import Key
-from domain.world import World
+from domain.state.world import World
 from services.aside import aside
 from services.operations.encryption import carry_out_unless_dry_run, refuse_recipient
 from services.operations.rows import Answer, Materials, Request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.access.verdict import OTHER_ACCOUNT, Verdict
-from domain.aliases.commands import CreateAlias, DeleteAlias, UpdateAlias
-from domain.world import World
+from domain.authorization.verdict import OTHER_ACCOUNT, Verdict
+from domain.commands.aliases import CreateAlias, DeleteAlias, UpdateAlias
+from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
 from services.operations.rows import Answer, Made, Parameters, Request, in_own_account

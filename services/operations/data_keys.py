@@ -9,7 +9,7 @@ from domain.crypto.material import new_private, private_der, public_der
 from domain.crypto.specs import RSA, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.errors import InvalidKeyUsage, InvalidRequest, UnsupportedOperation
 from domain.keys.key import Key
-from domain.world import World
+from domain.state.world import World
 from services.aside import long_aside
 from services.operations.encryption import carry_out_unless_dry_run, refuse_recipient, sealed
 from services.operations.rows import Answer, Materials, Request

@@ -19,9 +19,9 @@ import os
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
-from domain.access.context import re_encrypt_context
-from domain.access.evaluate import may
 from domain.arn import key_arn
+from domain.authorization.context import re_encrypt_context
+from domain.authorization.evaluate import may
 from domain.crypto import asymmetric, symmetric
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import (
@@ -33,7 +33,7 @@ from domain.errors import (
     UnsupportedOperation,
 )
 from domain.keys.key import Key, Material, absent
-from domain.world import World
+from domain.state.world import World
 from services.aside import aside
 from services.operations.rows import Answer, Materials, Request, Target
 

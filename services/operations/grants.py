@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import Verdict
 from domain.arn import PARTITION, parse_arn, root_arn
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
+from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
 from domain.errors import InvalidArn, InvalidRequest
-from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
 from domain.grants.grant import EQUALS, Grant
-from domain.identities.principals import account_of, arn_now, canonical, meaning
 from domain.keys.key import Key
-from domain.world import World
+from domain.state.principals import account_of, arn_now, canonical, meaning
+from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
 from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from domain.identities.attached import (
+from domain.commands.identity_policies import (
     Attach,
     DeleteInline,
     Detach,
@@ -18,9 +18,9 @@ from domain.identities.attached import (
     Tag,
     Untag,
 )
-from domain.identities.identity import POLICY, PROFILE, ROLE
-from domain.identities.managed import CreatePolicy, CreateVersion, DeletePolicy, DeleteVersion, SetDefaultVersion
-from domain.identities.people import (
+from domain.commands.managed_policies import CreatePolicy, CreateVersion, DeletePolicy, DeleteVersion, SetDefaultVersion
+from domain.commands.roles import SHORTEST, CreateRole, DescribeRole, ReplaceTrust
+from domain.commands.users_and_groups import (
     AddMember,
     CreateAccessKey,
     CreateGroup,
@@ -31,8 +31,8 @@ from domain.identities.people import (
     RemoveMember,
     UpdateAccessKey,
 )
-from domain.identities.roles import SHORTEST, CreateRole, DescribeRole, ReplaceTrust
-from services.operations import iam_shown
+from domain.identities.identity import POLICY, PROFILE, ROLE
+from services.operations import iam_descriptions
 from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Parameters, Request
 
 Command = Callable[[Parameters, Made], object]
@@ -90,7 +90,7 @@ def created(kind: str) -> Callable[[Changed], Answer]:
         identity = changed.world.directory.identities.get(changed.event.id)
         if identity is None:  # deleted again by the time that a retry asks
             return {kind.capitalize(): {f"{kind.capitalize()}Name": changed.event.name}}
-        return {kind.capitalize(): iam_shown.full(identity, changed.world)}
+        return {kind.capitalize(): iam_descriptions.full(identity, changed.world)}
 
     return answer
 
@@ -129,7 +129,7 @@ async def issue_access_key(changed: Changed, issuer: Issuer) -> Answer:
             "AccessKeyId": event.access_key,
             "Status": "Active",
             "SecretAccessKey": await issuer.secret(event.access_key),
-            "CreateDate": iam_shown.seconds(changed.at),
+            "CreateDate": iam_descriptions.seconds(changed.at),
         }
     }
 
@@ -211,7 +211,7 @@ def policy_created(changed: Changed) -> Answer:
     if arn is None:
         return {"Policy": {"PolicyName": changed.event.name}}
     found = changed.world.directory.policies[arn]
-    return {"Policy": iam_shown.policy_in_full(found, changed.world, found.account)}
+    return {"Policy": iam_descriptions.policy_in_full(found, changed.world, found.account)}
 
 
 def create_version(parameters: Parameters, made: Made) -> CreateVersion:
@@ -224,7 +224,7 @@ def version_created(changed: Changed) -> Answer:
         "PolicyVersion": {
             "VersionId": event.version,
             "IsDefaultVersion": event.default,
-            "CreateDate": iam_shown.seconds(changed.at),
+            "CreateDate": iam_descriptions.seconds(changed.at),
         }
     }
 

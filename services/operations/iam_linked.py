@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.access.verdict import Verdict
-from domain.identities.service_linked import (
+from domain.authorization.verdict import Verdict
+from domain.commands.service_linked_roles import (
     CreateServiceLinked,
     DeleteServiceLinked,
     asks_of_status,
@@ -13,7 +13,7 @@ from domain.identities.service_linked import (
     role_of_task,
     status,
 )
-from domain.world import World
+from domain.state.world import World
 from services.operations.rows import Answer, Changed, Made, Parameters, Request
 
 

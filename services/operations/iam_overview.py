@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import Verdict
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
 from domain.errors import NoSuchEntity
 from domain.identities import limits
 from domain.identities.account import ACTIVE
 from domain.identities.holders import holders
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import AWS
-from domain.world import World
-from services.operations import iam_shown
-from services.operations.iam_reading import policies_of
+from domain.state.world import World
+from services.operations import iam_descriptions
+from services.operations.iam_lists import policies_of
 from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Asks, Request
 
@@ -81,11 +81,11 @@ def _entries(request: Request, world: World, wanted: Sequence[str], after: str) 
 
 def _identity(identity: Identity, world: World) -> Answer:
     noun = identity.kind.capitalize()
-    shown = iam_shown.full(identity, world)
+    shown = iam_descriptions.full(identity, world)
     for member in ("MaxSessionDuration", "Description"):
         shown.pop(member, None)
     shown[f"{noun}PolicyList"] = [
-        {"PolicyName": name, "PolicyDocument": iam_shown.encoded(held.document)}
+        {"PolicyName": name, "PolicyDocument": iam_descriptions.encoded(held.document)}
         for name, held in sorted(identity.inline.items())
     ]
     managed = [policy for arn in sorted(identity.attached) if (policy := world.directory.managed(arn)) is not None]
@@ -94,15 +94,15 @@ def _identity(identity: Identity, world: World) -> Answer:
         shown["GroupList"] = sorted(world.directory.identities[group].name for group in identity.groups)
     if identity.kind == ROLE:
         profiles = [world.directory.profiles[each] for each in world.directory.profiles_of.get(identity.id, ())]
-        shown["InstanceProfileList"] = [iam_shown.profile(each, world) for each in profiles]
+        shown["InstanceProfileList"] = [iam_descriptions.profile(each, world) for each in profiles]
     return shown
 
 
 def _policy(policy: ManagedPolicy, world: World, account: str) -> Answer:
-    shown = iam_shown.policy_in_full(policy, world, account)
+    shown = iam_descriptions.policy_in_full(policy, world, account)
     shown.pop("Tags", None)
     versions = sorted(policy.versions, key=lambda name: -int(name.removeprefix("v")))
-    return shown | {"PolicyVersionList": [iam_shown.version(policy, name, document=True) for name in versions]}
+    return shown | {"PolicyVersionList": [iam_descriptions.version(policy, name, document=True) for name in versions]}
 
 
 def account_summary(request: Request, world: World) -> Answer:

@@ -16,22 +16,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import Verdict
 from domain.arn import parse_arn, root_arn, session_arn
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import resource_of
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.account import ACTIVE
-from domain.identities.asking import resource_of
 from domain.identities.holders import attachable, attached
 from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.policy.compile import Rule, identity_policy_rules
 from domain.policy.glob import compile_glob
 from domain.policy.parse import MANAGED, Statement, parse_policy
-from domain.world import World
+from domain.state.world import World
 from services.aside import long_aside
-from services.operations import iam_shown
+from services.operations import iam_descriptions
 from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Accessed, Answer, Recall, Request, Use
 
@@ -74,7 +74,7 @@ async def access_key_last_used(request: Request, world: World, recall: Recall) -
     use = (await recall.last_uses_of([(principal, access_key)])).get(access_key)
     used: Answer = {"ServiceName": NOT_USED, "Region": NOT_USED}
     if use is not None:
-        used = {"LastUsedDate": iam_shown.seconds(use.at), "ServiceName": use.service, "Region": world.region}
+        used = {"LastUsedDate": iam_descriptions.seconds(use.at), "ServiceName": use.service, "Region": world.region}
     return {"UserName": "root" if owner is None else owner.name, "AccessKeyLastUsed": used}
 
 
@@ -119,7 +119,7 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     asked = [(arn, key) for _, arn, _, keys in people for key, _, _ in keys[:2]]
     uses = await recall.last_uses_of(asked)
     text = await long_aside(account, _report, people, uses, world.region)
-    generated = iam_shown.seconds(request.at)
+    generated = iam_descriptions.seconds(request.at)
     return {"Content": text.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
 
 
@@ -320,7 +320,7 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
     if own:
         last = max(own, key=lambda each: each.at)
         shown |= {
-            "LastAuthenticated": iam_shown.seconds(last.at),
+            "LastAuthenticated": iam_descriptions.seconds(last.at),
             "LastAuthenticatedEntity": _of(last.principal),
             "LastAuthenticatedRegion": world.region,
         }
@@ -333,7 +333,7 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
             {
                 "ActionName": name,
                 "LastAccessedEntity": _of(each.principal),
-                "LastAccessedTime": iam_shown.seconds(each.at),
+                "LastAccessedTime": iam_descriptions.seconds(each.at),
                 "LastAccessedRegion": world.region,
             }
             for name, each in sorted(by_action.items())
@@ -364,7 +364,9 @@ async def accessed_by(request: Request, world: World, recall: Recall) -> Answer:
             if found.service == namespace and (found.principal in exact or found.principal.startswith(tuple(sessions)))
         ]
         info = {"Arn": each.arn, "Name": each.name, "Type": each.kind.upper(), "Id": each.id, "Path": each.path}
-        items.append({"EntityInfo": info} | ({"LastAuthenticated": iam_shown.seconds(max(times))} if times else {}))
+        items.append(
+            {"EntityInfo": info} | ({"LastAuthenticated": iam_descriptions.seconds(max(times))} if times else {})
+        )
     return _done(job) | _paged("EntityDetailsList", items, request)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from domain.access.verdict import Verdict
-from domain.identities.accounts import SetAccountAlias
-from domain.identities.asking import on_profile
+from domain.authorization.verdict import Verdict
+from domain.commands.accounts import SetAccountAlias
+from domain.commands.identity_permissions import on_profile
+from domain.commands.instance_profiles import AddRole, CreateProfile, DeleteProfile, RemoveRole
 from domain.identities.identity import PROFILE, ROLE, InstanceProfile
-from domain.identities.instance_profiles import AddRole, CreateProfile, DeleteProfile, RemoveRole
-from domain.world import World
-from services.operations import iam_shown
-from services.operations.iam_reading import paged
+from domain.state.world import World
+from services.operations import iam_descriptions
+from services.operations.iam_lists import paged
 from services.operations.markers import after_marker
 from services.operations.rows import Answer, Asks, Changed, Made, Parameters, Request
 
@@ -27,7 +27,7 @@ def created(changed: Changed) -> Answer:
     profile = changed.world.directory.profiles.get(changed.event.id)
     if profile is None:
         return {"InstanceProfile": {"InstanceProfileName": changed.event.name}}
-    return {"InstanceProfile": iam_shown.profile(profile, changed.world)}
+    return {"InstanceProfile": iam_descriptions.profile(profile, changed.world)}
 
 
 def delete(parameters: Parameters, made: Made) -> DeleteProfile:
@@ -59,7 +59,7 @@ def _profile(request: Request, world: World) -> InstanceProfile:
 
 
 def get(request: Request, world: World) -> Answer:
-    return {"InstanceProfile": iam_shown.profile(_profile(request, world), world)}
+    return {"InstanceProfile": iam_descriptions.profile(_profile(request, world), world)}
 
 
 def list_tags(request: Request, world: World) -> Answer:
@@ -81,7 +81,7 @@ def list_for_role(request: Request, world: World) -> Answer:
 
 
 def _listed(found: Iterable[tuple[str, InstanceProfile]], request: Request, world: World) -> Answer:
-    items = ((name, iam_shown.profile(profile, world, tags=False)) for name, profile in found)
+    items = ((name, iam_descriptions.profile(profile, world, tags=False)) for name, profile in found)
     return paged("InstanceProfiles", items, request)
 
 

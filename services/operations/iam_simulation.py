@@ -11,22 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from domain.access.caller import Caller
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.simulate import (
-    OF_RESOURCE,
-    RESOURCE_POLICY,
-    Simulation,
-    Source,
-    context_keys,
-    statements_of,
-)
-from domain.access.verdict import Verdict
 from domain.arn import ACCOUNT_ID, PARTITION, Arn, parse_arn, root_arn
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.simulate import OF_RESOURCE, RESOURCE_POLICY, Simulation, Source, context_keys, statements_of
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import resource_of
 from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
-from domain.identities.asking import resource_of
-from domain.identities.callers import caller_for
 from domain.identities.identity import GROUP, ROLE, USER, Identity
 from domain.identities.published import AWS
 from domain.policy.check import check_policy
@@ -42,8 +34,9 @@ from domain.policy.compile import (
 from domain.policy.glob import compile_glob
 from domain.policy.parse import KEY, SIMULATED
 from domain.policy.variables import Context
-from domain.world import World
-from services.operations.iam_simulated import result
+from domain.state.callers import caller_for
+from domain.state.world import World
+from services.operations.iam_simulation_results import result
 from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Recall, Request
 from services.shares import QUESTIONS, breathe

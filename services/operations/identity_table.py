@@ -5,9 +5,9 @@ from __future__ import annotations
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
 from services.operations import iam, iam_past, iam_simulation, sts
 from services.operations import iam_linked as linked
+from services.operations import iam_lists as reading
 from services.operations import iam_overview as overview
 from services.operations import iam_profiles as profiles
-from services.operations import iam_reading as reading
 from services.operations.rows import Changing, Issuing, Reading, Researching, Row
 
 

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from domain.commands.change_key import DisableKey, EnableKey, UpdateKeyDescription
+from domain.commands.create_key import MAX_TAGS, CreateKey, spec_and_usage
+from domain.commands.delete_key import LONGEST, CancelKeyDeletion, ScheduleKeyDeletion
+from domain.commands.import_material import DOES_NOT_EXPIRE, EXPIRES
+from domain.commands.tag_key import TagResource, UntagResource
 from domain.crypto.specs import (
     ENCAPSULATE_DECAPSULATE,
     ENCRYPT_DECRYPT,
@@ -16,15 +21,10 @@ from domain.crypto.specs import (
 )
 from domain.errors import InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
-from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
-from domain.keys.create_key import MAX_TAGS, CreateKey, spec_and_usage
-from domain.keys.delete_key import LONGEST, CancelKeyDeletion, ScheduleKeyDeletion
-from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.keys.key import AWS_KMS, EXTERNAL, Key
 from domain.keys.states import State
-from domain.keys.tag_key import TagResource, UntagResource
-from domain.trail.codec import micros
-from domain.world import World
+from domain.log.codec import micros
+from domain.state.world import World
 from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.identities.principals import shown
+from domain.commands.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.keys.key import Key
-from domain.keys.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
-from domain.world import World
+from domain.state.principals import shown
+from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
 from services.operations.rows import Answer, Made, Materials, Parameters, Request

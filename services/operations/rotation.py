@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.arn import KEY_ID
+from domain.commands.import_material import DOES_NOT_EXPIRE, EXPIRES
+from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.errors import InvalidMarker
-from domain.keys.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
-from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.keys.states import State
-from domain.world import World
+from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
 from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request

@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.access.caller import Caller
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import Verdict
 from domain.arn import key_arn
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
 from domain.crypto.material import PrivateKey
-from domain.identities.callers import Session
 from domain.keys.key import Key, Material
 from domain.policy.variables import Context
-from domain.world import World
+from domain.state.callers import Session
+from domain.state.world import World
 
 Parameters = Mapping[str, Any]
 Answer = dict[str, Any]

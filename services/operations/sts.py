@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import NO_PERMISSION_NEEDED, Verdict
 from domain.arn import session_arn
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import NO_PERMISSION_NEEDED, Verdict
+from domain.commands.identity_permissions import role_at, role_resource
 from domain.errors import AccessRefused, InvalidInput, InvalidRequest
 from domain.identities import limits
-from domain.identities.asking import role_at, role_resource
-from domain.identities.callers import Session, is_known, known_as
 from domain.identities.holders import attachable
 from domain.identities.identity import PREFIXES, ROLE, Identity
 from domain.policy.check import check_policy
 from domain.policy.parse import SESSION
-from domain.world import World
+from domain.state.callers import Session, is_known, known_as
+from domain.state.world import World
 from services.operations.rows import Answer, Issuer, Request
 
 CHAINED = 3600

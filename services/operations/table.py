@@ -19,11 +19,11 @@ from services.operations import (
     data_keys,
     encryption,
     grants,
-    importing,
     keys,
+    material_import,
     policies,
     rotation,
-    signing,
+    signatures,
 )
 from services.operations.identity_table import IAM, STS
 from services.operations.rows import Changing, Reading, Recalling, Row, Using, in_own_account, on_key
@@ -44,8 +44,10 @@ OPERATIONS: dict[str, Row] = {
     "EnableKeyRotation": Changing(rotation.enable_key_rotation),
     "DisableKeyRotation": Changing(rotation.disable_key_rotation),
     "RotateKeyOnDemand": Changing(rotation.rotate_key_on_demand, rotation.rotated, rotation.prepare, costly=True),
-    "ImportKeyMaterial": Changing(importing.import_key_material, importing.taken, importing.prepare, costly=True),
-    "DeleteImportedKeyMaterial": Changing(importing.delete_imported_key_material, importing.taken),
+    "ImportKeyMaterial": Changing(
+        material_import.import_key_material, material_import.taken, material_import.prepare, costly=True
+    ),
+    "DeleteImportedKeyMaterial": Changing(material_import.delete_imported_key_material, material_import.taken),
     "ScheduleKeyDeletion": Changing(keys.schedule_key_deletion, keys.scheduled),
     "CancelKeyDeletion": Changing(keys.cancel_key_deletion, keys.cancelled),
     "PutKeyPolicy": Changing(policies.put_key_policy),
@@ -58,7 +60,7 @@ OPERATIONS: dict[str, Row] = {
     "DescribeKey": Using(NAMED, keys.describe_key, cross_account=True),
     "GetKeyRotationStatus": Using(on_key(), rotation.get_key_rotation_status, cross_account=True),
     "ListKeyRotations": Using(on_key(), rotation.list_key_rotations),
-    "GetParametersForImport": Using(on_key(), importing.get_parameters_for_import, origin=EXTERNAL),
+    "GetParametersForImport": Using(on_key(), material_import.get_parameters_for_import, origin=EXTERNAL),
     "GetKeyLastUsage": Recalling(on_key(), keys.get_key_last_usage),
     "ListResourceTags": Using(on_key(), keys.list_resource_tags),
     "GetPublicKey": Using(NAMED, keys.get_public_key, cross_account=True),
@@ -75,10 +77,10 @@ OPERATIONS: dict[str, Row] = {
     "GenerateDataKeyPairWithoutPlaintext": Using(
         ENCRYPTING, data_keys.generate_data_key_pair_without_plaintext, cross_account=True
     ),
-    "Sign": Using(SIGNING, signing.sign, cross_account=True),
-    "Verify": Using(SIGNING, signing.verify, cross_account=True),
-    "GenerateMac": Using(CODING, signing.generate_mac, cross_account=True),
-    "VerifyMac": Using(CODING, signing.verify_mac, cross_account=True),
+    "Sign": Using(SIGNING, signatures.sign, cross_account=True),
+    "Verify": Using(SIGNING, signatures.verify, cross_account=True),
+    "GenerateMac": Using(CODING, signatures.generate_mac, cross_account=True),
+    "VerifyMac": Using(CODING, signatures.verify_mac, cross_account=True),
     "DeriveSharedSecret": Using(AGREEING, agreement.derive_shared_secret, cross_account=True),
     "Encapsulate": Using(ENCAPSULATING, agreement.encapsulate, cross_account=True),
     "Decapsulate": Using(ENCAPSULATING, agreement.decapsulate, cross_account=True),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from services.bootstrap import open_pool, prepare
-from services.processes import alone, end_when_told, run_until_told
-from services.projector.running import keep_snapshots, project
+from services.projector.worker import keep_snapshots, project
+from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.processes import alone, end_when_told, run_until_told
 from services.settings import load
 
 ALONE = 0x6B657970

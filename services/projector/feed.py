@@ -15,18 +15,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.characters import without_nul
+from domain.log.authenticity import KeyMissing
+from domain.log.authority import authority_from
+from domain.log.chain import Chain
+from domain.log.codec import RECORD_VERSION, Unreadable, event_from
+from domain.log.events import DecisionsAnchored
+from domain.log.lane import Lanes, anchors_of, place_of
 from domain.ports import OutOfRange, Unavailable
-from domain.trail.authenticity import KeyMissing
-from domain.trail.authority import authority_from
-from domain.trail.chain import Chain
-from domain.trail.codec import RECORD_VERSION, Unreadable, event_from
-from domain.trail.events import DecisionsAnchored
-from domain.trail.lane import Lanes, anchors_of, place_of
-from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
-from services.projector.writing import Reached
+from services.projector.store import Reached
 from services.settings import Settings
 
 GATHERING = (4_194_304, 100)

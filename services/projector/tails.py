@@ -12,12 +12,12 @@ from uuid import uuid4
 
 import structlog
 
+from domain.log.authenticity import COMMANDS, Keyring
+from domain.log.codec import rfc3339
+from domain.log.command import Command, encode
+from domain.log.lane import Reached, Tails
+from domain.log.own_commands import ANCHOR, own_call
 from domain.ports import Unavailable
-from domain.trail.authenticity import COMMANDS, Keyring
-from domain.trail.codec import rfc3339
-from domain.trail.command import Command, encode
-from domain.trail.lane import Reached, Tails
-from domain.trail.own_commands import ANCHOR, own_call
 from services.adapters import cloudevents
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names

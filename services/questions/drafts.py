@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from domain.access.question import Resource
 from domain.arn import parse_arn
+from domain.authorization.question import Resource
 from domain.errors import MalformedPolicy
 from domain.identities.identity import GROUP, Identity, InlinePolicy
-from domain.identities.principals import named, principals_of
 from domain.keys.key import Key, with_policy
-from domain.meaning.space import Side
 from domain.policy.parse import INLINE, KEY, parse_policy
-from domain.world import World
+from domain.policy_analysis.space import Side
+from domain.state.principals import named, principals_of
+from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.history.project import IDENTITY
-from services.questions.touched import Touched, touched_by
+from services.questions.touched_calls import Touched, touched_by
 
 Narrowed = tuple[str, tuple[Any, ...]]
 """What of the decisions a draft could change: a condition, whose placeholders begin with $3, and its values."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.arn import parse_arn
-from domain.cloudtrail import unseen
-from domain.policy import given
+from domain.policy import statement_set, unseen
 
 NOT_GIVEN, GIVES, REFUSES = "not given", "given", "refused"
 DEPENDS = "depends"
@@ -59,7 +58,7 @@ def put(told: Came, effect: Effect) -> None:
 
 def statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool) -> Effect:
     """A statement that came or went."""
-    word = GIVES if effect["effect"] == given.GIVEN else REFUSES
+    word = GIVES if effect["effect"] == statement_set.GIVEN else REFUSES
     shown = {name: value for name, value in effect.items() if name not in ("effect", "who")}
     states = (NOT_GIVEN, word) if made else (word, NOT_GIVEN)
     return {"who": [{"principal": each} for each in who], **shown, "before": states[0], "after": states[1]}
@@ -83,7 +82,7 @@ def concerns(told: Came, scope: Scope) -> bool:
     effects = [*told.gained, *told.lost]
     if scope.key:
         of_people = not told.keys and any(
-            "resources" in each and given.reaches(each, scope.key_arn) and _is_of_keys(each) for each in effects
+            "resources" in each and statement_set.reaches(each, scope.key_arn) and _is_of_keys(each) for each in effects
         )
         return scope.key in told.keys or of_people
     if scope.principal:

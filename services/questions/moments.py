@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.log.codec import micros
 from domain.ports import Unavailable
-from domain.trail.codec import micros
 from projections.history import queries as history
-from services.api.items import utc
+from services.rendering import utc
 
 PATIENCE, LOOK_EVERY = 4.0, 0.02
 """Seconds that a projection a moment behind is waited for, and between two looks at it."""

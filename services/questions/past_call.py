@@ -13,17 +13,17 @@ from typing import Any
 
 import orjson
 
-from domain.access.audience import Audience, Told
 from domain.arn import parse_arn
+from domain.authorization.audience import Audience, Told
+from domain.decisions.explained import permissions
 from domain.errors import NoSuchEntity
-from domain.identities.explained import permissions
-from domain.trail.codec import micros_of
+from domain.log.codec import micros_of
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.history.project import KEY
-from services.api.items import call_of
 from services.questions.moments import moment_of
 from services.questions.worlds import world_then
+from services.rendering import call_of
 
 Naming = Callable[[list[dict[str, Any]]], Awaitable[list[dict[str, Any]]]]
 A_CALL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

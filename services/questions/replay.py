@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from domain.trail.codec import event_from
-from domain.world import World
+from domain.log.codec import event_from
+from domain.state.world import World
 from projections.history import queries as history
 
 AHEAD = 2_000

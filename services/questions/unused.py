@@ -13,22 +13,22 @@ from typing import Any
 
 import orjson
 
-from domain.access.audience import Audience, account_in, stranger
-from domain.access.caller import Caller
 from domain.arn import parse_arn
-from domain.cloudtrail.unseen import is_unseen
+from domain.authorization.audience import Audience, account_in, stranger
+from domain.authorization.caller import Caller
+from domain.decisions.again import Callers, decide_again, decide_for
 from domain.errors import NoSuchEntity
-from domain.identities.again import Callers, decide_again, decide_for
-from domain.identities.callers import caller_for
 from domain.identities.identity import GROUP
-from domain.identities.principals import canonical
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
 from domain.policy.compile import ROLE, Rule
 from domain.policy.glob import compile_glob
-from domain.world import World
+from domain.policy.unseen import is_unseen
+from domain.state.callers import caller_for
+from domain.state.principals import canonical
+from domain.state.world import World
 from projections.decisions import queries as decisions
-from services.api.items import utc
+from services.rendering import utc
 from services.turns import Turn
 
 NOT_USED_FOR = 90

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.access.audience import Audience
-from domain.identities.again import was_allowed
-from services.api.items import utc
-from services.questions.again import Decided, Deciding, Span, Times, within
+from domain.authorization.audience import Audience
+from domain.decisions.again import was_allowed
+from services.questions.decided_again import Decided, Deciding, Span, Times, within
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
+from services.rendering import utc
 
 TOLD_EVERY = 0.25
 ASK_MORE = frozenset({"ReEncrypt", "CreateAlias", "UpdateAlias", "DeleteAlias"})

@@ -1,24 +1,24 @@
-"""Who could do what with a key, and with which keys somebody could do what: `domain.access.who_could` over a whole world."""
+"""Who could do what with a key, and with which keys somebody could do what: `policy_analysis.who_could` over a world."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from domain.access.audience import Audience, account_in, stranger
-from domain.access.caller import Caller, root_of
-from domain.access.question import Resource
-from domain.access.who_could import Could, could
 from domain.arn import parse_arn, root_arn
-from domain.cloudtrail import unseen
+from domain.authorization.audience import Audience, account_in, stranger
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.question import Resource
+from domain.commands.identity_permissions import role_resource
 from domain.errors import NoSuchEntity
-from domain.identities.asking import role_resource
-from domain.identities.callers import caller_for
 from domain.identities.identity import ROLE, USER
-from domain.identities.principals import canonical
 from domain.keys.key import Key
+from domain.policy import unseen
 from domain.policy.compile import DIRECT
-from domain.world import World
+from domain.policy_analysis.who_could import Could, could
+from domain.state.callers import caller_for
+from domain.state.principals import canonical
+from domain.state.world import World
 from services.operations.table import CROSS_ACCOUNT
 
 Row = dict[str, Any]

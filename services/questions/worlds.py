@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domain.world import World
+from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import ACCOUNT, IDENTITY, POLICY, SERVICE
 from services.questions.moments import Moment

@@ -23,13 +23,13 @@ from services.adapters.bundled.jars import CACHE, class_path
 from services.adapters.bundled.kafka import BundledKafka
 from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import BundledPostgres
-from services.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.clock import TEST_CLOCK
 from services.inherited import for_own, for_server
-from services.processes import together
+from services.runtime.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
+from services.runtime.data_folder import Credentials, Folder, Running
+from services.runtime.processes import together
 from services.settings import Settings
 from services.supervisor.child import Child, python
-from services.supervisor.folder import Credentials, Folder, Running
 from services.supervisor.logs import keep_rotating
 
 log = structlog.get_logger("supervisor")

@@ -13,8 +13,8 @@ from domain.cloudtrail.known import fact, parts_of, whole_answers
 from domain.cloudtrail.record import Broken
 from services.trails.documents import FAULTS
 from services.trails.files import text_of
-from services.trails.preparing import UNSHAPED
-from services.trails.wrapping import Found
+from services.trails.prepared import UNSHAPED
+from services.trails.wrappers import Found
 
 _DECODER = json.JSONDecoder()
 

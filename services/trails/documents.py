@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 
-from services.trails.wrapping import LISTS, Found, fault_of, is_json, unwrapped
+from services.trails.wrappers import LISTS, Found, fault_of, is_json, unwrapped
 
 AT_ONCE = 32 << 20
 """Bytes of a line that is read whole; a longer one is gone into."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.trails.documents import FAULTS, Stream, records_in
-from services.trails.wrapping import Found
+from services.trails.wrappers import Found
 
 GZIP = b"\x1f\x8b"
 UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}

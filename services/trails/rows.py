@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from domain.cloudtrail.keys import id_of
+from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import Document, Reading
-from services.exports.naming import pascal, shapes_of
+from services.exports.member_names import pascal, shapes_of
 
 COLUMNS = ("id", "at", "own_order", "own_seen", "preferred", "kind", "raw")
 KIND_COLUMNS = (

@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Unavailable
 from services.adapters.kafka import connection as broker
-from services.api.items import utc
+from services.adapters.trail_topics import schema_of, topic_of
+from services.rendering import utc
 from services.settings import Settings
-from services.trails.naming import schema_of, topic_of
 from services.verification.topics import trails
 
 SCHEMAS = """

@@ -10,12 +10,12 @@ from typing import Any
 
 from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judged
 from domain.cloudtrail.record import ACCESS_DENIED
-from services.api.items import utc
-from services.questions.again import Times, within
+from services.questions.decided_again import Times, within
 from services.questions.drafts import Draft
 from services.questions.replay import Replay
 from services.questions.what_if import TOLD_EVERY, in_words
-from services.trails.judging import Judging, again, evidence_in
+from services.rendering import utc
+from services.trails.judged_calls import Judging, again, evidence_in
 
 GROUPS = """
 SELECT seen, case_id, count(*) AS calls, min(at) AS first, max(at) AS last FROM p_decisions.decisions

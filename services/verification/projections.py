@@ -23,10 +23,10 @@ from services.adapters import topics
 from services.adapters.kafka import KafkaReader, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
-from services.projector import writing
+from services.projector import store
 from services.projector.feed import Feed, topics_read
-from services.projector.running import BATCH, chain_now, log_name
-from services.projector.writing import Reached
+from services.projector.store import Reached
+from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
 
 NAMED = 5
@@ -69,7 +69,7 @@ async def differences(
     async with pool.acquire() as live, live.transaction(isolation="repeatable_read", readonly=True):
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
-        at = await writing.positions(live, projection.schema)
+        at = await store.positions(live, projection.schema)
         changed = await _of_positions(settings, live, keys, projection, at, retired)
         if changed is not None:
             return [changed]
@@ -92,12 +92,12 @@ async def _of_positions(
     live: Connection,
     keys: VaultKeyring,
     projection: Projection,
-    at: dict[writing.Partition, int],
+    at: dict[store.Partition, int],
     retired: Container[str],
 ) -> Difference | None:
     """Where somebody else wrote or removed positions, nothing follows from comparing up to them."""
     table = f"{projection.schema}.positions"
-    if not await writing.are_ours(live, projection, keys, projection.schema, retired):
+    if not await store.are_ours(live, projection, keys, projection.schema, retired):
         return Difference(table, unknown=1, examples=["not Keytrail's own"])
     for topic, name in topics_read(settings).items():
         for partition, (start, end) in (await bounds(settings, name)).items() if topic in projection.topics else ():
@@ -125,15 +125,15 @@ async def _fill(
     keys: VaultKeyring,
     projection: Projection,
     schema: str,
-    to: dict[writing.Partition, int],
+    to: dict[store.Partition, int],
     tell: Tell,
 ) -> None:
     """The projection in another schema, from the topics up to these offsets and no further."""
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
-    await writing.prepare(connection, projection, await log_name(settings, keys), keys, schema)
+    await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
     feed = Feed(settings, await topics.prepare(settings, flush=False), keys)
     await feed.open(Reached(), await chain_now(settings, pool, keys))
-    going, reached, total, done = writing.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
+    going, reached, total, done = store.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):
             batch = await feed.next(BATCH)
@@ -141,7 +141,7 @@ async def _fill(
             offsets = {where: min(after, to[where]) for where, after in batch.reached.offsets.items() if where in to}
             if offsets:
                 batch.reached.offsets = offsets
-                await writing.take_in(connection, projection, entries, batch.reached, keys, schema, going)
+                await store.take_in(connection, projection, entries, batch.reached, keys, schema, going)
                 reached |= offsets
                 done = sum(reached.values())
                 tell(f"filling {projection.name} anew", done, total)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from domain.log.authenticity import ALERTS, COMMANDS
+from domain.log.authority import Authority, trail_kind
 from domain.ports import Stored, Unavailable
-from domain.trail.authenticity import ALERTS, COMMANDS
-from domain.trail.authority import Authority, trail_kind
-from domain.trail.verify import Expected, Report, verify
-from domain.trail.verify_decisions import DecisionsReport, Verifier
+from domain.verification.decisions import DecisionsReport, Verifier
+from domain.verification.log import Expected, Report, verify
 from services.adapters.kafka import KafkaReader, bounds, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import may_lose_records, names
+from services.adapters.trail_topics import topic_of, topic_prefix
 from services.settings import Settings
-from services.trails.naming import topic_of, topic_prefix
 
 BATCH = 1000
 Tell = Callable[[str, int, int], None]

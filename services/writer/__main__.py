@@ -17,14 +17,14 @@ from services.adapters import origin, pins, services_file, skips, snapshots, top
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.bootstrap import open_pool, prepare
 from services.clock import clock_of
 from services.logs import configure
+from services.runtime.bootstrap import open_pool, prepare
 from services.settings import BadSetting, Settings, load
-from services.writer.deciding import Deciding
 from services.writer.election import Election
-from services.writer.keeping import Keeping
-from services.writer.leading import First, Leader, stop
+from services.writer.leader import First, Leader, stop
+from services.writer.step import Deciding
+from services.writer.vault_upkeep import Keeping
 
 log = structlog.get_logger("writer")
 

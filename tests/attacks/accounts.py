@@ -13,41 +13,41 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from domain import documents
-from domain.access.audience import OF_THE_RESOURCE, Audience, Told, account_in
-from domain.access.caller import Caller
-from domain.access.context import Came, request_context
-from domain.access.evaluate import may
-from domain.access.verdict import Verdict, refusal_of
 from domain.alerts.change import Change
-from domain.alerts.judging import Judge
+from domain.alerts.engine.judge import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
+from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told, account_in
+from domain.authorization.caller import Caller
+from domain.authorization.context import Came, request_context
+from domain.authorization.evaluate import may
+from domain.authorization.verdict import Verdict, refusal_of
+from domain.commands.decide import allowed, decide, refused
+from domain.commands.identity_permissions import role_resource
 from domain.crypto import symmetric
-from domain.decide import allowed, decide, refused
 from domain.errors import Refusal
-from domain.identities.asking import role_resource
-from domain.identities.callers import caller_for
 from domain.identities.identity import ROLE, USER
 from domain.keys.key import Key
-from domain.trail.codec import event_from, record_from
-from domain.trail.command import Command, encode
-from domain.trail.events import AccountCreated, LogCreated
-from domain.trail.reading import Fold
-from domain.trail.record import Call
-from domain.world import World
+from domain.log.codec import event_from, record_from
+from domain.log.command import Command, encode
+from domain.log.events import AccountCreated, LogCreated
+from domain.log.record import Call
+from domain.state import documents
+from domain.state.callers import caller_for
+from domain.state.fold import Fold
+from domain.state.world import World
 from projections.decisions import project as decisions
-from projections.entry import DECISIONS, EVENTS, Entry
 from projections.history import queries as history
-from services.api.audit import Audit
-from services.api.calls import Calls
-from services.api.errors import WireError
-from services.api.items import call_of
-from services.api.questions import Questions
-from services.api.standing import Standing
+from projections.log.entry import DECISIONS, EVENTS, Entry
+from services.audit_api.audit import Audit
+from services.audit_api.questions import Questions
+from services.audit_api.status import Standing
+from services.kms_api.calls import Calls
+from services.kms_api.errors import WireError
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
 from services.operations.table import BY_NAME
-from services.questions.between import OF_THE_CHANGE
-from services.writer.deciding import Deciding
+from services.questions.access_between import OF_THE_CHANGE
+from services.rendering import call_of
+from services.writer.step import Deciding
 from tests.given import REGION, key_id
 from tests.logs import NOW, SECOND
 

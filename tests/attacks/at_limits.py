@@ -12,31 +12,31 @@ from typing import Any
 import orjson
 from botocore.model import Shape
 
-from domain.access.caller import Caller
-from domain.access.evaluate import may
-from domain.decide import may_ask
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.commands.decide import may_ask
+from domain.commands.grants import GRANTABLE
 from domain.errors import Refusal
-from domain.grants.commands import GRANTABLE
+from domain.log.command import Command, encode
 from domain.policy.compile import DELEGATED, DIRECT
-from domain.trail.command import Command, encode
-from domain.trail.reading import Fold
-from domain.world import World
-from services.api import errors, shapes
-from services.api.authentication import Authenticated
-from services.api.calls import Calls
-from services.api.incoming import Incoming, call_of
-from services.api.making import Making
+from domain.state.fold import Fold
+from domain.state.world import World
 from services.clock import Clock
+from services.kms_api import errors, shapes
+from services.kms_api.authentication import Authenticated
+from services.kms_api.calls import Calls
+from services.kms_api.incoming import Incoming, call_of
+from services.kms_api.made import Making
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES
 from services.settings import load
-from services.writer.deciding import Deciding
+from services.writer.step import Deciding
 from tests.given import ACCOUNT, a_key, given, key_id
 
 BODY = 262_144
-"""Bytes of a request's body at most (services/api/app.py)."""
+"""Bytes of a request's body at most (services/kms_api/app.py)."""
 FIELDS = 999
-"""Of a form (services/api/query.py)."""
+"""Of a form (services/kms_api/query.py)."""
 NOBODY = f"arn:aws:iam::{ACCOUNT}:user/nobody"
 
 

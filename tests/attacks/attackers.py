@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from typing import Any
 
-from services.api import sigv4
+from services import signing
 from tests.attacks.costly import STATEMENTS, policy
 from tests.attacks.strangers import AUTHORIZATION, Stranger, post
 
@@ -131,13 +131,13 @@ def metrics(target: Target) -> None:
 
 
 def unknown_access_keys(target: Target) -> None:
-    request = sigv4.Signed("POST", "/", "", {"host": "x", "x-amz-target": "TrentService.ListKeys"}, b"{}")
+    request = signing.Signed("POST", "/", "", {"host": "x", "x-amz-target": "TrentService.ListKeys"}, b"{}")
     for number in target.rounds():
         with ExitStack() as opened:
             strangers = _connected(target, opened, 32)
             for place, each in enumerate(strangers):
                 name = f"AKIA{number:08}{place:08}"
-                headers = sigv4.sign(request, name, "made up", "us-east-1", "kms", time.time())
+                headers = signing.sign(request, name, "made up", "us-east-1", "kms", time.time())
                 said = "".join(f"{header}: {value}\r\n" for header, value in headers.items())
                 each.send(f"POST / HTTP/1.1\r\nContent-Length: 2\r\n{said}\r\n{{}}".encode())
             for each in strangers:
@@ -159,8 +159,8 @@ def wrong_signatures(target: Target) -> None:
     requests = []
     for body, headers in ((b"{}", 115), (b" " * 250_000, 1)):
         more = {f"x-h{number:03}": "  a  " * 20 for number in range(headers)}
-        request = sigv4.Signed("POST", "/", "", {"host": "x", "x-amz-target": "TrentService.ListKeys", **more}, body)
-        signed = sigv4.sign(request, target.least["AWS_ACCESS_KEY_ID"], "made up", "us-east-1", "kms", time.time())
+        request = signing.Signed("POST", "/", "", {"host": "x", "x-amz-target": "TrentService.ListKeys", **more}, body)
+        signed = signing.sign(request, target.least["AWS_ACCESS_KEY_ID"], "made up", "us-east-1", "kms", time.time())
         said = "".join(f"{header}: {value}\r\n" for header, value in signed.items())
         requests.append(f"POST / HTTP/1.1\r\nContent-Length: {len(body)}\r\n{said}\r\n".encode() + body)
     _asked_of_all(target, requests)
@@ -192,8 +192,8 @@ class Caller:
 
     def _send(self, path: str, headers: dict[str, str], parameters: object, service: str) -> dict[str, Any]:
         body = json.dumps(parameters).encode()
-        request = sigv4.Signed("POST", path, "", {"host": self._netloc, **headers}, body)
-        signed = sigv4.sign(request, self._key, self._secret, "us-east-1", service, time.time())
+        request = signing.Signed("POST", path, "", {"host": self._netloc, **headers}, body)
+        signed = signing.sign(request, self._key, self._secret, "us-east-1", service, time.time())
         try:
             self._connection.request("POST", path, body, signed)
             found = json.loads(self._connection.getresponse().read() or b"{}")

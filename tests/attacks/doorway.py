@@ -12,13 +12,13 @@ from typing import cast
 import uvicorn
 import uvloop
 
-from services.api.app import Reply
 from services.api.door import Door
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
-from services.api.sigv4 import Signed
-from services.bootstrap import listen
+from services.kms_api.app import Reply
+from services.runtime.bootstrap import listen
 from services.settings import Settings
+from services.signing import Signed
 from tests.installation import free_port
 
 LARGE = b"x" * 400_000

@@ -15,16 +15,16 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from domain.access.context import Came
+from domain.authorization.context import Came
 from domain.errors import Refusal
-from domain.identities.principals import principals_of
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
-from services.api import alerting, questions
-from services.api.errors import WireError
-from services.api.explaining import Explained
-from services.api.openapi import ROUTES
-from services.questions import changes
+from domain.state.principals import principals_of
+from services.audit_api import alerting, questions
+from services.audit_api.explaining import Explained
+from services.audit_api.openapi import ROUTES
+from services.kms_api.errors import WireError
+from services.questions import policy_change
 from services.questions.drafts import KeyPolicyDraft
 from tests.attacks.at_limits import BODY, Door, requests
 from tests.attacks.costly import STATEMENTS, policy
@@ -79,7 +79,7 @@ def _draft(body: bytes) -> None:
 
 def _diff(body: bytes) -> None:
     text = questions._text(questions._document(body), "to_policy")
-    changes.draft(text, DOOR.world, 0, ACCOUNT)
+    policy_change.draft(text, DOOR.world, 0, ACCOUNT)
 
 
 def _check(body: bytes) -> None:
@@ -101,7 +101,7 @@ BODIES: dict[str, Callable[[bytes], None]] = {
     "create_account": _object,
     "redeliver": _object,
 }
-"""What each route that takes a body does with it on the loop, by its function in services/api/openapi.py."""
+"""What each route that takes a body does with it on the loop, by its function in services/audit_api/openapi.py."""
 
 
 def bodies(size: int) -> Iterator[tuple[str, bytes]]:

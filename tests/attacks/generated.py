@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 from botocore.model import Shape
 from hypothesis import strategies as st
 
-from services.api.openapi import ROUTES
-from services.api.route import RouteRow
-from services.api.shapes import service_model
+from services.audit_api.openapi import ROUTES
+from services.audit_api.route import RouteRow
+from services.kms_api.shapes import service_model
 from services.operations.table import SERVICES
 
 HALF = "\ud800"

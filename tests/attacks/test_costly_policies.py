@@ -11,15 +11,15 @@ import pytest
 
 from domain.alerts import unjudged
 from domain.alerts.change import Change
+from domain.alerts.engine.judge import Judge
 from domain.alerts.finding import CRITICAL
-from domain.alerts.judging import Judge
-from domain.alerts.table import RULES
-from domain.meaning.budget import Budget, OutOfSteps, spending
-from domain.meaning.space import Side
+from domain.alerts.rules.table import RULES
+from domain.log.events import KeyCreated, PolicyReplaced
 from domain.policy.default import default_key_policy
-from domain.trail.events import KeyCreated, PolicyReplaced
-from services.alerts.changes import AT_ONCE, SHARE
-from services.questions import changes
+from domain.policy_analysis.budget import Budget, OutOfSteps, spending
+from domain.policy_analysis.space import Side
+from services.alert_worker.events import AT_ONCE, SHARE
+from services.questions import policy_change
 from tests.attacks.costly import STATEMENTS, policy
 from tests.attacks.counted import seconds, steps
 from tests.given import ACCOUNT, a_key, given, key_id
@@ -131,10 +131,10 @@ def test_an_ordinary_policy_is_judged_at_once() -> None:
 def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
     """One account's `diff` of two such policies kept the worker, and with it everyone's calls."""
     key = given(a_key()).world.keys[key_id()]
-    old = changes.Policy(Side(default_key_policy(ACCOUNT)), {})
-    new = changes.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
+    old = policy_change.Policy(Side(default_key_policy(ACCOUNT)), {})
+    new = policy_change.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
     with spending(Budget(AT_ONCE)):
-        found = changes.difference(key, old, new, [])
+        found = policy_change.difference(key, old, new, [])
     assert found["answer"] == "unknown"
 
 

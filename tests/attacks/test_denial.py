@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from services.api import sigv4
-from services.supervisor.folder import Folder
+from services import signing
+from services.runtime.data_folder import Folder
 from tests.attacks.attackers import ATTACKERS, Target, attack
 from tests.installation import Installation
 
@@ -57,9 +57,9 @@ class Honest:
 
     def _encrypt(self) -> object:
         named = {"host": self._netloc, "x-amz-target": "TrentService.Encrypt"}
-        request = sigv4.Signed("POST", "/", "", named, self._body)
+        request = signing.Signed("POST", "/", "", named, self._body)
         key, secret = self._given["AWS_ACCESS_KEY_ID"], self._given["AWS_SECRET_ACCESS_KEY"]
-        headers = sigv4.sign(request, key, secret, "us-east-1", "kms", time.time())
+        headers = signing.sign(request, key, secret, "us-east-1", "kms", time.time())
         try:
             self._connection.request("POST", "/", self._body, headers)
             answer = self._connection.getresponse()

@@ -18,11 +18,11 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 from botocore.exceptions import ClientError
 
-from domain.trail.authenticity import key_of
-from domain.trail.chain import digest
-from domain.trail.codec import canonical, object_of, rfc3339
-from domain.trail.command import Command, encode
-from domain.trail.record import Call
+from domain.log.authenticity import key_of
+from domain.log.chain import digest
+from domain.log.codec import canonical, object_of, rfc3339
+from domain.log.command import Command, encode
+from domain.log.record import Call
 from services.adapters.kafka import KafkaReader, Producer, connection, ends
 from services.adapters.topics import names
 from services.cli.client import Client

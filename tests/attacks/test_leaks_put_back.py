@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from hypothesis.errors import UnsatisfiedAssumption
 
-from domain import world
-from domain.access.audience import Audience, Told
+from domain.authorization.audience import Audience, Told
+from domain.commands import users_and_groups
 from domain.errors import KeyNotFound, NoSuchEntity
-from domain.identities import people, principals
-from domain.identities.callers import caller_for
 from domain.keys import key as keys
 from domain.keys.key import Key
-from domain.world import World
+from domain.state import principals, world
+from domain.state.callers import caller_for
+from domain.state.world import World
 from projections.history import queries
-from services.api.standing import Standing
+from services.audit_api.status import Standing
 from services.operations.rows import Reading, Request, in_own_account
 from services.operations.table import BY_NAME
 from services.questions import who_can
@@ -107,7 +107,7 @@ def test_a_boundary_of_another_account_is_found(monkeypatch: pytest.MonkeyPatch)
         if arn and world.directory.managed(arn) is None:
             raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
-    everywhere(monkeypatch, people.require_boundary, require_boundary)
+    everywhere(monkeypatch, users_and_groups.require_boundary, require_boundary)
     assert found()
 
 

@@ -16,26 +16,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.access.caller import Caller, root_of
-from domain.access.context import encryption_context_keys, tag_keys
-from domain.decide import decide, refuse
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.context import encryption_context_keys, tag_keys
+from domain.commands.create_key import CreateKey
+from domain.commands.decide import decide, refuse
 from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
-from domain.keys.create_key import CreateKey
+from domain.log.authenticity import Seal
+from domain.log.lane import Decided
 from domain.policy.compile import DIRECT
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
-from domain.trail.authenticity import Seal
-from domain.trail.lane import Decided
-from domain.trail.reading import Fold
+from domain.state.fold import Fold
 from services.adapters.decisions import Decisions
 from services.adapters.kafka import MAX_VALUE
-from services.api import shapes
-from services.api.calls import Calls
-from services.api.errors import WireError
-from services.api.making import Making
-from services.api.present import Present
-from services.api.shapes import MOST_FAULTS
 from services.clock import Clock
+from services.kms_api import shapes
+from services.kms_api.calls import Calls
+from services.kms_api.errors import WireError
+from services.kms_api.live_state import Present
+from services.kms_api.made import Making
+from services.kms_api.shapes import MOST_FAULTS
 from services.operations.rows import UNMADE, Changing, Request, Unmade
 from services.operations.table import BY_NAME
 from services.settings import load

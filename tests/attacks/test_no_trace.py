@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.api.shapes import service_model
+from services.kms_api.shapes import service_model
 from tests.attacks.generated import (
     BRACKETS,
     DEEP_IN_STRINGS,

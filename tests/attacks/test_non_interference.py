@@ -15,12 +15,12 @@ import pytest
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
-from domain.access.caller import root_of
 from domain.arn import alias_arn, key_arn, root_arn
-from domain.trail.record import Call
-from domain.world import World
-from services.api.calls import Calls
-from services.api.errors import WireError
+from domain.authorization.caller import root_of
+from domain.log.record import Call
+from domain.state.world import World
+from services.kms_api.calls import Calls
+from services.kms_api.errors import WireError
 from services.operations.rows import Request
 from services.operations.table import BY_NAME
 from tests.attacks.accounts import KEYS, ROOT_KEYS, SECRET, A, Asking, B, C, Doing, Step, Trail, done, plain

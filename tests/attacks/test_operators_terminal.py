@@ -21,7 +21,7 @@ from domain.characters import all_visible, visible
 from services.cli.tables import member, print_rows
 from services.cli.terminal import Screen
 from services.exports.flat import csv_lines
-from services.notifier.sending import words
+from services.notifier.delivery import words
 from tests.installation import KEYTRAIL, Installation
 from tests.wire_client import call, post, sign
 

@@ -17,14 +17,14 @@ import asyncpg
 import pytest
 from botocore.exceptions import ClientError
 
-from domain.trail.identity_events import InlinePolicyPut
+from domain.log.identity_events import InlinePolicyPut
 from services.adapters import skips, snapshots
 from services.adapters.bundled.postgres import BundledPostgres
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
 from services.adapters.topics import names
-from services.bootstrap import open_vault
+from services.runtime.bootstrap import open_vault
 from tests.faults.test_alerts import SECRET, Receiver, receivers
 from tests.installation import Installation, eventually
 from tests.keys import OTHER as STRANGERS

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from domain.world import World
-from services.api import http_bounds, server, sigv4
-from services.api.authentication import Authenticator, _Credential, _Held
+from domain.state.world import World
+from services import signing
+from services.api import http_bounds, server
 from services.api.door import Door, group_of
-from services.api.exchange import Exchange
 from services.api.protocol import GuardedProtocol
 from services.clock import clock_of
+from services.kms_api.authentication import Authenticator, _Credential, _Held
+from services.kms_api.exchange import Exchange
 from services.metrics import Scrapes
 from services.settings import Settings
 from tests import certificates
@@ -148,8 +149,8 @@ def test_long_authorization_headers(attacked: Installation) -> None:
 def test_authorization_headers_that_are_new_each_time(attacked: Installation) -> None:
     """Short ones are remembered just as little: whoever sends most would have had the memory, and everybody else's out."""
     header = {"authorization": AUTHORIZATION.format(signed="host;x-amz-date")}
-    first, _ = sigv4.authorization(header)
-    again, _ = sigv4.authorization(header)
+    first, _ = signing.authorization(header)
+    again, _ = signing.authorization(header)
     assert first == again
     assert first is not again
 
@@ -483,9 +484,9 @@ def refused_with(names: Sequence[str]) -> tuple[_Present, _Vault, Authenticator]
     door = Authenticator(present, vault, None, "us-east-1", clock_of(Settings()))  # type: ignore[arg-type]  # all it asks
 
     async def call(name: str) -> None:
-        request = sigv4.Signed("POST", "/", "", {"host": "x"}, b"")
-        headers = sigv4.sign(request, name, "a guess", "us-east-1", "kms", time.time())
-        with pytest.raises(sigv4.SignatureRefused):
+        request = signing.Signed("POST", "/", "", {"host": "x"}, b"")
+        headers = signing.sign(request, name, "a guess", "us-east-1", "kms", time.time())
+        with pytest.raises(signing.SignatureRefused):
             await door.authenticate(replace(request, headers=headers), frozenset({"kms"}))
 
     async def attack() -> None:
@@ -493,7 +494,7 @@ def refused_with(names: Sequence[str]) -> tuple[_Present, _Vault, Authenticator]
             await asyncio.gather(*(call(name) for name in names))
 
     asyncio.run(attack())
-    assert not sigv4._verified
+    assert not signing._verified
     return present, vault, door
 
 

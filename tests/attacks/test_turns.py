@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from services.api.door import Door
-from services.api.waiting_room import SHARE, WaitingRoom
+from services.waiting_room import SHARE, WaitingRoom
 from tests.attacks.doorway import Doorway
 from tests.attacks.strangers import Stranger, post
 from tests.installation import eventually

@@ -22,8 +22,9 @@ from unittest.mock import patch
 
 from rich.progress import Progress
 
-from services.cli import alerts_file, importing, keeping, log_keys, main, proving, trails, verification
+from services.cli import alerts_file, importing, keeping, log_keys, proving, trails, verification
 from services.cli.client import Client
+from services.cli.main import main
 from services.cli.terminal import WIDE, err, out
 from services.settings import load
 from tests.installation import clean_environment

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.sending import signature
+from services.notifier.delivery import signature
 from tests.installation import KEYTRAIL, clean_environment
 
 SECRET = "a secret of the receiver's"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from services.cli import COMMANDS
 from services.cli.exporting import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.main import COMMANDS
 from services.cli.reviewing import BY_NAME as OF_CHANGES
 from services.cli.reviewing import Format as OfChanges
 from services.exports.flat import csv_lines, write_parquet

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.trail.chain import digest
+from domain.log.chain import digest
 from services.backup.sealed_file import MAGIC
 from tests.cli.replaying import typed
 from tests.logs import a_log

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from services.cli import COMMANDS
+from services.cli.main import COMMANDS
 from tests.cli.replaying import AWAY, typed
 
 

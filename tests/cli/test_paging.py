@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import COMMANDS, PAGED
+from services.cli.main import COMMANDS, PAGED
 from tests.cli.replaying import AWAY, FOLDER, read, recordings, replayed, typed
 from tests.installation import KEYTRAIL, clean_environment
 
@@ -215,7 +215,7 @@ def test_control_c_ends_the_command_without_a_traceback_from_its_first_import_on
         "            sys.exit(0)\n"
         f"sys.argv[0] = {str(KEYTRAIL)!r}\n"
         "sys.meta_path.insert(0, Looking())\n"
-        "from services.command import main\n"
+        "from services.cli.command import main\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "SIG_DFL\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from domain.access.caller import Caller
-from domain.access.verdict import NO_IDENTITY_POLICY, Verdict, refusal_of
 from domain.arn import audit_arn
-from services.api.openapi import ROUTES
+from domain.authorization.caller import Caller
+from domain.authorization.verdict import NO_IDENTITY_POLICY, Verdict, refusal_of
+from services.audit_api.openapi import ROUTES
 from services.cli.client import next_step
 
 ACCOUNT = "111122223333"

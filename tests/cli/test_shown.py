@@ -17,12 +17,12 @@ import pytest
 from rich.cells import cell_len
 from starlette.routing import compile_path
 
-import services.cli
-from services.api.description import PLACES, document
-from services.api.openapi import ROUTES
-from services.api.route import EVENT_STREAM, LINES
-from services.cli import COMMANDS
+import services.cli.main
+from services.audit_api.description import PLACES, document
+from services.audit_api.openapi import ROUTES
+from services.audit_api.route import EVENT_STREAM, LINES
 from services.cli.deciding import MOST_COUNTED
+from services.cli.main import COMMANDS
 from tests.cli.recording import COMMANDS as RECORDED
 from tests.cli.replaying import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
 from tests.conforming import conforms

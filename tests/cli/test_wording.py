@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.compare import DENIES, SILENT, WORDS, compare
-from domain.meaning.space import Side, Space
 from domain.policy.conditions import FAMILIES
+from domain.policy_analysis.compare import DENIES, SILENT, WORDS, compare
+from domain.policy_analysis.space import Side, Space
 from services.cli.conditions import OPERATORS, WISHES
 from services.cli.wording import VERBS, besides, close_misses, sentences, subject
 from tests.given import arn

@@ -12,10 +12,10 @@ import pytest
 
 from services.adapters.keyring import VaultKeyring, open_keyring
 from services.adapters.postgres import Pool, connect
-from services.alerts import keeping
-from services.alerts.books import Books
-from services.alerts.marks import Marked
-from services.bootstrap import open_vault
+from services.alert_worker import tables
+from services.alert_worker.books import Books
+from services.alert_worker.marks import Marked
+from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from tests.installation import Installation
 
@@ -75,6 +75,6 @@ async def pool(database: Settings) -> AsyncIterator[Pool]:
 async def books(pool: Pool, keys: VaultKeyring, marks: MemoryMarks) -> Books:
     """Of tables that are empty."""
     other, found = Books(keys, uuid4().hex), Books(keys, "log")
-    await keeping.prepare(pool, other, MemoryMarks())
-    await keeping.prepare(pool, found, marks)
+    await tables.prepare(pool, other, MemoryMarks())
+    await tables.prepare(pool, found, marks)
     return found

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from domain.alerts.judging import SECOND, Pair
-from domain.alerts.table import RULES
+from domain.alerts.engine.judge import SECOND, Pair
+from domain.alerts.rules.table import RULES
 from domain.alerts.use import Use
+from domain.log.events import KeyDeleted
 from domain.ports import Unavailable
-from domain.trail.events import KeyDeleted
-from domain.trail.reading import Fold
-from services.alerts.ages import Ages
+from domain.state.fold import Fold
+from services.alert_worker.key_ages import Ages
 from tests.given import ACCOUNT, arn, key_id
 from tests.keys import OTHER, keyring, process_keys
 from tests.logs import NOW, Log, created

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.adapters.bundled import ahead
+from services.adapters.bundled import class_caches
 from services.ownership import NotOurs
 
 
@@ -14,28 +14,28 @@ from services.ownership import NotOurs
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "ahead"
     made.mkdir(mode=0o700)
-    monkeypatch.setattr(ahead, "FOLDER", made)
-    monkeypatch.delenv(ahead.WANTED, raising=False)
+    monkeypatch.setattr(class_caches, "FOLDER", made)
+    monkeypatch.delenv(class_caches.WANTED, raising=False)
     return made
 
 
 def test_the_broker_starts_from_its_cache_where_it_is_wanted_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caches = {what: ahead.place(what) for what in (ahead.FORMATTER, ahead.BROKER)}
-    assert {what: ahead.option(what) for what in caches} == {ahead.FORMATTER: "", ahead.BROKER: ""}
+    caches = {what: class_caches.place(what) for what in (class_caches.FORMATTER, class_caches.BROKER)}
+    assert {what: class_caches.option(what) for what in caches} == {class_caches.FORMATTER: "", class_caches.BROKER: ""}
     for path in caches.values():
         path.touch(0o600)
-    assert ahead.option(ahead.FORMATTER) == f"-XX:AOTCache={caches[ahead.FORMATTER]}"
-    assert ahead.option(ahead.BROKER) == ""
-    monkeypatch.setenv(ahead.WANTED, "1")
-    assert ahead.option(ahead.BROKER) == f"-XX:AOTCache={caches[ahead.BROKER]}"
+    assert class_caches.option(class_caches.FORMATTER) == f"-XX:AOTCache={caches[class_caches.FORMATTER]}"
+    assert class_caches.option(class_caches.BROKER) == ""
+    monkeypatch.setenv(class_caches.WANTED, "1")
+    assert class_caches.option(class_caches.BROKER) == f"-XX:AOTCache={caches[class_caches.BROKER]}"
 
 
-@pytest.mark.parametrize("what", [ahead.FORMATTER, ahead.BROKER])
+@pytest.mark.parametrize("what", [class_caches.FORMATTER, class_caches.BROKER])
 def test_a_cache_that_others_may_write_is_refused(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ahead.WANTED, "1")
-    ahead.place(what).touch(0o600)
+    monkeypatch.setenv(class_caches.WANTED, "1")
+    class_caches.place(what).touch(0o600)
     folder.chmod(0o777)
     with pytest.raises(NotOurs):
-        ahead.option(what)
+        class_caches.option(what)

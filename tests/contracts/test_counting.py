@@ -12,18 +12,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.alerts.judging import Candidate, Judge, Pair
+from domain.alerts.engine.judge import Candidate, Judge, Pair
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
-from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from services.adapters.postgres import Pool
-from services.alerts import counts, keeping
-from services.alerts.ages import Ages
-from services.alerts.books import Books, Changed, Elsewhere
-from services.alerts.counts import Counts, Window
-from services.alerts.keeping import Locked, Reached
-from services.alerts.publishing import Publisher
-from services.alerts.using import Counter, Found
+from services.alert_worker import counts, tables
+from services.alert_worker.books import Books, Changed, Elsewhere
+from services.alert_worker.counts import Counts, Window
+from services.alert_worker.key_ages import Ages
+from services.alert_worker.tables import Locked, Reached
+from services.alert_worker.topic import Publisher
+from services.alert_worker.uses import Counter, Found
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
 from tests.faults.test_alerts import on_topic
@@ -52,9 +52,9 @@ def used(principal: str, key: str) -> Pair:
 
 
 @asynccontextmanager
-async def holding(pool: Pool, books: Books, part: keeping.Part = ONE) -> AsyncIterator[Locked]:
+async def holding(pool: Pool, books: Books, part: tables.Part = ONE) -> AsyncIterator[Locked]:
     async with pool.acquire() as connection, connection.transaction():
-        held = await keeping.locked(connection, books, part)
+        held = await tables.locked(connection, books, part)
         yield held
         await held.move(replace(held.reached, next=held.reached.next + 1))
     books.committed(part, held.reached.next + 1)
@@ -65,7 +65,7 @@ async def count(
     books: Books,
     found: Sequence[Candidate] = (),
     pairs: Sequence[Pair] = (),
-    part: keeping.Part = ONE,
+    part: tables.Part = ONE,
 ) -> tuple[list[Window], list[Pair]]:
     """By a worker that remembers nothing."""
     async with holding(pool, books, part) as held:
@@ -79,12 +79,12 @@ async def some(pool: Pool, books: Books) -> None:
     await count(pool, books, denied("carol") + denied("alice"), part=OTHER)
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
-            await keeping.put_off(held, "111122223333", {"position": position})
+            await tables.put_off(held, "111122223333", {"position": position})
 
 
 async def checked(pool: Pool, books: Books) -> None:
     async with pool.acquire() as connection:
-        await keeping.check(connection, books)
+        await tables.check(connection, books)
 
 
 def root_used(judge: Judge, account: str) -> list[Found]:
@@ -130,7 +130,7 @@ async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
             async with decisions.holding(OTHER, 0) as beside:
                 await beside.settle(Reached(1), root_used(judge, uuid4().hex))
             raise RuntimeError("the connection was lost")
-    assert await keeping.reached(pool) == {OTHER: Reached(1)}
+    assert await tables.reached(pool) == {OTHER: Reached(1)}
     asked = "SELECT count(*) FROM alerting.windows WHERE subject = $1"
     subject = found[0][0].subject
     assert await pool.fetchval(asked, subject) == 0
@@ -196,9 +196,9 @@ async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judge
     await pool.execute(MOVES[move])
     with pytest.raises(Changed):
         await checked(pool, books)
-    await keeping.begin_anew(pool)
-    await keeping.prepare(pool, books, marks)
-    assert await keeping.reached(pool) == {}
+    await tables.begin_anew(pool)
+    await tables.prepare(pool, books, marks)
+    assert await tables.reached(pool) == {}
     assert [await pool.fetchval(f"SELECT count(*) FROM alerting.{table}") for table in ("windows", "pairs", "unjudged")] == [
         0, 0, 0,
     ]  # fmt: skip
@@ -220,7 +220,7 @@ async def test_an_older_row_put_back_shows(pool: Pool, books: Books, table: str)
     (old,) = await pool.fetch(f"SELECT * FROM alerting.{table} WHERE {TABLES[table]}")
     await count(pool, books, denied("alice"))
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, books, 7)
+        await tables.judged(connection, books, 7)
     await checked(pool, books)
     await pool.execute(f"DELETE FROM alerting.{table} WHERE {TABLES[table]}")
     marks = ", ".join(f"${number}" for number in range(1, len(old) + 1))
@@ -279,23 +279,23 @@ async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_a
     marks, another = MemoryMarks(), Books(books.keys, "another")
     await some(pool, books)
     capsys.readouterr()
-    await keeping.prepare(pool, books, marks)
+    await tables.prepare(pool, books, marks)
     assert capsys.readouterr().out == ""
-    assert len(await keeping.reached(pool)) == 3, "nothing was changed"
+    assert len(await tables.reached(pool)) == 3, "nothing was changed"
     await pool.execute(MOVES["a partition judged further"])
-    await keeping.prepare(pool, books, marks)
-    assert await keeping.reached(pool) == {}
+    await tables.prepare(pool, books, marks)
+    assert await tables.reached(pool) == {}
     assert "[error" in capsys.readouterr().out
     await some(pool, books)
     marks = MemoryMarks()
-    await keeping.prepare(pool, another, marks)
-    assert await keeping.reached(pool) == {}
+    await tables.prepare(pool, another, marks)
+    assert await tables.reached(pool) == {}
     assert "the log log was counted of" in capsys.readouterr().out
     for marked, said in ((MemoryMarks(), "[warning"), (marks, "[error")):
         await some(pool, another)
         await pool.execute("ALTER TABLE alerting.positions DROP COLUMN total")
-        await keeping.prepare(pool, another, marked)
-        assert await keeping.reached(pool) == {}
+        await tables.prepare(pool, another, marked)
+        assert await tables.reached(pool) == {}
         assert said in capsys.readouterr().out
     await some(pool, another)
     await checked(pool, another)
@@ -310,7 +310,7 @@ async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(
         async with holding(pool, books) as held:
             assert not await known.new(held, [used("alice", "key-1")])
         await pool.execute("UPDATE alerting.origin SET log = 'x'")
-        await keeping.prepare(pool, books, MemoryMarks())
+        await tables.prepare(pool, books, MemoryMarks())
         known.forget()
 
 
@@ -340,8 +340,8 @@ async def test_records_that_change_no_count_move_their_partition_on(
         await held.settle(Reached(2))
     assert await counter.passed(ONE, 2, Reached(3), found, [pair])
     assert await counter.passed(ONE, 3, Reached(5), found, [pair])
-    assert await keeping.reached(pool) == {ONE: Reached(5)}
-    assert await keeping.believed(pool, books, ONE) == Reached(5)
+    assert await tables.reached(pool) == {ONE: Reached(5)}
+    assert await tables.believed(pool, books, ONE) == Reached(5)
     await checked(pool, books)
     await publisher.close()
 

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 from aiokafka.protocol.fetch import FetchRequest
 
-from domain.trail.chain import Chain
+from domain.log.chain import Chain
 from services.adapters import topics
 from services.adapters.kafka import FETCH_WAIT_MS, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
-from services.bootstrap import open_vault
 from services.projector.feed import GATHERING, Feed
-from services.projector.writing import Reached
+from services.projector.store import Reached
+from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.adapters.postgres import connect
-from services.backup.restoring import NotEmpty, restore
+from services.backup.restoration import NotEmpty, restore
 from services.settings import Settings
 
 

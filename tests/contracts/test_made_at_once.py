@@ -8,8 +8,8 @@ from projections.registry import PROJECTIONS
 from services.adapters import origin, skips, snapshots
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool, connect
-from services.api.standing import projected
-from services.projector import writing
+from services.audit_api.status import projected
+from services.projector import store
 from services.settings import Settings
 from tests.keys import ROOT, process_keys
 from tests.telling import Vault
@@ -41,6 +41,6 @@ async def test_a_worker_that_starts_waits_for_the_first_tables_of_the_projection
     for each in PROJECTIONS.values():
         assert not waiting.done()
         async with pool.acquire() as connection:
-            await writing.prepare(connection, each, "log", process_keys())
+            await store.prepare(connection, each, "log", process_keys())
     await asyncio.wait_for(waiting, 5)
-    assert await writing.are_made(pool, PROJECTIONS.values())
+    assert await store.are_made(pool, PROJECTIONS.values())

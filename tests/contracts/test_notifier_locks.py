@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from services.adapters.postgres import Pool
-from services.notifier import raised, running, watching
+from services.notifier import progress as watching
+from services.notifier import raised_alerts, worker
 from services.notifier.outbox import Waiting
-from services.notifier.raised import digest_of
-from services.notifier.watching import STUCK, UNPROVED, Progress, StandBy, Watch
-from services.processes import alone
+from services.notifier.progress import STUCK, UNPROVED, Progress, StandBy, Watch
+from services.notifier.raised_alerts import digest_of
+from services.runtime.processes import alone
 from tests.installation import Installation
 from tests.telling import Telling
 
@@ -65,7 +66,7 @@ async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
     installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The notifier asked it which alerts were raised before, and waited."""
-    monkeypatch.setattr(raised, "PATIENCE", 0.5, raising=False)
+    monkeypatch.setattr(raised_alerts, "PATIENCE", 0.5, raising=False)
     telling = await Telling(pool).begun()
     await telling.raise_alert("one")
     async with locked(installation, "p_alerts.alerts"), asyncio.timeout(20):
@@ -82,9 +83,9 @@ async def test_a_notifier_that_waits_for_a_lock_is_an_error(
     watch = Watch(telling.topic, [progress], clock)
     ledger, notifier, topic = telling.ledger, telling.notifier, telling.topic
     works = [
-        running._gather(ledger, topic, telling._authentic, telling._earlier, notifier, progress),
-        running._deliver(ledger, notifier, Delivered(), progress),
-        running._prove(ledger, notifier, progress),
+        worker._gather(ledger, topic, telling._authentic, telling._earlier, notifier, progress),
+        worker._deliver(ledger, notifier, Delivered(), progress),
+        worker._prove(ledger, notifier, progress),
     ]
     tasks = [asyncio.create_task(work) for work in works]
 
@@ -261,8 +262,8 @@ async def told_by_its_tasks(telling: Telling, alerts: int) -> list[str]:
     progress = Progress(telling.name)
     ledger, notifier = telling.ledger, telling.notifier
     works = [
-        running._gather(ledger, telling.topic, telling._authentic, telling._earlier, notifier, progress),
-        running._deliver(ledger, notifier, told, progress),
+        worker._gather(ledger, telling.topic, telling._authentic, telling._earlier, notifier, progress),
+        worker._deliver(ledger, notifier, told, progress),
     ]
     tasks = [asyncio.create_task(work) for work in works]
 

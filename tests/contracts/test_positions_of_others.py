@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
+from domain.log.authority import Authority
 from domain.ports import LogRefused
-from domain.trail.authority import Authority
-from domain.trail.reading import Fold
-from projections.entry import DECISIONS as CALLS
-from projections.entry import EVENTS
+from domain.state.fold import Fold
+from projections.log.entry import DECISIONS as CALLS
+from projections.log.entry import EVENTS
 from projections.registry import PROJECTIONS
 from services.adapters import pins, snapshots
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.bootstrap import open_vault
-from services.log_keys import LogKeys
-from services.projector import rebuilding, running, writing
+from services.log_keys.rotation import LogKeys
+from services.projector import rebuild, store, worker
+from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from services.verification import projections as verification
 from tests.contracts.test_positions_permits_pins import DECISIONS, NEW, OLD, filled, macs, started
@@ -45,9 +45,9 @@ async def count(pool: Pool) -> int:
     return int(await pool.fetchval(f"SELECT count(*) FROM {S}.decisions"))
 
 
-async def go_on(pool: Pool, going: writing.Going | None = None) -> None:
+async def go_on(pool: Pool, going: store.Going | None = None) -> None:
     async with pool.acquire() as connection:
-        await writing.take_in(connection, DECISIONS, MORE, writing.Reached({(CALLS, 0): 4}), BEFORE, None, going)
+        await store.take_in(connection, DECISIONS, MORE, store.Reached({(CALLS, 0): 4}), BEFORE, None, going)
 
 
 async def put(pool: Pool, rows: list[Any]) -> None:
@@ -63,7 +63,7 @@ async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Po
     """It left out what the position had passed, and signed the position."""
     await filled(pool)
     await pool.execute(f"UPDATE {S}.positions SET {changed} WHERE topic = 'decisions' AND partition = 0")
-    with pytest.raises(writing.Changed):
+    with pytest.raises(store.Changed):
         await go_on(pool)
 
 
@@ -71,38 +71,38 @@ async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> No
     """An authority that takes records without a MAC was believed, and signed."""
     for each in PROJECTIONS.values():
         async with pool.acquire() as connection:
-            await writing.prepare(connection, each, "log", BEFORE, anew=True)
-            await writing.take_in(connection, each, ENTRIES, writing.Reached(dict(REACHED), "digest"), BEFORE)
+            await store.prepare(connection, each, "log", BEFORE, anew=True)
+            await store.take_in(connection, each, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
     nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
-    await running._start(pool, BEFORE, (), writing.Going())
+    await worker._start(pool, BEFORE, (), store.Going())
     await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
-    with pytest.raises(writing.Changed):
-        await running._start(pool, BEFORE, (), writing.Going())
+    with pytest.raises(store.Changed):
+        await worker._start(pool, BEFORE, (), store.Going())
 
 
 async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_remembers(pool: Pool) -> None:
     await filled(pool)
     saved = await pool.fetch(f"SELECT * FROM {S}.positions")
-    going = writing.Going()
+    going = store.Going()
     await go_on(pool, going)
     await put(pool, saved)
-    with pytest.raises(writing.Changed) as found:
+    with pytest.raises(store.Changed) as found:
         await go_on(pool, going)
     assert found.value.anew, "each position by itself is ours"
     async with pool.acquire() as connection:
-        stored = await writing.positions(connection, S)
-        with pytest.raises(writing.Changed):
-            writing.require_onward(DECISIONS, stored, going.seen[S])
+        stored = await store.positions(connection, S)
+        with pytest.raises(store.Changed):
+            store.require_onward(DECISIONS, stored, going.seen[S])
 
 
 async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
     """Put back before a start, it ended every batch with an error of Postgres's."""
     history = PROJECTIONS["history"]
     async with pool.acquire() as connection:
-        await writing.prepare(connection, history, "log", BEFORE, anew=True)
-        await writing.take_in(connection, history, ENTRIES, writing.Reached({(EVENTS, 0): 3}, "digest"), BEFORE)
-        with pytest.raises(writing.Changed) as found:
-            await writing.take_in(connection, history, ENTRIES, writing.Reached(dict(REACHED), "digest"), BEFORE)
+        await store.prepare(connection, history, "log", BEFORE, anew=True)
+        await store.take_in(connection, history, ENTRIES, store.Reached({(EVENTS, 0): 3}, "digest"), BEFORE)
+        with pytest.raises(store.Changed) as found:
+            await store.take_in(connection, history, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
     assert found.value.anew
 
 
@@ -112,8 +112,8 @@ async def test_the_mac_of_a_lane_is_not_good_for_a_position(pool: Pool) -> None:
         f"INSERT INTO {S}.positions SELECT worker, lane, number, digest, partition::text, mac FROM {S}.lanes"
     )
     async with pool.acquire() as connection:
-        assert not await writing.are_ours(connection, DECISIONS, BEFORE, S)
-    with pytest.raises(writing.Changed):
+        assert not await store.are_ours(connection, DECISIONS, BEFORE, S)
+    with pytest.raises(store.Changed):
         await go_on(pool)
 
 
@@ -132,7 +132,7 @@ async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
     standby = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
     vault.secrets = [ROOT, OTHER]
     async with pool.acquire() as connection:
-        assert await writing.seal_anew(connection, DECISIONS, AFTER, S, ())
+        assert await store.seal_anew(connection, DECISIONS, AFTER, S, ())
     assert await started(pool, standby, [OLD])
     assert "filled anew" not in capsys.readouterr().out
 
@@ -151,10 +151,10 @@ async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: 
     """In one batch; else it was put in place under the retired key."""
     beside = f"{S}_beside"
     async with pool.acquire() as connection:
-        await writing.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
-        await writing.take_in(connection, DECISIONS, ENTRIES, writing.Reached(dict(REACHED), "d"), BEFORE, beside)
-        to = writing.Reached({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
-        await writing.take_in(connection, DECISIONS, [], to, AFTER, beside)
+        await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
+        to = store.Reached({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
+        await store.take_in(connection, DECISIONS, [], to, AFTER, beside)
     assert await macs(pool, beside) == {NEW}
     await pool.execute(f"DROP SCHEMA {beside} CASCADE")
 
@@ -168,16 +168,16 @@ async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
     async def ends(settings: Settings, topic: str) -> dict[int, int]:
         return {0: 2, 3: 1} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
 
-    monkeypatch.setattr(rebuilding, "ends", ends)  # of the topics that ENTRIES stand on
+    monkeypatch.setattr(rebuild, "ends", ends)  # of the topics that ENTRIES stand on
     await filled(pool)
     async with pool.acquire() as connection:
-        await writing.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
-    assert not await rebuilding._swapped(database, pool, DECISIONS, beside), "the live one is further"
+        await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
+    assert not await rebuild._swapped(database, pool, DECISIONS, beside), "the live one is further"
     async with pool.acquire() as connection:
-        await writing.take_in(connection, DECISIONS, ENTRIES, writing.Reached(dict(REACHED), "d"), BEFORE, beside)
+        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
     await pool.execute(f"UPDATE {S}.positions SET next = next + 1000000")
     await pool.execute(f"INSERT INTO {S}.positions VALUES ('nowhere', 0, 1, '', '', '')")
-    assert await rebuilding._swapped(database, pool, DECISIONS, beside)
+    assert await rebuild._swapped(database, pool, DECISIONS, beside)
 
 
 async def test_a_rotation_beside_a_verification_is_no_alarm(
@@ -190,11 +190,11 @@ async def test_a_rotation_beside_a_verification_is_no_alarm(
     async def rotated_meanwhile(*_: Any) -> Any:
         vault.secrets = [ROOT, OTHER]
         async with pool.acquire() as connection:
-            await writing.seal_anew(connection, DECISIONS, AFTER, S, ())
+            await store.seal_anew(connection, DECISIONS, AFTER, S, ())
         return type("Chain", (), {"authority": Authority("log", 0, "", NEW, {OLD: {}})})
 
     async def positions_alone(*given: Any) -> Any:
-        assert await writing.are_ours(given[1], DECISIONS, keys, S, given[5])
+        assert await store.are_ours(given[1], DECISIONS, keys, S, given[5])
         return verification.Difference("as far as this test goes")
 
     monkeypatch.setattr(verification, "chain_now", rotated_meanwhile)
@@ -207,7 +207,7 @@ async def test_a_rotation_beside_a_verification_is_no_alarm(
 async def test_a_projection_that_cannot_be_sealed_keeps_no_key_from_being_retired(
     pool: Pool, database: Settings, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.log_keys.LOCK_PATIENCE", 300)
+    monkeypatch.setattr("services.log_keys.rotation.LOCK_PATIENCE", 300)
     await filled(pool)
     command = LogKeys(database, pool, open_vault(database, pool), AFTER, lambda *_: None)
     async with pool.acquire() as other, other.transaction():

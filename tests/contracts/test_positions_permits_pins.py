@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from domain.trail.authenticity import PERMIT
-from domain.trail.authority import Authority
+from domain.log.authenticity import PERMIT
+from domain.log.authority import Authority
 from projections.registry import PROJECTIONS
 from services.adapters import pins, skips
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
-from services.bootstrap import open_vault
-from services.log_keys import LogKeys
-from services.projector import writing
+from services.log_keys.rotation import LogKeys
+from services.projector import store
+from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from tests.keys import OTHER, ROOT, process_keys
 from tests.projections.test_projections import ENTRIES, REACHED
@@ -39,25 +39,25 @@ async def macs(pool: Pool, schema: str = DECISIONS.schema) -> set[str]:
 
 async def filled(pool: Pool, keys: VaultKeyring = BEFORE) -> None:
     """With lanes of a worker that is gone."""
-    to = writing.Reached(dict(REACHED), "digest")
-    to.lanes, to.anchored = {("gone", 0): writing.lane.Reached(4, "d", 0)}, {("gone", 0): 4}
+    to = store.Reached(dict(REACHED), "digest")
+    to.lanes, to.anchored = {("gone", 0): store.lane.Reached(4, "d", 0)}, {("gone", 0): 4}
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {DECISIONS.schema} CASCADE")
-        await writing.prepare(connection, DECISIONS, "log", keys)
-        await writing.take_in(connection, DECISIONS, ENTRIES, to, keys)
+        await store.prepare(connection, DECISIONS, "log", keys)
+        await store.take_in(connection, DECISIONS, ENTRIES, to, keys)
 
 
 async def nothing_new(pool: Pool, keys: VaultKeyring, retired: Collection[str] = ()) -> None:
-    to = writing.Reached(dict(REACHED), "digest", Authority("log", 0, "", NEW, {name: {} for name in retired}))
+    to = store.Reached(dict(REACHED), "digest", Authority("log", 0, "", NEW, {name: {} for name in retired}))
     async with pool.acquire() as connection:
-        await writing.take_in(connection, DECISIONS, [], to, keys)
+        await store.take_in(connection, DECISIONS, [], to, keys)
 
 
 async def started(pool: Pool, keys: VaultKeyring, retired: Collection[str]) -> bool:
     """Whether a projector that starts goes on from the positions."""
     async with pool.acquire() as connection:
-        await writing.prepare(connection, DECISIONS, "log", keys, retired=retired)
-        return bool(await writing.positions(connection, DECISIONS.schema))
+        await store.prepare(connection, DECISIONS, "log", keys, retired=retired)
+        return bool(await store.positions(connection, DECISIONS.schema))
 
 
 async def test_positions_are_sealed_anew_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,12 +77,12 @@ async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key
     late = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
     vault.secrets = [ROOT, OTHER]
     async with pool.acquire() as connection:
-        await writing.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
-        await writing.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
-    to = writing.Reached({where: after + 1 for where, after in REACHED.items()}, "digest")
+        await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
+        await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
+    to = store.Reached({where: after + 1 for where, after in REACHED.items()}, "digest")
     to.anchored = {("gone", 0): 5}
     async with pool.acquire() as connection:
-        await writing.take_in(connection, DECISIONS, [], to, late)
+        await store.take_in(connection, DECISIONS, [], to, late)
     assert await macs(pool) == {NEW}
 
 
@@ -110,10 +110,10 @@ async def test_positions_under_a_retired_key_are_not_believed(
     """Nor sealed anew as ours."""
     await filled(pool, AFTER)
     table, row = FORGED[what]
-    ((*_, mac),) = writing._with_macs(BEFORE, DECISIONS, [row])
+    ((*_, mac),) = store._with_macs(BEFORE, DECISIONS, [row])
     marks = ", ".join(f"${number}" for number in range(1, len(row) + 2))
     await pool.execute(f"INSERT INTO {DECISIONS.schema}.{table} VALUES ({marks})", *row, mac)
-    with pytest.raises(writing.Changed) if table == "positions" else nullcontext():
+    with pytest.raises(store.Changed) if table == "positions" else nullcontext():
         await nothing_new(pool, AFTER, [OLD])
     assert await macs(pool) == {OLD, NEW}
     assert not await started(pool, AFTER, [OLD])

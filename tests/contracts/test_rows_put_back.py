@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from domain.alerts.judging import Judge
+from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
-from domain.trail.authority import Authority
+from domain.log.authority import Authority
 from services.adapters.kafka import ends
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alerts import keeping
-from services.alerts.books import Books, Changed, Elsewhere
-from services.alerts.keeping import Reached
-from services.alerts.marks import KafkaMarks, Marked, Marking
-from services.alerts.publishing import Publisher
-from services.alerts.using import Counter, Decisions
-from services.alerts.voids import Voids
+from services.alert_worker import tables as keeping
+from services.alert_worker.books import Books, Changed, Elsewhere
+from services.alert_worker.marks import KafkaMarks, Marked, Marking
+from services.alert_worker.tables import Reached
+from services.alert_worker.topic import Publisher
+from services.alert_worker.uses import Counter, Decisions
+from services.alert_worker.voids import Voids
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
 from tests.contracts.test_counting import NO_AGES, ONE, OTHER, checked, count, denied, some, used

@@ -13,13 +13,13 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from domain.trail.authenticity import TOLD
+from domain.log.authenticity import TOLD
 from services.adapters.postgres import Pool
-from services.api.items import utc
 from services.notifier import outbox
 from services.notifier.marks import KafkaMark, Proved
 from services.notifier.rows import Rows
 from services.notifier.storms import AT_ONCE
+from services.rendering import utc
 from tests.installation import Installation
 from tests.keys import OTHER, ROOT, process_keys
 from tests.telling import Telling, Vault

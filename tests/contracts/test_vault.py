@@ -13,7 +13,7 @@ from services.adapters import master_key
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
 from services.adapters.vault import Vault
-from services.bootstrap import open_vault
+from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
 
 

@@ -11,18 +11,18 @@ import asyncpg
 import orjson
 import pytest
 
-from domain.alerts.judging import Judge
+from domain.alerts.engine.judge import Judge
 from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alerts import keeping, watching
-from services.alerts.books import Books, Changed
-from services.alerts.keeping import Reached
-from services.alerts.publishing import Publisher
-from services.alerts.watching import Watch
+from services.alert_worker import lag, tables
+from services.alert_worker.books import Books, Changed
+from services.alert_worker.lag import Watch
+from services.alert_worker.tables import Reached
+from services.alert_worker.topic import Publisher
 from services.cli.client import Client
-from services.processes import LONGEST_UNPROVED, pause_after_proof
+from services.runtime.processes import LONGEST_UNPROVED, pause_after_proof
 from services.settings import Settings
 from tests.contracts.test_counting import holding, some
 from tests.installation import Installation
@@ -71,7 +71,7 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 async def watch(
     installation: Installation, pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Watch]:
-    monkeypatch.setattr(watching, "READ_PATIENCE", 0.5)
+    monkeypatch.setattr(lag, "READ_PATIENCE", 0.5)
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
@@ -85,7 +85,7 @@ async def policies(pool: Pool, books: Books) -> None:
     """Two that are to be judged to the end."""
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
-            await keeping.put_off(held, "111122223333", {"position": position})
+            await tables.put_off(held, "111122223333", {"position": position})
 
 
 @asynccontextmanager
@@ -112,11 +112,11 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
     database: Settings, pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that somebody holds is passed over, without a word."""
-    monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
+    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
-        row = await keeping.oldest_unjudged(connection, books, [])
+        row = await tables.oldest_unjudged(connection, books, [])
         assert row is not None
         assert row[1] == 8, "the first one is passed over"
         await watch.look()
@@ -131,10 +131,10 @@ async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
     await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, books, 7)
-    monkeypatch.setattr(watching, "POLICY_OVERDUE", 0.0)
+        await tables.judged(connection, books, 7)
+    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
     async with pool.acquire() as connection, connection.transaction():
-        await keeping.judged(connection, books, 8)
+        await tables.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
@@ -154,13 +154,13 @@ async def test_a_proof_that_does_not_end_is_told_of(
 ) -> None:
     """One table locked that is read last: the sums are never compared, and all goes on."""
     await watch.prove()
-    monkeypatch.setattr(watching, "PROOF_OVERDUE", 0.0)
+    monkeypatch.setattr(lag, "PROOF_OVERDUE", 0.0)
     async with locking(database, "LOCK TABLE alerting.unjudged IN ACCESS EXCLUSIVE MODE"):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(watch.prove(), 0.5)
     await watch.look()
     assert [each for each in await told.summaries() if "was not proved" in each]
-    monkeypatch.setattr(watching, "PROOF_OVERDUE", 600.0)
+    monkeypatch.setattr(lag, "PROOF_OVERDUE", 600.0)
     await watch.prove()
     await watch.look()
     assert not [each for each in await told.summaries() if "was not proved" in each]

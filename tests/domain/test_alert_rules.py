@@ -11,20 +11,20 @@ import pytest
 
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
 from domain.alerts.counting import Counting
+from domain.alerts.engine.judge import Alert, Judge
 from domain.alerts.finding import SEVERITIES, Counted, First, OnUse
 from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
-from domain.alerts.judging import Alert, Judge
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
-from domain.alerts.table import RULES
 from domain.alerts.use import Use
 from domain.arn import root_arn
-from domain.cloudtrail import unseen
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import DAY, Material
+from domain.log import events
+from domain.log import identity_events as identities
+from domain.policy import unseen
 from domain.policy.default import default_key_policy, service_key_policy
-from domain.trail import events
-from domain.trail import identity_events as identities
-from domain.world import World
+from domain.state.world import World
 from tests.given import ACCOUNT, OTHER, a_key, arn, given, key_id
 
 NOW = 1_800_000_000_000_000

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.alerts.engine.judge import Judge
 from domain.alerts.finding import Finding
-from domain.alerts.judging import Judge
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import Allow
-from domain.alerts.table import RULES
 from services.adapters import alerts_file
 from services.settings import BadSetting, Settings
 from tests.given import ACCOUNT, arn

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.alerts.table import RULES
-from domain.alerts.telling import COMMAND, PLACEHOLDER, deed, filled, telling
+from domain.alerts.engine.telling import COMMAND, PLACEHOLDER, deed, filled, telling
+from domain.alerts.rules.table import RULES
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 BOB = "arn:aws:iam::111122223333:user/bob"

@@ -6,24 +6,21 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import root_of
-from domain.aliases.commands import CreateAlias
 from domain.arn import alias_arn, iam_arn, key_arn
+from domain.authorization.caller import root_of
+from domain.commands.aliases import CreateAlias
+from domain.commands.change_key import DisableKey
+from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
+from domain.commands.identity_permissions import on_policy
+from domain.commands.identity_policies import Attach, SetBoundary, Tag
+from domain.commands.managed_policies import DeletePolicy
+from domain.commands.put_key_policy import PutKeyPolicy
+from domain.commands.roles import CreateRole
+from domain.commands.users_and_groups import CreateUser
 from domain.errors import InvalidArn, KeyNotFound, MalformedPolicy, NoSuchEntity
-from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
-from domain.identities.asking import on_policy
-from domain.identities.attached import Attach, SetBoundary, Tag
-from domain.identities.callers import caller_for
 from domain.identities.identity import POLICY, USER
-from domain.identities.managed import DeletePolicy
-from domain.identities.people import CreateUser
-from domain.identities.principals import shown
-from domain.identities.roles import CreateRole
-from domain.keys.change_key import DisableKey
-from domain.keys.put_key_policy import PutKeyPolicy
-from domain.policy.default import default_key_policy
-from domain.trail.events import AliasCreated
-from domain.trail.identity_events import (
+from domain.log.events import AliasCreated
+from domain.log.identity_events import (
     BoundarySet,
     IdentityDeleted,
     IdentityMoved,
@@ -31,6 +28,9 @@ from domain.trail.identity_events import (
     ManagedPolicyCreated,
     UserCreated,
 )
+from domain.policy.default import default_key_policy
+from domain.state.callers import caller_for
+from domain.state.principals import shown
 from services.operations.grants import entry
 from tests.given import ACCOUNT, OTHER, REGION, Given, a_key, given, key_id
 from tests.policies import policy, statement, to_identity

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.trail.authenticity import (
+from domain.log.authenticity import (
     COMMANDS,
     DECISIONS,
     EVENTS,
@@ -26,14 +26,14 @@ from domain.trail.authenticity import (
     key_id,
     key_of,
 )
-from domain.trail.authority import Authority, authority_from
-from domain.trail.chain import digest
-from domain.trail.codec import canonical
-from domain.trail.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
-from domain.trail.lane import Decided, Lane, Lanes, Reached, Tails, place_of
-from domain.trail.parts import parts_of
-from domain.trail.reading import Fold
-from domain.trail.verify_decisions import DecisionsReport, Verifier
+from domain.log.authority import Authority, authority_from
+from domain.log.chain import digest
+from domain.log.codec import canonical
+from domain.log.events import LogAuthenticated, LogKeyRetired, LogKeyRotated
+from domain.log.lane import Decided, Lane, Lanes, Reached, Tails, place_of
+from domain.log.parts import parts_of
+from domain.state.fold import Fold
+from domain.verification.decisions import DecisionsReport, Verifier
 from tests.given import ACCOUNT, OTHER
 from tests.keys import OTHER as STRANGERS
 from tests.keys import ROOT, keyring

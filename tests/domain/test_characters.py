@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.access.audience import Audience
+from domain.authorization.audience import Audience
 from domain.characters import STANDS_FOR_NUL, visible, without_nul
+from domain.decisions.again import Again
 from domain.errors import MalformedPolicy
-from domain.identities.again import Again
+from domain.log.codec import canonical
 from domain.policy.check import check_policy
 from domain.policy.compile import compile_key_policy
 from domain.policy.parse import KEY, parse_policy
-from domain.trail.codec import canonical
-from services.questions.again import Decided
-from services.questions.rechecking import Rechecked
+from services.questions.decided_again import Decided
+from services.questions.recheck import Rechecked
 from tests.given import ACCOUNT, arn
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from domain.cloudtrail import unseen
-from domain.cloudtrail.changes import changes_of, is_own
 from domain.cloudtrail.judge import (
     ALLOWED,
     REFUSED,
@@ -22,7 +20,10 @@ from domain.cloudtrail.judge import (
     judge,
     let_in,
 )
+from domain.cloudtrail.kms_changes import changes_of, is_own
 from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
+from domain.log import events
+from domain.policy import unseen
 from domain.policy.compile import (
     DELEGATED,
     DIRECT,
@@ -32,10 +33,9 @@ from domain.policy.compile import (
     compile_identity_policy,
 )
 from domain.policy.parse import MANAGED
-from domain.trail import events
-from domain.world import World
+from domain.state.world import World
 from services.exports.cloudtrail import record_of
-from services.trails.judging import questions_of
+from services.trails.judged_calls import questions_of
 from services.trails.rows import case_of, names
 from tests.e2e.test_history import allow, document
 from tests.e2e.test_trails import A, created, key_arn, put, record, who

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from domain.access.caller import root_of
-from domain.access.condition_keys import CONDITION_KEYS, NEVER, row_of
-from domain.access.context import Came, Via, re_encrypt_context, request_context
-from domain.identities.callers import Session, caller_of
-from domain.trail import events
-from domain.trail import identity_events as identities
+from domain.authorization.caller import root_of
+from domain.authorization.context import Came, Via, re_encrypt_context, request_context
+from domain.log import events
+from domain.log import identity_events as identities
+from domain.policy.condition_keys import CONDITION_KEYS, NEVER, row_of
+from domain.state.callers import Session, caller_of
 from tests.given import ACCOUNT, REGION, a_key, given
 
 VIA = Via("a.amazonaws.com", "a", f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:s3:::bucket", ACCOUNT)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import pytest
 
-from domain.access.condition_keys import CONDITION_KEYS
 from domain.errors import MalformedPolicy
 from domain.policy.check import check_policy
+from domain.policy.condition_keys import CONDITION_KEYS
 from domain.policy.conditions import FAMILIES, BadValue, compile_test
 from domain.policy.parse import KEY
 from tests.policies import policy, statement

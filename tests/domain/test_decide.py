@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.aliases.commands import CreateAlias, DeleteAlias, UpdateAlias
+from domain.commands.accounts import CreateAccount
+from domain.commands.aliases import CreateAlias, DeleteAlias, UpdateAlias
+from domain.commands.change_key import DisableKey, EnableKey, UpdateKeyDescription
+from domain.commands.put_key_policy import PutKeyPolicy
 from domain.errors import (
     AccessRefused,
     AliasNotFound,
@@ -21,11 +24,8 @@ from domain.errors import (
     NoSuchPolicyName,
     UnsupportedOperation,
 )
-from domain.identities.accounts import CreateAccount
-from domain.keys.change_key import DisableKey, EnableKey, UpdateKeyDescription
-from domain.keys.put_key_policy import PutKeyPolicy
+from domain.log import events
 from domain.policy.default import default_key_policy
-from domain.trail import events
 from tests.given import ACCOUNT, OTHER, REGION, ROOT, STRANGER, a_key, arn, create_key, given, key_id
 from tests.policies import to_identity, user
 

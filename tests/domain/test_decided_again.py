@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from domain.access.context import Came, encryption_context, request_context
-from domain.access.evaluate import evaluate
-from domain.access.question import Question, Resource
-from domain.grants.commands import CreateGrant
-from domain.identities.again import Callers, decide_again
-from domain.identities.callers import Session, caller_of, session_from
-from domain.keys.put_key_policy import PutKeyPolicy
-from domain.trail import events, identity_events
+from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.evaluate import evaluate
+from domain.authorization.question import Question, Resource
+from domain.commands.grants import CreateGrant
+from domain.commands.put_key_policy import PutKeyPolicy
+from domain.decisions.again import Callers, decide_again
+from domain.log import events, identity_events
+from domain.state.callers import Session, caller_of, session_from
 from tests.given import ACCOUNT, REGION, Given, a_key, arn, given, key_id
 from tests.policies import delegating, policy, role_arn, statement, to_identity, user_arn
 

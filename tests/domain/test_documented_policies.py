@@ -13,7 +13,7 @@ import pytest
 
 from domain.alerts.wide_identity_policy import gives
 from domain.policy.default import default_key_policy
-from services.alerts.drafts import of_new_key
+from services.alert_worker.drafts import of_new_key
 from services.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.policy.given import GIVEN, NOTHING, REFUSED, difference, given, of_these, reaches, trusted
+from domain.policy.statement_set import GIVEN, NOTHING, REFUSED, difference, given, of_these, reaches, trusted
 
 UNIVERSE = ["kms:Decrypt", "kms:Encrypt", "kms:DescribeKey"]
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import Caller, root_of
-from domain.access.evaluate import may
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.evaluate import may
+from domain.commands.grants import CreateGrant, RetireGrant, RevokeGrant
 from domain.errors import AccessRefused, DryRunSucceeded, GrantNotFound, InvalidArn, InvalidRequest, KeyDisabled
-from domain.grants.commands import CreateGrant, RetireGrant, RevokeGrant
-from domain.identities.callers import caller_of
-from domain.trail import events, identity_events
+from domain.log import events, identity_events
+from domain.state.callers import caller_of
 from tests.given import ACCOUNT, OTHER, Given, a_key, arn, given, key_id
 from tests.policies import user_arn
 

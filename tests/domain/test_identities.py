@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import Caller
-from domain.access.evaluate import may
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.commands import identity_policies, managed_policies, roles, users_and_groups
 from domain.errors import (
     AccessRefused,
     CredentialDisabled,
@@ -21,9 +22,8 @@ from domain.errors import (
     MalformedPolicy,
     NoSuchEntity,
 )
-from domain.identities import attached, managed, people, roles
-from domain.identities.callers import Session, caller_of
-from domain.trail import identity_events as events
+from domain.log import identity_events as events
+from domain.state.callers import Session, caller_of
 from tests.given import ACCOUNT, STRANGER, Given, a_key, arn, given, key_id
 from tests.policies import policy, statement, to_identity, user_arn
 
@@ -63,16 +63,16 @@ def allowed(world: Given, caller: Caller | None = None, action: str = "kms:Encry
 
 
 def test_a_name_is_taken_whatever_its_case() -> None:
-    given(a_user()).when(people.CreateUser("AIDATWO", "ALICE", "/", [], "")).refused(EntityExists)
-    given(a_group()).when(people.CreateGroup("AGPATWO", "Staff", "/")).refused(EntityExists)
-    given(a_policy()).when(managed.CreatePolicy("A", "LIMIT", "/", "", USE, [])).refused(EntityExists)
-    made = people.CreateUser("AIDATWO", "bob", "/eng/", [{"Key": "a", "Value": "b"}], "")
+    given(a_user()).when(users_and_groups.CreateUser("AIDATWO", "ALICE", "/", [], "")).refused(EntityExists)
+    given(a_group()).when(users_and_groups.CreateGroup("AGPATWO", "Staff", "/")).refused(EntityExists)
+    given(a_policy()).when(managed_policies.CreatePolicy("A", "LIMIT", "/", "", USE, [])).refused(EntityExists)
+    made = users_and_groups.CreateUser("AIDATWO", "bob", "/eng/", [{"Key": "a", "Value": "b"}], "")
     given(a_user()).when(made).then(events.UserCreated(ACCOUNT, "AIDATWO", "bob", "/eng/", {"a": "b"}, ""))
 
 
 def test_another_accounts_root_sees_none_of_it() -> None:
-    given(a_user()).when(people.DeleteIdentity("user", "alice"), by=STRANGER).refused(NoSuchEntity)
-    given(a_policy()).when(managed.DeletePolicy(LIMIT_ARN), by=STRANGER).refused(AccessRefused)
+    given(a_user()).when(users_and_groups.DeleteIdentity("user", "alice"), by=STRANGER).refused(NoSuchEntity)
+    given(a_policy()).when(managed_policies.DeletePolicy(LIMIT_ARN), by=STRANGER).refused(AccessRefused)
 
 
 def test_a_user_may_what_policies_of_its_own_of_its_groups_and_attached_ones_say() -> None:
@@ -120,13 +120,13 @@ def test_what_decided_names_the_group_that_lends_the_policy() -> None:
     ],
 )
 def test_a_user_is_deleted_only_when_nothing_is_left(left: tuple[object, ...]) -> None:
-    delete = people.DeleteIdentity("user", "alice")
+    delete = users_and_groups.DeleteIdentity("user", "alice")
     given(a_user(), *left).when(delete).refused(DeleteConflict)
     given(a_user()).when(delete).then(events.IdentityDeleted(ACCOUNT, "user", ALICE, "alice"))
 
 
 def test_a_policy_is_deleted_only_when_nobody_has_it() -> None:
-    delete = managed.DeletePolicy(LIMIT_ARN)
+    delete = managed_policies.DeletePolicy(LIMIT_ARN)
     given(a_policy()).when(delete).then(events.ManagedPolicyDeleted(ACCOUNT, LIMIT, "limit"))
     for held in (
         (a_user(), events.PolicyAttached(ACCOUNT, "user", ALICE, LIMIT_ARN)),
@@ -134,22 +134,22 @@ def test_a_policy_is_deleted_only_when_nobody_has_it() -> None:
         (events.PolicyVersionCreated(ACCOUNT, LIMIT, "v2", USE, False),),
     ):
         given(a_policy(), *held).when(delete).refused(DeleteConflict)
-    given(a_policy()).when(managed.DeleteVersion(LIMIT_ARN, "v1")).refused(DeleteConflict)
+    given(a_policy()).when(managed_policies.DeleteVersion(LIMIT_ARN, "v1")).refused(DeleteConflict)
 
 
 def test_limits() -> None:
     keys = (an_access_key("AKIA1"), an_access_key("AKIA2"))
-    given(a_user(), *keys).when(people.CreateAccessKey("alice", "AKIA3")).refused(LimitExceeded)
+    given(a_user(), *keys).when(users_and_groups.CreateAccessKey("alice", "AKIA3")).refused(LimitExceeded)
     versions = [events.PolicyVersionCreated(ACCOUNT, LIMIT, f"v{number}", USE, False) for number in range(2, 6)]
-    given(a_policy(), *versions).when(managed.CreateVersion(LIMIT_ARN, USE, False)).refused(LimitExceeded)
+    given(a_policy(), *versions).when(managed_policies.CreateVersion(LIMIT_ARN, USE, False)).refused(LimitExceeded)
     long = policy(*(to_identity(Sid=f"s{number}") for number in range(40)))
-    given(a_user()).when(attached.PutInline("user", "alice", "long", long)).refused(LimitExceeded)
-    given(a_group()).when(attached.PutInline("group", "staff", "long", long)).then(events.InlinePolicyPut(ACCOUNT, "group", STAFF, "long", long))  # fmt: skip
+    given(a_user()).when(identity_policies.PutInline("user", "alice", "long", long)).refused(LimitExceeded)
+    given(a_group()).when(identity_policies.PutInline("group", "staff", "long", long)).then(events.InlinePolicyPut(ACCOUNT, "group", STAFF, "long", long))  # fmt: skip
     tags = [{"Key": str(number), "Value": ""} for number in range(51)]
-    given(a_user()).when(attached.Tag("user", "alice", tags)).refused(LimitExceeded)
+    given(a_user()).when(identity_policies.Tag("user", "alice", tags)).refused(LimitExceeded)
     twice = [{"Key": "a", "Value": ""}, {"Key": "A", "Value": ""}]
-    given(a_user()).when(attached.Tag("user", "alice", twice)).refused(InvalidInput)
-    given(a_user()).when(attached.Tag("user", "alice", [{"Key": "aws:x", "Value": ""}])).refused(InvalidInput)
+    given(a_user()).when(identity_policies.Tag("user", "alice", twice)).refused(InvalidInput)
+    given(a_user()).when(identity_policies.Tag("user", "alice", [{"Key": "aws:x", "Value": ""}])).refused(InvalidInput)
 
 
 def spaced(text: str, most: int, width: int = 0) -> str:
@@ -171,12 +171,12 @@ def test_white_space_does_not_count_in_a_policys_size(width: int) -> None:
     for (kind, most), name in zip(inline.items(), ("alice", "staff", "app"), strict=True):
         whole, over = spaced(USE, most, width), spaced(USE, most + 1, width)
         everybody = (a_user(), a_group(), a_role())
-        assert is_done(given(*everybody).when(attached.PutInline(kind, name, "p", whole)))
-        given(*everybody).when(attached.PutInline(kind, name, "p", over)).refused(
+        assert is_done(given(*everybody).when(identity_policies.PutInline(kind, name, "p", whole)))
+        given(*everybody).when(identity_policies.PutInline(kind, name, "p", over)).refused(
             LimitExceeded, f"Maximum policy size of {most} bytes exceeded for {kind} {name}"
         )
-    assert is_done(given(a_policy()).when(managed.CreateVersion(LIMIT_ARN, spaced(USE, 6144, width), False)))
-    given(a_policy()).when(managed.CreateVersion(LIMIT_ARN, spaced(USE, 6145, width), False)).refused(
+    assert is_done(given(a_policy()).when(managed_policies.CreateVersion(LIMIT_ARN, spaced(USE, 6144, width), False)))
+    given(a_policy()).when(managed_policies.CreateVersion(LIMIT_ARN, spaced(USE, 6145, width), False)).refused(
         LimitExceeded, "Cannot exceed quota for PolicySize: 6144"
     )
     assert is_done(given(a_user(), a_role()).when(roles.ReplaceTrust("app", spaced(TRUST, 2048, width))))
@@ -190,8 +190,8 @@ def test_white_space_of_all_inline_policies_together_has_an_end() -> None:
     wide = spaced(USE, 200, 40_000)
     first = events.InlinePolicyPut(ACCOUNT, "role", APP, "one", wide)
     said = "The inline policies of role app have at most 131072 characters together, their white space included."
-    given(a_role(), first).when(attached.PutInline("role", "app", "two", wide)).refused(LimitExceeded, said)
-    assert is_done(given(a_role(), first).when(attached.PutInline("role", "app", "one", wide)))
+    given(a_role(), first).when(identity_policies.PutInline("role", "app", "two", wide)).refused(LimitExceeded, said)
+    assert is_done(given(a_role(), first).when(identity_policies.PutInline("role", "app", "one", wide)))
 
 
 def test_access_keys_and_users_die_at_once_and_their_names_are_remembered() -> None:
@@ -238,8 +238,10 @@ def test_a_trust_policy_names_who_is_there() -> None:
 )
 def test_an_identity_policy_is_refused_in_the_words_of_aws_with_the_path(element: Any, message: str) -> None:
     document = policy(to_identity(**element))
-    given(a_user()).when(attached.PutInline("user", "alice", "p", document)).refused(MalformedPolicy, message)
-    given(a_user()).when(attached.PutInline("user", "alice", "p", document)).refused(MalformedPolicy, "$.Statement[0]")
+    given(a_user()).when(identity_policies.PutInline("user", "alice", "p", document)).refused(MalformedPolicy, message)
+    given(a_user()).when(identity_policies.PutInline("user", "alice", "p", document)).refused(
+        MalformedPolicy, "$.Statement[0]"
+    )
 
 
 def test_a_user_that_is_renamed_is_still_meant() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from domain.commands.accounts import SetAccountAlias
+from domain.commands.instance_profiles import AddRole, CreateProfile, DeleteProfile, RemoveRole
+from domain.commands.users_and_groups import DeleteIdentity
 from domain.errors import DeleteConflict, EntityExists, LimitExceeded, NoSuchEntity
-from domain.identities.accounts import SetAccountAlias
-from domain.identities.instance_profiles import AddRole, CreateProfile, DeleteProfile, RemoveRole
-from domain.identities.people import DeleteIdentity
-from domain.trail import identity_events as events
-from domain.trail.events import AccountAliasSet, AccountCreated
+from domain.log import identity_events as events
+from domain.log.events import AccountAliasSet, AccountCreated
 from tests.given import ACCOUNT, STRANGER, given
 
 ROLE, OTHER_ROLE, PROFILE = "AROAAPP", "AROAOTHER", "AIPAWEB"

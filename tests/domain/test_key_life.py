@@ -6,7 +6,21 @@ from typing import Any
 
 import pytest
 
-from domain.aliases.commands import CreateAlias, UpdateAlias
+from domain.commands.aliases import CreateAlias, UpdateAlias
+from domain.commands.change_key import EnableKey
+from domain.commands.delete_key import CancelKeyDeletion, DeleteKey, ScheduleKeyDeletion
+from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
+from domain.commands.import_material import (
+    DOES_NOT_EXPIRE,
+    EXISTING,
+    EXPIRES,
+    NEW,
+    DeleteImportedKeyMaterial,
+    ExpireMaterial,
+    ImportKeyMaterial,
+)
+from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKey, RotateKeyOnDemand
+from domain.commands.tag_key import TagResource, UntagResource
 from domain.errors import (
     ExpiredImportToken,
     IncorrectKeyMaterial,
@@ -21,25 +35,11 @@ from domain.errors import (
     RotationConflict,
     UnsupportedOperation,
 )
-from domain.keys.change_key import EnableKey
-from domain.keys.delete_key import CancelKeyDeletion, DeleteKey, ScheduleKeyDeletion
-from domain.keys.due import Agenda, Deletion, Expiry, Rotation, Work
-from domain.keys.import_material import (
-    DOES_NOT_EXPIRE,
-    EXISTING,
-    EXPIRES,
-    NEW,
-    DeleteImportedKeyMaterial,
-    ExpireMaterial,
-    ImportKeyMaterial,
-)
 from domain.keys.key import DAY, Key
 from domain.keys.limits import Limits
-from domain.keys.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKey, RotateKeyOnDemand
 from domain.keys.states import State
-from domain.keys.tag_key import TagResource, UntagResource
-from domain.trail import events
-from domain.trail.codec import rfc3339
+from domain.log import events
+from domain.log.codec import rfc3339
 from tests.given import ACCOUNT, Given, a_key, arn, create_key, given, key_id
 
 HMAC = {"spec": "HMAC_256", "usage": "GENERATE_VERIFY_MAC"}

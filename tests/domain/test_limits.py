@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from services.api import limits
-from services.api.errors import Throttled
-from services.api.limits import RateLimit
+from services.kms_api import rate_limit
+from services.kms_api.errors import Throttled
+from services.kms_api.rate_limit import RateLimit
 
 
 def test_a_burst_then_the_rate_and_others_are_not_touched(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
+    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now)
     limit = RateLimit(rate=2, burst=3)
     for _ in range(3):
         limit.take("alice")
@@ -32,6 +32,6 @@ def test_a_rate_of_zero_limits_nothing() -> None:
 
 def test_a_million_principals_take_no_more_memory_than_some() -> None:
     limit = RateLimit(rate=1, burst=1)
-    for number in range(limits.REMEMBERED * 2):
+    for number in range(rate_limit.REMEMBERED * 2):
         limit.take(str(number))
-    assert len(limit._buckets) == limits.REMEMBERED
+    assert len(limit._buckets) == rate_limit.REMEMBERED

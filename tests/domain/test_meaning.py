@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.check import Policies, no_new_access_than, not_grants, not_public
-from domain.meaning.compare import DIFFERENT, EQUIVALENT, UNKNOWN, compare
-from domain.meaning.space import Side, Space
-from domain.meaning.words import TooMany, arn, glob, literal, samples
 from domain.policy.default import default_key_policy
+from domain.policy_analysis.check import Policies, no_new_access_than, not_grants, not_public
+from domain.policy_analysis.compare import DIFFERENT, EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.space import Side, Space
+from domain.policy_analysis.words import TooMany, arn, glob, literal, samples
 from tests.given import ACCOUNT, OTHER
 from tests.given import arn as key_arn
 from tests.policies import delegating, named, policy, role_arn, statement, user_arn

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import Caller, root_of
-from domain.access.evaluate import may
-from domain.access.question import in_account
-from domain.access.verdict import NO_BOUNDARY, NO_IDENTITY_POLICY, NO_RESOURCE_POLICY, NO_SESSION_POLICY
 from domain.arn import alias_arn, root_arn, session_arn
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import NO_BOUNDARY, NO_IDENTITY_POLICY, NO_RESOURCE_POLICY, NO_SESSION_POLICY
 from domain.errors import MalformedPolicy
 from domain.grants.grant import is_narrower
 from domain.policy.check import check_policy

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.trail.authenticity import COUNT, TOLD, KeyMissing
-from domain.trail.row_sets import RowSet, added
+from domain.log.authenticity import COUNT, TOLD, KeyMissing
+from domain.log.row_sets import RowSet, added
 from tests.keys import keyring
 
 Row = tuple[str, str, int]

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from domain.errors import InvalidInput, NoSuchEntity, ProtectedRole
-from domain.identities import attached, instance_profiles, people, roles
-from domain.identities.linked_services import NAMES
-from domain.identities.service_linked import (
+from domain.commands import identity_policies, instance_profiles, roles, users_and_groups
+from domain.commands.service_linked_roles import (
     IN_PROGRESS,
     SUCCEEDED,
     CreateServiceLinked,
@@ -22,7 +20,9 @@ from domain.identities.service_linked import (
     role_of_task,
     status,
 )
-from domain.trail.identity_events import (
+from domain.errors import InvalidInput, NoSuchEntity, ProtectedRole
+from domain.identities.linked_services import NAMES
+from domain.log.identity_events import (
     IdentityDeleted,
     IdentityTagged,
     InlinePolicyDeleted,
@@ -79,15 +79,15 @@ def test_its_path_is_not_for_other_roles() -> None:
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ALLOW = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'
 CHANGES: list[Any] = [
-    people.DeleteIdentity("role", ROLE),
+    users_and_groups.DeleteIdentity("role", ROLE),
     roles.ReplaceTrust(ROLE, event().trust),
     roles.DescribeRole("UpdateRole", ROLE, None, 7200),
-    attached.PutInline("role", ROLE, "p", ALLOW),
-    attached.DeleteInline("role", ROLE, "p"),
-    attached.Attach("role", ROLE, ADMINISTRATOR),
-    attached.Detach("role", ROLE, ADMINISTRATOR),
-    attached.SetBoundary("role", ROLE, ADMINISTRATOR),
-    attached.RemoveBoundary("role", ROLE),
+    identity_policies.PutInline("role", ROLE, "p", ALLOW),
+    identity_policies.DeleteInline("role", ROLE, "p"),
+    identity_policies.Attach("role", ROLE, ADMINISTRATOR),
+    identity_policies.Detach("role", ROLE, ADMINISTRATOR),
+    identity_policies.SetBoundary("role", ROLE, ADMINISTRATOR),
+    identity_policies.RemoveBoundary("role", ROLE),
     instance_profiles.AddRole("web", ROLE),
 ]
 
@@ -102,7 +102,7 @@ def test_its_description_and_tags_are_its_accounts() -> None:
     described = RoleDescribed(ACCOUNT, "AROALINKED", "other", 3600)
     given(event()).when(roles.DescribeRole("UpdateRole", ROLE, "other", None)).then(described)
     tagged = IdentityTagged(ACCOUNT, "role", "AROALINKED", {"a": "b"})
-    given(event()).when(attached.Tag("role", ROLE, [{"Key": "a", "Value": "b"}])).then(tagged)
+    given(event()).when(identity_policies.Tag("role", ROLE, [{"Key": "a", "Value": "b"}])).then(tagged)
 
 
 def test_it_is_deleted_as_itself_alone() -> None:
@@ -127,13 +127,13 @@ PLANTED = [
 def test_an_ordinary_role_under_that_path_stays_its_accounts(planted: RoleCreated) -> None:
     """Somebody's way in can be taken away: the policy it has, whom it trusts, and the role."""
     held = InlinePolicyPut(ACCOUNT, "role", planted.id, "p", ALLOW)
-    given(planted, held).when(attached.DeleteInline("role", planted.name, "p")).then(
+    given(planted, held).when(identity_policies.DeleteInline("role", planted.name, "p")).then(
         InlinePolicyDeleted(ACCOUNT, "role", planted.id, "p")
     )
     given(planted, held).when(roles.ReplaceTrust(planted.name, event().trust)).then(
         TrustReplaced(ACCOUNT, planted.id, 2, event().trust, {})
     )
-    given(planted).when(people.DeleteIdentity("role", planted.name)).then(
+    given(planted).when(users_and_groups.DeleteIdentity("role", planted.name)).then(
         IdentityDeleted(ACCOUNT, "role", planted.id, planted.name)
     )
     given(planted).when(DeleteServiceLinked(planted.name)).refused(NoSuchEntity)
@@ -145,7 +145,9 @@ def test_a_role_that_has_what_no_services_role_can_have_is_its_accounts(more: st
     put = InlinePolicyPut(ACCOUNT, "role", "AROALINKED", "p", ALLOW)
     had = put if more == "inline" else PolicyAttached(ACCOUNT, "role", "AROALINKED", ADMINISTRATOR)
     taken: Any = (
-        attached.DeleteInline("role", ROLE, "p") if more == "inline" else attached.Detach("role", ROLE, ADMINISTRATOR)
+        identity_policies.DeleteInline("role", ROLE, "p")
+        if more == "inline"
+        else identity_policies.Detach("role", ROLE, ADMINISTRATOR)
     )
     emptied = given(event(), had).when(taken)
     assert emptied.outcome is not None

@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import Caller
-from domain.access.context import Came, Via, encryption_context, request_context
-from domain.access.evaluate import may
-from domain.aliases.commands import CreateAlias, DeleteAlias
+from domain.authorization.caller import Caller
+from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.evaluate import may
+from domain.commands.accounts import service_events
+from domain.commands.aliases import CreateAlias, DeleteAlias
+from domain.commands.change_key import DisableKey, UpdateKeyDescription
+from domain.commands.delete_key import ScheduleKeyDeletion
+from domain.commands.put_key_policy import PutKeyPolicy
+from domain.commands.rotate_key import DisableKeyRotation
+from domain.commands.service_key import CreateServiceKey
+from domain.commands.tag_key import TagResource
 from domain.errors import AccessRefused, AlreadyExists, CredentialDisabled, InvalidAliasName, NoSuchEntity
-from domain.identities.accounts import service_events
-from domain.identities.callers import caller_of, is_known, known_as
-from domain.keys.change_key import DisableKey, UpdateKeyDescription
-from domain.keys.delete_key import ScheduleKeyDeletion
 from domain.keys.key import DAY
-from domain.keys.put_key_policy import PutKeyPolicy
-from domain.keys.rotate_key import DisableKeyRotation
-from domain.keys.service_key import CreateServiceKey
-from domain.keys.tag_key import TagResource
+from domain.log import events
+from domain.log import identity_events as identities
 from domain.policy.default import default_key_policy, service_key_policy
-from domain.trail import events
-from domain.trail import identity_events as identities
+from domain.state.callers import caller_of, is_known, known_as
 from tests.given import ACCOUNT, OTHER, REGION, ROOT, Given, a_key, create_key, given, key_id
 
 SERVICE, ITS_ACCOUNT, ACCESS_KEY = "backup.amazonaws.com", "999900001111", "AKIABACKUP0000000001"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from domain.access.caller import Caller
-from domain.access.simulate import ALLOWED, EXPLICIT, IMPLICIT, Simulation, Source, context_keys, spans
 from domain.arn import root_arn
+from domain.authorization.caller import Caller
+from domain.authorization.simulate import ALLOWED, EXPLICIT, IMPLICIT, Simulation, Source, context_keys, spans
 from domain.policy.compile import BOUNDARY, DELEGATED, DIRECT, IDENTITY_POLICY, Permissions, compile_identity_policy
 from domain.policy.parse import KEY, MANAGED, parse_policy
 from tests.given import ACCOUNT, OTHER, arn

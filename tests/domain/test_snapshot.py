@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.trail.reading import Fold
+from domain.state.fold import Fold
 from services.adapters import snapshots
 from services.adapters.directory_snapshot import directory_document
 from tests.logs import a_log

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from domain.aliases import commands as aliases
+from domain.commands import (
+    aliases,
+    change_key,
+    delete_key,
+    grants,
+    import_material,
+    put_key_policy,
+    rotate_key,
+    tag_key,
+)
 from domain.errors import InvalidKeyState, KeyDisabled, UnsupportedOperation
-from domain.grants import commands as grants
-from domain.keys import change_key, delete_key, import_material, put_key_policy, rotate_key, tag_key
 from domain.keys.key import DAY
 from domain.keys.states import TABLE, State, require_state
+from domain.log import events
 from domain.policy.default import default_key_policy
-from domain.trail import events
 from services.operations.rows import Changing
 from services.operations.table import OPERATIONS
 from tests.given import ACCOUNT, ROOT, a_key, arn, given, key_id

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from domain.ports import Unavailable
-from services.trails.ahead import BATCH, BYTES, Ahead, batches
 from services.trails.files import records_of
-from services.trails.preparing import Prepared, Preparing
-from services.trails.wrapping import Found
+from services.trails.prepared import Prepared, Preparing
+from services.trails.reader_process import BATCH, BYTES, Ahead, batches
+from services.trails.wrappers import Found
 
 RECORD = {
     "eventVersion": "1.08",

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from services.trails import documents
 from services.trails.documents import Stream, records_in
 from services.trails.files import records_of
-from services.trails.preparing import Preparing
-from services.trails.wrapping import Found
+from services.trails.prepared import Preparing
+from services.trails.wrappers import Found
 from tests.e2e.test_trails import record
 
 Read = Callable[..., list[Found]]

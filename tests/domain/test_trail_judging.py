@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from domain.arn import root_arn
-from domain.trail import events
-from domain.world import World
-from services.trails.judging import Judging
+from domain.log import events
+from domain.state.world import World
+from services.trails.judged_calls import Judging
 from tests.given import ACCOUNT, a_key, arn, key_id
 
 GRANTEE = f"arn:aws:iam::{ACCOUNT}:user/bob"

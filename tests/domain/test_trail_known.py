@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from domain.cloudtrail import unseen
 from domain.cloudtrail.known import Fact, beginning, changed_by, fact, fact_of, parts_of
 from domain.cloudtrail.record import Broken
 from domain.cloudtrail.steps import step_of, told_by
-from domain.world import World
+from domain.policy import unseen
+from domain.state.world import World
 from services.trails.answers import known_in
 from tests.domain.test_cloudtrail import iam, reading
 from tests.e2e.test_history import allow

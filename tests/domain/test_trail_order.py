@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.cloudtrail.changes import BY_OPERATION, OWN
-from domain.cloudtrail.ordering import Ordered, ordered
+from domain.cloudtrail.kms_changes import BY_OPERATION, OWN
+from domain.cloudtrail.order import Ordered, ordered
 from domain.cloudtrail.slots import before
 from domain.cloudtrail.steps import STEPS, step_of
 from tests.domain.test_cloudtrail import fold, reading

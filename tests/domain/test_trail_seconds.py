@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cloudtrail.ordering import ordered
+from domain.cloudtrail.order import ordered
 from domain.cloudtrail.slots import before
 from domain.cloudtrail.steps import step_of
 from tests.domain.test_cloudtrail import fold, reading

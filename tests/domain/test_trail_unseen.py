@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from domain.cloudtrail import unseen
-from domain.cloudtrail.changes import changes_of, is_own
+from domain.cloudtrail.kms_changes import changes_of, is_own
+from domain.policy import unseen
 from services.questions.effects import Came
 from services.questions.effects import put as put_effect
 from services.questions.who_can import who_can

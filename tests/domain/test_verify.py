@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.trail.verify import Expected, verify
+from domain.verification.log import Expected, verify
 from tests.logs import a_log, changed
 
 LOG = a_log().numbered()

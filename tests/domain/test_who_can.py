@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from domain.access.audience import Audience
-from domain.access.caller import Caller
-from domain.access.condition_keys import CONDITION_KEYS
-from domain.access.context import carriers
-from domain.access.who_could import Path, could
 from domain.arn import iam_arn, root_arn
+from domain.authorization.audience import Audience
+from domain.authorization.caller import Caller
+from domain.authorization.context import carriers
 from domain.keys.states import KEY_ACTIONS
-from domain.trail.events import PolicyReplaced
+from domain.log.events import PolicyReplaced
+from domain.policy.condition_keys import CONDITION_KEYS
+from domain.policy_analysis.who_could import Path, could
 from services.operations.table import CROSS_ACCOUNT
-from services.questions.between import Standing
+from services.questions.access_between import Standing
 from services.questions.who_can import can_what, who_can
 from tests.given import ACCOUNT, OTHER, a_key, given, key_id
 from tests.policies import delegating, grant, key, named, policy, statement, to_identity, user, user_arn

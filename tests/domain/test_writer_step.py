@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from domain.trail.codec import parse, record_from
-from domain.trail.record import Record
-from domain.world import REPEAT_WINDOW
+from domain.log.codec import parse, record_from
+from domain.log.record import Record
+from domain.state.world import REPEAT_WINDOW
 from tests.given import key_id
 from tests.logs import Log, a_log, command, created
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from domain.policy.default import default_key_policy
-from services.cli import COMMANDS
+from services.cli.main import COMMANDS
 from tests.e2e.test_authorisation import House, document, may
 from tests.installation import Installation, eventually
 

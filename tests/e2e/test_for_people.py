@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 from rich.cells import cell_len
 
-from services.cli import main
 from services.cli.client import Client
+from services.cli.main import main
 from services.cli.terminal import out
 from tests.installation import KEYTRAIL, Installation, clean_environment
 

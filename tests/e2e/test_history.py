@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from domain.access.audience import Audience
-from domain.trail.reading import Fold
-from domain.world import World
+from domain.authorization.audience import Audience
+from domain.state.fold import Fold
+from domain.state.world import World
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.snapshot import still
-from services.questions.touched import Touched
+from services.questions.touched_calls import Touched
 from services.questions.what_if import what_if
 from tests.installation import Installation
 

@@ -19,8 +19,8 @@ import pytest
 from projections.registry import PROJECTIONS
 from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import connect
-from services.backup.restoring import check
-from services.bootstrap import open_vault
+from services.backup.restoration import check
+from services.runtime.bootstrap import open_vault
 from tests.installation import KEYTRAIL, Installation, clean_environment, eventually
 
 SPECS = [

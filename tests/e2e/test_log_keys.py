@@ -15,11 +15,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.trail.authenticity import EVENTS, key_of
-from domain.trail.chain import digest
-from domain.trail.codec import canonical, object_of
-from domain.trail.events import AccountCreated, LogCreated, WriterStarted
-from domain.trail.reading import Fold
+from domain.log.authenticity import EVENTS, key_of
+from domain.log.chain import digest
+from domain.log.codec import canonical, object_of
+from domain.log.events import AccountCreated, LogCreated, WriterStarted
+from domain.state.fold import Fold
 from projections.registry import PROJECTIONS
 from services.adapters import master_key, topics
 from services.adapters.kafka import KafkaReader, Producer, ends
@@ -27,9 +27,9 @@ from services.adapters.keyring import open_keyring
 from services.adapters.master_key import FileMasterKey
 from services.adapters.postgres import connect
 from services.adapters.topics import names
-from services.alerts import keeping
-from services.bootstrap import open_vault
-from services.writer.deciding import Deciding
+from services.alert_worker import tables as keeping
+from services.runtime.bootstrap import open_vault
+from services.writer.step import Deciding
 from tests.installation import Installation, eventually
 
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.adapters import topics
 from services.adapters.kafka import connection
 from services.adapters.postgres import connect
-from services.bootstrap import open_vault
+from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
 
 

@@ -24,15 +24,15 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import ClientError
 
 from domain.alerts.finding import OnHealth
-from domain.alerts.table import RULES
+from domain.alerts.rules.table import RULES
 from services.adapters.kafka import connection, ends
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
-from services.alerts import keeping
-from services.alerts.books import Books
-from services.bootstrap import open_vault
+from services.alert_worker import tables
+from services.alert_worker.books import Books
 from services.cli.client import Client
-from services.notifier.sending import signature
+from services.notifier.delivery import signature
+from services.runtime.bootstrap import open_vault
 from services.settings import Settings
 from tests.e2e.test_alerts import ROOTED, allow, document
 from tests.installation import Installation, eventually
@@ -310,7 +310,7 @@ async def _judged_otherwise(settings: Settings) -> None:
     async with pool.acquire() as connection:
         books = Books(keys, await connection.fetchval("SELECT log FROM alerting.origin"))
         await books.read(connection)
-        held = await keeping.locked(connection, books, part)
+        held = await tables.locked(connection, books, part)
         await held.move(replace(held.reached, digest="0" * 64))
     await pool.close()
 

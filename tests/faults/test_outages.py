@@ -23,8 +23,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from domain.trail.reading import Fold
-from domain.trail.verify import verify
+from domain.state.fold import Fold
+from domain.verification.log import verify
 from services.adapters.postgres import connect
 from tests.e2e.test_trails import created, imported, record, written
 from tests.faults.steady import Steady

@@ -12,21 +12,21 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from domain.errors import CredentialDisabled
+from domain.log.events import AccessKeyDisabled
+from domain.log.lane import Decided
 from domain.ports import Unavailable
-from domain.trail.events import AccessKeyDisabled
-from domain.trail.lane import Decided
-from domain.trail.reading import Fold
-from services.api.app import KMS
-from services.api.authentication import Authenticated, Authenticator
-from services.api.calls import Calls
-from services.api.errors import WireError
-from services.api.incoming import Incoming
-from services.api.making import Making
-from services.api.present import NotFresh, Present
-from services.api.sigv4 import Signed
+from domain.state.fold import Fold
 from services.clock import Clock
+from services.kms_api.app import KMS
+from services.kms_api.authentication import Authenticated, Authenticator
+from services.kms_api.calls import Calls
+from services.kms_api.errors import WireError
+from services.kms_api.incoming import Incoming
+from services.kms_api.live_state import NotFresh, Present
+from services.kms_api.made import Making
 from services.settings import load
-from services.writer.deciding import Deciding
+from services.signing import Signed
+from services.writer.step import Deciding
 from tests.given import ACCOUNT, REGION, ROOT, key_id
 from tests.keys import keyring, process_keys
 from tests.logs import Log, created
@@ -107,7 +107,7 @@ def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         reasons.append(reason)
         raise asyncio.CancelledError
 
-    monkeypatch.setattr("services.api.present._end", end)
+    monkeypatch.setattr("services.kms_api.live_state._end", end)
     return reasons
 
 

@@ -20,8 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import BotoCoreError, ClientError
 
 from domain.ports import Unavailable
-from domain.trail.reading import Fold
-from domain.trail.verify import verify
+from domain.state.fold import Fold
+from domain.verification.log import verify
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.topics import names
 from tests.installation import Installation, eventually

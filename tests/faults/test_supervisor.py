@@ -15,7 +15,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from services.processes import AUTOGROUP, NICENESS, together
+from services.runtime.processes import AUTOGROUP, NICENESS, together
 from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
 

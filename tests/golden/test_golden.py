@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.trail import codec
-from domain.trail.catalogue import CATALOGUE
-from domain.trail.upcasters import UPCASTERS
+from domain.log import codec
+from domain.log.catalogue import CATALOGUE
+from domain.log.upcasters import UPCASTERS
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.v*.json"))

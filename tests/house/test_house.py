@@ -14,18 +14,18 @@ import pytest
 import yaml
 
 from domain import errors as domain_errors
-from domain.decide import COMMANDS
+from domain.commands.decide import COMMANDS
 from domain.errors import REFUSALS, Refusal
 from domain.identities.directory import Directory
 from domain.keys.states import TABLE
-from domain.trail.catalogue import CATALOGUE, NEWEST
-from domain.trail.codec import event_from
-from domain.world import IDENTITY_EVENTS, World
+from domain.log.catalogue import CATALOGUE, NEWEST
+from domain.log.codec import event_from
+from domain.state.world import IDENTITY_EVENTS, World
 from projections.registry import PROJECTIONS
-from services.api import errors, shapes
+from services.kms_api import errors, shapes
 from services.operations.rows import Reading, Recalling, Using
 from services.operations.table import BY_NAME, CROSS_ACCOUNT, OPERATIONS, SERVICES
-from services.questions.reviewed import BESIDE, KIND
+from services.questions.access_changes import BESIDE, KIND
 from services.settings import PREFIX, table
 
 ROOT = Path(__file__).parents[2]

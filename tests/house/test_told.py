@@ -1,4 +1,4 @@
-"""Everything that an account is told passes through one place (`domain/access/audience.py`): no route has a way round it."""
+"""Everything that an account is told passes through one place (`domain/authorization/audience.py`): no route has a way round it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from services.api.alerting import Alerting
-from services.api.answers import answered, in_lines
-from services.api.audit import Audit
-from services.api.counted import Counted
-from services.api.openapi import ROUTES
-from services.api.questions import Questions
-from services.api.repeated import Repeated
-from services.api.reviewing import Reviewing
-from services.api.standing import Standing
+from services.audit_api.alerting import Alerting
+from services.audit_api.answers import answered, in_lines
+from services.audit_api.audit import Audit
+from services.audit_api.counted import Counted
+from services.audit_api.openapi import ROUTES
+from services.audit_api.questions import Questions
+from services.audit_api.repeated import Repeated
+from services.audit_api.reviewing import Reviewing
+from services.audit_api.status import Standing
 from tests.house.test_house import ROOT
 
 FUNCTIONS = {

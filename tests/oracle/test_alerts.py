@@ -10,13 +10,13 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from domain.alerts.change import Change, Facts, Version
-from domain.alerts.judging import Judge
+from domain.alerts.engine.judge import Judge
 from domain.keys.states import KEY_ACTIONS
-from domain.meaning.check import FAILED, PASSED, Policies, not_public
-from domain.meaning.compare import EQUIVALENT, UNKNOWN, compare
-from domain.meaning.known import known_of
-from domain.meaning.space import Side, Space
-from domain.trail.events import PolicyReplaced
+from domain.log.events import PolicyReplaced
+from domain.policy_analysis.check import FAILED, PASSED, Policies, not_public
+from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, a_key, arn, given, key_id
 from tests.oracle.test_meaning import SOAK, pairs
 

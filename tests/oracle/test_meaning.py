@@ -13,13 +13,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.access.caller import Caller
-from domain.access.context import encryption_context_keys
-from domain.grants.commands import GRANTABLE
-from domain.meaning.compare import DENIES, SILENT, UNKNOWN, compare, gains
-from domain.meaning.space import Side, Space
+from domain.authorization.caller import Caller
+from domain.authorization.context import encryption_context_keys
+from domain.commands.grants import GRANTABLE
 from domain.policy.compile import DELEGATED, DIRECT, CompiledPolicy, compile_key_policy
 from domain.policy.variables import Context
+from domain.policy_analysis.compare import DENIES, SILENT, UNKNOWN, compare, gains
+from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, arn
 from tests.oracle import solver
 from tests.oracle.solver import WITH_PAIRS

@@ -13,12 +13,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.access.caller import Caller
-from domain.access.context import carriers, encryption_context_keys
-from domain.access.evaluate import evaluate
-from domain.access.question import Question, Resource
-from domain.access.who_could import could
 from domain.arn import root_arn, session_arn
+from domain.authorization.caller import Caller
+from domain.authorization.context import carriers, encryption_context_keys
+from domain.authorization.evaluate import evaluate
+from domain.authorization.question import Question, Resource
 from domain.policy.check import check_policy
 from domain.policy.compile import (
     BOUNDARY,
@@ -34,6 +33,7 @@ from domain.policy.compile import (
     compile_key_policy,
 )
 from domain.policy.parse import KEY, MANAGED
+from domain.policy_analysis.who_could import could
 from tests.given import ACCOUNT, OTHER, arn
 from tests.oracle import reader
 from tests.policies import grant, role_arn, user_arn

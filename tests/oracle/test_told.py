@@ -17,11 +17,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.access.caller import Caller
 from domain.arn import root_arn, session_arn
-from domain.meaning.compare import DENIES, SILENT, compare
-from domain.meaning.space import Side, Space
+from domain.authorization.caller import Caller
 from domain.policy.compile import BOUNDED, DELEGATED, DIRECT, ROLE, compile_key_policy
+from domain.policy_analysis.compare import DENIES, SILENT, compare
+from domain.policy_analysis.space import Side, Space
 from services.cli.wording import TOGETHER, VERBS, sentences
 from tests.given import ACCOUNT, OTHER, arn
 from tests.oracle.test_meaning import answer_of

@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import documents
-from domain.world import World
-from projections.entry import Appends, Closes, Interns
+from domain.state import documents
+from domain.state.world import World
 from projections.history import project, queries
+from projections.log.entry import Appends, Closes, Interns
 from tests.histories import History
 
 

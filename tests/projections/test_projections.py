@@ -10,16 +10,16 @@ from uuid import uuid4
 
 import pytest
 
+from domain.alerts.engine.judge import Alert
 from domain.alerts.finding import Finding
-from domain.alerts.judging import Alert
-from domain.alerts.table import RULES
-from domain.trail.codec import event_from, rfc3339
-from domain.trail.reading import Fold
-from domain.trail.record import REFUSED
-from projections.entry import ALERTS, DECISIONS, EVENTS, Entry
+from domain.alerts.rules.table import RULES
+from domain.log.codec import event_from, rfc3339
+from domain.log.record import REFUSED
+from domain.state.fold import Fold
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.registry import PROJECTIONS, Projection
 from services.adapters.postgres import Pool
-from services.projector import writing
+from services.projector import store
 from tests.given import ACCOUNT, REGION, arn, key_id
 from tests.installation import Installation
 from tests.keys import process_keys
@@ -106,15 +106,15 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
     once, twice = (f"t_{uuid4().hex}" for _ in range(2))
     async with pool.acquire() as connection:
         for schema in (once, twice):
-            await writing.prepare(connection, projection, "the-log", KEYS, schema)
-        await writing.take_in(connection, projection, ENTRIES, writing.Reached(dict(REACHED), "digest"), KEYS, once)
+            await store.prepare(connection, projection, "the-log", KEYS, schema)
+        await store.take_in(connection, projection, ENTRIES, store.Reached(dict(REACHED), "digest"), KEYS, once)
         for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after answers that were lost
             part = ENTRIES[max(0, place - 3) : place]
-            reached: dict[writing.Partition, int] = {}
+            reached: dict[store.Partition, int] = {}
             for entry in ENTRIES[:place]:
                 reached[entry.topic, entry.partition] = entry.offset + 1
-            await writing.take_in(connection, projection, part, writing.Reached(dict(reached), "digest"), KEYS, twice)
-            await writing.take_in(connection, projection, part, writing.Reached(dict(reached), "digest"), KEYS, twice)
+            await store.take_in(connection, projection, part, store.Reached(dict(reached), "digest"), KEYS, twice)
+            await store.take_in(connection, projection, part, store.Reached(dict(reached), "digest"), KEYS, twice)
         found = await contents(connection, projection, twice)
         assert found == await contents(connection, projection, once)
         assert found
@@ -128,24 +128,24 @@ async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
     broken = decision_entry(0)
     broken.document["call"]["agent"] = None
     async with pool.acquire() as connection:
-        await writing.prepare(connection, projection, "the-log", KEYS, schema)
+        await store.prepare(connection, projection, "the-log", KEYS, schema)
         with pytest.raises(Exception, match="agent"):
-            await writing.take_in(
-                connection, projection, [decision_entry(1), broken], writing.Reached({(DECISIONS, 0): 2}), KEYS, schema
+            await store.take_in(
+                connection, projection, [decision_entry(1), broken], store.Reached({(DECISIONS, 0): 2}), KEYS, schema
             )
         assert await contents(connection, projection, schema) == []
-        assert await writing.positions(connection, schema) == {}
+        assert await store.positions(connection, schema) == {}
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool) -> None:
     projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
     async with pool.acquire() as connection:
-        await writing.prepare(connection, projection, "the-log", KEYS, schema)
-        await writing.take_in(connection, projection, ENTRIES, writing.Reached(dict(REACHED), "digest"), KEYS, schema)
-        await writing.prepare(connection, projection, "the-log", KEYS, schema)
+        await store.prepare(connection, projection, "the-log", KEYS, schema)
+        await store.take_in(connection, projection, ENTRIES, store.Reached(dict(REACHED), "digest"), KEYS, schema)
+        await store.prepare(connection, projection, "the-log", KEYS, schema)
         assert await contents(connection, projection, schema)
-        await writing.prepare(connection, projection, "another-log", KEYS, schema)
+        await store.prepare(connection, projection, "another-log", KEYS, schema)
         assert await contents(connection, projection, schema) == []
         await connection.execute(f"DROP SCHEMA {schema} CASCADE")
 

@@ -20,31 +20,31 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from domain import documents
-from domain.access.audience import Audience
-from domain.access.context import Came, encryption_context, request_context
-from domain.access.evaluate import evaluate, may
-from domain.access.question import Question
-from domain.access.verdict import inputs
 from domain.arn import root_arn
-from domain.identities.callers import caller_of
+from domain.authorization.audience import Audience
+from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.evaluate import evaluate, may
+from domain.authorization.question import Question
+from domain.authorization.verdict import inputs
 from domain.identities.identity import USER
 from domain.keys.key import with_policy
 from domain.keys.states import KEY_ACTIONS
-from domain.trail import events, identity_events
-from domain.trail.codec import rfc3339
-from domain.trail.record import Record
-from domain.world import World
+from domain.log import events, identity_events
+from domain.log.codec import rfc3339
+from domain.log.record import Record
+from domain.state import documents
+from domain.state.callers import caller_of
+from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
-from projections.entry import DECISIONS, EVENTS, Entry
+from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.registry import PROJECTIONS
-from services.projector import writing
-from services.questions import between
+from services.projector import store
+from services.questions import access_between
+from services.questions.as_of import find_key, show_key
 from services.questions.drafts import KeyPolicyDraft
 from services.questions.moments import moment_of
-from services.questions.rechecking import recheck
-from services.questions.showing import find_key, show_key
+from services.questions.recheck import recheck
 from services.questions.snapshot import Still
 from services.questions.what_if import what_if
 from services.questions.who_can import can_what, who_can
@@ -165,7 +165,7 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
     """The projections, by batches of any size that overlap, as after answers that were lost; some thrown away on the way."""
     for projection in PROJECTIONS.values():
         await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema} CASCADE")
-        await writing.prepare(connection, projection, "log", KEYS)
+        await store.prepare(connection, projection, "log", KEYS)
         begin = going = None
         entries = [*history.entries, *history.decided] if DECISIONS in projection.topics else list(history.entries)
         entries.sort(
@@ -174,17 +174,17 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
         for _ in range(1 + (chance.random() < 0.3)):
             if begin is not None:
                 await connection.execute(f"DROP SCHEMA {projection.schema} CASCADE")
-                await writing.prepare(connection, projection, "log", KEYS)
-            begin, going, at = 0, writing.Going(), 0
-            reached: dict[writing.Partition, int] = {}
+                await store.prepare(connection, projection, "log", KEYS)
+            begin, going, at = 0, store.Going(), 0
+            reached: dict[store.Partition, int] = {}
             while at < len(entries):
                 size = chance.randint(1, 40)
                 batch = entries[max(0, at - chance.choice((0, 0, 3))) : at + size]
                 for entry in entries[at : at + size]:
                     reached[entry.topic, entry.partition] = entry.offset + 1
                 for _ in range(chance.choice((1, 1, 2))):
-                    await writing.take_in(
-                        connection, projection, batch, writing.Reached(dict(reached), "digest"), KEYS, None, going
+                    await store.take_in(
+                        connection, projection, batch, store.Reached(dict(reached), "digest"), KEYS, None, going
                     )
                 at += size
 
@@ -264,7 +264,7 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
     moment = await moment_of(connection, f"@{first}", last)
     rows = [await find_key(connection, world.keys[key].arn, account, REGION, moment)]
     begin = await world_then(connection, REGION, moment, rows, [ACCOUNT, OTHER])
-    lines = [line async for line in between.who_between(connection, begin, key, "kms:Decrypt", EVERYTHING, last)]
+    lines = [line async for line in access_between.who_between(connection, begin, key, "kms:Decrypt", EVERYTHING, last)]
     for line in lines:
         for row in line.get("changed", ()):  # how it was before is told with how it is
             assert any(row[name] != row["before"][name] for name in row["before"])

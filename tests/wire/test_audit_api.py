@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
-from services.api.openapi import ROUTES
-from services.api.route import EVENT_STREAM
+from services.audit_api.openapi import ROUTES
+from services.audit_api.route import EVENT_STREAM
 from services.cli.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually

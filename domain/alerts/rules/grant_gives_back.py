@@ -1,0 +1,37 @@
+"""A grant gives back what a policy change just took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+from domain.alerts.grantee import NOT_USE, caller, cannot
+from domain.alerts.numbers import GIVEN_BACK
+from domain.authorization.question import Resource
+from domain.policy.compile import compile_key_policy
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """Of the policies that were replaced lately: what one of them let the grantee do and the one in force does not."""
+    key, event = change.key, change.event
+    if key is None:
+        return
+    since = change.at - change.number("grant-gives-back", GIVEN_BACK, "seconds") * 1_000_000
+    recent = [each for each in change.facts.versions if each.until >= since]
+    who = caller(change, event.grantee) if recent else None
+    if who is None:
+        return
+    operations = [each for each in event.operations if each not in NOT_USE]
+    lost = cannot(who, operations, change.world.resource(key))
+    for each in sorted(recent, key=lambda version: -version.version) if lost else ():
+        policy = compile_key_policy(each.text, key.arn, each.version, each.principals)
+        then = cannot(who, lost, Resource(key.arn, key.account, policy, key.resource.context, {}))
+        back = [name for name in lost if name not in then]
+        if back:
+            summary = (
+                f"{event.grantee} gets back what version {each.version} of the policy let it do: {', '.join(back)}"
+            )
+            evidence = {"operations": back, "version": each.version, "granted_by": change.who}
+            yield Finding(event.grant, summary, about=(event.grantee,), evidence=evidence, **on_key(key))
+            return

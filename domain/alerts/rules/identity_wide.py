@@ -1,0 +1,55 @@
+"""An identity policy newly gives a key's secrets, or its policy, on every key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change
+from domain.alerts.finding import Finding
+from domain.alerts.wide_identity_policy import gives
+from domain.identities.identity import ManagedPolicy
+from domain.log.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
+from domain.policy import unseen
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """A managed policy counts where it is attached, and when it changes while it is."""
+    event, region = change.event, change.world.region
+    before, after, subject, whose = _documents(change)
+    if not after or unseen.is_document(after):
+        return  # what was never seen is no news
+    was = gives(before, event.account, region) if before else {}
+    new = {action: keys for action, keys in gives(after, event.account, region).items() if was.get(action) != keys}
+    # What is asked more than before is no less than before.
+    new = {action: keys for action, keys in new.items() if action not in was or not set(was[action]) <= set(keys)}
+    if new:
+        actions = [f"{each} (asking {', '.join(new[each])})" if new[each] else each for each in sorted(new)]
+        by = subject.rpartition("#")[2]
+        summary = f"{', '.join(whose)} may {', '.join(actions)} on every key of the account, by {by}"
+        evidence = {"policy": after, "by": change.who}
+        yield Finding(subject, summary, event.account, about=tuple(whose), evidence=evidence)
+
+
+def _documents(change: Change) -> tuple[str, str, str, list[str]]:
+    """(the document before, the one after, a subject, whose it is)."""
+    event, directory = change.event, change.world.directory
+    if isinstance(event, InlinePolicyPut | PolicyAttached):
+        identity = directory.identities[event.id]
+        if isinstance(event, PolicyAttached):
+            policy = directory.managed(event.policy)
+            text = "" if policy is None else policy.versions[policy.default].document
+            return "", text, f"{identity.arn}#{event.policy}", [identity.arn]
+        held = identity.inline.get(event.policy)
+        return held.document if held else "", event.document, f"{identity.arn}#{event.policy}", [identity.arn]
+    policy = _managed(change)
+    if policy is None or (isinstance(event, PolicyVersionCreated) and not event.default):
+        return "", "", "", []
+    assert isinstance(event, PolicyVersionCreated | DefaultVersionSet), "the other events of the rule"
+    new = event.document if isinstance(event, PolicyVersionCreated) else policy.versions[event.version].document
+    whose = sorted(directory.identities[each].arn for each in directory.attached_to.get(policy.arn, ()))
+    return policy.versions[policy.default].document, new if whose else "", f"{policy.arn}#{policy.arn}", whose
+
+
+def _managed(change: Change) -> ManagedPolicy | None:
+    arn = change.world.directory.policy_arns.get(change.event.id)
+    return None if arn is None else change.world.directory.policies.get(arn)

@@ -1,0 +1,33 @@
+"""A key policy leaves one principal alone, or nobody, who can replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import MANAGING, Compared
+from domain.alerts.finding import CRITICAL, Finding
+from domain.policy_analysis.space import Meaning
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, policy = change.key, change.policy
+    if key is None or policy.why:
+        return
+    now = managers(policy, policy.after)
+    if now is None or len(now) > 1:
+        return
+    was = managers(policy, policy.before)
+    if was is not None and len(was) <= len(now):
+        return
+    summary = f"{now[0]} alone may replace the policy" if now else "nobody may replace the policy any more"
+    severity = "" if now else CRITICAL
+    yield Finding(key.arn, summary, about=tuple(now), severity=severity, **on_key(key))
+
+
+def managers(policy: Compared, meaning: Meaning) -> list[str] | None:
+    """Those who may replace the policy; None where there are more than can be told (root, or others of an account)."""
+    if policy.root_can(meaning, MANAGING):
+        return None
+    people = list(policy.people(policy.could(meaning, MANAGING)))
+    return None if any(not each.arn for each in people) else sorted({each.arn for each in people})

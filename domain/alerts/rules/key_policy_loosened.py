@@ -1,0 +1,42 @@
+"""A key policy lets the same principals do the same with fewer conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.compared import Compared, Gain
+from domain.alerts.finding import Finding
+from domain.policy_analysis.boxes import within
+from domain.policy_analysis.budget import spend
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    key, policy = change.key, change.policy
+    if key is None or policy.why:
+        return
+    found = [(each, keys) for each in policy.let_in(policy.space.callers.whole) if (keys := loosened(policy, each))]
+    if found:
+        keys = sorted({name for _, names in found for name in names})
+        gained = [each for each, _ in found]
+        who = policy.callers_of(gained)
+        summary = f"fewer conditions ({', '.join(keys)}) for {', '.join(who)}: {', '.join(policy.actions_of(gained))}"
+        evidence = policy.shown(gained) | {"condition_keys": keys}
+        yield Finding(key.arn, summary, about=tuple(who), evidence=evidence, **on_key(key))
+
+
+def loosened(policy: Compared, gain: Gain) -> list[str]:
+    """The condition keys under which the policy before let in the same callers for the same actions, and that this set
+    is free of."""
+    space = policy.space
+    whole = (*gain.box[:3], *space.whole[3:])
+    spend(len(space.whole))
+    before = within(policy.before.at_least(gain.upper), [whole])
+    return sorted(
+        {
+            dimension.name
+            for held in before
+            for dimension, mine, was in zip(space.dimensions[3:], gain.box[3:], held[3:], strict=True)
+            if was != dimension.whole and mine & ~was and dimension.name in space.keys
+        }
+    )

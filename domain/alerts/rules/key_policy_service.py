@@ -1,0 +1,26 @@
+"""A key policy lets in a service on behalf of anyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change, on_key
+from domain.alerts.finding import Finding
+from domain.policy_analysis.boxes import common
+from domain.policy_analysis.check import STRANGER, as_a_stranger
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """A service that says for which account or resource it calls is not let in for a stranger's."""
+    key, policy = change.key, change.policy
+    if key is None or policy.why or policy.public:
+        return
+    gained = policy.let_in(policy.callers(lambda each: each.kind == "service"))
+    limits = {each.name: as_a_stranger(each) for each in policy.space.dimensions if each.name in STRANGER}
+    everyones = [each for each in gained if all(limits.values()) and common(each.box, policy.space.box(limits))]
+    if everyones:
+        who = policy.callers_of(everyones)
+        summary = (
+            f"the policy lets {', '.join(who)} in for whomever it calls: {', '.join(policy.actions_of(everyones))}"
+        )
+        yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(everyones), **on_key(key))

@@ -1,0 +1,55 @@
+"""A role's trust policy newly lets another account assume it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.alerts.change import Change
+from domain.alerts.finding import Finding
+from domain.arn import iam_arn, parse_arn, root_arn
+from domain.identities.identity import ROLE
+from domain.log.identity_events import RoleCreated
+from domain.policy.compile import Rule, compile_trust_policy
+from domain.policy.parse import TRUST, parse_policy
+
+ASSUME = "sts:assumerole"
+STRANGER = "999999999999"
+
+
+def judge(change: Change) -> Iterator[Finding]:
+    """Asked of everyone whom the new policy names, and of a stranger."""
+    event = change.event
+    if isinstance(event, RoleCreated):
+        role, before = iam_arn(event.account, ROLE, event.path, event.name), ""
+    else:
+        identity = change.world.directory.identities[event.id]
+        assert identity.role is not None, "a trust policy is a role's"
+        role, before = identity.arn, identity.role.trust
+    new = admitted(event.trust, event.account, role) - (admitted(before, event.account, role) if before else set())
+    if new:
+        who = sorted(new)
+        summary = f"{', '.join('anyone' if each == '*' else each for each in who)} may assume {role}"
+        evidence = {"trust": event.trust, "by": change.who}
+        yield Finding(role, summary, event.account, about=tuple(who), evidence=evidence)
+
+
+def admitted(text: str, account: str, role: str) -> set[str]:
+    """Names of other accounts that the trust policy lets assume the role, under some condition; `*` for everyone."""
+    policy = parse_policy(text, TRUST)
+    names = {name for each in policy.statements if each.principal is not None for name in each.principal.names}
+    rules = compile_trust_policy(text, role, 1, {}).rules
+    found = set()
+    for name in [*sorted(names), f"arn:aws:iam::{STRANGER}:user/stranger"]:
+        arn = parse_arn(name)
+        if arn is None or arn.account == account:
+            continue
+        means = {name: 1, root_arn(arn.account): 1}
+        if any(not rule.denies and _speaks(rule, means) for rule in rules) and not any(
+            rule.denies and not rule.tests and _speaks(rule, means) for rule in rules
+        ):
+            found.add("*" if arn.account == STRANGER and name not in names else name)
+    return {"*"} if "*" in found else found
+
+
+def _speaks(rule: Rule, means: dict[str, int]) -> bool:
+    return rule.acts is not None and rule.acts(ASSUME) and (rule.who is None or bool(rule.who(means)))

@@ -1,0 +1,226 @@
+"""What an account is told: the one place that every answer to a question of the audit API passes through.
+
+An account is told of another one its number, and nothing else: not whom it has, what its policies say, or which resources
+are there. What belongs to the account itself it is told whole. Between the two stand calls across accounts:
+
+- carried out: the caller's account is told everything of its own, and of the resource what was answered, not what let the
+  call in. The resource's account is told that the other one did it, when, with which encryption context, and which of its
+  own statements or grants let it in; not who it was, with which credential, from where;
+- refused because it may not: the caller's account is told so, in the sentence that it read; the other one is told nothing;
+- refused for another reason, once it was let in: as where it was carried out.
+
+So does AWS: a cross-account request that is denied is logged in the caller's account alone, and one that is carried out in
+both, where the owner's copy names the caller by account (KMS developer guide, logging-using-cloudtrail; CloudTrail user
+guide, shared-event-ID). The owner's copy there has the caller's unique id, address and agent as well; here it has not.
+
+`Told` is what a route answers with. Only this file makes one, and the door sends nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.arn import parse_arn, root_arn
+from domain.authorization.caller import Caller
+from domain.errors import AccessRefused
+from domain.policy.compile import BOUNDARY, DIRECT, IDENTITY_POLICY, KEY_POLICY, ROLE, SESSION_POLICY, TRUST_POLICY
+
+OF_THE_RESOURCE = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
+OF_THE_CALLER = frozenset({IDENTITY_POLICY, BOUNDARY, SESSION_POLICY})
+ACROSS = "cross-account"
+"""The kind of every decision across accounts, as it is told: what decided it is one side's own."""
+NOT_YOURS = "What you ask about does not exist, or belongs to another account."
+PRINCIPALS = ("principals", "grantee_id", "retiring_id")
+"""Members of an event that say whom a principal's ARN means: for one of another account, whether it is there."""
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer, or a part of one that is long. Made by an Audience alone; `tests/house` looks."""
+
+    value: Any
+
+
+def account_in(arn: str) -> str:
+    """The account of an ARN, "" of anything else."""
+    found = parse_arn(arn)
+    return "" if found is None else found.account
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told: an account, or "" for whoever reads an imported trail, which is the installation's own reading of other
+    accounts and withholds nothing."""
+
+    account: str
+
+    def owns(self, account: str) -> bool:
+        return self.account in ("", account)
+
+    def require(self, account: str) -> None:
+        """Raises AccessRefused for what is another account's, in the words for what is not there."""
+        if not self.owns(account):
+            raise AccessRefused(NOT_YOURS)
+
+    def require_reference(self, reference: str) -> None:
+        """The same of an ARN of another account, before anybody looks whether it is there."""
+        account = account_in(reference)
+        if account:
+            self.require(account)
+
+    # -- what is told -------------------------------------------------------------------------------------------------
+
+    def own(self, account: str, value: Any) -> Told:
+        """What is made of one account's own state, rows and text alone. Raises AccessRefused."""
+        self.require(account)
+        return Told(value)
+
+    def public(self, value: Any) -> Told:
+        """What is the same whoever asks: the description of the API, the rules, positions."""
+        return Told(value)
+
+    def progress(self, value: Mapping[str, int | bool]) -> Told:
+        """How far a long answer is: counts and positions."""
+        return Told(dict(value))
+
+    def calls(self, rows: Iterable[Document], following: str | None, more: Mapping[str, str] | None = None) -> Told:
+        """A page of calls; `more` are words about the log itself."""
+        return Told({"items": [self.call(row) for row in rows], "next": following, **(more or {})})
+
+    def alerts(self, accounts: Sequence[str], value: Any) -> Told:
+        """Alerts of these accounts; "" stands for Keytrail itself, whose own are the hosting account's. Rules write of other
+        accounts by their numbers (`domain.alerts.change`). Raises AccessRefused."""
+        for account in accounts:
+            if account:
+                self.require(account)
+        return Told(value)
+
+    def line(self, row: Document) -> Told:
+        """One call, where they come one a line."""
+        return Told({"record": self.call(row)})
+
+    # -- what calls are told as ---------------------------------------------------------------------------------------
+
+    def who(self, account: str, principal: str) -> str:
+        """A caller: an own one by its ARN, another account's by the account; a service is of no account that hides it."""
+        return principal if self.owns(account) or not principal.startswith("arn:") else account
+
+    def call(self, row: Document) -> dict[str, Any]:
+        """A row of `decisions` with its members parsed. Whether the account may read of it at all, the row's `owners` say."""
+        told = dict(row)
+        if not self.account:
+            return told
+        if told["account"] != self.account:
+            self._called_upon(told)
+        elif any(self._foreign(each) for each in told.get("resources") or ()):
+            self._called_out(told)
+        if told.get("key_id") != row.get("key_id") and "key_aliases" in told:
+            told["key_aliases"] = []  # the names of what is not told
+        if isinstance(told.get("event"), Mapping):
+            told["event"] = self.event(told["event"])
+        return told
+
+    def _called_out(self, told: dict[str, Any]) -> None:
+        """An own call on a resource of another account."""
+        refused = told.get("error") == AccessRefused.kind
+        told |= dict.fromkeys(("materials", "policy_version", "sid", "statement", "decided_by", "rule"))
+        told |= {"kind": ACROSS, "reasons": [] if refused else self.reasons(told.get("reasons") or ())}
+        if (
+            refused
+        ):  # the request says what was asked for; whether it is there, and which key an alias means, is not told
+            told |= {"resources": [], "key_id": None}
+        told.pop("inputs", None)  # what conditions read of the resource is among them
+
+    def _called_upon(self, told: dict[str, Any]) -> None:
+        """Another account's call on a resource of this one."""
+        resources = told.get("resources") or ()
+        owned = [each for each in resources if not self._foreign(each)]
+        told |= {
+            "principal": self.who(told["account"], told["principal"]),
+            **dict.fromkeys(("access_key", "source", "agent"), ""),
+            "message": None,
+            "parameters": {},
+            "kind": ACROSS,
+            "rule": None,
+            "resources": owned,
+            "reasons": self.reasons(told.get("reasons") or ()),
+            "summary": f"{told['operation']} by {self.who(told['account'], told['principal'])}",
+        }
+        for name in ("inputs", "session"):
+            told.pop(name, None)
+        if len(owned) < len(resources):  # the other key may be anybody's, and so may the context and the material
+            told |= {"encryption_context": None, "materials": None, "key_id": self._key_of(owned)}
+
+    @staticmethod
+    def _key_of(resources: Sequence[str]) -> str | None:
+        return next((each.rpartition("/")[2] for each in resources if ":key/" in each), None)
+
+    def _foreign(self, resource: str) -> bool:
+        """A key that only a ciphertext named is of nobody that the caller knows: its ARN has no account."""
+        found = parse_arn(resource)
+        return found is not None and found.account != self.account
+
+    def event(self, event: Document) -> dict[str, Any]:
+        """An event's data without what it says of other accounts' principals: whom an ARN meant, and who acted."""
+        told = dict(event)
+        if isinstance(told.get("principals"), Mapping):
+            told["principals"] = {name: id for name, id in told["principals"].items() if self.owns(account_in(name))}
+        for shown in ("grantee", "retiring"):
+            if f"{shown}_id" in told and not self.owns(account_in(str(told[shown]))):
+                told[f"{shown}_id"] = told[shown]
+        if "issuer" in told:
+            told["issuer"] = self.who(str(told.get("issued_by", "")), str(told["issuer"]))
+        return told
+
+    def reasons(self, reasons: Iterable[Document]) -> list[dict[str, Any]]:
+        """Of every permission that a call asked, what decided it on this account's side."""
+        return [told for each in reasons if (told := self._reason(each)) is not None]
+
+    def _reason(self, reason: Document) -> dict[str, Any] | None:
+        ours = not self._foreign(reason["resource"])
+        told: dict[str, Any] = {"action": reason["action"], "effect": reason["effect"]}
+        if ours:
+            told["resource"] = reason["resource"]
+        for name in ("by", "delegation"):
+            by = reason.get(name)
+            # A Deny of one's own that is named says that a foreign resource has the tags which it asks for.
+            if by is not None and (ours or reason["effect"] == "allow") and self._is_own(by, ours):
+                told["by"] = dict(by)
+        if "by" not in told and not ours:
+            told["by"] = {"kind": ACROSS}
+        return told if "by" in told else None
+
+    def _is_own(self, by: Document, ours: bool) -> bool:
+        """A statement is of the account whose policy it stands in; a grant of the key's."""
+        if by["kind"] in OF_THE_RESOURCE:
+            return ours
+        if by["kind"] in OF_THE_CALLER:
+            return not self._foreign(str(by.get("policy", "")).partition("#")[0])
+        return False
+
+    def case(self, case: Document) -> tuple[str, bool]:
+        """(the caller as it is told, whether the decision was all this account's own)."""
+        own = self.owns(case["account"]) and not any(self._foreign(each) for each in case["resources"] if self.account)
+        return self.who(case["account"], case["principal"]), own
+
+    def change(self, row: Document, members: Sequence[str]) -> dict[str, Any]:
+        """A change of a resource of this account: `members` of an own principal's, of another account's the account."""
+        if self.owns(row["account"]):
+            return {name: row[name] for name in members}
+        return {"position": row["position"], "principal": row["account"], "operation": row["operation"]}
+
+
+def stranger(account: str, name: str, meant: Iterable[str] = ()) -> Caller:
+    """Somebody of another account, whose own policies nobody here is told of: as if they allowed everything, so what is left
+    is what the asking account's own policies and grants say of this name. `meant` are the unique ids that its ARN was bound
+    to where it was written: whether there is anybody makes no difference."""
+    names = {name: DIRECT, root_arn(account): DIRECT} | dict.fromkeys(meant, DIRECT)
+    arn = parse_arn(name)
+    if arn is not None and arn.resource.startswith("assumed-role/"):
+        names[f"arn:{arn.partition}:iam::{account}:role/{arn.resource.split('/')[1]}"] = ROLE
+    context = {"aws:principalaccount": (account,), "kms:calleraccount": (account,)}
+    return Caller(account, name, names, name, needs_policies=False, context=context)

@@ -1,0 +1,321 @@
+"""What a request says to conditions: its connection, its time and its parameters. `condition_keys.py` lists every key.
+
+A context's names are folded to lower case (condition keys compare without case; rule 18), its values are not; two tags
+or pairs whose names differ in case alone are two values of one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from domain.log.codec import rfc3339
+from domain.policy.condition_keys import PARAMETERS, row_of
+from domain.policy.variables import Context
+
+Parameters = Mapping[str, Any]
+Values = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """The service whose credential signed a call, and what it says of it: for which principal (an ARN) it calls, "" for
+    itself, and for which resource and account."""
+
+    service: str
+    alias: str
+    behalf: str = ""
+    source_arn: str = ""
+    source_account: str = ""
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class Came:
+    """How a call came: `at` is microseconds since the epoch, `org` the installation's organization, "" for none, `via`
+    the service that signed it, None where no service did."""
+
+    source: str
+    agent: str
+    secure: bool
+    at: int
+    region: str
+    org: str = ""
+    via: Via | None = None
+
+
+def request_context(came: Came, operation: str, parameters: Parameters) -> Values:
+    """The request's part of the context; ReEncrypt's parameters speak of two keys and come with each of them."""
+    now, epoch = _time(came.at // 1_000_000)
+    context: Values = {
+        "aws:currenttime": now,
+        "aws:epochtime": epoch,
+        "aws:securetransport": ("true",) if came.secure else ("false",),
+        "aws:requestedregion": (came.region,),
+    }
+    if came.source:
+        context["aws:sourceip"] = (came.source,)
+    if came.agent:
+        context["aws:useragent"] = (came.agent,)
+    if came.org:
+        context["aws:principalorgid"] = (came.org,)
+    for key, read in BY_OPERATION.get(operation, ()):
+        values = read(parameters)
+        if values:
+            context[key] = values
+    if came.via is not None:
+        _add_via(context, came.via, came.region)
+    context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
+    if context_of is not None:
+        _add_pairs(context, context_of(parameters))
+    if "Tags" in parameters:
+        context.update(tag_keys(parameters["Tags"]))
+    elif "TagKeys" in parameters:
+        context["aws:tagkeys"] = tuple(parameters["TagKeys"])
+    return context
+
+
+def _add_via(context: Values, via: Via, region: str) -> None:
+    """Source: developer guide, conditions-kms (kms:ViaService); IAM user guide, condition-keys of services' calls."""
+    if via.behalf:
+        context["aws:viaawsservice"] = ("true",)
+        context["kms:viaservice"] = (f"{via.alias}.{region}.amazonaws.com",)
+        context["aws:calledvia"] = context["aws:calledviafirst"] = context["aws:calledvialast"] = (via.service,)
+        if "kms:grantisforawsresource" in context:
+            context["kms:grantisforawsresource"] = ("true",)
+    if via.source_arn:
+        context["aws:sourcearn"] = (via.source_arn,)
+    if via.source_account:
+        context["aws:sourceaccount"] = (via.source_account,)
+
+
+@lru_cache(maxsize=16)  # thousands of calls fall into one second
+def _time(seconds: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (rfc3339(seconds * 1_000_000),), (str(seconds),)
+
+
+def encryption_context_keys(pairs: Mapping[str, str]) -> Values:
+    """The keys that an encryption context makes; none for an empty one."""
+    context: Values = {}
+    _add_pairs(context, pairs)
+    return context
+
+
+def _add_pairs(context: Values, pairs: Mapping[str, str]) -> None:
+    if not pairs:
+        return
+    context["kms:encryptioncontextkeys"] = tuple(pairs)
+    again: dict[str, list[str]] = {}
+    for name, value in pairs.items():
+        key = "kms:encryptioncontext:" + name.lower()
+        if key in context:
+            again.setdefault(key, [*context[key]]).append(value)
+        else:
+            context[key] = (value,)
+    _add_again(context, again)
+
+
+def _add_again(context: Values, again: Mapping[str, list[str]]) -> None:
+    """The keys whose names came several times: gathered first, since a tuple that grows costs its length each time."""
+    for key, values in again.items():
+        context[key] = tuple(values)
+
+
+def tag_keys(tags: Iterable[Mapping[str, str]]) -> Values:
+    """Tags as KMS (TagKey, TagValue) or IAM (Key, Value) has them."""
+    context: Values = {}
+    names = []
+    again: dict[str, list[str]] = {}
+    for tag in tags:
+        name, value = (tag["TagKey"], tag["TagValue"]) if "TagKey" in tag else (tag["Key"], tag["Value"])
+        names.append(name)
+        key = f"aws:requesttag/{name.lower()}"
+        if key in context:
+            again.setdefault(key, [*context[key]]).append(value)
+        else:
+            context[key] = (value,)
+    _add_again(context, again)
+    if names:
+        context["aws:tagkeys"] = tuple(names)
+    return context
+
+
+def request_alias(reference: Any) -> Values:
+    """kms:RequestAlias, where the request names its key by an alias's name or ARN."""
+    if not isinstance(reference, str) or "alias/" not in reference:
+        return {}
+    if reference.startswith("alias/"):
+        return {"kms:requestalias": (reference,)}
+    _, colon, name = reference.partition(":alias/")
+    return {"kms:requestalias": (f"alias/{name}",)} if colon else {}
+
+
+Read = Callable[[Parameters], tuple[str, ...]]
+
+
+def _given(name: str, default: str = "") -> Read:
+    def read(parameters: Parameters) -> tuple[str, ...]:
+        value = parameters.get(name, default)
+        if isinstance(value, bool):
+            return ("true" if value else "false",)
+        return (str(value),) if value != "" else ()
+
+    return read
+
+
+def _each(name: str) -> Read:
+    return lambda parameters: tuple(parameters.get(name, ()))
+
+
+def _alias(parameters: Parameters) -> tuple[str, ...]:
+    return request_alias(parameters.get("KeyId")).get("kms:requestalias", ())
+
+
+def _constraint_type(parameters: Parameters) -> tuple[str, ...]:
+    constraints = parameters.get("Constraints", {})
+    equals = ("EncryptionContextEquals",) if "EncryptionContextEquals" in constraints else ()
+    # A subset of no pairs constrains nothing.
+    return (*equals, *(("EncryptionContextSubset",) if constraints.get("EncryptionContextSubset") else ()))
+
+
+def _constraint_source(parameters: Parameters) -> tuple[str, ...]:
+    return _given("SourceArn")(parameters.get("Constraints", {}))
+
+
+def _false(parameters: Parameters) -> tuple[str, ...]:
+    return ("false",)
+
+
+def _spec(parameters: Parameters) -> tuple[str, ...]:
+    return (parameters.get("KeySpec") or parameters.get("CustomerMasterKeySpec") or "SYMMETRIC_DEFAULT",)
+
+
+def _grant_constraint(parameters: Parameters) -> Mapping[str, str]:
+    constraints = parameters.get("Constraints", {})
+    found: Mapping[str, str] = (
+        constraints.get("EncryptionContextEquals") or constraints.get("EncryptionContextSubset") or {}
+    )
+    return found
+
+
+def _encryption_context(parameters: Parameters) -> Mapping[str, str]:
+    found: Mapping[str, str] = parameters.get("EncryptionContext", {})
+    return found
+
+
+DATA_KEYS = ("GenerateDataKey", "GenerateDataKeyWithoutPlaintext")
+DATA_KEY_PAIRS = ("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext")
+
+
+def _algorithm(parameters: Parameters) -> tuple[str, ...]:
+    return (parameters.get("EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),)
+
+
+ALGORITHM = ("kms:encryptionalgorithm", _algorithm)
+ALIAS = ("kms:requestalias", _alias)
+FOR_RESOURCE = ("kms:grantisforawsresource", _false)
+BYPASS = ("kms:bypasspolicylockoutsafetycheck", _given("BypassPolicyLockoutSafetyCheck", "false"))
+SIGNING = (
+    ALIAS,
+    ("kms:signingalgorithm", _given("SigningAlgorithm")),
+    ("kms:messagetype", _given("MessageType", "RAW")),
+)
+MAC = (ALIAS, ("kms:macalgorithm", _given("MacAlgorithm")))
+BOUNDARY = ("iam:permissionsboundary", _given("PermissionsBoundary"))
+ATTACHED = ("iam:policyarn", _given("PolicyArn"))
+
+BY_OPERATION: dict[str, tuple[tuple[str, Read], ...]] = {
+    "Encrypt": (ALIAS, ALGORITHM),
+    "Decrypt": (ALIAS, ALGORITHM),
+    **dict.fromkeys(DATA_KEYS, (ALIAS, ALGORITHM)),
+    **dict.fromkeys(DATA_KEY_PAIRS, (ALIAS, ALGORITHM, ("kms:datakeypairspec", _given("KeyPairSpec")))),
+    "Sign": SIGNING,
+    "Verify": SIGNING,
+    "GenerateMac": MAC,
+    "VerifyMac": MAC,
+    "DeriveSharedSecret": (ALIAS, ("kms:keyagreementalgorithm", _given("KeyAgreementAlgorithm"))),
+    "DescribeKey": (ALIAS,),
+    "GetPublicKey": (ALIAS,),
+    "CreateKey": (
+        BYPASS,
+        ("kms:keyspec", _spec),
+        ("kms:keyusage", _given("KeyUsage", "ENCRYPT_DECRYPT")),
+        ("kms:keyorigin", _given("Origin", "AWS_KMS")),
+        ("kms:multiregion", _given("MultiRegion", "false")),
+    ),
+    "PutKeyPolicy": (BYPASS,),
+    "CreateGrant": (
+        FOR_RESOURCE,
+        ("kms:grantconstrainttype", _constraint_type),
+        ("kms:grantconstraintsourcearn", _constraint_source),
+        ("kms:grantoperations", _each("Operations")),
+        ("kms:granteeprincipal", _given("GranteePrincipal")),
+        ("kms:granteeserviceprincipal", _given("GranteeServicePrincipal")),
+        ("kms:retiringprincipal", _given("RetiringPrincipal")),
+        ("kms:retiringserviceprincipal", _given("RetiringServicePrincipal")),
+    ),
+    "ListGrants": (FOR_RESOURCE,),
+    "RevokeGrant": (FOR_RESOURCE,),
+    "EnableKeyRotation": (("kms:rotationperiodindays", _given("RotationPeriodInDays")),),
+    "ScheduleKeyDeletion": (("kms:schedulekeydeletionpendingwindowindays", _given("PendingWindowInDays", "30")),),
+    "GetParametersForImport": (
+        ("kms:wrappingalgorithm", _given("WrappingAlgorithm")),
+        ("kms:wrappingkeyspec", _given("WrappingKeySpec")),
+    ),
+    "ImportKeyMaterial": (
+        ("kms:expirationmodel", _given("ExpirationModel", "KEY_MATERIAL_EXPIRES")),
+        ("kms:validto", _given("ValidTo")),
+    ),
+    "CreateUser": (BOUNDARY,),
+    "CreateRole": (BOUNDARY,),
+    "CreateServiceLinkedRole": (("iam:awsservicename", _given("AWSServiceName")),),
+    "PutUserPermissionsBoundary": (BOUNDARY,),
+    "PutRolePermissionsBoundary": (BOUNDARY,),
+    **{f"{verb}{kind}Policy": (ATTACHED,) for verb in ("Attach", "Detach") for kind in ("User", "Group", "Role")},
+    "AssumeRole": (
+        ("sts:externalid", _given("ExternalId")),
+        ("sts:rolesessionname", _given("RoleSessionName")),
+        ("sts:sourceidentity", _given("SourceIdentity")),
+        ("sts:transitivetagkeys", _each("TransitiveTagKeys")),
+    ),
+}
+
+WITH_ENCRYPTION_CONTEXT: dict[str, Callable[[Parameters], Mapping[str, str]]] = {
+    **dict.fromkeys(("Encrypt", "Decrypt", *DATA_KEYS, *DATA_KEY_PAIRS), _encryption_context),
+    "CreateGrant": _grant_constraint,
+}
+
+
+def encryption_context(operation: str, parameters: Parameters) -> Mapping[str, str]:
+    """The request's own, with its case; {} where the operation takes none."""
+    return _encryption_context(parameters) if operation not in ("CreateGrant", "ReEncrypt") else {}
+
+
+def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tuple[Context, Mapping[str, str]]:
+    """What ReEncrypt says of its `Source` or `Destination`: (context, encryption context with its case)."""
+    pairs: Mapping[str, str] = parameters.get(f"{side}EncryptionContext", {})
+    context: Values = {
+        "kms:reencryptonsamekey": ("true" if same_key else "false",),
+        "kms:encryptionalgorithm": (parameters.get(f"{side}EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),),
+    }
+    return context | request_alias(parameters.get(f"{side}KeyId")) | encryption_context_keys(pairs), pairs
+
+
+def carriers(key: str) -> frozenset[str] | None:
+    """The operations of KMS whose parameters can give a condition key (folded) a value; None for one that does not come
+    from parameters of KMS alone."""
+    if key == "kms:encryptioncontextkeys" or key.startswith("kms:encryptioncontext:"):
+        return frozenset(WITH_ENCRYPTION_CONTEXT) | RE_ENCRYPT
+    if key == "aws:tagkeys" or key.startswith("aws:requesttag/"):
+        return TAGGING if key != "aws:tagkeys" else TAGGING | {"UntagResource"}
+    found = frozenset(name for name, rows in BY_OPERATION.items() if any(row == key for row, _ in rows))
+    if key in OF_RE_ENCRYPT:
+        found |= RE_ENCRYPT
+    row = row_of(key)
+    return found if row is not None and row.source == PARAMETERS and key.startswith("kms:") else None
+
+
+TAGGING = frozenset({"CreateKey", "TagResource"})
+RE_ENCRYPT = frozenset({"ReEncryptFrom", "ReEncryptTo"})
+OF_RE_ENCRYPT = frozenset({"kms:reencryptonsamekey", "kms:encryptionalgorithm", "kms:requestalias"})

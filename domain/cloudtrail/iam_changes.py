@@ -1,0 +1,360 @@
+"""What a CloudTrail record of IAM changed: users, groups, roles, their policies and managed policies, as our own events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
+from domain.cloudtrail.record import Broken, Reading
+from domain.errors import Refusal
+from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity
+from domain.log import events as kms
+from domain.log import identity_events as iam
+from domain.policy import unseen
+from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
+from domain.state.world import World
+
+Events = Iterator[object]
+NOUNS = {USER: "User", GROUP: "Group", ROLE: "Role"}
+
+
+def text_of(holder: Mapping[str, Any], name: str) -> str:
+    """Raises Broken."""
+    found = holder.get(name)
+    if not isinstance(found, str) or not found:
+        raise Broken(f"it does not say {name}")
+    return found
+
+
+def given(holder: Mapping[str, Any], name: str) -> str:
+    found = holder.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _document(reading: Reading, name: str, kind: Kind) -> str:
+    """Raises Broken."""
+    text = text_of(reading.parameters, name)
+    try:
+        parse_policy(text, kind)
+    except (Refusal, ValueError) as fault:
+        raise Broken(f"its policy cannot be read: {fault}") from None
+    return text
+
+
+def tags_of(told: Any) -> dict[str, str]:
+    """Tags as KMS or IAM has them; one that would be taken for our own mark is none."""
+    found = {}
+    for each in told if isinstance(told, list) else ():
+        if isinstance(each, dict):
+            name = each.get("TagKey", each.get("Key", each.get("tagKey", each.get("key"))))
+            value = each.get("TagValue", each.get("Value", each.get("tagValue", each.get("value", ""))))
+            if isinstance(name, str) and name != unseen.NAME:
+                found[name] = str(value)
+    return found
+
+
+def _said(reading: Reading, noun: str, member: str) -> str:
+    """A member of what the answer described, whatever the case of its first letter."""
+    held = reading.response.get(noun)
+    folded = {name.lower(): value for name, value in held.items()} if isinstance(held, dict) else {}
+    return str(folded.get(member.lower()) or "")
+
+
+def _made(kind: str) -> Callable[[Reading, World], Events]:
+    noun = NOUNS[kind]
+
+    def events(reading: Reading, world: World) -> Events:
+        told, account, directory = reading.parameters, reading.account, world.directory
+        name = text_of(told, f"{noun}Name")
+        path = given(told, "Path") or "/"
+        arn = iam_arn(account, kind, path, name)
+        unique = _said(reading, noun.lower(), f"{noun}Id") or f"ARN:{arn}"
+        if unique in directory.identities:
+            return  # met by its use before, or told twice
+        old = directory.find(kind, account, name)
+        if old is not None:
+            yield iam.IdentityDeleted(account, kind, old.id, old.name)
+        boundary = given(told, "PermissionsBoundary")
+        if boundary:
+            yield from _policy_there(world, boundary)
+        if kind == USER:
+            yield iam.UserCreated(account, unique, name, path, tags_of(told.get("Tags")), boundary)
+        elif kind == GROUP:
+            yield iam.GroupCreated(account, unique, name, path)
+        else:
+            trust = _document(reading, "AssumeRolePolicyDocument", TRUST)
+            tags, about = tags_of(told.get("Tags")), given(told, "Description")
+            yield iam.RoleCreated(account, unique, name, path, trust, {}, about, 3600, tags, boundary)
+
+    return events
+
+
+def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> Events:
+    """An identity that the trail did not see made, with policies that it did not see either."""
+    if kind == USER:
+        yield iam.UserCreated(account, unique, name, path, {}, "")
+    elif kind == GROUP:
+        yield iam.GroupCreated(account, unique, name, path)
+    else:
+        yield iam.RoleCreated(account, unique, name, path, NO_TRUST, {}, "", 3600, {}, "")
+    what = unseen.policies_of(iam_arn(account, kind, path, name))
+    yield iam.InlinePolicyPut(account, kind, unique, unseen.NAME, what)
+
+
+def _there(world: World, kind: str, account: str, name: str) -> Events:
+    if world.directory.find(kind, account, name) is None:
+        yield from identity_met(account, kind, f"ARN:{iam_arn(account, kind, '/', name)}", name, "/")
+
+
+NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"*"},"Action":"sts:None"}]}'
+"""The trust policy of a role that the trail did not see made: nothing here asks it."""
+
+
+def _policy_there(world: World, arn: str) -> Events:
+    """A managed policy that the trail did not see made: what it says was never seen. AWS's own are among these."""
+    parsed = parse_arn(arn)
+    if arn in world.directory.policies or parsed is None or not parsed.resource.startswith("policy/"):
+        return
+    path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
+    document = unseen.document(f"the managed policy {arn}", of_key=False)
+    yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
+
+
+Make = Callable[[Identity, Reading, World], Events]
+
+
+def _on(kind: str, make: Make) -> Callable[[Reading, World], Events]:
+    """An event of an identity, which is put there where the trail has not seen it."""
+
+    def events(reading: Reading, world: World) -> Events:
+        name = given(reading.parameters, f"{NOUNS[kind]}Name")
+        if not name and kind == USER:
+            name = reading.principal.rpartition("/")[2]  # who names nobody means themselves
+        if not name:
+            raise Broken(f"it does not say {NOUNS[kind]}Name")
+        yield from _there(world, kind, reading.account, name)
+        held = world.directory.find(kind, reading.account, name)
+        assert held is not None, "it was put there"
+        yield from make(held, reading, world)
+
+    return events
+
+
+def _put_policy(held: Identity, reading: Reading, world: World) -> Events:
+    name = text_of(reading.parameters, "PolicyName")
+    yield iam.InlinePolicyPut(held.account, held.kind, held.id, name, _document(reading, "PolicyDocument", INLINE))
+
+
+def _delete_policy(held: Identity, reading: Reading, world: World) -> Events:
+    yield iam.InlinePolicyDeleted(held.account, held.kind, held.id, text_of(reading.parameters, "PolicyName"))
+
+
+def _attach(held: Identity, reading: Reading, world: World) -> Events:
+    arn = text_of(reading.parameters, "PolicyArn")
+    yield from _policy_there(world, arn)
+    yield iam.PolicyAttached(held.account, held.kind, held.id, arn)
+
+
+def _detach(held: Identity, reading: Reading, world: World) -> Events:
+    arn = text_of(reading.parameters, "PolicyArn")
+    if arn in held.attached or unseen.NAME in held.inline:  # it was attached, though the trail did not see that
+        yield from _policy_there(world, arn)
+        yield iam.PolicyDetached(held.account, held.kind, held.id, arn)
+
+
+def _bound(held: Identity, reading: Reading, world: World) -> Events:
+    arn = text_of(reading.parameters, "PermissionsBoundary")
+    yield from _policy_there(world, arn)
+    yield iam.BoundarySet(held.account, held.kind, held.id, arn)
+
+
+def _unbound(held: Identity, reading: Reading, world: World) -> Events:
+    yield iam.BoundarySet(held.account, held.kind, held.id, "")
+
+
+def _tag(held: Identity, reading: Reading, world: World) -> Events:
+    yield iam.IdentityTagged(held.account, held.kind, held.id, tags_of(reading.parameters.get("Tags")))
+
+
+def _untag(held: Identity, reading: Reading, world: World) -> Events:
+    keys = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str)]
+    yield iam.IdentityUntagged(held.account, held.kind, held.id, keys)
+
+
+def _delete(held: Identity, reading: Reading, world: World) -> Events:
+    yield iam.IdentityDeleted(held.account, held.kind, held.id, held.name)
+
+
+def _update(held: Identity, reading: Reading, world: World) -> Events:
+    noun = NOUNS[held.kind]
+    name = given(reading.parameters, f"New{noun}Name") or held.name
+    path = given(reading.parameters, "NewPath") or held.path
+    if (name, path) != (held.name, held.path):
+        yield iam.IdentityMoved(held.account, held.kind, held.id, name, path)
+
+
+def _trust(held: Identity, reading: Reading, world: World) -> Events:
+    version = held.role.version + 1 if held.role is not None else 1
+    yield iam.TrustReplaced(held.account, held.id, version, _document(reading, "PolicyDocument", TRUST), {})
+
+
+def _member(group: Identity, reading: Reading, world: World) -> Events:
+    name = text_of(reading.parameters, "UserName")
+    yield from _there(world, USER, group.account, name)
+    user = world.directory.find(USER, group.account, name)
+    assert user is not None, "it was put there"
+    inside = group.id in user.groups
+    if reading.operation == "AddUserToGroup":
+        if not inside:
+            yield iam.MemberAdded(group.account, group.id, user.id)
+    elif inside:
+        yield iam.MemberRemoved(group.account, group.id, user.id)
+
+
+def _create_policy(reading: Reading, world: World) -> Events:
+    told = reading.parameters
+    name, path = text_of(told, "PolicyName"), given(told, "Path") or "/"
+    arn = _said(reading, "policy", "arn") or iam_arn(reading.account, POLICY, path, name)
+    unique = _said(reading, "policy", "policyId") or f"ARN:{arn}"
+    held = world.directory.policies.get(arn)
+    if unique in world.directory.policy_arns:
+        return
+    if held is not None:
+        yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
+    document = _document(reading, "PolicyDocument", MANAGED)
+    about = given(told, "Description")
+    yield iam.ManagedPolicyCreated(reading.account, unique, name, path, about, document, tags_of(told.get("Tags")))
+
+
+def _on_policy(make: Callable[[str, Reading, World], Events]) -> Callable[[Reading, World], Events]:
+    def events(reading: Reading, world: World) -> Events:
+        arn = text_of(reading.parameters, "PolicyArn")
+        yield from _policy_there(world, arn)
+        if arn in world.directory.policies:
+            yield from make(arn, reading, world)
+
+    return events
+
+
+def _version_made(arn: str, reading: Reading, world: World) -> Events:
+    held = world.directory.policies[arn]
+    version = _said(reading, "policyVersion", "versionId") or f"v{held.latest + 1}"
+    default = reading.parameters.get("SetAsDefault") is True
+    document = _document(reading, "PolicyDocument", MANAGED)
+    yield iam.PolicyVersionCreated(held.account, held.id, version, document, default)
+
+
+def _default_set(arn: str, reading: Reading, world: World) -> Events:
+    held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
+    if version not in held.versions:  # of a policy from before the trail: what this version says was never seen
+        what = unseen.document(f"version {version} of the managed policy {arn}", of_key=False)
+        yield iam.PolicyVersionCreated(held.account, held.id, version, what, False)
+    yield iam.DefaultVersionSet(held.account, held.id, version)
+
+
+def _version_gone(arn: str, reading: Reading, world: World) -> Events:
+    held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
+    seen = not any(unseen.is_document(each.document) for each in held.versions.values())
+    if version != held.default and (version in held.versions or not seen):
+        yield iam.PolicyVersionDeleted(held.account, held.id, version)
+
+
+def _policy_gone(arn: str, reading: Reading, world: World) -> Events:
+    held = world.directory.policies[arn]
+    for unique in sorted(world.directory.attached_to.get(arn, ())):
+        kind = world.directory.identities[unique].kind
+        yield iam.PolicyDetached(held.account, kind, unique, arn)
+    yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
+
+
+def _of_access_key(reading: Reading, world: World) -> Events:
+    """An access key of the named user, or of whoever calls; of an account's root where that is the root."""
+    told = reading.parameters
+    made = _said(reading, "accessKey", "accessKeyId")
+    access_key = made if reading.operation == "CreateAccessKey" else text_of(told, "AccessKeyId")
+    if not access_key:
+        raise Broken("it does not say which access key was made")
+    name = given(told, "UserName") or _said(reading, "accessKey", "userName")
+    if not name and not reading.principal.startswith(f"arn:aws:iam::{reading.account}:user/"):
+        yield from _of_root(access_key, reading, world)
+        return
+    name = name or reading.principal.rpartition("/")[2]
+    yield from _there(world, USER, reading.account, name)
+    held = world.directory.find(USER, reading.account, name)
+    assert held is not None, "it was put there"
+    if access_key not in held.access_keys:
+        yield iam.UserAccessKeyCreated(held.account, held.id, access_key)
+    if reading.operation == "UpdateAccessKey":
+        yield iam.UserAccessKeyChanged(held.account, held.id, access_key, text_of(told, "Status"))
+    elif reading.operation == "DeleteAccessKey":
+        yield iam.UserAccessKeyDeleted(held.account, held.id, access_key)
+
+
+def _of_root(access_key: str, reading: Reading, world: World) -> Events:
+    if not ACCOUNT_ID.fullmatch(reading.account):
+        raise Broken("it does not say whose access key")
+    if reading.account not in world.accounts:
+        yield kms.AccountCreated(reading.account, f"root-of-{reading.account}")
+    ended = reading.operation == "DeleteAccessKey" or given(reading.parameters, "Status") == "Inactive"
+    if not ended or access_key not in world.accounts[reading.account].access_keys:
+        yield kms.AccessKeyCreated(reading.account, access_key)
+    if ended:
+        yield kms.AccessKeyDisabled(reading.account, access_key)
+
+
+def _service_role(reading: Reading, world: World) -> Events:
+    """A role that a service made for itself; the answer describes it."""
+    account = reading.account
+    arn = parse_arn(_said(reading, "role", "arn"))
+    name, unique = _said(reading, "role", "roleName"), _said(reading, "role", "roleId")
+    if arn is None or not name:
+        raise Broken("it does not say which role was made")
+    path = f"/{arn.resource.removeprefix('role/').rpartition('/')[0]}/"
+    if unique in world.directory.identities or world.directory.find(ROLE, account, name) is not None:
+        return
+    unique = unique or f"ARN:{iam_arn(account, ROLE, path, name)}"
+    yield iam.RoleCreated(
+        account, unique, name, path, NO_TRUST, {}, given(reading.parameters, "Description"), 3600, {}, ""
+    )
+    # The service's own policy is attached to it, which nothing here says.
+    what = unseen.policies_of(iam_arn(account, ROLE, path, name))
+    yield iam.InlinePolicyPut(account, ROLE, unique, unseen.NAME, what)
+
+
+def _policy_tagged(arn: str, reading: Reading, world: World) -> Events:
+    held = world.directory.policies[arn]
+    if reading.operation == "TagPolicy":
+        yield iam.IdentityTagged(held.account, POLICY, held.id, tags_of(reading.parameters.get("Tags")))
+    else:
+        keys = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str)]
+        yield iam.IdentityUntagged(held.account, POLICY, held.id, keys)
+
+
+IAM: dict[str, Callable[[Reading, World], Events]] = {
+    **{f"Create{noun}": _made(kind) for kind, noun in NOUNS.items()},
+    **{f"Delete{noun}": _on(kind, _delete) for kind, noun in NOUNS.items()},
+    **{f"Put{noun}Policy": _on(kind, _put_policy) for kind, noun in NOUNS.items()},
+    **{f"Delete{noun}Policy": _on(kind, _delete_policy) for kind, noun in NOUNS.items()},
+    **{f"Attach{noun}Policy": _on(kind, _attach) for kind, noun in NOUNS.items()},
+    **{f"Detach{noun}Policy": _on(kind, _detach) for kind, noun in NOUNS.items()},
+    **{f"Put{NOUNS[kind]}PermissionsBoundary": _on(kind, _bound) for kind in (USER, ROLE)},
+    **{f"Delete{NOUNS[kind]}PermissionsBoundary": _on(kind, _unbound) for kind in (USER, ROLE)},
+    **{f"Tag{NOUNS[kind]}": _on(kind, _tag) for kind in (USER, ROLE)},
+    **{f"Untag{NOUNS[kind]}": _on(kind, _untag) for kind in (USER, ROLE)},
+    **{f"Update{NOUNS[kind]}": _on(kind, _update) for kind in (USER, GROUP)},
+    "UpdateAssumeRolePolicy": _on(ROLE, _trust),
+    "AddUserToGroup": _on(GROUP, _member),
+    "RemoveUserFromGroup": _on(GROUP, _member),
+    "CreateAccessKey": _of_access_key,
+    "UpdateAccessKey": _of_access_key,
+    "DeleteAccessKey": _of_access_key,
+    "CreateServiceLinkedRole": _service_role,
+    "TagPolicy": _on_policy(_policy_tagged),
+    "UntagPolicy": _on_policy(_policy_tagged),
+    "CreatePolicy": _create_policy,
+    "CreatePolicyVersion": _on_policy(_version_made),
+    "SetDefaultPolicyVersion": _on_policy(_default_set),
+    "DeletePolicyVersion": _on_policy(_version_gone),
+    "DeletePolicy": _on_policy(_policy_gone),
+}

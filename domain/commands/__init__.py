@@ -1,0 +1,1 @@
+"""What changes something: one file a command or a family, each with its permissions (asks) and its rules (decide)."""

@@ -1,0 +1,78 @@
+"""EnableKey, DisableKey, UpdateKeyDescription: the changes of a key that need nothing but the key and its state.
+
+Source: KMS API reference of the three; developer guide, key-state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.verdict import OTHER_ACCOUNT, Verdict
+from domain.errors import UnsupportedOperation
+from domain.keys.key import Key
+from domain.keys.states import require_state
+from domain.log.events import KeyDescribed, KeyDisabled, KeyEnabled
+from domain.state.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class EnableKey:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisableKey:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateKeyDescription:
+    key: str
+    description: str
+
+
+def on_own_key(action: str, reference: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """The permission on a key of the caller's own account, for operations that do not reach across accounts."""
+    key = world.key(reference, caller.account)
+    if key.account != caller.account:
+        return (Verdict(False, action, key.arn, OTHER_ACCOUNT),)
+    return (may(caller, action, world.resource(key)),)
+
+
+def require_origin(key: Key, *origins: str) -> None:
+    """Raises UnsupportedOperation for a key whose material came another way."""
+    if key.origin not in origins:
+        raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
+
+
+def asks_to_enable(command: EnableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_own_key("kms:EnableKey", command.key, caller, world)
+
+
+def asks_to_disable(command: DisableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_own_key("kms:DisableKey", command.key, caller, world)
+
+
+def asks_to_describe(command: UpdateKeyDescription, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_own_key("kms:UpdateKeyDescription", command.key, caller, world)
+
+
+def enable(command: EnableKey, caller: Caller, world: World) -> KeyEnabled:
+    """Enabling an enabled key is carried out (and recorded) too, as AWS does."""
+    key = world.key(command.key, caller.account)
+    require_state("EnableKey", key.arn, key.state)
+    return KeyEnabled(key.id)
+
+
+def disable(command: DisableKey, caller: Caller, world: World) -> KeyDisabled:
+    key = world.key(command.key, caller.account)
+    require_state("DisableKey", key.arn, key.state)
+    return KeyDisabled(key.id)
+
+
+def describe(command: UpdateKeyDescription, caller: Caller, world: World) -> KeyDescribed:
+    key = world.key(command.key, caller.account)
+    require_state("UpdateKeyDescription", key.arn, key.state)
+    return KeyDescribed(key.id, command.description)

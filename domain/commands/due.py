@@ -1,0 +1,94 @@
+"""What time brings: deletions, expiries and rotations, each when it falls due.
+
+An index beside the world for the one who leads. Entries are looked up in the world when their time comes, so that one
+which no longer holds costs nothing but its place.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.commands.import_material import expired
+from domain.commands.rotate_key import is_due
+from domain.keys.key import Key
+from domain.keys.states import State
+from domain.log.events import KeyDeleted, MaterialDeleted, MaterialExpired
+from domain.state.world import World
+
+
+def next_due(key: Key) -> int | None:
+    """When something of the key next falls due, microseconds since the epoch; None for never."""
+    times = [each.expires for each in key.materials if each.stored and each.expires]
+    if key.deletion:
+        times.append(key.deletion)
+    if key.schedule is not None and key.state is State.ENABLED:
+        times.append(key.schedule.next)
+    return min(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    key: str
+    material: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    key: str
+
+
+Work = Deletion | Expiry | Rotation
+
+
+def work_on(key: Key, now: int) -> Work | None:
+    """The first thing that is due on a key. A key that goes takes its material with it."""
+    if key.deletion and key.deletion <= now:
+        return Deletion(key.id)
+    ended = expired(key, now)
+    if ended is not None:
+        return Expiry(key.id, ended.id)
+    return Rotation(key.id) if is_due(key, now) else None
+
+
+def destroyed_by(event: object) -> Sequence[str]:
+    """The vault's names of the material that an event destroys."""
+    match event:
+        case KeyDeleted():
+            return event.stored
+        case MaterialDeleted() | MaterialExpired() if event.stored:
+            return (event.stored,)
+    return ()
+
+
+class Agenda:
+    """The times of a world's keys, in order."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._times: list[tuple[int, str]] = []
+        for key in world.all_keys():
+            self.note(key.id)
+
+    def note(self, key_id: str) -> None:
+        """Something happened to a key."""
+        key = self._world.keys.get(key_id)
+        time = None if key is None else next_due(key)
+        if time is not None:
+            heapq.heappush(self._times, (time, key_id))
+
+    def due(self, now: int) -> Work | None:
+        """The next thing to be done, None where nothing is. What was done is noted by who did it."""
+        while self._times and self._times[0][0] <= now:
+            key = self._world.keys.get(self._times[0][1])
+            work = None if key is None else work_on(key, now)
+            if work is not None:
+                return work
+            heapq.heappop(self._times)
+        return None

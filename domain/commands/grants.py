@@ -1,0 +1,269 @@
+"""CreateGrant, RetireGrant, RevokeGrant.
+
+Source: KMS API reference of the three; developer guide, grants and create-grant-overview (policy rules 24 to 27).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.arn import PARTITION
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import NO_RESOURCE_POLICY, RETIRING, Verdict
+from domain.crypto.specs import (
+    ENCAPSULATE_DECAPSULATE,
+    ENCRYPT_DECRYPT,
+    GENERATE_VERIFY_MAC,
+    KEY_AGREEMENT,
+    SIGN_VERIFY,
+)
+from domain.errors import (
+    AccessRefused,
+    DryRunSucceeded,
+    GrantNotFound,
+    InvalidArn,
+    InvalidRequest,
+    LimitExceeded,
+)
+from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant, is_narrower
+from domain.keys.key import Key, nobodys
+from domain.keys.states import require_state
+from domain.log.events import GrantCreated, GrantFound, GrantRetired, GrantRevoked
+from domain.policy.compile import DELEGATED, Decider
+from domain.policy.parse import is_principal
+from domain.state.principals import canonical, meaning
+from domain.state.world import World
+
+MAX_PAIRS = 8
+MAX_VALUE = 384
+ALWAYS = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
+WITH_CONTEXT = frozenset(
+    {
+        "Decrypt",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+    }
+)
+OF_PAIRS = frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"})
+BY_USAGE: dict[str, frozenset[str]] = {
+    SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
+    KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
+    GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
+    ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate", "GetPublicKey"}),
+}
+"""What a grant can give on an asymmetric or HMAC key (developer guide, grant-manage, grant operations)."""
+
+GRANTABLE = ALWAYS | WITH_CONTEXT | OF_PAIRS | frozenset().union(*BY_USAGE.values())
+"""What a grant can give on some key."""
+
+
+def operations_of(key: Key) -> frozenset[str]:
+    """The grant operations that the key supports."""
+    if key.usage == ENCRYPT_DECRYPT:
+        return ALWAYS | (WITH_CONTEXT if key.spec.symmetric else OF_PAIRS)
+    return ALWAYS | BY_USAGE[key.usage]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateGrant:
+    """`grant` is the id that the API made; services are given as `Service:name`, "" stands for what is left out."""
+
+    key: str
+    grant: str
+    name: str
+    grantees: Sequence[str]
+    retirings: Sequence[str]
+    operations: Sequence[str]
+    constraints: Mapping[str, Mapping[str, str] | str]
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetireGrant:
+    """`key` and `grant` as the token or the caller names them."""
+
+    key: str
+    grant: str
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeGrant:
+    key: str
+    grant: str
+    dry_run: bool
+
+
+def asks_to_create(command: CreateGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return (may(caller, "kms:CreateGrant", world.resource(world.key(command.key, caller.account))),)
+
+
+def create(command: CreateGrant, caller: Caller, world: World) -> GrantCreated | GrantFound:
+    """Raises InvalidKeyState, InvalidRequest, InvalidArn, LimitExceeded, AccessRefused (wider than the grant that allows
+    it), DryRunSucceeded."""
+    key = world.key(command.key, caller.account)
+    require_state("CreateGrant", key.arn, key.state)
+    grantee = _one(command.grantees, "GranteePrincipal", "GranteeServicePrincipal")
+    if not grantee:
+        raise InvalidRequest("You must specify either GranteePrincipal or GranteeServicePrincipal.")
+    retiring = _one(command.retirings, "RetiringPrincipal", "RetiringServicePrincipal")
+    if grantee.startswith("Service:") and (SOURCE_ARN not in command.constraints or not retiring):
+        raise InvalidRequest(
+            "A GranteeServicePrincipal takes a SourceArn grant constraint, and a RetiringPrincipal or "
+            "RetiringServicePrincipal."
+        )
+    _require_operations(command, key)
+    _require_constraints(command, key)
+    event = GrantCreated(
+        key=key.id,
+        grant=command.grant,
+        name=command.name,
+        grantee=grantee,
+        grantee_id=_principal(grantee, caller, world),
+        retiring=retiring,
+        retiring_id=_principal(retiring, caller, world) if retiring else "",
+        operations=sorted(set(command.operations)),
+        constraints=command.constraints,
+        issued_by=caller.account,
+        issuer=caller.principal,
+        parent=_parent(command, key, caller, world),
+    )
+    held = world.grants.get(key.id, {})
+    found = _same(event, held) if command.name else None
+    if found is None and len(held) >= world.limits.grants:
+        raise LimitExceeded(f"A key has at most {world.limits.grants} grants.")
+    if command.dry_run:
+        raise DryRunSucceeded
+    return event if found is None else GrantFound(key.id, found)
+
+
+def _one(given: Sequence[str], first: str, second: str) -> str:
+    named = [each for each in given if each]
+    if len(named) > 1:
+        raise InvalidRequest(f"You can specify either {first} or {second}, but not both.")
+    return canonical(named[0]) if named else ""
+
+
+def _principal(name: str, caller: Caller, world: World) -> str:
+    """What matches the caller. Raises InvalidArn for what is no principal, or one of the caller's account not there."""
+    if name.startswith("Service:"):
+        return name
+    ours = is_principal(name) and name.startswith(f"arn:{PARTITION}:")
+    found = meaning(name, world, caller.account) if ours else None
+    if found is None:
+        raise InvalidArn(f"ARN does not refer to a valid principal: {name}")
+    return found
+
+
+def _require_operations(command: CreateGrant, key: Key) -> None:
+    if not command.operations:
+        raise InvalidRequest("A grant allows at least one operation.")
+    for operation in command.operations:
+        if operation not in operations_of(key):
+            raise InvalidRequest(f"Grant operation {operation} is not supported on {key.arn}, a {key.spec.name} key.")
+
+
+def _require_constraints(command: CreateGrant, key: Key) -> None:
+    pairs = {name: command.constraints[name] for name in (EQUALS, SUBSET) if name in command.constraints}
+    if pairs and not (key.spec.symmetric and key.usage == ENCRYPT_DECRYPT):
+        raise InvalidRequest("Encryption context constraints are for symmetric encryption keys only.")
+    if pairs and not set(command.operations) <= WITH_CONTEXT | ALWAYS:
+        raise InvalidRequest("Encryption context constraints are for operations that take an encryption context.")
+    for name, value in pairs.items():
+        assert not isinstance(value, str), "a constraint on the encryption context is a map"
+        if len(value) > MAX_PAIRS:
+            raise InvalidRequest(f"{name} has at most {MAX_PAIRS} encryption context pairs.")
+        if any(len(each) > MAX_VALUE for each in value.values()):
+            raise InvalidRequest(f"An encryption context value in {name} has at most {MAX_VALUE} characters.")
+
+
+def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str:
+    """The grant that allows this one, "" where a policy does. Raises AccessRefused where it would be wider (rule 26)."""
+    verdict = may(caller, "kms:CreateGrant", world.resource(key))
+    parent = next((each for each in (verdict.by, verdict.delegation) if isinstance(each, Grant)), None)
+    if parent is None:
+        return ""
+    operations = {f"kms:{operation}" for operation in command.operations}
+    if not operations <= parent.operations or not is_narrower(command.constraints, parent.constraints):
+        raise AccessRefused(
+            f"User: {caller.principal} is not authorized to perform: kms:CreateGrant on resource: {key.arn} because the "
+            f"grant {parent.id} allows grants of its own operations and with its constraints or stricter ones only"
+        )
+    return parent.id
+
+
+def _same(event: GrantCreated, held: Mapping[str, Grant]) -> str | None:
+    operations = {f"kms:{operation}" for operation in event.operations}
+    for grant in held.values():
+        if (
+            grant.name == event.name
+            and grant.grantee == event.grantee_id
+            and grant.retiring == event.retiring_id
+            and grant.operations == operations
+            and grant.constraints == event.constraints
+            and grant.issued_by == event.issued_by
+        ):
+            return grant.id
+    return None
+
+
+def _grant(key: Key, grant: str, world: World) -> Grant:
+    found = world.grants.get(key.id, {}).get(grant)
+    if found is None:
+        raise GrantNotFound(f"Grant ID {grant} not found")
+    return found
+
+
+def asks_to_revoke(command: RevokeGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return (may(caller, "kms:RevokeGrant", world.resource(world.key(command.key, caller.account))),)
+
+
+def revoke(command: RevokeGrant, caller: Caller, world: World) -> GrantRevoked:
+    """Raises GrantNotFound, DryRunSucceeded."""
+    key = world.key(command.key, caller.account)
+    require_state("RevokeGrant", key.arn, key.state)
+    grant = _grant(key, command.grant, world)
+    if command.dry_run:
+        raise DryRunSucceeded
+    return GrantRevoked(key.id, grant.id)
+
+
+def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """The retiring principal, the grantee where the grant gives RetireGrant, and the account that issued it or owns the
+    key, which may delegate by identity policies (API reference, RetireGrant)."""
+    key = world.key(command.key, caller.account)
+    action, resource = "kms:RetireGrant", world.resource(key)
+    if key.account != caller.account and command.grant not in world.grants.get(key.id, ()):
+        # Which grants another account's key has is for those whom they name: the answer is that of one that names others.
+        return (may(caller, action, nobodys(key.arn, key.account)),)
+    grant = _grant(key, command.grant, world)
+    denied = may(caller, action, resource)
+    if isinstance(denied.by, Decider) and not denied.allowed:
+        return (denied,)
+    at_home = may(caller, action, in_account(key.arn, caller.account, resource.context))
+    how = caller.names.get(grant.retiring, 0)
+    if how > DELEGATED:
+        return (Verdict(True, action, key.arn, RETIRING, about=resource),)
+    if caller.names.get(grant.grantee, 0) > DELEGATED and action in grant.operations:
+        return (Verdict(True, action, key.arn, grant, about=resource),)
+    if how == DELEGATED or caller.account in (grant.issued_by, key.account):
+        return (at_home,)
+    return (Verdict(False, action, key.arn, NO_RESOURCE_POLICY, about=resource),)
+
+
+def retire(command: RetireGrant, caller: Caller, world: World) -> GrantRetired:
+    """Raises GrantNotFound, DryRunSucceeded."""
+    key = world.key(command.key, caller.account)
+    require_state("RetireGrant", key.arn, key.state)
+    grant = _grant(key, command.grant, world)
+    if command.dry_run:
+        raise DryRunSucceeded
+    return GrantRetired(key.id, grant.id)

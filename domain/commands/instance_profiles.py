@@ -1,0 +1,95 @@
+"""Instance profiles: what hands a role to an instance of EC2. There are no instances here; tools that make roles keep them.
+
+Source: IAM API reference, CreateInstanceProfile, AddRoleToInstanceProfile and their counterparts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from domain.authorization.caller import Caller
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import on_identity, on_new, on_profile
+from domain.commands.users_and_groups import changeable, require_new
+from domain.errors import DeleteConflict, LimitExceeded, NoSuchEntity
+from domain.identities import limits
+from domain.identities.identity import PROFILE, ROLE
+from domain.log.identity_events import InstanceProfileCreated, InstanceProfileDeleted, InstanceProfileRoleSet
+from domain.state.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class CreateProfile:
+    id: str
+    name: str
+    path: str
+    tags: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteProfile:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddRole:
+    profile: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRole:
+    profile: str
+    role: str
+
+
+def asks_to_create(command: CreateProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_new("iam:CreateInstanceProfile", PROFILE, command.path, command.name, caller, bool(command.tags))
+
+
+def create(command: CreateProfile, caller: Caller, world: World) -> InstanceProfileCreated:
+    """Raises EntityExists, InvalidRequest, LimitExceeded (tags)."""
+    require_new(PROFILE, caller.account, command.name, world)
+    tags = limits.tags_of(command.tags, {})
+    return InstanceProfileCreated(caller.account, command.id, command.name, command.path, tags)
+
+
+def asks_to_delete(command: DeleteProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_profile("iam:DeleteInstanceProfile", command.name, caller, world)
+
+
+def delete(command: DeleteProfile, caller: Caller, world: World) -> InstanceProfileDeleted:
+    """Raises NoSuchEntity, DeleteConflict (it has a role)."""
+    profile = world.directory.profile(caller.account, command.name)
+    if profile.role:
+        raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
+    return InstanceProfileDeleted(caller.account, profile.id, profile.name)
+
+
+def asks_to_add(command: AddRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """On the profile; and to pass the role on (API reference: AddRoleToInstanceProfile needs iam:PassRole)."""
+    on_it = on_profile("iam:AddRoleToInstanceProfile", command.profile, caller, world)
+    return on_it + on_identity("PassRole", ROLE, command.role, caller, world)
+
+
+def add(command: AddRole, caller: Caller, world: World) -> InstanceProfileRoleSet:
+    """Raises NoSuchEntity, ProtectedRole, LimitExceeded (a profile has one role)."""
+    profile = world.directory.profile(caller.account, command.profile)
+    role = changeable(ROLE, caller.account, command.role, world)
+    if profile.role:
+        raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+    return InstanceProfileRoleSet(caller.account, profile.id, role.id)
+
+
+def asks_to_remove(command: RemoveRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return on_profile("iam:RemoveRoleFromInstanceProfile", command.profile, caller, world)
+
+
+def remove(command: RemoveRole, caller: Caller, world: World) -> InstanceProfileRoleSet:
+    """Raises NoSuchEntity."""
+    profile = world.directory.profile(caller.account, command.profile)
+    role = world.directory.get(ROLE, caller.account, command.role)
+    if profile.role != role.id:
+        raise NoSuchEntity(f"Role {command.role} in instance profile {command.profile} cannot be found.")
+    return InstanceProfileRoleSet(caller.account, profile.id, "")

@@ -1,0 +1,46 @@
+"""An alert's life: open, then acknowledged and resolved by somebody, which is a change on the log like any other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from domain.arn import audit_arn
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
+from domain.errors import InvalidRequest
+from domain.log.events import AlertMarked
+from domain.state.world import World
+
+MARK = "UpdateAlert"
+"""The operation, and with `keytrail:` the permission."""
+OPEN, ACKNOWLEDGED, RESOLVED = STATES = ("open", "acknowledged", "resolved")
+LONGEST_NOTE = 1024
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkAlert:
+    """Who sends it has seen that the alert is there, and whose it is."""
+
+    account: str
+    alert: str
+    state: str
+    note: str
+
+
+def asks(command: MarkAlert, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return (may(caller, f"keytrail:{MARK}", in_account(audit_arn(world.region, caller.account), caller.account)),)
+
+
+def mark(command: MarkAlert, caller: Caller, world: World) -> AlertMarked:
+    """Raises InvalidRequest."""
+    if not _ID.fullmatch(command.alert):
+        raise InvalidRequest("An alert's id has 32 hexadecimal digits.")
+    if command.state not in STATES:
+        raise InvalidRequest(f"An alert's state is one of {', '.join(STATES)}.")
+    if len(command.note) > LONGEST_NOTE:
+        raise InvalidRequest(f"A note has at most {LONGEST_NOTE} characters.")
+    return AlertMarked(command.account, command.alert, command.state, command.note)

@@ -1,0 +1,154 @@
+"""Service-linked roles: made for a service, which alone may change them.
+
+No such service runs here. The roles are there for whoever sets an account up (Terraform, deployment scripts), and as principals
+that key policies and grants name. AWS attaches the service's managed policy; Keytrail has none of these documents and attaches
+nothing.
+
+Source: IAM API reference, CreateServiceLinkedRole, DeleteServiceLinkedRole, GetServiceLinkedRoleDeletionStatus; IAM user guide,
+using-service-linked-roles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from domain.arn import iam_arn
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import on_identity, on_new
+from domain.commands.users_and_groups import require_bare
+from domain.errors import InvalidInput, NoSuchEntity
+from domain.identities.identity import ROLE
+from domain.identities.linked_services import NAMES, SERVICE_LINKED, WITH_SUFFIX, name_of, path_of, service_of, trust_of
+from domain.log.identity_events import IdentityDeleted, RoleCreated
+from domain.state.world import World
+
+SUCCEEDED, IN_PROGRESS = "SUCCEEDED", "IN_PROGRESS"
+MAX_SESSION = 3600
+_MAX_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class CreateServiceLinked:
+    id: str
+    service: str
+    suffix: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteServiceLinked:
+    name: str
+
+
+def asks_to_create(command: CreateServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    path, name = path_of(command.service), name_of(command.service, command.suffix)
+    return on_new("iam:CreateServiceLinkedRole", ROLE, path, name, caller, tagged=False)
+
+
+def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCreated:
+    """Raises InvalidInput."""
+    if command.service not in NAMES:
+        known = ", ".join(sorted(service.removesuffix(".amazonaws.com") for service in NAMES))
+        raise InvalidInput(
+            f"{command.service} has no service-linked role here. Services (.amazonaws.com) that have one: {known}."
+        )
+    if command.suffix and command.service not in WITH_SUFFIX:
+        raise InvalidInput(f"Custom suffix is not allowed for {command.service}")
+    name = name_of(command.service, command.suffix)
+    if len(name) > _MAX_NAME:
+        raise InvalidInput(f"The role's name {name} is longer than {_MAX_NAME} characters.")
+    if world.directory.find(ROLE, caller.account, name) is not None:
+        raise InvalidInput(f"Service role name {name} has been taken in this account, please try a different suffix.")
+    return RoleCreated(
+        account=caller.account,
+        id=command.id,
+        name=name,
+        path=path_of(command.service),
+        trust=trust_of(command.service),
+        principals={},
+        description=command.description,
+        max_session=MAX_SESSION,
+        tags={},
+        boundary="",
+    )
+
+
+def asks_to_delete(command: DeleteServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    return _on_linked("DeleteServiceLinkedRole", command.name, caller, world)
+
+
+def asks_of_status(name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """On the ARN that the deletion was asked on, which the role has no more."""
+    return _on_linked("GetServiceLinkedRoleDeletionStatus", name, caller, world)
+
+
+def _on_linked(action: str, name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    """On a service's role under its path, there or not: what a policy says of that path holds before and after."""
+    role, service = world.directory.find(ROLE, caller.account, name), service_of(name)
+    if not service or (role is not None and role.service_linked):
+        return on_identity(action, ROLE, name, caller, world)
+    resource = in_account(iam_arn(caller.account, ROLE, path_of(service), name), caller.account)
+    return (may(caller, f"iam:{action}", resource),)
+
+
+def delete(command: DeleteServiceLinked, caller: Caller, world: World) -> IdentityDeleted:
+    """Nothing here uses such a role, so nothing stands in the way. Raises NoSuchEntity, DeleteConflict."""
+    role = world.directory.find(ROLE, caller.account, command.name)
+    if role is None or not role.service_linked:
+        raise NoSuchEntity(f"The service-linked role with name {command.name} cannot be found.")
+    require_bare(role, world)
+    return IdentityDeleted(caller.account, ROLE, role.id, role.name)
+
+
+def deletion_task(account: str, name: str, unique: str) -> str:
+    """The id of the task that deletes a role. It follows from the role and its unique id, so that nothing has to be kept to
+    know it again, and so that a role made again under the name is not taken for the one that was deleted."""
+    return _task(account, name, _mark(unique))
+
+
+def _task(account: str, name: str, mark: bytes) -> str:
+    service = service_of(name)
+    check = hashlib.sha256(f"{account}/{service}/{name}/{mark.hex()}".encode()).digest()
+    return f"task{path_of(service)}{name}/{UUID(bytes=mark + check[:8])}"
+
+
+def _mark(unique: str) -> bytes:
+    """Which role it was, in half a UUID."""
+    return hashlib.sha256(unique.encode()).digest()[:8]
+
+
+def _mark_in(task: str) -> bytes:
+    return UUID(task.rpartition("/")[2]).bytes[:8]
+
+
+def role_of_task(account: str, text: str) -> str:
+    """The name of the role that a task deletes.
+
+    Raises InvalidInput for what is no id of a task, NoSuchEntity for a task of another role or account.
+    """
+    beginning, _, rest = text.partition(SERVICE_LINKED)
+    named = rest.split("/")
+    if beginning != "task" or len(named) != 3 or not _is_uuid(named[2]):
+        raise InvalidInput("A DeletionTaskId has the form task/aws-service-role/<service>/<role name>/<uuid>.")
+    service, name, _ = named
+    if service != service_of(name) or text != _task(account, name, _mark_in(text)):
+        raise NoSuchEntity(f"The deletion task with id {text} cannot be found.")
+    return name
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def status(account: str, task: str, world: World) -> str:
+    """A role that is still there is one whose deletion this process has not heard of. Raises as `role_of_task`."""
+    role = world.directory.find(ROLE, account, role_of_task(account, task))
+    return IN_PROGRESS if role is not None and _mark(role.id) == _mark_in(task) else SUCCEEDED

@@ -1,0 +1,43 @@
+"""Why a call of the past was decided as it was: its permissions, asked again on the world of then, with every statement and
+grant that was looked at.
+
+The record goes before the explanation: where today's evaluator does not come to what is on record, only the record is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.authorization.explain import explain
+from domain.decisions.again import Callers, Case, asked_again, asks_policies
+from domain.errors import CredentialDisabled, CredentialExpired
+from domain.state.world import World
+
+OF_THE_EXPLANATION = ("layers", "grants", "context")
+
+
+def permissions(case: Case, world: World, at: int) -> list[dict[str, Any]]:
+    """Of each permission that was asked, what is on record of it, and below it `layers`, `grants` and `context` as
+    `explain` gives them. A call that was refused before it asked any has none.
+
+    `case` as `case_of` gives it, of a call at `at` (microseconds since the epoch); `world` as it was when it was decided.
+    """
+    on_record = [dict(reason) for reason in case["reasons"]]
+    if not case["access_key"] or not case.get("inputs"):
+        return on_record
+    try:
+        caller = Callers().of(case, world, at)
+    except (CredentialDisabled, CredentialExpired):
+        return on_record
+    return [
+        dict(asked.reason) | _looked_at(asked.reason, explain(asked.caller, asked.question))
+        if asks_policies(asked.reason, asked.question.resource, caller.account)
+        else dict(asked.reason)
+        for asked in asked_again(caller, case, world, at)
+    ]
+
+
+def _looked_at(reason: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    same = all(found[name] == reason[name] for name in ("effect", "by"))
+    return {name: found[name] for name in OF_THE_EXPLANATION} if same else {}

@@ -1,0 +1,60 @@
+"""The chain: which records of the topic are valid.
+
+Rule of this file: **a record is valid if and only if its `previous` is the digest of the last valid record before it, and
+it is authentic** (authority.py). Every reader (writer, API, projector, alerts, `keytrail verify`) applies it through
+`Chain.accepts` and skips the rest as void. The link is a compare-and-append on a log that has none: whoever appends decided
+on exactly the valid prefix, or what was appended does not count. `tests/model` holds it to exhaustive models. The MAC says
+that one of Keytrail's own processes wrote the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from domain.log.authenticity import EVENTS, Keyring
+from domain.log.authority import Authority
+
+GENESIS = ""
+"""`previous` of the first record, which has none before it."""
+
+
+def digest(value: bytes) -> str:
+    """SHA-256, in hex, of a record's value: the bytes as they are on the topic."""
+    return sha256(value).hexdigest()
+
+
+@dataclass(slots=True)
+class Chain:
+    """The valid prefix read so far, by its last record: `head` is its digest, `position` its offset (-1: none).
+
+    `keys` is None for a reader that has no key and checks the links alone: `keytrail verify --file` on a file that somebody
+    was given. Every process of an installation has them.
+    """
+
+    head: str = GENESIS
+    position: int = -1
+    keys: Keyring | None = None
+    authority: Authority = field(default_factory=Authority)
+
+    def accepts(self, position: int, value: bytes, document: Mapping[str, Any]) -> bool:
+        """Take the record at `position` if it is valid; say whether it was. `document` is the value, parsed. Positions come
+        in ascending order. Raises KeyMissing."""
+        if document.get("previous") != self.head or position <= self.position:
+            return False
+        authority = self.authority
+        if self.keys is not None and not authority.admits(self.keys, value, document):
+            return False
+        self.head = digest(value)
+        self.position = position
+        authority.follow(position, self.head, value, document)
+        return True
+
+    def sealed(self, body: bytes, log: str, parts: Any = None) -> bytes:
+        """The value to append next to the log: with the envelope of the key that is in force."""
+        if self.keys is None:
+            return body
+        name = self.authority.key or self.keys.newest
+        return self.keys.seal(name, EVENTS, log).sealed(body, parts)[0]

@@ -1,0 +1,157 @@
+"""Decisions in a row: an API worker numbers and chains what it appends, in each of its lanes.
+
+A lane is one producer's sequence of records on one partition of `decisions`. Each record names the worker's incarnation, the
+lane, its number (from 1 on) and the digest of the lane's record before it (`previous`, "" for the first). So a record that
+is missing, changed, invented or there twice shows, and the last one of a lane shows by its anchor: how far each lane
+reaches goes onto `events` (`decisions.anchored`). After an append that failed a worker begins another lane, since nobody
+knows what of it landed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.log.authenticity import Parts, Seal
+
+NOTHING = ""
+"""`previous` of a lane's first record."""
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class Decided:
+    """A decision that has no place in a lane yet: JSON objects in bytes, none of them empty.
+
+    `about` has the members that are nobody's secret (version, log, seen, at), `own` those of call and decision. Where caller
+    and resource are of two accounts, `caller`, `resource` and `shared` are what `parts.divided` makes of them.
+    """
+
+    about: bytes
+    own: bytes
+    caller: bytes = b""
+    resource: bytes = b""
+    shared: bytes = b""
+
+
+class Lane:
+    """One of a worker's lanes. `number` and `digest` are of its last record."""
+
+    __slots__ = ("_start", "digest", "lane", "number", "worker")
+
+    def __init__(self, worker: str, lane: int) -> None:
+        self.worker, self.lane = worker, lane
+        self.number, self.digest = 0, NOTHING
+        self._start = f',"lane":{{"worker":"{worker}","lane":{lane},"number":'.encode()
+
+    def value(self, decided: Decided, seal: Seal) -> bytes:
+        """The value to append next on this lane."""
+        self.number += 1
+        rest = b'%b%b%d,"previous":"%b"}' % (decided.about[:-1], self._start, self.number, self.digest.encode())
+        parts = None
+        if decided.caller:
+            parts = Parts(decided.caller, decided.resource, b"%b,%b" % (rest, decided.shared[1:]))
+        value, self.digest = seal.sealed_with(b"%b,%b" % (rest, decided.own[1:-1]), parts)
+        return value
+
+
+LaneName = tuple[str, int]
+"""(the worker's incarnation, the lane)."""
+
+
+@dataclass(slots=True)  # made for every call
+class Place:
+    """Where a decision stands in its lane."""
+
+    name: LaneName
+    number: int
+    previous: str
+
+
+def place_of(document: Mapping[str, Any]) -> Place | None:
+    """None for a record of a version that had no lanes."""
+    lane = document.get("lane")
+    if lane is None:
+        return None
+    return Place((lane["worker"], lane["lane"]), lane["number"], lane["previous"])
+
+
+@dataclass(slots=True)  # made for every call; nobody changes one
+class Reached:
+    """How far a lane was read: number and digest of its last record, and the partition that it stands on."""
+
+    number: int = 0
+    digest: str = NOTHING
+    partition: int = -1
+
+
+class Lanes:
+    """How far each lane was read: the rule that tells a record in its place from one that is not."""
+
+    def __init__(self, reached: Mapping[LaneName, Reached] | None = None) -> None:
+        self.reached: dict[LaneName, Reached] = dict(reached or {})
+        self._moved: set[LaneName] = set()
+
+    def accepts(self, place: Place, digest: str, partition: int) -> bool:
+        """Take the record with this digest if it is its lane's next; say whether it was."""
+        last = self.reached.get(place.name, _BEGIN)
+        if (place.number - 1, place.previous) != (last.number, last.digest):
+            return False
+        self.reached[place.name] = Reached(place.number, digest, partition)
+        self._moved.add(place.name)
+        return True
+
+    def moved(self) -> dict[LaneName, Reached]:
+        """Those that moved since this was last asked."""
+        moved, self._moved = self._moved, set()
+        return {name: self.reached[name] for name in moved}
+
+
+_BEGIN = Reached()
+
+
+def anchors_of(data: Mapping[str, Any]) -> dict[LaneName, Reached]:
+    """How far the lanes of a worker reach, out of the data of `decisions.anchored`."""
+    return {
+        (data["worker"], each["lane"]): Reached(each["number"], each["digest"], each["partition"])
+        for each in data["lanes"]
+    }
+
+
+class Tails:
+    """Lanes whose last records are not anchored: what remains of a worker that has ended, once nothing more comes of it.
+
+    Times are seconds of one clock.
+    """
+
+    def __init__(self, reached: Mapping[LaneName, Reached], anchored: Mapping[LaneName, int], now: float) -> None:
+        self._tails = {
+            name: (each, now) for name, each in reached.items() if each.number > anchored.get(name, 0)
+        }  # fmt: skip
+        self._ahead: dict[LaneName, int] = {}
+
+    def read(self, moved: Mapping[LaneName, Reached], now: float) -> None:
+        for name, each in moved.items():
+            if each.number > self._ahead.get(name, 0):
+                self._ahead.pop(name, None)
+                self._tails[name] = (each, now)
+
+    def anchored(self, lanes: Mapping[LaneName, Reached]) -> None:
+        """An anchor may be read before the records that it binds."""
+        for name, each in lanes.items():
+            tail = self._tails.get(name)
+            if tail is None or tail[0].number < each.number:
+                self._ahead[name] = each.number
+            if tail is not None and tail[0].number <= each.number:
+                del self._tails[name]
+
+    def idle(self, before: float) -> dict[str, list[dict[str, int | str]]]:
+        """By worker, the lanes that have not moved since, as `decisions.anchored` has them."""
+        found: dict[str, list[dict[str, int | str]]] = {}
+        for (worker, lane), (each, since) in sorted(self._tails.items()):
+            if since <= before:
+                said: dict[str, int | str] = {
+                    "lane": lane, "partition": each.partition, "number": each.number, "digest": each.digest,
+                }  # fmt: skip
+                found.setdefault(worker, []).append(said)
+        return found

@@ -1,0 +1,158 @@
+"""What the statements of an identity policy give and refuse, taken as a set: so that two versions can be told apart by what
+came and what went, however they were written.
+
+A key policy is compared by the requests that it means (`domain.policy_analysis`). What an identity policy gives depends on
+the policy of every key there is, so here it is told as the policy says it: actions, on resources, under conditions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.errors import Refusal
+from domain.policy.glob import compile_glob
+from domain.policy.parse import MANAGED, TRUST, Principals, Statement, parse_policy
+
+EVERYTHING = "*"
+GIVEN, REFUSED = "Allow", "Deny"
+
+
+@dataclass(frozen=True, slots=True)
+class On:
+    """Where actions are given or refused: `but` says that it is everywhere else. `conditions` as JSON, in one order. `who` are
+    the principals of a trust policy."""
+
+    effect: str
+    resources: tuple[str, ...]
+    but: bool
+    conditions: str
+    who: tuple[str, ...] = ()
+
+    def document(self, actions: Iterable[str]) -> dict[str, Any]:
+        return {
+            "effect": self.effect,
+            "actions": sorted(actions),
+            "resources": list(self.resources),
+            **({"all_but": True} if self.but else {}),
+            "condition": json.loads(self.conditions),
+            **({"who": list(self.who)} if self.who else {}),
+        }
+
+
+Given = Mapping[On, frozenset[str]]
+NOTHING: Given = {}
+
+
+def given(text: str, universe: Iterable[str]) -> Given:
+    """Actions by where they are given. Those of `universe` are told one by one; a pattern that reaches beyond stays as it is
+    written. A text that is no identity policy gives nothing."""
+    try:
+        policy = parse_policy(text, MANAGED)
+    except Refusal:
+        return NOTHING
+    return _taken((each, _actions(each, tuple(universe))) for each in policy.statements)
+
+
+def trusted(text: str) -> Given:
+    """Whom a role's trust policy lets assume it."""
+    try:
+        policy = parse_policy(text, TRUST)
+    except Refusal:
+        return NOTHING
+    return _taken((each, frozenset(each.action or each.not_action or ())) for each in policy.statements)
+
+
+def difference(old: Given, new: Given) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(what the second has that the first has not, what it has no more)."""
+    return _beyond(new, old), _beyond(old, new)
+
+
+def of_these(whole: Given, effect: str, actions: Iterable[str]) -> list[dict[str, Any]]:
+    """What is given or refused of these actions, wherever that is; a pattern of the one meets a name of the other."""
+    asked, found = frozenset(actions), []
+    for where, its in whole.items() if asked else ():
+        if where.effect != effect:
+            continue
+        both = (its & asked) | {each for each in asked - its if any(_matches(other, each) for other in its)}
+        both |= {each for each in its - asked if any(_matches(other, each) for other in asked)}
+        if both:
+            found.append(where.document(both))
+    return found
+
+
+def joined(parts: Iterable[Given]) -> Given:
+    """Several policies of one holder."""
+    whole: dict[On, frozenset[str]] = {}
+    for part in parts:
+        for where, actions in part.items():
+            whole[where] = whole.get(where, frozenset()) | actions
+    return whole
+
+
+def _beyond(one: Given, other: Given) -> list[dict[str, Any]]:
+    found = []
+    for where, actions in one.items():
+        more = actions - other.get(where, frozenset())
+        if more:
+            found.append(where.document(more))
+    return found
+
+
+def _taken(statements: Iterable[tuple[Statement, frozenset[str]]]) -> Given:
+    return joined({_on(statement): actions} for statement, actions in statements if actions)
+
+
+def _on(statement: Statement) -> On:
+    resources = statement.resource if statement.resource is not None else statement.not_resource
+    conditions = {
+        operator: {name: sorted(values) for name, values in sorted(keys.items())}
+        for operator, keys in sorted((statement.condition or {}).items())
+    }
+    return On(
+        statement.effect,
+        tuple(sorted(resources or ())),
+        statement.resource is None and statement.not_resource is not None,
+        json.dumps(conditions, sort_keys=True),
+        _who(statement.principal, "") + _who(statement.not_principal, "everybody but "),
+    )
+
+
+def _who(principals: Principals | None, before: str) -> tuple[str, ...]:
+    if principals is None:
+        return ()
+    names = [*([EVERYTHING] if principals.anyone else []), *sorted(principals.names)]
+    return tuple(f"{before}{name}" for name in names)
+
+
+def _actions(statement: Statement, universe: tuple[str, ...]) -> frozenset[str]:
+    if statement.action is None:
+        patterns = statement.not_action or ()
+        left = {name for name in universe if not any(_matches(pattern, name) for pattern in patterns)}
+        return frozenset({*left, *(f"everything but {', '.join(sorted(patterns))}" for _ in patterns[:1])})
+    found: set[str] = set()
+    for pattern in statement.action:
+        reached = {name for name in universe if _matches(pattern, name)}
+        found |= reached
+        # `kms:*` is its actions one by one; what is not of this universe, or reaches beyond it, is told as it is written.
+        if not reached or not pattern.lower().startswith(_services(universe)):
+            found.add(pattern)
+    return frozenset(found)
+
+
+def _services(universe: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple({f"{name.partition(':')[0]}:" for name in universe})
+
+
+def _matches(pattern: str, name: str) -> bool:
+    return compile_glob(pattern.lower())(name.lower())
+
+
+def reaches(effect: Mapping[str, Any], arn: str) -> bool:
+    """Whether what a statement gives (as `difference` tells it) may reach this resource. A variable may be anything."""
+    inside = any("${" in each or compile_glob(each)(arn) for each in effect["resources"])
+    if effect.get("all_but"):
+        return not any("${" not in each and compile_glob(each)(arn) for each in effect["resources"])
+    return inside

@@ -1,0 +1,107 @@
+"""What a policy must not do, as a question about sets: each check is a comparison with what is asked about cut out.
+
+A policy that grants something is one that lets in more than a policy that allows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.policy.glob import compile_glob
+from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.space import ACTION, CALLER, Dimension, Side, Space, bits_of
+
+NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
+"""A statement without Action has no effect."""
+PASSED, FAILED = "passed", "failed"
+
+# What a stranger's request says where a policy may limit whom it lets in: an organization, a source, an address that are
+# nobody's in particular. What a stranger can choose (an encryption context, tags) is not here.
+STRANGER: dict[str, tuple[str, ...]] = {
+    "aws:principalorgid": ("o-stranger00",),
+    "aws:principalorgpaths": ("o-stranger00/r-stra/ou-stra-stranger/",),
+    "aws:sourceaccount": ("999999999999",),
+    "aws:sourceorgid": ("o-stranger00",),
+    "aws:sourcearn": ("arn:aws:s3:::strangers-bucket",),
+    "aws:sourcevpc": ("vpc-0stranger0",),
+    "aws:sourcevpce": ("vpce-0stranger0",),
+    "aws:sourceip": ("8.8.8.8", "2001:4860:4860::8888"),
+    "aws:vpcsourceip": ("8.8.8.8",),
+    "aws:userid": ("AIDASTRANGERSTRANGER1",),
+    "aws:federatedprovider": ("stranger.example.com",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """A policy that is checked, of some key of an account or of the key that is named; `actions` are all there are."""
+
+    policy: Side
+    account: str
+    actions: Sequence[str]
+    key: str = ""
+
+    def space(
+        self, weaker: Side, more: Sequence[str] = (), examples: Mapping[str, Sequence[str]] | None = None
+    ) -> Space:
+        return Space((weaker, self.policy), self.account, self.actions, self.key, more, examples=examples)
+
+
+class NoSuchAction(ValueError):
+    """No action is meant."""
+
+
+def not_grants(of: Policies, pattern: str, principal: str = "") -> dict[str, Any]:
+    """Whether the policy lets nobody do what the pattern covers, or nobody who answers to the principal: a role's sessions
+    answer to the role, everyone to the root of the account. Raises NoSuchAction."""
+    matches = compile_glob(pattern.lower())
+    wanted = [action for action in of.actions if matches(action.lower())]
+    if not wanted:
+        raise NoSuchAction(f"{pattern} covers no action on a key")
+    space = of.space(NOTHING, [principal] if principal else [])
+    limits = {ACTION: space.of_actions(wanted)}
+    if principal:
+        limits[CALLER] = bits_of(principal in everyone[0].names for everyone in space.callers.members)
+    return _result(compare(space, space.box(limits)))
+
+
+def no_new_access_than(of: Policies, reference: Side) -> dict[str, Any]:
+    """Whether the policy lets in nothing that the reference does not."""
+    return _result(compare(of.space(reference)))
+
+
+def not_public(of: Policies) -> dict[str, Any]:
+    """Whether the policy lets nobody in of whom nothing is known: of an account, an organization, a network that it does
+    not name."""
+    space = of.space(NOTHING, examples=STRANGER)
+    limits = {CALLER: strangers(space)}
+    for dimension in space.dimensions:
+        if dimension.name in STRANGER:
+            limits[dimension.name] = as_a_stranger(dimension)
+    return _result(compare(space, space.box(limits)))
+
+
+def strangers(space: Space) -> int:
+    """The callers of accounts that no policy names."""
+    return bits_of(
+        any(each.kind in ("root", "user", "role") and not each.of for each in everyone)
+        for everyone in space.callers.members
+    )
+
+
+def as_a_stranger(dimension: Dimension) -> int:
+    """The cases of a stranger's values, and of none."""
+    values = [()] + [(each,) for each in STRANGER[dimension.name]]
+    contexts = [{dimension.name: each} if each else {} for each in values]
+    passes = {tuple(test.holds(context) for test in dimension.tests) for context in contexts}
+    return bits_of(case.passes in passes and len(case.example) < 2 for case in dimension.members)
+
+
+def _result(found: dict[str, Any]) -> dict[str, Any]:
+    """What a comparison says of a check: what is let in fails it, what is not known is never a pass."""
+    unknown = [each for each in found["unknown"] if "denied" not in each]
+    answer = FAILED if found["allowed"] else UNKNOWN if unknown else PASSED
+    assert answer == PASSED or found["answer"] != EQUIVALENT, "what is equivalent lets nothing in"
+    return {"answer": answer, "allowed": found["allowed"], "unknown": unknown}

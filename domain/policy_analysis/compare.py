@@ -1,0 +1,319 @@
+"""What sets two key policies apart: the requests that the one lets in and the other does not, each set with a witness.
+
+How a key policy answers a request has five values: it denies, it says nothing, it leaves it to identity policies, it
+allows within the limits of a boundary or session policy, it allows by itself. A region is a set of requests at which both
+policies have one answer each, and not the same. Its witness is a concrete request, in surroundings (identity policies, a
+boundary, a grant) under which that difference decides; it is put to the evaluator before it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domain.authorization.caller import Caller
+from domain.authorization.evaluate import evaluate
+from domain.authorization.question import Question, Resource
+from domain.grants.grant import Grant
+from domain.policy.compile import (
+    DELEGATED,
+    DIRECT,
+    IDENTITY_POLICY,
+    NO_PERMISSIONS,
+    ROLE,
+    CompiledPolicy,
+    Permissions,
+    compile_identity_policy,
+    compile_key_policy,
+)
+from domain.policy.parse import MANAGED
+from domain.policy_analysis.boxes import Box, apart, merged, subtract, within
+from domain.policy_analysis.budget import spend
+from domain.policy_analysis.callers import Someone
+from domain.policy_analysis.named_people import people
+from domain.policy_analysis.space import Dimension, Meaning, Side, Space, bits_of
+from domain.policy_analysis.words import TooMany
+
+DENIES, SILENT = -1, 0
+WORDS = {
+    DENIES: "denied",
+    SILENT: "not allowed",
+    DELEGATED: "left to identity policies",
+    ROLE: "allowed within boundary and session policy",
+    DIRECT: "allowed",
+}
+SURROUNDINGS = {
+    SILENT: "a grant of the operation",
+    DELEGATED: "an identity policy that allows everything",
+    ROLE: "no identity policy",
+    DIRECT: "no identity policy",
+}
+WITHIN_NOTHING = "no identity policy, and a boundary that allows nothing"
+EQUIVALENT, DIFFERENT, UNKNOWN = "equivalent", "different", "unknown"
+_EVERYTHING = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """`boxes` are requests that the weaker policy answers with `lower` and the stronger with `upper`."""
+
+    boxes: tuple[Box, ...]
+    lower: int
+    upper: int
+
+
+def compare(space: Space, only: Box | None = None) -> dict[str, Any]:
+    """The comparison of a space's two policies, in the form that is shown: `answer` is equivalent, different or unknown;
+    `allowed` and `denied` are what the second lets in and keeps out, `unknown` what depends on conditions that were not
+    cut into cases. `only` are the requests that are asked about."""
+    old, new = space.sides
+    before, after = space.meanings
+    asked = space.whole if only is None else only
+    try:
+        gained, lost = gains(before, after, space, asked), gains(after, before, space, asked)
+    except TooMany as fault:
+        return {"answer": UNKNOWN, "allowed": [], "denied": [], "unknown": [{"why": str(fault)}]}
+    unknown: list[dict[str, Any]] = []
+    shown: dict[str, list[dict[str, Any]]] = {"allowed": [], "denied": []}
+    for name, regions, weak, strong in (("allowed", gained, old, new), ("denied", lost, new, old)):
+        witnesses = Witnesses(space, weak, strong)
+        for region in regions:
+            for box in told_of(space, region.boxes):
+                made = space_shown(space, box) | {"principals": people(space, box[0])}
+                made["before"], made["after"] = WORDS[region.lower], WORDS[region.upper]
+                if name == "denied":
+                    made["before"], made["after"] = made["after"], made["before"]
+                opaque = space.opaque_in(box)
+                if opaque:
+                    unknown.append({name: made, "statements": _once(each.document() for each in opaque)})
+                    continue
+                witness = witnesses.of(subtract([box], space.impossible)[0], region.lower, region.upper)
+                if witness is None:
+                    unknown.append(
+                        {name: made, "why": "its witness did not come out as the sets say", "statements": []}
+                    )
+                else:
+                    shown[name].append(made | {"witness": witness})
+    answer = UNKNOWN if unknown else DIFFERENT if shown["allowed"] or shown["denied"] else EQUIVALENT
+    return {"answer": answer, **shown, "unknown": unknown}
+
+
+def _once(documents: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for each in documents:
+        if each not in found:
+            found.append(each)
+    return found
+
+
+def gains(weak: Meaning, strong: Meaning, space: Space, asked: Box) -> list[Region]:
+    """The regions at which `strong` answers higher than `weak`, the strongest answers first. Raises TooMany."""
+    grantable = space.box_of_grantable()
+    told: list[Box] = []
+    found: list[Region] = []
+    for upper in (DIRECT, ROLE, DELEGATED, SILENT):
+        if upper == SILENT:
+            denied = [] if grantable is None else within(within(weak.denies, [grantable]), [asked])
+            stronger = subtract(denied, strong.denies)
+        else:
+            allowing = within(strong.at_least(upper), [asked])
+            # What the weaker policy has word for word stays what it was, but for what it denies.
+            mine = weak.at_least(upper)
+            stronger = subtract(subtract(allowing, strong.denies), mine)
+            if weak.denies:
+                stronger += within(subtract(within(allowing, mine), strong.denies), weak.denies)
+        # Boxes of what is let in may have requests in common; those of a region have none.
+        # What is known for sure goes first, so that what is not known takes nothing from it.
+        left = sorted(subtract(subtract(merged(stronger), told), space.impossible), key=space.opacity)
+        fresh = apart(left)
+        told += fresh
+        found += [Region(tuple(merged(boxes)), lower, upper) for lower, boxes in _by_answer(weak, fresh, upper)]
+    return found
+
+
+def _by_answer(weak: Meaning, boxes: list[Box], upper: int) -> Iterator[tuple[int, list[Box]]]:
+    """The boxes cut by how the weaker policy answers them."""
+    left = boxes
+    denied = within(left, apart(weak.denies)) if weak.denies else []
+    if denied:
+        yield DENIES, denied
+        left = subtract(left, weak.denies)
+    for level in (ROLE, DELEGATED):
+        mine = weak.at_least(level)
+        if level < upper and left and mine:
+            held = within(left, apart(mine))
+            if held:
+                yield level, held
+                left = subtract(left, mine)
+    if left:
+        yield SILENT, left
+
+
+# -- a request of a box ----------------------------------------------------------------------------------------------
+
+
+class Witnesses:
+    """Requests that the weaker policy refuses and the stronger allows."""
+
+    def __init__(self, space: Space, weak: Side, strong: Side) -> None:
+        self._space = space
+        self._sides = weak, strong
+        self._compiled: dict[tuple[int, str], CompiledPolicy] = {}
+
+    def of(self, box: Box, lower: int, upper: int) -> dict[str, Any] | None:
+        """The first that the evaluator answers so, None where there is none."""
+        space = self._space
+        spend(sum(map(len, space.rules)) + len(space.dimensions))
+        someone, action, arn, context = request_of(space, box)
+        caller, grants, words = _surrounded(someone, action, lower, upper)
+        verdicts = [
+            evaluate(
+                caller,
+                Question(
+                    action,
+                    Resource(arn, space.account, self._policy(at, arn), {}, grants),
+                    {**caller.context, **context},
+                ),
+            )
+            for at in (0, 1)
+        ]
+        if verdicts[0].allowed or not verdicts[1].allowed:
+            return None
+        return {
+            "principal": caller.principal,
+            "action": action,
+            "resource": arn,
+            "context": {key: list(values) for key, values in context.items()},
+            "with": words,
+            "refused": verdicts[0].document(),
+            "allowed": verdicts[1].document(),
+        }
+
+    def _policy(self, at: int, arn: str) -> CompiledPolicy:
+        found = self._compiled.get((at, arn))
+        if found is None:
+            side = self._sides[at]
+            spend(len(side.text) // 4)
+            found = self._compiled[at, arn] = compile_key_policy(side.text, arn, side.version, side.ids)
+        return found
+
+
+def request_of(space: Space, box: Box) -> tuple[Someone, str, str, dict[str, tuple[str, ...]]]:
+    """One request of a box: (caller, action, key, the values of condition keys), absent ones where that is possible."""
+    chosen = [_lowest(bits) for bits in box]
+    someone = space.callers.members[chosen[0]][0]
+    context = {
+        dimension.name: dimension.members[at].example
+        for dimension, at in zip(space.dimensions[3:], chosen[3:], strict=True)
+        if dimension.name in space.keys and dimension.members[at].example
+    }
+    return someone, space.actions.members[chosen[1]][0], space.resources.members[chosen[2]][0], context
+
+
+def _lowest(bits: int) -> int:
+    return (bits & -bits).bit_length() - 1
+
+
+def _surrounded(someone: Someone, action: str, lower: int, upper: int) -> tuple[Caller, dict[str, list[Grant]], str]:
+    """The caller under what makes the difference decide, and the grants on the key."""
+    caller = someone.caller()
+    if upper == SILENT:
+        name = next(name for name, how in someone.names.items() if how == DIRECT)
+        return caller, {name: [_grant(name, action)]}, SURROUNDINGS[SILENT]
+    if not caller.needs_policies:
+        return caller, {}, "nothing else"
+    if upper == DELEGATED:
+        rules = compile_identity_policy(_EVERYTHING, IDENTITY_POLICY, someone.principal, "everything", MANAGED)
+        caller.identity = Permissions(rules)
+    elif upper == DIRECT and lower == ROLE:
+        caller.boundary = NO_PERMISSIONS
+        return caller, {}, WITHIN_NOTHING
+    return caller, {}, SURROUNDINGS[upper]
+
+
+def _grant(grantee: str, action: str) -> Grant:
+    return Grant("example", "", "", grantee, grantee, "", "", frozenset({action}), {}, "", "", "", 0, 0)
+
+
+def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
+    """The boxes without conditions on what an action never has: no condition is asked of PutKeyPolicy by saying that its
+    encryption context is absent. What is added is impossible."""
+    found = list(boxes)
+    places = {dimension.name: place for place, dimension in enumerate(space.dimensions)}
+    for name, carrying in space.carrying.items():
+        place = places[name]
+        without = bits_of(actions[0].partition(":")[2] not in carrying for actions in space.actions.members)
+        cut = []
+        for box in found:
+            spend(2)
+            if box[place] != space.whole[place] and box[1] & without:
+                cut.append((box[0], box[1] & without, *box[2:place], space.whole[place], *box[place + 1 :]))
+                box = (box[0], box[1] & ~without, *box[2:])
+            if box[1]:
+                cut.append(box)
+        found = cut
+    return merged(found)
+
+
+# -- in words ------------------------------------------------------------------------------------------------------
+
+
+def space_shown(space: Space, box: Box) -> dict[str, Any]:
+    """A box in the form that is shown: what is not there is not limited."""
+    spend(10 + len(space.whole) // 4 + box[0].bit_count() * 4 + box[1].bit_count())
+    result: dict[str, Any] = {
+        "principals": [
+            each.document() for at, everyone in Space.members(space.callers, box[0]) for each in _told(everyone)
+        ],
+        "actions": sorted(name for _, names in Space.members(space.actions, box[1]) for name in names),
+    }
+    if box[2] != space.resources.whole:
+        result["resources"] = [arns[0] for _, arns in Space.members(space.resources, box[2])]
+    result["conditions"] = [
+        {"key": dimension.tests[0].key, "any_of": conditions_of(dimension, bits)}
+        for dimension, bits in zip(space.dimensions[3:], box[3:], strict=True)
+        if dimension.name in space.keys and bits != dimension.whole
+    ]
+    return result
+
+
+def _told(everyone: Sequence[Someone]) -> list[Someone]:
+    """Those of a case who are told: no examples of a kind whose others are told."""
+    return list({str(each.document()): each for each in everyone}.values())
+
+
+def conditions_of(dimension: Dimension, bits: int) -> list[dict[str, Any]]:
+    """The cases in the fewest words: tests that hold or do not, all of an item together; any item is enough."""
+    spend(len(dimension.tests) * len(dimension.members) // 4)
+    sets = [
+        ((number, holds), bits_of(case.passes[number] is holds for case in dimension.members))
+        for number, test in enumerate(dimension.tests)
+        for holds in (True, False)
+    ]
+    there = bits_of(bool(case.example) for case in dimension.members)
+    sets += [((-1, True), there), ((-1, False), dimension.whole & ~there)]
+    for name, covered in sets:
+        if covered == bits:
+            return [_item(dimension, [name], bits)]
+    for at, (one, covered) in enumerate(sets):
+        spend(1 + len(sets) // 8)
+        for other, its in sets[at + 1 :]:
+            if covered & its == bits:
+                return [_item(dimension, [one, other], bits)]
+    return [
+        _item(dimension, [(number, passed) for number, passed in enumerate(case.passes)], 1 << at)
+        for at, case in Space.members(dimension, bits)
+    ]
+
+
+def _item(dimension: Dimension, literals: Sequence[tuple[int, bool]], bits: int) -> dict[str, Any]:
+    example = dimension.members[_lowest(bits)].example
+    result: dict[str, Any] = {"holds": [], "fails": [], "example": list(example)}
+    for number, holds in literals:
+        if number < 0:
+            result["present"] = holds
+            continue
+        test = dimension.tests[number]
+        result["holds" if holds else "fails"].append({"operator": test.operator, "wanted": list(test.wanted)})
+    return result

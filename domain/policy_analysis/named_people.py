@@ -1,0 +1,108 @@
+"""Whom a set of callers is about, so that nobody is meant who is not in it: "other users" says which named ones are not among
+them, and an example of a pattern is told as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from domain.policy.compile import BOUNDED
+from domain.policy.conditions import Test
+from domain.policy_analysis.budget import spend
+from domain.policy_analysis.callers import Someone
+from domain.policy_analysis.space import Space
+
+BUT, MEETS = "but", "meets"
+UNBOUNDED = "no permissions boundary"
+Name = tuple[str, str, str, str, bool]
+"""Kind, account, ARN, unique id, and whether there is a permissions boundary: what tells one from another in words."""
+
+
+def people(space: Space, bits: int) -> list[dict[str, Any]]:
+    """Those of the callers' cases `bits`. `but` in one that stands for others: those who are named and outside; `meets` in one
+    that is an example: the conditions on who calls that it meets."""
+    inside: dict[Name, Someone] = {}
+    outside: dict[Name, Someone] = {}
+    for at, everyone in enumerate(space.callers.members):
+        held = inside if bits >> at & 1 else outside
+        for each in everyone:
+            held.setdefault(_name(each), each)
+    spend(1 + (len(inside) + len(outside)) // 2)
+    left = {name: each for name, each in outside.items() if name not in inside}
+    found = []
+    others = {(each.kind, each.of) for each in inside.values() if not (each.arn or each.unique)}
+    anywhere = {each.kind for each in inside.values() if not (each.arn or each.unique or each.of)}
+    for name, each, shown in _folded(inside, left, space.callers.tests):
+        if each.example and (each.kind in anywhere or (each.arn and (each.kind, each.of) in others)):
+            continue  # one of the others
+        spend(1 + (len(left) // 8 if not each.arn or each.kind == "role" else 0))
+        beside = {other: someone for other, someone in left.items() if _is_among(name, other, space.account)}
+        if "with" in shown:
+            beside = {other: someone for other, someone in beside.items() if other[4] is name[4]}
+        if beside:
+            shown[BUT] = list(_without(beside, inside, space.callers.tests))
+        found.append(shown)
+    return found
+
+
+def _name(each: Someone) -> Name:
+    return each.kind, each.of, each.arn, each.unique, BOUNDED in each.names
+
+
+def _twin(name: Name) -> Name:
+    return (*name[:4], not name[4])
+
+
+def _folded(
+    inside: dict[Name, Someone], outside: dict[Name, Someone], tests: Sequence[Test]
+) -> Iterator[tuple[Name, Someone, dict[str, Any]]]:
+    """One for those who are in it with and without a permissions boundary."""
+    for name, each in inside.items():
+        shown: dict[str, Any] = dict(each.document())
+        if each.example:
+            shown[MEETS] = [
+                {"key": test.key, "operator": test.operator, "wanted": list(test.wanted)}
+                for test in tests
+                if test.holds(each.context)
+            ]
+        if _twin(name) in inside:
+            if name[4]:
+                continue
+        elif _twin(name) in outside and not name[4]:
+            shown["with"] = UNBOUNDED
+        yield name, each, shown
+
+
+def _is_among(of: Name, other: Name, own: str) -> bool:
+    """Whether words for the one would take in the other."""
+    kind, account, arn, unique, _ = of
+    if unique and not arn:
+        return False
+    if arn:  # a role stands for its sessions, but for those that are named
+        return kind == other[0] == "role" and ":role/" in arn and other[2].startswith(_sessions(arn))
+    if other[0] != kind:
+        return False
+    if not account and kind != "service" and other[1] not in ("", own):
+        return True  # other accounts are those that nobody names
+    return other[1] == account and bool(other[2] or other[3])
+
+
+def _sessions(role: str) -> str:
+    head, _, path = role.partition(":role/")
+    return f"{head.replace(':iam:', ':sts:')}:assumed-role/{path.rpartition('/')[2]}/"
+
+
+def _without(
+    outside: dict[Name, Someone], inside: dict[Name, Someone], tests: Sequence[Test]
+) -> Iterator[dict[str, Any]]:
+    """Those who are left out: by name alone where nobody of the name is let in."""
+    partly = {(name[0], name[1], name[2]) for name in inside if name[2]}
+    told: dict[str, dict[str, Any]] = {}
+    for name, _, shown in _folded(outside, {}, tests):
+        if name[2] and name[:3] not in partly:
+            shown.pop("id", None)
+        elif _twin(name) not in outside and not name[4] and _twin(name) in inside:
+            shown["with"] = UNBOUNDED
+        told.setdefault(str(shown), shown)
+    yield from told.values()

@@ -1,0 +1,419 @@
+"""The requests that some key policies can tell apart, and each policy as a set of them.
+
+A request has a caller, an action, a key and the values of condition keys: a dimension each, cut into finitely many cases
+by what the policies ask. Conditions on keys that follow from who calls are asked of the callers. A condition that cannot
+be cut (a policy variable in it, for instance) is a dimension of its own in which it holds or does not: what is the same
+either way is known for sure, and what is not is never called known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.authorization.context import carriers
+from domain.commands.grants import GRANTABLE
+from domain.policy import unseen
+from domain.policy.compile import DELEGATED, DIRECT, Rule, has_variables, key_policy_rules
+from domain.policy.conditions import Test, compile_test
+from domain.policy.parse import KEY, Policy, parse_policy
+from domain.policy_analysis import values, words
+from domain.policy_analysis.boxes import Box
+from domain.policy_analysis.budget import spend, steps_of
+from domain.policy_analysis.callers import FOLLOWING, Someone, someones
+from domain.policy_analysis.values import VARIABLE, WORDS, Case, Unmodelled, cases, family, parts_of, require_readable
+from domain.policy_analysis.words import TooMany
+
+EITHER = 3
+"""The bits of a condition that holds or does not."""
+CALLER, ACTION, RESOURCE = "caller", "action", "resource"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A key policy, with the unique ids that its principals' ARNs meant when it was put. Raises what parse_policy does."""
+
+    text: str
+    ids: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+    def parsed(self) -> Policy:
+        return parse_policy(self.text, KEY)
+
+
+@dataclass(slots=True)
+class Meaning:
+    """What a policy denies, and what it allows by how it means the caller (DIRECT, ROLE, DELEGATED)."""
+
+    denies: list[Box]
+    allows: dict[int, list[Box]]
+    rules: tuple[Rule, ...]
+
+    def at_least(self, level: int) -> list[Box]:
+        return [box for how, boxes in self.allows.items() if how >= level for box in boxes]
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueTest:
+    """A condition that is not cut into cases: why, and the statements that have it."""
+
+    operator: str
+    key: str
+    wanted: tuple[str, ...]
+    why: str
+    by: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        condition = {"operator": self.operator, "key": self.key, "wanted": list(self.wanted)}
+        return {"by": self.by, "condition": condition, "why": self.why}
+
+
+@dataclass(slots=True)
+class Dimension:
+    """`cases` of a condition key; for the others the callers, names or ARNs of each case."""
+
+    name: str
+    members: Sequence[Any]
+    tests: Sequence[Test] = ()
+
+    @property
+    def whole(self) -> int:
+        return (1 << len(self.members)) - 1
+
+
+class Space:
+    """`key` is the ARN of the key that the policies are of, "" where they could be of any of the account's; `more` are
+    principals that are told apart too, `fixed` condition keys whose values are known, `examples` values of keys."""
+
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        account: str,
+        actions: Sequence[str],
+        key: str = "",
+        more: Sequence[str] = (),
+        fixed: Mapping[str, tuple[str, ...]] | None = None,
+        examples: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.account, self.key, self._fixed, self._examples = account, key, fixed or {}, examples or {}
+        self._policies = [side.parsed() for side in sides]
+        self.sides = sides
+        self.rules = [
+            tuple(
+                rule
+                for rule in key_policy_rules(policy, key, side.version, side.ids)
+                if rule.acts is not None and not (rule.tests is None and not rule.denies)
+            )
+            for policy, side in zip(self._policies, sides, strict=True)
+        ]
+        self.opaque: dict[tuple[Any, ...], list[OpaqueTest]] = {}
+        self._callers(more)
+        keys = self._keys()
+        self._actions(actions, list(keys))
+        self._resources()
+        self.keys = frozenset(keys)
+        """The condition keys that have a dimension."""
+        self.dimensions = [self.callers, self.actions, self.resources, *keys.values()]
+        self._places = {dimension.name: at for at, dimension in enumerate(self.dimensions)}
+        self._opaque_at = {name: len(self.dimensions) + at for at, name in enumerate(self.opaque)}
+        self.dimensions += [Dimension("opaque", (True, False)) for _ in self.opaque]
+        self.whole: Box = tuple(dimension.whole for dimension in self.dimensions)
+        self.meanings = [self._meaning(at) for at in range(len(sides))]
+        self.impossible = list(self._impossible(keys))
+
+    # -- dimensions -----------------------------------------------------------------------------------------------
+
+    def _tests(self) -> Iterable[tuple[Rule, Test, str]]:
+        for rules, policy in zip(self.rules, self._policies, strict=True):
+            for rule in rules:
+                for test in rule.tests or ():
+                    yield rule, test, policy.version
+
+    def _hide(self, rule: Rule, test: Test, version: str, why: str) -> None:
+        made = OpaqueTest(test.operator, test.key, test.wanted, why, rule.by.document())
+        self.opaque.setdefault(_name_of(test, version), []).append(made)
+
+    def _readable(self, following: bool) -> list[tuple[Rule, Test, str]]:
+        """The tests of keys that follow from the caller, or of the others; those that cannot be cut are put aside."""
+        found = []
+        for rule, test, version in self._tests():
+            if (test.key.lower() in FOLLOWING) is not following:
+                continue
+            try:
+                require_readable(test, version)
+            except Unmodelled as fault:
+                self._hide(rule, test, version, fault.why)
+                continue
+            if following and family(test) not in ("", WORDS):
+                self._hide(rule, test, version, "it compares who calls as no text")
+                continue
+            if test.key == unseen.KEY:
+                self._hide(rule, test, version, "the trail never saw it")
+                continue
+            found.append((rule, test, version))
+        return found
+
+    def _callers(self, more: Sequence[str]) -> None:
+        read = self._readable(following=True)
+        principals = [
+            named
+            for rules in self.rules
+            for rule in rules
+            for named in (rule.statement.principal, rule.statement.not_principal)
+            if named is not None
+        ]
+        bounded = any(
+            rule.denies and rule.statement.not_principal is not None for rules in self.rules for rule in rules
+        )
+        ids = sorted({pair for side in self.sides for pair in side.ids.items()})
+        try:
+            asked = [(test, version) for _, test, version in read]
+            everyone = someones(principals, asked, ids, self.account, more, bounded=bounded)
+        except TooMany as fault:
+            for rule, test, version in read:
+                self._hide(rule, test, version, str(fault))
+            read = []
+            everyone = someones(principals, [], ids, self.account, more, bounded=bounded)
+        whos = {id(rule.who): rule.who for rules in self.rules for rule in rules if rule.who is not None}
+        tests = {_name_of(test, version): test for _, test, version in read}
+        groups: dict[tuple[Any, ...], list[Someone]] = {}
+        for each in everyone:
+            spend(2 + (len(whos) + len(tests) + len(more)) // 4)
+            home = not each.account or each.account == self.account
+            signature = (
+                home,
+                each.kind == "root",
+                *(name in each.names for name in more),
+                *(who(each.names) for who in whos.values()),
+                *(test.holds(each.context) for test in tests.values()),
+            )
+            groups.setdefault(signature, []).append(each)
+        self.callers = Dimension(CALLER, list(groups.values()), list(tests.values()))
+
+    def _actions(self, actions: Sequence[str], keys: Sequence[str]) -> None:
+        carrying = {key: of for key in keys if (of := carriers(key)) is not None}
+        groups: dict[tuple[Any, ...], list[str]] = {}
+        acts = [rule.acts for rules in self.rules for rule in rules if rule.acts is not None]
+        for action in actions:
+            folded, name = action.lower(), action.partition(":")[2]
+            spend(2 + len(acts) + len(carrying) // 4)
+            signature = (
+                action.removeprefix("kms:") in GRANTABLE,
+                *(act(folded) for act in acts),
+                *(name in of for of in carrying.values()),
+            )
+            groups.setdefault(signature, []).append(action)
+        self.actions = Dimension(ACTION, list(groups.values()))
+        self.carrying = carrying
+
+    def _resources(self) -> None:
+        if self.key:
+            candidates = [self.key]
+        else:
+            groups = [
+                [pattern for text in texts if (pattern := words.arn(parts_of(text, policy.version))) is not None]
+                for policy in self._policies
+                for statement in policy.statements
+                if not has_variables(statement, policy.version)
+                for texts in (statement.resource, statement.not_resource)
+                if texts and "*" not in texts
+            ]
+            within = (
+                *words.literal("arn:aws:kms:"),
+                words.Element(frozenset(":"), other=True),
+                words.Element(frozenset(":"), other=True, many=True),
+                *words.literal(f":{self.account}:key/"),
+                words.ONE,
+                words.MANY,
+            )
+            candidates = words.samples(groups, within)
+        for policy, rules in zip(self._policies, self.rules, strict=True):
+            for rule in rules:
+                if rule.covers is not None and has_variables(rule.statement, policy.version):
+                    wanted = rule.statement.resource or rule.statement.not_resource or ()
+                    made = OpaqueTest("ArnLike", "Resource", wanted, VARIABLE, rule.by.document())
+                    self.opaque.setdefault(_resource_of(rule), []).append(made)
+        covers = [
+            rule.covers
+            for policy, rules in zip(self._policies, self.rules, strict=True)
+            for rule in rules
+            if rule.covers is not None and not has_variables(rule.statement, policy.version)
+        ]
+        found: dict[tuple[bool, ...], str] = {}
+        for arn in candidates:
+            spend(1 + len(covers))
+            found.setdefault(tuple(each(arn, {}) for each in covers), arn)
+        self.resources = Dimension(RESOURCE, [[arn] for arn in found.values()])
+
+    def _keys(self) -> dict[str, Dimension]:
+        by_key: dict[str, dict[tuple[Any, ...], tuple[Rule, Test, str]]] = {}
+        for rule, test, version in self._readable(following=False):
+            by_key.setdefault(test.key.lower(), {}).setdefault(_name_of(test, version), (rule, test, version))
+        for key in list(by_key):
+            for prefix, names in values.NAMES_OF.items():
+                if key.startswith(prefix) and names in by_key:
+                    # A pair is there if and only if its name is among the names: asked beside what policies ask.
+                    name = key.removeprefix(prefix)
+                    if name.isascii():
+                        test = compile_test(values.AMONG, names, [name], "2008-10-17")
+                        by_key[names][(values.AMONG, name)] = (
+                            next(iter(by_key[names].values()))[0],
+                            test,
+                            "2008-10-17",
+                        )
+        found: dict[str, Dimension] = {}
+        for key, tests in by_key.items():
+            made = self._cases(key, dict(tests))
+            if made is not None:
+                found[key] = made
+        return found
+
+    def _cases(self, key: str, tests: dict[tuple[Any, ...], tuple[Rule, Test, str]]) -> Dimension | None:
+        while tests:
+            try:
+                made = cases(key, [(test, version) for _, test, version in tests.values()], self._examples.get(key, ()))
+            except Unmodelled as fault:
+                name = next(name for name, (_, test, _) in tests.items() if test is fault.test)
+                self._put_aside(*tests.pop(name), fault.why)
+                continue
+            except TooMany as fault:
+                for each in tests.values():
+                    self._put_aside(*each, str(fault))
+                return None
+            if key in self._fixed:
+                context = {key: self._fixed[key]} if self._fixed[key] else {}
+                passes = tuple(test.holds(context) for _, test, _ in tests.values())
+                made = (Case(self._fixed[key], passes),)
+            return Dimension(key, made, [test for _, test, _ in tests.values()])
+        return None
+
+    def _put_aside(self, rule: Rule, test: Test, version: str, why: str) -> None:
+        spend(sum(map(len, self.rules)))
+        for each, same, its in self._tests():
+            if _name_of(same, its) == _name_of(test, version):
+                self._hide(each, same, its, why)
+
+    # -- policies -------------------------------------------------------------------------------------------------
+
+    def _meaning(self, at: int) -> Meaning:
+        rules, version = self.rules[at], self._policies[at].version
+        meaning = Meaning([], {}, rules)
+        members = sum(len(dimension.members) for dimension in self.dimensions[:2])
+        for rule in rules:
+            spend(1 + members + len(self.dimensions) // 8)
+            box = list(self.whole)
+            acts = rule.acts
+            assert acts is not None, "a statement without actions is left out"
+            box[1] = bits_of(acts(names[0].lower()) for names in self.actions.members)
+            self._narrow(box, rule, version)
+            levels: dict[int, int] = {}
+            for place, everyone in enumerate(self.callers.members):
+                level = self._level(rule, everyone[0])
+                if level:
+                    levels[level] = levels.get(level, 0) | 1 << place
+            if rule.denies:
+                levels = {DIRECT: sum(levels.values())} if levels else {}
+            for level, bits in levels.items():
+                made: Box = (box[0] & bits, *box[1:])
+                if all(made):
+                    (meaning.denies if rule.denies else meaning.allows.setdefault(level, [])).append(made)
+        return meaning
+
+    def _level(self, rule: Rule, each: Someone) -> int:
+        how = DIRECT if rule.who is None else rule.who(each.names)
+        if not how or not each.account or each.account == self.account:
+            return how
+        # Another account's identity policies decide too, however it is meant; its root needs none.
+        return DIRECT if each.kind == "root" else DELEGATED
+
+    def _narrow(self, box: list[int], rule: Rule, version: str) -> None:
+        """The box to where the statement's Resource and Condition hold."""
+        if rule.covers is not None:
+            if has_variables(rule.statement, version):
+                box[self._opaque_at[_resource_of(rule)]] &= 1
+            else:
+                covers = rule.covers
+                box[2] &= bits_of(covers(arns[0], {}) for arns in self.resources.members)
+        for test in rule.tests or ():
+            name = _name_of(test, version)
+            key = test.key.lower()
+            place = 0 if key in FOLLOWING else self._places.get(key, 0)
+            spend(2 + steps_of(test) * len(self.dimensions[place].members))
+            if name in self._opaque_at:
+                box[self._opaque_at[name]] &= 1
+            elif key in FOLLOWING:
+                box[0] &= bits_of(test.holds(everyone[0].context) for everyone in self.callers.members)
+            else:
+                place = self._places[key]
+                dimension = self.dimensions[place]
+                box[place] &= bits_of(
+                    test.holds({key: case.example} if case.example else {}) for case in dimension.members
+                )
+
+    def _impossible(self, keys: Mapping[str, Dimension]) -> Iterable[Box]:
+        """Requests that cannot be: a condition key with an action that has no such parameter, a pair without its name."""
+        for key, dimension in keys.items():
+            spend(len(dimension.members) + len(self.actions.members) + len(self.whole) // 4)
+            there = bits_of(bool(case.example) for case in dimension.members)
+            carrying = self.carrying.get(key)
+            if carrying is not None and key not in self._fixed:
+                without = bits_of(names[0].partition(":")[2] not in carrying for names in self.actions.members)
+                yield self.box({ACTION: without, key: there})
+            for prefix, names_key in values.NAMES_OF.items():
+                if key.startswith(prefix) and names_key in keys:
+                    held = keys[names_key]
+                    asked = [
+                        test.operator == values.AMONG and test.wanted == (key.removeprefix(prefix),)
+                        for test in held.tests
+                    ]
+                    if any(asked):
+                        among = asked.index(True)
+                        named = bits_of(case.passes[among] for case in held.members)
+                        yield self.box({key: there, names_key: held.whole & ~named})
+                        yield self.box({key: dimension.whole & ~there, names_key: named})
+
+    def box(self, bits: Mapping[str, int]) -> Box:
+        """Every request whose cases are among these bits; dimensions by name."""
+        spend(1 + len(self.whole) // 16)
+        by_place = {self._places[name]: its for name, its in bits.items()}
+        return tuple(by_place.get(at, whole) for at, whole in enumerate(self.whole))
+
+    def box_of_grantable(self) -> Box | None:
+        """Every request that a grant could let in, None for none."""
+        bits = bits_of(names[0].removeprefix("kms:") in GRANTABLE for names in self.actions.members)
+        return self.box({ACTION: bits}) if bits else None
+
+    @staticmethod
+    def members(dimension: Dimension, bits: int) -> Iterator[tuple[int, Any]]:
+        """Those of a dimension whose bit is set, with their places."""
+        for at, member in enumerate(dimension.members):
+            if bits >> at & 1:
+                yield at, member
+
+    def opacity(self, box: Box) -> int:
+        """How many conditions that were not cut a box depends on."""
+        return sum(box[at] != EITHER for at in self._opaque_at.values())
+
+    def opaque_in(self, box: Box) -> list[OpaqueTest]:
+        """What of a box is not known: the conditions that it depends on and that were not cut into cases."""
+        return [each for name, at in self._opaque_at.items() if box[at] != EITHER for each in self.opaque[name]]
+
+    def of_actions(self, wanted: Iterable[str]) -> int:
+        """The bits of the cases that hold one of these actions."""
+        asked = frozenset(wanted)
+        return bits_of(any(name in asked for name in names) for names in self.actions.members)
+
+
+def _name_of(test: Test, version: str) -> tuple[Any, ...]:
+    with_variables = version if any("${" in each for each in test.wanted) else ""
+    return test.operator, test.key.lower(), tuple(sorted(test.wanted)), with_variables
+
+
+def _resource_of(rule: Rule) -> tuple[Any, ...]:
+    return "Resource", rule.statement.resource, rule.statement.not_resource
+
+
+def bits_of(each: Iterable[bool]) -> int:
+    """The set of the places at which it holds."""
+    return sum(1 << at for at, holds in enumerate(each) if holds)

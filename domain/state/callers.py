@@ -1,0 +1,261 @@
+"""A credential to its caller: names, policies and what conditions can read of it, as the directory is now.
+
+Source: IAM user guide, reference_policies_variables (the table of principal key values) and
+reference_policies_condition-keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.arn import parse_arn, root_arn, session_arn
+from domain.authorization.caller import Caller, root_of
+from domain.authorization.context import Via
+from domain.errors import CredentialDisabled, CredentialExpired, NoSuchEntity
+from domain.identities.account import ACTIVE
+from domain.identities.identity import ROLE, USER, Identity
+from domain.log.codec import rfc3339
+from domain.policy import compile as compiled
+from domain.state.principals import canonical
+from domain.state.world import World
+
+INVALID_TOKEN = "The security token included in the request is invalid."  # noqa: S105  # words of AWS
+EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105  # see above
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials' own part: of a role, or of a user or root who asked for a session token. `of` is the unique
+    id, the account's id for a root; `arn` is who it was when they were issued; times are microseconds since the epoch."""
+
+    of: str
+    arn: str
+    account: str
+    name: str
+    issued: int
+    expires: int
+    policy: str = ""
+    policy_arns: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The JSON that a record and a session token carry."""
+        return {
+            "of": self.of,
+            "arn": self.arn,
+            "account": self.account,
+            "name": self.name,
+            "issued": self.issued,
+            "expires": self.expires,
+            "policy": self.policy,
+            "policy_arns": list(self.policy_arns),
+            "tags": dict(self.tags),
+            "transitive": list(self.transitive),
+            "source_identity": self.source_identity,
+        }
+
+
+def session_from(document: Mapping[str, Any]) -> Session:
+    return Session(
+        **{
+            **document,
+            "policy_arns": tuple(document["policy_arns"]),
+            "transitive": tuple(document["transitive"]),
+        }
+    )
+
+
+def caller_of(world: World, access_key: str, session: Session | None, now: int, via: Via | None = None) -> Caller:
+    """Raises CredentialDisabled (an inactive or deleted key, a deleted identity), CredentialExpired."""
+    if via is not None:
+        return _through(world, access_key, via)
+    if session is None:
+        return _long_term(world, access_key)
+    if now >= session.expires:
+        raise CredentialExpired(EXPIRED_TOKEN)
+    temporary = _temporary(session)
+    if session.of == session.account:
+        return _root(world, session.account).knowing(temporary)
+    identity = world.directory.identities.get(session.of)
+    if identity is None:
+        raise CredentialDisabled(INVALID_TOKEN)
+    if identity.kind == ROLE:
+        return _of_role(world, identity, session).knowing(temporary)
+    return _of_user(world, identity).knowing(temporary)
+
+
+def is_known(world: World, access_key: str) -> bool:
+    """Whether it is, or ever was, an access key of a root or a user."""
+    directory = world.directory
+    users = access_key in directory.users_of or access_key in directory.former
+    return users or access_key in world.access_keys or access_key in world.services
+
+
+def known_as(world: World, access_key: str, session: Session | None) -> tuple[str, str]:
+    """(account, ARN) of who a credential is or was of, for the record of a refusal."""
+    if session is not None:
+        return session.account, session.arn
+    if access_key in world.access_keys:
+        account = world.access_keys[access_key]
+        return account, root_arn(account)
+    if access_key in world.services:
+        service = world.services[access_key]
+        return service.account, service.name
+    user = world.directory.users_of.get(access_key)
+    if user is None:
+        return world.directory.former[access_key]
+    identity = world.directory.identities[user]
+    return identity.account, identity.arn
+
+
+def via_of(world: World, access_key: str, behalf: str, source_arn: str, source_account: str) -> Via | None:
+    """What a call by this access key says of itself; None where it is no service's."""
+    service = world.services.get(access_key)
+    if service is None:
+        return None
+    return Via(service.name, service.alias, behalf, source_arn, source_account)
+
+
+def _through(world: World, access_key: str, via: Via) -> Caller:
+    """The service itself, or whom it calls for: it is trusted to say that (the settings made it a service)."""
+    service = world.services.get(access_key)
+    if service is None or service.name != via.service:
+        raise CredentialDisabled(INVALID_TOKEN)
+    if via.behalf:
+        try:
+            return caller_for(world, via.behalf)
+        except NoSuchEntity:
+            raise CredentialDisabled(f"{service.name} calls for {via.behalf}, who is not here.") from None
+    context = {
+        "aws:principalisawsservice": ("true",),
+        "aws:principalservicename": (service.name,),
+        "aws:viaawsservice": ("false",),
+    }
+    root = root_arn(service.account)
+    return Caller(
+        account=service.account,
+        principal=service.name,
+        # In its own account it is what a root is elsewhere: nobody else is there.
+        names={f"Service:{service.name}": compiled.DIRECT, root: compiled.DIRECT},
+        unique=service.name,
+        needs_policies=False,
+        context=context,
+    )
+
+
+def _long_term(world: World, access_key: str) -> Caller:
+    account = world.access_keys.get(access_key)
+    if account is not None:
+        if world.accounts[account].access_keys[access_key] != ACTIVE:
+            raise CredentialDisabled(INVALID_TOKEN)
+        return root_of(account)
+    user = world.directory.users_of.get(access_key)
+    if user is None:
+        raise CredentialDisabled(INVALID_TOKEN)
+    identity = world.directory.identities[user]
+    if identity.access_keys[access_key].status != ACTIVE:
+        raise CredentialDisabled(INVALID_TOKEN)
+    return _of_user(world, identity)
+
+
+def _temporary(session: Session) -> dict[str, tuple[str, ...]]:
+    """There are no MFA devices, so no session had one."""
+    return {"aws:tokenissuetime": (rfc3339(session.issued),), "aws:multifactorauthpresent": ("false",)}
+
+
+def _root(world: World, account: str) -> Caller:
+    if account not in world.accounts:
+        raise CredentialDisabled(INVALID_TOKEN)
+    return root_of(account)
+
+
+def _principal_context(
+    arn: str, account: str, kind: str, unique: str, tags: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    context: dict[str, tuple[str, ...]] = {
+        "aws:principalarn": (arn,),
+        "aws:principalaccount": (account,),
+        "aws:principaltype": (kind,),
+        "aws:userid": (unique,),
+        "aws:principalisawsservice": ("false",),
+        "aws:viaawsservice": ("false",),
+        "kms:calleraccount": (account,),
+    }
+    for key, value in tags.items():
+        context[f"aws:principaltag/{key.lower()}"] = (value,)
+    return context
+
+
+def _bounded(identity: Identity) -> dict[str, int]:
+    return {compiled.BOUNDED: 0} if identity.boundary else {}
+
+
+def _of_user(world: World, user: Identity) -> Caller:
+    context = _principal_context(user.arn, user.account, "User", user.id, user.tags)
+    context["aws:username"] = (user.name,)
+    return Caller(
+        account=user.account,
+        principal=user.arn,
+        names={
+            user.arn: compiled.DIRECT,
+            user.id: compiled.DIRECT,
+            root_arn(user.account): compiled.DELEGATED,
+            **_bounded(user),
+        },
+        unique=user.id,
+        identity=world.directory.permissions(user),
+        boundary=world.directory.boundary(user),
+        context=context,
+    )
+
+
+def _of_role(world: World, role: Identity, session: Session) -> Caller:
+    arn = session_arn(role.account, role.name, session.name)
+    unique = f"{role.id}:{session.name}"
+    tags = {key.lower(): value for held in (role.tags, session.tags) for key, value in held.items()}
+    context = _principal_context(role.arn, role.account, "AssumedRole", unique, tags)
+    if session.source_identity:
+        context["aws:sourceidentity"] = (session.source_identity,)
+    return Caller(
+        account=role.account,
+        principal=arn,
+        names={
+            arn: compiled.DIRECT,
+            unique: compiled.DIRECT,
+            role.arn: compiled.ROLE,
+            role.id: compiled.ROLE,
+            root_arn(role.account): compiled.DELEGATED,
+            **_bounded(role),
+        },
+        unique=unique,
+        identity=world.directory.permissions(role),
+        boundary=world.directory.boundary(role),
+        session=world.directory.session(arn, session.policy, session.policy_arns),
+        context=context,
+    )
+
+
+def caller_for(world: World, principal: str) -> Caller:
+    """The caller that a principal would be: an account's root (ARN or id), a user, a role (some session of it) or one
+    session of a role, without session policy. Raises NoSuchEntity."""
+    name = canonical(principal)
+    arn = parse_arn(name)
+    if arn is not None and name == root_arn(arn.account) and arn.account in world.accounts:
+        return root_of(arn.account)
+    session = "session"
+    unique = world.directory.by_arn.get(name)
+    if arn is not None and arn.resource.startswith("assumed-role/") and arn.resource.count("/") == 2:
+        _, role_name, session = arn.resource.split("/")
+        role = world.directory.find(ROLE, arn.account, role_name)
+        unique = None if role is None else role.id
+    identity = None if unique is None else world.directory.identities[unique]
+    if identity is None or identity.kind not in (ROLE, USER):
+        raise NoSuchEntity(f"There is no user, role or account {principal} here.")
+    if identity.kind == USER:
+        return _of_user(world, identity)
+    of_role = Session(identity.id, identity.arn, identity.account, session, world.at, world.at)
+    return _of_role(world, identity, of_role).knowing(_temporary(of_role))

@@ -1,0 +1,139 @@
+"""Is this log whole? Reads values and trusts nothing else: no broker and no database.
+
+Without a key, what links counts. With the installation's keys, what is authentic counts too: a value that somebody else wrote
+is named as such (`strange`), and changes nothing, since every reader leaves it out.
+
+Void records are part of a healthy log, in two cases. A writer that was deposed may still have appended; and one that
+lost the race for the lead leaves its void fence, but no record of a call, since it answers none before its fence is
+read back as valid. A copy of a value that stands earlier, byte for byte, is somebody else's (`strange`). Any other void
+record does not link because something before it was changed, removed, inserted or moved. The last record alone has nothing
+behind it that names it: keep the head that `keytrail verify` prints (it is short) and give it back with `--expect` to have
+that checked too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.log.authenticity import KeyMissing, Keyring
+from domain.log.authority import Authority
+from domain.log.chain import Chain, digest
+from domain.log.codec import parse
+from domain.log.events import CommandsSkipped, DecisionsAnchored
+from domain.log.lane import LaneName, Reached, anchors_of
+from domain.state.fold import Fold
+
+
+@dataclass(slots=True)
+class Report:
+    """`fault`: the first record that is wrong, in words, "" for none; `at` its position. Counts are of all that was read.
+    `strange`: positions of values that somebody else wrote or copied. `anchors`: how far the log says that each lane of decisions
+    reaches."""
+
+    log: str = ""
+    records: int = 0
+    valid: int = 0
+    voids: list[int] = field(default_factory=list)
+    position: int = -1
+    head: str = ""
+    fault: str = ""
+    at: int | None = None
+    strange: list[int] = field(default_factory=list)
+    writers: set[str] = field(default_factory=set, repr=False)
+    digests: set[bytes] = field(default_factory=set, repr=False)
+    """Of every value that counted, or was void: what comes a second time is a copy."""
+    anchors: dict[LaneName, Reached] = field(default_factory=dict, repr=False)
+    authority: Authority = field(default_factory=Authority, repr=False)
+    next_command: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return not self.fault
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A head that was noted down earlier: the digest of the record at a position."""
+
+    position: int
+    digest: str
+
+
+def verify(
+    values: Iterable[tuple[int, bytes]], expected: Expected | None = None, keys: Keyring | None = None
+) -> Report:
+    """`values`: (offset, value) in the order they stand; `keys` None: the links alone. Stops at the first fault."""
+    report, fold = Report(), Fold(chain=Chain(keys=keys))
+    for offset, value in values:
+        report.records += 1
+        fault = _step(report, fold, offset, value, expected)
+        if fault:
+            report.fault, report.at = fault, offset
+            break
+    report.log, report.position, report.head = fold.world.log, fold.chain.position, fold.chain.head
+    report.authority, report.next_command = fold.chain.authority, fold.world.next_command
+    if not report.fault and expected is not None and expected.position >= fold.next:
+        report.fault = f"the log ends before position {expected.position}, which was noted down: its end was cut"
+        report.at = fold.next
+    if not report.fault and not report.valid:
+        report.fault, report.at = "no record of a log is there: what an installation begins with was removed", 0
+    return report
+
+
+def _step(report: Report, fold: Fold, offset: int, value: bytes, expected: Expected | None) -> str:
+    if offset != fold.next:
+        lost = offset - fold.next
+        if lost == 1:
+            return "a record is missing before it"
+        return f"{lost} records are missing before it" if lost > 1 else "it stands out of order"
+    if expected is not None and offset == expected.position and digest(value) != expected.digest:
+        return "it is not the record whose digest was noted down"
+    document = parse(value)
+    in_force, before = fold.world.writer, (fold.world.at, fold.world.next_command)
+    try:
+        record = fold.take(offset, value)
+    except Exception as fault:  # noqa: BLE001  # whatever a changed record makes the fold raise, it is the one that is wrong
+        return f"it links to the log and cannot be taken in: {type(fault).__name__}: {fault}"
+    if record is None and fold.chain.keys is not None and not _is_authentic(fold, value, document):
+        report.strange.append(offset)
+        return ""
+    itself = bytes.fromhex(digest(value))
+    if record is None and itself in report.digests:
+        report.strange.append(offset)
+        return ""
+    report.digests.add(itself)
+    if record is None:
+        report.voids.append(offset)
+        if document is None:
+            return "it is no record at all"
+        writer = document.get("writer")
+        deposed = writer in report.writers and writer != in_force
+        lost_fence = writer not in report.writers and in_force and document.get("call") is None
+        if deposed or lost_fence:
+            return ""
+        return (
+            f"it does not link to the valid record before it (position {fold.chain.position}), and no deposed writer "
+            "left it: that record was changed, or one was removed, inserted or moved"
+        )
+    report.valid += 1
+    report.writers.add(fold.world.writer)
+    if isinstance(record.event, DecisionsAnchored) and document is not None:
+        for name, each in anchors_of(document["event"]["data"]).items():
+            if each.number > report.anchors.get(name, Reached()).number:
+                report.anchors[name] = each
+    if (record.at, record.next_command) < before and record.at < before[0]:
+        return "its time is before that of the record before it"
+    # A log that was restored has a new command channel, whose offsets begin anew: an operator's skip says so.
+    if record.next_command < before[1] and not isinstance(record.event, CommandsSkipped):
+        return "it goes back to a command that was answered before"
+    return ""
+
+
+def _is_authentic(fold: Fold, value: bytes, document: dict[str, Any] | None) -> bool:
+    assert fold.chain.keys is not None, "only they can tell"
+    try:
+        return document is not None and fold.chain.authority.admits(fold.chain.keys, value, document)
+    except KeyMissing:
+        return False

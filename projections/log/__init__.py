@@ -1,0 +1,1 @@
+"""What projections are given, and which log they answer from."""

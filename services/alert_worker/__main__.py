@@ -1,0 +1,33 @@
+"""`python -m services.alert_worker`: judge what comes until told to stop."""
+
+from __future__ import annotations
+
+import gc
+import os
+
+from services.alert_worker import tables
+from services.alert_worker.books import Books
+from services.alert_worker.marks import KafkaMarks
+from services.alert_worker.worker import Worker
+from services.projector.worker import log_name
+from services.runtime.bootstrap import open_pool, prepare
+from services.runtime.processes import end_when_told, run_until_told
+from services.settings import load
+
+
+async def run() -> None:
+    settings = load()
+    end_when_told()
+    pool = await open_pool(settings, size=6)
+    keys = (await prepare(settings, pool)).keys
+    name = await log_name(settings, keys)
+    books, marks = Books(keys, name), KafkaMarks(settings, keys, name)
+    await tables.prepare(pool, books, marks)
+    gc.set_threshold(50_000, 20, 50)  # a record leaves no cycles: looking for them seldom is enough
+    gc.freeze()
+    own = os.environ.get("KEYTRAIL_ALERTS_NAME", f"alerts-{os.uname().nodename}-{os.getpid()}")
+    await Worker(settings, pool, books, marks, own).run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_until_told("alerts", run))

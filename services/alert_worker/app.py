@@ -1,0 +1,98 @@
+"""The Faust app: the topics as streams, in the way that is safe with Faust.
+
+One at a time on each partition (at a concurrency of 2 it lost messages when it was killed), at-least-once on topics without
+transactions, no tables and no leader topic. Its offsets in Kafka say where a worker begins to read; what is judged is what
+Postgres says (keeping.py), and a record that Faust passed over would be read from the topic itself.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types.auth import SASLMechanism
+
+from domain.ports import Stored
+from services.adapters.kafka import connection
+from services.adapters.topics import names
+from services.alert_worker.transport import AT_ONCE, GatheringTransport
+from services.settings import Settings
+
+SESSION = 6.0
+"""Seconds after which a worker that was killed is missed (Kafka's least); one that comes back in time keeps its
+partitions, by its name."""
+BUFFERED = 64
+"""How many fetches wait for a stream before no more are asked for."""
+
+Take = Callable[[int, Sequence[Stored]], Awaitable[None]]
+"""Of a partition, the records that came of it, in order."""
+
+
+def app_of(settings: Settings, name: str, on_events: Take, on_decisions: Take) -> Any:
+    """`name` is the worker's own, kept when it starts again. What `on_events` and `on_decisions` return from is judged."""
+    topics = names(settings)
+    app = faust.App(
+        f"{settings.topic_prefix}.alerts",
+        broker=[f"kafka://{each.strip()}" for each in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
+        broker_session_timeout=SESSION,
+        broker_heartbeat_interval=SESSION / 4,
+        broker_commit_interval=1.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=name,
+        consumer_max_fetch_size=4 * 1_048_576,
+        store="memory://",
+        datadir=str(_folder(settings)),
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        web_enabled=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BUFFERED,
+        broker_max_poll_records=AT_ONCE,
+        autodiscover=False,
+        logging_config=None,
+    )
+    app.transport = GatheringTransport(app.conf.broker_consumer, app)
+    for topic, kind, take in ((topics.events, "events", on_events), (topics.decisions, "decisions", on_decisions)):
+        channel = app.topic(topic, key_serializer="raw", value_serializer="raw", value_type=bytes, internal=False)
+        app.agent(channel, name=kind, concurrency=1)(partial(_judge, take))
+    return app
+
+
+async def _judge(take: Take, stream: Any) -> None:
+    """What came while records were judged is judged in one go: each time is a transaction."""
+    async for event in stream.events():
+        waiting = [event]
+        while not stream.channel.empty() and sum(len(each.message.value) for each in waiting) < AT_ONCE:
+            waiting.append(await stream.channel.get())
+        records: dict[int, list[Stored]] = {}
+        for each in waiting:
+            records.setdefault(each.message.partition, []).extend(each.message.value)
+        for partition, found in records.items():
+            await take(partition, found)
+        for each in waiting[1:]:  # Faust sees to the first one
+            each.ack()
+
+
+def _folder(settings: Settings) -> Path:
+    """Faust makes a folder for tables, of which there are none: in the data folder, where this process has one."""
+    own = settings.data / "run"
+    return own / "keytrail-faust" if own.is_dir() else Path(tempfile.mkdtemp(prefix="keytrail-faust-"))
+
+
+def _credentials(settings: Settings) -> Any:
+    """Security as Faust takes it, None for plain text."""
+    given = connection(settings)
+    context = given.get("ssl_context")
+    if "sasl_mechanism" in given:
+        return faust.SASLCredentials(
+            username=given["sasl_plain_username"],
+            password=given["sasl_plain_password"],
+            mechanism=SASLMechanism(given["sasl_mechanism"]),
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context=context) if context is not None else None

@@ -1,0 +1,156 @@
+"""What one process knows of the tables where alerts are counted, and nobody can change in Postgres: the keys, the era that
+they are of, and how far each partition was judged.
+
+An era begins when the tables are emptied. Its name is in every MAC, so that a row of an era that is over is nobody's; and eras
+are in order, so that one which was put back shows. Within an era no partition goes back.
+
+An era is of one key, the one that its origin's row is under: all its rows are, whatever other keys a process has or lacks. When
+the key is rotated, the rows are sealed anew (resealing.py), as another era that goes on from the same counts. Its name ends as
+that of the era before, and it is under a newer key: a row under the older one is nobody's from then on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from domain.log.authenticity import COUNT, POSITION, key_of_row
+from domain.log.row_sets import Field, RowSet
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Connection
+
+Part = tuple[str, int]
+"""(topic, partition): `events` or `decisions`, as the projections name them."""
+_ORIGIN = "SELECT log, era, mac FROM alerting.origin"
+
+
+class Elsewhere(Exception):
+    """Another worker has judged these records meanwhile, or has begun everything anew."""
+
+
+class Changed(Exception):
+    """Somebody else wrote here: everything has to be judged anew."""
+
+
+class Books:
+    """Of one process. `log` is the log's id; `key` names the key that everything of the era is under."""
+
+    def __init__(self, keys: VaultKeyring, log: str, era: str = "", key: str = "") -> None:
+        self.keys = keys
+        self.log = log
+        self.era = era
+        self.key = key or keys.newest
+        self.furthest: dict[Part, int] = {}
+        """The most that was committed of each partition, as far as this process saw."""
+        self._rows = RowSet(keys, COUNT)
+        self._rows.under = self.key
+
+    # -- eras ---------------------------------------------------------------------------------------------------------
+
+    def begin(self, *known: str) -> str:
+        """The origin's MAC of an era that begins now; those that are known are over."""
+        self._turn(_era_after(max([self.era, *known]), os.urandom(16).hex()), self.keys.newest)
+        return self.origin()
+
+    def origin(self) -> str:
+        """The MAC of the origin's row."""
+        return self.keys.mac(POSITION, "alerting origin", self.log, self.era, under=self.key)
+
+    def under_newest(self) -> Books:
+        """Of an era that goes on from the same counts under the key that is used now."""
+        found = Books(self.keys, self.log, _era_after(self.era, _counts(self.era)), self.keys.newest)
+        found.furthest = self.furthest
+        return found
+
+    async def read(self, connection: Connection, at_first: str = "") -> None:
+        """Take over the era that the tables are of. Raises Changed; Elsewhere where it is another one than before.
+
+        `at_first`: the era that was known when Postgres was asked, by whoever sees everything as it was then.
+        """
+        rows = await connection.fetch(_ORIGIN)
+        if len(rows) != 1:
+            raise Changed("nothing says which log was counted of")
+        log, era, mac = rows[0]
+        await self.keys.know_that_of(mac)
+        if log != self.log or not self.keys.holds(mac, POSITION, "alerting origin", log, era):
+            raise Changed("what says which log was counted of is not what Keytrail wrote")
+        if at_first and era == at_first != self.era:
+            raise Elsewhere("another era has begun meanwhile")
+        key = key_of_row(mac)
+        if era < self.era:
+            raise Changed("rows of a time that is over were put back")
+        if self.era and self.keys.rank(key) < self.keys.rank(self.key):
+            raise Changed("what says which log was counted of is under a key that was replaced")
+        if era != self.era:
+            anew = bool(self.era) and not goes_on(self.era, era)
+            self._turn(era, key)
+            if anew:
+                raise Elsewhere("another worker has begun everything anew")
+
+    def turn_to(self, other: Books) -> None:
+        """The rows are those of the other books now."""
+        self._turn(other.era, other.key)
+
+    def _turn(self, era: str, key: str) -> None:
+        if not goes_on(self.era, era):
+            self.furthest = {}
+        self.era, self.key = era, key
+        self._rows.under = key
+
+    # -- positions ----------------------------------------------------------------------------------------------------
+
+    def mac(self, fields: Sequence[Any]) -> str:
+        """Of a partition's row."""
+        return self.keys.mac(POSITION, "alerting", self.era, *map(str, fields), under=self.key)
+
+    def total(self, row: Any) -> int:
+        """The sum that a partition's row keeps. Raises Changed, of one of another era too."""
+        *fields, mac = row
+        if not self.keys.holds(mac, POSITION, "alerting", self.era, *map(str, fields), under=self.key):
+            raise Changed(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
+        return self._rows.total(row["total"])
+
+    def saw(self, part: Part, next: int, before: Mapping[Part, int]) -> None:
+        """How far a partition is judged; `before` is what was known when Postgres was asked. Raises Changed."""
+        if next < before.get(part, 0):
+            raise Changed(f"the position of {part[0]}/{part[1]} went back from {before[part]} to {next}")
+        if next > self.furthest.get(part, 0):
+            self.furthest[part] = next
+
+    def committed(self, part: Part, next: int) -> None:
+        """This process moved a partition on."""
+        self.furthest[part] = next
+
+    def hidden(self, total: int) -> str:
+        return self._rows.hidden(total)
+
+    # -- what they counted --------------------------------------------------------------------------------------------
+
+    def sealed(self, table: str, fields: Sequence[Field]) -> tuple[str, int]:
+        """The MAC and the number of a row to write."""
+        return self._rows.sealed(self.era, table, *fields)
+
+    def number(self, table: str, row: Iterable[Any]) -> int:
+        """Of a row with its MAC as the last field. Raises Changed, of a row of another era too."""
+        *fields, mac = row
+        found = self._rows.number(mac, self.era, table, *fields)
+        if found is None:
+            raise Changed(f"a row of {table} is not what Keytrail wrote: {fields[:3]}")
+        return found
+
+
+def goes_on(era: str, later: str) -> bool:
+    """Whether an era is another one, or was sealed anew as it: what was counted is the same."""
+    return era <= later and _counts(era) == _counts(later)
+
+
+def _era_after(last: str, counts: str) -> str:
+    moment = max(time.time_ns() // 1000, int(last[:20] or 0) + 1)
+    return f"{moment:020d}-{counts}"
+
+
+def _counts(era: str) -> str:
+    """What an era counts: the same after its rows were sealed anew."""
+    return era.partition("-")[2]

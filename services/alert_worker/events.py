@@ -1,0 +1,274 @@
+"""`events` judged, record after record, on a fold of its own; a record is judged on the world before it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from domain.alerts import unjudged
+from domain.alerts.change import Change
+from domain.alerts.engine.judge import Alert, Judge, Pair
+from domain.alerts.health import CLOCK_BACK, Health
+from domain.alerts.numbers import CLOCK
+from domain.alerts.use import use_of
+from domain.log.authenticity import COMMANDS
+from domain.log.authority import Authority
+from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
+from domain.log.record import Record
+from domain.policy_analysis.budget import Budget
+from domain.ports import OutOfRange, Stored
+from domain.state.fold import Fold
+from projections.log.entry import EVENTS
+from services.adapters import keyring, snapshots
+from services.adapters.kafka import KafkaTopic
+from services.adapters.postgres import Pool
+from services.adapters.topics import names
+from services.alert_worker import tables
+from services.alert_worker.books import Books
+from services.alert_worker.key_ages import Ages
+from services.alert_worker.past import Past
+from services.alert_worker.tables import Reached
+from services.alert_worker.topic import Publisher
+from services.alert_worker.unjudged import Later
+from services.alert_worker.uses import Counter, Found
+from services.alert_worker.voids import Voids
+from services.settings import Settings
+
+log = structlog.get_logger("alerts")
+
+PART = (EVENTS, 0)
+READ = 500
+AT_ONCE = 50_000
+"""Steps (domain/policy_analysis/budget) that one policy is judged with before what comes behind it: the largest that people write
+take a tenth."""
+WINDOW = 10
+SHARE = 1_000_000
+"""Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
+WINDOWS = 10_000
+SECOND = 1_000_000
+
+
+class Changes:
+    """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        books: Books,
+        judge: Callable[[], Judge],
+        publisher: Publisher,
+        voids: Voids,
+    ) -> None:
+        self._keys = books.keys
+        self._books = books
+        self._voids = voids
+        self._settings = settings
+        self._pool = pool
+        self._judge = judge
+        self._publisher = publisher
+        self._topic = KafkaTopic(settings, names(settings).events)
+        self._fold: Fold | None = None
+        self.ages = Ages(self._topic, books.keys, lambda: self._fold)
+        self._counter = Counter(pool, books, judge, publisher, self.ages)
+        self._past = Past(pool, settings)
+        self._skew: int | None = None
+        self._candidates: list[Found] = []
+        self._pairs: list[Pair] = []
+        self._put_off: list[tuple[str, dict[str, Any]]] = []
+        self._spent: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._later = Later(pool, books, judge, publisher)
+        self._one_at_a_time = asyncio.Lock()
+
+    async def catch_up(self) -> None:
+        """What stands on the topic and nobody told. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        async with self._one_at_a_time:
+            await self._go_on()
+            end = await self._topic.end()
+            try:
+                await self._read_up_to(end)
+            except BaseException:
+                self._fold = None
+                raise
+
+    async def look_around(self, now: int) -> None:
+        """What time brings, on every key. Raises Elsewhere, INTERRUPTED."""
+        async with self._one_at_a_time:
+            fold, judge = await self._go_on(), self._judge()
+            found: list[Found] = [(each, now, {}) for key in fold.world.all_keys() for each in judge.timed(key, now)]
+            if found:
+                async with self._counter.holding(PART, fold.next) as held:
+                    await held.settle(Reached(fold.next, fold.chain.head, self._skew), found)
+
+    async def take(self, messages: Sequence[Stored]) -> None:
+        """Everything judged and kept when it returns. Raises INTERRUPTED, OutOfRange, Unreadable."""
+        async with self._one_at_a_time:
+            fold = await self._go_on()
+            try:
+                if messages and messages[0].offset > fold.next:
+                    log.warning("records were passed over; reading them", first=fold.next, last=messages[0].offset - 1)
+                    await self._read_up_to(messages[0].offset)
+                await self._batch([each for each in messages if each.offset >= fold.next])
+            except BaseException:
+                self._fold = None  # it may be ahead of what is kept
+                raise
+
+    async def authority(self) -> Authority:
+        """What this installation's log says of authenticity, as far as it is judged. Raises INTERRUPTED, OutOfRange."""
+        if self._fold is not None:
+            return self._fold.chain.authority
+        async with self._one_at_a_time:
+            return (await self._go_on()).chain.authority
+
+    async def _go_on(self) -> Fold:
+        if self._fold is None:
+            await self._restore()
+        assert self._fold is not None, "it was restored"
+        return self._fold
+
+    async def _restore(self) -> None:
+        """The fold as far as it is judged. Raises OutOfRange where the log does not go so far, or goes on otherwise."""
+        kept = await tables.believed(self._pool, self._books, PART)
+        if kept.next and await self._topic.end() < kept.next:
+            await self._broken(kept, f"the log ends before @{kept.next - 1}, which was judged")
+        fold = Fold.under(self._keys)
+        if kept.next:
+            fold = await snapshots.restore(self._pool, self._topic, self._keys, (kept.next - 1, None))
+        if fold.next < kept.next:
+            reader = await self._topic.reader(fold.next)
+            try:
+                while fold.next < kept.next:
+                    for stored in await reader.read(min(READ, kept.next - fold.next)):
+                        await keyring.take(fold, stored, self._keys)
+            finally:
+                await reader.close()
+        if kept.digest and fold.chain.head != kept.digest:
+            await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
+        self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
+        self._candidates, self._pairs, self._put_off = [], [], []
+
+    async def _broken(self, kept: Reached, summary: str) -> None:
+        await self._publisher.publish_break(self._judge(), f"{kept.next} {kept.digest}", summary)
+        raise OutOfRange(summary)
+
+    async def _read_up_to(self, offset: int) -> None:
+        """What nobody told: Faust passed it over, or another worker was to judge it and did not."""
+        assert self._fold is not None, "it was restored"
+        if self._fold.next >= offset:
+            return
+        reader = await self._topic.reader(self._fold.next)
+        try:
+            while self._fold.next < offset:
+                found = await reader.read(min(READ, offset - self._fold.next))
+                await self._batch(found)
+        finally:
+            await reader.close()
+
+    async def _batch(self, messages: Sequence[Stored]) -> None:
+        fold = self._fold
+        assert fold is not None, "it was restored"
+        if not messages:
+            return
+        async with self._counter.holding(PART, fold.next) as held:
+            for message in messages:
+                alerts = await self._one(fold, message)
+                if alerts:
+                    # Before the transaction ends: an operator hears of it at once, and again, under the same name, after a
+                    # crash.
+                    await self._publisher.publish(alerts)
+            candidates, pairs = self._candidates, self._pairs
+            self._candidates, self._pairs = [], []
+            for account, document in self._put_off:
+                await tables.put_off(held.locked, account, document)
+            self._put_off = []
+            await held.settle(Reached(fold.next, fold.chain.head, self._skew), candidates, pairs)
+
+    async def _one(self, fold: Fold, message: Stored) -> list[Alert]:
+        judge, world = self._judge(), fold.world
+        found = await keyring.read(fold, message, self._keys)
+        if found is None:
+            self._voids.count(EVENTS, 0, message.offset, world.at)
+            return self._voids.alerts(judge)
+        document, record = found
+        source = {"topic": EVENTS, "partition": 0, "offset": message.offset, "call": _call(record)}
+        alerts = self._clock(judge, world.at, record, message)
+        if isinstance(record.event, CommandsRefused):
+            refused = record.event
+            self._voids.count(COMMANDS, 0, refused.from_command, record.at, refused.count)
+            alerts += self._voids.alerts(judge)
+        if judge.asks(record.event):
+            change = await self._change(fold, record, message.offset)
+            alerts += self._judged(judge, change, source)
+        if isinstance(record.event, PolicyReplaced):
+            self._past.replaced(world.keys[record.event.key], record.at)
+        use = use_of(document)
+        if use is not None:
+            self._candidates += [(each, use.at, source) for each in judge.candidates(use)]
+            self._pairs += judge.pairs(use, source)
+        world.fold(message.offset, record)
+        if isinstance(record.event, MaterialImported):
+            key = world.keys[record.event.key]
+            self._candidates += [(each, record.at, source) for each in judge.timed(key, record.at)]
+        return alerts
+
+    def _judged(self, judge: Judge, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+        """What is found at once; the rest of a policy that takes more steps than the account has left is put off. Windows
+        are of the records' own time, so that the same comes out of them again."""
+        key = change.key
+        account = change.account if key is None else key.account
+        window = (account, change.at // (WINDOW * SECOND))
+        spent = self._spent.get(window, 0)
+        budget = Budget(max(0, min(AT_ONCE, SHARE - spent)))
+        found = judge.within(change, source, budget)
+        if budget.spent:
+            self._spent[window] = spent + min(budget.spent, AT_ONCE)
+            if len(self._spent) > WINDOWS:
+                self._spent.popitem(last=False)
+        if found.unfinished:
+            told = [each.id for each in found.alerts]
+            self._put_off.append((account, unjudged.document(change, source, told)))
+        return found.alerts
+
+    async def judge_to_the_end(self) -> None:
+        """Without an end: what was put off. Raises INTERRUPTED."""
+        await self._later.judge_on()
+
+    async def _change(self, fold: Fold, record: Record, position: int) -> Change:
+        call, event, world = record.call, record.event, fold.world
+        return Change(
+            event,
+            world,
+            record.at,
+            position,
+            caller="" if call is None else call.principal,
+            account="" if call is None else call.account,
+            operation="" if call is None else call.operation,
+            facts=await self._past.of(event, world.keys, position, record.at),
+            settings=self._judge().settings,
+        )
+
+    def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
+        """The writer never goes back in time: where its clock does, records keep the last one's while the broker's goes on."""
+        if not message.appended:
+            return []
+        skew = message.appended - record.at
+        if record.at > before or self._skew is None:
+            self._skew = skew
+            return []
+        least = judge.settings.number("clock-stepped-back", "seconds", CLOCK["seconds"].default)
+        behind = (skew - self._skew) // SECOND
+        if behind < least:
+            return []
+        summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
+        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary))
+
+    async def close(self) -> None:
+        await self._topic.close()
+
+
+def _call(record: Record) -> str:
+    return "" if record.call is None else record.call.id

@@ -1,0 +1,163 @@
+"""A watch over a worker's own lag, and over what has to happen again and again: where it does not, an operator hears of it.
+
+An alert of this kind goes to Kafka and asks Postgres nothing: whoever holds a lock there stops the judging, and does not
+keep anybody from hearing that it stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from domain.alerts.engine.judge import Judge
+from domain.alerts.health import BEHIND, Health
+from domain.alerts.numbers import LAG
+from domain.ports import Unavailable
+from projections.log.entry import DECISIONS, EVENTS
+from services.adapters.kafka import KafkaTopic, ends
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.adapters.topics import names
+from services.alert_worker import rotation, tables
+from services.alert_worker.books import Books, Changed, Part
+from services.alert_worker.tables import Reached
+from services.alert_worker.topic import Publisher
+from services.metrics import ALERTS_LAG
+from services.settings import Settings
+
+log = structlog.get_logger("alerts")
+
+READ_PATIENCE = 5.0
+"""Seconds for which Postgres may take to say how far everything is judged."""
+PROOF_OVERDUE = 600.0
+"""Seconds within which all rows have to be proved once: the pause between two proofs is five minutes at most, and tens of
+millions of rows take as long again."""
+POLICY_OVERDUE = 900.0
+"""Seconds for which a policy that was put off may be the oldest one that waits: the longest takes some minutes."""
+KEY_OVERDUE = 900.0
+"""Seconds after a rotation within which everything has to be sealed under the new key."""
+TELL_EVERY = 3600.0
+LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
+CatchUp = Callable[[Sequence[tuple[Part, int]]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Wrong:
+    """Since when (monotonic), and when it was told."""
+
+    since: float
+    told: float = float("-inf")
+
+
+class Watch:
+    """`catch_up` reads partitions up to their ends, where Faust does not tell of the records."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        books: Books,
+        judge: Callable[[], Judge],
+        publisher: Publisher,
+        catch_up: CatchUp,
+    ) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._books = books
+        self._judge = judge
+        self._publisher = publisher
+        self._catch_up = catch_up
+        self._events = KafkaTopic(settings, names(settings).events)
+        self._left: dict[Part, int] = {}
+        self._catching: asyncio.Future[None] | None = None
+        self._proved = time.monotonic()
+        self._short: set[int] = set()
+        self._oldest: int | None = None
+        self._wrong: dict[str, _Wrong] = {}
+
+    async def prove(self) -> None:
+        """That every row is Keytrail's own. Raises Changed, Elsewhere, INTERRUPTED."""
+        async with self._pool.acquire() as connection:
+            await tables.check(connection, self._books)
+        self._proved = time.monotonic()
+
+    async def look(self) -> None:
+        """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
+        Changed, Elsewhere, INTERRUPTED."""
+        late = time.monotonic() - self._proved > PROOF_OVERDUE
+        summary = f"what was counted was not proved for {PROOF_OVERDUE:.0f} s: somebody may hold a lock in Postgres"
+        await self._tell_while(PROOF, summary if late else "", 0)
+        summary = f"what was counted is not sealed under the key of records that is used now, for {KEY_OVERDUE:.0f} s"
+        await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", KEY_OVERDUE)
+        least = self._judge().settings.number("alerts-behind", "seconds", LAG["seconds"].default)
+        try:
+            async with asyncio.timeout(READ_PATIENCE):
+                reached = await tables.standing(self._pool, self._books)
+                oldest = await tables.oldest_position(self._pool)
+        except INTERRUPTED as fault:
+            summary = f"Postgres has not said for {least} s how far the log is judged, so nothing is: {fault!r}"
+            await self._tell_while(LAGS, summary, least)
+            return
+        await self._look_at_policies(oldest)
+        try:
+            there = {(EVENTS, 0): await self._events.end()}
+            found = await ends(self._settings, names(self._settings).decisions)
+        except Unavailable:
+            return
+        there |= {(DECISIONS, partition): end for partition, end in found.items()}
+        left = {part: max(0, end - reached.get(part, Reached()).next) for part, end in there.items()}
+        for topic in (EVENTS, DECISIONS):
+            ALERTS_LAG.labels(topic).set(sum(count for part, count in left.items() if part[0] == topic))
+        stuck = [part for part in there if left[part] and self._left.get(part) == reached.get(part, Reached()).next]
+        if stuck and (self._catching is None or self._catching.done()):
+            self._catching = asyncio.ensure_future(self._catch_up([(part, there[part]) for part in stuck]))
+        self._left = {part: reached.get(part, Reached()).next for part in there}
+        await self._look_at_ends(reached, found)
+        count = sum(left.values())
+        summary = f"{count} records are not judged, and some have not been for {least} s or more"
+        await self._tell_while(LAGS, summary if count else "", least)
+
+    async def _look_at_ends(self, reached: Mapping[Part, Reached], found: Mapping[int, int]) -> None:
+        """No partition of decisions ends before what was judged of it, at two looks in a row. Raises Changed: what comes next
+        would pass for judged."""
+        short = {
+            partition for partition, end in found.items() if end < reached.get((DECISIONS, partition), Reached()).next
+        }
+        for partition in sorted(short & self._short):
+            kept = reached[(DECISIONS, partition)]
+            summary = f"decisions/{partition} ends before @{kept.next - 1}, which was judged"
+            await self._publisher.publish_break(
+                self._judge(), f"{DECISIONS}/{partition} {kept.next} {kept.digest}", summary
+            )
+            raise Changed(summary)
+        self._short = short
+
+    async def _look_at_policies(self, oldest: int | None) -> None:
+        """The oldest is taken first, so that one which stays the oldest is one that nobody can take."""
+        if oldest != self._oldest:
+            self._oldest = oldest
+            self._wrong.pop(POLICY, None)
+        summary = f"the policy at @{oldest} has waited {POLICY_OVERDUE:.0f} s for being judged to the end"
+        await self._tell_while(POLICY, summary if oldest is not None else "", POLICY_OVERDUE)
+
+    async def _tell_while(self, what: str, summary: str, least: float) -> None:
+        """Tell of what has lasted for `least` seconds, and again once an hour. No summary: it is over."""
+        if not summary:
+            self._wrong.pop(what, None)
+            return
+        now = time.monotonic()
+        wrong = self._wrong.setdefault(what, _Wrong(now))
+        if now - wrong.since < least or now - wrong.told < TELL_EVERY:
+            return
+        log.error("rules do not judge as they should", what=summary)
+        moment = time.time_ns() // 1000
+        where = f"{what}~{moment // 3_600_000_000}"  # told once an hour, whoever tells
+        health = Health(BEHIND, where, moment, summary)
+        await self._publisher.publish(self._judge().of_health(health))
+        wrong.told = now
+
+    async def close(self) -> None:
+        await self._events.close()

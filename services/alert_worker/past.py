@@ -1,0 +1,76 @@
+"""What the rules on an event read of the past, while somebody goes along the log: live, over history, or for a draft.
+
+The policies that keys had before are followed as far as they were put meanwhile: the history need not be waited for. A key
+whose earlier policies are not known is asked for in the history once, and followed from then on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from domain.alerts.change import NO_FACTS, Facts, Version
+from domain.keys.key import Key
+from domain.log.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
+from domain.state.principals import own_principals
+from services.adapters.kafka import ends
+from services.adapters.topics import names
+from services.alert_worker import facts
+from services.settings import Settings
+
+KEYS = 10_000
+MOST = 40
+"""Versions of one key that are held, the newest."""
+
+
+class Past:
+    """`source`: the projections of a log or a trail. `live`: the settings of our own log while it goes on, whose
+    projections are waited for: a rule is never judged on less than there was."""
+
+    def __init__(self, source: Any, live: Settings | None = None) -> None:
+        self._source, self._live = source, live
+        self._held: OrderedDict[str, list[Version]] = OrderedDict()
+
+    async def of(self, event: object, keys: Mapping[str, Key], position: int, at: int) -> Facts:
+        """Before the event at a position; `keys` as they were then. Raises INTERRUPTED, Unavailable."""
+        key = keys.get(getattr(event, "key", ""))
+        if key is None:
+            return NO_FACTS
+        match event:
+            case PolicyReplaced() | GrantCreated():
+                return Facts(versions=await self._versions(key, position))
+            case DeletionScheduled() | KeyDisabled():
+                if self._live is not None:
+                    there = await ends(self._live, names(self._live).decisions)
+                    await facts.decisions_projected(self._source, there)
+                return Facts(used=await facts.used(self._source, key, at))
+        return NO_FACTS
+
+    async def _versions(self, key: Key, position: int) -> tuple[Version, ...]:
+        """The policies before the one in force, at the record at `position`."""
+        if key.policy_version == 1:
+            return ()
+        held = self._held.get(key.id)
+        if held is None or held[-1].version != key.policy_version - 1:
+            if self._live is not None:
+                await facts.history_written(self._source, position - 1)
+            held = (await facts.versions(self._source, key, position))[-MOST:]
+            self._keep(key.id, held)
+        else:
+            self._held.move_to_end(key.id)
+        return tuple(held)
+
+    def replaced(self, key: Key, at: int) -> None:
+        """The key's policy gave way to another at this time."""
+        held = [] if key.policy_version == 1 else self._held.get(key.id)
+        if held is not None and (not held or held[-1].version == key.policy_version - 1):
+            version = Version(key.policy_version, key.policy_text, own_principals(key.principals, key.account), at)
+            self._keep(key.id, [*held, version][-MOST:])
+
+    def _keep(self, key: str, held: list[Version]) -> None:
+        if held:
+            self._held[key] = held
+            self._held.move_to_end(key)
+            if len(self._held) > KEYS:
+                self._held.popitem(last=False)

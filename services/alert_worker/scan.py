@@ -1,0 +1,206 @@
+"""The rules over history: what they would have raised since a moment, of our own log or of a trail."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.alerts.change import Change
+from domain.alerts.counting import Counting
+from domain.alerts.engine.judge import Alert, Judge
+from domain.alerts.rules.material_expiring import begins
+from domain.alerts.use import Use, use_of_case
+from domain.log.codec import event_from, micros, micros_of
+from domain.log.events import MaterialImported, PolicyReplaced
+from domain.policy_analysis.budget import Budget
+from domain.state.world import World
+from projections.decisions import queries as decisions
+from projections.log.entry import DECISIONS, EVENTS
+from services.alert_worker.past import Past
+from services.questions.replay import Replay
+from services.shares import QUESTIONS, breathe
+from services.turns import Turn
+
+FETCHED = 5_000
+CASES = 20_000
+"""Cases that are held with the calls that they make."""
+AT_ONCE = 2_000
+"""Steps that one policy is judged with on the loop; what takes more goes beside it, in its account's turn."""
+MOST_STEPS = 100_000_000
+
+# index: decisions_position
+CHANGED = """
+SELECT position, at, principal, account, operation, call_id, event_type, event FROM p_decisions.decisions
+WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
+ORDER BY position
+"""
+# index: decisions_at
+CALLED = """
+SELECT at, origin, record, call_id, source, case_id FROM p_decisions.decisions
+WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3) ORDER BY at, origin, record
+"""
+# index: decisions_at
+COUNTED = """
+SELECT count(*) FROM p_decisions.decisions
+WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: of whose
+    records, None for everybody's."""
+
+    after: int
+    last: int
+    since: datetime
+    until: datetime
+    owners: list[str] | None = None
+
+
+@dataclass(slots=True)
+class Progress:
+    done: int = 0
+    total: int = 0
+
+
+async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+    """Of what was changed, in the order of the log; on the world before each record."""
+    replay = await Replay.begin(connection, region, span.after, span.last)
+    past, expiring, turn = Past(connection), _Expiring(judge), Turn()
+    rows = await connection.cursor(CHANGED, span.after, span.last, span.owners)
+    while found := await rows.fetch(FETCHED):
+        for row in found:
+            position, at = row["position"], micros_of(row["at"])
+            await replay.to(position - 1)
+            event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
+            if judge.asks(event):
+                facts = await past.of(event, replay.world.keys, position, at)
+                change = Change(
+                    event, replay.world, at, position, caller=row["principal"], account=row["account"],
+                    operation=row["operation"], facts=facts, settings=judge.settings,
+                )  # fmt: skip
+                source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
+                for alert in await _judged(judge, change, source):
+                    yield alert
+            if isinstance(event, PolicyReplaced):
+                past.replaced(replay.world.keys[event.key], at)
+            for alert in expiring.until(at, replay.world):
+                yield alert
+            if isinstance(event, MaterialImported) and event.valid_to:
+                expiring.expect(event.key, at, micros(event.valid_to))
+            progress.done += 1
+            await turn.give_way()
+    await replay.to(span.last)
+    for alert in expiring.until(time.time_ns() // 1000, replay.world):
+        yield alert
+
+
+async def _judged(judge: Judge, change: Change, source: Mapping[str, Any]) -> list[Alert]:
+    found = judge.within(change, source, Budget(AT_ONCE))
+    if found.unfinished:
+        budget = Budget(MOST_STEPS, breathe)
+        found = await QUESTIONS.run(change.account, judge.within, change.alone(), source, budget)
+    return found.alerts
+
+
+class _Expiring:
+    """Imported material at the time from which on it is told of, where it is there still then."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._waiting: list[tuple[int, str]] = []
+        self._told: set[tuple[str, str, int]] = set()
+
+    def expect(self, key: str, at: int, expires: int) -> None:
+        heapq.heappush(self._waiting, (max(at, begins(expires, self._judge.settings)), key))
+
+    def until(self, now: int, world: World) -> Iterator[Alert]:
+        while self._waiting and self._waiting[0][0] <= now:
+            moment, name = heapq.heappop(self._waiting)
+            key = world.keys.get(name)
+            for each in self._judge.timed(key, moment) if key is not None else ():
+                if each.window_of not in self._told:
+                    self._told.add(each.window_of)
+                    yield self._judge.reached(each, moment, {})
+
+
+async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+    """Of what was called, in the order of time."""
+    counting, templates = Counting(judge), _Templates(connection)
+    ages = judge.first_age
+    created: dict[str, int] = {}
+    turn = Turn()
+    rows = await connection.cursor(CALLED, span.since, span.until, span.owners)
+    while found := await rows.fetch(FETCHED):
+        await templates.fetch({row["case_id"] for row in found})
+        for row in found:
+            use = templates.use(row)
+            if use is not None:
+                source = _source(row)
+                for alert in counting.take(use, source):
+                    yield alert
+                for pair in counting.new_pairs(use, source):
+                    if ages and pair.key not in created:
+                        created[pair.key] = await _created(connection, pair.key)
+                    first = judge.first(pair, created.get(pair.key, 0))
+                    if first is not None:
+                        yield first
+            progress.done += 1
+            await turn.give_way()
+
+
+def _source(row: Any) -> Mapping[str, Any]:
+    on_log = row["origin"] < 0
+    return {
+        "topic": EVENTS if on_log else DECISIONS,
+        "partition": 0 if on_log else row["origin"],
+        "offset": row["record"],
+        "call": row["call_id"],
+    }
+
+
+async def _created(connection: Any, key: str) -> int:
+    """When a key was made, in microseconds; 0 for one that was there before all that is known."""
+    # index: history_pkey
+    query = "SELECT min(at) FROM p_history.history WHERE kind = 'key' AND id = $1"
+    found: datetime | None = await connection.fetchval(query, key.rpartition("/")[2])
+    return 0 if found is None else micros_of(found)
+
+
+async def known(connection: Any, alerts: list[str]) -> set[str]:
+    """Those of these alerts that were raised."""
+    rows = await connection.fetch("SELECT id FROM p_alerts.alerts WHERE id = ANY($1)", alerts)
+    return {row["id"] for row in rows}
+
+
+class _Templates:
+    """What the calls of a case have in common, made once."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._held: OrderedDict[bytes, Use | None] = OrderedDict()
+
+    async def fetch(self, names: set[bytes]) -> None:
+        missing = [name for name in names if name not in self._held]
+        for name in names:
+            if name in self._held:
+                self._held.move_to_end(name)
+        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+            self._held[name] = use_of_case(orjson.loads(text))
+        while len(self._held) > max(CASES, len(names)):
+            self._held.popitem(last=False)
+
+    def use(self, row: Any) -> Use | None:
+        """The call of a row; one object for all of a case, filled anew for each."""
+        use = self._held.get(row["case_id"])
+        if use is not None:
+            use.at, use.call, use.source = micros_of(row["at"]), row["call_id"], row["source"]
+        return use

@@ -1,0 +1,43 @@
+"""Alerts onto their topic, durable when they are published; one that was published before goes again under its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import orjson
+
+from domain.alerts.engine.judge import Alert, Judge
+from domain.alerts.health import BREAK, Health
+from domain.log.authenticity import ALERTS as ALERTS_TOPIC
+from domain.log.authenticity import Keyring
+from domain.log.codec import rfc3339
+from services.adapters import cloudevents
+from services.adapters.kafka import KafkaTopic
+from services.adapters.topics import names
+from services.metrics import ALERTS
+from services.settings import Settings
+
+RAISED = "alert.raised.v1"
+
+
+class Publisher:
+    def __init__(self, settings: Settings, keys: Keyring) -> None:
+        self._keys = keys
+        self._topic = KafkaTopic(settings, names(settings).alerts)
+
+    async def publish(self, alerts: Sequence[Alert]) -> None:
+        """Raises Unavailable."""
+        for alert in alerts:
+            seal = self._keys.seal(self._keys.newest, ALERTS_TOPIC, alert.log)
+            value, _ = seal.sealed(orjson.dumps(alert.document()))
+            headers = cloudevents.headers(alert.id, alert.log, RAISED, rfc3339(alert.at))
+            await self._topic.append(value, headers)
+            ALERTS.labels(alert.rule.id, "suppressed" if alert.suppressed is not None else alert.severity).inc()
+
+    async def publish_break(self, judge: Judge, where: str, summary: str) -> None:
+        """The log is not the one that was judged. Raises Unavailable."""
+        await self.publish(judge.of_health(Health(BREAK, where, time.time_ns() // 1000, summary)))
+
+    async def close(self) -> None:
+        await self._topic.close()

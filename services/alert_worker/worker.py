@@ -1,0 +1,212 @@
+"""The worker: the Faust app, the rules under the settings file as it is now, and a watch over its own lag."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from domain.alerts.engine.judge import Judge
+from domain.log.codec import Unreadable
+from domain.ports import OutOfRange, Stored
+from projections.log.entry import EVENTS
+from services.adapters import alerts_file
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.alert_worker import counts, rotation, tables
+from services.alert_worker.app import app_of
+from services.alert_worker.books import Books, Changed, Elsewhere, Part
+from services.alert_worker.events import Changes
+from services.alert_worker.lag import Watch
+from services.alert_worker.marks import Marking, Marks
+from services.alert_worker.topic import Publisher
+from services.alert_worker.uses import Decisions
+from services.alert_worker.voids import AlertsTopic, Voids
+from services.clock import clock_of
+from services.runtime.processes import pause_after_proof
+from services.settings import BadSetting, Settings
+
+log = structlog.get_logger("alerts")
+
+LOOK_EVERY = 1.0
+WATCH_EVERY = 5.0
+FORGET_EVERY = 3600.0
+LOOK_AROUND_EVERY = 60.0
+AGAIN = 0.5
+
+
+class Rules:
+    """The judge under the settings file; a file that has become wrong leaves it as it was."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._log = name
+        self._path = Path(settings.alerts_file) if settings.alerts_file else None
+        self._stamp = self._stamped()
+        self._judge = Judge(name, alerts_file.load(settings).settings, settings.region)
+
+    def judge(self) -> Judge:
+        return self._judge
+
+    def _stamped(self) -> int:
+        try:
+            return 0 if self._path is None else self._path.stat().st_mtime_ns
+        except OSError:
+            return -1
+
+    def look(self) -> None:
+        stamp = self._stamped()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._judge = Judge(self._log, alerts_file.load(self._settings).settings, self._settings.region)
+            log.info("the alerts' settings were read again")
+        except BadSetting as fault:
+            log.error("the alerts' settings cannot be used; the former ones hold", reason=str(fault))
+
+
+class Worker:
+    """`name` is the worker's own, and stays its own when it starts again. Raises BadSetting."""
+
+    def __init__(self, settings: Settings, pool: Pool, books: Books, marks: Marks, name: str) -> None:
+        keys = books.keys
+        self._settings = settings
+        self._pool = pool
+        self._books = books
+        self._rules = Rules(settings, books.log)
+        self._publisher = Publisher(settings, keys)
+        self._voids = Voids()
+        self._alerts = AlertsTopic(settings, keys, self._voids)
+        self._changes = Changes(settings, pool, books, self._rules.judge, self._publisher, self._voids)
+        self._decisions = Decisions(
+            settings,
+            pool,
+            books,
+            self._rules.judge,
+            self._publisher,
+            self._voids,
+            self._changes.authority,
+            self._changes.ages,
+        )
+        self._clock = clock_of(settings)
+        self._app = app_of(settings, name, self._take_events, self._take_decisions)
+        self._watch = Watch(settings, pool, books, self._rules.judge, self._publisher, self._catch_up)
+        self._marking = Marking(books, marks)
+
+    async def run(self) -> None:
+        """Until the app stops, which it does by itself only when it crashes."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._run_app())
+            # Whether the log is the one that was judged shows at once, and not with the next record.
+            tasks.create_task(self._surely(self._changes.catch_up))
+            tasks.create_task(self._every(AGAIN, self._changes.judge_to_the_end))
+            tasks.create_task(self._every(LOOK_EVERY, self._look))
+            tasks.create_task(self._every(LOOK_EVERY, self._tell_of_voids))
+            tasks.create_task(self._every(LOOK_EVERY, self._look_at_alerts))
+            tasks.create_task(self._every(LOOK_EVERY, self._marking.mark))
+            tasks.create_task(self._every(WATCH_EVERY, self._watch.look))
+            tasks.create_task(self._every(FORGET_EVERY, self._forget))
+            tasks.create_task(self._every(AGAIN, self._check))
+            tasks.create_task(self._every(LOOK_EVERY, self._seal_anew))
+            tasks.create_task(self._every(LOOK_AROUND_EVERY, self._look_around))
+
+    async def _run_app(self) -> None:
+        await self._app.maybe_start()
+        await self._app.wait_until_stopped()
+        log.error("the app stopped; this process ends")
+        os._exit(75)
+
+    # -- the streams --------------------------------------------------------------------------------------------------
+
+    async def _take_events(self, _: int, records: Sequence[Stored]) -> None:
+        await self._surely(lambda: self._changes.take(records))
+
+    async def _take_decisions(self, partition: int, records: Sequence[Stored]) -> None:
+        await self._surely(lambda: self._decisions.take(partition, records))
+
+    async def _surely(self, judged: Callable[[], Awaitable[None]]) -> None:
+        """Again and again until it is done: to fall behind is better than to pass anything over."""
+        while True:
+            try:
+                await judged()
+                return
+            except (OutOfRange, Unreadable) as fault:
+                log.error("the log does not go on from what was judged; this process ends", reason=str(fault))
+                os._exit(78)
+            except Changed as fault:
+                await self._begin_anew(fault)
+            except Elsewhere as fault:
+                log.info("judging goes on from where another worker left off", reason=str(fault))
+            except INTERRUPTED as fault:
+                log.warning("judging was interrupted; trying again", reason=repr(fault))
+                await asyncio.sleep(AGAIN)
+            except Exception as fault:
+                log.exception("a record cannot be judged; this process ends", reason=repr(fault))
+                os._exit(70)
+
+    async def _begin_anew(self, fault: Changed) -> NoReturn:
+        log.error("somebody else wrote where alerts are counted; everything is judged anew", what=str(fault))
+        try:
+            await tables.begin_anew(self._pool)
+        finally:
+            os._exit(75)
+
+    # -- beside them --------------------------------------------------------------------------------------------------
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Changed as fault:
+                await self._begin_anew(fault)
+            except Elsewhere as fault:
+                log.info("what is done beside judging goes on with what another worker did", reason=str(fault))
+            except INTERRUPTED as fault:
+                log.warning("what is done beside judging was interrupted", reason=repr(fault))
+            await asyncio.sleep(seconds)
+
+    async def _look(self) -> None:
+        self._rules.look()
+
+    async def _tell_of_voids(self) -> None:
+        if found := self._voids.alerts(self._rules.judge()):
+            await self._publisher.publish(found)
+
+    async def _look_at_alerts(self) -> None:
+        await self._alerts.look(await self._changes.authority())
+
+    async def _look_around(self) -> None:
+        with suppress(Elsewhere):  # another worker is at it, and looks as well
+            await self._changes.look_around(self._clock.now())
+
+    async def _forget(self) -> None:
+        await counts.forget(self._pool, self._books, int(time.time()) - counts.KEPT_FOR)
+
+    async def _seal_anew(self) -> None:
+        if rotation.is_due(self._books):
+            await rotation.seal_anew(self._pool, self._books)
+            await self._marking.mark()
+
+    async def _check(self) -> None:
+        """That nobody else writes where we count, and the pause until the next time. Every worker looks: a lock that says
+        which one does is one that anybody may hold."""
+        began = time.monotonic()
+        await self._watch.prove()
+        await asyncio.sleep(pause_after_proof(time.monotonic() - began))
+
+    async def _catch_up(self, parts: Sequence[tuple[Part, int]]) -> None:
+        """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
+        whose partition it is has gone), so it is read here. Beside the watch, which goes on telling of what waits."""
+        for (topic, partition), end in parts:
+            if topic == EVENTS:
+                await self._surely(self._changes.catch_up)
+            else:
+                await self._surely(
+                    lambda partition=partition, end=end: self._decisions.catch_up(partition, end)  # type: ignore[misc]
+                )

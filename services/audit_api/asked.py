@@ -1,0 +1,100 @@
+"""An authenticated question to the audit API: who asks, and the parameters that every list takes."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+
+from domain.authorization.audience import Audience
+from domain.authorization.caller import Caller
+from services.audit_api.explaining import bad
+from services.audit_api.route import RouteRow
+from services.kms_api.authentication import Authenticated
+from services.questions.nearest import in_words, nearest
+
+MOST = 1000
+USUAL = 100
+
+
+@dataclass(slots=True)
+class OnRecord:
+    """Whether a call has its record on `events` or `decisions`. A question that is answered has none, unless it changes
+    something: an answer about the decisions would otherwise be a decision more, and whoever follows would follow itself."""
+
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An authenticated question. `id` is its call id; `record` knows whether it has one."""
+
+    request: Request
+    caller: Caller
+    who: Authenticated
+    body: bytes
+    route: RouteRow
+    id: str
+    record: OnRecord = field(default_factory=OnRecord)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As a record holds them: the query, and what the path names."""
+        return {**self.request.query_params, **self.request.path_params}
+
+    @property
+    def audience(self) -> Audience:
+        return Audience(self.caller.account)
+
+    def require_no_nul(self) -> None:
+        """Raises WireError. No text of Postgres holds U+0000, and so no name, time or policy that could be found."""
+        request = self.request
+        texts = (request.url.path, *(text for pair in request.query_params.multi_items() for text in pair))
+        if b"\\u0000" in self.body or b"\0" in self.body or any("\0" in text for text in texts):
+            raise bad("a NUL is in no name, no time and no policy")
+
+    def text(self, name: str) -> str | None:
+        return self.request.query_params.get(name)
+
+    def one_of(self, name: str, values: Sequence[str]) -> str | None:
+        """A parameter that takes one of a few words. Raises WireError, with the word that is nearest."""
+        text = self.text(name)
+        if text is None or text in values:
+            return text
+        raise bad(f"{name} is one of {', '.join(values)}, not {text!r}.{in_words(nearest(text, values))}")
+
+    def flag(self, name: str) -> bool:
+        """Raises WireError."""
+        return self.one_of(name, ("true", "false")) == "true"
+
+    def limit(self) -> int:
+        """Raises WireError."""
+        text = self.text("limit")
+        if text is None:
+            return USUAL
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
+            raise bad(f"limit is a number from 1 to {MOST}")
+        return int(text)
+
+    def cursor(self, *kinds: type) -> list[Any] | None:
+        """The parts of the cursor, each of its kind. Raises WireError."""
+        text = self.text("cursor")
+        if text is None:
+            return None
+        try:
+            found = orjson.loads(urlsafe_b64decode(text.encode("ascii")))  # bounds the nesting
+        except ValueError:
+            found = None
+        if (
+            not isinstance(found, list)
+            or len(found) != len(kinds)
+            or not all(type(part) is kind for part, kind in zip(found, kinds, strict=True))
+            or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
+            or any(isinstance(part, str) and "\0" in part for part in found)
+        ):
+            raise bad("cursor is not one that an earlier answer gave")
+        return found

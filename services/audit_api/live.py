@@ -1,0 +1,42 @@
+"""Server-sent events: what an Audience tells, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import orjson
+
+from domain.authorization.audience import Told
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why there are no more: whoever follows could not ask for them now."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """(id, what is told) of each event; None beats, so that nobody takes the silence for a lost connection (HTML standard,
+    9.2: a line that begins with a colon is a comment)."""
+
+    name: str
+    events: AsyncIterator[tuple[int, Told] | Ended | None]
+    TYPE: ClassVar[str] = "text/event-stream"
+    HEADERS: ClassVar[dict[str, str]] = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+    async def bytes(self) -> AsyncIterator[bytes]:
+        yield b": the %ss\n\n" % self.name.encode()
+        async for event in self.events:
+            match event:
+                case None:
+                    yield b": nothing new\n\n"
+                case Ended(code, message):
+                    yield b"event: error\ndata: %s\n\n" % orjson.dumps({"code": code, "message": message})
+                case (number, told):
+                    data = orjson.dumps(told.value)
+                    yield b"id: %d\nevent: %s\ndata: %s\n\n" % (number, self.name.encode(), data)

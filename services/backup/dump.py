@@ -1,0 +1,152 @@
+"""Taking a backup while calls go on.
+
+The order makes it consistent: the vault first (in one snapshot of the database), then the decisions, then the log to
+where it ends by then. Every decision was made at a position that the log has; material that came after the vault was
+read is read once more, and where it is gone by then the log is read on to the record that destroyed it. At last come the
+decisions that were made meanwhile, as far as the log in the backup goes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Callable
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from domain.log.codec import object_of, rfc3339
+from domain.ports import Unavailable
+from domain.state.fold import Fold
+from services.adapters import snapshots, topics
+from services.adapters.kafka import KafkaReader, KafkaTopic, ends
+from services.adapters.keyring import VaultKeyring, open_keyring, take
+from services.adapters.master_key import FileMasterKey
+from services.adapters.vault import Vault
+from services.backup.sealed_file import SealedWriter
+from services.clock import Clock
+from services.runtime.bootstrap import open_pool
+from services.runtime.data_folder import Folder
+from services.settings import Settings
+
+BATCH = 2000
+TRIES = 10
+Tell = Callable[[str, int, int], None]
+"""(what is being done, done, of how many)."""
+
+
+async def take_backup(settings: Settings, path: Path, tell: Tell) -> dict[str, int]:
+    """What the backup holds, counted. Raises Unavailable, MasterKeyRefused, OSError."""
+    master = FileMasterKey(settings.master_key_path)
+    pool = await open_pool(settings)
+    events = KafkaTopic(settings, topics.names(settings).events)
+    file = SealedWriter(path, master, at=rfc3339(Clock().now()))
+    try:
+        vault = Vault(pool, master)
+        partitions = await ends(settings, topics.names(settings).decisions)
+        credentials = Folder(settings.data).kept_credentials()
+        file.write({"kind": "start", "partitions": len(partitions), "credentials": _document(credentials)})
+        rows = await vault.dump()
+        for table, found in rows.items():
+            file.write({"kind": "vault", "table": table, "rows": found})
+        counts = {"materials": len(rows["materials"]), "events": 0, "decisions": 0}
+        # After the vault, so that what was decided with a material comes after the material; before the log.
+        taken = dict.fromkeys(partitions, 0)
+        await _decisions(settings, taken, file, tell)
+        keys = await open_keyring(vault)
+        fold = Fold.under(keys)
+        held = {row[0] for row in rows["materials"]}
+        for _ in range(TRIES):
+            await _log(settings, fold, keys, await events.end(), file, tell)
+            late = await vault.dump_materials(sorted(fold.world.materials - held))
+            file.write({"kind": "vault", "table": "materials", "rows": late})
+            held |= {row[0] for row in late}
+            if fold.world.materials <= held:
+                break
+        else:
+            raise Unavailable(f"the vault lacks {len(fold.world.materials - held)} materials that the log refers to")
+        # What the log says of decisions (decisions.anchored) is in the backup: so are the decisions that it says it of.
+        await _decisions(settings, taken, file, tell, fold.chain.position)
+        counts |= {"events": fold.next, "materials": len(held), "decisions": sum(taken.values())}
+        for row in await snapshots.dump(pool, fold.chain.position):
+            file.write({"kind": "snapshot", "row": row})
+        head = {"log": fold.world.log, "next": fold.next, "head": fold.chain.head}
+        file.write({"kind": "end", **head}, last=True)
+        file.close()
+    except BaseException:
+        file.abandon()
+        raise
+    finally:
+        await events.close()
+        await pool.close()
+    return counts
+
+
+async def _decisions(
+    settings: Settings, taken: dict[int, int], file: SealedWriter, tell: Tell, seen: int | None = None
+) -> None:
+    """Write what was appended to each partition since `taken`, and move that on; with `seen`, up to the first decision that
+    was made at a later position. Raises Unavailable, OutOfRange."""
+    topic = topics.names(settings).decisions
+    found = await ends(settings, topic)
+    total = sum(found.values())
+    for partition in taken:
+        async for offset, values in _values(settings, topic, partition, taken[partition], found[partition]):
+            kept = values if seen is None else list(takewhile(lambda value: _seen(value) <= seen, values))
+            if kept:
+                file.write({"kind": "decisions", "partition": partition, "offset": offset, "values": kept})
+            taken[partition] = offset + len(kept)
+            tell("decisions", sum(taken.values()), total)
+            if len(kept) < len(values):
+                break
+
+
+def _seen(value: str) -> int:
+    """Of a decision in base64; what is none was decided at no position, and goes along."""
+    document = object_of(b64decode(value)) or {}
+    seen = document.get("seen")
+    return seen if isinstance(seen, int) else -1
+
+
+def _document(credentials: Any) -> dict[str, str] | None:
+    if credentials is None:
+        return None
+    return {
+        "access_key_id": credentials.access_key_id,
+        "secret_access_key": credentials.secret_access_key,
+        "region": credentials.region,
+    }
+
+
+async def _log(settings: Settings, fold: Fold, keys: VaultKeyring, end: int, file: SealedWriter, tell: Tell) -> None:
+    """Write the log from where the fold is to `end`, and fold it."""
+    async for offset, values in _values(settings, topics.names(settings).events, 0, fold.next, end, fold, keys):
+        file.write({"kind": "events", "offset": offset, "values": values})
+        tell("events", fold.next, end)
+
+
+async def _values(
+    settings: Settings,
+    topic: str,
+    partition: int,
+    start: int,
+    end: int,
+    fold: Fold | None = None,
+    keys: VaultKeyring | None = None,
+) -> AsyncIterator[tuple[int, list[str]]]:
+    """(offset of the first, values in base64), to below `end`; `fold`, with the keys that it is under, takes them in. Raises
+    Unavailable, OutOfRange."""
+    if start >= end:
+        return
+    reader = await KafkaReader(settings, topic, partition).open(start)
+    try:
+        at = start
+        while at < end:
+            found = [each for each in await reader.read(BATCH) if each.offset < end]
+            if fold is not None and keys is not None:
+                for each in found:
+                    await take(fold, each, keys)
+            if found:
+                yield found[0].offset, [b64encode(each.value).decode() for each in found]
+                at = found[-1].offset + 1
+    finally:
+        await reader.close()

@@ -1,0 +1,63 @@
+"""Names of members as the API spells them (KeyId) and as CloudTrail does (keyId), by the service model's shapes.
+
+The names in a map (an encryption context, tags) are the user's own: they stay as they are, and a shape alone tells a map.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from services.kms_api import shapes
+
+SERVICES = ("kms", "iam", "sts")
+
+
+def camel(shape: Shape | None, value: Any) -> Any:
+    """As CloudTrail spells it."""
+    match shape:
+        case StructureShape() if isinstance(value, dict):
+            members: Any = shape.members
+            return {f"{name[:1].lower()}{name[1:]}": camel(members.get(name), each) for name, each in value.items()}
+        case ListShape() if isinstance(value, list):
+            return [camel(shape.member, each) for each in value]
+    return value
+
+
+def pascal(shape: Shape | None, value: Any) -> Any:
+    """As the API spells it, whatever the case of the first letters (`aWSAccountId` and `AWSAccountId` are seen)."""
+    match shape:
+        case StructureShape() if isinstance(value, dict):
+            names = _by_folded(shape)
+            result = {}
+            for name, each in value.items():
+                known = names.get(name.lower())
+                result[known or name] = pascal(shape.members[known], each) if known else each
+            return result
+        case ListShape() if isinstance(value, list):
+            return [pascal(shape.member, each) for each in value]
+        case MapShape():
+            return value
+    return value
+
+
+@lru_cache(maxsize=4096)
+def _by_folded(shape: StructureShape) -> dict[str, str]:
+    return {name.lower(): name for name in shape.members}
+
+
+@lru_cache(maxsize=1024)
+def service_of(operation: str) -> str:
+    """kms, iam or sts; keytrail for what none of them has."""
+    return next((each for each in SERVICES if operation in shapes.operation_names(each)), "keytrail")
+
+
+@lru_cache(maxsize=1024)
+def shapes_of(service: str, operation: str) -> tuple[Shape | None, Shape | None]:
+    """(input, output); None where there is none."""
+    if service not in SERVICES or operation not in shapes.operation_names(service):
+        return None, None
+    model = shapes.service_model(service).operation_model(operation)
+    return model.input_shape, model.output_shape

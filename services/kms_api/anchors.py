@@ -1,0 +1,54 @@
+"""How far this worker's decisions reach, onto `events` once a second while there are any."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import structlog
+
+from domain.log.authenticity import COMMANDS
+from domain.log.codec import rfc3339
+from domain.log.command import Command, encode
+from domain.log.own_commands import ANCHOR, own_call
+from domain.ports import Topic, Unavailable
+from services.adapters import cloudevents
+from services.adapters.decisions import Decisions
+from services.clock import Clock
+from services.kms_api.live_state import Present
+
+log = structlog.get_logger("api")
+
+ANCHOR_EVERY = 0.5
+"""Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""
+GOOD_FOR = 10_000_000
+"""Microseconds until an anchor that the writer has not taken is given up; the next one says more."""
+
+
+class Anchors:
+    """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
+
+    def __init__(self, present: Present, decisions: Decisions, commands: Topic, clock: Clock) -> None:
+        self._present = present
+        self._decisions = decisions
+        self._commands = commands
+        self._clock = clock
+
+    async def keep_anchoring(self) -> None:
+        while True:
+            await asyncio.sleep(ANCHOR_EVERY)
+            await self.anchor()
+
+    async def anchor(self) -> None:
+        """Once, for what moved since the last time."""
+        lanes = self._decisions.moved()
+        if not lanes:
+            return
+        call = own_call(str(uuid4()), ANCHOR, {"worker": self._decisions.worker, "lanes": lanes})
+        command = Command(call, {}, self._clock.now() + GOOD_FOR)
+        headers = cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after))
+        try:
+            await self._commands.append(self._present.sealed(COMMANDS, encode(command)), headers)
+        except Unavailable as fault:
+            log.warning("decisions could not be anchored; trying again", reason=str(fault))
+            self._decisions.moved_still(lanes)

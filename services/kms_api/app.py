@@ -1,0 +1,301 @@
+"""The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
+
+`POST /` comes from the protocol itself (`exchange.py`), because a call's cost counts; the rest is ASGI.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+
+from domain.errors import Refusal
+from domain.ports import Unavailable
+from services import signing
+from services.clock import Clock
+from services.kms_api import errors, query
+from services.kms_api.authentication import Authenticated, Authenticator
+from services.kms_api.calls import Calls, encode_answer
+from services.kms_api.errors import WireError
+from services.kms_api.incoming import Incoming
+from services.kms_api.live_state import NotFresh, Present
+from services.kms_api.presigned import is_presigned
+from services.kms_api.shapes import operation_names
+from services.kms_api.vault_watch import VaultWatch
+from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
+
+log = structlog.get_logger("api")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MAX_BODY = 262_144
+MOST_AGENT = 512
+"""Characters of the agent that a record holds."""
+TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
+TARGET = "TrentService."
+KMS = frozenset({"kms"})
+JSON = b"application/x-amz-json-1.1"
+NOT_FRESH = "not fresh: the log's end is not known"
+NONE_KNOWN = "none"
+"""The operation's label where the request names none that exists: labels are never a caller's words."""
+
+
+def new_call_id() -> str:
+    """A UUID of version 4, unique and no secret: the library's costs a system call and 5 us, for every call."""
+    digits = f"{_random.getrandbits(128) & _CHANCE | _VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+_CHANCE = ~(0xF << 76 | 0x3 << 62)
+_VERSION_4 = 0x4 << 76 | 0x2 << 62
+"""The bits of version and variant (RFC 9562, section 5.4)."""
+_random = random.Random()  # noqa: S311  # seeded by the operating system; see new_call_id
+
+
+class Disconnected(Exception):
+    """The client went away before its request was whole."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Raises WireError (too large), Disconnected (too slow included: the protocol closes such a connection)."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY:
+            raise WireError(413, *TOO_LARGE)
+        if not message.get("more_body", False):
+            return b"".join([*parts, part]) if parts else part
+        parts.append(part)
+
+
+async def reply(send: Send, status: int, body: bytes, content_type: bytes, call: str = "") -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    if call:
+        headers.append((b"x-amzn-requestid", call.encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class Reply:
+    status: int
+    body: bytes
+    content_type: bytes
+    call: str
+    """The request id, "" where there was no call."""
+    known: bool = False
+    """Whether whoever called is known: the signature was right, and the credential may be used."""
+
+
+def too_large(*, form: bool = False) -> Reply:
+    """`form`: to a client of the Query protocol."""
+    if form:
+        code, message = TOO_LARGE
+        return Reply(413, query.error("iam", code, message, 413, ""), query.CONTENT_TYPE, "")
+    return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
+
+
+def no_place(*, form: bool) -> Reply:
+    """`form`: to a client of the Query protocol."""
+    message = "There is nothing here: KMS, IAM and STS answer on POST /."
+    if form:
+        return Reply(404, query.error("iam", "InvalidAction", message, 404, ""), query.CONTENT_TYPE, "")
+    return Reply(404, _json_fault(WireError(404, "UnknownOperationException", message)), JSON, "")
+
+
+READING = ("GET", "HEAD")
+"""HEAD (RFC 9110, section 9.3.2) is how many load balancers look whether somebody is there."""
+
+
+class App:
+    """`audit` answers what begins with /v1."""
+
+    def __init__(
+        self,
+        present: Present,
+        authenticator: Authenticator,
+        calls: Calls,
+        audit: ASGI,
+        clock: Clock,
+        watch: VaultWatch,
+    ) -> None:
+        self._clock = clock
+        self._watch = watch
+        self._present = present
+        self._authenticator = authenticator
+        self._calls = calls
+        self._audit = audit
+        self._scrapes = Scrapes(exposition)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        method, path = scope["method"], scope["path"]
+        if path.startswith("/v1/"):
+            await self._audit(scope, receive, send)
+        elif path == "/" and method == "GET" and _asks_by_query(scope):
+            await self._by_query(scope, receive, send)
+        elif path == "/healthz" and method in READING:
+            fresh = self._present.can_answer()
+            status = self._watch.status if fresh else NOT_FRESH
+            await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
+        elif path == "/metrics" and method in READING:
+            await reply(send, 200, await self._scrapes.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        else:
+            nowhere = no_place(form=query.is_form(scope["headers"]))
+            await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
+
+    async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A call of IAM or STS whose parameters are in the query."""
+        try:
+            body = await read_body(receive)
+        except Disconnected:
+            return
+        except WireError:
+            await reply(send, 413, too_large(form=True).body, query.CONTENT_TYPE)
+            return
+        signed = signing.Signed(
+            "GET", "/", scope["query_string"].decode("latin-1"), signing.joined(scope["headers"]), body
+        )
+        answer = await self.call(signed, scope["client"][0] if scope["client"] else "", scope["scheme"] == "https")
+        if answer.known:
+            scope["state"]["recognise"]()
+        await reply(send, answer.status, answer.body, answer.content_type, answer.call)
+
+    async def call(self, request: signing.Signed, source: str, secure: bool) -> Reply:
+        """Answer a call of KMS, IAM or STS, from an address, by TLS or not. Never raises: what goes wrong is an answer
+        too."""
+        began = time.perf_counter()
+        call = new_call_id()
+        headers, body = request.headers, request.body
+        by_query = request.method != "POST"
+        form = by_query or headers.get("content-type", "").startswith(query.FORM)
+        if by_query:  # the parameters of the Query protocol, as a form has them
+            body = request.query.encode("latin-1")
+        service = _service(request) if form else "kms"
+        operation = "" if form else _target(headers)
+        known = False
+        try:
+            who = await self._authenticate(request, query.SERVICES if form else KMS)
+            known = who.caller is not None
+            fields, unreadable = _fields(body) if form else (None, None)
+            if fields is not None:
+                operation = printable(fields.get("Action", ""), 128)
+            incoming = Incoming(
+                id=call,
+                who=who,
+                service=service,
+                operation=operation,
+                body=body,
+                source=source,
+                agent=printable(headers.get("user-agent", ""), MOST_AGENT),
+                invocation=printable(headers.get("amz-sdk-invocation-id", ""), 128),
+                secure=secure,
+                at=self._clock.now(),
+                fields=fields,
+                unreadable=unreadable,
+            )
+            answer = await self._calls.answer(incoming)
+            status, effect = 200, "allowed"
+            document = query.answer(service, operation, answer, call) if form else encode_answer(answer)
+        except WireError as fault:
+            status, document = _refusal(fault, service if form else "", call)
+            effect = "refused" if status < 500 else "not-answered"
+        except Exception as fault:  # noqa: BLE001  # the last line: a bug is a 500 with its call id, never a broken connection
+            log.error(
+                "call failed",
+                call=call,
+                operation=operation[:64],
+                fault=type(fault).__name__,
+                where=where(fault),
+            )
+            # `Calls` has put it on record; what fails behind that, in the words of the answer, has its record as well.
+            effect = "failed"
+            failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
+            status, document = _refusal(failed, service if form else "", call)
+        TALLY.add(operation if operation in LABELS else NONE_KNOWN, effect, time.perf_counter() - began)
+        return Reply(status, document, query.CONTENT_TYPE if form else JSON, call, known)
+
+    async def _authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:
+        """Raises WireError."""
+        try:
+            if request.method != "POST" and is_presigned(request):
+                return await self._authenticator.authenticate_presigned(request)
+            return await self._authenticator.authenticate(request, services)
+        except signing.SignatureRefused as fault:
+            UNAUTHENTICATED.labels(fault.kind).inc()
+            raise errors.from_signature(fault) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now("The caller could not be authenticated now; try again.") from None
+
+
+def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
+    """(HTTP status, body); `service` is "" for the JSON protocol."""
+    if not service:
+        return fault.status, _json_fault(fault)
+    status, code = errors.in_query(fault)
+    return status, query.error(service, code, fault.message, status, call)
+
+
+def _json_fault(fault: WireError) -> bytes:
+    """Where AWS says nothing (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
+    return orjson.dumps({"__type": fault.code, "message": fault.message} if fault.message else {"__type": fault.code})
+
+
+def _target(headers: Mapping[str, str]) -> str:
+    target = printable(headers.get("x-amz-target", ""), 128)
+    return target.removeprefix(TARGET) if target.startswith(TARGET) else ""
+
+
+def _service(request: signing.Signed) -> str:
+    """iam or sts, as the signature's scope says; iam where it says neither, for the form of a refusal."""
+    if request.method != "POST" and is_presigned(request):
+        return "sts"
+    try:
+        service = signing.authorization(request.headers)[0].service
+    except signing.SignatureRefused:
+        return "iam"
+    return service if service in query.SERVICES else "iam"
+
+
+def _asks_by_query(scope: Scope) -> bool:
+    """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
+    return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
+
+
+def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
+    """The form, and why it cannot be read where it cannot: that refusal has its record like any other."""
+    try:
+        return query.fields(body), None
+    except Refusal as fault:
+        return {}, fault
+
+
+def where(fault: BaseException) -> str:
+    """File and line of a fault, without its message: a message could hold what no log may."""
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
+
+
+def printable(text: str, most: int) -> str:
+    if len(text) <= most and text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" for character in text[:most])
+
+
+LABELS = frozenset().union(*(operation_names(service) for service in ("kms", "iam", "sts")))

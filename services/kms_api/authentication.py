@@ -1,0 +1,232 @@
+"""Who calls: the signature checked against the secret of its credential, and the credential's caller on the present.
+
+A long-term secret is in the vault, a temporary one in its session token. Callers are held until the directory changes,
+so that a deleted user, a disabled key or a changed policy tells at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.authorization.caller import Caller
+from domain.authorization.context import Via
+from domain.errors import CredentialDisabled, CredentialExpired
+from domain.state.callers import EXPIRED_TOKEN, Session, caller_of, is_known, known_as, session_from, via_of
+from services import signing
+from services.adapters.tokens import SESSION, Tokens
+from services.adapters.vault import Vault
+from services.clock import Clock
+from services.kms_api.live_state import Present
+from services.kms_api.presigned import Presigned
+from services.kms_api.stages import next_stage
+
+HELD = 10_000
+"""Long-term credentials whose secret is held."""
+SESSIONS = 10_000
+SESSIONS_SIZE = 16_777_216
+"""Sessions held, and the characters of their tokens: a token holds its session's policy and tags."""
+UNPROVEN = 64
+"""Long-term credentials that somebody named whose signature was not right yet."""
+LOOK_TOGETHER = 0.02
+"""Seconds in which those who name unknown access keys wait for each other, and then ask once for the log's end."""
+BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
+"""What a service says of its call; of anyone else these headers mean nothing."""
+TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Whose signature is right. `caller` is None where the credential may not be used any more: `refusal` says why, and
+    account and principal who it was of."""
+
+    account: str
+    principal: str
+    access_key: str
+    session: Session | None
+    document: dict[str, object] | None
+    """The session as a record holds it."""
+    caller: Caller | None
+    via: Via | None = None
+    """The service that signed, for itself or for whom `principal` names."""
+    refusal: CredentialDisabled | CredentialExpired | None = None
+
+
+@dataclass(slots=True)
+class _Credential:
+    """What is held of a credential: its secret, its session, and who it was when the directory had made `changes`."""
+
+    access_key: str
+    secret: str
+    session: Session | None
+    changes: int = -1
+    who: Authenticated | None = None
+
+
+class _Held:
+    """Credentials by a name that came in a request. Whoever holds one knows its secret, or got its token from us: what is
+    held was verified first, so that nobody fills this, or empties it of others', by making up names."""
+
+    def __init__(self, most: int, most_size: int) -> None:
+        self._most = most
+        self._most_size = most_size
+        self._size = 0
+        self._kept: dict[str, _Credential] = {}
+        self.get = self._kept.get
+
+    def keep(self, name: str, credential: _Credential) -> None:
+        """The first that was kept goes where there are too many."""
+        if name in self._kept:
+            return
+        self._kept[name] = credential
+        self._size += len(name)
+        while len(self._kept) > self._most or self._size > self._most_size:
+            first = next(iter(self._kept))
+            del self._kept[first]
+            self._size -= len(first)
+
+
+class Authenticator:
+    """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
+
+    def __init__(self, present: Present, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
+        self._clock = clock
+        self._present = present
+        self._vault = vault
+        self._tokens = tokens
+        self._region = region
+        # Apart: a token that is spelled like an access key is not that key.
+        self._long_term = _Held(HELD, HELD * 128)
+        self._sessions = _Held(SESSIONS, SESSIONS_SIZE)
+        # Found in the vault for somebody who did not prove to know the secret. Names of existing credentials alone, so
+        # that a wrong signature costs one look into the vault and not one each.
+        self._unproven = _Held(UNPROVEN, UNPROVEN * 128)
+        self._look: asyncio.Task[None] | None = None
+
+    async def authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:
+        """Raises SignatureRefused, NotFresh (the access key may be too new to know), Unavailable."""
+        headers = request.headers
+        given, signature = signing.authorization(headers)
+        signing.require_scope(given, self._region, services)
+        stamp = signing.require_time(given, headers, time.time())
+        token = headers.get(TOKEN_HEADER)
+        held = self._long_term.get(given.access_key) if token is None else self._sessions.get(token)
+        credential = held
+        if credential is None:
+            credential = await self._find(given.access_key) if token is None else self._open(token)
+        if credential.access_key != given.access_key:
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
+        signing.require_signature(request, given, signature, stamp, credential.secret)
+        if held is None:
+            if token is None:
+                self._long_term.keep(given.access_key, credential)
+            else:
+                self._sessions.keep(token, credential)
+        # Before the caller is looked up, who must be the one of the position that the call is decided on.
+        await next_stage()
+        if given.access_key in self._present.world.services:
+            return await self._through(credential, headers, given.service)
+        if credential.session is None and credential.changes == self._present.world.directory.changes:
+            assert credential.who is not None, "whoever is known by its changes was found"
+            return credential.who
+        return await self._who(credential)
+
+    async def authenticate_presigned(self, request: signing.Signed) -> Authenticated:
+        """The same of a signature in a URL. Raises SignatureRefused, NotFresh, Unavailable."""
+        presigned = Presigned(request, self._region, time.time())
+        access_key, token = presigned.given.access_key, presigned.token
+        credential = self._long_term.get(access_key) if token is None else self._sessions.get(token)
+        if credential is None:
+            credential = await self._find(access_key) if token is None else self._open(token)
+        if credential.access_key != access_key:
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
+        presigned.require_right(credential.secret)
+        return await self._who(credential)
+
+    async def _find(self, access_key: str) -> _Credential:
+        """A long-term credential. Raises SignatureRefused, NotFresh, Unavailable."""
+        found = self._unproven.get(access_key)
+        if found is not None:
+            return found
+        if not is_known(self._present.world, access_key):
+            await self._look_together()
+            if not is_known(self._present.world, access_key):
+                raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
+        secret = await self._vault.secret(access_key)
+        if secret is None:
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
+        found = _Credential(access_key, secret, None)
+        self._unproven.keep(access_key, found)
+        return found
+
+    async def _look_together(self) -> None:
+        """A barrier that all share who came before it was asked: anybody can name unknown access keys, as many as they
+        like, and each question to the broker costs as much as a call. Raises NotFresh."""
+        if self._look is None:
+            self._look = asyncio.create_task(self._look_once())
+        await asyncio.shield(self._look)
+
+    async def _look_once(self) -> None:
+        await asyncio.sleep(LOOK_TOGETHER)
+        self._look = None
+        await self._present.barrier()
+
+    def _open(self, token: str) -> _Credential:
+        """A session's credential. Raises SignatureRefused."""
+        document = self._tokens.open(SESSION, token)
+        if document is None:
+            raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
+        return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
+
+    async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
+        """A service's call, for itself or for another: who that is has to be looked up each time."""
+        said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
+        via = via_of(self._present.world, credential.access_key, *said)
+        if api != "kms":
+            return self._refused(credential, CredentialDisabled("A service principal calls KMS alone."))
+        try:
+            caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+        except CredentialDisabled:
+            # Whom it calls for may have been made through another worker a millisecond ago.
+            await self._present.barrier()
+            try:
+                caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+            except CredentialDisabled as fault:
+                return self._refused(credential, fault)
+        return Authenticated(caller.account, caller.principal, credential.access_key, None, None, caller, via)
+
+    async def _who(self, credential: _Credential) -> Authenticated:
+        now, session = self._clock.now(), credential.session
+        if session is not None and now >= session.expires:
+            return self._refused(credential, CredentialExpired(EXPIRED_TOKEN))
+        directory = self._present.world.directory
+        if credential.who is not None and credential.changes == directory.changes:
+            return credential.who
+        try:
+            return self._found(credential, now)
+        except CredentialDisabled:
+            # It may have been enabled through another worker a millisecond ago: a refusal is given on a barrier.
+            await self._present.barrier()
+        try:
+            return self._found(credential, now)
+        except CredentialDisabled as fault:
+            return self._refused(credential, fault)
+
+    def _found(self, credential: _Credential, now: int) -> Authenticated:
+        world = self._present.world
+        caller = caller_of(world, credential.access_key, credential.session, now)
+        session = credential.session
+        document = None if session is None else session.document()
+        credential.changes = world.directory.changes
+        credential.who = Authenticated(
+            caller.account, caller.principal, credential.access_key, session, document, caller
+        )
+        return credential.who
+
+    def _refused(self, credential: _Credential, fault: CredentialDisabled | CredentialExpired) -> Authenticated:
+        session = credential.session
+        account, principal = known_as(self._present.world, credential.access_key, session)
+        document = None if session is None else session.document()
+        return Authenticated(account, principal, credential.access_key, session, document, None, None, fault)

@@ -1,0 +1,203 @@
+"""One request of `POST /` and its answer, on uvicorn's protocol and without ASGI between: a scope, messages and a task's
+events for every request take longer than the signature, and none of that is needed for one body in and one body out.
+
+To uvicorn's protocol an Exchange is its `cycle` (RequestResponseCycle): it sets and reads the attributes below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from services.kms_api.app import MAX_BODY, Reply, too_large
+from services.kms_api.query import is_form
+from services.metrics import NOT_ANSWERED
+from services.signing import Signed, joined
+from services.waiting_room import WaitingRoom
+
+Answering = Callable[[Signed, str, bool], Awaitable[Reply]]
+Headers = list[tuple[bytes, bytes]]
+
+STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
+CLOSE = b"connection: close\r\n"
+MOST_DROPPED = 8_388_608
+"""Bytes of a body that is refused already, after which its connection ends."""
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(Protocol):
+    """What an exchange needs of the connection that it is on."""
+
+    loop: asyncio.AbstractEventLoop
+    tasks: set[asyncio.Task[None]]
+    flow: Any
+    scheme: Any
+    answering: Answering
+    known: bool
+    room: WaitingRoom
+
+    @property
+    def plain(self) -> Any:
+        """The transport itself."""
+        ...
+
+    @property
+    def usual_headers(self) -> bytes:
+        """What every response begins with after its status line."""
+        ...
+
+    def recognise(self) -> None:
+        """A correctly signed call came on it."""
+        ...
+
+    def on_response_complete(self) -> None: ...
+
+
+class _Nobody:
+    """uvicorn's protocol wakes whoever waits for a message; here nobody does."""
+
+    def set(self) -> None: ...
+
+
+NOBODY = _Nobody()
+
+
+class Exchange:
+    """Parts of a body are taken until `more_body` is False; then the call is answered, once it is this request's turn: a
+    client may send requests ahead, and has its answers in their order."""
+
+    __slots__ = (
+        "_connection",
+        "_expects_continue",
+        "_headers",
+        "_parts",
+        "_query",
+        "_size",
+        "_source",
+        "_task",
+        "_turn",
+        "body",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "refused",
+        "response_complete",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        query: bytes,
+        headers: Headers,
+        source: str,
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        self._connection = connection
+        self._query = query
+        self._headers = headers
+        self._source = source
+        self._expects_continue = expects_continue
+        self._turn = False
+        self._parts: list[bytes] | None = None
+        self._size = 0
+        self._task: asyncio.Task[None]
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.more_body = True
+        self.refused = False
+        self.disconnected = False
+        self.response_complete = False
+        self.message_event = NOBODY
+
+    def take_turn(self) -> None:
+        self._turn = True
+        if self._expects_continue and self.more_body:
+            self._connection.plain.write(CONTINUE)
+        self._begin()
+
+    def take(self, part: bytes) -> None:
+        """A part of the body. One that is too large is refused as soon as that is seen, and what still comes is dropped:
+        a client whose connection ended while it sent would not read why."""
+        if self.refused:
+            return
+        self._size += len(part)
+        if self._size > MAX_BODY:
+            self.body, self._parts = b"", None
+            self.refused = True
+            self.keep_alive = False
+            self._begin()
+        elif self._parts is not None:
+            self._parts.append(part)
+        elif self.body:
+            # Joined once, at the end: joined to what was there, a body in small parts costs the square of its size.
+            self._parts = [self.body, part]
+        else:
+            self.body = part
+
+    def complete(self) -> None:
+        self.more_body = False
+        if self._parts is not None:
+            self.body, self._parts = b"".join(self._parts), None
+        if not self.refused:
+            self._begin()
+        elif self.response_complete:
+            self._connection.plain.close()
+
+    def _begin(self) -> None:
+        if self._turn and (self.refused or not self.more_body):
+            connection = self._connection
+            # The set keeps a task from being collected, and is what a graceful stop waits for.
+            self._task = connection.loop.create_task(self._answer())
+            connection.tasks.add(self._task)
+
+    async def _answer(self) -> None:
+        connection = self._connection
+        known = connection.known
+        if known:
+            connection.room.busy += 1
+        try:
+            if self.refused:
+                reply = too_large(form=is_form(self._headers))
+            else:
+                request = Signed("POST", "/", self._query.decode("latin-1"), joined(self._headers), self.body)
+                reply = await connection.answering(request, self._source, connection.scheme == "https")
+                if reply.known and not connection.known:
+                    connection.recognise()
+            if connection.flow.write_paused and not self.disconnected:
+                await connection.flow.drain()
+            # `disconnected` is told to the request that came last alone.
+            if not connection.plain.is_closing():
+                self._write(reply)
+        except Exception:  # noqa: BLE001  # a connection whose answer never comes would keep its place for ever
+            # Counted and not logged: whoever can bring it about could fill the disk.
+            NOT_ANSWERED.labels("answer-failed").inc()
+            connection.plain.abort()
+        finally:
+            if known:
+                connection.room.busy -= 1
+            connection.tasks.discard(self._task)
+
+    def _write(self, reply: Reply) -> None:
+        connection = self._connection
+        call = f"\r\nx-amzn-requestid: {reply.call}" if reply.call else ""
+        connection.plain.write(
+            b"%b%bcontent-type: %b\r\n%bcontent-length: %d%b\r\n\r\n%b"
+            % (
+                STATUS[reply.status],
+                connection.usual_headers,
+                reply.content_type,
+                b"" if self.keep_alive else CLOSE,
+                len(reply.body),
+                call.encode(),
+                reply.body,
+            )
+        )
+        self.response_complete = True
+        if not self.keep_alive and not self.more_body:
+            connection.plain.close()
+        connection.on_response_complete()

@@ -1,0 +1,225 @@
+"""The API's present: the fold of `events`, and whether it is fresh enough to decide on.
+
+Fresh: folded up to the watermark that the broker gave for a question *sent* less than `fresh_for` seconds ago by the
+monotonic clock, with a read always pending. A refusal is given only on a barrier: a watermark asked after the call
+arrived, because the key may have been made through another worker a millisecond ago.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NoReturn
+
+import structlog
+
+from domain.log.authenticity import KeyMissing, Seal
+from domain.log.codec import Unreadable, parse, record_from
+from domain.log.record import Record
+from domain.ports import OutOfRange, Reader, Topic, Unavailable
+from domain.state.fold import Fold
+from domain.state.world import World
+from services.adapters import keyring
+from services.adapters.keyring import VaultKeyring
+
+log = structlog.get_logger("present")
+
+ASK_EVERY = 1.0
+BARRIER_DEADLINE = 4.0
+BEGIN_DEADLINE = 15.0
+"""Seconds after which a worker takes calls although it can answer none: /healthz then says what is the matter."""
+BATCH = 1000
+
+Seen = tuple[int, Record]
+
+
+class NotFresh(Exception):
+    """The log's end is not known, or not folded: nothing may be decided now."""
+
+
+class Present:
+    """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
+
+    def __init__(
+        self,
+        events: Topic,
+        fold: Fold,
+        keys: VaultKeyring,
+        fresh_for: float,
+        on_record: Callable[[Record | None], None],
+    ) -> None:
+        self._events = events
+        self._keys = keys
+        self._fold = fold
+        self.world: World = fold.world
+        """One object for good, which the fold changes in place."""
+        self._fresh_for = fresh_for
+        self._on_record = on_record
+        self._fresh_at = float("-inf")
+        self._settled = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self._asked = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self._expected: dict[str, asyncio.Future[Seen]] = {}
+
+    @property
+    def position(self) -> int:
+        return self._fold.chain.position
+
+    @property
+    def head(self) -> str:
+        return self._fold.chain.head
+
+    @property
+    def next(self) -> int:
+        return self._fold.next
+
+    @property
+    def voids(self) -> int:
+        return self._fold.voids
+
+    def seal(self, kind: str) -> Seal:
+        """The key that values of this kind of topic are authenticated with now."""
+        authority = self._fold.chain.authority
+        return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
+
+    def sealed(self, kind: str, body: bytes) -> bytes:
+        """The value to append of a JSON object that nobody is shown in parts."""
+        return self.seal(kind).sealed(body)[0]
+
+    def is_fresh(self) -> bool:
+        """Whether this may decide: it is at the log's end, and the log is this installation's own."""
+        return time.monotonic() - self._fresh_at < self._fresh_for and (self._settled or self._is_settled())
+
+    def _is_settled(self) -> bool:
+        # Kept, since every call asks: a log that was authentic once stays so.
+        self._settled = self._fold.chain.authority.is_settled(self._keys)
+        return self._settled
+
+    def can_answer(self) -> bool:
+        """Whether calls can be answered: this is fresh, and there is somebody who may call."""
+        return self.is_fresh() and bool(self.world.access_keys)
+
+    async def begun(self) -> None:
+        """Return when calls can be answered, or after BEGIN_DEADLINE. Who calls while a worker starts waits for another
+        worker, or for this one: no call is refused because of a start."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEGIN_DEADLINE):
+                while not self.can_answer():
+                    folded = self._fold.next
+                    with suppress(NotFresh):
+                        await self.barrier()
+                        if not self.can_answer():  # a new log, whose first records are to come
+                            await self._folded_to(folded + 1)
+
+    def require_fresh(self) -> None:
+        """Raises NotFresh."""
+        if not self.is_fresh():
+            raise NotFresh
+
+    async def barrier(self) -> None:
+        """Return when everything is folded that was on the log when this was called. Raises NotFresh."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._asked.set()
+        try:
+            async with asyncio.timeout(BARRIER_DEADLINE):
+                await future
+        except TimeoutError:
+            raise NotFresh from None
+
+    @contextmanager
+    def expecting(self, call: str) -> Iterator[asyncio.Future[Seen]]:
+        """A future that ends when the record of this call is folded. Enter before the command is sent."""
+        future: asyncio.Future[Seen] = asyncio.get_running_loop().create_future()
+        self._expected[call] = future
+        try:
+            yield future
+        finally:
+            del self._expected[call]
+
+    async def read_at(self, position: int) -> Record:
+        """The valid record at a position that this present has folded."""
+        reader = await self._events.reader(position)
+        try:
+            (stored, *_) = await reader.read(1)
+        finally:
+            await reader.close()
+        document = parse(stored.value)
+        assert document is not None, "the position of a valid record holds one"
+        return record_from(document)
+
+    async def follow(self) -> None:
+        """Fold what comes, for ever. What cannot be read ends the process: it must not answer from a wrong present."""
+        reader: Reader | None = None
+        try:
+            while True:
+                try:
+                    if reader is None:
+                        reader = await self._events.reader(self._fold.next)
+                    for stored in await reader.read(BATCH):
+                        record = await keyring.take(self._fold, stored, self._keys)
+                        self._on_record(record)
+                        if record is not None and record.call is not None:
+                            self._tell(stored.offset, record)
+                    async with self._progress:
+                        self._progress.notify_all()
+                except Unavailable as fault:
+                    log.warning("the log cannot be read; trying again", reason=str(fault))
+                    if reader is not None:
+                        await reader.close()
+                    reader = None
+                    await asyncio.sleep(0.5)
+        except (OutOfRange, Unreadable) as fault:
+            _end(str(fault))
+        except KeyMissing as missing:
+            _end(f"the log goes on under key {missing}, which the vault does not have")
+        finally:
+            if reader is not None:
+                await reader.close()
+
+    def _tell(self, position: int, record: Record) -> None:
+        assert record.call is not None
+        future = self._expected.get(record.call.id)
+        if future is not None and not future.done():
+            future.set_result((position, record))
+
+    async def keep_asking(self) -> None:
+        """Ask for the watermark, once a second and at once when a barrier waits; one question serves all who wait."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._asked.wait()
+            self._asked.clear()
+            waiting, self._waiting = self._waiting, []
+            sent, folded = time.monotonic(), self._fold.next
+            try:
+                end = await self._events.end()
+                if end < folded:  # what was folded when the question was sent: the fold may be ahead of its answer
+                    _end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
+                async with asyncio.timeout(BARRIER_DEADLINE):
+                    await self._folded_to(end)
+            except (Unavailable, TimeoutError):
+                for future in waiting:
+                    if not future.done():
+                        future.set_exception(NotFresh())
+                await asyncio.sleep(0.05)
+                continue
+            self._fresh_at = sent
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    async def _folded_to(self, end: int) -> None:
+        if self._fold.next >= end:
+            return
+        async with self._progress:
+            await self._progress.wait_for(lambda: self._fold.next >= end)
+
+
+def _end(reason: str) -> NoReturn:
+    log.error("the log does not go on from what was read; this process ends", reason=reason)
+    os._exit(78)  # EX_CONFIG: starting again will not mend it by itself

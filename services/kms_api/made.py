@@ -1,0 +1,139 @@
+"""What the API makes and gives out: ids, sealed material and secrets for commands; session and grant tokens."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from base64 import b64decode
+from typing import Any
+from uuid import uuid4
+
+from domain.crypto.material import generate, imported, load_private
+from domain.crypto.specs import RSA, SPECS, SYMMETRIC_DEFAULT
+from domain.crypto.wrapping import unwrap
+from domain.errors import (
+    IncorrectKeyMaterial,
+    InvalidCiphertext,
+    InvalidGrantToken,
+    InvalidImportToken,
+    PackedPolicyTooLarge,
+    Refusal,
+)
+from domain.identities.identity import PREFIXES
+from domain.ports import Unavailable
+from domain.state.callers import Session
+from services.adapters.tokens import GRANT, IMPORT, SESSION, Tokens
+from services.adapters.vault import Vault
+from services.aside import aside, long_aside
+from services.operations.rows import Answer, Made
+from services.runtime.data_folder import new_access_key_id, new_secret
+
+LONGEST_TOKEN = 8192
+"""Characters: what fits into a header beside everything else."""
+_LETTERS = string.ascii_uppercase + string.digits
+TEMPORARY = "ASIA"
+
+
+class Making:
+    """The ports Maker and Issuer of the operations."""
+
+    def __init__(self, vault: Vault, tokens: Tokens) -> None:
+        self._vault = vault
+        self._tokens = tokens
+
+    async def material(self, spec: str, account: str) -> Made:
+        """Raises Unavailable."""
+        key, wanted = str(uuid4()), SPECS[spec]
+        new = await long_aside(account, generate, wanted) if wanted.family == RSA else generate(wanted)
+        await self._vault.put_material(key, new.id, new.secret)
+        return {"key": key, "material": new.id, "fingerprint": new.fingerprint, "public_key": new.public_key}
+
+    async def rotated(self, key: str) -> Made:
+        """Raises Unavailable."""
+        new = generate(SPECS[SYMMETRIC_DEFAULT])
+        await self._vault.put_material(key, new.id, new.secret)
+        return {"material": new.id, "fingerprint": new.fingerprint}
+
+    async def imported(self, token: bytes, wrapped: bytes) -> Made:
+        """Raises Unavailable."""
+        document = self._tokens.open(IMPORT, token.decode("latin-1"))
+        if document is None:
+            return _fault(InvalidImportToken("The import token is not one that GetParametersForImport returned."))
+        known: Made = {"key": document["key"], "expires": str(document["expires"])}
+        private = load_private(b64decode(document["private"]))
+        try:
+            secret = await aside(unwrap, private, document["algorithm"], wrapped)
+            new = await aside(imported, SPECS[document["spec"]], document["key"], secret)
+        except (InvalidCiphertext, IncorrectKeyMaterial) as fault:
+            return {**known, **_fault(fault)}
+        # A name of its own for each import: what an earlier deletion removes from the vault is never this one.
+        stored = secrets.token_hex(32)
+        await self._vault.put_material(document["key"], stored, new.secret)
+        return {
+            **known,
+            "material": new.id,
+            "stored": stored,
+            "fingerprint": new.fingerprint,
+            "public_key": new.public_key,
+        }
+
+    async def access_key(self) -> Made:
+        """Raises Unavailable."""
+        access_key = new_access_key_id()
+        await self._vault.put_secret(access_key, new_secret())
+        return {"access_key": access_key}
+
+    def unique_id(self, kind: str) -> Made:
+        return {"id": PREFIXES[kind] + _letters(17)}
+
+    def grant_id(self) -> Made:
+        return {"grant": secrets.token_hex(32)}
+
+    def granted(self, token: str) -> Made:
+        """Raises InvalidGrantToken."""
+        document = self._opened(token)
+        return {"key": document["key"], "grant": document["grant"]}
+
+    def position_of(self, token: str) -> int:
+        """Where on the log the token's grant is. Raises InvalidGrantToken."""
+        return int(self._opened(token)["position"])
+
+    def _opened(self, token: str) -> dict[str, Any]:
+        document = self._tokens.open(GRANT, token)
+        if document is None:
+            raise InvalidGrantToken("The grant token is not one that CreateGrant returned.")
+        return document
+
+    async def secret(self, access_key: str) -> str:
+        """Raises Unavailable."""
+        found = await self._vault.secret(access_key)
+        if found is None:
+            raise Unavailable(f"the vault holds no secret of {access_key}")
+        return found
+
+    def grant_token(self, key: str, grant: str, position: int) -> str:
+        return self._tokens.seal(GRANT, {"key": key, "grant": grant, "position": position})
+
+    def credentials(self, session: Session) -> Answer:
+        """Raises PackedPolicyTooLarge."""
+        access_key, secret = TEMPORARY + _letters(16), new_secret()
+        token = self._tokens.seal(SESSION, {"access_key": access_key, "secret": secret, "session": session.document()})
+        if len(token) > LONGEST_TOKEN:
+            raise PackedPolicyTooLarge(
+                f"Packed size of session policies and tags consumes {len(token) * 100 // LONGEST_TOKEN}% of allotted space."
+            )
+        return {
+            "AccessKeyId": access_key,
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+            "Expiration": session.expires / 1_000_000,
+        }
+
+
+def _fault(fault: Refusal) -> Made:
+    """What the writer refuses in its turn, after the permission: who may not import learns nothing of a token."""
+    return {"fault": fault.kind, "message": fault.message}
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(count))

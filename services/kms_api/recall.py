@@ -1,0 +1,59 @@
+"""What the projections tell to operations of KMS (port Recall)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.keys.key import Key
+from domain.log.codec import micros_of
+from domain.ports import Unavailable
+from projections.decisions import queries
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.kms_api.shapes import operation_names
+from services.operations.rows import Accessed, Use
+
+SERVICE_OF = {name: service for service in ("kms", "iam", "sts") for name in operation_names(service)}
+"""Operation names are unique over the three."""
+
+
+class ProjectedRecall:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def last_use(self, key: Key) -> Use | None:
+        """Raises Unavailable: also while a projection is being built for the first time."""
+        try:
+            row = await queries.last_use(self._pool, key.id, key.arn)
+        except INTERRUPTED as fault:
+            raise Unavailable("the projections do not answer") from fault
+        return None if row is None else _use(row)
+
+    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, Use]:
+        """Raises Unavailable."""
+        try:
+            rows = await queries.last_uses_of_access_keys(self._pool, access_keys)
+        except INTERRUPTED as fault:
+            raise Unavailable("the projections do not answer") from fault
+        return {row["access_key"]: _use(row) for row in rows}
+
+    async def accesses(
+        self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
+    ) -> list[Accessed]:
+        """Raises Unavailable."""
+        moment = datetime.fromtimestamp(since / 1_000_000, UTC)
+        try:
+            rows = await queries.accesses(self._pool, account, principals, sessions, moment)
+        except INTERRUPTED as fault:
+            raise Unavailable("the projections do not answer") from fault
+        return [
+            Accessed(SERVICE_OF[row["operation"]], row["operation"], row["principal"], micros_of(row["at"]))
+            for row in rows
+            if row["operation"] in SERVICE_OF
+        ]
+
+
+def _use(row: Any) -> Use:
+    operation = row["operation"]
+    return Use(operation, micros_of(row["at"]), row["call_id"], SERVICE_OF.get(operation, ""))

@@ -1,0 +1,68 @@
+"""Decisions on record: whatever is answered to an authenticated caller has its record first, and exactly one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from domain.authorization.caller import Caller
+from domain.authorization.verdict import AUTHENTICATION, Verdict
+from domain.characters import encodable
+from domain.commands.decide import refused
+from domain.errors import CredentialDisabled, CredentialExpired, InternalFault, Refusal
+from domain.log.codec import rfc3339
+from domain.log.record import Call, Decision
+from domain.ports import TooLarge, Unavailable
+from services.adapters import cloudevents
+from services.adapters.decisions import Decisions
+from services.clock import Clock
+from services.kms_api import errors
+from services.kms_api.decided_record import decided_record
+from services.kms_api.live_state import Present
+from services.metrics import NOT_ANSWERED
+
+
+class Records:
+    """What this worker appends to `decisions`."""
+
+    def __init__(self, present: Present, decisions: Decisions, clock: Clock) -> None:
+        self._present = present
+        self._decisions = decisions
+        self._clock = clock
+
+    async def refusal(self, call: Call, fault: Refusal) -> None:
+        """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
+        decision = refused(fault)
+        if isinstance(fault, CredentialDisabled | CredentialExpired):
+            by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
+            reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
+            decision = replace(decision, reasons=(reason,))
+        await self.make_durable(call, decision, self._present.position, self._clock.now())
+
+    async def failure(self, call: Call) -> None:
+        """A call that was not carried out for a fault of ours, on record without its parameters, which may be what no
+        record can hold. Raises WireError where it cannot be made durable."""
+        said = replace(call, parameters={}, session=encodable(call.session), via=encodable(call.via))
+        await self.refusal(said, InternalFault("The request failed inside the server."))
+
+    async def of_access(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
+        """A refusal of access to the audit API, on record. Raises WireError."""
+        await self.make_durable(call, refused(fault, caller, [verdict]), self._present.position, self._clock.now())
+
+    async def make_durable(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
+        """Make a decision durable. Raises WireError where it cannot be, and where an allowed call would make too long a
+        record: then nothing may be answered."""
+        at = rfc3339(moment)
+        log = self._present.world.log
+        try:
+            value = decided_record(log, seen, at, call, decision)
+            await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
+        except TooLarge:
+            if not call.parameters:
+                raise
+            # On record all the same, without what made it too large.
+            fault = errors.RequestTooLarge("What the request says of itself is longer than a record may be.")
+            await self.make_durable(replace(call, parameters={}), refused(fault), seen, moment)
+            raise errors.on_record(fault) from None
+        except Unavailable:
+            NOT_ANSWERED.labels("decision-not-durable").inc()
+            raise errors.not_now("The decision could not be made durable; try again.") from None

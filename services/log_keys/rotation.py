@@ -1,0 +1,181 @@
+"""The key that records are authenticated with: begun on a log of an earlier version, and changed.
+
+Both are commands of the operator's, who has the master key: what they ask of the writer is authentic, and becomes an event.
+Each can be broken off at any time; the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from domain.log.authenticity import ALERTS, COMMANDS, DECISIONS, key_of
+from domain.log.authority import NO_KEY, Authority, trail_kind
+from domain.log.codec import rfc3339
+from domain.log.command import Command, encode
+from domain.log.own_commands import AUTHENTICATE, RETIRE_KEY, ROTATE_KEY, own_call
+from domain.ports import Unavailable
+from projections.registry import PROJECTIONS, Projection
+from services.adapters import cloudevents, keyring, pins, snapshots
+from services.adapters.kafka import APPEND_DEADLINE, KafkaReader, KafkaTopic, ends
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import LOST, Pool
+from services.adapters.topics import names
+from services.adapters.trail_topics import topic_of
+from services.adapters.vault import Vault
+from services.clock import clock_of
+from services.projector import store
+from services.settings import Settings
+from services.verification.topics import trails
+
+WITHIN = 30.0
+"""Seconds for which the writer is waited for."""
+LOCK_PATIENCE = 5_000
+"""Milliseconds for which a lock on a projection is waited for: a batch is written in less."""
+Tell = Callable[[str, int, int], None]
+
+
+class NotYet(Exception):
+    """It cannot be done now. The message says why, and what to do."""
+
+
+class LogKeys:
+    """One command, on the host. Raises Unavailable, MasterKeyRefused, LogRefused, NotYet."""
+
+    def __init__(self, settings: Settings, pool: Pool, vault: Vault, keys: VaultKeyring, tell: Tell) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._vault = vault
+        self._keys = keys
+        self._tell = tell
+        self._events = KafkaTopic(settings, names(settings).events)
+        self._commands = KafkaTopic(settings, names(settings).commands)
+        self.filled_anew: list[str] = []
+        """Projections whose positions stayed under a key that a rotation retired."""
+
+    async def close(self) -> None:
+        await self._events.close()
+        await self._commands.close()
+
+    async def authenticate(self) -> Authority:
+        """Begin the time in which every record has to be authentic; nothing changes where it has begun."""
+        authority = await self._authority()
+        if not authority.begun:
+            await self._require_new_processes()
+            await self._ask(authority, AUTHENTICATE, {"before": await self._offsets()})
+            authority = await self._until(lambda found: found.begun)
+        # After the event, and not before: a vault that takes no log without MACs would refuse the one that has none yet.
+        await self._vault.require_authentic()
+        await pins.keep(self._settings, self._vault, self._keys, authority)
+        return authority
+
+    async def rotate(self) -> Authority:
+        """Go on under a new key, and let those before it authenticate nothing new."""
+        authority = await self._authority()
+        if not authority.begun:
+            raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
+        older = [name for name in self._keys.names() if name != authority.key and name not in authority.retired]
+        if self._keys.newest == authority.key and not older:  # else a rotation was broken off: it is ended first
+            await self._vault.add_record_secret()
+            await self._keys.read_again()
+            await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
+        elif self._keys.newest != authority.key and authority.key in self._keys:
+            await self._ask(authority, ROTATE_KEY, {"authentication_key": self._keys.newest})
+        authority = await self._until(lambda found: found.key == self._keys.newest)
+        await self._let_others_follow()
+        self.filled_anew = await self._seal_positions(authority)
+        for name in self._keys.names():
+            if name != authority.key and name not in authority.retired:
+                asked = {"authentication_key": name, "before": await self._offsets()}
+                await self._ask(authority, RETIRE_KEY, asked)
+                authority = await self._until(lambda found, name=name: name in found.retired)  # type: ignore[misc]
+        await pins.keep(self._settings, self._vault, self._keys, authority)
+        return authority
+
+    async def _authority(self) -> Authority:
+        return (await snapshots.newest(self._pool, self._events, self._keys)).chain.authority
+
+    async def _let_others_follow(self) -> None:
+        """Until whoever decides has read the rotation, and what was under way has landed: a worker that is not fresh decides
+        nothing."""
+        seconds = int(self._settings.fresh_for + APPEND_DEADLINE) + 1
+        for second in range(seconds):
+            self._tell("waiting until every process uses the new key", second, seconds)
+            await asyncio.sleep(1)
+
+    async def _seal_positions(self, authority: Authority) -> list[str]:
+        """Before a key is retired, after which no position under it is believed. The projections where that could not be done: it
+        keeps no key from being retired, which somebody else may have. Raises Unavailable."""
+        left = []
+        for projection in PROJECTIONS.values():
+            try:
+                if not await self._seal(projection, authority):
+                    left.append(projection.name)
+            except LOST as fault:
+                raise Unavailable(f"Postgres does not answer: {fault!r}; run it again") from fault
+            except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
+                left.append(projection.name)
+        return left
+
+    async def _seal(self, projection: Projection, authority: Authority) -> bool:
+        async with self._pool.acquire() as connection:
+            # Until the connection goes back to the pool.
+            await connection.execute(f"SET lock_timeout = {LOCK_PATIENCE}")
+            if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
+                return True  # there is nothing yet
+            return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
+
+    async def _offsets(self) -> dict[str, dict[str, int]]:
+        """Where the topics end whose values stay readable for ever. Commands are not among them: one that waits for the writer
+        is refused, and its caller tries again."""
+        topics = names(self._settings)
+        found = {DECISIONS: topics.decisions, ALERTS: topics.alerts}
+        found |= {trail_kind(name): topic_of(self._settings, name) for name in await trails(self._settings)}
+        return {
+            kind: {str(partition): end for partition, end in (await ends(self._settings, topic)).items()}
+            for kind, topic in found.items()
+        }
+
+    async def _require_new_processes(self) -> None:
+        """Raises NotYet where a process of an earlier version wrote lately: what it goes on to write would be void."""
+        topic = names(self._settings).decisions
+        for partition, end in (await ends(self._settings, topic)).items():
+            if not end:
+                continue
+            reader = await KafkaReader(self._settings, topic, partition).open(max(0, end - 1))
+            try:
+                (last, *_) = await reader.read(1)
+            finally:
+                await reader.close()
+            if key_of(last.value) == NO_KEY and last.appended > clock_of(self._settings).now() - 3600 * 1_000_000:
+                raise NotYet(
+                    f"The last record of partition {partition} of {topic} has no MAC and is less than an hour old: a process "
+                    "of an earlier version may still run. Start all of them anew, make a call to each, and try again."
+                )
+
+    async def _ask(self, authority: Authority, operation: str, parameters: Mapping[str, Any]) -> None:
+        clock = clock_of(self._settings)
+        command = Command(own_call(str(uuid4()), operation, parameters), {}, clock.now() + int(WITHIN * 1_000_000))
+        name = authority.key or self._keys.newest
+        value, _ = self._keys.seal(name, COMMANDS, authority.log).sealed(encode(command))
+        headers = cloudevents.headers(command.call.id, authority.log, "command", rfc3339(command.not_after))
+        await self._commands.append(value, headers)
+
+    async def _until(self, reached: Callable[[Authority], bool]) -> Authority:
+        """What the log says once the writer has done it. Raises Unavailable."""
+        fold = await snapshots.newest(self._pool, self._events, self._keys)
+        reader = await self._events.reader(fold.next)
+        try:
+            async with asyncio.timeout(WITHIN):
+                while not reached(fold.chain.authority):
+                    for stored in await reader.read(100):
+                        await keyring.take(fold, stored, self._keys)
+        except TimeoutError:
+            raise Unavailable("the writer has not answered: run the same command again once one leads") from None
+        finally:
+            await reader.close()
+        return fold.chain.authority

@@ -1,0 +1,170 @@
+"""One message to one notifier: our webhook, or apprise.
+
+A webhook is told by POST: a CloudEvent (1.0, structured mode) signed as Standard Webhooks has it: `webhook-id`,
+`webhook-timestamp`, and `webhook-signature: v1,` with the base64 of HMAC-SHA-256 under the secret over
+`id.timestamp.body`. Whoever receives it knows a repetition by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import threading
+import time
+from base64 import b64encode
+from typing import Any, Protocol
+
+import aiohttp
+import orjson
+
+from domain.alerts.engine.telling import deed
+from domain.characters import all_visible, visible
+from services.adapters.alerts_file import APPRISE, Notifier
+from services.exports.ocsf_finding import finding_of
+from services.notifier.outbox import Waiting
+
+PATIENCE = 10.0
+"""Seconds that a receiver may take."""
+REFUSED = frozenset({400, 413, 422})
+"""The receiver will never take this message. Everything else may pass: a wrong address is mended, a token renewed."""
+TYPE = "keytrail.alert.raised.v1"
+
+
+class NotDelivered(Exception):
+    """Try again later."""
+
+
+class Undeliverable(Exception):
+    """Trying again is of no use."""
+
+
+class Sender(Protocol):
+    async def send(self, waiting: Waiting) -> None:
+        """Raises NotDelivered, Undeliverable."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def signature(secret: str, id: str, timestamp: str, body: bytes) -> str:
+    signed = f"{id}.{timestamp}.".encode() + body
+    return "v1," + b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
+
+
+class Webhook:
+    def __init__(self, notifier: Notifier, log: str) -> None:
+        self._notifier, self._log = notifier, log
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, waiting: Waiting) -> None:
+        body = orjson.dumps(self.event(waiting))
+        timestamp = str(int(time.time()))
+        headers = {
+            "content-type": "application/cloudevents+json",
+            "webhook-id": waiting.id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": signature(self._notifier.secret, waiting.id, timestamp, body),
+        }
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE))
+        try:
+            async with self._session.post(
+                self._notifier.url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                if 200 <= answer.status < 300:
+                    return
+                text = f"answered {answer.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise NotDelivered(f"{type(fault).__name__}: {fault}") from None
+        if answer.status in REFUSED:
+            raise Undeliverable(text)
+        raise NotDelivered(text)
+
+    def event(self, waiting: Waiting) -> dict[str, Any]:
+        """The CloudEvent; its data is the message, or an OCSF Detection Finding."""
+        message = waiting.message
+        data = message if self._notifier.form != "ocsf" else finding_of(message["alert"], message["count"])
+        return {
+            "specversion": "1.0",
+            "id": waiting.id,
+            "source": f"urn:keytrail:{self._log}",
+            "type": TYPE,
+            "time": message["last_at"],
+            "subject": message["alert"]["rule"],
+            "datacontenttype": "application/json",
+            # An alert quotes what callers wrote, and whoever receives it shows it to people.
+            "data": all_visible(data),
+        }
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class ByApprise:
+    """apprise blocks: each message has a thread, and while one hangs no other is begun."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._running: threading.Thread | None = None
+
+    async def send(self, waiting: Waiting) -> None:
+        if self._running is not None and self._running.is_alive():
+            raise NotDelivered("the message before hangs still")
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str] = loop.create_future()
+
+        def work() -> None:
+            try:
+                fault = self._notify(waiting.message)
+            except Exception as broken:  # noqa: BLE001  # whatever a plugin of apprise raises is a message not delivered
+                fault = f"{type(broken).__name__}: {broken}"
+            loop.call_soon_threadsafe(_end, done, fault)
+
+        self._running = threading.Thread(target=work, daemon=True, name=f"apprise {self._notifier.name}")
+        self._running.start()
+        try:
+            fault = await asyncio.wait_for(asyncio.shield(done), PATIENCE)
+        except TimeoutError:
+            raise NotDelivered(f"it took longer than {PATIENCE:.0f} s") from None
+        if fault:
+            raise NotDelivered(fault)
+
+    def _notify(self, message: dict[str, Any]) -> str:
+        """ "" for a message that was taken."""
+        import apprise  # a second of loading, for whoever uses it
+
+        told = apprise.Apprise()
+        told.add(self._notifier.url)
+        title, body = words(message)
+        return "" if told.notify(body=body, title=title) else "the service did not take it"
+
+    async def close(self) -> None:
+        """A thread that hangs ends with the process."""
+
+
+def _end(future: asyncio.Future[str], result: str) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def words(message: dict[str, Any]) -> tuple[str, str]:
+    """(title, text) for people: what was found, who did it and in which call, and what to type."""
+    alert, count = message["alert"], message["count"]
+    many = f" ({count} times since {message['first_at'][:19]}Z)" if count > 1 else ""
+    first = "the first: " if count > 1 else ""
+    lines = [
+        f"{first}{alert['summary']}",
+        deed(alert),
+        f"key {alert['key_id']}" if alert["key_id"] else "",
+        f"{alert['at'][:19]}Z  {alert['rule']}  {alert['id']}",
+        *([f"What to do: {alert['do']}"] if alert.get("do") else []),
+        *alert.get("commands", ()),
+    ]
+    text = "\n".join(visible(line) for line in lines if line)
+    return f"[{alert['severity']}] {alert['title']}{many}", text
+
+
+def sender_of(notifier: Notifier, log: str) -> Sender:
+    return ByApprise(notifier) if notifier.kind == APPRISE else Webhook(notifier, log)

@@ -1,0 +1,179 @@
+"""Every notifier at work, each in tasks of its own: one that hangs delays no other."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from domain.log.authority import Authority
+from domain.ports import OutOfRange, Topic
+from services.adapters import alerts_file
+from services.adapters.alerts_file import Notifier
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
+from services.adapters.topics import names
+from services.metrics import NOTIFICATIONS
+from services.notifier import outbox
+from services.notifier.delivery import NotDelivered, Sender, Undeliverable, sender_of
+from services.notifier.ledger import Ledger
+from services.notifier.marks import KafkaMark, Proved
+from services.notifier.outbox import Waiting
+from services.notifier.progress import Progress, Watch
+from services.notifier.raised_alerts import Authentic, Earlier, Feed, digest_of
+from services.projector.worker import chain_now
+from services.runtime.processes import pause_after_proof
+from services.settings import Settings
+
+log = structlog.get_logger("notifier")
+
+LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
+"""Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+
+
+def pause(attempts: int) -> float:
+    """Seconds until the next attempt: twice as long each time, up to half a minute, and never in step with others."""
+    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempts, 10)) * random.uniform(0.75, 1.0)  # noqa: S311  # no secret
+
+
+async def run(settings: Settings, pool: Pool, keys: VaultKeyring, log_name: str) -> None:
+    """Until it is stopped. Raises BadSetting, UNREACHABLE."""
+    notifiers = alerts_file.load(settings).notifiers
+    await outbox.prepare(pool)
+    log.info("notifiers", names=[each.name for each in notifiers])
+    if not notifiers:
+        log.info("KEYTRAIL_ALERTS_FILE names no notifier; nobody is told")
+        await asyncio.Event().wait()
+    topic = KafkaTopic(settings, names(settings).alerts)
+    beginning = Proved(await topic.end(), outbox.now())
+
+    async def newest() -> Authority:
+        return (await chain_now(settings, pool, keys)).authority
+
+    authentic = Authentic(keys, await newest(), newest)
+    earlier = Earlier(pool, topic, authentic)
+    progresses = [Progress(each.name) for each in notifiers]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_look_again(authentic))
+        tasks.create_task(Watch(topic, progresses).keep_looking())
+        for each, progress in zip(notifiers, progresses, strict=True):
+            mark = KafkaMark(settings, keys, log_name, each.name)
+            ledger = Ledger(pool, keys, each, log_name, mark, topic.end, beginning)
+            tasks.create_task(_gather(ledger, topic, authentic, earlier, each, progress))
+            tasks.create_task(_deliver(ledger, each, sender_of(each, log_name), progress))
+            tasks.create_task(_prove(ledger, each, progress))
+
+
+async def _look_again(authentic: Authentic) -> None:
+    """At what the log says of authenticity: a key may be retired."""
+    await _now_and_then(authentic.look_again, "what the log says of authenticity could not be read")
+
+
+async def _prove(ledger: Ledger, notifier: Notifier, progress: Progress) -> None:
+    async def prove() -> None:
+        await ledger.prove()
+        progress.proved()
+
+    await _now_and_then(prove, f"what {notifier.name} holds could not be proved")
+
+
+async def _now_and_then(work: Callable[[], Awaitable[None]], failed: str) -> None:
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+        except INTERRUPTED as fault:
+            tell(f"{failed}; trying again", fault)
+            await asyncio.sleep(FIRST_WAIT)
+            continue
+        await asyncio.sleep(pause_after_proof(time.monotonic() - began))
+
+
+def tell(what: str, fault: BaseException, **more: Any) -> None:
+    """A server that does not answer is a warning; anything else that keeps alerts from being told is an error."""
+    (log.warning if isinstance(fault, UNREACHABLE) else log.error)(what, reason=repr(fault), **more)
+
+
+async def _gather(
+    ledger: Ledger, topic: Topic, authentic: Authentic, earlier: Earlier, notifier: Notifier, progress: Progress
+) -> None:
+    feed = Feed(topic)
+    looked = 0.0
+    while True:
+        try:
+            start = await ledger.next()
+            records = await feed.more(start, LOOK_EVERY, ledger.last)
+            if not records and time.monotonic() < looked + LOOK_AROUND_EVERY:
+                continue
+            raised = await earlier.without(await authentic.of(records))
+            end = records[-1].offset + 1 if records else start
+            last = digest_of(records[-1].value) if records else ""
+            await ledger.take_in(start, end, raised, outbox.now(), last)
+            progress.took_in(end)
+            looked = time.monotonic()
+        except OutOfRange as fault:
+            earlier.forget()
+            await _go_on(ledger, topic, str(fault))
+        except INTERRUPTED as fault:
+            tell("alerts could not be taken in; trying again", fault, notifier=notifier.name)
+            await asyncio.sleep(FIRST_WAIT)
+
+
+async def _go_on(ledger: Ledger, topic: Topic, fault: str) -> None:
+    """From the first alert that the topic has."""
+    try:
+        await ledger.begin_again(await topic.start(), f"the topic of alerts does not go on from what was told: {fault}")
+    except INTERRUPTED as interrupted:
+        tell("the topic of alerts could not be begun again", interrupted)
+        await asyncio.sleep(FIRST_WAIT)
+
+
+async def _deliver(ledger: Ledger, notifier: Notifier, sender: Sender, progress: Progress) -> None:
+    """In order: a message waits for the one before it."""
+    attempts: tuple[int, int, int] = (0, 0, 0)
+    while True:
+        try:
+            waiting = await ledger.head()
+            progress.asked()
+            if waiting is None:
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            if attempts[1:] != (waiting.times, waiting.number):
+                attempts = (0, waiting.times, waiting.number)
+            try:
+                await sender.send(waiting)
+            except Undeliverable as fault:
+                await _give_up(ledger, notifier, waiting, str(fault))
+            except NotDelivered as fault:
+                if outbox.now() - waiting.since > timedelta(seconds=notifier.give_up_after):
+                    await _give_up(ledger, notifier, waiting, str(fault))
+                    continue
+                NOTIFICATIONS.labels(notifier.kind, "failed").inc()
+                log.warning(
+                    "not delivered; trying again",
+                    notifier=notifier.name,
+                    attempts=attempts[0] + 1,
+                    reason=str(fault),
+                )
+                await ledger.failed(waiting, str(fault))
+                await asyncio.sleep(pause(attempts[0]))
+                attempts = (attempts[0] + 1, *attempts[1:])
+            else:
+                await ledger.delivered(waiting)
+                NOTIFICATIONS.labels(notifier.kind, "delivered").inc()
+        except INTERRUPTED as fault:
+            tell("the outbox could not be read; trying again", fault, notifier=notifier.name)
+            await asyncio.sleep(FIRST_WAIT)
+
+
+async def _give_up(ledger: Ledger, notifier: Notifier, waiting: Waiting, fault: str) -> None:
+    NOTIFICATIONS.labels(notifier.kind, "dead").inc()
+    log.error("a message was given up; it is kept as a dead letter", notifier=notifier.name, reason=fault)
+    await ledger.given_up(waiting, fault)

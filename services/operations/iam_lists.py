@@ -1,0 +1,287 @@
+"""IAM's Get and List operations, with pagination by the last name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import Any
+
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import anywhere, on_identity, on_policy
+from domain.commands.identity_policies import no_inline
+from domain.commands.managed_policies import require_version
+from domain.commands.users_and_groups import owner_of_keys
+from domain.errors import NoSuchEntity
+from domain.identities.directory import Directory
+from domain.identities.holders import attachable, attached, bounded
+from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity, ManagedPolicy
+from domain.identities.published import PUBLISHED
+from domain.state.world import World
+from services.operations import iam_descriptions
+from services.operations.iam import named
+from services.operations.markers import after_marker, marker_after
+from services.operations.rows import Answer, Asks, Request
+
+USUAL = 100
+Run = Callable[[Request, World], Answer]
+PLURAL = {USER: "Users", GROUP: "Groups", ROLE: "Roles", POLICY: "Policies"}
+
+
+def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> Answer:
+    """A page of (name, item) in the order given, after the marker's name."""
+    after, limit = after_marker(request), request.get("MaxItems", USUAL)
+    found = list(islice(((name, item) for name, item in items if not after or name > after), limit + 1))
+    more = len(found) > limit
+    result: Answer = {member: [item for _, item in found[:limit]], "IsTruncated": more}
+    if more:
+        result["Marker"] = marker_after(request, found[limit - 1][0])
+    return result
+
+
+# -- which permission -----------------------------------------------------------------------------------------------
+
+
+def asks_on(action: str, kind: str) -> Asks:
+    """`{}` in the action stands for User, Group or Role."""
+
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        return on_identity(action, kind, request[named(kind)], request.caller, world)
+
+    return asks
+
+
+def asks_on_self(action: str) -> Asks:
+    """On the user that is named, or on the caller itself."""
+
+    def asks(request: Request, world: World) -> Sequence[Verdict]:
+        name = owner_of_keys(request.get("UserName", ""), request.caller, world)
+        return on_identity(action, USER, name, request.caller, world)
+
+    return asks
+
+
+def asks_on_policy(action: str) -> Asks:
+    return lambda request, world: on_policy(action, request["PolicyArn"], request.caller, world)
+
+
+def asks_anywhere(action: str, kind: str) -> Asks:
+    return lambda request, world: anywhere(action, kind, request.caller)
+
+
+# -- what is answered -------------------------------------------------------------------------------------------------
+
+
+def _identity(kind: str, request: Request, world: World) -> Identity:
+    """Raises NoSuchEntity."""
+    return world.directory.get(kind, request.caller.account, request[named(kind)])
+
+
+def _policy(request: Request, world: World) -> ManagedPolicy:
+    """The account's own, or one that AWS publishes. Raises NoSuchEntity."""
+    return attachable(world.directory, request["PolicyArn"], request.caller.account)
+
+
+def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
+    if request.caller.is_root and "UserName" not in request.parameters:
+        return anywhere("iam:GetUser", USER, request.caller)
+    return asks_on_self("GetUser")(request, world)
+
+
+def get_user(request: Request, world: World) -> Answer:
+    """The caller itself where no name is given; the root is shown with the account's id (API reference, GetUser)."""
+    caller = request.caller
+    if caller.is_root and "UserName" not in request.parameters:
+        created = world.accounts[caller.account].created
+        root = {"UserId": caller.account, "Arn": caller.principal, "CreateDate": iam_descriptions.seconds(created)}
+        return {"User": root | {"Path": "/", "UserName": "root"}}
+    name = owner_of_keys(request.get("UserName", ""), caller, world)
+    return {"User": iam_descriptions.full(world.directory.get(USER, caller.account, name), world)}
+
+
+def get_role(request: Request, world: World) -> Answer:
+    return {"Role": iam_descriptions.full(_identity(ROLE, request, world), world)}
+
+
+def get_group(request: Request, world: World) -> Answer:
+    group = _identity(GROUP, request, world)
+    users = [world.directory.identities[each] for each in world.directory.members.get(group.id, ())]
+    items = sorted((user.name.lower(), iam_descriptions.brief(user, world)) for user in users)
+    return paged("Users", items, request) | {"Group": iam_descriptions.brief(group, world)}
+
+
+def list_identities(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        account = request.caller.account
+        names = world.directory.page(kind, account, after_marker(request), request.get("PathPrefix", "/"))
+        items = ((name, iam_descriptions.brief(world.directory.get(kind, account, name), world)) for name in names)
+        return paged(PLURAL[kind], items, request)
+
+    return run
+
+
+def list_groups_of(request: Request, world: World) -> Answer:
+    groups = [world.directory.identities[each] for each in _identity(USER, request, world).groups]
+    return paged(
+        "Groups", sorted((group.name.lower(), iam_descriptions.brief(group, world)) for group in groups), request
+    )
+
+
+def list_access_keys(request: Request, world: World) -> Answer:
+    name = owner_of_keys(request.get("UserName", ""), request.caller, world)
+    user = world.directory.get(USER, request.caller.account, name)
+    items = (
+        (
+            access_key,
+            {
+                "UserName": user.name,
+                "AccessKeyId": access_key,
+                "Status": held.status,
+                "CreateDate": iam_descriptions.seconds(held.created),
+            },
+        )
+        for access_key, held in sorted(user.access_keys.items())
+    )
+    return paged("AccessKeyMetadata", items, request)
+
+
+def get_inline(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        identity = _identity(kind, request, world)
+        held = identity.inline.get(request["PolicyName"])
+        if held is None:
+            raise no_inline(kind, request["PolicyName"])
+        document = iam_descriptions.encoded(held.document)
+        return {named(kind): identity.name, "PolicyName": request["PolicyName"], "PolicyDocument": document}
+
+    return run
+
+
+def list_inline(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        names = sorted(_identity(kind, request, world).inline)
+        return paged("PolicyNames", ((name, name) for name in names), request)
+
+    return run
+
+
+def list_attached(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        prefix = request.get("PathPrefix", "/")
+        arns = sorted(_identity(kind, request, world).attached)
+        policies = [policy for arn in arns if (policy := world.directory.managed(arn)) is not None]
+        items = (
+            (policy.arn, {"PolicyName": policy.name, "PolicyArn": policy.arn})
+            for policy in policies
+            if policy.path.startswith(prefix)
+        )
+        return paged("AttachedPolicies", items, request)
+
+    return run
+
+
+def list_tags(kind: str) -> Run:
+    def run(request: Request, world: World) -> Answer:
+        held = _policy(request, world).tags if kind == POLICY else _identity(kind, request, world).tags
+        return paged("Tags", ((tag["Key"], tag) for tag in sorted(iam_descriptions.tags(held), key=_key)), request)
+
+    return run
+
+
+def _key(tag: Answer) -> str:
+    return str(tag["Key"])
+
+
+def get_policy(request: Request, world: World) -> Answer:
+    return {"Policy": iam_descriptions.policy_in_full(_policy(request, world), world, request.caller.account)}
+
+
+def list_policies(request: Request, world: World) -> Answer:
+    """The account's own and those that AWS publishes, in the order of their names."""
+    account, directory = request.caller.account, world.directory
+    fits = _use_of(request, directory, account)
+    items = (
+        (name, iam_descriptions.policy(policy, world, account))
+        for name, policy in policies_of(
+            account, world, request.get("Scope", "All"), after_marker(request), request.get("PathPrefix", "/")
+        )
+        if fits(policy)
+    )
+    return paged("Policies", items, request)
+
+
+def _use_of(request: Request, directory: Directory, account: str) -> Callable[[ManagedPolicy], bool]:
+    """Whether a policy is used as PolicyUsageFilter and OnlyAttached ask. One that nobody has is no boundary, and is a
+    policy that may give permissions."""
+    wanted, attached_only = request.get("PolicyUsageFilter"), request.get("OnlyAttached", False)
+
+    def fits(policy: ManagedPolicy) -> bool:
+        if wanted == "PermissionsBoundary":
+            return bool(bounded(directory, policy, account))
+        if attached_only:
+            return bool(attached(directory, policy, account))
+        return wanted is None or not bounded(directory, policy, account) or bool(attached(directory, policy, account))
+
+    return fits
+
+
+def policies_of(account: str, world: World, scope: str, after: str, path: str) -> Iterator[tuple[str, ManagedPolicy]]:
+    """(name to page by, policy), in order. An account may have a policy of the same name as AWS: AWS's stands behind a
+    space, which no name holds, so that no page ends between two of one name and loses the second."""
+    directory = world.directory
+    own: Iterable[tuple[str, ManagedPolicy]] = ()
+    aws: Iterable[tuple[str, ManagedPolicy]] = ()
+    if scope != "AWS":
+        names = directory.page(POLICY, account, after, path)
+        own = (
+            (each, directory.policies[directory.policy_arns[directory.ids[POLICY, account, each]]]) for each in names
+        )
+    if scope != "Local":
+        named = {f"{each.name.lower()} aws": each for each in PUBLISHED.values() if each.path.startswith(path)}
+        aws = [(name, named[name]) for name in sorted(named) if name > after]
+    return merge(own, aws, key=itemgetter(0))
+
+
+def get_version(request: Request, world: World) -> Answer:
+    policy = _policy(request, world)
+    require_version(policy, request["VersionId"])
+    return {"PolicyVersion": iam_descriptions.version(policy, request["VersionId"], document=True)}
+
+
+def list_versions(request: Request, world: World) -> Answer:
+    policy = _policy(request, world)
+    items = ((name, iam_descriptions.version(policy, name, document=False)) for name in sorted(policy.versions))
+    return paged("Versions", items, request)
+
+
+def list_entities(request: Request, world: World) -> Answer:
+    """Who has the policy, attached or as a boundary."""
+    policy, directory = _policy(request, world), world.directory
+    wanted = request.get("PolicyUsageFilter")
+    ids: set[str] = set()
+    if wanted in (None, "PermissionsPolicy"):
+        ids |= attached(directory, policy, request.caller.account)
+    if wanted in (None, "PermissionsBoundary"):
+        ids |= bounded(directory, policy, request.caller.account)
+    prefix, only = request.get("PathPrefix", "/"), request.get("EntityFilter")
+    holding = (
+        (f"{each.kind}/{each.name}", each)
+        for each in (directory.identities[id] for id in ids)
+        if each.path.startswith(prefix) and only in (None, each.kind.capitalize())
+    )
+    page = paged("Entities", sorted(holding, key=itemgetter(0)), request)
+    result: Answer = {"PolicyGroups": [], "PolicyUsers": [], "PolicyRoles": []}
+    for identity in page.pop("Entities"):
+        noun = identity.kind.capitalize()
+        result[f"Policy{noun}s"].append({f"{noun}Name": identity.name, f"{noun}Id": identity.id})
+    return result | page
+
+
+def empty(member: str) -> Run:
+    """What there is none of here, for clients that look before they delete a user or a role."""
+    return lambda request, world: {member: [], "IsTruncated": False}
+
+
+def no_login(request: Request, world: World) -> Answer:
+    raise NoSuchEntity(f"Login Profile for User {request.get('UserName', '')} cannot be found.")

@@ -1,0 +1,71 @@
+"""A projection built anew beside the live one, then put in its place by renaming: readers never see it half full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from projections.registry import Projection
+from services.adapters import topics
+from services.adapters.kafka import ends
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Pool
+from services.projector import store
+from services.projector.feed import Feed, topics_read
+from services.projector.store import Reached
+from services.projector.worker import BATCH, chain_now, log_name
+from services.settings import Settings
+
+
+async def rebuild_projection(
+    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, progress: Callable[[int, int], None]
+) -> int:
+    """Returns the number of records it was built from. `progress(done, all)`.
+
+    Killed in the middle it leaves the live projection as it was; the next rebuild begins anew. Raises Unavailable.
+    """
+    beside = f"{projection.schema}_beside"
+    name = await log_name(settings, keys)
+    partitions = await topics.prepare(settings, flush=False)
+    done = 0
+    feed = Feed(settings, partitions, keys)
+    going = store.Going()
+    async with pool.acquire() as connection:
+        await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
+        await store.prepare(connection, projection, name, keys, beside)
+        await feed.open(Reached(), await chain_now(settings, pool, keys))
+        try:
+            while True:
+                batch = await feed.next(BATCH)
+                if batch.reached.offsets:
+                    done += await store.take_in(
+                        connection, projection, batch.entries, batch.reached, keys, beside, going
+                    )
+                lag = await feed.lag()
+                behind = sum(lag[topic] for topic in projection.topics)
+                progress(done, done + behind)
+                if behind == 0 and await _swapped(settings, pool, projection, beside):
+                    return done
+        finally:
+            await feed.close()
+
+
+async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str) -> bool:
+    """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
+    somebody changed, no more is asked for than the topics hold."""
+    live = projection.schema
+    held = {
+        (topic, partition): end
+        for topic, name in topics_read(settings).items()
+        if topic in projection.topics
+        for partition, end in (await ends(settings, name)).items()
+    }
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"LOCK TABLE {live}.positions IN ACCESS EXCLUSIVE MODE")
+        old = await store.positions(connection, live)
+        new = await store.positions(connection, beside)
+        if any(new.get(where, 0) < min(old.get(where, 0), end) for where, end in held.items()):
+            return False
+        await connection.execute(f"ALTER SCHEMA {live} RENAME TO {live}_old")
+        await connection.execute(f"ALTER SCHEMA {beside} RENAME TO {live}")
+        await connection.execute(f"DROP SCHEMA {live}_old CASCADE")
+    return True

@@ -1,0 +1,389 @@
+"""Entries into Postgres: exactly once by position, in the transaction that moves the position.
+
+Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside
+it and a rename swaps them.
+
+Positions are under the key of records that is used now. Once it was rotated they are sealed anew with the next batch, and by the
+command that rotates (services/log_keys/rotation.py) before the log
+retires the former key: a start believes none under a retired key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import structlog
+
+from domain.log import lane
+from domain.log.authenticity import POSITION, Keyring, key_of_row
+from domain.log.authority import Authority, authority_from
+from domain.log.lane import LaneName
+from projections.log.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.registry import Projection
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import Connection, Pool
+from services.bounded import forget_oldest
+
+log = structlog.get_logger("projector")
+
+Partition = tuple[str, int]
+"""(topic, partition)."""
+
+
+@dataclass(slots=True)
+class Reached:
+    """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
+    was authentic behind it; and how far each lane of decisions was read, and up to which number it is anchored (after a batch: of
+    those that moved)."""
+
+    offsets: dict[Partition, int] = field(default_factory=dict)
+    digest: str = ""
+    authority: Authority = field(default_factory=Authority)
+    lanes: dict[LaneName, lane.Reached] = field(default_factory=dict)
+    anchored: dict[LaneName, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Going:
+    """What a projection that folds goes on from, by its schema: the offset of `events` that its state is of, and the
+    state. It is only believed where the tables stand at the same offset."""
+
+    states: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    known: dict[str, dict[Any, None]] = field(default_factory=dict)
+    """By table, names of what was interned lately and is there."""
+    seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
+    """By schema, the rows of positions as they were proved or written last."""
+
+
+class Changed(Exception):
+    """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: nothing in its tables would show
+    it, so it is filled anew whatever they say."""
+
+    def __init__(self, projection: Projection, what: str, *, anew: bool = False) -> None:
+        super().__init__(f"{projection.name}: {what}")
+        self.schema, self.anew = projection.schema, anew
+
+
+_POSITIONS = """
+CREATE TABLE positions (
+    topic text NOT NULL, partition int NOT NULL, next bigint NOT NULL, digest text NOT NULL, authority text NOT NULL,
+    mac text NOT NULL, PRIMARY KEY (topic, partition)
+);
+CREATE TABLE lanes (
+    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, digest text NOT NULL, partition int NOT NULL,
+    mac text NOT NULL, PRIMARY KEY (worker, lane)
+);
+CREATE TABLE anchors (
+    worker text NOT NULL, lane int NOT NULL, number bigint NOT NULL, mac text NOT NULL, PRIMARY KEY (worker, lane)
+);
+CREATE TABLE origin (log text NOT NULL, tables text NOT NULL)
+"""
+
+
+async def prepare(
+    connection: Connection,
+    projection: Projection,
+    name: str,
+    keys: VaultKeyring,
+    schema: str | None = None,
+    retired: Container[str] = (),
+    *,
+    anew: bool = False,
+) -> None:
+    """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, those whose
+    positions Keytrail did not write, and all of them where `anew` says so, are thrown away first. `retired`: names of keys that
+    the log has retired."""
+    schema = schema or projection.schema
+    tables = projection.table + _POSITIONS
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(1802661489)")
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.origin"):
+            # A schema's name is one of the registry's, never a caller's word.
+            row = await connection.fetchrow(f"SELECT log, tables FROM {schema}.origin")
+            if row is not None and (row["log"], row["tables"]) == (name, tables) and not anew:
+                if await are_ours(connection, projection, keys, schema, retired):
+                    return
+                if await are_ours(connection, projection, keys, schema):
+                    log.warning(
+                        "positions are under a key of records that was retired; the projection is filled anew",
+                        projection=schema,
+                    )
+                else:
+                    log.error(
+                        "positions were changed by somebody else; the projection is filled anew", projection=schema
+                    )
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        await connection.execute(f"CREATE SCHEMA {schema}")
+        await connection.execute(f"SET LOCAL search_path TO {schema}")
+        await connection.execute(projection.table)
+        await connection.execute(_POSITIONS)
+        await connection.execute("INSERT INTO origin VALUES ($1, $2)", name, tables)
+
+
+async def are_made(pool: Pool, projections: Iterable[Projection]) -> bool:
+    """Whether each of them has its tables. Raises asyncpg's errors."""
+    schemas = [each.schema for each in projections]
+    made = await pool.fetchval(
+        "SELECT count(*) FROM unnest($1::text[]) AS name WHERE to_regclass(name || '.origin') IS NOT NULL", schemas
+    )
+    return bool(made == len(schemas))
+
+
+_ROWS = {
+    "positions": ("topic, partition, next, digest, authority", "(topic, partition)"),
+    "lanes": ("worker, lane, number, digest, partition", "(worker, lane)"),
+    "anchors": ("worker, lane, number", "(worker, lane)"),
+}
+"""By table, what a MAC is of, and what names a row: the first two columns."""
+
+
+async def _rows(connection: Connection, schema: str) -> dict[str, list[Any]]:
+    return {
+        table: await connection.fetch(f"SELECT {columns}, mac FROM {schema}.{table}")
+        for table, (columns, _) in _ROWS.items()
+    }
+
+
+async def are_ours(
+    connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str] = ()
+) -> bool:
+    """Whether Keytrail wrote every position, under a key that is not one of `retired`. Tables of another shape are not ours."""
+    try:
+        async with connection.transaction():
+            found = await _rows(connection, schema)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        return False
+    return await _prove(projection, keys, found, retired)
+
+
+async def _prove(
+    projection: Projection, keys: VaultKeyring, found: Mapping[str, Iterable[Any]], retired: Container[str]
+) -> bool:
+    if any(key_of_row(row["mac"]) not in keys for rows in found.values() for row in rows):
+        await keys.read_again()  # another process may have sealed them under a key that came meanwhile
+    return all(
+        # The MAC of a lane is as good for a position that has the worker's name as its topic.
+        (table != "positions" or row["topic"] in projection.topics)
+        and key_of_row(row["mac"]) not in retired
+        and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
+        for table, rows in found.items()
+        for row in rows
+    )
+
+
+async def seal_anew(
+    connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str]
+) -> bool:
+    """Every position under the key that is used now, where all of them are ours. Else (False) they stay as they are, and the next
+    start finds them."""
+    async with connection.transaction():
+        await connection.execute(f"LOCK TABLE {schema}.positions IN SHARE ROW EXCLUSIVE MODE")
+        found = await _rows(connection, schema)
+        if not await _prove(projection, keys, found, retired):
+            return False
+        for table, rows in found.items():
+            fields = [tuple(row)[:-1] for row in rows if key_of_row(row["mac"]) != keys.newest]
+            await connection.executemany(
+                f"UPDATE {schema}.{table} SET mac = $3 WHERE {_ROWS[table][1]} = ($1, $2)",
+                [(*row[:2], row[-1]) for row in _with_macs(keys, projection, fields)],
+            )
+    return True
+
+
+def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [(*row, keys.mac(POSITION, projection.name, *row)) for row in rows]
+
+
+async def positions(connection: Connection, schema: str) -> dict[Partition, int]:
+    """The next offset of each partition that was taken in from."""
+    rows = await connection.fetch(f"SELECT topic, partition, next FROM {schema}.positions")
+    return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+
+async def reached(
+    connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
+) -> Reached:
+    """How far a projection is. Raises Changed."""
+    schema = projection.schema
+    if not await are_ours(connection, projection, keys, schema, retired):
+        raise Changed(projection, "positions that Keytrail did not write")
+    result = Reached(await positions(connection, schema))
+    row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
+    if row is not None:
+        result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
+    for each in await connection.fetch(f"SELECT worker, lane, number, digest, partition FROM {schema}.lanes"):
+        result.lanes[each["worker"], each["lane"]] = lane.Reached(each["number"], each["digest"], each["partition"])
+    for each in await connection.fetch(f"SELECT worker, lane, number FROM {schema}.anchors"):
+        result.anchored[each["worker"], each["lane"]] = each["number"]
+    return result
+
+
+async def take_in(
+    connection: Connection,
+    projection: Projection,
+    entries: Sequence[Entry],
+    to: Reached,
+    keys: VaultKeyring,
+    schema: str | None = None,
+    going: Going | None = None,
+) -> int:
+    """Write what is new of `entries`, and move the positions to `to`. The number of entries written.
+
+    Entries below a stored position were written before, by a batch whose answer was lost: they are left out. Raises Changed
+    where somebody else wrote a position, or rows that this batch brings.
+    """
+    schema = schema or projection.schema
+    going = going or Going()
+    interned: list[tuple[str, list[Any]]] = []
+    wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL search_path TO {schema}")
+        # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
+        await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
+        rows = await connection.fetch(f"SELECT {_ROWS['positions'][0]}, mac FROM positions")
+        # A schema beside the live one was filled by this process, which may read of a rotation and its end in one batch.
+        retired = to.authority.retired if schema == projection.schema else ()
+        seen = going.seen.get(schema, {})
+        stored = await _proved(projection, keys, rows, seen, retired)
+        if any(key_of_row(row["mac"]) != keys.newest for row in rows):
+            await seal_anew(connection, projection, keys, schema, retired)
+        new = [
+            entry
+            for entry in entries
+            if entry.topic in projection.topics and entry.offset >= stored.get((entry.topic, entry.partition), 0)
+        ]
+        state = await _state(connection, projection, schema, stored.get((EVENTS, 0), 0), going)
+        try:
+            for change in projection.changes(new, state):
+                match change:
+                    case Appends():
+                        await connection.copy_records_to_table(
+                            change.table, schema_name=schema, columns=change.columns, records=change.rows
+                        )
+                    case Interns():
+                        interned.append(await _intern(connection, schema, change, going))
+                    case Closes():
+                        await connection.executemany(_CLOSE.format(change.table), change.rows)
+                    case _:
+                        await _upsert(connection, change)
+        except asyncpg.UniqueViolationError as fault:
+            raise Changed(projection, f"rows that were to come were there: {fault}", anew=True) from fault
+        authority = json.dumps(to.authority.document(), sort_keys=True)
+        moved = [
+            (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
+            for (topic, partition), after in wanted.items()
+            if after > stored.get((topic, partition), 0)
+        ]
+        written = _with_macs(keys, projection, moved)
+        await connection.executemany(_MOVE, written)
+        if DECISIONS in projection.topics:
+            lanes = [(*name, each.number, each.digest, each.partition) for name, each in to.lanes.items()]
+            await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
+            anchors = [(*name, number) for name, number in to.anchored.items()]
+            await connection.executemany(_MOVE_ANCHOR, _with_macs(keys, projection, anchors))
+    # Only now, when all of it counts.
+    going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
+    if projection.restore is not None:
+        going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
+    for table, names in interned:
+        _remember(going.known.setdefault(table, {}), names)
+    return len(new)
+
+
+def require_onward(
+    projection: Projection, stored: Mapping[Partition, int], seen: Mapping[Partition, tuple[Any, ...]]
+) -> None:
+    """A position never goes back, nor away: one that somebody wrote down before and puts back is not believed while a process
+    remembers. Raises Changed."""
+    if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
+        raise Changed(projection, "positions went back", anew=True)
+
+
+async def _proved(
+    projection: Projection,
+    keys: VaultKeyring,
+    rows: Sequence[Any],
+    seen: Mapping[Partition, tuple[Any, ...]],
+    retired: Container[str],
+) -> dict[Partition, int]:
+    """The next offset of each partition, of rows that are as they were seen last or Keytrail's own. Raises Changed."""
+    stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
+    require_onward(projection, stored, seen)
+    new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
+    if new and not await _prove(projection, keys, {"positions": new}, retired):
+        raise Changed(projection, "positions that Keytrail did not write")
+    return stored
+
+
+_MOVE = (
+    "INSERT INTO positions VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (topic, partition) DO UPDATE "
+    "SET next = excluded.next, digest = excluded.digest, authority = excluded.authority, mac = excluded.mac"
+)
+_MOVE_LANE = (
+    "INSERT INTO lanes VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (worker, lane) DO UPDATE "
+    "SET number = excluded.number, digest = excluded.digest, partition = excluded.partition, mac = excluded.mac "
+    "WHERE lanes.number < excluded.number"
+)
+_MOVE_ANCHOR = (
+    "INSERT INTO anchors VALUES ($1, $2, $3, $4) ON CONFLICT (worker, lane) DO UPDATE "
+    "SET number = excluded.number, mac = excluded.mac WHERE anchors.number < excluded.number"
+)
+_CLOSE = "UPDATE {} SET until_position = $3, until_at = $4 WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
+KNOWN = 100_000
+"""How many names of what was interned are remembered for each table."""
+
+
+async def _state(connection: Connection, projection: Projection, schema: str, after: int, going: Going) -> Any:
+    """The state of a projection that folds, as its tables have it; taken out, so that a batch that fails leaves none."""
+    if projection.restore is None:
+        return None
+    offset, state = going.states.pop(schema, (-1, None))
+    return state if offset == after else await projection.restore(connection)
+
+
+async def _intern(connection: Connection, schema: str, change: Interns, going: Going) -> tuple[str, list[Any]]:
+    """Write what is not there yet; what was found there lately is not asked again. The table's name and the names."""
+    table = f"{schema}.{change.table}"
+    known = going.known.get(table, {})
+    new = [row for row in change.rows if row[0] not in known]
+    if new:
+        beside = f"new_{change.table}"
+        columns = ", ".join(change.columns)
+        await connection.execute(f"CREATE TEMP TABLE {beside} (LIKE {change.table}) ON COMMIT DROP")
+        await connection.copy_records_to_table(beside, schema_name="pg_temp", columns=change.columns, records=new)
+        await connection.execute(
+            f"INSERT INTO {change.table} ({columns}) SELECT {columns} FROM pg_temp.{beside} ON CONFLICT DO NOTHING"
+        )
+    return table, [row[0] for row in new]
+
+
+def _remember(known: dict[Any, None], names: list[Any]) -> None:
+    known.update(dict.fromkeys(names))
+    forget_oldest(known, KNOWN)
+
+
+async def _upsert(connection: Connection, change: Upserts) -> None:
+    """New rows whole; of rows that are there, only the columns that changed."""
+    found = await connection.fetch(
+        f"SELECT {change.key} FROM {change.table} WHERE {change.key} = ANY($1)",
+        [row[change.key] for row in change.rows],
+    )
+    there = {row[change.key] for row in found}
+    new = [tuple(row[column] for column in change.columns) for row in change.rows if row[change.key] not in there]
+    if new:
+        await connection.copy_records_to_table(change.table, columns=change.columns, records=new)
+    by_columns: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for row in change.rows:
+        if row[change.key] in there:
+            columns = tuple(sorted(name for name in row if name != change.key))
+            by_columns.setdefault(columns, []).append((row[change.key], *(row[name] for name in columns)))
+    for columns, values in by_columns.items():
+        assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
+        await connection.executemany(
+            f"UPDATE {change.table} SET {assignments} WHERE {change.key} = $1",
+            values,
+        )

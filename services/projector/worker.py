@@ -1,0 +1,192 @@
+"""The projector at work: every projection kept at the end of the log, and snapshots of the world on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Container
+
+import structlog
+
+from domain.log.chain import Chain
+from domain.log.lane import Tails
+from domain.state.fold import Fold
+from projections.log.entry import DECISIONS, EVENTS
+from projections.registry import PROJECTIONS
+from services.adapters import keyring, origin, snapshots, topics
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.adapters.postgres import INTERRUPTED, Pool
+from services.clock import clock_of
+from services.metrics import LAG, VOIDS
+from services.projector import store
+from services.projector.feed import Batch, Feed
+from services.projector.store import Reached
+from services.projector.tails import Observer
+from services.runtime.processes import pause_after
+from services.settings import Settings
+
+log = structlog.get_logger("projector")
+
+BATCH = 10_000
+SNAPSHOT_EVERY = 5_000
+
+
+async def log_name(settings: Settings, keys: VaultKeyring) -> str:
+    """The log's name, from its first valid record; waits until a writer has made it."""
+    events = KafkaTopic(settings, topics.names(settings).events)
+    try:
+        reader = await events.reader(0)
+        try:
+            fold = Fold.under(keys)
+            while not fold.world.log:
+                for stored in await reader.read(1):
+                    await keyring.take(fold, stored, keys)
+            return fold.world.log
+        finally:
+            await reader.close()
+    finally:
+        await events.close()
+
+
+async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
+    """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
+    await keys.read_again()  # whoever stood by may have done so for weeks
+    name = await log_name(settings, keys)
+    await origin.require(pool, name, topics.names(settings).events)
+    observer = Observer(settings, keys, name, clock_of(settings))
+    looking = asyncio.create_task(observer.keep_looking())
+    try:
+        await _follow_for_ever(settings, pool, partitions, keys, name, observer)
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _follow_for_ever(
+    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, name: str, observer: Observer
+) -> None:
+    anew: set[str] = set()
+    going = store.Going()
+    while True:
+        try:
+            await _prepare(settings, pool, keys, name, anew)
+            anew.clear()
+            await _follow(settings, pool, partitions, keys, observer, going)
+        except store.Changed as fault:
+            log.error("a projection was changed by somebody else; it is filled anew", what=str(fault))
+            anew.update([fault.schema] if fault.anew else [])
+            going = store.Going()
+            await asyncio.sleep(0.5)
+        except INTERRUPTED as fault:
+            # Whatever was under way is settled by the positions, which are read again. They may not have gone back meanwhile.
+            going = store.Going(seen=going.seen)
+            log.warning("projecting was interrupted; going on from the stored positions", reason=repr(fault))
+            await asyncio.sleep(0.5)
+
+
+async def _prepare(settings: Settings, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
+    """`anew`: schemas to be filled anew whatever their tables say."""
+    rotated = len(keys.names()) > 1
+    retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
+    async with pool.acquire() as connection:
+        for projection in PROJECTIONS.values():
+            again = projection.schema in anew
+            await store.prepare(connection, projection, name, keys, retired=retired, anew=again)
+
+
+async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain:
+    """The log's chain at its end. Raises Unavailable, OutOfRange, Unreadable."""
+    events = KafkaTopic(settings, topics.names(settings).events)
+    try:
+        return (await snapshots.newest(pool, events, keys)).chain
+    finally:
+        await events.close()
+
+
+async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.Going) -> Reached:
+    """Where to read from: the lowest position of any projection, and what belongs to it. Raises Changed."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        stored = [
+            (projection, await store.reached(connection, projection, keys, retired))
+            for projection in PROJECTIONS.values()
+        ]
+    for projection, each in stored:
+        store.require_onward(projection, each.offsets, going.seen.get(projection.schema, {}))
+    start = Reached()
+    for where in {where for _, each in stored for where in each.offsets}:
+        readers = [each for projection, each in stored if where[0] in projection.topics]
+        lowest = min(readers, key=lambda each: each.offsets.get(where, 0))
+        start.offsets[where] = lowest.offsets.get(where, 0)
+        if where[0] == EVENTS:
+            start.digest, start.authority = lowest.digest, lowest.authority
+    (counting,) = [each for projection, each in stored if DECISIONS in projection.topics]
+    start.lanes, start.anchored = counting.lanes, counting.anchored
+    return start
+
+
+async def _follow(
+    settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer, going: store.Going
+) -> None:
+    feed = Feed(settings, partitions, keys)
+    now = await chain_now(settings, pool, keys)
+    start = await _start(pool, keys, now.authority.retired, going)
+    observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))
+    await feed.open(start, now)
+    writing_batch: asyncio.Task[None] | None = None
+    try:
+        while True:
+            batch = await feed.next(BATCH)
+            observer.read(batch.reached.lanes, batch.reached.anchored)
+            # Postgres writes one batch while the next is read and parsed: they share no processor time.
+            if writing_batch is not None:
+                await writing_batch
+            writing_batch = (
+                asyncio.create_task(take_in_all(pool, batch, keys, going)) if batch.reached.offsets else None
+            )
+            if batch.voids:
+                VOIDS.labels("projector").inc(batch.voids)
+            lag = await feed.lag()
+            for topic, count in lag.items():
+                LAG.labels(topic).set(count)
+            if not any(lag.values()):
+                await asyncio.sleep(pause_after(len(batch.entries)))
+    finally:
+        if writing_batch is not None:
+            await asyncio.gather(writing_batch, return_exceptions=True)
+        await feed.close()
+
+
+async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.Going, prefix: str = "") -> None:
+    """A batch into every projection that reads of it, each in a transaction of its own."""
+    async with pool.acquire() as connection:
+        for projection in PROJECTIONS.values():
+            if any(topic in projection.topics for topic, _ in batch.reached.offsets):
+                schema = f"{prefix}{projection.schema}"
+                await store.take_in(connection, projection, batch.entries, batch.reached, keys, schema, going)
+
+
+async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
+    """A snapshot of the world every so many records, so that a start folds a tail; and once the key of records was rotated, since
+    those under the former key are of no use any more."""
+    events = KafkaTopic(settings, topics.names(settings).events)
+    while True:
+        try:
+            fold = await snapshots.restore(pool, events, keys)
+            kept, key = fold.next, fold.chain.authority.key
+            reader = await events.reader(fold.next)
+            try:
+                while True:
+                    for stored in await reader.read(1000):
+                        await keyring.take(fold, stored, keys)
+                    # A snapshot takes as long as its keys: where there are many, it waits for more records.
+                    due = fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4)
+                    before, key = key, fold.chain.authority.key
+                    if due or (before and before != key):
+                        await snapshots.save(pool, fold)
+                        kept = fold.next
+            finally:
+                await reader.close()
+        except INTERRUPTED as fault:
+            log.warning("snapshots were interrupted", reason=repr(fault))
+            await asyncio.sleep(1)

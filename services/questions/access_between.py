@@ -1,0 +1,281 @@
+"""Who gained and who lost access between two moments: by which change, when, and whose change it was.
+
+The world goes forward from the first moment over the changes that could matter (of the key, of its aliases and grants, of
+anybody's identity or policy); after each, only those are asked again whom it could concern.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from domain.arn import parse_arn
+from domain.authorization.audience import Audience, account_in
+from domain.errors import NoSuchEntity
+from domain.identities.identity import GROUP, ROLE, USER
+from domain.keys.states import KEY_ACTIONS
+from domain.log import events
+from domain.log.codec import event_from
+from domain.state.callers import caller_for
+from domain.state.world import World
+from projections.history.project import IDENTITY, POLICY, touched
+from services.questions.subjects import ids_in
+from services.questions.who_can import Row, can_what, everyone, row_of
+from services.rendering import utc
+from services.turns import Turn
+
+MET = "trail"
+"""Who put into a trail what was there before it began."""
+FETCHED = 2_000
+TOLD_EVERY = 0.25
+BEFORE = "before"
+"""In a row of who could before and can still, but otherwise: how they could."""
+# index: decisions_position. Of keys, aliases and grants those of some keys alone.
+CHANGES = """
+SELECT position, at, call_id, account, principal, access_key, source, operation, summary, event_type, event
+FROM p_decisions.decisions
+WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND (
+    NOT (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%')
+    OR event->>'key' = ANY($3) OR event->>'previous_key' = ANY($3))
+    AND (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%' OR event->>'account' LIKE $5)
+ORDER BY position LIMIT $4
+"""
+OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
+
+
+class Standing:
+    """Who could do one thing with one key, kept in step with the world."""
+
+    def __init__(self, world: World, key: str, action: str) -> None:
+        self._world, self._key, self._action = world, key, action
+        self.rows: dict[str, Row] = {}
+        """By unique id, or by principal where there is none."""
+        self._turn = Turn()
+
+    async def begin(self) -> None:
+        async for name, row in self._all():
+            if row is not None:
+                self.rows[name] = row
+
+    async def take(self, event: object) -> dict[str, list[Row]]:
+        """The event's effect: who gained, who lost, and who could and can still, but otherwise."""
+        world = self._world
+        before = self._of_the_key()
+        whom = set(concerned(event, world))
+        apply_within(event, world)
+        whom |= set(concerned(event, world))
+        found: dict[str, Row | None] = {}
+        if self._of_the_key() != before or isinstance(event, events.AccountCreated | events.ServiceRegistered):
+            found = dict.fromkeys(self.rows)
+            async for name, row in self._all():
+                found[name] = row
+        else:
+            for name in whom:
+                found[name] = self._row(name) if name in world.directory.identities else None
+        return self._changed(found)
+
+    def _changed(self, found: dict[str, Row | None]) -> dict[str, list[Row]]:
+        result: dict[str, list[Row]] = {"gained": [], "lost": [], "changed": []}
+        for name, row in found.items():
+            had = self.rows.pop(name, None)
+            if row is not None:
+                self.rows[name] = row
+            if had is None and row is not None:
+                result["gained"].append(row)
+            elif row is None and had is not None:
+                result["lost"].append(had)
+            elif row is not None and had is not None and _means(row) != _means(had):
+                result["changed"].append(row | {BEFORE: {name: had[name] for name in ("paths", "unless", "for_sure")}})
+        return result
+
+    def _of_the_key(self) -> object:
+        """Everything of the key that who could depends on; None where it is not there."""
+        key = self._world.keys.get(self._key)
+        if key is None:
+            return None
+        resource = self._world.resource(key)
+        grants = sorted(grant.id for held in resource.grants.values() for grant in held)
+        return key.policy_text, key.principals, resource.context, grants
+
+    async def _all(self) -> AsyncIterator[tuple[str, Row | None]]:
+        world = self._world
+        key = world.keys.get(self._key)
+        if key is None:
+            return
+        by_arn = world.directory.by_arn
+        for kind, caller in everyone(world, key, self._action):
+            await self._turn.give_way()
+            name = caller.principal
+            if kind in (USER, ROLE):
+                name = by_arn[caller.context["aws:principalarn"][0]]
+            yield name, row_of(world, key, self._action, kind, caller)
+
+    def _row(self, name: str) -> Row | None:
+        identity, key = self._world.directory.identities[name], self._world.keys.get(self._key)
+        if key is None or identity.kind not in (USER, ROLE):
+            return None
+        return row_of(self._world, key, self._action, identity.kind, caller_for(self._world, identity.arn))
+
+
+def concerned(event: object, world: World) -> Iterator[str]:
+    """Unique ids of whom an identity's event concerns, as the world is now."""
+    directory = world.directory
+    for kind, name in touched(event, world):
+        if kind == POLICY:
+            arn = directory.policy_arns.get(name, "")
+            holders: Iterable[str] = (*directory.attached_to.get(arn, ()), *directory.bounded_by.get(arn, ()))
+        elif kind == IDENTITY:
+            holders = (name,)
+        else:
+            continue
+        for holder in holders:
+            identity = directory.identities.get(holder)
+            yield from directory.members.get(holder, ()) if identity and identity.kind == GROUP else (holder,)
+
+
+def apply_within(event: object, world: World) -> None:
+    """The event's effect on a world of some keys: of an alias that moves to or from another, the part that is theirs."""
+    match event:
+        case events.AliasMoved(account, alias, key, previous) if key not in world.keys or previous not in world.keys:
+            of_these = key in world.keys
+            world.apply(
+                events.AliasCreated(account, alias, key) if of_these else events.AliasDeleted(account, alias, previous)
+            )
+        case _:
+            world.apply(event)
+
+
+def _means(row: Row) -> object:
+    """A row but for the versions of what lets in: a policy put again unchanged changes nothing."""
+    return orjson.dumps([[each["open"] for each in row["paths"]], row["unless"], row["for_sure"], row["kind"]])
+
+
+async def changes_of(
+    connection: Any, world: World, keys: list[str], last: int, audience: Audience
+) -> AsyncIterator[tuple[dict[str, Any], object]]:
+    """(what is told of it, event) of every change of these keys, or of an identity of the asking account, up to a position;
+    the world's position and time go along, its state is the caller's to take along."""
+    while True:
+        rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED, audience.account or "%")
+        for row in rows:
+            world.position, world.at = row["position"], max(world.at, int(row["at"].timestamp() * 1_000_000))
+            event = orjson.loads(row["event"])
+            told = audience.change(row, OF_THE_CHANGE) | {
+                "at": utc(row["at"]),
+                "names": _named_in(event, world, audience),
+            }
+            yield told, event_from({"type": row["event_type"], "data": event})
+        if len(rows) < FETCHED:
+            return
+
+
+def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dict[str, str]:
+    """The ARNs of the asking account's own whom it changes; who is made by it has a name in its summary."""
+    directory, found = world.directory, {}
+    for id in ids_in(event):
+        held = directory.identities.get(id) or directory.profiles.get(id)
+        arn = held.arn if held is not None else directory.policy_arns.get(id, "")
+        if arn and audience.owns(account_in(arn)):
+            found[id] = arn
+    return found
+
+
+async def who_between(
+    connection: Any, world: World, key: str, action: str, audience: Audience, last: int
+) -> AsyncIterator[dict[str, Any]]:
+    """`{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, `{"position"}`
+    now and then, and at last `{"result"}`: who gained and who lost from the first moment to the last.
+
+    `world` is that of the first moment, with the key and everybody, and is taken along.
+    """
+    standing = Standing(world, key, action)
+    await standing.begin()
+    first = dict(standing.rows)
+    told, count = time.monotonic(), 0
+    async for change, event in changes_of(connection, world, [key], last, audience):
+        found = await standing.take(event)
+        if change["principal"] == MET:
+            # A trail met somebody, or a key, from before it began: nobody gained anything by that.
+            first.update({name: row for name, row in standing.rows.items() if row in found["gained"]})
+        elif any(found.values()):
+            count += 1
+            yield {"change": change, **found}
+        if time.monotonic() - told > TOLD_EVERY:
+            told = time.monotonic()
+            yield {"done": world.position, "of": last}
+    gained = [row for name, row in standing.rows.items() if name not in first]
+    lost = [row for name, row in first.items() if name not in standing.rows]
+    yield {"result": {"changes": count, "gained": _names(gained), "lost": _names(lost)}}
+
+
+def _names(rows: Iterable[Row]) -> list[str]:
+    return sorted(row["principal"] for row in rows)
+
+
+async def what_between(
+    connection: Any, world: World, keys: list[str], principal: str, audience: Audience, last: int
+) -> AsyncIterator[dict[str, Any]]:
+    """`{"change", "key_id", "gained", "lost", "changed"}`: operations that a principal gained and lost on these keys,
+    by each change; `changed` are those that it could before and after, under other conditions."""
+    held = {key: _operations(world, key, principal, audience) for key in keys}
+    turn = Turn()
+    async for change, event in changes_of(connection, world, keys, last, audience):
+        before = world.directory.by_arn.get(principal)
+        whom = set(concerned(event, world))
+        apply_within(event, world)
+        whom |= set(concerned(event, world))
+        everything = bool({before, world.directory.by_arn.get(principal), *_role_of(world, principal)} & whom)
+        everything |= isinstance(event, events.AccountCreated)
+        key = getattr(event, "key", None), getattr(event, "previous_key", None)
+        for name in keys if everything else [each for each in key if each in held]:
+            await turn.give_way()
+            found = _operations(world, name, principal, audience)
+            had, held[name] = held[name], found
+            gained, lost = sorted(found.keys() - had.keys()), sorted(had.keys() - found.keys())
+            changed = sorted(each for each in found.keys() & had.keys() if found[each] != had[each])
+            if (gained or lost or changed) and change["principal"] != MET:
+                told = {"change": change, "key_id": name, "gained": gained, "lost": lost, "changed": changed}
+                ways = {each: {BEFORE: had[each].shown, "now": found[each].shown} for each in changed}
+                yield told | ({"otherwise": ways} if ways else {})
+
+
+def _role_of(world: World, principal: str) -> list[str]:
+    """The role of a session, by its unique id."""
+    arn = parse_arn(principal)
+    if arn is None or not arn.resource.startswith("assumed-role/"):
+        return []
+    found = world.directory.find(ROLE, arn.account, arn.resource.split("/")[1])
+    return [] if found is None else [found.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody could do something; two are alike where their conditions are."""
+
+    conditions: bytes
+    shown: dict[str, Any] = field(compare=False)
+
+
+FOR_SURE = Way(b"", {"paths": [], "unless": [], "for_sure": True})
+
+
+def _operations(world: World, key: str, principal: str, audience: Audience) -> dict[str, Way]:
+    """What the principal could do with the key, each with the conditions that are open."""
+    held = world.keys.get(key)
+    try:
+        rows = [] if held is None else can_what(world, principal, [held], KEY_ACTIONS, audience)
+    except NoSuchEntity:
+        return {}
+    for row in rows:
+        under = {
+            name: Way(
+                orjson.dumps([[each["open"] for each in told["paths"]], told["unless"]]), {**told, "for_sure": False}
+            )
+            for name, told in row["under_conditions"].items()
+        }
+        return dict.fromkeys(row["operations"], FOR_SURE) | under
+    return {}

@@ -1,0 +1,218 @@
+"""A key or a principal as it was: everything of it and what decides over it, after one position of the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.aliases.alias import Alias
+from domain.arn import alias_arn, is_elsewhere, parse_arn
+from domain.authorization.audience import Audience, Told
+from domain.cloudtrail.iam_changes import NO_TRUST
+from domain.cloudtrail.keys_named import MULTI_REGION, id_of
+from domain.errors import KeyNotFound, NoSuchEntity
+from domain.grants.grant import Grant
+from domain.identities.identity import GROUP, Identity, ManagedPolicy
+from domain.identities.published import PUBLISHED
+from domain.keys.key import Key
+from domain.keys.states import State
+from domain.policy import unseen
+from domain.state.principals import canonical, role_of
+from projections.history import queries as history
+from projections.history.project import ALIAS, IDENTITY, KEY
+from services.questions.moments import Moment
+
+
+def utc(micros: int) -> str:
+    moment = datetime.fromtimestamp(micros / 1_000_000, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+async def find_key(connection: Any, reference: str, account: str, region: str, moment: Moment) -> Any:
+    """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail's are
+    many). Raises KeyNotFound; AccessRefused for an ARN of another account, before anybody looks whether it is there."""
+    name, owner = reference, account
+    arn = parse_arn(reference)
+    if arn is not None and arn.service == "kms":
+        Audience(account).require(arn.account)
+        if account and is_elsewhere(reference, region):
+            raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
+        owner, name = arn.account, arn.resource.removeprefix("key/")
+    if name.startswith("alias/"):
+        if owner:  # a trail has aliases of every Region
+            where = region if arn is None else arn.region
+            alias = await history.one(connection, moment.position, ALIAS, alias_arn(where, owner, name))
+        else:
+            alias = await history.alias_named(connection, moment.position, name)
+        held = None if alias is None else history.aggregate(alias)
+        name = held.key if isinstance(held, Alias) else name
+    if not account:
+        name = await _of_a_trail(connection, moment, reference if reference.endswith(f"/{name}") else name)
+    row = await history.one(connection, moment.position, KEY, name)
+    if row is None or owner not in ("", row["account"]):
+        raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
+    return row
+
+
+async def _of_a_trail(connection: Any, moment: Moment, reference: str) -> str:
+    """The id of a trail's key, which an id that is the same in several Regions alone does not tell. Raises KeyNotFound."""
+    name = id_of(reference)
+    if not name.startswith(MULTI_REGION) or "@" in name:
+        return name
+    found = await history.in_regions(connection, moment.position, name)
+    if len(found) > 1:
+        arns = ", ".join(each.arn for row in found if isinstance(each := history.aggregate(row), Key))
+        raise KeyNotFound(f"The key {name} is in several Regions. Name it by its ARN: {arns}.")
+    return str(found[0]["id"]) if found else name
+
+
+async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience) -> Told:
+    """`row` as find_key gives it. Raises AccessRefused."""
+    key = history.aggregate(row)
+    assert isinstance(key, Key), "the row is a key's"
+    related = [history.aggregate(each) for each in await history.about(connection, moment.position, [key.id])]
+    grants = [each for each in related if isinstance(each, Grant)]
+    names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
+    named = {role_of(name) for name in names}
+    people = await _identities(connection, moment.position, named, audience)
+    unknown = unseen.unseen_of(key.tags)
+    shown = {
+        **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
+        "position": moment.position,
+        "at": moment.text,
+        "key": _key(key) | _not_of_a_trail(key) if not audience.account else _key(key),
+        "as_since": row["position"],
+        "policy": None if unseen.is_document(key.policy_text) else _document(key.policy_text),
+        "aliases": sorted(each.name for each in related if isinstance(each, Alias)),
+        "grants": [_grant(each) for each in grants],
+        "identities": people,
+    }
+    return audience.own(key.account, shown)
+
+
+async def show_principal(connection: Any, reference: str, moment: Moment, audience: Audience) -> Told:
+    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for whoever
+    is of another account."""
+    name = canonical(reference)
+    row = await history.by_arn(connection, moment.position, name)
+    if row is None:
+        row = await history.one(connection, moment.position, IDENTITY, name)
+    if row is None or row["kind"] != IDENTITY or not audience.owns(row["account"]):
+        raise NoSuchEntity(f"There was no user, group or role {reference} in this account at @{moment.position}.")
+    (shown,) = await _identities(connection, moment.position, {row["id"]}, audience)
+    answer = {"position": moment.position, "at": moment.text, "as_since": row["position"], "principal": shown}
+    return audience.own(row["account"], answer)
+
+
+async def _identities(connection: Any, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
+    """Those of the asking account who were there, by ARN, each with its own policies and its groups'."""
+    held = [each for each in await _named(connection, position, IDENTITY, ids) if audience.owns(each.account)]
+    groups = await _named(connection, position, IDENTITY, {name for each in held for name in each.groups})
+    arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
+    policies = {
+        each.arn: each
+        for row in await history.by_arns(connection, position, sorted(arns))
+        if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
+    }
+    policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
+    by_id = {group.id: group for group in groups}
+    return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
+
+
+async def _named(connection: Any, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
+    rows = await history.named(connection, position, kind, sorted(ids))
+    return [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {
+        "key_id": key.id,
+        "arn": key.arn,
+        "account": key.account,
+        "spec": key.spec.name,
+        "usage": key.usage,
+        "origin": key.origin,
+        "manager": key.manager,
+        "description": key.description,
+        "state": key.state.value,
+        "created_at": utc(key.created),
+        "deletion_at": utc(key.deletion) if key.deletion else None,
+        "tags": dict(key.tags),
+        "policy_version": key.policy_version,
+        "materials": [each.id for each in key.materials],
+        "current_material": key.current.id or None,
+        "rotation_period_in_days": key.schedule.period_days if key.schedule else None,
+        "next_rotation_at": utc(key.schedule.next) if key.schedule else None,
+    }
+
+
+def _not_of_a_trail(key: Key) -> dict[str, Any]:
+    """What a trail's key has only so that it can be a key: material, and of one that was there before the trail everything that
+    no record said since."""
+    found: dict[str, Any] = {"materials": None, "current_material": None}
+    if unseen.unseen_of(key.tags):
+        told = _key(key)
+        found |= dict.fromkeys(("spec", "usage", "origin", "manager", "created_at"))
+        found["description"] = told["description"] or None
+        found["state"] = None if told["state"] == State.ENABLED.value else told["state"]
+        found["tags"] = {name: value for name, value in told["tags"].items() if name != unseen.NAME}
+        if unseen.is_document(key.policy_text):
+            found["policy_version"] = None
+    return found
+
+
+def _grant(grant: Grant) -> dict[str, Any]:
+    return {
+        "grant": grant.id,
+        "name": grant.name,
+        "grantee": grant.grantee_shown,
+        "retiring": grant.retiring_shown or None,
+        "operations": sorted(each.removeprefix("kms:") for each in grant.operations),
+        "constraints": grant.constraints,
+        "issued_by": grant.issued_by,
+        "created_at": utc(grant.created),
+    }
+
+
+def _identity(identity: Identity, groups: dict[str, Identity], policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    before = unseen.NAME in identity.inline
+    shown: dict[str, Any] = {
+        "arn": identity.arn,
+        "id": None if identity.id.startswith("ARN:") else identity.id,
+        "kind": identity.kind,
+        "created_at": None if before or unseen.NAME in identity.tags else utc(identity.created),
+        **({"unknown": unseen.IDENTITY, "settled_by": unseen.SETTLED_BY} if before else {}),
+        "tags": {name: value for name, value in identity.tags.items() if name != unseen.NAME},
+        **_policies(identity, policies),
+    }
+    if identity.boundary:
+        shown["boundary"] = {identity.boundary: _managed(policies.get(identity.boundary))}
+    if identity.kind != GROUP:
+        shown["groups"] = [
+            {"arn": group.arn, **_policies(group, policies)}
+            for name in identity.groups
+            if (group := groups.get(name)) is not None
+        ]
+        shown["access_keys"] = {name: held.status for name, held in identity.access_keys.items()}
+    if identity.role is not None:
+        shown["trust"] = None if identity.role.trust == NO_TRUST else _document(identity.role.trust)
+    return shown
+
+
+def _policies(identity: Identity, policies: dict[str, ManagedPolicy]) -> dict[str, Any]:
+    return {
+        "inline": {name: _document(policy.document) for name, policy in identity.inline.items() if name != unseen.NAME},
+        "attached": {arn: _managed(policies.get(arn)) for arn in identity.attached},
+    }
+
+
+def _managed(policy: ManagedPolicy | None) -> Any:
+    if policy is None or unseen.is_document(policy.document):
+        return None
+    return {"version": policy.default, "document": _document(policy.document)}
+
+
+def _document(text: str) -> Any:
+    return json.loads(text)

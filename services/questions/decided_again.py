@@ -1,0 +1,175 @@
+"""Logged decisions made again, every one of a span: grouped by what the evaluator reads, each group decided once.
+
+Decisions of one case (`domain.decisions.case`) at one state of what it reads are one decision. They are walked in the order
+of the positions that they were decided at (`seen`), while the world goes forward with them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.decisions.again import Again, Callers, decide_again
+from domain.log.codec import micros_of
+from domain.state.world import World
+from projections.decisions import queries as decisions
+from services.questions.replay import Replay
+from services.turns import Turn
+
+CASES = 10_000
+"""How many cases are held with what they came out as."""
+FETCHED = 5_000
+
+# index: decisions_seen, in its order
+BY_POSITION = """
+SELECT seen AS since, seen AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
+FROM p_decisions.decisions
+WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where} GROUP BY seen, case_id ORDER BY seen, case_id
+"""
+# every decision of the span is read once: few groups come of many
+BY_EPOCH = """
+SELECT min(seen) AS since, max(seen) AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
+FROM p_decisions.decisions
+WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
+GROUP BY width_bucket(seen, {epochs}), case_id ORDER BY width_bucket(seen, {epochs}), case_id
+"""
+# index: decisions_seen
+TIMES = """
+SELECT at, count(*) AS calls FROM p_decisions.decisions
+WHERE seen >= $1 AND seen <= $2 AND case_id IS NOT NULL {where} AND case_id = {case} GROUP BY at
+"""
+
+
+Times = tuple[datetime | None, datetime | None]
+"""From a time on, and before another; None: as far as the record goes."""
+
+
+def within(times: Times, place: int) -> tuple[str, tuple[datetime, ...]]:
+    """The condition that calls were decided then, with its values for the placeholders from $`place` on."""
+    asked = [(sign, at) for sign, at in zip((">=", "<"), times, strict=True) if at is not None]
+    conditions = [f"AND at {sign} ${number}" for number, (sign, _) in enumerate(asked, place)]
+    return " ".join(conditions), tuple(at for _, at in asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on.
+
+    `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
+    known. Between two of them, all decisions of a case are one.
+    """
+
+    after: int
+    last: int
+    where: str = ""
+    values: tuple[Any, ...] = ()
+    epochs: tuple[int, ...] | None = None
+
+
+@dataclass(slots=True)
+class Decided:
+    """`calls` decisions at positions from `seen` to `until`, of one case; `again` is what they come out as now."""
+
+    seen: int
+    until: int
+    name: bytes
+    case: dict[str, Any]
+    calls: int
+    first: datetime
+    last: datetime
+    again: Again
+
+
+@dataclass(slots=True)
+class _Held:
+    """A case, and what it came out as while what it read stays as it is."""
+
+    case: dict[str, Any]
+    again: Again | None = None
+    changes: int = -1
+    stands: int = -1
+
+
+class Deciding:
+    """`put` puts a draft into the world each time that it went on; by itself it changes nothing."""
+
+    def __init__(self, connection: Any, replay: Replay, put: Callable[[World], None] | None = None) -> None:
+        self._connection = connection
+        self._replay = replay
+        self._put = put
+        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._callers = Callers()
+        self._steps = 0
+        """Counts the changes of the world."""
+
+    async def walk(self, span: Span) -> AsyncIterator[Decided]:
+        """Every decision of the span, in the order of `seen`."""
+        values = [span.after, span.last, *span.values]
+        if span.epochs is None:
+            query = BY_POSITION.format(where=span.where)
+        else:
+            values.append(list(span.epochs))
+            query = BY_EPOCH.format(where=span.where, epochs=f"${len(values)}::bigint[]")
+        rows = await self._connection.cursor(query, *values)
+        turn = Turn()
+        while groups := await rows.fetch(FETCHED):
+            await self._fetch_cases([row["case_id"] for row in groups])
+            for row in groups:
+                if await self._replay.to(max(row["since"], self._replay.world.position)) or self._steps == 0:
+                    self._steps += 1
+                    if self._put is not None:
+                        self._put(self._replay.world)
+                async for each in self._group(row, span):
+                    yield each
+                await turn.give_way()
+
+    async def _fetch_cases(self, names: Sequence[bytes]) -> None:
+        missing = {name for name in names if name not in self._held}
+        for name in names:
+            if name in self._held:
+                self._held.move_to_end(name)
+        if missing:
+            for name, text in (await decisions.cases(self._connection, list(missing))).items():
+                self._held[name] = _Held(orjson.loads(text))
+        while len(self._held) > max(CASES, len(names)):
+            self._held.popitem(last=False)
+
+    async def _group(self, row: Any, span: Span) -> AsyncIterator[Decided]:
+        held = self._held[row["case_id"]]
+        again = self._known(held)
+        if again is None:
+            again = decide_again(held.case, self._replay.world, micros_of(row["last"]), self._callers)
+            held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
+        if not again.reads_time:
+            yield Decided(
+                row["since"], row["until"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again
+            )
+            return
+        held.again = None
+        query = TIMES.format(where=span.where, case=f"${len(span.values) + 3}")
+        for time in await self._connection.fetch(query, row["since"], row["until"], *span.values, row["case_id"]):
+            timed = decide_again(held.case, self._replay.world, micros_of(time["at"]), self._callers)
+            yield Decided(
+                row["since"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
+            )
+
+    def _known(self, held: _Held) -> Again | None:
+        """What the case came out as, if it would come out so again: everything that it read is the same object still."""
+        if held.again is None:
+            return None
+        if held.stands == self._steps:
+            return held.again
+        world = self._replay.world
+        if held.changes != world.directory.changes:
+            return None
+        for resource in held.again.read:  # a role is of the directory, whose changes were compared
+            key = world.keys.get(resource.arn.partition(":key/")[2])
+            if ":key/" in resource.arn and (key is None or world.resource(key) is not resource):
+                return None
+        held.stands = self._steps
+        return held.again

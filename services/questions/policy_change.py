@@ -1,0 +1,77 @@
+"""What a change of a key's policy let in and kept out: two versions, moments or drafts, compared by what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from domain.cloudtrail.known import BY
+from domain.keys.key import Key
+from domain.keys.states import KEY_ACTIONS
+from domain.policy import unseen
+from domain.policy.check import check_policy
+from domain.policy.parse import KEY as KEY_POLICY
+from domain.policy_analysis.budget import OutOfSteps
+from domain.policy_analysis.compare import UNKNOWN, compare
+from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.space import Side, Space
+from domain.state.principals import own_principals, principals_of
+from domain.state.world import World
+from projections.history import queries as history
+from projections.history.project import KEY
+from projections.policy_versions import queries as policy_versions
+from services.questions.moments import NoSuchMoment, moment_of
+from services.rendering import utc
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that is compared: a version of the key's, with who put it and when, or a draft."""
+
+    side: Side
+    shown: dict[str, Any]
+
+
+async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Policy:
+    """The version that a number, a time or a position means. Raises NoSuchMoment, Unavailable."""
+    if reference.isascii() and reference.isdigit() and len(reference) < 10:
+        rows = await policy_versions.page(connection, key.id, int(reference) - 1, 1)
+        if not rows or rows[0]["version"] != int(reference):
+            raise NoSuchMoment(f"the key's policy has no version {reference}")
+        position = rows[0]["position"]
+        await moment_of(connection, f"@{position}", end)
+    else:
+        position = (await moment_of(connection, reference, end)).position
+    row = await history.one(connection, position, KEY, key.id)
+    if row is None:
+        raise NoSuchMoment(f"the key was not there at {reference}")
+    held = history.aggregate(row)
+    assert isinstance(held, Key), "the row is a key's"
+    (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
+    shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
+    side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
+    if unseen.is_document(put["document"]):
+        # Nobody put it: a record of the trail met the key, and that says neither who wrote its policy nor when.
+        told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
+        return Policy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
+    if put["principal"] == BY:  # read of AWS's answer: who put it, and when, is not known
+        return Policy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
+    return Policy(side, shown | {"at": utc(put["at"])})
+
+
+def draft(text: str, world: World | None, version: int, account: str) -> Policy:
+    """`world` is None where nobody knows who is there. Raises MalformedPolicy, LimitExceeded."""
+    policy = check_policy(text, KEY_POLICY)
+    ids = principals_of(policy, world, account) if world is not None else {}
+    return Policy(Side(text, own_principals(ids, account), version), {"draft": True})
+
+
+def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
+    """`more` are the actions that are asked of keys beside those of KMS."""
+    told = {"key_id": key.id, "from": old.shown, "to": new.shown}
+    try:
+        space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))
+        return told | compare(space)
+    except OutOfSteps:
+        why = "to tell them apart takes more steps than are taken"
+        return told | {"answer": UNKNOWN, "allowed": [], "denied": [], "unknown": [{"why": why}]}

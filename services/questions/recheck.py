@@ -1,0 +1,116 @@
+"""Recheck: every decision ever logged, decided again on the state that it was decided on, must come out as it is.
+
+What does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides otherwise than it did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.authorization.audience import Audience
+from domain.characters import without_nul
+from services.questions.decided_again import Decided, Deciding, Span, Times, within
+from services.questions.replay import Replay
+from services.questions.snapshot import Still
+
+SHOWN = 100
+"""Mismatches that are explained; all are counted."""
+TOLD_EVERY = 0.25
+GAPS = """
+SELECT origin, min(record) AS first, max(record) AS last, count(*) AS records FROM p_decisions.decisions
+WHERE origin >= 0 GROUP BY origin ORDER BY origin
+"""
+# index: decisions_at
+FIRST_SEEN = "SELECT min(seen) FROM p_decisions.decisions WHERE at >= $1 AND case_id IS NOT NULL"
+ALL = "SELECT count(*) FROM p_decisions.decisions WHERE case_id IS NOT NULL {where}"
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """What came of the decisions of one version of the evaluator."""
+
+    decisions: int = 0
+    cases: int = 0
+    mismatches: int = 0
+
+
+@dataclass(slots=True)
+class Rechecked:
+    audience: Audience
+    evaluators: dict[int, Evaluator] = field(default_factory=dict)
+    mismatches: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, each: Decided) -> None:
+        version = (each.case.get("inputs") or {}).get("evaluator", 0)
+        counted = self.evaluators.setdefault(version, Evaluator())
+        counted.decisions += each.calls
+        counted.cases += 1
+        # What is on record was read from the projections, which hold another character for U+0000.
+        reasons = without_nul(list(each.again.reasons))
+        if reasons == each.case["reasons"]:
+            return
+        counted.mismatches += each.calls
+        if len(self.mismatches) < SHOWN:
+            who, own = self.audience.case(each.case)
+            self.mismatches.append(
+                {
+                    "seen": each.seen,
+                    "calls": each.calls,
+                    "first": each.first.isoformat(),
+                    "principal": who,
+                    "operation": each.case["operation"],
+                    "on_record": each.case["reasons"] if own else self.audience.reasons(each.case["reasons"]),
+                    "now": reasons if own else self.audience.reasons(reasons),
+                    "differences": list(each.again.differences) if own else [],
+                }
+            )
+
+
+async def recheck(still: Still, region: str, times: Times, audience: Audience) -> AsyncIterator[dict[str, Any]]:
+    """`{"done", "of"}` now and then, and `{"result"}` at last."""
+    connection, last = still.connection, still.last
+    since = times[0]
+    where, values = within(times, 3)
+    total = await connection.fetchval(ALL.format(where=within(times, 1)[0]), *values)
+    first = -1 if since is None else await connection.fetchval(FIRST_SEEN, since)
+    gaps = [gap for row in await connection.fetch(GAPS) if (gap := _gap(row)) is not None]
+    found = Rechecked(audience)
+    done, told = 0, time.monotonic()
+    if first is not None:
+        replay = await Replay.begin(connection, region, min(first, still.history), last)
+        span = Span(first - 1 if since is not None else -2, last, where, values)
+        async for each in Deciding(connection, replay).walk(span):
+            found.take(each)
+            done += each.calls
+            if time.monotonic() - told > TOLD_EVERY:
+                told = time.monotonic()
+                yield {"done": done, "of": total}
+    mismatches = sum(each.mismatches for each in found.evaluators.values())
+    yield {
+        "result": {
+            "decisions": done,
+            "mismatches": mismatches,
+            "evaluators": [
+                {
+                    "evaluator": version,
+                    "decisions": each.decisions,
+                    "decided": each.cases,
+                    "mismatches": each.mismatches,
+                }
+                for version, each in sorted(found.evaluators.items())
+            ],
+            "explained": found.mismatches,
+            "gaps": gaps,
+        }
+    }
+
+
+def _gap(row: Any) -> dict[str, Any] | None:
+    """Records of a partition of `decisions` that are not there any more: nothing can be said of them."""
+    missing = row["last"] + 1 - row["records"]
+    if not missing:
+        return None
+    return {"partition": row["origin"], "missing": missing, "first": row["first"], "last": row["last"]}

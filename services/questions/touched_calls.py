@@ -1,0 +1,97 @@
+"""Whose calls a drafted key policy can change: proven by the sets of requests that it and the policies of then have apart.
+
+A call by nobody of these, or of another operation, is answered alike whatever else was so: it is counted, and need not be
+decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.arn import parse_arn
+from domain.keys.key import Key
+from domain.keys.states import KEY_ACTIONS
+from domain.policy_analysis.budget import Budget, OutOfSteps, spending
+from domain.policy_analysis.callers import Someone
+from domain.policy_analysis.compare import gains
+from domain.policy_analysis.space import Side, Space
+from domain.policy_analysis.words import TooMany
+from projections.history import queries as history
+from services.shares import QUESTIONS, breathe
+
+MOST_VERSIONS = 40
+MOST_STEPS = 20_000_000
+"""Beyond them every call is decided again."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """`anyone`: not named ones alone. `principals` are ARNs, `sessions` what the ARNs of a role's sessions begin with."""
+
+    operations: set[str] = field(default_factory=set)
+    principals: set[str] = field(default_factory=set)
+    sessions: set[str] = field(default_factory=set)
+    anyone: bool = False
+
+    def take(self, everyone: Iterable[Someone], actions: Iterable[str]) -> None:
+        self.operations |= {_operation(action) for action in actions}
+        for each in everyone:
+            arn = parse_arn(each.arn)
+            if arn is None:
+                self.anyone = True
+            elif arn.resource.startswith("role/"):
+                self.sessions.add(f"arn:aws:sts::{arn.account}:assumed-role/{each.arn.rpartition('/')[2]}/")
+            else:
+                self.principals.add(each.arn)
+
+    def condition(self, at: int) -> tuple[str, tuple[Any, ...]]:
+        """Of rows of decisions; its placeholders begin with `at`."""
+        operations = f"operation = ANY(${at})"
+        if self.anyone:
+            return operations, (sorted(self.operations),)
+        whose = f"""case_id IN (SELECT id FROM p_decisions.cases WHERE principal = ANY(${at + 1})
+            OR principal ^@ ANY(${at + 2}))"""
+        return f"{operations} AND {whose}", (sorted(self.operations), sorted(self.principals), sorted(self.sessions))
+
+
+def _operation(action: str) -> str:
+    name = action.removeprefix("kms:")
+    return "ReEncrypt" if name.startswith("ReEncrypt") else name
+
+
+async def touched_by(connection: Any, key: Key, draft: Side, first: int, last: int) -> Touched | None:
+    """What the draft can change of the key's calls at these positions; None where it is not told apart."""
+    rows = await history.policies_between(connection, key.id, first, last, MOST_VERSIONS + 1)
+    sides = []
+    for row in rows:
+        held = history.aggregate(row)
+        assert isinstance(held, Key), "the row is a key's"
+        sides.append(Side(held.policy_text, dict(held.principals), held.policy_version))
+    if len(sides) > MOST_VERSIONS:
+        return None
+    return await QUESTIONS.run(key.account, _touched, key, draft, sides)
+
+
+def _touched(key: Key, draft: Side, sides: list[Side]) -> Touched | None:
+    found = Touched()
+    try:
+        with spending(Budget(MOST_STEPS, breathe)):
+            _take_differences(found, key, draft, sides)
+    except (TooMany, OutOfSteps):
+        return None
+    return found
+
+
+def _take_differences(found: Touched, key: Key, draft: Side, sides: list[Side]) -> None:
+    """Raises TooMany, OutOfSteps."""
+    for side in sides:
+        space = Space((side, draft), key.account, KEY_ACTIONS, key.arn)
+        before, after = space.meanings
+        for weak, strong in ((before, after), (after, before)):
+            for region in gains(weak, strong, space, space.whole):
+                for box in region.boxes:
+                    everyone = (each for _, some in space.members(space.callers, box[0]) for each in some)
+                    actions = (name for _, some in space.members(space.actions, box[1]) for name in some)
+                    found.take(everyone, actions)

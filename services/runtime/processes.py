@@ -1,0 +1,123 @@
+"""What the processes beside the API and the writer share: how they start, stand by for each other, and end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from domain.log.codec import Unreadable
+from domain.ports import LogRefused, OutOfRange
+from services.adapters.master_key import MasterKeyRefused
+from services.adapters.postgres import UNREACHABLE, Pool
+from services.logs import configure
+from services.settings import BadSetting
+
+CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
+NICENESS = {"alerts": 3, "notifier": 3, "projector": 10}
+"""Who calls comes first: under full load these fall behind, and catch up when there is room. Whoever is told of an alert
+waits for it; the projections are read later."""
+AUTOGROUP = Path("/proc/self/autogroup")
+AUTOGROUP_PATIENCE = 2.0
+STAND_BY = 5.0
+PAUSE, LONGEST_PAUSE = 0.0005, 0.25
+PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
+
+
+def end_when_told() -> None:
+    """SIGTERM and Ctrl-C end the process at once: what it does are transactions, which count whole or not at all."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
+
+
+async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
+
+    `lock` is the number of its advisory lock. One that waits is a standby. Anybody may hold that lock: `while_waiting`, called
+    every few seconds, looks elsewhere whether another process is at work.
+    """
+    log = structlog.get_logger(what)
+    connection = await pool.acquire()
+    connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
+    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
+        log.info(f"another {what} works on this database; standing by")
+        if while_waiting is not None:
+            await while_waiting()
+        await asyncio.sleep(STAND_BY)
+
+
+def pause_after(records: int) -> float:
+    """Seconds for which a follower that has caught up waits after so many records, before it asks for more.
+
+    Each question costs the follower, broker and Postgres as much for a few records as for many. Where few come there is
+    nearly no wait; under full load there are four questions a second.
+    """
+    return min(LONGEST_PAUSE, records * PAUSE)
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Work side by side. Where one part fails, or the caller is cancelled, the others are cancelled and waited for: none of
+    them goes on, say, starting something when whoever stops it has looked already. Raises what the first to fail raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+
+
+def pause_after_proof(took: float) -> float:
+    """Seconds until every row that is believed is looked at again: a minute; more where looking took over a fiftieth of it,
+    and five minutes at most. Looking also takes long while somebody holds a lock, who must not win hours by that. Nobody
+    knows to the second when the next look comes."""
+    pause = min(LONGEST_UNPROVED, max(PROVE_EVERY, PROOF_AT_MOST_ONE_IN * took))
+    return pause * random.uniform(0.75, 1.0)  # noqa: S311  # no secret: it only must not be the same each time
+
+
+def give_way(niceness: int) -> None:
+    """Take a lower priority than the API and the writer, whoever else is at work.
+
+    Linux weighs a session's processes together against every other session's, and niceness counts among those of one
+    session alone (autogroup, sched(7)). Each process of `keytrail up` is a session of its own: its session is made nice too.
+    """
+    os.nice(niceness)
+    if os.getsid(0) != os.getpid():  # started by hand: the session is somebody's terminal
+        return
+    ends = time.monotonic() + AUTOGROUP_PATIENCE
+    while True:
+        try:
+            AUTOGROUP.write_text(str(niceness))
+            return
+        except OSError as fault:
+            # The kernel takes ten of these a second from all who are not root; it may also not have autogroups.
+            if fault.errno != errno.EAGAIN or time.monotonic() > ends:
+                return
+            time.sleep(0.05)
+
+
+def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
+    """The process's exit code: 75 where trying again may mend it, 78 where the log does not go on from what was read.
+
+    `what` it is, as NICENESS names it.
+    """
+    configure()
+    give_way(NICENESS[what])
+    log, code = structlog.get_logger(what), 0
+    try:
+        uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
+    except* CANNOT_START as faults:
+        log.error(f"{what} cannot start", reason=repr(faults.exceptions))
+        code = 75
+    except* (OutOfRange, Unreadable) as faults:
+        log.error(f"{what} ends: the log does not go on from what was read", reason=repr(faults.exceptions))
+        code = 78
+    return code

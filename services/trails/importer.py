@@ -1,0 +1,358 @@
+"""CloudTrail into a trail: every record raw onto the trail's topic, then into Postgres, each call once.
+
+What is read is appended first and written after, so that a record in Postgres is always on the topic; an import that is
+killed is begun again and writes what is missing. Records that are there already are not appended again: the same folder
+twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from domain.log.authenticity import before_envelope
+from domain.log.authority import Authority, trail_kind
+from domain.ports import Unavailable
+from services.adapters import snapshots
+from services.adapters.kafka import KafkaTopic, Producer, connection
+from services.adapters.keyring import VaultKeyring, open_keyring
+from services.adapters.postgres import LOST
+from services.adapters.topics import FOREVER, MAX_MESSAGE, names
+from services.adapters.trail_topics import schema_of, topic_of
+from services.bounded import forget_oldest
+from services.runtime.bootstrap import open_pool, open_vault
+from services.settings import Settings
+from services.trails.documents import KEPT
+from services.trails.memory import keep, seldom
+from services.trails.prepared import Kind, Prepared, Preparing
+from services.trails.reader_process import BATCH, Ahead
+from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
+from services.trails.wrappers import Found
+
+LOCK = 1802661490
+REASONS = 1_000
+"""Reasons that are counted apart."""
+KNOWN = 200_000
+"""Names of cases, and of whom and what was met, that are remembered."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What an import found. Each record is one of: new; told of a call that was there already, in another file or account; of
+    another service; broken; passed over, since it tells of no call."""
+
+    records: int = 0
+    new: int = 0
+    told_twice: int = 0
+    broken: int = 0
+    of_other_services: int = 0
+    passed_over: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def count(self, batch: list[Prepared], known: set[str]) -> None:
+        """`known`: ids that the trail has. Adds those that are new."""
+        self.records += len(batch)
+        for each in batch:
+            if each.kind is not None:
+                if each.id in known:
+                    self.told_twice += 1
+                else:
+                    self.new += 1
+                    known.add(each.id)
+            elif each.elsewhere:
+                self.of_other_services += 1
+            elif each.passed:
+                self.passed_over += 1
+                self.passed[each.passed] = self.passed.get(each.passed, 0) + 1
+            else:
+                self.broken += 1
+                short = each.reason[:80]
+                if short in self.reasons or len(self.reasons) < REASONS:
+                    self.reasons[short] = self.reasons.get(short, 0) + 1
+
+
+Progress = Callable[[str, int], None]
+"""(what is being done, how many records so far)."""
+
+
+class Trail:
+    """A trail of this name, on an installation's broker and database."""
+
+    def __init__(self, settings: Settings, name: str, keys: VaultKeyring, authority: Authority) -> None:
+        """`authority`: what the installation's own log says now of what is authentic. Raises BadName."""
+        self.settings, self.name = settings, name
+        self._keys, self._authority, self._kind = keys, authority, trail_kind(name)
+        self.schema, self.topic = schema_of(name), topic_of(settings, name)
+
+    async def prepare(self, connection: asyncpg.Connection[Any]) -> bool:
+        """Topic and tables; whether the tables are new. Raises Unavailable."""
+        await _make_topic(self.settings, self.topic)
+        if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{self.schema}.readers"):
+            return False
+        async with connection.transaction():
+            await connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+            await connection.execute(f"CREATE SCHEMA {self.schema}")
+            await connection.execute(f"SET LOCAL search_path TO {self.schema}")
+            await connection.execute(files("projections").joinpath("trails", "table.sql").read_text())
+            await connection.execute("INSERT INTO readers VALUES ($1)", self.settings.account_id)
+        return True
+
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
+        """Every record into the trail. Raises Unavailable."""
+        keep()
+        fresh = await self.prepare(connection)
+        writing = _Writing(connection, self.schema)
+        if fresh:
+            # The topic outlives the tables: what was read before is read again from there.
+            read, preparing = Taken(), Preparing()
+            async for kept in self._kept():
+                batch = [preparing.prepare(each) for each in kept]
+                new, held = await writing.unknown(batch)
+                await writing.put(new, held)
+                read.count(batch, set(held))
+                progress("reading the topic again", read.new)
+        taken, producer = Taken(), Producer(self.settings)
+        try:
+            with seldom():
+                batch = await ahead.following()
+                while batch:
+                    # While one batch is written the next is read: the broker and the database work beside this process.
+                    reading = asyncio.create_task(ahead.following())
+                    try:
+                        await self._one(batch, writing, producer, taken)
+                    finally:
+                        following_batch = await reading
+                    batch = following_batch
+                    progress("reading", taken.records)
+                await writing.written()
+        finally:
+            await producer.close()
+        return taken
+
+    async def _one(self, batch: list[Prepared], writing: _Writing, producer: Producer, taken: Taken) -> None:
+        """Onto the topic, while Postgres still takes what was appended before; what is appended it takes with the next."""
+        new, held = await writing.unknown(batch)
+        before = asyncio.create_task(writing.written())
+        try:
+            if new:
+                seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
+                records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
+                await producer.append_all(self.topic, 0, records)
+        finally:
+            await before
+        writing.await_writing(new, held)
+        taken.count(batch, set(held))
+
+    async def _kept(self) -> AsyncIterator[list[Found]]:
+        """What is on the topic."""
+        topic = KafkaTopic(self.settings, self.topic)
+        try:
+            start, end = await topic.start(), await topic.end()
+            if end == start:
+                return
+            reader = await topic.reader(start)
+            try:
+                at = start
+                while at < end:
+                    stored = await reader.read(BATCH)
+                    at = stored[-1].offset + 1
+                    await self._keys.know_those_of(each.value for each in stored)
+                    yield [self._of_topic(each.value, each.offset) for each in stored]
+            finally:
+                await reader.close()
+        finally:
+            await topic.close()
+
+    def _of_topic(self, value: bytes, offset: int) -> Found:
+        place = f"offset {offset}"
+        if not self._authority.believes(self._keys, self._kind, 0, offset, value):
+            return Found(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
+        return Found(self.topic, place, before_envelope(value))
+
+
+@asynccontextmanager
+async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
+    """The trail, with the keys and what the installation's own log says of them.
+
+    Raises BadName, Unavailable, MasterKeyRefused.
+    """
+    pool = await open_pool(settings)
+    events = KafkaTopic(settings, names(settings).events)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        now = await snapshots.newest(pool, events, keys)
+        yield Trail(settings, name, keys, now.chain.authority)
+    finally:
+        await events.close()
+        await pool.close()
+
+
+def _headers(found: Found) -> list[tuple[str, bytes]]:
+    return [("source", _encoded(found.source)), ("place", found.place.encode())]
+
+
+@lru_cache(maxsize=64)
+def _encoded(source: str) -> bytes:
+    return source.encode("utf-8", "replace")
+
+
+class _Writing:
+    """Batches into `records`, `kinds`, `cases` and `aside`."""
+
+    def __init__(self, connection: asyncpg.Connection[Any], schema: str) -> None:
+        self._connection, self._schema = connection, schema
+        self._known: dict[bytes, None] = {}
+        self._met: dict[tuple[str, str], datetime] = {}
+        self._waiting: tuple[list[Prepared], set[str]] | None = None
+
+    async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
+        """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
+        ids = [each.id for each in batch if each.kind is not None]
+        query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
+        there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        if self._waiting is not None:
+            for each in self._waiting[0]:
+                if each.kind is not None:
+                    there[each.id] = each.preferred or there.get(each.id, False)
+        held = dict(there)
+        places = [(each.found.source, each.found.place) for each in batch if each.reason]
+        aside = set()
+        if places:
+            query = f"""SELECT source, place FROM {self._schema}.aside
+                WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
+            rows = await self._connection.fetch(query, *map(list, zip(*places, strict=True)))
+            aside = {(row["source"], row["place"]) for row in rows}
+        result = []
+        for each in batch:
+            if each.kind is not None:
+                had = held.get(each.id)
+                if had is None or (each.preferred and not had):
+                    held[each.id] = each.preferred
+                    result.append(each)
+            elif each.reason and (each.found.source, each.found.place) not in aside:
+                result.append(each)
+        return result, set(there)
+
+    def await_writing(self, batch: list[Prepared], held: set[str]) -> None:
+        """What is on the topic by now: it counts as there, and is written by `written`."""
+        self._waiting = batch, held
+
+    async def written(self) -> None:
+        waiting = self._waiting
+        if waiting is not None:
+            await self.put(*waiting)
+            self._waiting = None if self._waiting is waiting else self._waiting
+
+    async def put(self, batch: list[Prepared], held: set[str]) -> None:
+        """`held`: ids that the trail has."""
+        rows: dict[str, Row] = {}
+        kinds: dict[bytes, Row] = {}
+        cases: dict[bytes, Row] = {}
+        aside: list[Row] = []
+        for each in batch:
+            kind = each.kind
+            if kind is None:
+                if each.reason:
+                    aside.append(_aside(each))
+                continue
+            name = kind.name
+            if name not in self._known:
+                if kind.row is not None:
+                    kinds[name] = kind.row
+                if kind.case is not None:
+                    cases[kind.case[0]] = kind.case
+            assert each.at is not None, "a record of a kind has a time"
+            kept = self._meets(kind, each.at) or kind.changes
+            raw = each.found.text if kept else None
+            twin = rows.get(each.id)
+            if twin is None or (each.preferred and not twin[4]):
+                rows[each.id] = (each.id, each.at, each.order, each.seen, each.preferred, name, raw)
+        async with self._connection.transaction():
+            await self._intern("cases", CASE_COLUMNS, list(cases.values()))
+            await self._intern("kinds", KIND_COLUMNS, list(kinds.values()))
+            await self._write(list(rows.values()), aside, held)
+        self._known.update(dict.fromkeys(kinds))
+        forget_oldest(self._known, KNOWN)
+
+    def _meets(self, kind: Kind, at: datetime) -> bool:
+        """Whether it is the earliest record so far that names its caller, or its key: the trail meets them by it."""
+        found = False
+        for name in kind.met:
+            first = self._met.get(name)
+            if first is None or at < first:
+                self._met[name] = at
+                found = True
+        return found
+
+    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+        """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
+        if rows:
+            query = f"SELECT id FROM {self._schema}.{table} WHERE id = ANY($1)"
+            there = {row["id"] for row in await self._connection.fetch(query, [row[0] for row in rows])}
+            new = [row for row in rows if row[0] not in there]
+            if new:
+                await self._connection.copy_records_to_table(
+                    table, schema_name=self._schema, columns=columns, records=new
+                )
+
+    async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
+        connection, schema = self._connection, self._schema
+        if aside:
+            query = f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
+            await connection.executemany(query, aside)
+        if rows:
+            # What is there already is only here because this record says more of the same call.
+            upgraded = [row[0] for row in rows if row[0] in held]
+            if upgraded:
+                await connection.execute(f"DELETE FROM {schema}.records WHERE id = ANY($1)", upgraded)
+            await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
+
+
+def _aside(each: Prepared) -> Row:
+    raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
+
+
+async def _make_topic(settings: Settings, topic: str) -> None:
+    """Raises Unavailable."""
+    client = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=15_000)
+    try:
+        await client.start()
+        if topic in set(await client.list_topics()):
+            return
+        brokers = len((await client.describe_cluster())["brokers"])
+        new = NewTopic(topic, 1, min(3, brokers), topic_configs=FOREVER | MAX_MESSAGE)
+        response = await client.create_topics([new], timeout_ms=10_000)
+        for name, code, *_ in response.topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise for_code(code)(name)
+    except (OSError, TimeoutError) as fault:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer: {fault}") from fault
+    finally:
+        await client.close()
+
+
+async def open_connection(settings: Settings) -> asyncpg.Connection[Any]:
+    """One that holds the lock of imports, one at a time. Raises Unavailable."""
+    try:
+        connection = await asyncpg.connect(settings.postgres, timeout=5)
+    except LOST as fault:
+        raise Unavailable(f"Postgres does not answer: {fault}") from fault
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+        await connection.close()
+        raise Unavailable("another import is under way")
+    return connection

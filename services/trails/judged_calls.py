@@ -1,0 +1,256 @@
+"""The calls of a trail, judged on the state of their position: what explains each, and what a draft would have made of it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from domain.authorization.question import Resource
+from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge, let_in
+from domain.cloudtrail.keys_named import id_of
+from domain.cloudtrail.record import ACCESS_DENIED
+from domain.decisions.case import timed
+from domain.identities.identity import Identity
+from domain.policy import unseen
+from domain.policy.compile import (
+    BOUNDED,
+    IDENTITY_POLICY,
+    NO_PERMISSIONS,
+    SESSION_POLICY,
+    Permissions,
+    compile_identity_policy,
+)
+from domain.policy.parse import INLINE, SESSION
+from domain.state.world import World
+from projections.decisions import queries as decisions
+from services.questions.replay import Replay
+
+HELD = 20_000
+"""Cases that are held with what they came out as."""
+AGAINST = ("kms:reencryptfrom", "kms:reencryptto")
+Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
+"""Columns of `judged` from `outcome` on."""
+
+
+class Judging:
+    """Of one connection and a replay that goes forward."""
+
+    def __init__(self, connection: Any, replay: Replay) -> None:
+        self._connection, self._replay = connection, replay
+        self._cases: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._answers: dict[bytes, tuple[_Reads, Explained]] = {}
+
+    @property
+    def world(self) -> World:
+        return self._replay.world
+
+    async def fetch(self, rows: Sequence[Any]) -> None:
+        """The cases of a batch of rows, which are asked about next."""
+        wanted = {row["case_id"] for row in rows}
+        for name in wanted & self._cases.keys():
+            self._cases.move_to_end(name)
+        missing = sorted(wanted - self._cases.keys())
+        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+            self._cases[name] = orjson.loads(text)
+        while len(self._cases) > max(HELD, len(wanted)):
+            gone, _ = self._cases.popitem(last=False)
+            self._answers.pop(gone, None)
+
+    async def at(self, row: Any) -> dict[str, Any]:
+        """The world at the row's position, and its case."""
+        await self._replay.to(max(row["seen"], self._replay.world.position))
+        return self._cases[row["case_id"]]
+
+    async def explain(self, row: Any) -> Explained:
+        """`row` has seen, case_id, last. Judged again only where something that it read has changed since."""
+        case = await self.at(row)
+        reads = self._reads(case)
+        held = self._answers.get(row["case_id"])
+        if held is not None and held[0].is_as(reads):
+            return held[1]
+        error = case["error"]
+        answers = [
+            explained(
+                asked,
+                resource,
+                of_key,
+                known,
+                refused=bool(error),
+                denied=error in ACCESS_DENIED,
+                denial=case.get("denial"),
+            )
+            for asked, resource, of_key, known in questions_of(case, self.world, row["last"])
+        ]
+        outcome, found = min(answers, key=lambda each: _ORDER.index(each[0])) if answers else ("open", NOT_THERE)
+        answer = (outcome, *_columns(found))
+        self._answers[row["case_id"]] = (reads, answer)
+        return answer
+
+    def there(self, name: bytes) -> tuple[bool, bool]:
+        """Whether the keys of a case, and its caller, are there now."""
+        case = self._cases[name]
+        keys = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+        there = all(id_of(arn) in self.world.keys for arn in keys)
+        return there, _identity_of(case, self.world) is not None
+
+    def read_by(self, name: bytes) -> Read:
+        """What a case is judged on."""
+        case = self._cases[name]
+        known = known_of(case, self.world)
+        layers = [known.identity, known.boundary, known.session]
+        return Read(self._reads(case), [None if each is None else [rule.by for rule in each.rules] for each in layers])
+
+    def _reads(self, case: dict[str, Any]) -> _Reads:
+        world = self.world
+        keys = [key for arn in case["resources"] if (key := world.keys.get(id_of(arn))) is not None]
+        return _Reads(world.directory.changes, [(key.policy_version, world.resource(key)) for key in keys])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What a judgement depends on: the count of changes of identities, and the keys as they are. It holds the resources
+    themselves: a number for each (`id`) would be another's once the resource is gone, and `==` would find one that changed
+    the same, since a key's grants stay one dictionary."""
+
+    identities: int
+    keys: list[tuple[Any, Resource]]
+
+    def is_as(self, now: _Reads) -> bool:
+        """Whether nothing of it has changed. A resource that has is another object."""
+        return self.identities == now.identities and self.keys_are_as(now)
+
+    def keys_are_as(self, now: _Reads) -> bool:
+        if len(self.keys) != len(now.keys):
+            return False
+        pairs = zip(self.keys, now.keys, strict=True)
+        return all(mine[0] == its[0] and mine[1] is its[1] for mine, its in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The keys, and the statements of the caller's policies: changes of other identities are none of this."""
+
+    _reads: _Reads
+    _statements: list[Any]
+
+    def is_as(self, other: Read) -> bool:
+        return self._reads.keys_are_as(other._reads) and self._statements == other._statements
+
+
+_ORDER = ("unexplained", "open", "other error", "explained")
+NOT_THERE = Judged("unknown", {}, ("the key",))
+
+
+def _columns(found: Judged) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
+    by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
+    # A statement that stands for what was never seen is none: `missing` says what is.
+    seen = {} if by.get("sid") in unseen.SIDS and found.missing else by
+    version = seen.get("version")
+    return (
+        by.get("kind"),
+        by.get("policy") or by.get("grant"),
+        None if version is None else str(version),
+        seen.get("sid"),
+        seen.get("index"),
+        by.get("rule"),
+        list(found.missing),
+    )
+
+
+Question = tuple[Asked, Resource, str, Known]
+
+
+def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Question]:
+    """What was asked of which key: two of ReEncrypt, none where the key is not there."""
+    found = []
+    arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
+    actions = [f"kms:{case['operation']}"]
+    if case["operation"] == "ReEncrypt":
+        actions = ["kms:ReEncryptFrom", "kms:ReEncryptTo"][: len(arns)]
+    if len(arns) == 1 and (action := case.get("denial", {}).get("action", "")).startswith("kms:"):
+        actions = [action]
+    for action, arn in zip(actions, arns, strict=False):
+        key = world.keys.get(id_of(arn))
+        if key is None:
+            continue
+        resource = world.resource(key)
+        of_key = unseen.unseen_of(key.tags)
+        found.append((_asked(case, action, at, world), resource, of_key, known_of(case, world)))
+    return found
+
+
+def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Asked:
+    context = {name: tuple(values) for name, values in case["context"].items()}
+    context |= timed(round(at.timestamp() * 1_000_000))
+    principal = case["principal"]
+    root = principal.endswith(":root") or not principal.startswith("arn:")
+    # A service has no account of its own that a key's is compared with.
+    account = "" if not principal.startswith("arn:") else case["account"]
+    identity = _identity_of(case, world)
+    names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
+    return Asked(action, account, names, context, case.get("pairs", {}), case.get("sure", False), root)
+
+
+def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
+    directory = world.directory
+    found = directory.identities.get(case["unique"].partition(":")[0])
+    if found is not None:
+        return found
+    for name in case["names"]:
+        unique = directory.by_arn.get(name)
+        if unique is not None:
+            return directory.identities[unique]
+    return None
+
+
+def known_of(case: dict[str, Any], world: World) -> Known:
+    principal = case["principal"]
+    if principal.endswith(":root") or not principal.startswith("arn:"):
+        return Known(NO_PERMISSIONS)
+    identity = _identity_of(case, world)
+    own = NO_PERMISSIONS if identity is None else world.directory.permissions(identity)
+    if identity is None:
+        own = _unseen(f"the identity policies of {principal}", IDENTITY_POLICY)
+    boundary = None if identity is None else world.directory.boundary(identity)
+    session = None
+    if ":assumed-role/" in principal:
+        if not case.get("sure"):
+            session = _unseen(f"the session policy of {principal}", SESSION_POLICY)
+        elif case.get("policy"):
+            session = Permissions(compile_identity_policy(case["policy"], SESSION_POLICY, principal, 0, SESSION))
+    return Known(own, boundary, session)
+
+
+@lru_cache(maxsize=10_000)
+def _unseen(what: str, by: str) -> Permissions:
+    return Permissions(compile_identity_policy(unseen.document(what, of_key=False), by, what, 0, INLINE))
+
+
+def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judged:
+    """A case judged on a world with a draft in it; `evidence` is of the world without, where the call was let in."""
+    answers = []
+    for number, (asked, resource, of_key, known) in enumerate(questions_of(case, world, at)):
+        held = evidence[number] if evidence is not None and number < len(evidence) else None
+        answers.append(judge(asked, resource, of_key, known, held))
+    order = ("refused", "unknown", "allowed")
+    return min(answers, key=lambda each: order.index(each.answer)) if answers else NOT_THERE
+
+
+def evidence_in(case: dict[str, Any], world: World, at: datetime) -> list[Evidence]:
+    return [evidence_of(*question) for question in questions_of(case, world, at)]
+
+
+def let_in_by(case: dict[str, Any], world: World, at: datetime) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The statement or grant that lets a call of a trail in today, where that is known, with its action."""
+    for asked, resource, of_key, known in questions_of(case, world, at):
+        found = let_in(asked, resource, of_key, known)
+        if found.answer == "allowed":
+            for by in (found.by, found.by.get("delegation")):
+                if by is not None and "kind" in by:
+                    yield asked.action, by

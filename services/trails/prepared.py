@@ -1,0 +1,144 @@
+"""Records as they are read, to what is written of them. Most of a trail's records are of kinds that came before: all that is
+theirs is an id and a time, and they are read by comparing the rest of their text with what is remembered, and not parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from domain.cloudtrail.kms_changes import is_change
+from domain.cloudtrail.known import MARK, fact_of
+from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, Elsewhere, PassedOver, Reading, read
+from services.bounded import forget_oldest
+from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
+from services.trails.wrappers import Found
+
+_OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+)"')
+"""What no two records have in common. A record's text without these is the text of its kind."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST_KIND = 50_000
+"""Bytes of a record whose kind is remembered."""
+UNSHAPED = (TypeError, ValueError, AttributeError, KeyError, OverflowError, RecursionError)
+"""A record may be of any shape: what nothing here looks for is a reason too, and stops nothing."""
+KINDS = 20_000
+"""Kinds that are remembered."""
+
+
+KNOWN = b"\1"
+"""The kind of what is known from elsewhere, which is no call: it has no row among the kinds."""
+
+
+@dataclass(slots=True)
+class Kind:
+    """What records have in common: rows of `kinds` and `cases`, and whom and what they name."""
+
+    row: Row | None
+    case: Row | None
+    met: tuple[tuple[str, str], ...]
+    changes: bool
+    proved: bool = False
+    """Whether the text that it is known by was found to have its record's own id and time cut out: asked when it comes again."""
+
+    @property
+    def name(self) -> bytes:
+        return KNOWN if self.row is None else self.row[0]  # the first column is the name
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A record: of a kind, or broken (`reason`), or of a service that nothing here asks about."""
+
+    found: Found
+    kind: Kind | None = None
+    id: str = ""
+    at: datetime | None = None
+    order: int | None = None
+    seen: int | None = None
+    preferred: bool = True
+    reason: str = ""
+    elsewhere: bool = False
+    passed: str = ""
+    """What it is, where it is no record of a call."""
+
+
+class Preparing:
+    def __init__(self) -> None:
+        self._kinds: dict[bytes, Kind] = {}
+
+    def prepare(self, found: Found) -> Prepared:
+        """Never raises: what cannot be read has a reason."""
+        if found.reason or found.passed:
+            return Prepared(found, reason=found.reason, passed=found.passed)
+        raw = found.raw
+        parts = _OWN.split(raw)
+        texts = parts[2::3]
+        del parts[2::3]
+        key = b"\0".join(parts)
+        try:
+            kind = self._kinds.get(key)
+            if kind is not None and not kind.proved:
+                kind.proved = _says_its_own(parts)
+            if kind is not None and kind.proved:
+                own = dict(zip(parts[1::2], texts, strict=True))
+                identifier, at = own[b"eventID"].decode(), datetime.fromisoformat(own[b"eventTime"].decode())
+                spelt = own[b"eventTime"][10:11] == b"T"  # as read() wants it
+                if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
+                    return Prepared(found, kind, identifier, at)
+            return self._read(found, key)
+        except Elsewhere:
+            return Prepared(found, elsewhere=True)
+        except PassedOver as passed:
+            return Prepared(found, passed=str(passed))
+        except Broken as fault:
+            return Prepared(found, reason=str(fault))
+        except UNSHAPED as fault:
+            return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
+
+    def _read(self, found: Found, key: bytes) -> Prepared:
+        """Raises what reading raises."""
+        raw = found.raw
+        if b"\\u0000" in raw:  # no text of Postgres holds it
+            raw = raw.replace(b"\\u0000", b"\\ufffd")
+        document = orjson.loads(raw)
+        if isinstance(document, dict) and MARK in document:
+            known = fact_of(document)
+            return Prepared(
+                found, Kind(None, None, (), changes=True), known.id, _EPOCH + timedelta(microseconds=known.at)
+            )
+        reading = read(document, names)
+        case = case_of(reading)
+        name, case_as_row = (None, None) if case is None else case_row(reading, case)
+        kind = Kind(kind_row(reading, name), case_as_row, _met(reading), is_change(reading))
+        of_itself = kind.changes or "sharedEventID" in document or OWN in (document.get("additionalEventData") or ())
+        if not of_itself and len(key) <= LONGEST_KIND:
+            self._kinds[key] = kind
+            forget_oldest(self._kinds, KINDS)
+        order = reading.order if reading.order >= 0 else None
+        seen = reading.seen if reading.seen >= 0 else None
+        return Prepared(found, kind, reading.id, at_of(reading), order, seen, reading.preferred)
+
+
+def _says_its_own(parts: list[bytes]) -> bool:
+    """Whether what was cut out of a record's text is its own id and time and nothing else: marks put in their place are found
+    as the record's own members. It then holds of every record with the same text around them."""
+    names = parts[1::2]
+    if len(set(names)) != len(names) or not {b"eventID", b"eventTime"} <= set(names):
+        return False
+    text = parts[0]
+    for name, after in zip(names, parts[2::2], strict=True):
+        text += b'"%b":"%b"%b' % (name, _MARK + name, after)
+    document = orjson.loads(text)
+    return all(document.get(name.decode()) == (_MARK + name).decode() for name in names)
+
+
+_MARK = b"\xe2\x81\xa3"
+"""A character that no id and no time has."""
+
+
+def _met(reading: Reading) -> tuple[tuple[str, str], ...]:
+    who = reading.role_id or reading.unique or reading.principal
+    return (("who", who), *(("key", arn) for arn in reading.resources if arn))

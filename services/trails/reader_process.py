@@ -1,0 +1,143 @@
+"""Files read and prepared by a process of their own, which is ahead of the import by two batches.
+
+A record takes as long to read as to write, and Python keeps one core busy. The process is forked before anything is opened:
+it holds no key, no connection and no lock. The batches come in their order through a socket that holds less than one, so that
+it waits for the import; where the import is killed, the socket breaks and the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import pickle
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from itertools import repeat
+from operator import attrgetter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from domain.ports import Unavailable
+from services.trails.memory import keep, seldom
+from services.trails.prepared import Prepared, Preparing
+from services.trails.wrappers import Found
+
+BATCH = 4_000
+BYTES = 16 << 20
+"""Of a batch's records: three times what 4,000 of CloudTrail's have. Longer ones come in smaller batches, so that nothing of
+any length is held, and the broker takes each in time."""
+_LENGTH = 8
+ReadingOf = Callable[[Path], Iterator[Found]]
+
+
+class Ahead:
+    """A context: at its end the process is gone."""
+
+    def __init__(self, paths: list[Path], reading_of: ReadingOf) -> None:
+        self.files = 0
+        """How many of the files were read to their end when the last batch was sent."""
+        self._ours, its = socket.socketpair()
+        fork = multiprocessing.get_context("fork")
+        self._process = fork.Process(target=_send_all, args=(paths, reading_of, self._ours, its), daemon=True)
+        self._process.start()
+        its.close()
+        self._ours.setblocking(False)
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ours.close()
+        self._process.kill()
+        self._process.join()
+
+    async def following(self) -> list[Prepared]:
+        """The next batch, empty at the end. Raises Unavailable."""
+        length = int.from_bytes(await self._received(_LENGTH))
+        self.files, batch = unpacked(await self._received(length))
+        return batch
+
+    async def _received(self, length: int) -> bytearray:
+        """So many bytes. Raises Unavailable."""
+        loop, text, at = asyncio.get_running_loop(), bytearray(length), 0
+        rest = memoryview(text)
+        while at < length:
+            try:
+                count = await loop.sock_recv_into(self._ours, rest[at:])
+            except OSError:
+                count = 0
+            if not count:
+                raise Unavailable("the process that reads the files was ended")
+            at += count
+        return text
+
+
+def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, ours: socket.socket) -> None:
+    """Batch after batch, and an empty one. Ends where nobody reads on."""
+    theirs.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever reads the batches, and ends this one too
+    keep()
+    files = 0
+
+    def every() -> Iterator[Found]:
+        nonlocal files
+        for path in paths:
+            yield from reading_of(path)
+            files += 1
+
+    preparing = Preparing()
+    with seldom():
+        for batch in batches(map(preparing.prepare, every())):
+            text = packed(files, batch)
+            try:
+                ours.sendall(len(text).to_bytes(_LENGTH))
+                ours.sendall(text)
+            except OSError:
+                return  # the import was broken off
+
+
+def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
+    """An empty one at the end."""
+    batch, held = list[Prepared](), 0
+    for each in prepared:
+        batch.append(each)
+        held += len(each.found.raw)
+        if len(batch) == BATCH or held >= BYTES:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+    yield []
+
+
+_OF_FOUND = [each.name for each in fields(Found)]
+_OF_PREPARED = [each.name for each in fields(Prepared)][1:]
+
+
+def packed(files: int, batch: list[Prepared]) -> bytes:
+    """Column by column, which takes half the time that objects take; a column that is one value again and again is sent as
+    that value."""
+    founds = [each.found for each in batch]
+    columns = [_column(name, founds) for name in _OF_FOUND]
+    columns += [_column(name, batch) for name in _OF_PREPARED]
+    return pickle.dumps((files, len(batch), columns), pickle.HIGHEST_PROTOCOL)
+
+
+def _column(name: str, objects: Sequence[Any]) -> list[Any]:
+    column = list(map(attrgetter(name), objects))
+    same = bool(column) and column[0] is column[-1] and column.count(column[0]) == len(column)
+    return column[:1] if same else column
+
+
+def unpacked(text: bytes | bytearray) -> tuple[int, list[Prepared]]:
+    files, count, columns = pickle.loads(text)  # noqa: S301  # our own child sent it, through a socket that nobody else has
+    if not count:
+        return files, []
+    whole = [column if len(column) == count else repeat(column[0], count) for column in columns]
+    founds = map(Found, *whole[: len(_OF_FOUND)])
+    return files, list(map(Prepared, founds, *whole[len(_OF_FOUND) :]))

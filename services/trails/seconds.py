@@ -1,0 +1,104 @@
+"""Calls judged on the state of their position, and calls of a second with changes in it on each state of that second.
+
+CloudTrail's times are whole seconds. Where only some of the states explain what was answered, the call was decided at one of
+these, and is explained; where several do, and differ in what explains it, nobody knows which it was, and the call is open.
+Where none does, the states of another order of the changes perhaps would: the call is open too, if what it was judged on
+changed more than once and other orders are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Any
+
+from domain.cloudtrail.judge import EXPLAINED, OPEN, UNEXPLAINED
+from services.trails.judged_calls import Explained, Judging, Read
+
+UNORDERED = "whether it came before or after a change of the same second"
+SHUFFLED = "in which order the changes of the same second came"
+ALONE = -2
+"""`low` of a call whose position is known."""
+Row = tuple[Any, ...]
+
+
+class _Second:
+    """A call's case, judged on the states from `low` to `high`."""
+
+    def __init__(self, row: Any, low: int, *, shuffled: bool) -> None:
+        self.shuffled = shuffled
+        self.case_id, self.low, self.high, self.last = row["case_id"], low, row["seen"], row["last"]
+        self.left = 0
+        self.found: list[tuple[int, tuple[bool, bool], Explained]] = []
+        self.read: list[Read] = []
+
+    def answer(self) -> tuple[int, Explained]:
+        """The position that it was decided at, and what explains it."""
+        # What is not there can be neither used nor call: these states are none that the call was decided in.
+        most = max(there for _, there, _ in self.found)
+        possible = [each for each in self.found if each[1] == most]
+        fits = [each for each in possible if each[2][0] in (EXPLAINED, OPEN)]
+        if not fits:
+            position, _, answer = possible[-1]
+            touched = sum(not one.is_as(other) for one, other in pairwise(self.read))
+            if answer[0] == UNEXPLAINED and self.shuffled and touched > 1:
+                return position, (OPEN, *answer[1:-1], [*answer[-1], SHUFFLED])
+            return position, answer
+        position, _, answer = fits[-1]
+        if len({tuple(map(str, each[2])) for each in fits}) == 1:
+            return position, answer
+        missing = dict.fromkeys([*(word for each in fits for word in each[2][-1]), UNORDERED])
+        return position, (OPEN, *answer[1:-1], list(missing))
+
+
+class Within:
+    """`seconds`: of each position before a second's changes, that and the position after each. Groups come in the order of
+    the first position that they are judged at. `shuffled`: the first positions of seconds whose changes may have come in
+    another order."""
+
+    def __init__(self, judging: Judging, seconds: dict[int, list[int]], shuffled: Set[int]) -> None:
+        self._judging, self._seconds, self._shuffled = judging, seconds, shuffled
+        self._ahead: list[tuple[int, int, _Second]] = []
+        self._number = 0
+        self.moved: list[Row] = []
+        """(case, low, high, seen) of what was decided before the last of the second's changes."""
+
+    async def judge(self, rows: list[Any]) -> list[Row]:
+        """Rows of `judged`, also of groups that came before."""
+        await self._judging.fetch(rows)
+        found: list[Row] = []
+        for row in rows:
+            low = row["low"]
+            found += await self._until(row["seen"] if low == ALONE else low)
+            if low == ALONE:
+                found.append((row["case_id"], row["seen"], ALONE, *await self._judging.explain(row)))
+                continue
+            second = _Second(row, low, shuffled=low in self._shuffled)
+            for position in sorted({*self._seconds.get(low, (low,)), row["seen"]}):
+                if position <= row["seen"]:
+                    second.left += 1
+                    self._number += 1
+                    heappush(self._ahead, (position, self._number, second))
+        return found
+
+    async def rest(self) -> list[Row]:
+        return await self._until(None)
+
+    async def _until(self, position: int | None) -> list[Row]:
+        found = []
+        while self._ahead and (position is None or self._ahead[0][0] <= position):
+            at, _, second = heappop(self._ahead)
+            row = {"case_id": second.case_id, "seen": at, "last": second.last}
+            await self._judging.fetch([row])
+            answer = await self._judging.explain(row)
+            second.found.append((at, self._judging.there(second.case_id), answer))
+            if second.shuffled:
+                second.read.append(self._judging.read_by(second.case_id))
+            second.left -= 1
+            if not second.left:
+                seen, answer = second.answer()
+                found.append((second.case_id, seen, second.low, *answer))
+                if seen != second.high:
+                    self.moved.append((second.case_id, second.low, second.high, seen))
+        return found

@@ -1,0 +1,232 @@
+"""Command bytes to record: the writer's step, without I/O. State in, record out; the world takes the record in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from domain.authorization.caller import Caller
+from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.commands.accounts import CreateAccount
+from domain.commands.decide import Outcome, decide, refuse, refused, shortened
+from domain.commands.delete_key import DeleteKey
+from domain.commands.due import Deletion, Expiry, Work
+from domain.commands.import_material import ExpireMaterial
+from domain.commands.mark_alert import MARK, MarkAlert
+from domain.commands.rotate_key import RotateKey
+from domain.commands.service_key import CreateServiceKey
+from domain.errors import CommandExpired, CommandUnreadable, Refusal
+from domain.keys.limits import Limits
+from domain.log import codec, parts
+from domain.log.authenticity import COMMANDS, KeyMissing, key_of
+from domain.log.catalogue import WIRE_NAMES
+from domain.log.events import LogCreated, LogKeyRotated
+from domain.log.own_commands import OURSELVES, own_event
+from domain.log.record import LONGEST_RECORD, Call, Decision, Record, Repeat
+from domain.ports import Headers
+from domain.state.callers import caller_of, session_from
+from domain.state.fold import Fold
+from services.adapters import cloudevents
+from services.operations.keys import SERVICE_KEY
+from services.operations.rows import UNMADE, Changing, Unmade
+from services.operations.table import BY_NAME
+
+MAX_COMMAND = 1_048_576
+"""Four times what a request may have: escapes of JSON double some characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    call: Call
+    made: dict[str, str]
+    not_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A record to append: its value and its Kafka headers, and the event that it carries."""
+
+    value: bytes
+    headers: Headers
+    event: object | None = None
+
+
+class Deciding:
+    """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
+
+    def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
+        self.fold = fold
+        self.fold.world.limits = limits or Limits()
+        self.writer = writer
+        self._org = org
+
+    def record(
+        self,
+        at: int,
+        next_command: int,
+        call: Call | None,
+        decision: Decision | None,
+        event: object | None,
+        repeats: Repeat | None = None,
+    ) -> Decided:
+        """The next record; the fold has taken it in. Time never runs backwards on the log."""
+        world = self.fold.world
+        record = Record(
+            previous=self.fold.chain.head,
+            seen=self.fold.chain.position,
+            at=max(at, world.at),
+            writer=self.writer,
+            next_command=next_command,
+            call=call,
+            decision=decision,
+            event=event,
+            repeats=repeats,
+        )
+        document = codec.document_of(record)
+        text = codec.canonical(document)
+        if len(text) > LONGEST_RECORD and call is not None and decision is not None:
+            # An append that Kafka refuses would end every writer that comes to this command.
+            short, refusal = shortened(call, decision)
+            record, event = replace(record, call=short, decision=refusal, event=None), None
+            document = codec.document_of(record)
+            text = codec.canonical(document)
+        log = event.log if isinstance(event, LogCreated) else world.log
+        value = self.fold.chain.sealed(text, log, parts.parts_of(document, codec.canonical))
+        position = self.fold.next
+        self.fold.next += 1
+        taken = self.fold.chain.accepts(position, value, document)
+        assert taken, "a record that was just linked to the head fits the chain"
+        world.fold(position, record)
+        name = WIRE_NAMES[type(event)] if event is not None else None
+        called = call.id if call is not None else None
+        headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
+        return Decided(value, headers, event)
+
+    def is_ours(self, offset: int, value: bytes) -> bool:
+        """Whether one of Keytrail's processes wrote the command at `offset`."""
+        chain = self.fold.chain
+        return chain.keys is None or chain.authority.believes(chain.keys, COMMANDS, 0, offset, value)
+
+    def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
+        """The record that answers the command at `offset`, which is ours; None where the log has its answer already.
+
+        Raises KeyMissing for a rotation to a key that was not read from the vault yet.
+        """
+        world = self.fold.world
+        try:
+            command = _read(value)
+            own = self._own(command, value)
+        except KeyMissing:
+            raise
+        except Exception as fault:  # noqa: BLE001  # whatever stands on the topic, it must not stop the commands behind it
+            unreadable = refused(CommandUnreadable(f"command {offset} cannot be read: {type(fault).__name__}"))
+            return self.record(now, offset + 1, None, unreadable, None)
+        if own is not None:
+            return self.record(now, offset + 1, None, None, own)
+        call = command.call
+        if call.id in world.calls:
+            return None
+        if now > command.not_after:
+            expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
+            return self.record(now, offset + 1, call, expired, None)
+        answered = world.answered.get(call.invocation) if call.invocation else None
+        if answered is not None:
+            decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
+            repeat = Repeat(answered.position, answered.resource)
+            return self.record(now, offset + 1, call, decision, None, repeat)
+        world.deciding_at = now
+        outcome = self._decide(command, world.now)
+        return self.record(now, offset + 1, call, outcome.decision, outcome.event)
+
+    def _own(self, command: _Readable, value: bytes) -> object | None:
+        """The event of what Keytrail itself asks for, None for a call. Raises KeyMissing; ValueError where no process of its
+        own asked."""
+        event = own_event(command.call)
+        if event is None:
+            return None
+        chain = self.fold.chain
+        if chain.keys is None or key_of(value) not in chain.keys:
+            raise ValueError("only Keytrail's own processes ask for that")
+        if isinstance(event, LogKeyRotated) and event.authentication_key in chain.authority.retired:
+            raise ValueError("a key that was retired is not used again")
+        if isinstance(event, LogKeyRotated) and event.authentication_key not in chain.keys:
+            raise KeyMissing(event.authentication_key)
+        return event
+
+    def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> Decided:
+        """The record of what time brings to a key; a rotation takes new material."""
+        world = self.fold.world
+        world.deciding_at = now
+        operation, command = _when_due(work, material, fingerprint)
+        key = world.keys[work.key]
+        call = Call(
+            id=str(uuid4()),
+            access_key="",
+            principal=OURSELVES,
+            account=key.account,
+            source="",
+            agent=OURSELVES,
+            operation=operation,
+            parameters={"KeyId": key.arn},
+        )
+        outcome = decide(command, Caller("", OURSELVES, {}, OURSELVES), world)
+        return self.record(now, world.next_command, call, outcome.decision, outcome.event)
+
+    def _decide(self, command: _Readable, at: int) -> Outcome:
+        call, world = command.call, self.fold.world
+        try:
+            session = None if call.session is None else session_from(call.session)
+            via = None if call.via is None else Via(**call.via)
+            caller = caller_of(world, call.access_key, session, at, via)
+            came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
+            context = request_context(came, call.operation, call.parameters)
+            asking = caller.asking(context, encryption_context(call.operation, call.parameters))
+            if command.made == UNMADE:
+                return refuse(_command(call, Unmade()), asking, world)
+            return decide(_command(call, command.made), asking, world)
+        except Refusal as fault:  # of the credential, or of parameters that make no command
+            return Outcome(refused(fault), None)
+        except Exception as fault:  # noqa: BLE001  # whatever a command makes decide raise, it must not stop every command behind it
+            return Outcome(refused(CommandUnreadable(f"deciding failed: {type(fault).__name__}")), None)
+
+
+def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]:
+    """(operation, command); the operations are named as CloudTrail names these events."""
+    match work:
+        case Deletion():
+            return "DeleteKey", DeleteKey(work.key)
+        case Expiry():
+            return "DeleteExpiredKeyMaterial", ExpireMaterial(work.key, work.material)
+        case _:
+            return "RotateKey", RotateKey(work.key, material, fingerprint)
+
+
+def _read(value: bytes) -> _Readable:
+    """Raises ValueError, KeyError, TypeError."""
+    if len(value) > MAX_COMMAND:
+        raise ValueError("too large")
+    document = codec.object_of(value)
+    if document is None:
+        raise ValueError("not a JSON object")
+    call, made, not_after = Call(**document["call"]), document["made"], document["not_after"]
+    names = (call.id, call.access_key, call.principal, call.account, call.operation, call.invocation)
+    if not all(isinstance(each, str) for each in names) or not isinstance(call.parameters, dict):
+        raise TypeError("not a call")
+    # A number of JSON may be 1e999, and true is an int to Python.
+    if type(not_after) is not int or not all(isinstance(each, str) for each in [*made, *made.values()]):
+        raise TypeError("not a command")
+    return _Readable(call, made, not_after)
+
+
+def _command(call: Call, made: dict[str, str]) -> object:
+    if call.operation == SERVICE_KEY:
+        return CreateServiceKey(call.parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
+    if call.operation == MARK:
+        parameters = call.parameters
+        return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
+    if call.operation == "CreateAccount":
+        return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
+    row = BY_NAME[call.operation]
+    if not isinstance(row, Changing):
+        raise TypeError(f"{call.operation} changes nothing")
+    return row.command(call.parameters, made)

@@ -1,0 +1,73 @@
+"""What the leader does to the vault: remove what was destroyed or never used, and make what rotations need.
+
+Material goes only after the record that says so was read back as valid: `destroy` is called with such records' alone.
+What was missed (this process was killed in between) is remembered by the world for two hours, and removed by the sweep
+after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+import structlog
+
+from domain.crypto.material import NewMaterial, generate
+from domain.crypto.specs import SPECS, SYMMETRIC_DEFAULT
+from domain.ports import Unavailable
+from domain.state.world import World
+from services.adapters.vault import Vault
+
+log = structlog.get_logger("writer")
+
+SWEEP_EVERY = 600.0
+RETRY_AFTER = 1.0
+
+
+class Keeping:
+    """For one term of leadership."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._doomed: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def destroy(self, materials: Iterable[str]) -> None:
+        """Have these removed, now and until it is done."""
+        self._doomed.update(materials)
+        if self._doomed:
+            self._wake.set()
+
+    async def new_material(self, key: str) -> NewMaterial:
+        """Sealed and in the vault. Raises Unavailable."""
+        new = generate(SPECS[SYMMETRIC_DEFAULT])
+        await self._vault.put_material(key, new.id, new.secret)
+        return new
+
+    async def destroying(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            wanted = sorted(self._doomed)
+            try:
+                removed = await self._vault.destroy(wanted)
+            except Unavailable:
+                await asyncio.sleep(RETRY_AFTER)
+                self._wake.set()
+                continue
+            self._doomed.difference_update(wanted)
+            log.info("material destroyed", asked=len(wanted), removed=removed)
+
+    async def sweeping(self, world: World) -> None:
+        """`world` may be ahead of what was read back: what it destroyed lately is left to `destroy`."""
+        while True:
+            with suppress(Unavailable):
+                removed = await self._vault.sweep(world.materials | world.destroyed.keys())
+                if removed:
+                    log.info("unreferenced material removed from the vault", count=removed)
+                there = world.access_keys.keys() | world.directory.users_of.keys() | world.services.keys()
+                removed = await self._vault.sweep_secrets(there)
+                if removed:
+                    log.info("unreferenced secrets removed from the vault", count=removed)
+            await asyncio.sleep(SWEEP_EVERY)
