@@ -11,6 +11,6 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
     && useradd --system --home-dir /keytrail keytrail
 USER keytrail
 EXPOSE 8600
-# One of: services.api, services.writer, services.projector, services.alerts, services.notifier
+# One of: services.api, services.writer, services.projector, services.alert_worker, services.notifier
 ENTRYPOINT ["python", "-m"]
 CMD ["services.api"]

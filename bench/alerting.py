@@ -193,7 +193,7 @@ def _follow(installed: Installed, workers: int) -> float:
     environment = os.environ | settings.environment() | settings.secrets()
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "services.alerts"],
+            [sys.executable, "-m", "services.alert_worker"],
             env=environment | {"KEYTRAIL_ALERTS_NAME": f"bench-{workers}-{number}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -140,7 +140,7 @@ def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
 
 def test_every_rule_that_asks_for_meaning_has_a_budget() -> None:
     """A rule that reads the sets of requests and is not marked so works without an end."""
-    folder = Path(__file__).parents[2] / "domain" / "alerts"
+    folder = Path(__file__).parents[2] / "domain" / "alerts" / "rules"
     for rule in RULES.values():
         path = folder / f"{rule.id.replace('-', '_')}.py"
         if rule.id.startswith("key-policy-") and path.exists():

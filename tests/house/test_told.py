@@ -73,8 +73,8 @@ def test_only_an_audience_tells() -> None:
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "audience.py":
                 assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
-    for name in ("audit", "questions", "counted", "alerting", "standing", "explaining", "reviewing", "repeated"):
-        made = {where for where, call in calls(ROOT / f"services/api/{name}.py") if named(call).endswith("Response")}
+    for name in ("audit", "questions", "counted", "alerting", "status", "explaining", "reviewing", "repeated"):
+        made = {where for where, call in calls(ROOT / f"services/audit_api/{name}.py") if named(call).endswith("Response")}
         assert made <= {"_signed", "answer"}, name  # the client that went away
 
 
@@ -86,4 +86,4 @@ def test_whoever_asks_is_the_audience() -> None:
         for _, call in calls(path)
         if named(call) == "Audience"
     }
-    assert made == {("asked.py", "self.caller.account"), ("sources.py", "self.account"), ("showing.py", "account")}
+    assert made == {("asked.py", "self.caller.account"), ("source.py", "self.account"), ("as_of.py", "account")}

@@ -1,6 +1,6 @@
 """The question of two key policies as a formula: is there a request that the one answers higher than the other?
 
-Written from the documents, sharing no code with domain/meaning: a request is made of strings, numbers and sets of at most
+Written from the documents, sharing no code with domain/policy_analysis: a request is made of strings, numbers and sets of at most
 `SLOTS` values, and cvc5 is asked for one. Policies are given as JSON without policy variables.
 """
 
