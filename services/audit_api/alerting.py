@@ -13,10 +13,11 @@ import orjson
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
-from domain.alerts.finding import SEVERITIES, Rule
 from domain.alerts.health import MISMATCH, Health
+from domain.alerts.rule import Rule
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
+from domain.alerts.severities import SEVERITIES
 from domain.authorization.audience import Told
 from domain.commands.mark_alert import MARK, STATES
 from domain.errors import Refusal
