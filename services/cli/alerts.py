@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from domain.alerts.engine.telling import deed
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.severities import SEVERITIES
 from domain.errors import Refusal
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
