@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.alerts.compared import Compared
-from domain.alerts.finding import Number
+from domain.alerts.numbers import Number
 from domain.alerts.settings import AlertSettings
 from domain.authorization.audience import Audience
 from domain.keys.key import Key, created

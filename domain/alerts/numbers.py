@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from domain.alerts.finding import Number
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A threshold with what it means; the settings file may change it."""
+
+    default: int
+    meaning: str
+
 
 DAY = 86_400
 WINDOW, THRESHOLD = "window", "threshold"

@@ -37,9 +37,9 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from domain.alerts.finding import LOW, SEVERITIES
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
+from domain.alerts.severities import LOW, SEVERITIES
 from domain.arn import ACCOUNT_ID
 from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings

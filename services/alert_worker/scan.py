@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from domain.alerts.change import Change
-from domain.alerts.counting import Counting
+from domain.alerts.engine.counting import Counting
 from domain.alerts.engine.judge import Alert, Judge
 from domain.alerts.rules.material_expiring import begins
 from domain.alerts.use import Use, use_of_case

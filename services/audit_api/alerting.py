@@ -13,10 +13,11 @@ import orjson
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
-from domain.alerts.finding import SEVERITIES, Rule
 from domain.alerts.health import MISMATCH, Health
+from domain.alerts.rule import Rule
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
+from domain.alerts.severities import SEVERITIES
 from domain.authorization.audience import Told
 from domain.commands.mark_alert import MARK, STATES
 from domain.errors import Refusal
@@ -41,7 +42,7 @@ from services.audit_api.live import Ended, Live
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.notifier import outbox
 from services.questions.moments import read_moment
 from services.rendering import item, page
@@ -76,7 +77,7 @@ class Alerting:
         audit: Audit,
         questions: Questions,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         pool: Pool,
         publisher: Publisher,
     ) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
-from domain.alerts.counting import Counting
+from domain.alerts.engine.counting import Counting
 from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.finding import SEVERITIES, Counted, First, OnUse
 from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
+from domain.alerts.rule import Counted, First, OnUse
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
+from domain.alerts.severities import SEVERITIES
 from domain.alerts.use import Use
 from domain.arn import root_arn
 from domain.errors import AccessRefused, CredentialDisabled

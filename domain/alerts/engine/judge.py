@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.alerts.change import Change
-from domain.alerts.finding import SEVERITIES, Counted, Finding, First, OnChange, OnHealth, OnTime, OnUse, Rule, Tick
+from domain.alerts.finding import Finding, Tick
 from domain.alerts.health import NOT_JUDGED, Health
 from domain.alerts.numbers import FIRST_USE, THRESHOLD, WINDOW
+from domain.alerts.rule import Counted, First, OnChange, OnHealth, OnTime, OnUse, Rule
 from domain.alerts.rules import key_policy_unclear
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
+from domain.alerts.severities import SEVERITIES
 from domain.alerts.use import Use
 from domain.keys.key import Key
 from domain.log.codec import rfc3339

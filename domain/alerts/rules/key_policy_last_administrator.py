@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import MANAGING, Compared
-from domain.alerts.finding import CRITICAL, Finding
+from domain.alerts.finding import Finding
+from domain.alerts.severities import CRITICAL
 from domain.policy_analysis.space import Meaning
 
 

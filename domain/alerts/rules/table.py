@@ -5,20 +5,6 @@ References: CIS is the AWS Foundations Benchmark 1.4, Security Hub its controls 
 
 from __future__ import annotations
 
-from domain.alerts.finding import (
-    CRITICAL,
-    HIGH,
-    INFO,
-    LOW,
-    MEDIUM,
-    Counted,
-    First,
-    OnChange,
-    OnHealth,
-    OnTime,
-    OnUse,
-    Rule,
-)
 from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID
 from domain.alerts.numbers import (
     CLOCK,
@@ -32,6 +18,7 @@ from domain.alerts.numbers import (
     LAG,
     RECENT_USE,
 )
+from domain.alerts.rule import Counted, First, OnChange, OnHealth, OnTime, OnUse, Rule
 from domain.alerts.rules import (
     alias_moved,
     boundary_removed,
@@ -79,6 +66,7 @@ from domain.alerts.rules import (
     rotation_disabled,
     writer_changed,
 )
+from domain.alerts.severities import CRITICAL, HIGH, INFO, LOW, MEDIUM
 from domain.log import events
 from domain.log import identity_events as identities
 
