@@ -43,7 +43,7 @@ from services.audit_api.live import Ended, Live
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.notifier import outbox
 from services.questions.moments import read_moment
 from services.rendering import item, page
@@ -78,7 +78,7 @@ class Alerting:
         audit: Audit,
         questions: Questions,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         pool: Pool,
         publisher: Publisher,
     ) -> None:
