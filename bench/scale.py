@@ -28,7 +28,7 @@ from services.adapters.postgres import connect
 from services.adapters.topics import names
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 
 KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
 BATCH = 2000
@@ -46,7 +46,7 @@ async def _fill(settings: Settings) -> None:
         for stored in await reader.read(BATCH):
             fold.take(stored.offset, stored.value)
     await reader.close()
-    deciding, producer, rng = Deciding(fold, fold.world.writer), Producer(settings), random.Random(5)
+    deciding, producer, rng = WriterStep(fold, fold.world.writer), Producer(settings), random.Random(5)
     account, began = settings.account_id, fold.world.at
     root, policy = f"arn:aws:iam::{account}:root", default_key_policy(account)
     ids = [str(UUID(int=rng.getrandbits(128), version=4)) for _ in range(KEYS)]

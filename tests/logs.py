@@ -11,7 +11,7 @@ from domain.log.events import AccountCreated, LogCreated, WriterStarted
 from domain.log.record import Call
 from domain.policy.default import default_key_policy
 from domain.state.fold import Fold
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 from tests.given import ACCOUNT, REGION, key_id
 from tests.keys import keyring
 
@@ -62,7 +62,7 @@ class Log:
         fold = self.fold()
         if not self.with_macs:
             fold.chain.keys = None
-        self.deciding = Deciding(fold, writer)
+        self.deciding = WriterStep(fold, writer)
 
     def take_over(self, writer: str) -> None:
         self.lead(writer)

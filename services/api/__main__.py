@@ -38,8 +38,8 @@ from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
 from services.kms_api.authentication import Authenticator
 from services.kms_api.calls import Calls
-from services.kms_api.live_state import Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState
+from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
@@ -102,13 +102,13 @@ async def serve(settings: Settings) -> None:
         tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
         fold = await snapshots.restore(pool, events, keys)
-        present = Present(events, fold, keys, settings.fresh_for, _following(materials))
+        present = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
         decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: present.seal(DECISIONS))
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
         anchors = Anchors(present, decisions, commands, clock)
-        making = Making(vault, tokens)
+        making = VaultMaker(vault, tokens)
         calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)

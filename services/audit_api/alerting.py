@@ -13,10 +13,12 @@ import orjson
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
-from domain.alerts.finding import SEVERITIES, Rule
-from domain.alerts.health import MISMATCH, Health
+from domain.alerts.health import Health
+from domain.alerts.rule import AlertRule
+from domain.alerts.rules import recheck_mismatch
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
+from domain.alerts.severities import SEVERITIES
 from domain.authorization.audience import Told
 from domain.commands.mark_alert import MARK, STATES
 from domain.errors import Refusal
@@ -43,7 +45,7 @@ from services.audit_api.live import Ended, Live
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.notifier import outbox
 from services.questions.moments import read_moment
 from services.rendering import item, page
@@ -78,7 +80,7 @@ class Alerting:
         audit: Audit,
         questions: Questions,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         pool: Pool,
         publisher: Publisher,
     ) -> None:
@@ -111,7 +113,7 @@ class Alerting:
             f"{first['principal']}, decided at @{first['seen']}"
         )
         judge = Judge(self._present.world.log, self._alert_settings(), self._present.world.region)
-        health = Health(MISMATCH, where, self._audit.now(), summary)
+        health = Health(recheck_mismatch.RULE, where, self._audit.now(), summary)
         await self._publisher.publish(judge.of_health(health))
 
     async def notifiers(self, asked: Asked) -> Told:
@@ -341,7 +343,7 @@ class Alerting:
         caller = asked.caller
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
-            facts=past, settings=settings,
+            facts=past, known_accounts=settings.known_accounts,
         ).alone()  # fmt: skip
         judge = Judge(world.log, settings, world.region)
         judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
@@ -356,8 +358,8 @@ def _shown(row: Any) -> dict[str, Any]:
     return found | telling(found)
 
 
-def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
-    own = settings.of(rule.id)
+def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:
+    own = settings.of(rule)
     return {
         "rule": rule.id,
         "title": rule.title,
@@ -366,7 +368,7 @@ def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
         "means": rule.means,
         "do": rule.do,
         "references": list(rule.references),
-        "numbers": {name: settings.number(rule.id, name, number.default) for name, number in rule.numbers.items()},
+        "numbers": {number.name: value for number, value in settings.numbers_of(rule).items()},
     }
 
 

@@ -63,8 +63,8 @@ from services.kms_api.authentication import Authenticator
 from services.kms_api.bounds import parsed
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import NotFresh, Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState, NotFresh
+from services.kms_api.maker import VaultMaker
 from services.metrics import UNAUTHENTICATED
 from services.questions.moments import read_time
 from services.questions.source import Source
@@ -85,10 +85,10 @@ class Audit:
     def __init__(
         self,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         authenticator: Authenticator,
         calls: Calls,
-        making: Making,
+        making: VaultMaker,
         pool: Pool,
         clock: Clock,
         publisher: Publisher,

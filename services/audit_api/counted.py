@@ -21,7 +21,7 @@ from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.audit_api.explaining import bad
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.as_of import utc as utc_of
 from services.questions.nearest import in_words, nearest
 from services.questions.subjects import with_names
@@ -54,7 +54,7 @@ AT_ONCE = 100
 class Counted:
     """The routes' functions, beside those of Audit and Questions."""
 
-    def __init__(self, audit: Audit, questions: Questions, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, questions: Questions, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._questions = questions
         self._present = present

@@ -32,7 +32,7 @@ from services.audit_api.sources import Sources
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import NotFresh, Present
+from services.kms_api.live_state import LiveState, NotFresh
 from services.questions import access_between, policy_change
 from services.questions.as_of import find_key, show_key, show_principal
 from services.questions.moments import Moment, NoSuchMoment, moment_of, read_moment
@@ -89,7 +89,7 @@ def text_in(body: dict[str, Any], name: str, words: str) -> str:
 class Questions:
     """The routes' functions, beside those of Audit."""
 
-    def __init__(self, audit: Audit, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._settings = settings
         self._present = present

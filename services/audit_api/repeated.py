@@ -16,7 +16,7 @@ from services.audit_api.explaining import bad
 from services.audit_api.questions import CALLERS, Questions, document_in, text_in
 from services.kms_api import errors
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.recheck import recheck
 from services.questions.source import Source
@@ -37,7 +37,7 @@ WHAT_IF_BODY = (
 class Repeated:
     """The routes' functions, beside those of Audit and Questions."""
 
-    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present) -> None:
+    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: LiveState) -> None:
         self._audit = audit
         self._questions = questions
         self._settings = settings

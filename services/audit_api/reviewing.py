@@ -21,7 +21,7 @@ from services.adapters.postgres import Pool
 from services.audit_api.explaining import KMS_ACTIONS
 from services.audit_api.questions import Questions
 from services.audit_api.references import not_found
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.access_changes import Reviewed
 from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
@@ -41,7 +41,7 @@ UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 class Reviewing:
     """The routes' functions, beside those of Audit."""
 
-    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._questions = questions
         self._settings = settings

@@ -10,7 +10,7 @@ from services.adapters.postgres import Pool
 from services.adapters.trail_topics import BadName, schema_of
 from services.audit_api.explaining import bad
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.source import Source
 from services.settings import Settings
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    def __init__(self, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._settings, self._present, self._pool = settings, present, pool
 
     async def of(self, asked: Asked) -> Source:

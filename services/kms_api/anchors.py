@@ -15,7 +15,7 @@ from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
 from services.adapters.decisions import Decisions
 from services.clock import Clock
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 
 log = structlog.get_logger("api")
 
@@ -28,7 +28,7 @@ GOOD_FOR = 10_000_000
 class Anchors:
     """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
 
-    def __init__(self, present: Present, decisions: Decisions, commands: Topic, clock: Clock) -> None:
+    def __init__(self, present: LiveState, decisions: Decisions, commands: Topic, clock: Clock) -> None:
         self._present = present
         self._decisions = decisions
         self._commands = commands

@@ -23,7 +23,7 @@ from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.calls import Calls, encode_answer
 from services.kms_api.errors import WireError
 from services.kms_api.incoming import Incoming
-from services.kms_api.live_state import NotFresh, Present
+from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.presigned import is_presigned
 from services.kms_api.shapes import operation_names
 from services.kms_api.vault_watch import VaultWatch
@@ -125,7 +125,7 @@ class App:
 
     def __init__(
         self,
-        present: Present,
+        present: LiveState,
         authenticator: Authenticator,
         calls: Calls,
         audit: ASGI,

@@ -19,7 +19,7 @@ from services import signing
 from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.clock import Clock
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.kms_api.presigned import Presigned
 from services.kms_api.stages import next_stage
 
@@ -91,7 +91,7 @@ class _Held:
 class Authenticator:
     """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
 
-    def __init__(self, present: Present, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
+    def __init__(self, present: LiveState, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
         self._clock = clock
         self._present = present
         self._vault = vault

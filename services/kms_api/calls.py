@@ -49,8 +49,8 @@ from services.kms_api import errors, query, shapes
 from services.kms_api.bounds import SMALL, parsed, require_bounded
 from services.kms_api.errors import WireError
 from services.kms_api.incoming import Incoming, call_of
-from services.kms_api.live_state import NotFresh, Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState, NotFresh
+from services.kms_api.maker import VaultMaker
 from services.kms_api.rate_limit import RateLimit
 from services.kms_api.records import Records
 from services.kms_api.stages import next_stage
@@ -59,17 +59,17 @@ from services.operations.keys import SERVICE_KEY
 from services.operations.rows import (
     UNMADE,
     Answer,
-    Changed,
     Changing,
     Issuing,
     Made,
     Materials,
+    OperationRow,
     Reading,
     Recall,
     Recalling,
+    RecordedChange,
     Request,
     Researching,
-    Row,
     Unmade,
     Using,
 )
@@ -92,10 +92,10 @@ class Calls:
     def __init__(
         self,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         commands: Topic,
         decisions: Decisions,
-        making: Making,
+        making: VaultMaker,
         materials: Materials,
         recall: Recall,
         clock: Clock,
@@ -140,7 +140,7 @@ class Calls:
                 await self.records.failure(call or call_of(incoming, {}))
             raise
 
-    def _checked(self, incoming: Incoming) -> tuple[Row, dict[str, Any], shapes.Secrets]:
+    def _checked(self, incoming: Incoming) -> tuple[OperationRow, dict[str, Any], shapes.Secrets]:
         """The operation's row and its parameters, right by the model's shape. Raises refusals of the door."""
         if incoming.who.refusal is not None:
             raise incoming.who.refusal
@@ -331,7 +331,7 @@ class Calls:
             made = await self._made(row, request, call)
             position, record = await self.command(call, dict(made))
             request.recorded = True
-            changed = Changed(record.event, self._present.world, record.at, position)
+            changed = RecordedChange(record.event, self._present.world, record.at, position)
             return row.answer(changed) | await row.issue(changed, self._making)
         except Unavailable as fault:
             NOT_ANSWERED.labels("vault").inc()

@@ -40,7 +40,7 @@ class NotFresh(Exception):
     """The log's end is not known, or not folded: nothing may be decided now."""
 
 
-class Present:
+class LiveState:
     """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
 
     def __init__(

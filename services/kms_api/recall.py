@@ -13,7 +13,7 @@ from projections.decisions import uses
 from projections.log.schema import AskedLog
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.kms_api.shapes import operation_names
-from services.operations.rows import Accessed, Use
+from services.operations.rows import Accessed, LastUse
 
 SERVICE_OF = {name: service for service in ("kms", "iam", "sts") for name in operation_names(service)}
 """Operation names are unique over the three."""
@@ -23,7 +23,7 @@ class ProjectedRecall:
     def __init__(self, pool: Pool) -> None:
         self._log = AskedLog(pool)
 
-    async def last_use(self, key: Key) -> Use | None:
+    async def last_use(self, key: Key) -> LastUse | None:
         """Raises Unavailable: also while a projection is being built for the first time."""
         try:
             row = await uses.last_use(self._log, key.id, key.arn)
@@ -31,7 +31,7 @@ class ProjectedRecall:
             raise Unavailable("the projections do not answer") from fault
         return None if row is None else _use(row)
 
-    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, Use]:
+    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, LastUse]:
         """Raises Unavailable."""
         try:
             rows = await uses.last_uses_of_access_keys(self._log, access_keys)
@@ -55,6 +55,6 @@ class ProjectedRecall:
         ]
 
 
-def _use(row: Any) -> Use:
+def _use(row: Any) -> LastUse:
     operation = row["operation"]
-    return Use(operation, micros_of(row["at"]), row["call_id"], SERVICE_OF.get(operation, ""))
+    return LastUse(operation, micros_of(row["at"]), row["call_id"], SERVICE_OF.get(operation, ""))

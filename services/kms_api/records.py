@@ -17,14 +17,14 @@ from services.adapters.decisions import Decisions
 from services.clock import Clock
 from services.kms_api import errors
 from services.kms_api.decided_record import decided_record
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.metrics import NOT_ANSWERED
 
 
 class Records:
     """What this worker appends to `decisions`."""
 
-    def __init__(self, present: Present, decisions: Decisions, clock: Clock) -> None:
+    def __init__(self, present: LiveState, decisions: Decisions, clock: Clock) -> None:
         self._present = present
         self._decisions = decisions
         self._clock = clock

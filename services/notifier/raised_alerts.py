@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from domain.alerts.engine.telling import telling
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.severities import SEVERITIES
 from domain.characters import without_nul
 from domain.log.authenticity import ALERTS
 from domain.log.authority import Authority

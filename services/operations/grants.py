@@ -17,7 +17,7 @@ from domain.state.principals import account_of, arn_now, canonical, meaning
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request
+from services.operations.rows import Answer, Issuer, Made, Maker, Materials, Parameters, RecordedChange, Request
 
 USUAL = 50
 MOST = 100
@@ -60,11 +60,11 @@ def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
     )
 
 
-def granted(changed: Changed) -> Answer:
+def granted(changed: RecordedChange) -> Answer:
     return {"GrantId": changed.event.grant}
 
 
-async def issue(changed: Changed, issuer: Issuer) -> Answer:
+async def issue(changed: RecordedChange, issuer: Issuer) -> Answer:
     event = changed.event
     return {"GrantToken": issuer.grant_token(event.key, event.grant, changed.position)}
 

@@ -14,7 +14,7 @@ from domain.commands.service_linked_roles import (
     status,
 )
 from domain.state.world import World
-from services.operations.rows import Answer, Changed, Made, Parameters, Request
+from services.operations.rows import Answer, Made, Parameters, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateServiceLinked:
@@ -30,7 +30,7 @@ def delete(parameters: Parameters, made: Made) -> DeleteServiceLinked:
     return DeleteServiceLinked(parameters["RoleName"])
 
 
-def deleted(changed: Changed) -> Answer:
+def deleted(changed: RecordedChange) -> Answer:
     return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name, changed.event.id)}
 
 

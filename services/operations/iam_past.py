@@ -33,7 +33,7 @@ from domain.state.world import World
 from services.aside import long_aside
 from services.operations import iam_descriptions
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Accessed, Answer, Recall, Request, Use
+from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
 
 USUAL = 100
 LOOKED_BACK = 400 * 86_400 * 1_000_000
@@ -123,7 +123,7 @@ async def credential_report(request: Request, world: World, recall: Recall) -> A
     return {"Content": text.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
 
 
-def _report(people: Sequence[_Person], uses: Mapping[str, Use], region: str) -> str:
+def _report(people: Sequence[_Person], uses: Mapping[str, LastUse], region: str) -> str:
     """Apart, since an account may have thousands of users and other callers wait for the event loop."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -137,7 +137,7 @@ def _report(people: Sequence[_Person], uses: Mapping[str, Use], region: str) -> 
     return text.getvalue()
 
 
-def _columns(key: _Key | None, uses: Mapping[str, Use], region: str) -> list[str]:
+def _columns(key: _Key | None, uses: Mapping[str, LastUse], region: str) -> list[str]:
     if key is None:
         return ["false", *[NOT_USED] * 4]
     access_key, active, created = key

@@ -8,10 +8,10 @@ from services.operations import iam_linked as linked
 from services.operations import iam_lists as reading
 from services.operations import iam_overview as overview
 from services.operations import iam_profiles as profiles
-from services.operations.rows import Changing, Issuing, Reading, Researching, Row
+from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching
 
 
-def _of_each(kind: str) -> dict[str, Row]:
+def _of_each(kind: str) -> dict[str, OperationRow]:
     """What users, groups and roles have alike."""
     noun = kind.capitalize()
     return {
@@ -29,7 +29,7 @@ def _of_each(kind: str) -> dict[str, Row]:
     }
 
 
-def _with_boundary(kind: str) -> dict[str, Row]:
+def _with_boundary(kind: str) -> dict[str, OperationRow]:
     """What users and roles have and groups have not."""
     noun = kind.capitalize()
     return {
@@ -41,21 +41,21 @@ def _with_boundary(kind: str) -> dict[str, Row]:
     }
 
 
-def _none_of(operation: str, member: str) -> dict[str, Row]:
+def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
     """A user's other credentials, of which there are none."""
     return {operation: Reading(reading.asks_on_self(operation), reading.empty(member))}
 
 
-def _none_here(operation: str, member: str) -> dict[str, Row]:
+def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
     """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
     return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), reading.empty(member))}
 
 
-def _no_such(operation: str, what: str) -> dict[str, Row]:
+def _no_such(operation: str, what: str) -> dict[str, OperationRow]:
     return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), overview.nothing_of(what))}
 
 
-IAM: dict[str, Row] = {
+IAM: dict[str, OperationRow] = {
     "CreateUser": Changing(iam.create_user, iam.created(USER), iam.unique(USER)),
     "GetUser": Reading(reading.asks_get_user, reading.get_user),
     "UpdateUser": Changing(iam.move(USER)),
@@ -143,7 +143,7 @@ IAM: dict[str, Row] = {
     "GetContextKeysForCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.keys_of_custom),
 }
 
-STS: dict[str, Row] = {
+STS: dict[str, OperationRow] = {
     "GetAccessKeyInfo": Reading(sts.asks_access_key_info, sts.get_access_key_info),
     "GetCallerIdentity": Reading(sts.asks_nothing, sts.get_caller_identity),
     "AssumeRole": Issuing(sts.asks_to_assume, sts.assume_role),

@@ -137,7 +137,7 @@ def on_key(usage: str | None = None, *, aliases: bool = False) -> Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class RecordedChange:
     """What a changing call's answer is read off."""
 
     event: Any
@@ -146,7 +146,7 @@ class Changed:
     position: int
 
 
-def nothing(changed: Changed) -> Answer:
+def nothing(changed: RecordedChange) -> Answer:
     return {}
 
 
@@ -165,7 +165,7 @@ async def nothing_made(request: Request, maker: Maker) -> Made:
     return {}
 
 
-async def nothing_issued(changed: Changed, issuer: Issuer) -> Answer:
+async def nothing_issued(changed: RecordedChange, issuer: Issuer) -> Answer:
     return {}
 
 
@@ -176,9 +176,9 @@ class Changing:
     processor time or leaves a row in the vault, so permission is asked on the API's present first."""
 
     command: Callable[[Parameters, Made], object]
-    answer: Callable[[Changed], Answer] = nothing
+    answer: Callable[[RecordedChange], Answer] = nothing
     prepare: Callable[[Request, Maker], Awaitable[Made]] = nothing_made
-    issue: Callable[[Changed, Issuer], Awaitable[Answer]] = nothing_issued
+    issue: Callable[[RecordedChange, Issuer], Awaitable[Answer]] = nothing_issued
     costly: bool = False
 
 
@@ -194,7 +194,7 @@ class Using:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class LastUse:
     """A call that used a key, or was signed with an access key: `at` is microseconds since the epoch, `call` its request id,
     `service` the API that it was a call of."""
 
@@ -217,9 +217,9 @@ class Accessed:
 class Recall(Protocol):
     """What happened, as the projections tell it: a moment behind the log. Raises Unavailable."""
 
-    async def last_use(self, key: Key) -> Use | None: ...
+    async def last_use(self, key: Key) -> LastUse | None: ...
 
-    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, Use]:
+    async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> Mapping[str, LastUse]:
         """By access key, its last use; `access_keys` are (ARN of whose it is, id)."""
         ...
 
@@ -266,7 +266,7 @@ class Issuing:
     run: Callable[[Request, World, Issuer], Answer]
 
 
-Row = Changing | Using | Recalling | Reading | Researching | Issuing
+OperationRow = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
 def in_own_account(action: str) -> Asks:

@@ -22,9 +22,9 @@ from services.logs import configure
 from services.runtime.bootstrap import open_pool, prepare
 from services.settings import BadSetting, Settings, load
 from services.writer.election import Election
-from services.writer.leader import First, Leader, stop
-from services.writer.step import Deciding
-from services.writer.vault_upkeep import Keeping
+from services.writer.leader import FirstIdentities, Leader, stop
+from services.writer.step import WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
 
 log = structlog.get_logger("writer")
 
@@ -52,10 +52,10 @@ async def _lead(settings: Settings) -> None:
     leader = Leader(
         events,
         commands,
-        Deciding(fold, uuid4().hex, settings.org_id, limits),
-        Keeping(vault),
+        WriterStep(fold, uuid4().hex, settings.org_id, limits),
+        VaultUpkeep(vault),
         clock,
-        First(
+        FirstIdentities(
             settings.region,
             settings.account_id,
             settings.root_access_key_id,

@@ -33,8 +33,8 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
 from services.metrics import TAKEOVERS, VOIDS
-from services.writer.step import Decided, Deciding
-from services.writer.vault_upkeep import Keeping
+from services.writer.step import NewRecord, WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
 
 log = structlog.get_logger("writer")
 
@@ -59,12 +59,12 @@ def stop(reason: str) -> NoReturn:
 
 @dataclass(slots=True)
 class _Appended:
-    decided: Decided
+    decided: NewRecord
     since: float
 
 
 @dataclass(frozen=True, slots=True)
-class Skew:
+class ClockSkew:
     """How far the broker's clock and ours were apart, in seconds, and when that was (monotonic)."""
 
     seconds: float
@@ -72,7 +72,7 @@ class Skew:
 
 
 @dataclass(slots=True)
-class Strange:
+class ForeignCommands:
     """Commands that were not ours and are not on record yet: the first and last offset, how many, and when the last record of
     such was appended (monotonic)."""
 
@@ -83,7 +83,7 @@ class Strange:
 
 
 @dataclass(frozen=True, slots=True)
-class First:
+class FirstIdentities:
     """What the settings say of who is there: the region, the first account and its access key, the services."""
 
     region: str
@@ -99,10 +99,10 @@ class Leader:
         self,
         events: KafkaTopic,
         commands: KafkaTopic,
-        deciding: Deciding,
-        keeping: Keeping,
+        deciding: WriterStep,
+        keeping: VaultUpkeep,
         clock: Clock,
-        first: First,
+        first: FirstIdentities,
         may_skip: Callable[[str, int], Awaitable[bool]],
         require_origin: Callable[[str], Awaitable[None]],
         keys: VaultKeyring,
@@ -122,11 +122,11 @@ class Leader:
         self._require_origin = require_origin
         self._sends: set[asyncio.Future[Any]] = set()
         self._confirmed = deciding.fold.chain.head
-        self._skew: Skew | None = None
+        self._skew: ClockSkew | None = None
         self._agenda = Agenda(deciding.fold.world)
         self._keys = keys
         self._keep_pin = keep_pin
-        self._strange = Strange()
+        self._strange = ForeignCommands()
 
     async def lead(self) -> None:
         fold = self._deciding.fold
@@ -196,7 +196,7 @@ class Leader:
         world = self._deciding.fold.world
         await self._append(self._deciding.record(self._clock.now(), world.next_command, None, None, event))
 
-    async def _append(self, decided: Decided) -> None:
+    async def _append(self, decided: NewRecord) -> None:
         """In the order in which records were decided: who decides holds `_turn` until this returns."""
         await self._room.acquire()
         self._appended.append(_Appended(decided, time.monotonic()))
@@ -215,7 +215,7 @@ class Leader:
             stop(f"a record could not be appended: {future.exception()!r}")
         told = future.result()
         if told.timestamp_type == BROKERS_TIME:
-            self._skew = Skew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
+            self._skew = ClockSkew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
 
     def _confirm(self, offset: int, value: bytes) -> None:
         """What was read back has to be the next of what was appended."""
@@ -297,7 +297,7 @@ class Leader:
         finally:
             await reader.close()
 
-    async def _answer(self, stored: Stored) -> Decided | None:
+    async def _answer(self, stored: Stored) -> NewRecord | None:
         try:
             return self._deciding.answer(stored.offset, stored.value, self._clock.now())
         except KeyMissing:

@@ -48,7 +48,7 @@ from services.operations.rows import Changing, Issuing, Reading, Recalling, Requ
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
 from services.rendering import call_of
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 from tests.given import REGION, key_id
 from tests.logs import NOW, SECOND
 
@@ -192,7 +192,7 @@ class Trail:
     """The log and its rows, as one script of steps makes it."""
 
     def __init__(self) -> None:
-        self.deciding = Deciding(Fold(), "w")
+        self.deciding = WriterStep(Fold(), "w")
         self.judge = Judge("the-log", region=REGION)
         self.entries: list[Entry] = []
         self.alerts: list[dict[str, Any]] = []

@@ -26,11 +26,11 @@ from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
 from services.kms_api.calls import Calls
 from services.kms_api.incoming import Incoming, call_of
-from services.kms_api.made import Making
+from services.kms_api.maker import VaultMaker
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES
 from services.settings import load
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 from tests.given import ACCOUNT, a_key, given, key_id
 
 BODY = 262_144
@@ -194,13 +194,13 @@ class Door:
 
     def __init__(self, *events: object) -> None:
         self.world = given(a_key(), *events).world
-        making = Making(None, None)  # type: ignore[arg-type]
+        making = VaultMaker(None, None)  # type: ignore[arg-type]
         present: Any = Presence(self.world)
         nothing: Any = None
         self._calls = Calls(load({}), present, nothing, nothing, making, nothing, nothing, Clock())
         fold = Fold()
         fold.world = self.world
-        self._deciding = Deciding(fold, "writer")
+        self._deciding = WriterStep(fold, "writer")
 
     def ask(self, made: Asked) -> None:
         """All that is done until the caller is refused: in the API, and in the writer where a command goes there."""

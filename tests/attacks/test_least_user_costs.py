@@ -33,8 +33,8 @@ from services.clock import Clock
 from services.kms_api import shapes
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState
+from services.kms_api.maker import VaultMaker
 from services.kms_api.shapes import MOST_FAULTS
 from services.operations.rows import UNMADE, Changing, Request, Unmade
 from services.operations.table import BY_NAME
@@ -133,7 +133,7 @@ def test_names_that_differ_in_case_alone_cost_no_more_than_others() -> None:
 )
 @pytest.mark.parametrize("operation", ["Encrypt", "ReEncrypt", "CreateGrant"])
 async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
-    present: Present, operation: str, context: dict[str, str]
+    present: LiveState, operation: str, context: dict[str, str]
 ) -> None:
     """A policy's costliest pattern times the longest value: both are a caller's own to choose."""
     body: dict[str, Any] = {"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": context}
@@ -192,7 +192,7 @@ class Short(Kept):
         await super().append(decided, headers)
 
 
-async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: Present) -> None:
+async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: LiveState) -> None:
     """A call that leaves no record was tried for nothing: nobody would ever see it."""
     kept = Short()
     body = orjson.dumps({"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": {"name": "v" * 2_000}})
@@ -218,8 +218,8 @@ async def events() -> MemoryTopic:
 
 
 @pytest.fixture
-async def present(events: MemoryTopic) -> AsyncIterator[Present]:
-    found = Present(events, Fold.under(keyring()), process_keys(), 5.0, lambda record: None)
+async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
+    found = LiveState(events, Fold.under(keyring()), process_keys(), 5.0, lambda record: None)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -228,8 +228,8 @@ async def present(events: MemoryTopic) -> AsyncIterator[Present]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
-    making = Making(vault, None)  # type: ignore[arg-type]
+def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
+    making = VaultMaker(vault, None)  # type: ignore[arg-type]
     return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock())  # type: ignore[arg-type]
 
 
@@ -271,7 +271,7 @@ async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COSTLY_CALLS)
-async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Present, events: MemoryTopic) -> None:
+async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: LiveState, events: MemoryTopic) -> None:
     """The caller has no rights; key pairs and rows of the vault are made for it all the same."""
     commands = MemoryTopic()
     nobody = Caller(
