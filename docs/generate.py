@@ -136,9 +136,7 @@ def alerts() -> str:
     for title, rules in ALERT_FAMILIES.items():
         lines += ["", f"## {title}", "", "| rule | severity | means | do | see |", "|---|---|---|---|---|"]
         for rule in rules:
-            numbers = "".join(
-                f"<br>`{name}` = {number.default}: {number.meaning}" for name, number in rule.numbers.items()
-            )
+            numbers = "".join(f"<br>`{number.name}` = {number.default}: {number.meaning}" for number in rule.numbers)
             lines.append(
                 f"| **{rule.title}**<br>`{rule.id}`{numbers} | {rule.severity} | {rule.means} | {rule.do} "
                 f"| {', '.join(rule.references)} |"

@@ -11,10 +11,11 @@ import structlog
 
 from domain.alerts import unjudged
 from domain.alerts.change import Change
-from domain.alerts.engine.judge import Alert, Judge, Pair
-from domain.alerts.health import CLOCK_BACK, Health
-from domain.alerts.numbers import CLOCK
-from domain.alerts.use import use_of
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge, Pair
+from domain.alerts.health import Health
+from domain.alerts.observed_call import call_of
+from domain.alerts.rules import clock_stepped_back
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
 from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
@@ -205,7 +206,7 @@ class Changes:
             alerts += self._judged(judge, change, source)
         if isinstance(record.event, PolicyReplaced):
             self._past.replaced(world.keys[record.event.key], record.at)
-        use = use_of(document)
+        use = call_of(document)
         if use is not None:
             self._candidates += [(each, use.at, source) for each in judge.candidates(use)]
             self._pairs += judge.pairs(use, source)
@@ -248,7 +249,7 @@ class Changes:
             account="" if call is None else call.account,
             operation="" if call is None else call.operation,
             facts=await self._past.of(event, world.keys, position, record.at),
-            settings=self._judge().settings,
+            known_accounts=self._judge().settings.known_accounts,
         )
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
@@ -259,12 +260,12 @@ class Changes:
         if record.at > before or self._skew is None:
             self._skew = skew
             return []
-        least = judge.settings.number("clock-stepped-back", "seconds", CLOCK["seconds"].default)
+        least = judge.settings.numbers_of(clock_stepped_back.RULE)[clock_stepped_back.BEHIND]
         behind = (skew - self._skew) // SECOND
         if behind < least:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
-        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary))
+        return judge.of_health(Health(clock_stepped_back.RULE, f"{record.writer}@{record.at}", record.at, summary))
 
     async def close(self) -> None:
         await self._topic.close()

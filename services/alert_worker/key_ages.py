@@ -50,7 +50,7 @@ class Ages:
             there = fold.world.keys.get(key)
             if there is not None:
                 found[pair.key] = there.created
-            elif key not in fold.world.deleted and pair.use.at - fold.world.at < age * SECOND:
+            elif key not in fold.world.deleted and pair.call.at - fold.world.at < age * SECOND:
                 found[pair.key] = fold.world.at
             else:
                 left.add(pair.key)

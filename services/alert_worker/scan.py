@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 
 from domain.alerts.change import Change
+from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.counting import Counting
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.rules.material_expiring import begins
-from domain.alerts.use import Use, use_of_case
+from domain.alerts.engine.judge import Judge
+from domain.alerts.observed_call import ObservedCall, call_of_case
+from domain.alerts.rules import material_expiring
 from domain.log.codec import event_from, micros, micros_of
 from domain.log.events import MaterialImported, PolicyReplaced
 from domain.policy_analysis.budget import Budget
@@ -85,7 +86,7 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
                 facts = await past.of(event, replay.world.keys, position, at)
                 change = Change(
                     event, replay.world, at, position, caller=row["principal"], account=row["account"],
-                    operation=row["operation"], facts=facts, settings=judge.settings,
+                    operation=row["operation"], facts=facts, known_accounts=judge.settings.known_accounts,
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in await _judged(judge, change, source):
@@ -116,11 +117,12 @@ class _Expiring:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        self._numbers = judge.settings.numbers_of(material_expiring.RULE)
         self._waiting: list[tuple[int, str]] = []
         self._told: set[tuple[str, str, int]] = set()
 
     def expect(self, key: str, at: int, expires: int) -> None:
-        heapq.heappush(self._waiting, (max(at, begins(expires, self._judge.settings)), key))
+        heapq.heappush(self._waiting, (max(at, material_expiring.begins(expires, self._numbers)), key))
 
     def until(self, now: int, world: World) -> Iterator[Alert]:
         while self._waiting and self._waiting[0][0] <= now:
@@ -135,19 +137,19 @@ class _Expiring:
 async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
     """Of what was called, in the order of time."""
     counting, templates = Counting(judge), _Templates(connection)
-    ages = judge.first_age
+    ages = judge.least_age
     created: dict[str, int] = {}
     turn = Turn()
     rows = await connection.cursor(CALLED, span.since, span.until, span.owners)
     while found := await rows.fetch(FETCHED):
         await templates.fetch({row["case_id"] for row in found})
         for row in found:
-            use = templates.use(row)
-            if use is not None:
+            call = templates.call(row)
+            if call is not None:
                 source = _source(row)
-                for alert in counting.take(use, source):
+                for alert in counting.take(call, source):
                     yield alert
-                for pair in counting.new_pairs(use, source):
+                for pair in counting.new_pairs(call, source):
                     if ages and pair.key not in created:
                         created[pair.key] = await _created(connection, pair.key)
                     first = judge.first(pair, created.get(pair.key, 0))
@@ -186,7 +188,7 @@ class _Templates:
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self._held: OrderedDict[bytes, Use | None] = OrderedDict()
+        self._held: OrderedDict[bytes, ObservedCall | None] = OrderedDict()
 
     async def fetch(self, names: set[bytes]) -> None:
         missing = [name for name in names if name not in self._held]
@@ -194,13 +196,13 @@ class _Templates:
             if name in self._held:
                 self._held.move_to_end(name)
         for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
-            self._held[name] = use_of_case(orjson.loads(text))
+            self._held[name] = call_of_case(orjson.loads(text))
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)
 
-    def use(self, row: Any) -> Use | None:
+    def call(self, row: Any) -> ObservedCall | None:
         """The call of a row; one object for all of a case, filled anew for each."""
-        use = self._held.get(row["case_id"])
-        if use is not None:
-            use.at, use.call, use.source = micros_of(row["at"]), row["call_id"], row["source"]
-        return use
+        call = self._held.get(row["case_id"])
+        if call is not None:
+            call.at, call.id, call.source = micros_of(row["at"]), row["call_id"], row["source"]
+        return call

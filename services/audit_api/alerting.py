@@ -13,8 +13,9 @@ import orjson
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
-from domain.alerts.health import MISMATCH, Health
-from domain.alerts.rule import Rule
+from domain.alerts.health import Health
+from domain.alerts.rule import AlertRule
+from domain.alerts.rules import recheck_mismatch
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
 from domain.alerts.severities import SEVERITIES
@@ -110,7 +111,7 @@ class Alerting:
             f"{first['principal']}, decided at @{first['seen']}"
         )
         judge = Judge(self._present.world.log, self._alert_settings(), self._present.world.region)
-        health = Health(MISMATCH, where, self._audit.now(), summary)
+        health = Health(recheck_mismatch.RULE, where, self._audit.now(), summary)
         await self._publisher.publish(judge.of_health(health))
 
     async def notifiers(self, asked: Asked) -> Told:
@@ -340,7 +341,7 @@ class Alerting:
         caller = asked.caller
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
-            facts=past, settings=settings,
+            facts=past, known_accounts=settings.known_accounts,
         ).alone()  # fmt: skip
         judge = Judge(world.log, settings, world.region)
         judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
@@ -355,8 +356,8 @@ def _shown(row: Any) -> dict[str, Any]:
     return found | telling(found)
 
 
-def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
-    own = settings.of(rule.id)
+def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:
+    own = settings.of(rule)
     return {
         "rule": rule.id,
         "title": rule.title,
@@ -365,7 +366,7 @@ def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
         "means": rule.means,
         "do": rule.do,
         "references": list(rule.references),
-        "numbers": {name: settings.number(rule.id, name, number.default) for name, number in rule.numbers.items()},
+        "numbers": {number.name: value for number, value in settings.numbers_of(rule).items()},
     }
 
 

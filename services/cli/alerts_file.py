@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow
 from services.adapters import alerts_file
 from services.adapters.alerts_file import AlertsFile
@@ -135,7 +136,7 @@ def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
         yield f"it ends in {max(1, round(left))} days"
     if entry.rule == EVERY:
         yield "it allows every rule: name the one that is meant"
-    elif settings.of(entry.rule).off:
+    elif settings.of(RULES[entry.rule]).off:
         yield f"the rule {entry.rule} is off, so there is nothing to allow"
     if entry.principal == EVERY and not entry.key and not entry.tag:
         yield "it allows everybody, on every key"

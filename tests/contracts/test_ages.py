@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from domain.alerts.engine.judge import SECOND, Pair
+from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rules.table import RULES
-from domain.alerts.use import Use
 from domain.log.events import KeyDeleted
 from domain.ports import Unavailable
 from domain.state.fold import Fold
@@ -24,7 +24,11 @@ ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
 
 def used(key: int, at: int) -> Pair:
     return Pair(
-        RULES["first-use"], ALICE, arn(key), Use(at, "c", ALICE, ACCOUNT, "AKIA", "Encrypt", (arn(key),), "", ""), {}
+        RULES["first-use"],
+        ALICE,
+        arn(key),
+        ObservedCall(at, "c", ALICE, ACCOUNT, "AKIA", "Encrypt", (arn(key),), "", ""),
+        {},
     )
 
 

@@ -10,14 +10,24 @@ from typing import Any
 import pytest
 
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
+from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.counting import Counting
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
-from domain.alerts.rule import Counted, First, OnUse
+from domain.alerts.engine.judge import Judge
+from domain.alerts.health import Health
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnCall, OnCountedCalls, OnFirstUse
+from domain.alerts.rules import (
+    alerts_behind,
+    chain_broken,
+    clock_stepped_back,
+    recheck_mismatch,
+    records_lost,
+    rule_failed,
+    void_records,
+)
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
-from domain.alerts.use import Use
 from domain.arn import root_arn
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import DAY, Material
@@ -69,7 +79,16 @@ def judged(
 ) -> list[Alert]:
     """What the rules find of an event in a world made of others."""
     world: World = given(*PEOPLE, *before).world
-    change = Change(event, world, NOW, 100, caller=by, account=ACCOUNT, facts=facts, settings=settings)
+    change = Change(
+        event,
+        world,
+        NOW,
+        100,
+        caller=by,
+        account=ACCOUNT,
+        facts=facts,
+        known_accounts=(settings or AlertSettings()).known_accounts,
+    )
     return Judge("the-log", settings or AlertSettings(), "us-east-1").of_change(change, {})
 
 
@@ -111,7 +130,7 @@ def of_key(event: object, *before: object, used: int = 0) -> list[Alert]:
     return judged(event, a_key(), *before, facts=Facts(used=used))
 
 
-def uses(*calls: Use, age: int = 0, created: int = 0) -> list[Alert]:
+def uses(*calls: ObservedCall, age: int = 0, created: int = 0) -> list[Alert]:
     """What the rules find of calls in their order, of keys made at `created`."""
     judge = Judge("the-log", AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
@@ -123,21 +142,21 @@ def uses(*calls: Use, age: int = 0, created: int = 0) -> list[Alert]:
     return found
 
 
-def call(number: int = 0, principal: str = USER, **changes: Any) -> Use:
+def call(number: int = 0, principal: str = USER, **changes: Any) -> ObservedCall:
     fields: dict[str, Any] = {
-        "at": NOW // 60_000_000 * 60_000_000 + number * 1000, "call": f"c{number}", "principal": principal,
+        "at": NOW // 60_000_000 * 60_000_000 + number * 1000, "id": f"c{number}", "principal": principal,
         "account": ACCOUNT, "access_key": "AKIAX", "operation": "Decrypt", "keys": (arn(),), "refused": "",
         "source": "10.0.0.1",
     }  # fmt: skip
-    return Use(**(fields | changes))
+    return ObservedCall(**(fields | changes))
 
 
-def denied(count: int, keys: int = 1, **changes: Any) -> list[Use]:
+def denied(count: int, keys: int = 1, **changes: Any) -> list[ObservedCall]:
     return [call(each, refused=AccessRefused.kind, keys=(arn(1 + each % keys),), **changes) for each in range(count)]
 
 
-def health(kind: str) -> list[Alert]:
-    return Judge("the-log").of_health(Health(kind, "here", NOW, "what was seen"))
+def health(rule: AlertRule) -> list[Alert]:
+    return Judge("the-log").of_health(Health(rule, "here", NOW, "what was seen"))
 
 
 WITH_CONTEXT = allow(USER, "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
@@ -431,13 +450,13 @@ EXAMPLES: dict[str, Example] = {
     "commands-skipped": Example(
         lambda: judged(events.CommandsSkipped(3, 9)), (lambda: judged(events.ClockRead("w1")),)
     ),
-    "void-records": Example(lambda: health(VOID), (lambda: health(BEHIND),)),
-    "chain-broken": Example(lambda: health(BREAK), (lambda: health(VOID),)),
-    "records-lost": Example(lambda: health(LOST), (lambda: health(VOID),)),
-    "rule-failed": Example(lambda: health(NOT_JUDGED), (lambda: health(VOID),)),
-    "alerts-behind": Example(lambda: health(BEHIND), (lambda: health(VOID),)),
-    "recheck-mismatch": Example(lambda: health(MISMATCH), (lambda: health(VOID),)),
-    "clock-stepped-back": Example(lambda: health(CLOCK_BACK), (lambda: health(VOID),)),
+    "void-records": Example(lambda: health(void_records.RULE), (lambda: health(alerts_behind.RULE),)),
+    "chain-broken": Example(lambda: health(chain_broken.RULE), (lambda: health(void_records.RULE),)),
+    "records-lost": Example(lambda: health(records_lost.RULE), (lambda: health(void_records.RULE),)),
+    "rule-failed": Example(lambda: health(rule_failed.RULE), (lambda: health(void_records.RULE),)),
+    "alerts-behind": Example(lambda: health(alerts_behind.RULE), (lambda: health(void_records.RULE),)),
+    "recheck-mismatch": Example(lambda: health(recheck_mismatch.RULE), (lambda: health(void_records.RULE),)),
+    "clock-stepped-back": Example(lambda: health(clock_stepped_back.RULE), (lambda: health(void_records.RULE),)),
 }  # fmt: skip
 
 
@@ -490,29 +509,29 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
     assert row.severity in SEVERITIES
 
 
-class TimelessUse:
+class TimelessCall:
     """A call whose time, id and tags nobody may read: a judge asks the rules once for all calls that differ in these alone."""
 
-    def __init__(self, of: Use) -> None:
+    def __init__(self, of: ObservedCall) -> None:
         self._of = of
 
     def __getattr__(self, name: str) -> Any:
-        assert name not in ("at", "call", "tags"), f"a rule reads {name}"
+        assert name not in ("at", "id", "tags"), f"a rule reads {name}"
         return getattr(self._of, name)
 
 
 @pytest.mark.parametrize("refused", ["", AccessRefused.kind, CredentialDisabled.kind])
 @pytest.mark.parametrize("principal", ["user/bob", "root"])
 def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, principal: str) -> None:
-    timeless: Any = TimelessUse(call(principal=f"arn:aws:iam::{ACCOUNT}:{principal}", refused=refused))
+    timeless: Any = TimelessCall(call(principal=f"arn:aws:iam::{ACCOUNT}:{principal}", refused=refused))
     asked = 0
     for rule in RULES.values():
         match rule.kind:
-            case OnUse() as kind:
+            case OnCall() as kind:
                 asked += len(list(kind.judge(timeless)))
-            case Counted() as kind:
+            case OnCountedCalls() as kind:
                 asked += len(list(kind.ticks(timeless)))
-            case First() as kind:
+            case OnFirstUse() as kind:
                 asked += len(list(kind.pairs(timeless)))
     assert asked
 
