@@ -26,6 +26,7 @@ from bench import past
 from bench.appending import bare_append
 from bench.installed import Installed, until
 from domain.alerts.engine.judge import Judge
+from domain.alerts.rules import key_policy_public
 from domain.log.authenticity import Keyring
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
@@ -108,7 +109,7 @@ class _Listening(threading.Thread):
             if self.done.is_set():
                 await consumer.stop()
                 return
-            if alert["rule"] == "key-policy-public":
+            if alert["rule"] == key_policy_public.RULE.id:
                 self.came.setdefault(alert["source"]["call"], time.perf_counter())
 
 
