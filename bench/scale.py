@@ -1,7 +1,7 @@
-"""100,000 keys and 1,000,000 events: what a start takes, what a worker holds, and what a page costs.
+"""100,000 keys and 1,000,000 events: the time of a start, the memory of a worker, and the time of a page.
 
-The records are made here as the writer makes them (its own step, without the calls), and appended while the writers are
-paused; the API and the projector follow them as they follow every record.
+The records are made here with the writer's own step, without calls, and appended while the writers are paused. The API
+and the projector follow them like any record.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _writers(installed: Installed) -> list[psutil.Process]:
 
 
 async def _settled(settings: Settings) -> bool:
-    """Whether there is a snapshot of nearly all, and the projections hold everything."""
+    """Whether a snapshot covers nearly all records, and the projections hold all of them."""
     pool = await connect(settings)
     kept = await pool.fetchval("SELECT coalesce(max(position), 0) FROM present.snapshots")
     read = await pool.fetchval("SELECT coalesce(min(next), 0) FROM p_decisions.positions WHERE topic = 'events'")
@@ -117,8 +117,8 @@ async def _settled(settings: Settings) -> bool:
 
 
 def scale(shared: Installed, seconds: float) -> list[Figure]:
-    """On an installation of its own, whose clock is behind by what the events take: a million of them in a few minutes
-    would all be calls that a client may repeat still."""
+    """On a separate installation whose clock is behind by the span of the events. Within a few minutes, a million
+    events would all be calls that a client may still repeat."""
     shared.stop()
     try:
         return _alone(shared)
