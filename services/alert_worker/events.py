@@ -16,6 +16,7 @@ from domain.alerts.engine.judge import Judge, Pair
 from domain.alerts.health import Health
 from domain.alerts.observed_call import call_of
 from domain.alerts.rules import clock_stepped_back
+from domain.durations import SECOND_MICROS
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
 from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
@@ -51,7 +52,6 @@ WINDOW = 10
 SHARE = 1_000_000
 """Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
 WINDOWS = 10_000
-SECOND = 1_000_000
 
 
 class Changes:
@@ -222,7 +222,7 @@ class Changes:
         are of the records' own time, so that the same comes out of them again."""
         key = change.key
         account = change.account if key is None else key.account
-        window = (account, change.at // (WINDOW * SECOND))
+        window = (account, change.at // (WINDOW * SECOND_MICROS))
         spent = self._spent.get(window, 0)
         budget = Budget(max(0, min(AT_ONCE, SHARE - spent)))
         found = judge.within(change, source, budget)
@@ -262,7 +262,7 @@ class Changes:
             self._skew = skew
             return []
         least = judge.settings.numbers_of(clock_stepped_back.RULE)[clock_stepped_back.BEHIND]
-        behind = (skew - self._skew) // SECOND
+        behind = (skew - self._skew) // SECOND_MICROS
         if behind < least:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
