@@ -130,9 +130,7 @@ def of_key(event: object, *before: object, used: int = 0, settings: AlertSetting
     return judged(event, a_key(), *before, facts=Facts(used=used), settings=settings)
 
 
-def uses(
-    *calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None
-) -> list[Alert]:
+def uses(*calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
     """What the rules find of calls in their order, of keys made at `created`."""
     judge = Judge("the-log", settings or AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
