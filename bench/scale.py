@@ -17,6 +17,7 @@ import psutil
 
 from bench import load
 from bench.installed import Installed, until
+from domain.durations import DAY_MICROS, DAY_SECONDS
 from domain.log import events
 from domain.log.record import Call, Decision
 from domain.policy.default import default_key_policy
@@ -32,7 +33,7 @@ from services.writer.step import WriterStep
 
 KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
 BATCH = 2000
-DAY, DAYS = 86_400, 30
+DAYS = 30
 Figure = tuple[str, str, str]
 
 
@@ -91,7 +92,7 @@ async def _fill(settings: Settings) -> None:
             {"KeyId": ids[number % KEYS]},
         )
         decision = Decision("allowed", kind="account-root")
-        at = began + number * (DAYS * DAY * 1_000_000 // EVENTS)
+        at = began + number * (DAYS * DAY_MICROS // EVENTS)
         decided = deciding.record(at, fold.world.next_command, call, decision, made)
         batch.append((decided.value, decided.headers))
         if len(batch) == BATCH or number == EVENTS - 1:
@@ -126,7 +127,7 @@ def scale(shared: Installed, seconds: float) -> list[Figure]:
 
 
 def _alone(shared: Installed) -> list[Figure]:
-    with Installed(shared.data.with_name("scale"), offset=-DAYS * DAY) as installed:
+    with Installed(shared.data.with_name("scale"), offset=-DAYS * DAY_SECONDS) as installed:
         return _scale(installed)
 
 

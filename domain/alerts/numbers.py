@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-DAY_SECONDS = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class Number:

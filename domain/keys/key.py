@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from domain.arn import key_arn
 from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
+from domain.durations import DAY_MICROS, YEAR_DAYS
 from domain.keys.states import State
 from domain.log import events
 from domain.log.codec import micros
@@ -17,7 +18,6 @@ from domain.policy.compile import CompiledPolicy, compile_key_policy
 
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
-DAY = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def created(event: events.KeyCreated, region: str, at: int) -> Key:
         current=current_of(first),
         public_key=event.public_key,
         # A service's keys are rotated every year (API reference, EnableKeyRotation)
-        schedule=Schedule(365, at + 365 * DAY) if event.manager else None,
+        schedule=Schedule(YEAR_DAYS, at + YEAR_DAYS * DAY_MICROS) if event.manager else None,
         manager=event.manager,
         tags=event.tags,
         policy_text=event.policy,

@@ -41,11 +41,12 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
 from domain.alerts.severities import LOW, SEVERITIES
 from domain.arn import ACCOUNT_ID
+from domain.durations import DAY_SECONDS
 from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings
 
 WEBHOOK, APPRISE = "webhook", "apprise"
-GROUP_SECONDS, GIVE_UP_AFTER = 300, 86_400
+GROUP_SECONDS, GIVE_UP_AFTER = 300, DAY_SECONDS
 FORMATS = ("keytrail", "ocsf")
 """What a webhook's event holds: our own message, or an OCSF Detection Finding."""
 

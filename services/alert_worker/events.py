@@ -16,6 +16,7 @@ from domain.alerts.engine.judge import Judge, Pair
 from domain.alerts.health import Health
 from domain.alerts.observed_call import call_of
 from domain.alerts.rules import clock_stepped_back
+from domain.durations import SECOND_MICROS
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
 from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
@@ -24,6 +25,7 @@ from domain.policy_analysis.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
+from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
@@ -50,7 +52,6 @@ WINDOW = 10
 SHARE = 1_000_000
 """Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
 WINDOWS = 10_000
-SECOND = 1_000_000
 
 
 class Changes:
@@ -76,7 +77,7 @@ class Changes:
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
         self._counter = Counter(pool, books, judge, publisher, self.ages)
-        self._past = Past(pool, settings)
+        self._past = Past(AskedLog(pool), settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
@@ -149,7 +150,7 @@ class Changes:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
+        self._fold, self._skew, self._past = fold, kept.skew, Past(AskedLog(self._pool), self._settings)
         self._candidates, self._pairs, self._put_off = [], [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
@@ -221,7 +222,7 @@ class Changes:
         are of the records' own time, so that the same comes out of them again."""
         key = change.key
         account = change.account if key is None else key.account
-        window = (account, change.at // (WINDOW * SECOND))
+        window = (account, change.at // (WINDOW * SECOND_MICROS))
         spent = self._spent.get(window, 0)
         budget = Budget(max(0, min(AT_ONCE, SHARE - spent)))
         found = judge.within(change, source, budget)
@@ -261,7 +262,7 @@ class Changes:
             self._skew = skew
             return []
         least = judge.settings.numbers_of(clock_stepped_back.RULE)[clock_stepped_back.BEHIND]
-        behind = (skew - self._skew) // SECOND
+        behind = (skew - self._skew) // SECOND_MICROS
         if behind < least:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"

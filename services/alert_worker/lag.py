@@ -16,6 +16,7 @@ import structlog
 from domain.alerts.engine.judge import Judge
 from domain.alerts.health import Health
 from domain.alerts.rules import alerts_behind
+from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import KafkaTopic, ends
@@ -154,7 +155,7 @@ class Watch:
             return
         log.error("rules do not judge as they should", what=summary)
         moment = time.time_ns() // 1000
-        where = f"{what}~{moment // 3_600_000_000}"  # told once an hour, whoever tells
+        where = f"{what}~{moment // HOUR_MICROS}"  # told once an hour, whoever tells
         health = Health(alerts_behind.RULE, where, moment, summary)
         await self._publisher.publish(self._judge().of_health(health))
         wrong.told = now

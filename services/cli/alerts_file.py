@@ -13,6 +13,7 @@ from rich.text import Text
 
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow
+from domain.durations import DAY_MICROS
 from services.adapters import alerts_file
 from services.adapters.alerts_file import AlertsFile
 from services.cli import names
@@ -129,7 +130,7 @@ def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
-    left = (entry.expires - now) / 86_400_000_000
+    left = (entry.expires - now) / DAY_MICROS
     if left <= 0:
         yield PAST
     elif left < SOON:

@@ -29,8 +29,9 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
 from domain.arn import root_arn
+from domain.durations import DAY_MICROS
 from domain.errors import AccessRefused, CredentialDisabled
-from domain.keys.key import DAY, Material
+from domain.keys.key import Material
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy import unseen
@@ -170,7 +171,7 @@ MANAGED_ARN = f"arn:aws:iam::{ACCOUNT}:policy/wide"
 BOUND = identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", MANAGED_ARN)
 ROTATED = events.RotationEnabled(key_id(), 365, "2030-01-01T00:00:00Z")
 MINE = events.GrantCreated(key_id(), "g1", "", USER, USER, "", "", ["Decrypt"], {}, ACCOUNT, ADMIN, "")
-OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY),)
+OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY_MICROS),)
 
 
 @dataclass(frozen=True)
@@ -341,7 +342,7 @@ EXAMPLES: dict[str, Example] = {
         (
             lambda: grant(THIRD, "Decrypt", facts=Facts(versions=OLD_OPEN)),
             lambda: grant(USER, "Encrypt", facts=Facts(versions=OLD_OPEN)),
-            lambda: grant(USER, "Decrypt", facts=Facts(versions=(Version(1, OLD_OPEN[0].text, {}, NOW - 2 * DAY),))),
+            lambda: grant(USER, "Decrypt", facts=Facts(versions=(Version(1, OLD_OPEN[0].text, {}, NOW - 2 * DAY_MICROS),))),
         ),
     ),
     "grants-many": Example(
@@ -368,9 +369,9 @@ EXAMPLES: dict[str, Example] = {
         (lambda: of_key(events.DeletionScheduled(key_id(), 8, "2030-01-01T00:00:00Z")),),
     ),
     "deletion-in-use": Example(
-        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 29 * DAY),
+        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 29 * DAY_MICROS),
         (
-            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 31 * DAY),
+            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 31 * DAY_MICROS),
             lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")),
         ),
     ),
@@ -378,7 +379,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: of_key(events.DeletionCancelled(key_id(), "Disabled")), (lambda: of_key(events.KeyEnabled(key_id())),)
     ),
     "disabled-in-use": Example(
-        lambda: of_key(events.KeyDisabled(key_id()), used=NOW - DAY), (lambda: of_key(events.KeyDisabled(key_id())),)
+        lambda: of_key(events.KeyDisabled(key_id()), used=NOW - DAY_MICROS), (lambda: of_key(events.KeyDisabled(key_id())),)
     ),
     "rotation-disabled": Example(
         lambda: of_key(events.RotationDisabled(key_id()), ROTATED), (lambda: of_key(events.RotationDisabled(key_id())),)
@@ -388,8 +389,8 @@ EXAMPLES: dict[str, Example] = {
         (lambda: of_key(imported("")),),
     ),
     "material-expiring": Example(
-        lambda: timed(NOW + 6 * DAY),
-        (lambda: timed(NOW + 8 * DAY), lambda: timed(0), lambda: timed(NOW - DAY), lambda: timed(NOW + DAY, stored="")),
+        lambda: timed(NOW + 6 * DAY_MICROS),
+        (lambda: timed(NOW + 8 * DAY_MICROS), lambda: timed(0), lambda: timed(NOW - DAY_MICROS), lambda: timed(NOW + DAY_MICROS, stored="")),
     ),
     "alias-moved": Example(
         lambda: judged(
@@ -432,7 +433,7 @@ EXAMPLES: dict[str, Example] = {
     "denied-burst": Example(lambda: uses(*denied(20)), (lambda: uses(*denied(19)), lambda: uses(*[call(each) for each in range(50)]))),
     "enumeration": Example(lambda: uses(*denied(10, keys=10)), (lambda: uses(*denied(40, keys=9)),)),
     "first-use": Example(
-        lambda: uses(call(), age=3600, created=NOW - DAY),
+        lambda: uses(call(), age=3600, created=NOW - DAY_MICROS),
         (
             lambda: uses(call(), age=3600, created=NOW - 1_000_000),
             lambda: uses(call(refused=AccessRefused.kind), age=0),
@@ -615,7 +616,7 @@ def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, princi
 def test_calls_of_one_case_count_in_the_windows_of_their_times() -> None:
     judge = Judge("log")
     refused = call(refused=AccessRefused.kind)
-    early, late = judge.candidates(refused), judge.candidates(replace(refused, at=refused.at + DAY))
+    early, late = judge.candidates(refused), judge.candidates(replace(refused, at=refused.at + DAY_MICROS))
     assert [each.start for each in early] < [each.start for each in late]
     assert [each.subject for each in early] == [each.subject for each in late]
 

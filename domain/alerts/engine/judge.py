@@ -27,11 +27,11 @@ from domain.alerts.rules import key_policy_unclear, rule_failed
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
 from domain.alerts.severities import SEVERITIES
+from domain.durations import SECOND_MICROS
 from domain.keys.key import Key
 from domain.log.events import KeyCreated, PolicyReplaced
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending
 
-SECOND = 1_000_000
 REMEMBERED = 2_048
 """How many different calls a judge remembers at once."""
 
@@ -227,7 +227,7 @@ class Judge:
 
     def candidates(self, call: ObservedCall) -> list[Candidate]:
         """What of a call counts towards an alert."""
-        seconds = call.at // SECOND
+        seconds = call.at // SECOND_MICROS
         return [
             Candidate(rule, subject, seconds // window * window, window, threshold, item, tick, finding)
             for rule, subject, window, threshold, item, tick, finding in self._alike(call).counts
@@ -258,7 +258,7 @@ class Judge:
         """What a key raises at this time; each moment that a finding is about counts once."""
         for rule, kind, numbers in self._on_time:
             for moment, finding in kind.judge(key, now, numbers):
-                yield Candidate(rule, finding.subject, moment // SECOND, 0, 1, "", None, finding)
+                yield Candidate(rule, finding.subject, moment // SECOND_MICROS, 0, 1, "", None, finding)
 
     def reached(self, candidate: Candidate, at: int, source: Mapping[str, Any]) -> Alert:
         """The alert of a window that has enough, with the record at which it had."""
@@ -275,7 +275,7 @@ class Judge:
 
     def first(self, pair: Pair, key_created: int) -> Alert | None:
         """The alert of a pair that has come for the first time; None while the key is too young."""
-        if pair.call.at - key_created < self.least_age * SECOND:
+        if pair.call.at - key_created < self.least_age * SECOND_MICROS:
             return None
         kind = pair.rule.kind
         assert isinstance(kind, OnFirstUse), "a pair is of such a rule"

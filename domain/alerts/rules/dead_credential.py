@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding
-from domain.alerts.numbers import DAY_SECONDS
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rule import AlertRule, OnCall
 from domain.alerts.severities import HIGH
+from domain.durations import DAY_SECONDS
 
 
 def judge(call: ObservedCall) -> Iterator[Finding]:

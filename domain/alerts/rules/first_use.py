@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding
-from domain.alerts.numbers import DAY_SECONDS, Number
+from domain.alerts.numbers import Number
 from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rule import AlertRule, OnFirstUse
 from domain.alerts.severities import INFO
 from domain.authorization.audience import Audience, account_in
+from domain.durations import DAY_SECONDS
 from domain.keys.states import USES
 
 AGE = Number("age", 7 * DAY_SECONDS, "seconds that a key is old before a new principal is told of")

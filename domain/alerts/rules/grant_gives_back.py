@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.grantee import NOT_USE, caller, cannot
-from domain.alerts.numbers import DAY_SECONDS, Number, Numbers
+from domain.alerts.numbers import Number, Numbers
 from domain.alerts.rule import AlertRule, OnMeasuredChange
 from domain.alerts.severities import HIGH
 from domain.authorization.question import Resource
+from domain.durations import DAY_SECONDS, SECOND_MICROS
 from domain.log.events import GrantCreated
 from domain.policy.compile import compile_key_policy
 
@@ -22,7 +23,7 @@ def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     key, event = change.key, change.event
     if key is None:
         return
-    since = change.at - numbers[REMEMBERED] * 1_000_000
+    since = change.at - numbers[REMEMBERED] * SECOND_MICROS
     recent = [each for each in change.facts.versions if each.until >= since]
     who = caller(change, event.grantee) if recent else None
     if who is None:

@@ -8,7 +8,8 @@ from domain.alerts.finding import Finding
 from domain.alerts.numbers import Number, Numbers
 from domain.alerts.rule import AlertRule, OnTime
 from domain.alerts.severities import MEDIUM
-from domain.keys.key import DAY, Key
+from domain.durations import DAY_MICROS
+from domain.keys.key import Key
 from domain.log.codec import rfc3339
 
 AHEAD = Number("days", 7, "material that expires within so many days is told of")
@@ -16,7 +17,7 @@ AHEAD = Number("days", 7, "material that expires within so many days is told of"
 
 def begins(expires: int, numbers: Numbers) -> int:
     """From when on it is told of, in microseconds."""
-    return expires - numbers[AHEAD] * DAY
+    return expires - numbers[AHEAD] * DAY_MICROS
 
 
 def judge(key: Key, now: int, numbers: Numbers) -> Iterator[tuple[int, Finding]]:
