@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 POLICIES = ROOT.parent / "shared" / "data" / "policies" / "kms-guide-policies.json"
 ARGUED = tomllib.loads((ROOT / "docs" / "documented_policies.toml").read_text())["finding"]
 OWNERS = {108: "444455556666"}
-"""Whose key a policy is of, where it is not the guide's usual account."""
+"""The account whose key a policy belongs to, if it is not the guide's usual account."""
 USUAL, REGION = "111122223333", "us-west-2"
 
 
 def found(number: int, row: dict[str, Any]) -> list[str]:
-    """Rules that fire."""
+    """The rules that fire."""
     document, account = row["policy"], OWNERS.get(number, USUAL)
     if "identity" in row["kind"]:
         whole = document if "Statement" in document else {"Version": "2012-10-17", "Statement": document}

@@ -1,4 +1,4 @@
-"""A property that is worked out once an object, whoever else works on another."""
+"""A property that is computed once for each object, even while other objects are computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Asked:
 
     @once
     def answer(self) -> str:
-        """What was asked."""
+        """The objects that were asked for it."""
         self.began.set()
         if self._may_end is not None:
             assert self._may_end.wait(30)
