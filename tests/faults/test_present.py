@@ -253,11 +253,12 @@ class Keeping:
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
     """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    commands = MemoryTopic()
+    service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))
-    while not service._commands.values:  # type: ignore[attr-defined]
+    while not commands.values:
         await asyncio.sleep(0.001)
         turns += 1
     making.cancel()
