@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError
 from services.adapters.kafka import Producer
 from services.adapters.topics import names
 from services.cli.client import Client
-from tests.cli.replaying import BESIDE, FOLDER, Recording, question, typed, write
+from tests.cli.replay import BESIDE, FOLDER, Recording, question, typed, write
 from tests.e2e.test_trails import key_arn, record, who
 from tests.installation import Installation
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from services.cli.reviewing import HTML
-from tests.cli.replaying import Recording, read, replayed, typed
+from services.cli.changes import HTML
+from tests.cli.replay import Recording, read, replayed, typed
 
 LOG = "5a1c7fd2-7f2f-4a0e-8d0b-57a7f0f6a9f5"
 BEGAN = "2026-11-27T11:04:02.260257Z"

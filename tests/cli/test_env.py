@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.shell import CREDENTIALS
-from tests.cli.replaying import AWAY, typed
+from services.cli.env import CREDENTIALS
+from tests.cli.replay import AWAY, typed
 
 LEFT = dict.fromkeys((*CREDENTIALS, "KEYTRAIL_DATA"), "left")
 

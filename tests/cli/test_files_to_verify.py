@@ -11,7 +11,7 @@ import pytest
 
 from domain.log.chain import digest
 from services.backup.sealed_file import MAGIC
-from tests.cli.replaying import typed
+from tests.cli.replay import typed
 from tests.logs import a_log
 
 LOG = a_log().numbered()

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from services.cli.main import COMMANDS
-from tests.cli.replaying import AWAY, typed
+from tests.cli.replay import AWAY, typed
 
 
 @cache

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.main import COMMANDS, PAGED
-from tests.cli.replaying import AWAY, FOLDER, read, recordings, replayed, typed
+from tests.cli.replay import AWAY, FOLDER, read, recordings, replayed, typed
 from tests.installation import KEYTRAIL, clean_environment
 
 ROWS = 5

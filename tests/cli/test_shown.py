@@ -21,10 +21,10 @@ import services.cli.main
 from services.audit_api.description import PLACES, document
 from services.audit_api.openapi import ROUTES
 from services.audit_api.route import EVENT_STREAM, LINES
-from services.cli.deciding import MOST_COUNTED
+from services.cli.decisions import MOST_COUNTED
 from services.cli.main import COMMANDS
 from tests.cli.recording import COMMANDS as RECORDED
-from tests.cli.replaying import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
+from tests.cli.replay import AWAY, FOLDER, SHOWN, Recording, read, recordings, replayed, typed
 from tests.conforming import conforms
 
 WIDTHS = (80, 100, 120, None)

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from domain.alerts.engine.judge import Alert
+from domain.alerts.engine.alert import Alert
 from domain.alerts.finding import Finding
 from domain.alerts.rules.table import RULES
 from domain.log.codec import event_from, rfc3339

@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 from rich.progress import Progress
 
-from services.cli import alerts_file, importing, keeping, log_keys, proving, trails, verification
+from services.cli import alerts_file, backup, imports, log_export, log_keys, trails, verification
 from services.cli.client import Client
 from services.cli.main import main
 from services.cli.terminal import WIDE, err, out
@@ -40,17 +40,17 @@ AWAY = {
 """Credentials for a server that is not there: a question without a recorded answer fails."""
 BESIDE = {
     "listed": (trails, "_listed"),
-    "imported": (importing, "_import"),
+    "imported": (imports, "_import"),
     "verified": (verification, "_verify"),
     "checked": (verification, "_checked"),
     "authority": (log_keys, "_done"),
-    "rebuilt": (proving, "_rebuild"),
-    "taken": (keeping, "_taken"),
-    "restored": (keeping, "_restore"),
-    "added": (keeping, "_added"),
-    "sealed_anew": (keeping, "_rotate"),
-    "exported": (proving, "_exported"),
-    "permitted": (proving, "_permit_skip"),
+    "rebuilt": (log_export, "_rebuild"),
+    "taken": (backup, "_taken"),
+    "restored": (backup, "_restore"),
+    "added": (backup, "_added"),
+    "sealed_anew": (backup, "_rotate"),
+    "exported": (log_export, "_exported"),
+    "permitted": (log_export, "_permit_skip"),
     "removed": (trails, "_removed"),
     "tried": (alerts_file, "_try"),
     "allowed": (alerts_file, "_rows"),

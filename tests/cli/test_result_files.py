@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from services.cli.exporting import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.changes import BY_NAME as OF_CHANGES
+from services.cli.changes import Format as OfChanges
 from services.cli.main import COMMANDS
-from services.cli.reviewing import BY_NAME as OF_CHANGES
-from services.cli.reviewing import Format as OfChanges
+from services.cli.result_files import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet
 from services.exports.ocsf import event_of
-from tests.cli.replaying import read, typed
+from tests.cli.replay import read, typed
 
 EXPORTS = {
     "decisions": (("decisions", "--export"), BY_NAME),
