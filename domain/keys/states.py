@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from domain.crypto.uses import permissions_of
 from domain.errors import InvalidKeyState, KeyDisabled, Refusal, UnsupportedOperation
 
 
@@ -98,22 +99,5 @@ def require_state(operation: str, arn: str, state: State) -> None:
         raise refusal(message.format(arn=arn))
 
 
-KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
+KEY_ACTIONS = sorted(f"kms:{name}" for name in permissions_of(*TABLE))
 """What is asked of a key's policy."""
-USES = (
-    "Encrypt",
-    "Decrypt",
-    "ReEncrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "Sign",
-    "Verify",
-    "GenerateMac",
-    "VerifyMac",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "Decapsulate",
-)
-"""The operations that use a key (API reference, GetKeyLastUsage, KeyLastUsageTrackingOperation)."""

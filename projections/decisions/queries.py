@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from domain.arn import ACCOUNT_ID
-from domain.keys.states import USES
+from domain.crypto.uses import USES
 
 Cursor = tuple[datetime, int, int]
 """(at, origin, record) of the last row given: the order is total, whatever the clocks said."""

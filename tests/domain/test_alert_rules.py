@@ -29,7 +29,7 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
 from domain.arn import root_arn
-from domain.durations import DAY_MICROS
+from domain.durations import DAY_MICROS, SECOND_MICROS
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import Material
 from domain.log import events
@@ -131,9 +131,7 @@ def of_key(event: object, *before: object, used: int = 0, settings: AlertSetting
     return judged(event, a_key(), *before, facts=Facts(used=used), settings=settings)
 
 
-def uses(
-    *calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None
-) -> list[Alert]:
+def uses(*calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
     """What the rules find of calls in their order, of keys made at `created`."""
     judge = Judge("the-log", settings or AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
@@ -514,28 +512,29 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND) for each in range(10))
+    calls = (
+        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
+    )
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Twenty calls on twenty keys refused, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-SECOND = 1_000_000
-MONTH = 30 * DAY
+MONTH = 30 * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("deletion-in-use", "days"): Threshold(
-        lambda settings: of_key(DELETED, used=NOW - 3 * DAY, settings=settings), fires=3, quiet=2
+        lambda settings: of_key(DELETED, used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
     ),
     ("disabled-in-use", "days"): Threshold(
-        lambda settings: of_key(events.KeyDisabled(key_id()), used=NOW - 3 * DAY, settings=settings), fires=3, quiet=2
+        lambda settings: of_key(events.KeyDisabled(key_id()), used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
     ),
     ("grant-gives-back", "seconds"): Threshold(
         lambda settings: grant(USER, "Decrypt", facts=Facts(versions=OLD_OPEN), settings=settings),
@@ -545,14 +544,14 @@ THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("grants-many", "threshold"): Threshold(many_grants, fires=10, quiet=11),
     ("grants-many", "window"): Threshold(lambda settings: many_grants(settings, apart=90), fires=3600, quiet=600),
     ("material-expiring", "days"): Threshold(
-        lambda settings: timed(NOW + 20 * DAY, settings=settings), fires=20, quiet=19
+        lambda settings: timed(NOW + 20 * DAY_MICROS, settings=settings), fires=20, quiet=19
     ),
     ("denied-burst", "threshold"): Threshold(many_refused, fires=20, quiet=21),
     ("denied-burst", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=60),
     ("enumeration", "threshold"): Threshold(many_refused, fires=20, quiet=21),
     ("enumeration", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=600),
     ("first-use", "age"): Threshold(
-        lambda settings: uses(call(at=NOW), created=NOW - DAY, settings=settings), fires=86_400, quiet=86_401
+        lambda settings: uses(call(at=NOW), created=NOW - DAY_MICROS, settings=settings), fires=86_400, quiet=86_401
     ),
 }  # fmt: skip
 
