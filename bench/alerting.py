@@ -28,6 +28,7 @@ from bench.installed import Installed, until
 from domain.alerts.engine.judge import Judge
 from domain.alerts.rules import key_policy_public
 from domain.log.authenticity import Keyring
+from projections.policy_versions.queries import POLICY_VERSIONS
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
 from services.adapters.kafka import connection
@@ -254,8 +255,8 @@ async def _walk(walk: Any) -> tuple[int, float]:
 async def _scan_changes(settings: Settings) -> list[Figure]:
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scan.Span(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        changes = await found.connection.fetchval("SELECT count(*) FROM p_policy_versions.policy_versions")
+        span = scan.ScannedSpan(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        changes = await found.connection.fetchval(f"SELECT count(*) FROM {POLICY_VERSIONS}")
         raised, taken = await _walk(scan.changes(found.connection, settings.region, judge, span, scan.Progress()))
     what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
     return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
@@ -274,7 +275,7 @@ async def _scan_uses(installed: Installed) -> list[Figure]:
     await past.put_decisions(connection, SCANNED, CASES)
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scan.Span(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        span = scan.ScannedSpan(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
         raised, taken = await _walk(scan.uses(found.connection, judge, span, scan.Progress()))
     await connection.close()
     await server.execute("DROP DATABASE bench_alerts")

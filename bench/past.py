@@ -37,6 +37,7 @@ from domain.state.callers import caller_of
 from domain.state.world import World
 from projections.decisions.project import CASE_COLUMNS
 from projections.history.project import COLUMNS, STILL
+from projections.log.schema import AskedLog
 from projections.registry import PROJECTIONS
 from services.projector import store
 from services.questions.as_of import find_key, show_key
@@ -225,7 +226,7 @@ async def _measure(installed: Installed) -> list[Figure]:
     await put_decisions(connection, DECISIONS, CASES)
     await connection.execute("ANALYZE")
     figures += await _showing(connection)
-    moment = await moment_of(connection, None, EVENTS + 99)
+    moment = await moment_of(AskedLog(connection), None, EVENTS + 99)
     began = time.perf_counter()
     rows = who_can(world, world.keys[key], "kms:Decrypt")
     taken = time.perf_counter() - began
@@ -264,13 +265,14 @@ async def _measure(installed: Installed) -> list[Figure]:
 
 async def _showing(connection: Any) -> list[Figure]:
     chance = random.Random(1)  # which keys to ask for
+    log = AskedLog(connection)
     taken, bare = [], []
     for _ in range(2000):
         key = f"{chance.randrange(KEYS):08x}-0000-4000-8000-000000000000"
         position = chance.randrange(100 + KEYS, EVENTS)
         began = time.perf_counter()
-        moment = await moment_of(connection, f"@{position}", EVENTS + 99)
-        await show_key(connection, await find_key(connection, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
+        moment = await moment_of(log, f"@{position}", EVENTS + 99)
+        await show_key(log, await find_key(log, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
         taken.append(time.perf_counter() - began)
         began = time.perf_counter()
         await connection.fetchval("SELECT 1")

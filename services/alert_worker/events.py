@@ -25,6 +25,7 @@ from domain.policy_analysis.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
+from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
@@ -76,7 +77,7 @@ class Changes:
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
         self._counter = Counter(pool, books, judge, publisher, self.ages)
-        self._past = Past(pool, settings)
+        self._past = Past(AskedLog(pool), settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
@@ -149,7 +150,7 @@ class Changes:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
+        self._fold, self._skew, self._past = fold, kept.skew, Past(AskedLog(self._pool), self._settings)
         self._candidates, self._pairs, self._put_off = [], [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:

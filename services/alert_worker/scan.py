@@ -22,8 +22,11 @@ from domain.log.codec import event_from, micros, micros_of
 from domain.log.events import MaterialImported, PolicyReplaced
 from domain.policy_analysis.budget import Budget
 from domain.state.world import World
+from projections.decisions import changes as decision_changes
 from projections.decisions import queries as decisions
+from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS
+from projections.log.schema import AskedLog
 from services.alert_worker.past import Past
 from services.questions.replay import Replay
 from services.shares import QUESTIONS, breathe
@@ -36,26 +39,9 @@ AT_ONCE = 2_000
 """Steps that one policy is judged with on the loop; what takes more goes beside it, in its account's turn."""
 MOST_STEPS = 100_000_000
 
-# index: decisions_position
-CHANGED = """
-SELECT position, at, principal, account, operation, call_id, event_type, event FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
-ORDER BY position
-"""
-# index: decisions_at
-CALLED = """
-SELECT at, origin, record, call_id, source, case_id FROM p_decisions.decisions
-WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3) ORDER BY at, origin, record
-"""
-# index: decisions_at
-COUNTED = """
-SELECT count(*) FROM p_decisions.decisions
-WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
-"""
-
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ScannedSpan:
     """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: of whose
     records, None for everybody's."""
 
@@ -72,11 +58,13 @@ class Progress:
     total: int = 0
 
 
-async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+async def changes(
+    log: AskedLog, region: str, judge: Judge, span: ScannedSpan, progress: Progress
+) -> AsyncIterator[Alert]:
     """Of what was changed, in the order of the log; on the world before each record."""
-    replay = await Replay.begin(connection, region, span.after, span.last)
-    past, expiring, turn = Past(connection), _Expiring(judge), Turn()
-    rows = await connection.cursor(CHANGED, span.after, span.last, span.owners)
+    replay = await Replay.begin(log, region, span.after, span.last)
+    past, expiring, turn = Past(log), _Expiring(judge), Turn()
+    rows = await decision_changes.of_owners(log, span.after, span.last, span.owners)
     while found := await rows.fetch(FETCHED):
         for row in found:
             position, at = row["position"], micros_of(row["at"])
@@ -134,13 +122,13 @@ class _Expiring:
                     yield self._judge.reached(each, moment, {})
 
 
-async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+async def uses(log: AskedLog, judge: Judge, span: ScannedSpan, progress: Progress) -> AsyncIterator[Alert]:
     """Of what was called, in the order of time."""
-    counting, templates = Counting(judge), _Templates(connection)
+    counting, templates = Counting(judge), _Templates(log)
     ages = judge.least_age
     created: dict[str, int] = {}
     turn = Turn()
-    rows = await connection.cursor(CALLED, span.since, span.until, span.owners)
+    rows = await decisions.calls_between(log, span.since, span.until, span.owners)
     while found := await rows.fetch(FETCHED):
         await templates.fetch({row["case_id"] for row in found})
         for row in found:
@@ -151,7 +139,7 @@ async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) ->
                     yield alert
                 for pair in counting.new_pairs(call, source):
                     if ages and pair.key not in created:
-                        created[pair.key] = await _created(connection, pair.key)
+                        created[pair.key] = await _created(log, pair.key)
                     first = judge.first(pair, created.get(pair.key, 0))
                     if first is not None:
                         yield first
@@ -169,25 +157,17 @@ def _source(row: Any) -> Mapping[str, Any]:
     }
 
 
-async def _created(connection: Any, key: str) -> int:
+async def _created(log: AskedLog, key: str) -> int:
     """When a key was made, in microseconds; 0 for one that was there before all that is known."""
-    # index: history_pkey
-    query = "SELECT min(at) FROM p_history.history WHERE kind = 'key' AND id = $1"
-    found: datetime | None = await connection.fetchval(query, key.rpartition("/")[2])
+    found = await history.made_at(log, key.rpartition("/")[2])
     return 0 if found is None else micros_of(found)
-
-
-async def known(connection: Any, alerts: list[str]) -> set[str]:
-    """Those of these alerts that were raised."""
-    rows = await connection.fetch("SELECT id FROM p_alerts.alerts WHERE id = ANY($1)", alerts)
-    return {row["id"] for row in rows}
 
 
 class _Templates:
     """What the calls of a case have in common, made once."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    def __init__(self, log: AskedLog) -> None:
+        self._log = log
         self._held: OrderedDict[bytes, ObservedCall | None] = OrderedDict()
 
     async def fetch(self, names: set[bytes]) -> None:
@@ -195,7 +175,7 @@ class _Templates:
         for name in names:
             if name in self._held:
                 self._held.move_to_end(name)
-        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+        for name, text in (await decisions.cases(self._log, missing)).items() if missing else ():
             self._held[name] = call_of_case(orjson.loads(text))
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)

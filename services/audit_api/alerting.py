@@ -30,7 +30,9 @@ from domain.policy_analysis.budget import Budget
 from domain.state.principals import principals_of
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
+from projections.decisions import queries as decisions
 from projections.decisions.project import KEYTRAIL
+from projections.log.schema import AskedLog
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alert_worker import scan, tables
@@ -140,7 +142,7 @@ class Alerting:
     async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
         filters = await self._filters(asked)
-        rows = await alerts.page(self._pool, filters, cursor[0] if cursor else NEWEST, limit)
+        rows = await alerts.page(AskedLog(self._pool), filters, cursor[0] if cursor else NEWEST, limit)
         items = [self._audit.named(_shown(row), asked.audience) for row in rows]
         found = page(items, limit, [rows[-1]["number"]] if rows else None)
         if cursor is None:
@@ -178,14 +180,14 @@ class Alerting:
     async def _one(self, asked: Asked) -> Any:
         """Raises WireError; another account's alert is none."""
         id = asked.request.path_params["alert"]
-        row = await alerts.one(self._pool, id)
+        row = await alerts.one(AskedLog(self._pool), id)
         if row is None or row["account"] not in self._accounts(asked):
             raise WireError(404, "NotFoundException", f"There is no alert {id}.")
         return row
 
     async def alert(self, asked: Asked) -> Told:
         row = await self._one(asked)
-        marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
+        marks = [item(each) for each in await alerts.marks(AskedLog(self._pool), row["id"])]
         return asked.audience.alerts(
             [row["account"]], self._audit.named(_shown(row), asked.audience) | {"marks": marks}
         )
@@ -221,7 +223,7 @@ class Alerting:
         filters = await self._filters(asked)
         text = asked.request.headers.get("last-event-id") or asked.text("after")
         if text is None:
-            number = await alerts.newest(self._pool)
+            number = await alerts.newest(AskedLog(self._pool))
         elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
             number = int(text)
         else:
@@ -238,9 +240,9 @@ class Alerting:
             while not self._audit.stopping():
                 newest, rows = number, []
                 with suppress(*INTERRUPTED):  # it comes again, and so do the alerts
-                    newest = await alerts.newest(self._pool)
+                    newest = await alerts.newest(AskedLog(self._pool))
                     if newest > number:
-                        rows = await alerts.after(self._pool, filters, number, AT_ONCE)
+                        rows = await alerts.after(AskedLog(self._pool), filters, number, AT_ONCE)
                 if rows or loop.time() >= ask_at:
                     # Nothing is told to whoever could not ask for it now.
                     try:
@@ -281,7 +283,7 @@ class Alerting:
         own = None if source.is_trail else self._accounts(asked)
         # What Keytrail does itself is recorded as its own.
         owners = None if own is None else [each or KEYTRAIL for each in own]
-        span = scan.Span(after, last.position, begin, end, owners)
+        span = scan.ScannedSpan(after, last.position, begin, end, owners)
         return self._scan(asked, source, judge, span, own, began)
 
     async def _scan(
@@ -289,13 +291,13 @@ class Alerting:
         asked: Asked,
         source: Source,
         judge: Judge,
-        span: scan.Span,
+        span: scan.ScannedSpan,
         own: list[str] | None,
         began: dict[str, str],
     ) -> AsyncGenerator[Told, None]:
         audience = source.audience
         async with self._questions.still(asked, source) as found:
-            total = await found.connection.fetchval(scan.COUNTED, span.since, span.until, span.owners)
+            total = await decisions.calls_counted(found.connection, span.since, span.until, span.owners)
             progress, told, count = scan.Progress(total=total), 0.0, 0
             loop = asyncio.get_running_loop()
             yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
@@ -306,7 +308,7 @@ class Alerting:
                 async for alert in walk:
                     if own is None or alert.finding.account in own:
                         count += 1
-                        raised = None if source.is_trail else bool(await scan.known(found.connection, [alert.id]))
+                        raised = None if source.is_trail else bool(await alerts.raised(found.connection, [alert.id]))
                         one = shown(alert)
                         row = one | {"raised": raised, "key_id": one["key"].rpartition("/")[2] or None}
                         (named,) = await self._audit.with_aliases(source, [row])
@@ -337,7 +339,7 @@ class Alerting:
         )
         at, settings = self._audit.now(), self._alert_settings()
         position = self._present.position + 1
-        past = await Past(self._pool).of(event, world.keys, position, at)
+        past = await Past(AskedLog(self._pool)).of(event, world.keys, position, at)
         caller = asked.caller
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
