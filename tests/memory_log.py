@@ -1,4 +1,4 @@
-"""The log in memory: for tests alone, held to the same contract as Kafka."""
+"""The log in memory, for tests alone. It passes the same contract as Kafka."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MemoryReader:
 
 
 class MemoryTopic:
-    """`fault`: what becomes of the next append; None: it lands and is answered."""
+    """`fault`: what happens to the next append. None: it lands and is answered."""
 
     def __init__(self) -> None:
         self.values: list[bytes] = []

@@ -23,6 +23,7 @@ from domain.ports import Unavailable
 from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import ALIAS, KEY
+from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.audit_api.explaining import KMS_ACTIONS, Explained, bad
 from services.audit_api.openapi import ROUTES
@@ -207,11 +208,11 @@ class Questions:
     async def _of_two(self, body: Explained, audience: Audience) -> World:
         """What a question of one principal and one key needs of the asking account's world then. Raises NoSuchMoment,
         KeyNotFound."""
-        moment = await moment_of(self._pool, body.at, self._present.position)
+        moment = await moment_of(AskedLog(self._pool), body.at, self._present.position)
         rows = []
         if audience.owns(account_in(body.key) or audience.account):
-            rows.append(await find_key(self._pool, body.key, audience.account, self._settings.region, moment))
-        return await world_then(self._pool, self._settings.region, moment, rows, [audience.account])
+            rows.append(await find_key(AskedLog(self._pool), body.key, audience.account, self._settings.region, moment))
+        return await world_then(AskedLog(self._pool), self._settings.region, moment, rows, [audience.account])
 
     async def who_can(self, asked: Asked) -> Told:
         reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))

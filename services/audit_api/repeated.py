@@ -9,6 +9,7 @@ from domain.authorization.audience import Told
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
+from projections.decisions.spans import Times
 from projections.history import queries as history
 from services.audit_api.declared import whole
 from services.audit_api.explaining import bad
@@ -16,7 +17,6 @@ from services.audit_api.questions import CALLERS, Questions, document_in, text_i
 from services.kms_api import errors
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
-from services.questions.decided_again import Times
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.recheck import recheck
 from services.questions.source import Source

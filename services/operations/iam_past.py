@@ -21,6 +21,7 @@ from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
+from domain.durations import DAY_MICROS
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.identities.holders import attachable, attached
@@ -36,7 +37,7 @@ from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
 
 USUAL = 100
-LOOKED_BACK = 400 * 86_400 * 1_000_000
+LOOKED_BACK = 400 * DAY_MICROS
 """Microseconds: for as long as AWS reports, at least."""
 NOT_USED = "N/A"
 SERVICE_NAMES = {

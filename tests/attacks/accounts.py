@@ -38,6 +38,7 @@ from domain.state.world import World
 from projections.decisions import project as decisions
 from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS, Entry
+from projections.log.schema import OWN
 from services.audit_api.audit import Audit
 from services.audit_api.questions import Questions
 from services.audit_api.status import Standing
@@ -315,7 +316,7 @@ class Rows:
         return rows[0] if rows else None
 
     async def fetch(self, query: str, *given: Any) -> list[Any]:
-        if query == history.KEYS_AFTER:
+        if query == OWN.sql(history.KEYS_AFTER):
             _, after, limit, like = given
             found = [row for row in self._rows if row["kind"] == "key" and row["id"] > after]
             found = [row for row in found if like in ("%", row["account"])]
@@ -325,12 +326,12 @@ class Rows:
 
 
 ASKED: dict[str, Any] = {
-    history.ONE: lambda row, kind, id: (row["kind"], row["id"]) == (kind, id),
-    history.ABOUT: lambda row, about: row["about"] in about,
-    history.OF_ACCOUNTS: lambda row, accounts, kinds: row["account"] in accounts and row["kind"] in kinds,
-    history.BY_ARN: lambda row, arn: row["arn"] == arn,
-    history.BY_ARNS: lambda row, arns: row["arn"] in arns,
-    history.NAMED: lambda row, kind, names: row["kind"] == kind and row["id"] in names,
+    OWN.sql(history.ONE): lambda row, kind, id: (row["kind"], row["id"]) == (kind, id),
+    OWN.sql(history.ABOUT): lambda row, about: row["about"] in about,
+    OWN.sql(history.OF_ACCOUNTS): lambda row, accounts, kinds: row["account"] in accounts and row["kind"] in kinds,
+    OWN.sql(history.BY_ARN): lambda row, arn: row["arn"] == arn,
+    OWN.sql(history.BY_ARNS): lambda row, arns: row["arn"] in arns,
+    OWN.sql(history.NAMED): lambda row, kind, names: row["kind"] == kind and row["id"] in names,
 }
 
 

@@ -14,8 +14,8 @@ from domain.commands import (
     rotate_key,
     tag_key,
 )
+from domain.durations import DAY_MICROS
 from domain.errors import InvalidKeyState, KeyDisabled, UnsupportedOperation
-from domain.keys.key import DAY
 from domain.keys.states import TABLE, State, require_state
 from domain.log import events
 from domain.policy.default import default_key_policy
@@ -113,7 +113,14 @@ STATES: dict[State, tuple[object, ...]] = {
     State.PENDING_DELETION: (events.DeletionScheduled(key_id(), 7, "2030-01-01T00:00:00.000000Z"),),
     State.PENDING_IMPORT: (events.MaterialDeleted(key_id(), "m1", "row", "PendingImport"),),
 }
-MADE = {"key": key_id(), "expires": str(DAY), "material": "m1", "stored": "r2", "fingerprint": "f", "public_key": ""}
+MADE = {
+    "key": key_id(),
+    "expires": str(DAY_MICROS),
+    "material": "m1",
+    "stored": "r2",
+    "fingerprint": "f",
+    "public_key": "",
+}
 ALIAS = events.AliasCreated(ACCOUNT, "alias/a", key_id())
 GRANT = events.GrantCreated(
     key_id(), "g1", "", ROOT.principal, ACCOUNT, ROOT.principal, ACCOUNT, ["Decrypt"], {}, ACCOUNT, ROOT.principal, ""

@@ -381,7 +381,7 @@ def test_a_trail_is_the_first_accounts_alone_and_has_a_name(installation: Instal
     done = installation.keytrail("decisions", "--trail", "nothing_here", check=False)
     assert (done.returncode, "There is no trail" in done.stderr) == (1, True)
     done = installation.keytrail("decisions", "--trail", "x; drop schema p_decisions", check=False)
-    assert (done.returncode, "no name of a trail" in done.stderr) == (1, True)
+    assert (done.returncode, "not the name of a trail" in done.stderr) == (1, True)
     done = installation.keytrail("import", "cloudtrail", str(tmp_path / "nowhere"), check=False)
     assert done.returncode == 2
     name = f"st-{uuid4().hex[:8]}"
