@@ -112,10 +112,16 @@ def ours(folder: Path) -> Collected:
     (folder / "records.jsonl").write_text("".join(json.dumps(each) + "\n" for each in made))
     (folder / "LICENSE").write_text("not a record\n")
     alerts = {
-        **{"grant-outside": 1, "first-use": 2, "rotation-disabled": 1},
-        **{"disabled-in-use": 1, "deletion-in-use": 1},  # the calls through a service used the key on the day before
-        **{"deletion-scheduled": 1, "deletion-shortest": 1, "deletion-cancelled": 1},
-        "material-deleted": 2,  # it expired, and then the key was deleted
+        "grant-outside": 1,
+        "rotation-disabled": 1,
+        # The calls through a service used the key on the day before.
+        "disabled-in-use": 1,
+        "deletion-in-use": 1,
+        "deletion-scheduled": 1,
+        "deletion-shortest": 1,
+        "deletion-cancelled": 1,
+        # It expired, and then the key was deleted.
+        "material-deleted": 2,
     }
     return Collected(folder, len(made) + 1, 2, 1, 240, alerts)
 
