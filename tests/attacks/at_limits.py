@@ -15,8 +15,8 @@ from botocore.model import Shape
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.commands.decide import may_ask
-from domain.commands.grants import GRANTABLE
 from domain.errors import Refusal
+from domain.grants.operations import GRANTABLE
 from domain.log.command import Command, encode
 from domain.policy.compile import DELEGATED, DIRECT
 from domain.state.fold import Fold
