@@ -29,7 +29,7 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
 from domain.arn import root_arn
-from domain.durations import DAY_MICROS
+from domain.durations import DAY_MICROS, SECOND_MICROS
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import Material
 from domain.log import events
@@ -512,20 +512,21 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND) for each in range(10))
+    calls = (
+        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
+    )
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Twenty refused calls on twenty keys, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-SECOND = 1_000_000
 MONTH = 30 * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
