@@ -42,8 +42,8 @@ from projections.log.schema import OWN
 from services.audit_api.audit import Audit
 from services.audit_api.questions import Questions
 from services.audit_api.status import Standing
-from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
+from services.kms_api.live_decision import OperationPorts, carry_out
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
@@ -376,7 +376,7 @@ class Asking:
         settings = SimpleNamespace(region=REGION, account_id="000000000000")
         self.questions = Questions(cast(Any, audit), cast(Any, settings), cast(Any, present), cast(Any, Rows(world)))
         self._standing = Standing(cast(Any, audit), cast(Any, None), cast(Any, settings), cast(Any, present), cast(Any, None))  # fmt: skip
-        self._calls = SimpleNamespace(_present=present, _materials=None, _recall=None)
+        self._ports = OperationPorts(*[cast(Any, None)] * 3)
 
     def callers(self) -> list[Caller]:
         names = [name for name in principals_of(self.account) if name != iam_arn(self.account, ROLE, "/", "ops")]
@@ -446,8 +446,8 @@ class Asking:
             return "allowed" if error is None else (error["kind"], error["message"])
         try:
             if isinstance(row, Using | Recalling):
-                return plain(done(Calls._use(cast(Any, self._calls), row, request, [])))
-            for verdict in row.asks(request, self.world):
+                return plain(done(carry_out(row, request, self.world, self._ports, [])))
+            for verdict in row.access(request, self.world):
                 if not verdict.allowed:
                     raise refusal_of(asking, verdict)
             return "allowed" if isinstance(row, Issuing) else plain(cast(Reading, row).run(request, self.world))

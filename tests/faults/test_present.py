@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -45,9 +46,25 @@ async def events() -> MemoryTopic:
     return topic
 
 
+class End:
+    """In the place of the process's end."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def __call__(self, reason: str) -> NoReturn:
+        self.reasons.append(reason)
+        raise asyncio.CancelledError
+
+
 @pytest.fixture
-async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
-    found = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+def end() -> End:
+    return End()
+
+
+@pytest.fixture
+async def present(events: MemoryTopic, end: End) -> AsyncIterator[LiveState]:
+    found = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -99,22 +116,9 @@ class SlowToAnswer(MemoryTopic):
         return found
 
 
-def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The reasons for which the process would have ended."""
-    reasons: list[str] = []
-
-    def end(reason: str) -> None:
-        reasons.append(reason)
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr("services.kms_api.live_state._end", end)
-    return reasons
-
-
-async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    reasons = the_end(monkeypatch)
-    topic = SlowToAnswer()
-    present = LiveState(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+async def test_an_answer_that_is_older_than_the_fold_is_no_cut() -> None:
+    end, topic = End(), SlowToAnswer()
+    present = LiveState(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
     await topic.asked.wait()
     for value in Log().values:
@@ -123,19 +127,16 @@ async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pyte
         await asyncio.sleep(0)
     topic.go_on.set()
     await present.barrier()
-    assert reasons == []
+    assert end.reasons == []
     for task in tasks:
         task.cancel()
 
 
-async def test_a_log_that_was_cut_ends_the_process(
-    present: LiveState, events: MemoryTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reasons = the_end(monkeypatch)
+async def test_a_log_that_was_cut_ends_the_process(present: LiveState, events: MemoryTopic, end: End) -> None:
     del events.values[-1]
     with pytest.raises(NotFresh):
         await present.barrier()
-    assert "it was cut or made anew" in reasons[0]
+    assert "it was cut or made anew" in end.reasons[0]
 
 
 class Broken:
@@ -253,11 +254,12 @@ class Keeping:
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
     """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    commands = MemoryTopic()
+    service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))
-    while not service._commands.values:  # type: ignore[attr-defined]
+    while not commands.values:
         await asyncio.sleep(0.001)
         turns += 1
     making.cancel()
