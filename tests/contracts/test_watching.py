@@ -173,7 +173,9 @@ async def test_a_lock_that_anybody_may_hold_stops_no_proof(
     await some(pool, books)
     await watch.prove()
     await pool.execute("DELETE FROM alerting.windows")
-    async with locking(database, f"SELECT pg_advisory_lock({0x6B657963})"):  # the former lock of the worker that checked
+    async with locking(
+        database, f"SELECT pg_advisory_lock({0x6B657963})"
+    ):  # the former lock of the worker that checked
         with pytest.raises(Changed):
             await watch.prove()
 
