@@ -35,10 +35,10 @@ from projections.decisions.project import KEYTRAIL
 from projections.log.schema import AskedLog
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alert_worker import scan, tables
+from services.alert_worker import positions, scan
 from services.alert_worker.drafts import shown
 from services.alert_worker.past import Past
-from services.alert_worker.topic import Publisher
+from services.alert_worker.publisher import Publisher
 from services.audit_api.answers import ASK_AGAIN_EVERY
 from services.audit_api.explaining import bad
 from services.audit_api.live import Ended, Live
@@ -97,7 +97,7 @@ class Alerting:
         """How far each partition is judged, and how many records wait to be; `ends` are those of decisions."""
         if await self._pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
             return {"judged": {}, "lag": {}}
-        found = await tables.reached(self._pool)
+        found = await positions.reached(self._pool)
         judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
         left = {
             f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0) for partition, end in ends.items()
@@ -298,7 +298,7 @@ class Alerting:
         audience = source.audience
         async with self._questions.still(asked, source) as found:
             total = await decisions.calls_counted(found.connection, span.since, span.until, span.owners)
-            progress, told, count = scan.Progress(total=total), 0.0, 0
+            progress, told, count = scan.ScanProgress(total=total), 0.0, 0
             loop = asyncio.get_running_loop()
             yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
             for walk in (

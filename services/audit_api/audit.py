@@ -39,7 +39,7 @@ from projections.log.schema import AskedLog
 from projections.policy_versions import queries as policy_versions
 from services import signing
 from services.adapters.postgres import INTERRUPTED, Pool
-from services.alert_worker.topic import Publisher
+from services.alert_worker.publisher import Publisher
 from services.audit_api.alerting import Alerting
 from services.audit_api.answers import Answered, answered, of_fault
 from services.audit_api.asked import Asked

@@ -16,11 +16,11 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import lag, tables
-from services.alert_worker.books import Books, Changed
-from services.alert_worker.lag import Watch
-from services.alert_worker.tables import Reached
-from services.alert_worker.topic import Publisher
+from services.alert_worker import lag, unjudged
+from services.alert_worker.books import Books, RowsChanged
+from services.alert_worker.lag import LagWatch
+from services.alert_worker.positions import JudgedUpTo
+from services.alert_worker.publisher import Publisher
 from services.cli.client import Client
 from services.runtime.processes import LONGEST_UNPROVED, pause_after_proof
 from services.settings import Settings
@@ -70,12 +70,12 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 @pytest.fixture
 async def watch(
     installation: Installation, pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Watch]:
+) -> AsyncIterator[LagWatch]:
     monkeypatch.setattr(lag, "READ_PATIENCE", 0.5)
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
-    found = Watch(installation.settings, pool, books, lambda: judge, publisher, nothing)
+    found = LagWatch(installation.settings, pool, books, lambda: judge, publisher, nothing)
     yield found
     await found.close()
     await publisher.close()
@@ -85,7 +85,7 @@ async def policies(pool: Pool, books: Books) -> None:
     """Two policies that wait to be judged to the end."""
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
-            await tables.put_off(held, "111122223333", {"position": position})
+            await unjudged.put_off(held, "111122223333", {"position": position})
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
-async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Watch, told: Told, table: str) -> None:
+async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: LagWatch, told: Told, table: str) -> None:
     """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
@@ -109,14 +109,14 @@ async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Wat
 
 
 async def test_a_policy_that_nobody_can_judge_is_told_of(
-    database: Settings, pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+    database: Settings, pool: Pool, books: Books, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A row that somebody holds is skipped, without a message."""
     monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
-        row = await tables.oldest_unjudged(connection, books, [])
+        row = await unjudged.oldest_unjudged(connection, books, [])
         assert row is not None
         assert row[1] == 8, "the first one is passed over"
         await watch.look()
@@ -126,31 +126,31 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
 
 
 async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
-    pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, books: Books, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
-        await tables.judged(connection, books, 7)
+        await unjudged.judged(connection, books, 7)
     monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
     async with pool.acquire() as connection, connection.transaction():
-        await tables.judged(connection, books, 8)
+        await unjudged.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
 
-async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: Watch) -> None:
+async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: LagWatch) -> None:
     """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
     a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
-        held.reached = Reached(1_000_000)
+        held.reached = JudgedUpTo(1_000_000)
     await watch.look()
-    with pytest.raises(Changed, match="ends before"):
+    with pytest.raises(RowsChanged, match="ends before"):
         await watch.look()
 
 
 async def test_a_proof_that_does_not_end_is_told_of(
-    database: Settings, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+    database: Settings, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
@@ -167,7 +167,7 @@ async def test_a_proof_that_does_not_end_is_told_of(
 
 
 async def test_a_lock_that_anybody_may_hold_stops_no_proof(
-    database: Settings, pool: Pool, books: Books, watch: Watch
+    database: Settings, pool: Pool, books: Books, watch: LagWatch
 ) -> None:
     """With one `pg_advisory_lock`, counts could be removed for as long as it was held."""
     await some(pool, books)
@@ -176,7 +176,7 @@ async def test_a_lock_that_anybody_may_hold_stops_no_proof(
     async with locking(
         database, f"SELECT pg_advisory_lock({0x6B657963})"
     ):  # the former lock of the worker that checked
-        with pytest.raises(Changed):
+        with pytest.raises(RowsChanged):
             await watch.prove()
 
 
