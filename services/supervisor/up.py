@@ -226,7 +226,9 @@ class Supervisor:
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
         self._add("projector", "services.projector", common)
         for number in range(1, self.settings.alert_workers + 1):
-            self._add(f"alerts-{number}", "services.alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"})
+            self._add(
+                f"alerts-{number}", "services.alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"}
+            )
         if alerts_file.load(self.settings).notifiers:
             self._add("notifier", "services.notifier", common)
         for number in range(1, self.settings.workers + 1):

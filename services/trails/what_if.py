@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judged
+from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judgement
 from domain.cloudtrail.record import ACCESS_DENIED
 from services.questions.decided_again import Times, within
 from services.questions.drafts import Draft
@@ -127,7 +127,7 @@ async def what_if(
     }
 
 
-def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: datetime) -> Judged | None:
+def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: datetime) -> Judgement | None:
     """What the draft makes of a call, where that is not what it was."""
     error = case["error"]
     if error and error not in ACCESS_DENIED:
@@ -142,7 +142,7 @@ def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: d
     return now if (now.answer == ALLOWED) is bool(error) else None
 
 
-def _by(found: Judged) -> str:
+def _by(found: Judgement) -> str:
     """Where nothing of the caller's own policies is known, the statement that leaves it to them stands for them."""
     by = found.by
     return in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))

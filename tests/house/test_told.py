@@ -74,7 +74,9 @@ def test_only_an_audience_tells() -> None:
             if path.name != "audience.py":
                 assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
     for name in ("audit", "questions", "counted", "alerting", "status", "explaining", "reviewing", "repeated"):
-        made = {where for where, call in calls(ROOT / f"services/audit_api/{name}.py") if named(call).endswith("Response")}
+        made = {
+            where for where, call in calls(ROOT / f"services/audit_api/{name}.py") if named(call).endswith("Response")
+        }
         assert made <= {"_signed", "answer"}, name  # the client that went away
 
 
