@@ -1,23 +1,10 @@
-"""What a rule finds, and the kinds of rule there are.
-
-Rules are pure: what they read is given to them. A rule that counts says what is counted, and is told when it is enough:
-counting is the business of who runs it, and is the same over a stream and over history.
-"""
+"""What a rule finds, and what it counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from domain.alerts.change import Change
-    from domain.alerts.settings import AlertSettings
-    from domain.alerts.use import Use
-    from domain.keys.key import Key
-
-INFO, LOW, MEDIUM, HIGH, CRITICAL = SEVERITIES = ("info", "low", "medium", "high", "critical")
-"""From the mildest to the worst."""
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,82 +29,3 @@ class Tick:
     subject: str
     account: str
     item: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A threshold with what it means; the settings file may change it."""
-
-    default: int
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class OnChange:
-    """Judges a record that changed something, on the world before it. `on` are the events that it looks at. `costly`: it
-    asks for the sets of requests that a policy means, within a budget where somebody waits; `by_text` is what the text
-    alone shows of it, told where the budget ended."""
-
-    judge: Callable[[Change], Iterator[Finding]]
-    on: tuple[type, ...]
-    costly: bool = False
-    by_text: Callable[[Change], Iterator[Finding]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OnUse:
-    """Judges one call, allowed or refused, by itself. A finding's subject is raised once in `every` seconds. `judge` reads
-    neither time, call id nor tags: calls that differ in these alone are judged once."""
-
-    judge: Callable[[Use], Iterator[Finding]]
-    every: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Counts calls in windows of `window` seconds that begin at whole multiples of it, whatever order records come in;
-    what reaches `threshold` is found once in a window. `ticks` reads neither time, call id nor tags."""
-
-    ticks: Callable[[Use], Iterable[Tick]]
-    found: Callable[[Tick, int, int], Finding]
-    """Of (tick, how many, seconds of the window)."""
-
-
-@dataclass(frozen=True, slots=True)
-class First:
-    """What is found the first time that a pair comes, once the key is old enough (`age`, seconds)."""
-
-    pairs: Callable[[Use], Iterable[tuple[str, str]]]
-    """(principal, key's ARN). Reads neither time, call id nor tags."""
-    found: Callable[[Use, str], Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class OnTime:
-    """Judges a key as time goes on: (what the finding is of, in microseconds, and is found once for; the finding)."""
-
-    judge: Callable[[Key, int, AlertSettings], Iterator[tuple[int, Finding]]]
-
-
-@dataclass(frozen=True, slots=True)
-class OnHealth:
-    """What was seen of Keytrail itself, of one kind (health.py): whoever sees it has judged it already."""
-
-    seen: str
-
-
-Kind = OnChange | OnUse | Counted | First | OnTime | OnHealth
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`means` and `do` are for who reads the alert; `references` are names of outside sources."""
-
-    id: str
-    title: str
-    severity: str
-    means: str
-    do: str
-    references: tuple[str, ...]
-    kind: Kind
-    numbers: Mapping[str, Number] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.authorization.context import carriers
 from domain.authorization.evaluation_order import is_at_home, reach_of
-from domain.commands.grants import GRANTABLE
+from domain.grants.operations import GRANTABLE
 from domain.policy import unseen
 from domain.policy.compile import DIRECT, ROLE, CompiledStatement, has_variables, key_policy_statements
 from domain.policy.conditions import Test, compile_test

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.severities import SEVERITIES
 from domain.log.events import AlertMarked
 from projections.log.entry import ALERTS, Appends, Entry, Interns, Row
 

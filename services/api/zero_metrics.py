@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from itertools import product
 
-from domain.alerts.finding import SEVERITIES
 from domain.alerts.rules.table import RULES
+from domain.alerts.severities import SEVERITIES
 from services import metrics, signing
 from services.adapters.alerts_file import APPRISE, WEBHOOK
 from services.operations.table import BY_NAME, OPERATIONS

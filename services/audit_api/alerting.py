@@ -13,10 +13,12 @@ import orjson
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
-from domain.alerts.finding import SEVERITIES, Rule
-from domain.alerts.health import MISMATCH, Health
+from domain.alerts.health import Health
+from domain.alerts.rule import AlertRule
+from domain.alerts.rules import recheck_mismatch
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
+from domain.alerts.severities import SEVERITIES
 from domain.authorization.audience import Told
 from domain.commands.mark_alert import MARK, STATES
 from domain.errors import Refusal
@@ -28,7 +30,9 @@ from domain.policy_analysis.budget import Budget
 from domain.state.principals import principals_of
 from projections.alerts import queries as alerts
 from projections.alerts.queries import Filters
+from projections.decisions import queries as decisions
 from projections.decisions.project import KEYTRAIL
+from projections.log.schema import AskedLog
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alert_worker import scan, tables
@@ -41,7 +45,7 @@ from services.audit_api.live import Ended, Live
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.notifier import outbox
 from services.questions.moments import read_moment
 from services.rendering import item, page
@@ -76,7 +80,7 @@ class Alerting:
         audit: Audit,
         questions: Questions,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         pool: Pool,
         publisher: Publisher,
     ) -> None:
@@ -109,7 +113,7 @@ class Alerting:
             f"{first['principal']}, decided at @{first['seen']}"
         )
         judge = Judge(self._present.world.log, self._alert_settings(), self._present.world.region)
-        health = Health(MISMATCH, where, self._audit.now(), summary)
+        health = Health(recheck_mismatch.RULE, where, self._audit.now(), summary)
         await self._publisher.publish(judge.of_health(health))
 
     async def notifiers(self, asked: Asked) -> Told:
@@ -138,7 +142,7 @@ class Alerting:
     async def alerts(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(int), asked.limit()
         filters = await self._filters(asked)
-        rows = await alerts.page(self._pool, filters, cursor[0] if cursor else NEWEST, limit)
+        rows = await alerts.page(AskedLog(self._pool), filters, cursor[0] if cursor else NEWEST, limit)
         items = [self._audit.named(_shown(row), asked.audience) for row in rows]
         found = page(items, limit, [rows[-1]["number"]] if rows else None)
         if cursor is None:
@@ -176,14 +180,14 @@ class Alerting:
     async def _one(self, asked: Asked) -> Any:
         """Raises WireError; another account's alert is none."""
         id = asked.request.path_params["alert"]
-        row = await alerts.one(self._pool, id)
+        row = await alerts.one(AskedLog(self._pool), id)
         if row is None or row["account"] not in self._accounts(asked):
             raise WireError(404, "NotFoundException", f"There is no alert {id}.")
         return row
 
     async def alert(self, asked: Asked) -> Told:
         row = await self._one(asked)
-        marks = [item(each) for each in await alerts.marks(self._pool, row["id"])]
+        marks = [item(each) for each in await alerts.marks(AskedLog(self._pool), row["id"])]
         return asked.audience.alerts(
             [row["account"]], self._audit.named(_shown(row), asked.audience) | {"marks": marks}
         )
@@ -219,7 +223,7 @@ class Alerting:
         filters = await self._filters(asked)
         text = asked.request.headers.get("last-event-id") or asked.text("after")
         if text is None:
-            number = await alerts.newest(self._pool)
+            number = await alerts.newest(AskedLog(self._pool))
         elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
             number = int(text)
         else:
@@ -236,9 +240,9 @@ class Alerting:
             while not self._audit.stopping():
                 newest, rows = number, []
                 with suppress(*INTERRUPTED):  # it comes again, and so do the alerts
-                    newest = await alerts.newest(self._pool)
+                    newest = await alerts.newest(AskedLog(self._pool))
                     if newest > number:
-                        rows = await alerts.after(self._pool, filters, number, AT_ONCE)
+                        rows = await alerts.after(AskedLog(self._pool), filters, number, AT_ONCE)
                 if rows or loop.time() >= ask_at:
                     # Nothing is told to whoever could not ask for it now.
                     try:
@@ -279,7 +283,7 @@ class Alerting:
         own = None if source.is_trail else self._accounts(asked)
         # What Keytrail does itself is recorded as its own.
         owners = None if own is None else [each or KEYTRAIL for each in own]
-        span = scan.Span(after, last.position, begin, end, owners)
+        span = scan.ScannedSpan(after, last.position, begin, end, owners)
         return self._scan(asked, source, judge, span, own, began)
 
     async def _scan(
@@ -287,13 +291,13 @@ class Alerting:
         asked: Asked,
         source: Source,
         judge: Judge,
-        span: scan.Span,
+        span: scan.ScannedSpan,
         own: list[str] | None,
         began: dict[str, str],
     ) -> AsyncGenerator[Told, None]:
         audience = source.audience
         async with self._questions.still(asked, source) as found:
-            total = await found.connection.fetchval(scan.COUNTED, span.since, span.until, span.owners)
+            total = await decisions.calls_counted(found.connection, span.since, span.until, span.owners)
             progress, told, count = scan.Progress(total=total), 0.0, 0
             loop = asyncio.get_running_loop()
             yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
@@ -304,7 +308,7 @@ class Alerting:
                 async for alert in walk:
                     if own is None or alert.finding.account in own:
                         count += 1
-                        raised = None if source.is_trail else bool(await scan.known(found.connection, [alert.id]))
+                        raised = None if source.is_trail else bool(await alerts.raised(found.connection, [alert.id]))
                         one = shown(alert)
                         row = one | {"raised": raised, "key_id": one["key"].rpartition("/")[2] or None}
                         (named,) = await self._audit.with_aliases(source, [row])
@@ -335,11 +339,11 @@ class Alerting:
         )
         at, settings = self._audit.now(), self._alert_settings()
         position = self._present.position + 1
-        past = await Past(self._pool).of(event, world.keys, position, at)
+        past = await Past(AskedLog(self._pool)).of(event, world.keys, position, at)
         caller = asked.caller
         change = Change(
             event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
-            facts=past, settings=settings,
+            facts=past, known_accounts=settings.known_accounts,
         ).alone()  # fmt: skip
         judge = Judge(world.log, settings, world.region)
         judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
@@ -354,8 +358,8 @@ def _shown(row: Any) -> dict[str, Any]:
     return found | telling(found)
 
 
-def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
-    own = settings.of(rule.id)
+def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:
+    own = settings.of(rule)
     return {
         "rule": rule.id,
         "title": rule.title,
@@ -364,7 +368,7 @@ def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
         "means": rule.means,
         "do": rule.do,
         "references": list(rule.references),
-        "numbers": {name: settings.number(rule.id, name, number.default) for name, number in rule.numbers.items()},
+        "numbers": {number.name: value for number, value in settings.numbers_of(rule).items()},
     }
 
 

@@ -35,6 +35,7 @@ from domain.state.callers import caller_of
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.keys import queries as keys
+from projections.log.schema import AskedLog
 from projections.policy_versions import queries as policy_versions
 from services import signing
 from services.adapters.postgres import INTERRUPTED, Pool
@@ -62,8 +63,8 @@ from services.kms_api.authentication import Authenticator
 from services.kms_api.bounds import parsed
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import NotFresh, Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState, NotFresh
+from services.kms_api.maker import VaultMaker
 from services.metrics import UNAUTHENTICATED
 from services.questions.moments import read_time
 from services.questions.source import Source
@@ -84,10 +85,10 @@ class Audit:
     def __init__(
         self,
         settings: Settings,
-        present: Present,
+        present: LiveState,
         authenticator: Authenticator,
         calls: Calls,
-        making: Making,
+        making: VaultMaker,
         pool: Pool,
         clock: Clock,
         publisher: Publisher,
@@ -288,7 +289,7 @@ class Audit:
 
     async def change(self, asked: Asked, operation: str, parameters: dict[str, Any], made: dict[str, str]) -> int:
         """Have the writer decide a change; the position of its record. Raises WireError."""
-        position = (await self._calls.command(self._call(asked, parameters, operation), made))[0]
+        position = (await self._calls.writer.decide(self._call(asked, parameters, operation), made))[0]
         asked.record.done = True
         return position
 
@@ -300,7 +301,7 @@ class Audit:
 
     async def list_keys(self, asked: Asked) -> Told:
         cursor, limit = asked.cursor(str), asked.limit()
-        rows = await keys.page(self._pool, asked.caller.account, cursor[0] if cursor else "", limit)
+        rows = await keys.page(AskedLog(self._pool), asked.caller.account, cursor[0] if cursor else "", limit)
         items = [self.named(item(row, ("tags",)), asked.audience) for row in rows]
         found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
         return asked.audience.own(asked.caller.account, found)
@@ -332,14 +333,14 @@ class Audit:
 
     async def show_key(self, asked: Asked) -> Told:
         key_id = await self.own_key_id(asked)
-        row = await keys.one(self._pool, asked.caller.account, key_id)
+        row = await keys.one(AskedLog(self._pool), asked.caller.account, key_id)
         if row is None:
             raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
         return asked.audience.own(asked.caller.account, self.named(item(row, ("tags",)), asked.audience))
 
     async def policies(self, asked: Asked) -> Told:
         key_id, cursor, limit = await self.own_key_id(asked), asked.cursor(int), asked.limit()
-        rows = await policy_versions.page(self._pool, key_id, cursor[0] if cursor else 0, limit)
+        rows = await policy_versions.page(AskedLog(self._pool), key_id, cursor[0] if cursor else 0, limit)
         found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
         return asked.audience.own(asked.caller.account, found)
 

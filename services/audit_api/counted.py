@@ -14,19 +14,21 @@ from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.policy import unseen
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.decisions import uses
 from projections.decisions.queries import EXPRESSIONS, FIELDS, Filters
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.audit_api.explaining import bad
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.as_of import utc as utc_of
 from services.questions.nearest import in_words, nearest
 from services.questions.subjects import with_names
 from services.questions.unused import (
     NOT_USED_FOR,
     Decide,
-    Span,
+    Period,
     callers_in,
     keys_in,
     of_our_own,
@@ -52,7 +54,7 @@ AT_ONCE = 100
 class Counted:
     """The routes' functions, beside those of Audit and Questions."""
 
-    def __init__(self, audit: Audit, questions: Questions, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, questions: Questions, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._questions = questions
         self._present = present
@@ -89,7 +91,7 @@ class Counted:
         limit = asked.limit()
         cursor = asked.cursor(int)
         after = cursor[0] if cursor else int(text)
-        rows = await decisions.events(self._pool, asked.caller.account, after, limit)
+        rows = await decisions.events(AskedLog(self._pool), asked.caller.account, after, limit)
         after_these = following(len(rows), limit, [rows[-1]["position"]] if rows else None)
         source = await self._questions.sources.of(asked)
         calls = await with_names(source, [call_of(row) for row in rows], self._audit.with_aliases)
@@ -172,7 +174,9 @@ class Counted:
         audience, count, after = asked.audience, 0, None
         async with self._questions.place(audience.account):
             while True:
-                rows = await decisions.page(self._pool, audience.account, filters, after, AT_ONCE, inputs=True)
+                rows = await decisions.page(
+                    AskedLog(self._pool), audience.account, filters, after, AT_ONCE, inputs=True
+                )
                 for row in rows:
                     yield audience.line(call_of(row))
                 count += len(rows)
@@ -206,12 +210,12 @@ class Counted:
         source = await self._questions.sources.of(asked)
         if source.is_trail:
             key_id = await self._key(asked, source, asked.request.path_params["key"])
-            key, arn = None, await decisions.destination(source.pool, key_id)
+            key, arn = None, await uses.destination(source.pool, key_id)
         else:
             key_id = await self._audit.own_key_id(asked)
             key = self._present.world.keys.get(key_id)
             arn = key.arn if key is not None else ""
-        rows = [_use(item(row), source.audience) for row in await decisions.last_uses(source.pool, key_id, arn)]
+        rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.pool, key_id, arn)]
         used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
         answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
         return source.audience.own(source.account, answer)
@@ -250,7 +254,7 @@ class Counted:
         return source.audience.own(source.account, shown | {"items": found, "next": cursor})
 
     async def _unused(
-        self, asked: Asked, source: Source, key: str | None, principal: str | None, times: Span
+        self, asked: Asked, source: Source, key: str | None, principal: str | None, times: Period
     ) -> tuple[list[dict[str, Any]], str | None, str]:
         """(rows, the cursor of the next page, what is not known)."""
         decide, questions = let_in_by if source.is_trail else of_our_own(source.audience), self._questions
@@ -268,7 +272,7 @@ class Counted:
         return rows, cursor, unseen.IDENTITY if source.is_trail else ""
 
     async def _unused_of_all(
-        self, asked: Asked, source: Source, world: World, times: Span, decide: Decide
+        self, asked: Asked, source: Source, world: World, times: Period, decide: Decide
     ) -> tuple[list[dict[str, Any]], str | None]:
         """Every key of the account, and then its users and roles, so many of them at a time."""
         limit, cursor = asked.limit(), asked.cursor(str, str)

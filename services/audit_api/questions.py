@@ -23,6 +23,7 @@ from domain.ports import Unavailable
 from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import ALIAS, KEY
+from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.audit_api.explaining import KMS_ACTIONS, Explained, bad
 from services.audit_api.openapi import ROUTES
@@ -31,7 +32,7 @@ from services.audit_api.sources import Sources
 from services.kms_api import errors
 from services.kms_api.bounds import parsed
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import NotFresh, Present
+from services.kms_api.live_state import LiveState, NotFresh
 from services.questions import access_between, policy_change
 from services.questions.as_of import find_key, show_key, show_principal
 from services.questions.moments import Moment, NoSuchMoment, moment_of, read_moment
@@ -88,7 +89,7 @@ def text_in(body: dict[str, Any], name: str, words: str) -> str:
 class Questions:
     """The routes' functions, beside those of Audit."""
 
-    def __init__(self, audit: Audit, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._settings = settings
         self._present = present
@@ -207,11 +208,11 @@ class Questions:
     async def _of_two(self, body: Explained, audience: Audience) -> World:
         """What a question of one principal and one key needs of the asking account's world then. Raises NoSuchMoment,
         KeyNotFound."""
-        moment = await moment_of(self._pool, body.at, self._present.position)
+        moment = await moment_of(AskedLog(self._pool), body.at, self._present.position)
         rows = []
         if audience.owns(account_in(body.key) or audience.account):
-            rows.append(await find_key(self._pool, body.key, audience.account, self._settings.region, moment))
-        return await world_then(self._pool, self._settings.region, moment, rows, [audience.account])
+            rows.append(await find_key(AskedLog(self._pool), body.key, audience.account, self._settings.region, moment))
+        return await world_then(AskedLog(self._pool), self._settings.region, moment, rows, [audience.account])
 
     async def who_can(self, asked: Asked) -> Told:
         reference, action = asked.request.path_params["reference"], self._action(asked.text("action"))

@@ -24,7 +24,7 @@ from projections.history import queries as history
 from services.audit_api.explaining import KMS_ACTIONS, bad
 from services.kms_api import shapes
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.operations.table import BY_NAME
 from services.questions.nearest import LEAST, in_words, last, meant, nearest
 
@@ -59,7 +59,7 @@ def _operations() -> dict[str, str]:
 class References:
     """Names of one installation, as a question writes them."""
 
-    def __init__(self, questions: Questions, present: Present) -> None:
+    def __init__(self, questions: Questions, present: LiveState) -> None:
         self._questions = questions
         self._present = present
         self._operations: dict[str, str] = {}

@@ -9,14 +9,14 @@ from domain.authorization.audience import Told
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
+from projections.decisions.spans import Times
 from projections.history import queries as history
 from services.audit_api.declared import whole
 from services.audit_api.explaining import bad
 from services.audit_api.questions import CALLERS, Questions, document_in, text_in
 from services.kms_api import errors
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
-from services.questions.decided_again import Times
+from services.kms_api.live_state import LiveState
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.recheck import recheck
 from services.questions.source import Source
@@ -37,7 +37,7 @@ WHAT_IF_BODY = (
 class Repeated:
     """The routes' functions, beside those of Audit and Questions."""
 
-    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present) -> None:
+    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: LiveState) -> None:
         self._audit = audit
         self._questions = questions
         self._settings = settings

@@ -14,18 +14,19 @@ from domain.errors import NoSuchEntity, Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.keys.key import Key
 from domain.ports import Unavailable
+from projections.decisions import queries as decisions
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.audit_api.explaining import KMS_ACTIONS
 from services.audit_api.questions import Questions
 from services.audit_api.references import not_found
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.access_changes import Reviewed
 from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
 from services.questions.past_call import explained
 from services.questions.policy_change import Policy, difference
-from services.questions.snapshot import REACHED
 from services.questions.source import Source
 from services.questions.subjects import with_names
 from services.settings import Settings
@@ -40,7 +41,7 @@ UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 class Reviewing:
     """The routes' functions, beside those of Audit."""
 
-    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, questions: Questions, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._questions = questions
         self._settings = settings
@@ -55,7 +56,7 @@ class Reviewing:
             source = await self._questions.sources.of(asked)
             named = partial(with_names, source, with_aliases=self._audit.with_aliases)
             return await explained(
-                self._pool, self._settings.region, asked.audience, call, self._present.position, named
+                AskedLog(self._pool), self._settings.region, asked.audience, call, self._present.position, named
             )
 
     async def changes(self, asked: Asked) -> AsyncGenerator[Told, None]:
@@ -107,7 +108,7 @@ class Reviewing:
             try:
                 async with asyncio.timeout(PATIENCE):
                     # The projector is another process: there is no event to wait for.
-                    while (await self._pool.fetchval(REACHED) or -1) < position:  # noqa: ASYNC110  # see above
+                    while await decisions.reached(AskedLog(self._pool)) < position:  # noqa: ASYNC110  # see above
                         await asyncio.sleep(LOOK_EVERY)
             except TimeoutError:
                 raise Unavailable("the projections are behind the log") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.severities import SEVERITIES
 from domain.commands.mark_alert import LONGEST_NOTE, STATES
 from projections.decisions.queries import EXPRESSIONS, FIELDS
 from services.audit_api.route import RouteRow

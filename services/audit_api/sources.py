@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from projections.history import queries as history
+from projections.log.schema import AskedLog, Schema
 from services.adapters.postgres import Pool
-from services.adapters.trail_topics import BadName, InTrail, schema_of
+from services.adapters.trail_topics import BadName, schema_of
 from services.audit_api.explaining import bad
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
+from services.kms_api.live_state import LiveState
 from services.questions.source import Source
 from services.settings import Settings
 
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Sources:
-    def __init__(self, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._settings, self._present, self._pool = settings, present, pool
 
     async def of(self, asked: Asked) -> Source:
         """What `trail` names, our own log where it names none. Raises WireError."""
         name, account = asked.text("trail"), asked.caller.account
         if not name:
-            return Source(self._pool, account, self._settings.region, self._present.position)
+            return Source(AskedLog(self._pool), account, self._settings.region, self._present.position)
         if account != self._settings.account_id:
             raise WireError(403, "AccessDeniedException", "A trail is read by the first account's principals alone.")
         try:
@@ -36,5 +37,5 @@ class Sources:
             raise WireError(
                 404, "NotFoundException", f"There is no trail {name}; keytrail import cloudtrail makes one."
             )
-        pool = InTrail(self._pool, schema)
-        return Source(pool, "", self._settings.region, await history.reached(pool), schema)
+        trail = AskedLog(self._pool, Schema(schema))
+        return Source(trail, "", self._settings.region, await history.reached(trail))

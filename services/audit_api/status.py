@@ -14,7 +14,7 @@ from services.adapters.kafka import ends
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.audit_api.alerting import Alerting
-from services.kms_api.live_state import BEGIN_DEADLINE, Present
+from services.kms_api.live_state import BEGIN_DEADLINE, LiveState
 from services.projector.store import are_made, positions
 from services.settings import Settings
 
@@ -38,7 +38,7 @@ async def projected(pool: Pool) -> None:
 class Standing:
     """The route's function, beside those of Audit."""
 
-    def __init__(self, audit: Audit, alerting: Alerting, settings: Settings, present: Present, pool: Pool) -> None:
+    def __init__(self, audit: Audit, alerting: Alerting, settings: Settings, present: LiveState, pool: Pool) -> None:
         self._audit = audit
         self._alerting = alerting
         self._settings = settings

@@ -24,7 +24,7 @@ import asyncpg
 import orjson
 import structlog
 
-from domain.alerts.finding import SEVERITIES
+from domain.alerts.severities import SEVERITIES
 from domain.ports import Unavailable
 from services.adapters.alerts_file import Notifier
 from services.adapters.keyring import VaultKeyring

@@ -17,7 +17,7 @@ from domain.state.principals import account_of, arn_now, canonical, meaning
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Materials, Parameters, Request
+from services.operations.rows import Answer, Issuer, Made, Maker, Materials, Parameters, RecordedChange, Request
 
 USUAL = 50
 MOST = 100
@@ -60,11 +60,11 @@ def create_grant(parameters: Parameters, made: Made) -> CreateGrant:
     )
 
 
-def granted(changed: Changed) -> Answer:
+def granted(changed: RecordedChange) -> Answer:
     return {"GrantId": changed.event.grant}
 
 
-async def issue(changed: Changed, issuer: Issuer) -> Answer:
+async def issue(changed: RecordedChange, issuer: Issuer) -> Answer:
     event = changed.event
     return {"GrantToken": issuer.grant_token(event.key, event.grant, changed.position)}
 
@@ -146,7 +146,7 @@ def _retiring(request: Request) -> str:
     return principal
 
 
-def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict]:
     """In the caller's own account; the resource is the retiring principal (API reference, ListRetirableGrants)."""
     arn = parse_arn(_retiring(request))
     account = arn.account if arn is not None else ""

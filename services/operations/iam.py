@@ -33,7 +33,7 @@ from domain.commands.users_and_groups import (
 )
 from domain.identities.identity import POLICY, PROFILE, ROLE
 from services.operations import iam_descriptions
-from services.operations.rows import Answer, Changed, Issuer, Made, Maker, Parameters, Request
+from services.operations.rows import Answer, Issuer, Made, Maker, Parameters, RecordedChange, Request
 
 Command = Callable[[Parameters, Made], object]
 
@@ -83,10 +83,10 @@ def create_role(parameters: Parameters, made: Made) -> CreateRole:
     )
 
 
-def created(kind: str) -> Callable[[Changed], Answer]:
+def created(kind: str) -> Callable[[RecordedChange], Answer]:
     """The new identity as it is a moment after its event."""
 
-    def answer(changed: Changed) -> Answer:
+    def answer(changed: RecordedChange) -> Answer:
         identity = changed.world.directory.identities.get(changed.event.id)
         if identity is None:  # deleted again by the time that a retry asks
             return {kind.capitalize(): {f"{kind.capitalize()}Name": changed.event.name}}
@@ -119,7 +119,7 @@ def create_access_key(parameters: Parameters, made: Made) -> CreateAccessKey:
     return CreateAccessKey(parameters.get("UserName", ""), made["access_key"])
 
 
-async def issue_access_key(changed: Changed, issuer: Issuer) -> Answer:
+async def issue_access_key(changed: RecordedChange, issuer: Issuer) -> Answer:
     """The one answer that ever holds the secret. Raises Unavailable."""
     event = changed.event
     user = changed.world.directory.identities.get(event.id)
@@ -152,7 +152,7 @@ def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
     return DescribeRole("UpdateRoleDescription", parameters["RoleName"], parameters["Description"], None)
 
 
-def described(changed: Changed) -> Answer:
+def described(changed: RecordedChange) -> Answer:
     """The role; nothing where it was deleted again by the time that a retry asks: its event has no name to show."""
     return created(ROLE)(changed) if changed.event.id in changed.world.directory.identities else {}
 
@@ -206,7 +206,7 @@ def create_policy(parameters: Parameters, made: Made) -> CreatePolicy:
     )
 
 
-def policy_created(changed: Changed) -> Answer:
+def policy_created(changed: RecordedChange) -> Answer:
     arn = changed.world.directory.policy_arns.get(changed.event.id)
     if arn is None:
         return {"Policy": {"PolicyName": changed.event.name}}
@@ -218,7 +218,7 @@ def create_version(parameters: Parameters, made: Made) -> CreateVersion:
     return CreateVersion(parameters["PolicyArn"], parameters["PolicyDocument"], parameters.get("SetAsDefault", False))
 
 
-def version_created(changed: Changed) -> Answer:
+def version_created(changed: RecordedChange) -> Answer:
     event = changed.event
     return {
         "PolicyVersion": {

@@ -14,7 +14,7 @@ from domain.commands.service_linked_roles import (
     status,
 )
 from domain.state.world import World
-from services.operations.rows import Answer, Changed, Made, Parameters, Request
+from services.operations.rows import Answer, Made, Parameters, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateServiceLinked:
@@ -30,11 +30,11 @@ def delete(parameters: Parameters, made: Made) -> DeleteServiceLinked:
     return DeleteServiceLinked(parameters["RoleName"])
 
 
-def deleted(changed: Changed) -> Answer:
+def deleted(changed: RecordedChange) -> Answer:
     return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name, changed.event.id)}
 
 
-def asks_of_task(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_task(request: Request, world: World) -> Sequence[Verdict]:
     """On the role that was. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
     return asks_of_status(name, request.caller, world)

@@ -26,7 +26,7 @@ from domain.keys.states import State
 from domain.log.codec import micros
 from domain.state.world import World
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Recall, Request
+from services.operations.rows import Answer, Made, Maker, Materials, Parameters, Recall, RecordedChange, Request
 
 SERVICE_KEY = "CreateServiceKey"
 """A command that no API has: a service needs the key that it manages for an account, and there is none yet."""
@@ -69,7 +69,7 @@ def create_key(parameters: Parameters, made: Made) -> CreateKey:
     )
 
 
-def key_created(changed: Changed) -> Answer:
+def key_created(changed: RecordedChange) -> Answer:
     return {"KeyMetadata": metadata(keys.created(changed.event, changed.world.region, changed.at), changed.world)}
 
 
@@ -188,7 +188,7 @@ def schedule_key_deletion(parameters: Parameters, made: Made) -> ScheduleKeyDele
     return ScheduleKeyDeletion(parameters["KeyId"], parameters.get("PendingWindowInDays", LONGEST))
 
 
-def scheduled(changed: Changed) -> Answer:
+def scheduled(changed: RecordedChange) -> Answer:
     event = changed.event
     return {
         "KeyId": changed.world.keys[event.key].arn,
@@ -202,7 +202,7 @@ def cancel_key_deletion(parameters: Parameters, made: Made) -> CancelKeyDeletion
     return CancelKeyDeletion(parameters["KeyId"])
 
 
-def cancelled(changed: Changed) -> Answer:
+def cancelled(changed: RecordedChange) -> Answer:
     return {"KeyId": changed.world.keys[changed.event.key].arn}
 
 

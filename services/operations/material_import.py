@@ -9,7 +9,7 @@ from domain.crypto.wrapping import require_wrapping
 from domain.keys.key import Key
 from domain.log.codec import micros
 from domain.state.world import World
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request
+from services.operations.rows import Answer, Made, Maker, Materials, Parameters, RecordedChange, Request
 
 
 async def get_parameters_for_import(
@@ -43,7 +43,7 @@ def delete_imported_key_material(parameters: Parameters, made: Made) -> DeleteIm
     return DeleteImportedKeyMaterial(parameters["KeyId"], parameters.get("KeyMaterialId", ""))
 
 
-def taken(changed: Changed) -> Answer:
+def taken(changed: RecordedChange) -> Answer:
     """What both answer: the key, and the material of a symmetric one."""
     key, material = changed.world.keys[changed.event.key], changed.event.material
     return {"KeyId": key.arn} | ({"KeyMaterialId": material} if key.spec.symmetric and material else {})

@@ -13,7 +13,7 @@ from domain.keys.states import State
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Changed, Made, Maker, Materials, Parameters, Request
+from services.operations.rows import Answer, Made, Maker, Materials, Parameters, RecordedChange, Request
 
 USUAL = 100
 ALL = "ALL_KEY_MATERIAL"
@@ -38,7 +38,7 @@ def rotate_key_on_demand(parameters: Parameters, made: Made) -> RotateKeyOnDeman
     return RotateKeyOnDemand(parameters["KeyId"], made.get("material", ""), made.get("fingerprint", ""))
 
 
-def rotated(changed: Changed) -> Answer:
+def rotated(changed: RecordedChange) -> Answer:
     return {"KeyId": changed.world.keys[changed.event.key].arn}
 
 

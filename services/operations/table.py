@@ -26,7 +26,7 @@ from services.operations import (
     signatures,
 )
 from services.operations.identity_table import IAM, STS
-from services.operations.rows import Changing, Reading, Recalling, Row, Using, in_own_account, on_key
+from services.operations.rows import Changing, OperationRow, Reading, Recalling, Using, in_own_account, on_key
 
 NAMED = on_key(aliases=True)
 ENCRYPTING = on_key(ENCRYPT_DECRYPT, aliases=True)
@@ -34,7 +34,7 @@ SIGNING = on_key(SIGN_VERIFY, aliases=True)
 CODING = on_key(GENERATE_VERIFY_MAC, aliases=True)
 AGREEING = on_key(KEY_AGREEMENT, aliases=True)
 ENCAPSULATING = on_key(ENCAPSULATE_DECAPSULATE, aliases=True)
-OPERATIONS: dict[str, Row] = {
+OPERATIONS: dict[str, OperationRow] = {
     "CreateKey": Changing(keys.create_key, keys.key_created, keys.prepare_create_key, costly=True),
     "EnableKey": Changing(keys.enable_key),
     "DisableKey": Changing(keys.disable_key),
@@ -60,7 +60,7 @@ OPERATIONS: dict[str, Row] = {
     "DescribeKey": Using(NAMED, keys.describe_key, cross_account=True),
     "GetKeyRotationStatus": Using(on_key(), rotation.get_key_rotation_status, cross_account=True),
     "ListKeyRotations": Using(on_key(), rotation.list_key_rotations),
-    "GetParametersForImport": Using(on_key(), material_import.get_parameters_for_import, origin=EXTERNAL),
+    "GetParametersForImport": Using(on_key(origin=EXTERNAL), material_import.get_parameters_for_import),
     "GetKeyLastUsage": Recalling(on_key(), keys.get_key_last_usage),
     "ListResourceTags": Using(on_key(), keys.list_resource_tags),
     "GetPublicKey": Using(NAMED, keys.get_public_key, cross_account=True),
@@ -85,15 +85,15 @@ OPERATIONS: dict[str, Row] = {
     "Encapsulate": Using(ENCAPSULATING, agreement.encapsulate, cross_account=True),
     "Decapsulate": Using(ENCAPSULATING, agreement.decapsulate, cross_account=True),
     "ListGrants": Using(on_key(), grants.list_grants, cross_account=True),
-    "ListRetirableGrants": Reading(grants.asks_retirable, grants.list_retirable),
+    "ListRetirableGrants": Reading(grants.access_to_list_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),
-    "ListAliases": Reading(aliases.asks_to_list, aliases.list_aliases),
+    "ListAliases": Reading(aliases.access_to_list, aliases.list_aliases),
     "GenerateRandom": Reading(in_own_account("kms:GenerateRandom"), encryption.generate_random),
 }
 
-SERVICES: dict[str, dict[str, Row]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS}
+SERVICES: dict[str, dict[str, OperationRow]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS}
 """By the service in the signature's scope. Operation names are unique over all three: a record names the operation."""
-BY_NAME: dict[str, Row] = {name: row for table in SERVICES.values() for name, row in table.items()}
+BY_NAME: dict[str, OperationRow] = {name: row for table in SERVICES.values() for name, row in table.items()}
 CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}
     | {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling) and row.cross_account}

@@ -43,7 +43,7 @@ class _Readable:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class NewRecord:
     """A record to append: its value and its Kafka headers, and the event that it carries."""
 
     value: bytes
@@ -51,7 +51,7 @@ class Decided:
     event: object | None = None
 
 
-class Deciding:
+class WriterStep:
     """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
 
     def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
@@ -68,7 +68,7 @@ class Deciding:
         decision: Decision | None,
         event: object | None,
         repeats: Repeat | None = None,
-    ) -> Decided:
+    ) -> NewRecord:
         """The next record; the fold has taken it in. Time never runs backwards on the log."""
         world = self.fold.world
         record = Record(
@@ -100,14 +100,14 @@ class Deciding:
         name = WIRE_NAMES[type(event)] if event is not None else None
         called = call.id if call is not None else None
         headers = cloudevents.of_event(world.log, called, record.previous, name, codec.rfc3339(record.at))
-        return Decided(value, headers, event)
+        return NewRecord(value, headers, event)
 
     def is_ours(self, offset: int, value: bytes) -> bool:
         """Whether one of Keytrail's processes wrote the command at `offset`."""
         chain = self.fold.chain
         return chain.keys is None or chain.authority.believes(chain.keys, COMMANDS, 0, offset, value)
 
-    def answer(self, offset: int, value: bytes, now: int) -> Decided | None:
+    def answer(self, offset: int, value: bytes, now: int) -> NewRecord | None:
         """The record that answers the command at `offset`, which is ours; None where the log has its answer already.
 
         Raises KeyMissing for a rotation to a key that was not read from the vault yet.
@@ -153,7 +153,7 @@ class Deciding:
             raise KeyMissing(event.authentication_key)
         return event
 
-    def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> Decided:
+    def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:
         """The record of what time brings to a key; a rotation takes new material."""
         world = self.fold.world
         world.deciding_at = now

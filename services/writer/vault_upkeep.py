@@ -25,7 +25,7 @@ SWEEP_EVERY = 600.0
 RETRY_AFTER = 1.0
 
 
-class Keeping:
+class VaultUpkeep:
     """For one term of leadership."""
 
     def __init__(self, vault: Vault) -> None:

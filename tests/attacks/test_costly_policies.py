@@ -12,8 +12,8 @@ import pytest
 from domain.alerts import unjudged
 from domain.alerts.change import Change
 from domain.alerts.engine.judge import Judge
-from domain.alerts.finding import CRITICAL
 from domain.alerts.rules.table import RULES
+from domain.alerts.severities import CRITICAL
 from domain.log.events import KeyCreated, PolicyReplaced
 from domain.policy.default import default_key_policy
 from domain.policy_analysis.budget import Budget, OutOfSteps, spending

@@ -22,10 +22,12 @@ from domain.commands.create_key import CreateKey
 from domain.commands.decide import decide, refuse
 from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
 from domain.log.authenticity import Seal
+from domain.log.identity_events import UserAccessKeyCreated, UserCreated
 from domain.log.lane import Decided
-from domain.policy.compile import DIRECT
+from domain.log.record import Call
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
+from domain.state.callers import caller_of
 from domain.state.fold import Fold
 from services.adapters.decisions import Decisions
 from services.adapters.kafka import MAX_VALUE
@@ -33,8 +35,8 @@ from services.clock import Clock
 from services.kms_api import shapes
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.live_state import Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState
+from services.kms_api.maker import VaultMaker
 from services.kms_api.shapes import MOST_FAULTS
 from services.operations.rows import UNMADE, Changing, Request, Unmade
 from services.operations.table import BY_NAME
@@ -42,9 +44,9 @@ from services.settings import load
 from services.shares import Shares
 from tests.attacks.counted import seconds, steps
 from tests.faults.test_present import Kept, OneMaterial, incoming
-from tests.given import ACCOUNT, OTHER, key_id
+from tests.given import ACCOUNT, key_id
 from tests.keys import keyring, process_keys
-from tests.logs import Log, created
+from tests.logs import NOW, Log, created
 from tests.memory_log import MemoryTopic
 
 # -- patterns -------------------------------------------------------------------------------------------------------------
@@ -133,7 +135,7 @@ def test_names_that_differ_in_case_alone_cost_no_more_than_others() -> None:
 )
 @pytest.mark.parametrize("operation", ["Encrypt", "ReEncrypt", "CreateGrant"])
 async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
-    present: Present, operation: str, context: dict[str, str]
+    present: LiveState, operation: str, context: dict[str, str]
 ) -> None:
     """A policy's costliest pattern times the longest value: both are a caller's own to choose."""
     body: dict[str, Any] = {"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": context}
@@ -192,7 +194,7 @@ class Short(Kept):
         await super().append(decided, headers)
 
 
-async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: Present) -> None:
+async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: LiveState) -> None:
     """A call that leaves no record was tried for nothing: nobody would ever see it."""
     kept = Short()
     body = orjson.dumps({"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": {"name": "v" * 2_000}})
@@ -218,8 +220,8 @@ async def events() -> MemoryTopic:
 
 
 @pytest.fixture
-async def present(events: MemoryTopic) -> AsyncIterator[Present]:
-    found = Present(events, Fold.under(keyring()), process_keys(), 5.0, lambda record: None)
+async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
+    found = LiveState(events, Fold.under(keyring()), process_keys(), 5.0, lambda record: None)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -228,8 +230,8 @@ async def present(events: MemoryTopic) -> AsyncIterator[Present]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
-    making = Making(vault, None)  # type: ignore[arg-type]
+def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, vault: object = None) -> Calls:
+    making = VaultMaker(vault, None)  # type: ignore[arg-type]
     return Calls(load({}), present, commands or MemoryTopic(), decisions, making, OneMaterial(), None, Clock())  # type: ignore[arg-type]
 
 
@@ -271,22 +273,32 @@ async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COSTLY_CALLS)
-async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: Present, events: MemoryTopic) -> None:
+async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: LiveState, events: MemoryTopic) -> None:
     """The caller has no rights; key pairs and rows of the vault are made for it all the same."""
-    commands = MemoryTopic()
-    nobody = Caller(
-        OTHER, f"arn:aws:iam::{OTHER}:user/nobody", {f"arn:aws:iam::{OTHER}:user/nobody": DIRECT}, "AIDANOBODY"
-    )
+    for event in (
+        UserCreated(ACCOUNT, "AIDANOBODY", "nobody", "/", {}, ""),
+        UserAccessKeyCreated(ACCOUNT, "AIDANOBODY", "AKIANOBODY"),
+    ):
+        present.world.apply(event)
     row = BY_NAME[name]
     assert isinstance(row, Changing)
-    service = calls(present, Kept(), commands)
-    service._renew_caller = lambda request, call: None  # type: ignore[method-assign]  # the log knows nobody of this name
-    request = Request(name, COSTLY_CALLS[name], nobody)
-    call = type("Call", (), {"parameters": COSTLY_CALLS[name]})
-    assert await service._made(row, request, call) == UNMADE  # type: ignore[arg-type]
+    service = calls(present, Kept())
+    nobody = caller_of(present.world, "AKIANOBODY", None, NOW)
+    request = Request(name, COSTLY_CALLS[name], nobody, NOW)
+    call = Call(
+        "id",
+        "AKIANOBODY",
+        nobody.principal,
+        ACCOUNT,
+        "127.0.0.1",
+        "tests",
+        operation=name,
+        parameters=COSTLY_CALLS[name],
+    )
+    assert await service._made(row, request, call) == UNMADE
     may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
     with pytest.raises(AttributeError):  # there is no vault: something was to be made
-        await service._made(row, may, call)  # type: ignore[arg-type]
+        await service._made(row, may, call)
 
 
 async def test_the_writer_refuses_what_nothing_was_made_for() -> None:

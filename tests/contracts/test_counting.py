@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.alerts.engine.judge import Candidate, Judge, Pair
+from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
-from domain.alerts.use import Use
 from services.adapters.postgres import Pool
 from services.alert_worker import counts, tables
 from services.alert_worker.books import Books, Changed, Elsewhere
@@ -48,7 +48,9 @@ def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", 
 
 
 def used(principal: str, key: str) -> Pair:
-    return Pair(FIRST, principal, key, Use(NOW, "c", principal, "1" * 12, "AKIA", "Encrypt", (key,), "", ""), {})
+    return Pair(
+        FIRST, principal, key, ObservedCall(NOW, "c", principal, "1" * 12, "AKIA", "Encrypt", (key,), "", ""), {}
+    )
 
 
 @asynccontextmanager
@@ -89,8 +91,8 @@ async def checked(pool: Pool, books: Books) -> None:
 
 def root_used(judge: Judge, account: str) -> list[Found]:
     """A call of an account's root: one is enough for an alert."""
-    use = Use(NOW, "c", f"arn:aws:iam::{account}:root", account, "AKIA", "ListKeys", (), "", "127.0.0.1")
-    return [(each, use.at, {}) for each in judge.candidates(use)]
+    call = ObservedCall(NOW, "c", f"arn:aws:iam::{account}:root", account, "AKIA", "ListKeys", (), "", "127.0.0.1")
+    return [(each, call.at, {}) for each in judge.candidates(call)]
 
 
 async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
@@ -109,7 +111,7 @@ async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
     ages = Ages(MemoryTopic(), process_keys(), lambda: fold)
     counter = Counter(pool, books, lambda: judge, publisher, ages)
     pair = used(user, key.arn)
-    pair.use.account, pair.use.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
+    pair.call.account, pair.call.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
     async with counter.holding(ONE, 0) as held:
         await held.settle(Reached(1), (), [pair])
     await publisher.close()

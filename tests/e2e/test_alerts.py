@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from domain.alerts.finding import OnHealth
+from domain.alerts.rule import OnHealth
 from domain.alerts.rules.table import RULES
 from services.cli.client import Client
 from tests.installation import KEYTRAIL, Installation, eventually

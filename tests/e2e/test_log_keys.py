@@ -29,7 +29,7 @@ from services.adapters.postgres import connect
 from services.adapters.topics import names
 from services.alert_worker import tables as keeping
 from services.runtime.bootstrap import open_vault
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 from tests.installation import Installation, eventually
 
 
@@ -207,7 +207,7 @@ def _as_earlier(kept: Installation, earlier: Installation) -> None:
         root = master.open(row["under"], row["root"], b"keytrail root, of a log that is authenticated")
         await pool.execute("UPDATE vault.seal SET root = $1", master.seal(row["under"], root, b"keytrail root"))
         await pool.close()
-        deciding = Deciding(Fold(), "a-writer-of-then")
+        deciding = WriterStep(Fold(), "a-writer-of-then")
         account = settings.account_id
         first = (
             LogCreated("a-log-of-then", settings.region),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.keys.states import USES
+from domain.crypto.uses import USES
 from tests.e2e.test_authorisation import OTHER, House, credentials, document, fresh, may, second_account, to
 from tests.installation import Installation
 from tests.wire_client import call

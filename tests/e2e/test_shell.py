@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.shell import ELSEWHERE
+from services.cli.env import ELSEWHERE
 from tests.installation import AWS, KEYTRAIL, Installation, clean_environment, free_port
 
 NOWHERE = "http://127.0.0.1:9"

@@ -23,7 +23,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from botocore.exceptions import ClientError
 
-from domain.alerts.finding import OnHealth
+from domain.alerts.rule import OnHealth
 from domain.alerts.rules.table import RULES
 from services.adapters.kafka import connection, ends
 from services.adapters.keyring import open_keyring

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -22,11 +23,11 @@ from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.kms_api.incoming import Incoming
-from services.kms_api.live_state import NotFresh, Present
-from services.kms_api.made import Making
+from services.kms_api.live_state import LiveState, NotFresh
+from services.kms_api.maker import VaultMaker
 from services.settings import load
 from services.signing import Signed
-from services.writer.step import Deciding
+from services.writer.step import WriterStep
 from tests.given import ACCOUNT, REGION, ROOT, key_id
 from tests.keys import keyring, process_keys
 from tests.logs import Log, created
@@ -45,9 +46,25 @@ async def events() -> MemoryTopic:
     return topic
 
 
+class End:
+    """In the place of the process's end."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def __call__(self, reason: str) -> NoReturn:
+        self.reasons.append(reason)
+        raise asyncio.CancelledError
+
+
 @pytest.fixture
-async def present(events: MemoryTopic) -> AsyncIterator[Present]:
-    found = Present(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+def end() -> End:
+    return End()
+
+
+@pytest.fixture
+async def present(events: MemoryTopic, end: End) -> AsyncIterator[LiveState]:
+    found = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -57,7 +74,7 @@ async def present(events: MemoryTopic) -> AsyncIterator[Present]:
 
 
 async def test_a_present_that_cannot_ask_grows_stale_and_recovers_by_itself(
-    present: Present, events: MemoryTopic
+    present: LiveState, events: MemoryTopic
 ) -> None:
     present.require_fresh()
     events.down = True
@@ -71,7 +88,7 @@ async def test_a_present_that_cannot_ask_grows_stale_and_recovers_by_itself(
     present.require_fresh()
 
 
-async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: Present, events: MemoryTopic) -> None:
+async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: LiveState, events: MemoryTopic) -> None:
     log = Log()
     log.values = list(events.values)
     log.lead("writer-b")
@@ -99,22 +116,9 @@ class SlowToAnswer(MemoryTopic):
         return found
 
 
-def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The reasons for which the process would have ended."""
-    reasons: list[str] = []
-
-    def end(reason: str) -> None:
-        reasons.append(reason)
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr("services.kms_api.live_state._end", end)
-    return reasons
-
-
-async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    reasons = the_end(monkeypatch)
-    topic = SlowToAnswer()
-    present = Present(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+async def test_an_answer_that_is_older_than_the_fold_is_no_cut() -> None:
+    end, topic = End(), SlowToAnswer()
+    present = LiveState(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
     await topic.asked.wait()
     for value in Log().values:
@@ -123,19 +127,16 @@ async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pyte
         await asyncio.sleep(0)
     topic.go_on.set()
     await present.barrier()
-    assert reasons == []
+    assert end.reasons == []
     for task in tasks:
         task.cancel()
 
 
-async def test_a_log_that_was_cut_ends_the_process(
-    present: Present, events: MemoryTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reasons = the_end(monkeypatch)
+async def test_a_log_that_was_cut_ends_the_process(present: LiveState, events: MemoryTopic, end: End) -> None:
     del events.values[-1]
     with pytest.raises(NotFresh):
         await present.barrier()
-    assert "it was cut or made anew" in reasons[0]
+    assert "it was cut or made anew" in end.reasons[0]
 
 
 class Broken:
@@ -167,10 +168,10 @@ def incoming(operation: str, body: bytes) -> Incoming:
 ENCRYPT = ('{"KeyId":"%s","Plaintext":"QUFB"}' % key_id()).encode()  # noqa: UP031  # a document full of braces
 
 
-def calls(present: Present, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
+def calls(present: LiveState, decisions: object, commands: MemoryTopic | None = None, deadline: float = 10.0) -> Calls:
     settings = load({}, command_deadline=deadline)
     return Calls(
-        settings, present, commands or MemoryTopic(), decisions, Making(None, None), OneMaterial(), None, Clock()
+        settings, present, commands or MemoryTopic(), decisions, VaultMaker(None, None), OneMaterial(), None, Clock()
     )  # type: ignore[arg-type]
 
 
@@ -186,7 +187,7 @@ def encrypt_signed() -> Signed:
     return Signed("POST", "/", "", headers, ENCRYPT)
 
 
-async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: Present) -> None:
+async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: LiveState) -> None:
     """Calls that came together check their signatures first, and the log may go on meanwhile."""
     authenticator = Authenticator(present, OneSecret(), None, REGION, Clock())  # type: ignore[arg-type]
     assert (await authenticator.authenticate(encrypt_signed(), KMS)).refusal is None
@@ -197,13 +198,15 @@ async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(p
     assert isinstance((await under_way).refusal, CredentialDisabled)
 
 
-async def test_no_record_no_answer(present: Present) -> None:
+async def test_no_record_no_answer(present: LiveState) -> None:
     with pytest.raises(WireError) as refused:
         await calls(present, Broken()).answer(incoming("Encrypt", ENCRYPT))
     assert (refused.value.status, refused.value.code) == (503, "DependencyTimeoutException")
 
 
-async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(present: Present, events: MemoryTopic) -> None:
+async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(
+    present: LiveState, events: MemoryTopic
+) -> None:
     kept = Kept()
     assert "CiphertextBlob" in await calls(present, kept).answer(incoming("Encrypt", ENCRYPT))
     assert len(kept.values) == 1
@@ -216,7 +219,7 @@ async def test_a_present_that_is_not_fresh_gives_no_result_and_no_record(present
 
 
 @pytest.mark.parametrize("fault", [LANDED_BUT_UNANSWERED, NEVER_LANDED])
-async def test_a_command_is_appended_once_whatever_became_of_it(present: Present, fault: str) -> None:
+async def test_a_command_is_appended_once_whatever_became_of_it(present: LiveState, fault: str) -> None:
     commands = MemoryTopic()
     commands.fault = fault
     with pytest.raises(WireError) as refused:
@@ -225,7 +228,7 @@ async def test_a_command_is_appended_once_whatever_became_of_it(present: Present
     assert len(commands.values) == (1 if fault == LANDED_BUT_UNANSWERED else 0)
 
 
-async def test_a_changing_call_is_answered_when_its_record_is_read(present: Present, events: MemoryTopic) -> None:
+async def test_a_changing_call_is_answered_when_its_record_is_read(present: LiveState, events: MemoryTopic) -> None:
     commands = MemoryTopic()
     fold = Fold.under(keyring())
     for offset, value in enumerate(events.values):
@@ -235,7 +238,7 @@ async def test_a_changing_call_is_answered_when_its_record_is_read(present: Pres
     reader = await commands.reader(0)
     (command,) = await reader.read(1)
     assert not calling.done()
-    decided = Deciding(fold, "writer-a").answer(command.offset + 1, command.value, 0)
+    decided = WriterStep(fold, "writer-a").answer(command.offset + 1, command.value, 0)
     assert decided is not None
     await events.append(decided.value)
     assert await calling == {}
@@ -249,13 +252,14 @@ class Keeping:
         pass
 
 
-async def test_making_an_rsa_key_does_not_hold_up_others(present: Present) -> None:
+async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
     """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), Making(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    commands = MemoryTopic()
+    service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))
-    while not service._commands.values:  # type: ignore[attr-defined]
+    while not commands.values:
         await asyncio.sleep(0.001)
         turns += 1
     making.cancel()

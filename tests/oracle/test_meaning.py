@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import encryption_context_keys
-from domain.commands.grants import GRANTABLE
+from domain.grants.operations import GRANTABLE
 from domain.policy.compile import DELEGATED, DIRECT, CompiledPolicy, compile_key_policy
 from domain.policy.variables import Context
 from domain.policy_analysis.compare import DENIES, SILENT, UNKNOWN, compare, gains

@@ -34,7 +34,7 @@ _LETTERS = string.ascii_uppercase + string.digits
 TEMPORARY = "ASIA"
 
 
-class Making:
+class VaultMaker:
     """The ports Maker and Issuer of the operations."""
 
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
