@@ -32,13 +32,10 @@ def quoted(document: str) -> list[str]:
 @cache
 def printed() -> str:
     """Every text in the code. A text in several parts is joined, as Python joins it."""
-    texts = []
-    for folder in ("domain", "projections", "services"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    texts.append(node.value)
-    return "\n".join(texts)
+    folders = (ROOT / name for name in ("domain", "projections", "services"))
+    trees = (ast.parse(path.read_text()) for folder in folders for path in folder.rglob("*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def missing(message: str) -> list[str]:
