@@ -1,4 +1,4 @@
-"""The port Topic: every promise, kept by Kafka and by the log in memory."""
+"""The port Topic: Kafka and the log in memory keep every promise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two policies have apart, and what a policy must not do: by meaning, not by text."""
+"""How two policies differ, and what a policy must not do: by meaning, not by text."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_deny_that_is_dropped_gives_a_grant_its_effect_back() -> None:
         "not allowed",
         "a grant of the operation",
     )
-    # No grant gives PutKeyPolicy: denied or not allowed is the same.
+    # No grant gives PutKeyPolicy, so "denied" and "not allowed" are the same.
     deny = named(OTHER, Effect="Deny", Action="kms:PutKeyPolicy")
     assert diff(policy(delegating(), deny), policy(delegating()))["answer"] == EQUIVALENT
 
@@ -206,7 +206,7 @@ def test_a_check_names_actions_and_principals() -> None:
     of = Policies(Side(policy(delegating(), named(role_arn(), Action="kms:Decrypt"))), ACCOUNT, KEY_ACTIONS)
     assert not_grants(of, "kms:Decrypt", role_arn())["answer"] == "failed"
     assert not_grants(of, "kms:*", f"arn:aws:iam::{OTHER}:root")["answer"] == "passed"
-    assert not_grants(of, "kms:Encrypt")["answer"] == "failed"  # the root, and whom its identity policies let
+    assert not_grants(of, "kms:Encrypt")["answer"] == "failed"  # the root, and those whom identity policies let in
     assert no_new_access_than(of, Side(DEFAULT))["answer"] == "failed"
     assert no_new_access_than(Policies(Side(DEFAULT), ACCOUNT, KEY_ACTIONS), of.policy)["answer"] == "passed"
 
@@ -241,7 +241,7 @@ def test_the_command_line_needs_no_server_and_exits_by_its_answer(tmp_path: Path
 
     def check(file: Path, *arguments: str) -> int:
         command = [str(Path(sys.executable).parent / "keytrail"), "check-policy", str(file), *arguments]
-        return subprocess.run(command, capture_output=True, check=False).returncode  # our own program
+        return subprocess.run(command, capture_output=True, check=False).returncode  # Keytrail's own program
 
     assert check(path, "--not-public") == 0
     assert check(other, "--not-public") == 1

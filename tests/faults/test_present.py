@@ -1,4 +1,4 @@
-"""Fresh or nothing: what an API does when the log's end is not known, or its decision cannot be made durable."""
+"""Fresh or nothing: an API that does not know the log's end, or cannot make its decision durable."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def test_a_present_that_cannot_ask_grows_stale_and_recovers_by_itself(
 ) -> None:
     present.require_fresh()
     events.down = True
-    await asyncio.sleep(FRESH_FOR + 1.2)  # time itself is what is tested: nothing else makes a present stale
+    await asyncio.sleep(FRESH_FOR + 1.2)  # time itself is tested: nothing else makes a live state stale
     with pytest.raises(NotFresh):
         present.require_fresh()
     with pytest.raises(NotFresh):
@@ -102,7 +102,7 @@ async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: Li
 
 
 class SlowToAnswer(MemoryTopic):
-    """A broker whose answer about the end is old when it comes."""
+    """A broker whose answer about the end is late."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ def encrypt_signed() -> Signed:
 
 
 async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: LiveState) -> None:
-    """Calls that came together check their signatures first, and the log may go on meanwhile."""
+    """Calls that arrive together check their signatures first, and the log may grow meanwhile."""
     authenticator = Authenticator(present, OneSecret(), None, REGION, Clock())  # type: ignore[arg-type]
     assert (await authenticator.authenticate(encrypt_signed(), KMS)).refusal is None
     under_way = asyncio.create_task(authenticator.authenticate(encrypt_signed(), KMS))
@@ -246,14 +246,14 @@ async def test_a_changing_call_is_answered_when_its_record_is_read(present: Live
 
 
 class Keeping:
-    """A vault that keeps nothing."""
+    """A vault that stores nothing."""
 
     async def put_material(self, key: str, material: str, secret: bytes) -> None:
         pass
 
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
-    """Seconds of processor time in a thread: the event loop goes on meanwhile."""
+    """Seconds of processor time in a thread, while the event loop goes on."""
     commands = MemoryTopic()
     service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
