@@ -99,7 +99,7 @@ def test_an_alias_is_not_resolved_for_whom_its_key_does_not_admit() -> None:
     assert (there.account, gone.account) == (OTHER, OTHER)
     assert there.resource.policy is not None
     assert gone.resource.policy is not None
-    assert not gone.resource.policy.rules
+    assert not gone.resource.policy.statements
 
 
 @pytest.mark.parametrize("kind", ["user", "role", "put"])

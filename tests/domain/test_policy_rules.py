@@ -374,7 +374,7 @@ def test_the_deciding_statement_is_named_and_so_is_the_one_that_came_close() -> 
         "wanted": ["pay"],
         "found": ["x"],
     }
-    assert compile_key_policy(text, arn(), 7).rules[0].by.version == 7
+    assert compile_key_policy(text, arn(), 7).statements[0].by.version == 7
 
 
 def test_a_service_principal_is_what_the_key_policy_names_it() -> None:
