@@ -263,12 +263,11 @@ async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Bo
         await touch(pool, books)
 
 
-async def test_what_is_forgotten_leaves_the_sum(pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "FORGOTTEN_AT_ONCE", 2)
+async def test_what_is_forgotten_leaves_the_sum(pool: Pool, books: Books) -> None:
     for subject in range(5):
         await count(pool, books, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
     await some(pool, books)
-    await counts.forget(pool, books, 2)
+    await counts.forget(pool, books, 2, at_once=2)
     assert await pool.fetchval("SELECT min(start) FROM alerting.windows") == START
     assert await pool.fetchval("SELECT min(start) FROM alerting.items") == START
     await checked(pool, books)

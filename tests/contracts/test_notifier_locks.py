@@ -13,7 +13,7 @@ import pytest
 
 from services.adapters.postgres import Pool
 from services.notifier import progress as watching
-from services.notifier import raised_alerts, worker
+from services.notifier import worker
 from services.notifier.outbox import Waiting
 from services.notifier.progress import STUCK, UNPROVED, Progress, StandBy, Watch
 from services.notifier.raised_alerts import digest_of
@@ -63,11 +63,10 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
 
 
 async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
-    installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, pool: Pool
 ) -> None:
     """The notifier asked that table which alerts were raised before, and waited."""
-    monkeypatch.setattr(raised_alerts, "PATIENCE", 0.5, raising=False)
-    telling = await Telling(pool).begun()
+    telling = await Telling(pool, patience=0.5).begun()
     await telling.raise_alert("one")
     async with locked(installation, "p_alerts.alerts"), asyncio.timeout(20):
         assert [ids for _, ids, _ in await telling.told()] == [["one"]]
