@@ -8,7 +8,7 @@ from typing import assert_never
 from uuid import uuid4
 
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.context import Came, Parameters, Via, encryption_context, request_context
 from domain.commands.accounts import CreateAccount
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
@@ -30,7 +30,7 @@ from domain.state.callers import caller_of, session_from
 from domain.state.fold import Fold
 from services.adapters import cloudevents
 from services.operations.keys import SERVICE_KEY
-from services.operations.rows import UNMADE, Changing, Made, Parameters, Unmade
+from services.operations.rows import UNMADE, Changing, Made, Unmade
 from services.operations.table import BY_NAME
 
 MAX_COMMAND = 1_048_576
