@@ -515,7 +515,7 @@ def test_guesses_at_a_secret() -> None:
     assert door._long_term.get("AKIAKNOWN") is None
 
 
-def test_what_is_held_of_sessions_is_bounded_by_its_size() -> None:
+def test_the_memory_for_sessions_is_bounded_by_size() -> None:
     """A token is as long as its session's policy and tags. A user without rights who has many filled the memory."""
     held = _HeldCredentials(2, 100)
     kept = [_Credential(name, "secret", None) for name in ("one", "two", "three")]
