@@ -19,7 +19,7 @@ from domain.commands.decide import may_ask
 from domain.errors import AliasNotFound, Refusal
 from domain.log.record import Call
 from domain.ports import Topic, Unavailable
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api import errors, live_decision, service_keys, unanswered
 from services.kms_api.errors import WireError
@@ -54,7 +54,7 @@ class Calls:
         settings: Settings,
         live: LiveState,
         commands: Topic,
-        decisions: Decisions,
+        decisions: DecisionLanes,
         maker: VaultMaker,
         materials: Materials,
         recall: Recall,
