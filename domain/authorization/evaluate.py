@@ -3,8 +3,8 @@
 - A Deny in any policy refuses (#explicit-deny-wins).
 - In the same account, a statement that names the caller's user, its session or everyone allows by itself. A statement that
   names the caller's role needs the boundary and the session policy to allow as well (#implicit-deny-limits-a-role). A
-  statement that names the account leaves it to identity policies, within boundary and session policy (#delegation-leaves-
-  it-to-identity-policies, #no-delegation-no-identity-allow, #delegation-is-no-wider-than-its-actions).
+  statement that names the account leaves it to identity policies, within boundary and session policy
+  (#delegation-leaves-it-to-identity-policies, #no-delegation-no-identity-allow, #delegation-is-no-wider-than-its-actions).
 - Across accounts, an identity policy at home has to allow as well (#foreign-user-needs-an-allow-at-home,
   #everyone-from-abroad-needs-an-allow-at-home, #cross-account-operations).
 - A grant allows by itself, across accounts too (#grants-only-allow). A grant to a role is limited as a statement that names
