@@ -33,9 +33,9 @@ class Via:
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
-class Came:
-    """How a call came: `at` is microseconds since the epoch, `org` the installation's organization, "" for none, `via`
-    the service that signed it, None where no service did."""
+class RequestOrigin:
+    """Where a request comes from and when: `at` is microseconds since the epoch, `org` the installation's organization ("" if
+    it has none), `via` the service that signed the request (None if no service did)."""
 
     source: str
     agent: str
@@ -46,27 +46,27 @@ class Came:
     via: Via | None = None
 
 
-def request_context(came: Came, operation: str, parameters: Parameters) -> Values:
+def request_context(origin: RequestOrigin, operation: str, parameters: Parameters) -> Values:
     """The request's part of the context; ReEncrypt's parameters speak of two keys and come with each of them."""
-    now, epoch = _time(came.at // 1_000_000)
+    now, epoch = _time(origin.at // 1_000_000)
     context: Values = {
         "aws:currenttime": now,
         "aws:epochtime": epoch,
-        "aws:securetransport": ("true",) if came.secure else ("false",),
-        "aws:requestedregion": (came.region,),
+        "aws:securetransport": ("true",) if origin.secure else ("false",),
+        "aws:requestedregion": (origin.region,),
     }
-    if came.source:
-        context["aws:sourceip"] = (came.source,)
-    if came.agent:
-        context["aws:useragent"] = (came.agent,)
-    if came.org:
-        context["aws:principalorgid"] = (came.org,)
+    if origin.source:
+        context["aws:sourceip"] = (origin.source,)
+    if origin.agent:
+        context["aws:useragent"] = (origin.agent,)
+    if origin.org:
+        context["aws:principalorgid"] = (origin.org,)
     for key, read in BY_OPERATION.get(operation, ()):
         values = read(parameters)
         if values:
             context[key] = values
-    if came.via is not None:
-        _add_via(context, came.via, came.region)
+    if origin.via is not None:
+        _add_via(context, origin.via, origin.region)
     context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
     if context_of is not None:
         _add_pairs(context, context_of(parameters))

@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
-from domain.authorization.context import Came, Via, request_context
+from domain.authorization.context import RequestOrigin, Via, request_context
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
 from domain.cloudtrail.keys_named import key_of, re_encrypted
 from domain.log.codec import micros_of
@@ -344,10 +344,12 @@ def _session(identity: Document, account: str, arn: str, unique: str, context: d
 def _context(reading: Reading, record: Document, who: _Who) -> Context:
     service = reading.via.endswith(".amazonaws.com") and reading.via != who.principal
     via = Via(reading.via, reading.via.removesuffix(".amazonaws.com"), who.principal) if service else None
-    came = Came(_address(reading.source), reading.agent, bool(record.get("tlsDetails")), 0, reading.region, via=via)
+    origin = RequestOrigin(
+        _address(reading.source), reading.agent, bool(record.get("tlsDetails")), 0, reading.region, via=via
+    )
     context: dict[str, tuple[str, ...]] = {
         **who.context,
-        **request_context(came, reading.operation, _whole(reading.parameters)),
+        **request_context(origin, reading.operation, _whole(reading.parameters)),
     }
     if not record.get("tlsDetails"):
         del context["aws:securetransport"]  # not said

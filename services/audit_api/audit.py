@@ -24,7 +24,7 @@ from starlette.routing import Route
 from domain.arn import audit_arn, is_elsewhere
 from domain.authorization.audience import Audience, Told, account_in
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, request_context
+from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict, refusal_of
@@ -200,13 +200,13 @@ class Audit:
             assert who.refusal is not None, "a credential without a caller was refused"
             await self._refuse(Asked(request, NOBODY, who, body, route, call), who.refusal)
         request.state.recognise()  # the protocol's own: this connection is not a stranger's
-        caller = who.caller.asking(request_context(self.came(request), "", {}), {})
+        caller = who.caller.asking(request_context(self.origin(request), "", {}), {})
         return Asked(request, caller, who, body, route, call)
 
-    def came(self, request: Request) -> Came:
+    def origin(self, request: Request) -> RequestOrigin:
         source, agent = request.client.host if request.client else "", _agent(request)
         at, region = self._clock.now(), self._present.world.region
-        return Came(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
+        return RequestOrigin(source, agent, request.url.scheme == "https", at, region, self._settings.org_id)
 
     async def _authorized(self, asked: Asked) -> Asked:
         """The account root may; others as their identity policies say, on the key where the question is of one.
@@ -261,7 +261,7 @@ class Audit:
         """The same question by the caller as the present has it now. Raises CredentialDisabled, CredentialExpired."""
         who, world = asked.who, self._present.world
         caller = caller_of(world, who.access_key, who.session, self._clock.now(), who.via)
-        return replace(asked, caller=caller.asking(request_context(self.came(asked.request), "", {}), {}))
+        return replace(asked, caller=caller.asking(request_context(self.origin(asked.request), "", {}), {}))
 
     async def _refuse(self, asked: Asked, fault: CredentialDisabled | CredentialExpired) -> NoReturn:
         """What a credential that may not be used is told, with its record. Raises WireError."""

@@ -199,11 +199,11 @@ class Questions:
             operation=self.references.operation(body.operation, KMS_ACTIONS),
             key=self.references.key(body.key, source.account),
         )
-        came = self._audit.came(asked.request)
+        origin = self._audit.origin(asked.request)
         async with self.answering():
             world = await self._of_two(body, asked.audience) if body.at else self._present.world
-        at = world.at if body.at else came.at
-        return body.answer(world, asked.audience, replace(came, source="", agent="", at=at))
+        at = world.at if body.at else origin.at
+        return body.answer(world, asked.audience, replace(origin, source="", agent="", at=at))
 
     async def _of_two(self, body: Explained, audience: Audience) -> World:
         """What a question of one principal and one key needs of the asking account's world then. Raises NoSuchMoment,

@@ -19,7 +19,7 @@ from domain.alerts.engine.judge import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
 from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told, account_in
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, request_context
+from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import Verdict, refusal_of
 from domain.commands.decide import allowed, decide, refused
@@ -371,7 +371,7 @@ class Asking:
     def __init__(self, world: World, account: str) -> None:
         self.world, self.account, self.audience = world, account, Audience(account)
         present = SimpleNamespace(world=world, position=world.position, barrier=_nothing, log=world.log)
-        audit = SimpleNamespace(came=lambda request: _came(world), hosts=lambda asked: False, _present=present)
+        audit = SimpleNamespace(origin=lambda request: _origin(world), hosts=lambda asked: False, _present=present)
         audit.named = partial(Audit.named, cast(Any, audit))
         audit.with_aliases = partial(Audit.with_aliases, cast(Any, audit))
         settings = SimpleNamespace(region=REGION, account_id="000000000000")
@@ -433,7 +433,7 @@ class Asking:
 
     def call(self, caller: Caller, operation: str, parameters: dict[str, Any]) -> Any:
         row = BY_NAME[operation]
-        asking = caller.asking(request_context(_came(self.world), operation, parameters), {})
+        asking = caller.asking(request_context(_origin(self.world), operation, parameters), {})
         request = Request(operation, parameters, asking, self.world.at)
         if isinstance(row, Changing):
             made = {
@@ -583,8 +583,8 @@ def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Call
     return asking, may(asking, f"kms:{operation}", world.resource(key), None, CONTEXT)
 
 
-def _came(world: World) -> Came:
-    return Came("127.0.0.1", "agent", False, world.at, REGION, "", None)
+def _origin(world: World) -> RequestOrigin:
+    return RequestOrigin("127.0.0.1", "agent", False, world.at, REGION, "", None)
 
 
 async def _nothing() -> None:

@@ -14,7 +14,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from domain.authorization.context import Came
+from domain.authorization.context import RequestOrigin
 from domain.errors import Refusal
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
@@ -32,7 +32,7 @@ from tests.given import ACCOUNT, key_id
 
 MOST_SECONDS = 0.05
 MOST_BYTES = 5 << 20
-CAME = Came("127.0.0.1", "tests", False, 1_800_000_000_000_000, "us-east-1")
+ORIGIN = RequestOrigin("127.0.0.1", "tests", False, 1_800_000_000_000_000, "us-east-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def of_operations(size: int) -> Iterator[Finding]:
 
 
 def _explain(body: bytes) -> None:
-    Explained.read(body).answer(DOOR.world, ACCOUNT, CAME)
+    Explained.read(body).answer(DOOR.world, ACCOUNT, ORIGIN)
 
 
 def _draft(body: bytes) -> None:
