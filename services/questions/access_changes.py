@@ -93,7 +93,7 @@ OF_A_POLICY = (
     identity_events.PolicyAttached,
     identity_events.PolicyDetached,
 )
-ByGroups = tuple[tuple[str, statement_set.Given], ...]
+ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
 """What is given and refused, by the ARN of the group whose policies say so."""
 OWN = ""
 """Stands for the holder's own policies, or those that are told of."""
@@ -309,7 +309,7 @@ class Reviewed:
             told.more["boundary"] = {"from": limits[0] or None, "to": limits[1] or None}
         return told
 
-    async def _given_to(self, identity: Identity | None, position: int) -> statement_set.Given:
+    async def _given_to(self, identity: Identity | None, position: int) -> statement_set.PermissionsGiven:
         """What an identity's own policies give, without its groups'."""
         if identity is None:
             return statement_set.NOTHING
@@ -329,8 +329,8 @@ class Reviewed:
     def _tell(
         self,
         told: ChangeEffects,
-        before: statement_set.Given,
-        after: statement_set.Given,
+        before: statement_set.PermissionsGiven,
+        after: statement_set.PermissionsGiven,
         who: tuple[str, ...] = (),
         beside: ByGroups = (),
     ) -> None:
