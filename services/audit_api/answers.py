@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any, Protocol, assert_never
 
 import orjson
-import structlog
 from starlette.responses import Response, StreamingResponse
 
 from domain.authorization.audience import Told
@@ -19,8 +18,9 @@ from services.audit_api.live import Live
 from services.kms_api import errors
 from services.kms_api.app import where
 from services.kms_api.errors import WireError
+from services.logs import logger_of
 
-log = structlog.get_logger("audit")
+log = logger_of("audit")
 
 ASK_AGAIN_EVERY = 1.0
 """Seconds after which a long answer asks for its permission again."""

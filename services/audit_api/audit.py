@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import asyncpg
 import orjson
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -65,13 +64,14 @@ from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.maker import VaultMaker
+from services.logs import logger_of
 from services.metrics import UNAUTHENTICATED
 from services.questions.moments import read_time
 from services.questions.source import Source
 from services.rendering import item, page
 from services.settings import Settings
 
-log = structlog.get_logger("audit")
+log = logger_of("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 

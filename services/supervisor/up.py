@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import structlog
 
 from domain.ports import Unavailable
 from services.adapters import alerts_file, services_file
@@ -25,6 +24,7 @@ from services.adapters.bundled.ports import free_ports, listening
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
 from services.inherited import for_own, for_server
+from services.logs import logger_of
 from services.runtime.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
 from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.processes import together
@@ -32,7 +32,7 @@ from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.logs import keep_rotating
 
-log = structlog.get_logger("supervisor")
+log = logger_of("supervisor")
 
 READY_DEADLINE = 90.0
 Progress = Callable[[str, int, int], None]

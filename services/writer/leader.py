@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import uuid4
 
-import structlog
-
 from domain.commands.accounts import root_credential_events, service_events
 from domain.commands.due import Agenda, Rotation, Work, destroyed_by
 from domain.log.authenticity import KeyMissing
@@ -32,11 +30,12 @@ from services.adapters import keyring
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
+from services.logs import logger_of
 from services.metrics import TAKEOVERS, VOIDS
 from services.writer.step import NewRecord, WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 WINDOW = 512
 """How many records may be appended ahead of the last one read back."""
