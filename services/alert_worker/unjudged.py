@@ -19,7 +19,7 @@ from services.alert_worker import tables
 from services.alert_worker.books import Books
 from services.alert_worker.topic import Publisher
 from services.logs import logger_of
-from services.runtime.processes import together
+from services.runtime.task_group import together
 from services.shares import Shares, breathe
 
 log = logger_of("alerts")

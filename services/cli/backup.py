@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from services.cli.failures import fail
-from services.cli.host import Tell, done_or_fail, reaching
+from services.cli.host import TellBar, done_or_fail, reaching
 from services.cli.options import AsJson, Data, Force
 from services.cli.parameters import Argument
 from services.cli.result_files import target_or_fail
@@ -33,7 +33,7 @@ def backup(
     _show(counts, as_json, f"{file}, {big}, sealed under the master key: keep that apart")
 
 
-async def _taken(settings: Settings, file: Path, tell: Tell) -> tuple[dict[str, int], int]:
+async def _taken(settings: Settings, file: Path, tell: TellBar) -> tuple[dict[str, int], int]:
     """(records and rows by what they are, bytes of the file)."""
     from services.backup.dump import take_backup  # with the clients of Kafka and Postgres: see host.py
 
@@ -60,7 +60,7 @@ def _require_file(file: Path) -> None:
         fail(f"{file} is a folder: name a file." if file.is_dir() else f"There is no file {file}.", 2)
 
 
-async def _restore(settings: Settings, file: Path, tell: Tell) -> dict[str, int]:
+async def _restore(settings: Settings, file: Path, tell: TellBar) -> dict[str, int]:
     from services.adapters import topics
     from services.adapters.master_key import FileMasterKey
     from services.backup import restoration

@@ -15,7 +15,7 @@ from services.cli.terminal import progress_bar, settings_or_fail, telling
 from services.settings import BadSetting, Settings
 
 Result = TypeVar("Result")
-Tell = Callable[[str, int, int], None]
+TellBar = Callable[[str, int, int], None]
 """What work that takes long calls to say how far it is: what is being done, how much of it is done, of how much."""
 
 
@@ -46,7 +46,7 @@ def reaching_both(data: Path | None) -> Settings:
     return settings
 
 
-def done_or_fail(work: Callable[[Tell], Coroutine[Any, Any, Result]], why: str = "") -> Result:
+def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
     """Do the work with a bar that shows how far it is. What can go wrong on a host ends the command with its message, and with
     `why` before it."""
     import asyncio

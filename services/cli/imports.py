@@ -50,7 +50,7 @@ def policies(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Tell a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
+    """TellBar a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
     the trail's beginning on."""
     settings = reaching_both(data)
     from services.trails.answers import known_in  # see host.py

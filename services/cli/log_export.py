@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from services.cli.failures import fail
-from services.cli.host import Tell, done_or_fail, reaching
+from services.cli.host import TellBar, done_or_fail, reaching
 from services.cli.options import AsJson, Data, Force
 from services.cli.parameters import Argument
 from services.cli.result_files import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
@@ -43,7 +43,7 @@ def export_log(
         wrote(count, file, "record")
 
 
-async def _exported(settings: Settings, file: Path, tell: Tell) -> int:
+async def _exported(settings: Settings, file: Path, tell: TellBar) -> int:
     """How many records were written."""
     from services.verification.topics import read_log  # see host.py
 

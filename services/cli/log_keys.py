@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from services.cli.host import Tell, done_or_fail, reaching_both
+from services.cli.host import TellBar, done_or_fail, reaching_both
 from services.cli.options import AsJson, Data
 from services.cli.terminal import as_line, say
 from services.settings import Settings
@@ -54,7 +54,7 @@ def _done_or_fail(settings: Settings, work: Callable[[LogKeys], Awaitable[Author
     return done_or_fail(lambda tell: _done(settings, work, tell))
 
 
-async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: Tell) -> dict[str, Any]:
+async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: TellBar) -> dict[str, Any]:
     from services.adapters.keyring import open_keyring  # see host.py
     from services.log_keys.rotation import LogKeys
     from services.runtime.bootstrap import open_pool, open_vault

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from services.cli.failures import fail
-from services.cli.host import Tell, done_or_fail, reaching
+from services.cli.host import TellBar, done_or_fail, reaching
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Option
 from services.cli.screens import err
@@ -85,7 +85,7 @@ def _require_backup(backup_to: Path | None, *, no_backup: bool) -> None:
 
 
 async def _rotate(
-    settings: Settings, tell: Tell, *, destroy: bool, backup_to: Path | None
+    settings: Settings, tell: TellBar, *, destroy: bool, backup_to: Path | None
 ) -> tuple[str, int, Path, list[str]]:
     """(the new key's name, rows sealed anew, where the old keys are, those that were destroyed)."""
     from services.adapters.master_key import FileMasterKey  # see host.py

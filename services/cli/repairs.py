@@ -8,7 +8,7 @@ import click
 
 from projections.registry import PROJECTIONS
 from services.cli.failures import fail
-from services.cli.host import Tell, done_or_fail, reaching, reaching_both
+from services.cli.host import TellBar, done_or_fail, reaching, reaching_both
 from services.cli.options import AsJson, Data, Yes
 from services.cli.parameters import Argument
 from services.cli.terminal import as_line, counted, say
@@ -31,7 +31,7 @@ def rebuild(
     say(f"{name} built anew from {counted(count, 'record')}")
 
 
-async def _rebuild(settings: Settings, name: str, tell: Tell) -> int:
+async def _rebuild(settings: Settings, name: str, tell: TellBar) -> int:
     """From how many records it was built."""
     from services.adapters.keyring import open_keyring  # see host.py
     from services.projector.rebuild import rebuild_projection

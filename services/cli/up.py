@@ -14,7 +14,6 @@ from click.exceptions import Exit
 from rich.text import Text
 
 from services.cli.failures import fail
-from services.cli.host import host_faults
 from services.cli.options import Data
 from services.cli.parameters import Option
 from services.cli.screens import err, out
@@ -55,7 +54,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         supervisor = Supervisor(settings, tell, test_clock=test_clock)
         try:
             await supervisor.start()
-        except host_faults() as fault:
+        except cannot_start() as fault:
             progress.stop()
             await supervisor.stop()
             fail(str(fault))
@@ -78,6 +77,17 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         say("stopping", screen=err)
     finally:
         await supervisor.stop()
+
+
+def cannot_start() -> tuple[type[BaseException], ...]:
+    """What a start raises with a message for whoever asked for it."""
+    from services.adapters.bundled.postgres import PostgresFailed
+    from services.ownership import NotOurs
+    from services.runtime.data_folder import ClockRefused, FolderInUse
+    from services.settings import BadSetting
+    from services.supervisor.up import CannotStart
+
+    return (CannotStart, FolderInUse, NotOurs, ClockRefused, BadSetting, PostgresFailed, OSError)
 
 
 def first_call(settings: Settings) -> str:

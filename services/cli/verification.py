@@ -15,7 +15,7 @@ from rich.text import Text
 from domain.log.authenticity import COMMANDS, TRAIL
 from domain.verification.log import Expected, Report, verify
 from services.cli.failures import fail
-from services.cli.host import Tell, done_or_fail, reaching
+from services.cli.host import TellBar, done_or_fail, reaching
 from services.cli.options import AsJson, Data
 from services.cli.parameters import Option
 from services.cli.screens import out
@@ -67,7 +67,7 @@ def verify_log(
         raise Exit(1)
 
 
-async def _verify(settings: Settings, expected: Expected | None, tell: Tell, projections: bool) -> dict[str, Any]:
+async def _verify(settings: Settings, expected: Expected | None, tell: TellBar, projections: bool) -> dict[str, Any]:
     """What was found, as --json prints it; people read what `_show` makes of it."""
     from services.adapters.keyring import open_keyring  # see host.py
     from services.runtime.bootstrap import open_pool, open_vault
