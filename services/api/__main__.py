@@ -31,8 +31,10 @@ from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
-from services.audit_api.audit import Audit
-from services.audit_api.status import projected
+from services.audit_api.app import audit_app
+from services.audit_api.context import context_of
+from services.audit_api.readiness import projected
+from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
 from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
@@ -113,8 +115,10 @@ async def serve(settings: Settings) -> None:
         authenticator = Authenticator(present, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
-        app = App(present, authenticator, calls, audit.app(), clock, watch)
+        audit = context_of(
+            settings, present, pool, clock, publisher, making, calls, ACTIONS, lambda: server.should_exit
+        )
+        app = App(present, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch)
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -132,7 +136,6 @@ async def serve(settings: Settings) -> None:
         )
         zero_metrics.exist(NONE_KNOWN)
         server = DeadlineServer(config, door)
-        audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(present.follow()),
             asyncio.create_task(present.keep_asking()),

@@ -9,7 +9,7 @@ import pytest
 from domain.arn import audit_arn
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import NO_IDENTITY_POLICY, Verdict, refusal_of
-from services.audit_api.openapi import ROUTES
+from services.audit_api.resources.routes import ROUTES
 from services.cli.client import next_step
 
 ACCOUNT = "111122223333"

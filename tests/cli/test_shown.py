@@ -18,9 +18,10 @@ from rich.cells import cell_len
 from starlette.routing import compile_path
 
 import services.cli.main
-from services.audit_api.description import PLACES, document
-from services.audit_api.openapi import ROUTES
-from services.audit_api.route import EVENT_STREAM, LINES
+from services.audit_api.answer_shapes import EVENT_STREAM, LINES
+from services.audit_api.openapi import document
+from services.audit_api.resources.routes import ROUTES
+from services.audit_api.route import PLACES
 from services.cli.deciding import MOST_COUNTED
 from services.cli.main import COMMANDS
 from tests.cli.recording import COMMANDS as RECORDED
@@ -29,7 +30,7 @@ from tests.conforming import conforms
 
 WIDTHS = (80, 100, 120, None)
 NAMES = recordings()
-PATHS = document()["paths"]
+PATHS = document(ROUTES)["paths"]
 
 
 def texts(recording: Recording) -> dict[int | None, str]:

@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
-from services.audit_api.openapi import ROUTES
-from services.audit_api.route import EVENT_STREAM
+from services.audit_api.answer_shapes import EVENT_STREAM
+from services.audit_api.resources.routes import ROUTES
 from services.cli.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
@@ -84,10 +84,10 @@ def key(installation: Installation) -> str:
 
 
 OF_TIME = sorted(
-    (route.path, name)
+    (route.path, each.name)
     for route in ROUTES
-    for name, _ in route.parameters
-    if route.method == "GET" and route.media != EVENT_STREAM and name in ("at", "from", "to")
+    for each in route.parameters
+    if route.method == "GET" and route.answer.media != EVENT_STREAM and each.name in ("at", "from", "to")
 )
 
 
