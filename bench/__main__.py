@@ -1,4 +1,4 @@
-"""`make bench`: every figure of docs/performance.md, each beside a yardstick from the same run.
+"""`make bench` measures every figure of docs/performance.md, each beside a yardstick from the same run.
 
 `python -m bench NAME ...` runs some of them; `--seconds N` sets how long each load lasts.
 """
@@ -25,7 +25,7 @@ from bench.installed import Installed, free_port, until
 
 OUT = Path(__file__).with_name("out")
 Figure = tuple[str, str, str]
-"""(what, figure, to reach)."""
+"""(what, figure, target)."""
 
 
 def encrypt_body(key: str) -> bytes:
@@ -33,7 +33,7 @@ def encrypt_body(key: str) -> bytes:
 
 
 def constant(seconds: float, connections: int, request: Callable[[str], bytes]) -> load.Result:
-    """The yardstick of HTTP, with the same request's bytes."""
+    """The yardstick for HTTP, with the same request's bytes."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen([sys.executable, "-m", "bench.constant", str(port)])
@@ -86,7 +86,7 @@ def put_key_policy(installed: Installed, seconds: float) -> list[Figure]:
 
 
 def projector(installed: Installed, seconds: float) -> list[Figure]:
-    """Catching up: the projections are thrown away, and the projector is started on all that the other runs left."""
+    """Drop the projections and start the projector on everything that the other runs left."""
     from bench.catching_up import catch_up, copy_yardstick
 
     records, taken = catch_up(installed)
@@ -112,7 +112,7 @@ def evaluation(installed: Installed, seconds: float) -> list[Figure]:
 
 
 def session(installed: Installed, seconds: float) -> list[Figure]:
-    """Encrypt with a role's session beside the root's, turn about, so that both have the same noise."""
+    """Encrypt with a role's session and with the root, in alternation, so that both have the same noise."""
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
     body = encrypt_body(key)
     who = {"root": installed.credentials, "role": _role(installed)}

@@ -1,10 +1,10 @@
-"""`python -m bench.against CHECKOUT`: Encrypt at 64 connections here and in another checkout, in alternating pairs.
+"""`python -m bench.against CHECKOUT`: Encrypt at 64 connections, here and in another checkout, in alternating pairs.
 
-Both installations run all the time, each with its own servers, and one of them is asked at a time. Each pair begins with
-processes started anew: where things come to lie in memory makes one process a tenth faster than the next of the same code.
-A pair is made of short turns, here and there, so that what the machine does besides falls on both alike; and a turn begins
-when the followers of the turn before have caught up, as they say themselves, so that nobody pays for the other: alert workers
-of a164a46 stand still for a second while they have a hundred thousand records to judge. The other checkout has to be set up
+Both installations run all the time, each with its own servers, and one of them gets calls at a time. Each pair begins
+with new processes, because memory layout alone makes one process a tenth faster than the next of the same code. A pair
+consists of short turns, here and there, so that other work of the machine affects both alike. A turn begins when the
+followers of the turn before say that they have caught up, so that neither version pays for the other: alert workers of
+a164a46 stand still for a second while they have a hundred thousand records to judge. Set up the other checkout first
 (`make .venv/.run` there).
 """
 
@@ -24,12 +24,12 @@ from services.cli.client import Client
 PAIRS, TURNS = 7, 4
 ANEW = ("api-1", "projector", "alerts-1")
 WARM = 2.0  # seconds
-FEW = 20  # records that are not followed: each question how many there are makes one
-IDLE = 0.4  # processor seconds in a second of all the processes of an installation that nobody asks
+FEW = 20  # records that the followers may lag behind: asking for the exact number makes one
+IDLE = 0.4  # processor seconds a second of all processes of an idle installation
 
 
 def _rate(installed: Installed, key: str, seconds: float) -> float:
-    """Calls a second; signed anew each time, since a signature is good for five minutes."""
+    """Calls a second. Each turn signs again, since a signature is good for five minutes."""
     request = load.signed(installed.url, installed.credentials, "Encrypt", encrypt_body(key))
     result = load.run(installed.url, request, 64, seconds)
     assert not result.errors, f"{result.errors} errors"

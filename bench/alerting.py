@@ -1,4 +1,5 @@
-"""Alerts: from a PutKeyPolicy's answer to its alert on the topic, decisions that workers follow, and scans of history."""
+"""Alerts: the time from a PutKeyPolicy's answer to its alert on the topic, decisions followed by workers, and scans of
+history."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ from bench import past
 from bench.appending import bare_append
 from bench.installed import Installed, until
 from domain.alerts.engine.judge import Judge
+from domain.alerts.rules import key_policy_public
 from domain.log.authenticity import Keyring
+from projections.policy_versions.queries import POLICY_VERSIONS
 from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
 from services.adapters.kafka import connection
@@ -53,7 +56,7 @@ def _settings(installed: Installed) -> Settings:
 
 
 def _policy(number: int) -> str:
-    """One of policies that let in more and less than each other."""
+    """One of several policies, each of which lets in more or less than the others."""
     statements: list[dict[str, Any]] = [
         {"Sid": "root", "Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "kms:*", "Resource": "*"}
     ]
@@ -83,7 +86,7 @@ def _policy(number: int) -> str:
 
 
 class _Listening(threading.Thread):
-    """When each call's first alert came, by the call's id."""
+    """For each call id, when the call's first alert came."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
@@ -107,7 +110,7 @@ class _Listening(threading.Thread):
             if self.done.is_set():
                 await consumer.stop()
                 return
-            if alert["rule"] == "key-policy-public":
+            if alert["rule"] == key_policy_public.RULE.id:
                 self.came.setdefault(alert["source"]["call"], time.perf_counter())
 
 
@@ -123,7 +126,7 @@ def _latency(installed: Installed) -> list[Figure]:
         if number % 2 == 0 and number >= 20:
             answered[answer["ResponseMetadata"]["RequestId"]] = time.perf_counter()
     until(lambda: answered.keys() <= listening.came.keys())
-    listening.done.set()  # with the next alert it ends
+    listening.done.set()  # ends with the next alert
     client.put_key_policy(KeyId=key, Policy=_policy(1))
     client.put_key_policy(KeyId=key, Policy=_policy(0))
     client.put_key_policy(KeyId=key, Policy=_policy(1))
@@ -145,7 +148,7 @@ def _latency(installed: Installed) -> list[Figure]:
 
 
 def _a_decision(installed: Installed) -> dict[str, Any]:
-    """A real record of a user's Encrypt, which others are made of."""
+    """A real record of a user's Encrypt, the pattern for others."""
 
     async def read(settings: Settings) -> dict[str, Any]:
         consumer = AIOKafkaConsumer(**connection(settings), group_id=None)
@@ -170,7 +173,7 @@ def _a_decision(installed: Installed) -> dict[str, Any]:
 
 
 async def _produce(settings: Settings, record: dict[str, Any]) -> None:
-    """Decisions of many users on a key, one in ten refused, over the partitions."""
+    """Decisions of many users on a key, one in ten refused, spread over the partitions."""
     chance = random.Random(1)  # who calls
     partitions = len(await kafka.ends(settings, topics.names(settings).decisions))
     producer = AIOKafkaProducer(**connection(settings), linger_ms=5, max_batch_size=262_144)
@@ -188,7 +191,7 @@ async def _produce(settings: Settings, record: dict[str, Any]) -> None:
 
 
 def _follow(installed: Installed, workers: int) -> float:
-    """Decisions a second, from the first that is judged to the last."""
+    """Decisions a second, from the first judged to the last."""
     settings = _settings(installed)
     environment = os.environ | settings.environment() | settings.secrets()
     running = [
@@ -237,7 +240,7 @@ def _change(installed: Installed) -> None:
     def put(number: int) -> None:
         client.put_key_policy(KeyId=keys[number % KEYS], Policy=_policy(number // KEYS))
 
-    for version in range(VERSIONS):  # a key's versions in their order
+    for version in range(VERSIONS):  # a key's versions in order
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(put, range(version * KEYS, (version + 1) * KEYS)))
 
@@ -252,8 +255,8 @@ async def _walk(walk: Any) -> tuple[int, float]:
 async def _scan_changes(settings: Settings) -> list[Figure]:
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scan.Span(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        changes = await found.connection.fetchval("SELECT count(*) FROM p_policy_versions.policy_versions")
+        span = scan.ScannedSpan(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        changes = await found.connection.fetchval(f"SELECT count(*) FROM {POLICY_VERSIONS}")
         raised, taken = await _walk(scan.changes(found.connection, settings.region, judge, span, scan.Progress()))
     what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
     return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
@@ -272,7 +275,7 @@ async def _scan_uses(installed: Installed) -> list[Figure]:
     await past.put_decisions(connection, SCANNED, CASES)
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
-        span = scan.Span(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+        span = scan.ScannedSpan(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
         raised, taken = await _walk(scan.uses(found.connection, judge, span, scan.Progress()))
     await connection.close()
     await server.execute("DROP DATABASE bench_alerts")

@@ -1,4 +1,4 @@
-"""The yardstick of whatever appends to the log: a bare producer and a topic made like one of ours."""
+"""The yardstick for appends to the log: a bare producer, and a topic with the same settings as Keytrail's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.adapters.kafka import connection
 
 
 def bare_append(installed: Installed, topic: str) -> float:
-    """Median milliseconds of an append of 800 bytes to a topic made like one of ours, and nothing else."""
+    """Median milliseconds of an append of 800 bytes to a topic with the same settings as Keytrail's."""
     from aiokafka import AIOKafkaProducer
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 

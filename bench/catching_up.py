@@ -1,4 +1,4 @@
-"""The projector from nothing to the end of the topics, and what Postgres takes by itself."""
+"""The projector from nothing to the end of the topics, and how fast Postgres alone takes the rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEAST = 200_000
 
 
 def catch_up(installed: Installed) -> tuple[int, float]:
-    """(records, seconds): every projection filled beside the live ones, as the projector itself does it."""
+    """(records, seconds): fill every projection beside the live ones, as the projector does."""
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
     body = json.dumps({"KeyId": key, "Plaintext": "QUFB"}).encode()
     request = load.signed(installed.url, installed.credentials, "Encrypt", body)
@@ -37,19 +37,20 @@ def catch_up(installed: Installed) -> tuple[int, float]:
     while made < LEAST:
         made += len(load.run(installed.url, request, 64, 10).latencies)
     _wait_for_the_live_ones(installed)
-    gc.set_threshold(1_000_000, 50, 100)  # as the projector does
-    return uvloop.run(_catch_up(installed.settings))  # as the projector is
+    gc.set_threshold(1_000_000, 50, 100)  # the projector does the same
+    return uvloop.run(_catch_up(installed.settings))  # the projector has the same
 
 
 def _wait_for_the_live_ones(installed: Installed) -> None:
-    """The installation's own projector and alert worker have the same to catch up with, on the same two cores."""
+    """Wait for the installation's own projector and alert worker, which must catch up with the same, on the same two
+    cores."""
     status = Client(installed.data)
 
     def caught_up() -> bool:
         found = status.get("/v1/status")
         return not any(found["lag"].values()) and not any(found["alerts"]["lag"].values())
 
-    until(caught_up, within=600)  # thousands of policies, each compared by what it means
+    until(caught_up, within=600)  # thousands of policies, each compared by meaning
 
 
 async def _catch_up(settings: Settings) -> tuple[int, float]:
@@ -85,7 +86,7 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
 
 
 def copy_yardstick(installed: Installed) -> float:
-    """Rows a second that Postgres takes by COPY into a table as wide with one index, and nothing else."""
+    """Rows a second that Postgres takes by COPY into a table as wide, with one index."""
     return asyncio.run(_copy(installed.settings))
 
 

@@ -19,7 +19,8 @@ ARN = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab
 
 
 def policies() -> list[str]:
-    """The key policies that the developer guide prints whole, and its single statements with the default policy's."""
+    """The complete key policies that the developer guide prints, and its single statements added to the default
+    policy."""
     default = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
     found = []
     for each in json.loads(PRINTED.read_text()):
@@ -52,6 +53,6 @@ def measure() -> list[tuple[str, str, str]]:
 def _readable(text: str) -> bool:
     try:
         Side(text).parsed()
-    except Refusal:  # the guide prints placeholders that no policy may have
+    except Refusal:  # the guide prints placeholders that no valid policy may have
         return False
     return True

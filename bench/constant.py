@@ -1,4 +1,5 @@
-"""The yardstick: the same uvicorn, with the same settings, that answers a constant body to a signed Encrypt's bytes."""
+"""The yardstick for HTTP: the same uvicorn, with the same settings, that answers a signed Encrypt's bytes with a
+constant body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Cryptographic operations over HTTP beside the bare operation, and what one client's RSA work does to another's Encrypt."""
+"""Cryptographic operations over HTTP beside the bare operation, and how one client's RSA work affects another's
+Encrypt."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ Figure = tuple[str, str, str]
 
 
 def bare(work: Callable[[], object], seconds: float) -> float:
-    """How often a second one thread does it."""
+    """How many times a second one thread does the operation."""
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         work()
@@ -29,7 +30,7 @@ def bare(work: Callable[[], object], seconds: float) -> float:
 
 
 def _works() -> dict[str, Callable[[], object]]:
-    """The bare operations, on keys of their own."""
+    """The bare operations, each with a key of its own."""
     ec, rsa = generate(SPECS["ECC_NIST_P256"]), generate(SPECS["RSA_2048"])
     ec_private, rsa_private = load_private(ec.secret), load_private(rsa.secret)
     ec_public, rsa_public = b64decode(ec.public_key), b64decode(rsa.public_key)
@@ -47,7 +48,7 @@ def _works() -> dict[str, Callable[[], object]]:
 
 
 def _calls(installed: Installed) -> dict[str, tuple[str, bytes]]:
-    """(operation, body) of the same over HTTP."""
+    """(operation, body) of the same operations over HTTP."""
     kms = installed.client()
 
     def key(spec: str, usage: str) -> str:
@@ -104,7 +105,7 @@ def _rsa_load(url: str, request: bytes, seconds: float) -> None:
 
 
 def beside_rsa(installed: Installed, seconds: float) -> list[Figure]:
-    """Another client's Encrypt while one client signs with RSA, and while it makes RSA keys."""
+    """Another client's Encrypt while one client signs with RSA, and while one makes RSA keys."""
     key = installed.client().create_key()["KeyMetadata"]["KeyId"]
     encrypt = json.dumps({"KeyId": key, "Plaintext": b64encode(MESSAGE).decode()}).encode()
     request = load.signed(installed.url, installed.credentials, "Encrypt", encrypt)
@@ -120,7 +121,7 @@ def beside_rsa(installed: Installed, seconds: float) -> list[Figure]:
             target=_rsa_load, args=(installed.url, work, seconds / 2 + 1)
         )
         beside.start()
-        time.sleep(1)  # until its connections are under way
+        time.sleep(1)  # until its connections are busy
         found = load.run(installed.url, request, 1, seconds / 2)
         beside.join()
         figures.append((f"Encrypt, 1 connection, beside {what}", _p99(found), "p99 under 20 ms"))

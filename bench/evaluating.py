@@ -80,7 +80,7 @@ def nothing() -> None:
 
 
 def measure() -> dict[str, float]:
-    """Rates a second, and seconds for the glob and the compiler."""
+    """Rates a second; for the glob and the compiler, seconds."""
     resource = Resource(
         ARN,
         ACCOUNT,
@@ -116,7 +116,7 @@ def measure() -> dict[str, float]:
     names = iter(range(1_000_000))
 
     def compiled() -> object:
-        text = big.replace('"s0"', f'"t{next(names)}"')  # no text is parsed twice
+        text = big.replace('"s0"', f'"t{next(names)}"')  # so that no text is parsed twice
         return compile_key_policy(text, ARN, 1).rows("kms:Encrypt")
 
     return {

@@ -1,4 +1,4 @@
-"""A Keytrail for a benchmark: one API worker, as `keytrail up` starts it, with no rate limit."""
+"""A Keytrail for a benchmark: one API worker, started by `keytrail up`, without a rate limit."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def until(condition: Callable[[], bool], within: float = 90.0) -> None:
 
 class Installed:
     def __init__(self, data: Path, offset: int | None = None, checkout: Path | None = None, **extra: str) -> None:
-        """`offset`: seconds that its clock is ahead, on a test's clock; None: the real clock. `checkout`: whose `keytrail` is
-        started, None: ours. `extra`: settings."""
+        """`offset`: how many seconds a test clock is ahead; None for the real clock. `checkout`: the checkout whose
+        `keytrail` is started; None for this one. `extra`: settings."""
         self._extra = extra
         self._checkout = checkout
         self._bin = Path(sys.executable).parent if checkout is None else checkout / ".venv" / "bin"
@@ -76,7 +76,7 @@ class Installed:
         self._up = subprocess.Popen(
             command,
             env=clean | {"KEYTRAIL_CHANGE_RATE": "0"} | self._extra,
-            cwd=self._checkout,  # earlier versions look for their modules there first
+            cwd=self._checkout,  # earlier versions look there first for their modules
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -97,13 +97,13 @@ class Installed:
             self._up.wait(60)
 
     def processes(self) -> list[psutil.Process]:
-        """`keytrail up` and all that it started."""
+        """`keytrail up` and every process that it started."""
         assert self._up is not None
         up = psutil.Process(self._up.pid)
         return [up, *up.children(recursive=True)]
 
     def anew(self, *names: str) -> None:
-        """Have processes (`api-1`, ...) end and be started again."""
+        """End processes (`api-1`, ...), which are then started again."""
         before = self.running.children
         for name in names:
             psutil.Process(before[name][0]).terminate()
@@ -118,7 +118,7 @@ class Installed:
 
     @property
     def settings(self) -> Settings:
-        """Settings that reach the broker and the database of this installation."""
+        """Settings that connect to the broker and the database of this installation."""
         settings = Folder(self.data).reached(load({}, data=self.data))
         assert settings is not None
         return settings

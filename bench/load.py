@@ -1,7 +1,8 @@
-"""A load generator that costs little: signed once, sent over keep-alive connections by uvloop protocols.
+"""A load generator that costs little: it signs once, and uvloop protocols send over keep-alive connections.
 
-A signature holds for five minutes and names no nonce, so one signed request may be sent many times; the generator then
-spends its time on sockets and leaves the processor to what is measured. Bounded in time, to loopback addresses only.
+A signature holds for five minutes and has no nonce, so one signed request may be sent many times. The generator then
+spends its time on sockets and leaves the processor to Keytrail. It is bounded in time, and connects to loopback
+addresses only.
 """
 
 from __future__ import annotations

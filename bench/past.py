@@ -1,6 +1,6 @@
-"""Questions about the past over a long one: a million events, five million decisions, ten thousand principals.
+"""Questions about a long past: a million events, five million decisions, ten thousand principals.
 
-The rows are made in a database of their own beside the installation's, as the projector would write them; the questions
+The rows are written to a separate database beside the installation's, as the projector would write them. The questions
 are asked in this process, on one connection.
 """
 
@@ -37,6 +37,7 @@ from domain.state.callers import caller_of
 from domain.state.world import World
 from projections.decisions.project import CASE_COLUMNS
 from projections.history.project import COLUMNS, STILL
+from projections.log.schema import AskedLog
 from projections.registry import PROJECTIONS
 from services.projector import store
 from services.questions.as_of import find_key, show_key
@@ -76,7 +77,7 @@ def _key_event(number: int, policy: str) -> events.KeyCreated:
 
 
 def a_world() -> tuple[World, str]:
-    """One key with a policy of some statements, and the users; the key's id."""
+    """Make one key with a policy of some statements, and the users. Returns the key's id."""
     world = World(region=REGION)
     world.apply(events.AccountCreated(ACCOUNT, "AKIAROOT"))
     statements = json.loads(default_key_policy(ACCOUNT))["Statement"]
@@ -99,7 +100,7 @@ def a_world() -> tuple[World, str]:
 
 
 def _case(world: World, key: str, number: int, apps: int) -> dict[str, Any]:
-    """A user's Decrypt, decided."""
+    """The decision on a user's Decrypt."""
     pairs = {"app": f"a{number % apps}"}
     parameters = {"EncryptionContext": pairs}
     access_key = f"AKIA{number % PRINCIPALS:08d}"
@@ -125,7 +126,7 @@ def _case(world: World, key: str, number: int, apps: int) -> dict[str, Any]:
 async def _fill(connection: Any, world: World, key: str) -> None:
     row = json.dumps(documents.key_document(world.keys[key]))
     await connection.execute("INSERT INTO p_history.texts VALUES ('t', $1)", world.keys[key].policy_text)
-    # every key in twenty versions, one after the other over the whole span
+    # every key in twenty versions, one after another over the whole span
     await connection.execute(
         f"""
         INSERT INTO p_history.history ({", ".join(COLUMNS)})
@@ -210,7 +211,7 @@ async def _timed(settings: Settings, question: Callable[[Any], Any]) -> tuple[di
 
 
 async def _measure(installed: Installed) -> list[Figure]:
-    gc.set_threshold(50_000, 20, 50)  # as the API does
+    gc.set_threshold(50_000, 20, 50)  # the API does the same
     server = await asyncpg.connect(installed.running.postgres)
     await server.execute("DROP DATABASE IF EXISTS bench_past")
     await server.execute("CREATE DATABASE bench_past")
@@ -225,7 +226,7 @@ async def _measure(installed: Installed) -> list[Figure]:
     await put_decisions(connection, DECISIONS, CASES)
     await connection.execute("ANALYZE")
     figures += await _showing(connection)
-    moment = await moment_of(connection, None, EVENTS + 99)
+    moment = await moment_of(AskedLog(connection), None, EVENTS + 99)
     began = time.perf_counter()
     rows = who_can(world, world.keys[key], "kms:Decrypt")
     taken = time.perf_counter() - began
@@ -263,14 +264,15 @@ async def _measure(installed: Installed) -> list[Figure]:
 
 
 async def _showing(connection: Any) -> list[Figure]:
-    chance = random.Random(1)  # which keys are asked for
+    chance = random.Random(1)  # which keys to ask for
+    log = AskedLog(connection)
     taken, bare = [], []
     for _ in range(2000):
         key = f"{chance.randrange(KEYS):08x}-0000-4000-8000-000000000000"
         position = chance.randrange(100 + KEYS, EVENTS)
         began = time.perf_counter()
-        moment = await moment_of(connection, f"@{position}", EVENTS + 99)
-        await show_key(connection, await find_key(connection, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
+        moment = await moment_of(log, f"@{position}", EVENTS + 99)
+        await show_key(log, await find_key(log, key, ACCOUNT, REGION, moment), moment, Audience(ACCOUNT))
         taken.append(time.perf_counter() - began)
         began = time.perf_counter()
         await connection.fetchval("SELECT 1")

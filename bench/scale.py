@@ -1,7 +1,7 @@
-"""100,000 keys and 1,000,000 events: what a start takes, what a worker holds, and what a page costs.
+"""100,000 keys and 1,000,000 events: the time of a start, the memory of a worker, and the time of a page.
 
-The records are made here as the writer makes them (its own step, without the calls), and appended while the writers are
-paused; the API and the projector follow them as they follow every record.
+The records are made here with the writer's own step, without calls, and appended while the writers are paused. The API
+and the projector follow them like any record.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import psutil
 
 from bench import load
 from bench.installed import Installed, until
+from domain.durations import DAY_MICROS, DAY_SECONDS
 from domain.log import events
 from domain.log.record import Call, Decision
 from domain.policy.default import default_key_policy
@@ -32,7 +33,7 @@ from services.writer.step import WriterStep
 
 KEYS, EVENTS, ALIASES = 100_000, 1_000_000, 50_000
 BATCH = 2000
-DAY, DAYS = 86_400, 30
+DAYS = 30
 Figure = tuple[str, str, str]
 
 
@@ -91,7 +92,7 @@ async def _fill(settings: Settings) -> None:
             {"KeyId": ids[number % KEYS]},
         )
         decision = Decision("allowed", kind="account-root")
-        at = began + number * (DAYS * DAY * 1_000_000 // EVENTS)
+        at = began + number * (DAYS * DAY_MICROS // EVENTS)
         decided = deciding.record(at, fold.world.next_command, call, decision, made)
         batch.append((decided.value, decided.headers))
         if len(batch) == BATCH or number == EVENTS - 1:
@@ -107,7 +108,7 @@ def _writers(installed: Installed) -> list[psutil.Process]:
 
 
 async def _settled(settings: Settings) -> bool:
-    """Whether there is a snapshot of nearly all, and the projections hold everything."""
+    """Whether a snapshot covers nearly all records, and the projections hold all of them."""
     pool = await connect(settings)
     kept = await pool.fetchval("SELECT coalesce(max(position), 0) FROM present.snapshots")
     read = await pool.fetchval("SELECT coalesce(min(next), 0) FROM p_decisions.positions WHERE topic = 'events'")
@@ -116,8 +117,8 @@ async def _settled(settings: Settings) -> bool:
 
 
 def scale(shared: Installed, seconds: float) -> list[Figure]:
-    """On an installation of its own, whose clock is behind by what the events take: a million of them in a few minutes
-    would all be calls that a client may repeat still."""
+    """On a separate installation whose clock is behind by the span of the events. Within a few minutes, a million
+    events would all be calls that a client may still repeat."""
     shared.stop()
     try:
         return _alone(shared)
@@ -126,7 +127,7 @@ def scale(shared: Installed, seconds: float) -> list[Figure]:
 
 
 def _alone(shared: Installed) -> list[Figure]:
-    with Installed(shared.data.with_name("scale"), offset=-DAYS * DAY) as installed:
+    with Installed(shared.data.with_name("scale"), offset=-DAYS * DAY_SECONDS) as installed:
         return _scale(installed)
 
 

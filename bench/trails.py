@@ -1,4 +1,5 @@
-"""CloudTrail read into a trail: real records of another account's use, told of many moments, with policies put between."""
+"""CloudTrail read into a trail: real records of another account's use, repeated at many moments, with policies put
+between."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def write(folder: Path, count: int, *, distinct: bool = False) -> None:
-    """Files as CloudTrail delivers them, the real records again and again, each time at later moments. `distinct`: each with an
-    encryption context of its own, as objects of a bucket have, so that no two are of one kind and each is judged."""
+    """Files as CloudTrail delivers them: the real records again and again, each time at later moments. `distinct`: give
+    each an encryption context of its own, as objects of a bucket have. Then no two are of one kind, and each is
+    judged."""
     real = [json.loads(line) for line in REAL.read_text().splitlines()]
     keys = sorted({each["resources"][0]["ARN"] for each in real})
     put = {**real[0], "eventName": "PutKeyPolicy", "responseElements": None}
@@ -72,7 +74,7 @@ async def _import(installed: Installed, name: str, folder: Path) -> dict[str, An
 
 
 def _parsed(folder: Path) -> float:
-    """Records a second of the same files unpacked and parsed by one process, and not looked at: the yardstick."""
+    """The yardstick: records a second when one process unpacks and parses the same files, and does nothing else."""
     began = time.perf_counter()
     count = sum(len(orjson.loads(gzip.decompress(path.read_bytes()))["Records"]) for path in files_in([folder]))
     return count / (time.perf_counter() - began)

@@ -1,1 +1,1 @@
-"""Other projects' tests of the KMS API, run against Keytrail. They are no part of `make test`."""
+"""Other projects' tests of the KMS API, run against Keytrail. `make test` does not run them."""

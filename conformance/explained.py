@@ -1,4 +1,4 @@
-"""docs/conformance.md explains each failure; a program of this package ends with 1 where others fail than those."""
+"""docs/conformance.md explains each failure. A program of this package ends with exit code 1 if other cases fail."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ DOCUMENT = HERE / "docs" / "conformance.md"
 
 
 def rows(pattern: str) -> list[tuple[str, str]]:
-    """The document's lines that begin so: what the pattern's two groups say."""
+    """The lines of the document that match the pattern: the text of its two groups."""
     return [(found[1], found[2]) for found in re.finditer("^" + pattern, DOCUMENT.read_text(), re.MULTILINE)]
 
 
 def differ(found: dict[str, str], known: dict[str, str], out: Console) -> bool:
-    """Print what fails and is not explained, and what is explained and does not fail."""
+    """Print the failures without an explanation, and the explanations without a failure."""
     for name in sorted(found.keys() | known.keys()):
         if found.get(name) != known.get(name):
             said = f"{name}: {found.get(name, 'none')} failed, {known.get(name, 'none')} explained"

@@ -1,9 +1,10 @@
-"""`make conformance-moto`: moto's own KMS tests, from its source distribution on PyPI, against a Keytrail of their own.
+"""`make conformance-moto`: moto's own KMS tests, from its source distribution on PyPI, against a Keytrail started for
+them.
 
-moto's tests are written for moto: they look up its objects, freeze the client's clock, call any region, and start from
-an empty service each. What is about the API is run as it is, in moto's server mode; `plugin.py` leads every client here,
-makes every region ours, and gives each test an account of its own. docs/conformance.md holds the result with each
-failure's reason, and this program ends with 1 where the failures are not those.
+moto's tests are written for moto. They look up its objects, freeze the client's clock, call any region, and each start
+from an empty service. The tests of the API run unchanged, in moto's server mode. `plugin.py` points every client here,
+replaces every region by Keytrail's, and gives each test an account of its own. docs/conformance.md has the result with
+each failure's reason. This program ends with exit code 1 if the failures are others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tests.installation import Installation, clean_environment
 
 PINNED = HERE / "requirements" / "moto-sdist.txt"
 FILES = ("test_kms.py", "test_kms_encrypt.py", "test_kms_grants.py", "test_kms_key_rotation.py", "test_kms_mac.py")
-"""The files that call the API. The others call moto's own classes and servers, and CloudFormation."""
+"""The files that call the API. The others call moto's own classes and servers, or CloudFormation."""
 ACCOUNT = "123456789012"
 PLUGIN = Path(__file__).with_name("plugin.py")
 out = Console()
@@ -33,7 +34,7 @@ out = Console()
 
 def unpack(folder: Path) -> Path:
     """The source distribution, checked against its hash."""
-    python = str(HERE / ".tools" / "bin" / "python")  # the one that has pip
+    python = str(HERE / ".tools" / "bin" / "python")  # the interpreter that has pip
     command = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
     subprocess.run([*command, "--require-hashes", "--requirement", str(PINNED), "--dest", str(folder)], check=True)
     (archive,) = folder.glob("moto-*.tar.gz")
@@ -69,7 +70,7 @@ def run(suite: Path, keytrail: Installation) -> str:
 
 
 def documented() -> dict[str, str]:
-    """Of each test whose failure docs/conformance.md explains, how many of its cases fail: `1 of 3`."""
+    """For each test in docs/conformance.md, how many of its cases fail: `1 of 3`."""
     return dict(rows(r"\| `(test_\w+)` \| (\d+ of \d+) \|"))
 
 

@@ -1,4 +1,4 @@
-"""A plugin for pytest in moto's own environment: every client talks to Keytrail, in its one region, and every test has an
+"""A plugin for pytest in moto's own environment. Every client talks to Keytrail, in its one region. Every test has an
 account of its own, since moto's tests each expect an empty service."""
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def create_client(session: Any, service_name: str, region_name: str | None = Non
 
 
 def _without_words(params: dict[str, Any], **_: Any) -> None:
-    """Many of the tests make keys with the words "my policy" for a policy, which they do not mean to test."""
+    """Leave out the policy "my policy". Many tests make keys with it, although they do not test policies."""
     if "{" not in params.get("Policy", "{"):
         del params["Policy"]
 

@@ -40,30 +40,32 @@ def _type(hint: typing.Any) -> str:
 def events() -> str:
     intro = """# Events
 
-A record of `<prefix>.events` is one call with its decision and the event that it caused, or none where it was refused.
-Its value is JSON in UTF-8 with sorted keys; its Kafka headers carry the CloudEvents attributes (binary content mode).
+A record of `<prefix>.events` holds one call, its decision, and the event that the call caused. A refused call has no event.
+The record's value is JSON in UTF-8 with sorted keys. Its Kafka headers carry the CloudEvents attributes (binary content mode).
 
 | member | meaning |
 |---|---|
 | `v` | version of the record's own form |
-| `previous` | SHA-256, in hex, of the value of the last valid record before; `""` for the first. **A record is valid if and only if this is so and it is authentic.** |
-| `seen` | the position that it was decided at |
-| `at` | when, RFC 3339 in UTC; never before the record before it |
-| `writer` | who decided it |
+| `previous` | SHA-256, in hex, of the value of the last valid record before this one; `""` for the first record |
+| `seen` | the position at which the call was decided |
+| `at` | when, RFC 3339 in UTC; never earlier than the record before |
+| `writer` | the writer that decided the call |
 | `next_command` | offset in `<prefix>.commands` after the last command that is answered |
-| `call` | id, access key, principal, account, source, agent, operation, parameters (no secrets), invocation; `session` for temporary credentials, `secure` by TLS; null for Keytrail's own |
-| `decision` | effect, reasons (each permission asked, and the statement or rule that decided it), error, resources, kind, inputs (every condition value that could be read, and the evaluator's version) |
+| `call` | id, access key, principal, account, source, agent, operation, parameters (no secrets), invocation; `session` for temporary credentials, `secure` by TLS; null for Keytrail's own records |
+| `decision` | effect, reasons (each permission that was asked, and the statement or rule that decided it), error, resources, kind, inputs (every condition value that could be read, and the evaluator's version) |
 | `event` | `type` and `data` as below, or null |
 | `repeats` | for a client's retry: position and resource of the first answer |
 
-A record of `<prefix>.decisions` has `v`, `log`, `seen`, `at`, `call` and `decision` in the same form, and its place in a `lane`: the
-`worker` that wrote it, the `lane`'s number, the record's `number` in it (from 1 on) and the digest of the lane's record before it
-(`previous`). How far each lane reaches stands on the log (`decisions.anchored`).
+**A record is valid if and only if its `previous` is that digest and the record is authentic.**
 
-A record across two accounts has `parts` besides: a salted commitment to the record in three parts (the caller's, the
-resource's, what both may see), so that one can be shown without the others. Any other record is one account's as a whole.
+A record of `<prefix>.decisions` has `v`, `log`, `seen`, `at`, `call` and `decision` in the same form, and its place in a `lane`. The place consists
+of the `worker` that wrote it, the `lane`'s number, the record's `number` in the lane (from 1 on), and the digest of the lane's record
+before it (`previous`). The event `decisions.anchored` on the log says how far each lane reaches.
 
-Every value ends in an envelope, the last member of its object (behind a record of CloudTrail: a line of its own):
+A record across two accounts also has `parts`: a salted commitment to the record in three parts (the caller's, the resource's, and
+what both may see). So one part can be shown without the others. Any other record belongs to one account as a whole.
+
+Every value ends in an envelope. It is the last member of the value's object; after a CloudTrail record, it is a line of its own.
 
 | member of `auth` | meaning |
 |---|---|
@@ -71,9 +73,9 @@ Every value ends in an envelope, the last member of its object (behind a record 
 | `key` | the name of the secret that the key was derived from |
 | `mac` | over the kind of topic, the log's id and the SHA-256 of every byte before the MAC's own text; base64url |
 
-`domain/log/authenticity.py` says how keys and MACs are made. Kafka's headers are for whoever routes records; they decide nothing.
+`domain/log/authenticity.py` says how keys and MACs are made. Kafka's headers are for programs that route records; they decide nothing.
 
-A version of an event type is for ever: `tests/golden` holds one of each, and an old one is brought up to date when read
+A version of an event type never changes. `tests/golden` holds one example of each version. Old versions are converted when they are read
 (`domain/log/upcasters.py`).
 
 """
@@ -81,17 +83,22 @@ A version of an event type is for ever: `tests/golden` holds one of each, and an
 
 
 def operations() -> str:
-    kinds = {Changing: "changing: decided by the writer", Using: "on a key: decided on the present", Recalling: "on a key: decided on the present, answered from the projections", Reading: "reading: decided on the present", Researching: "reading: decided on the present, answered from the projections or beside the event loop", Issuing: "gives out credentials: decided on the present"}  # fmt: skip
-    lines = ["# Operations"]
+    kinds = {Changing: "changes something: the writer decides", Using: "uses a key: the API decides", Recalling: "uses a key: the API decides and answers from the projections", Reading: "reads: the API decides", Researching: "reads: the API decides, and answers from the projections or beside the event loop", Issuing: "issues credentials: the API decides"}  # fmt: skip
+    lines = [
+        "# Operations",
+        "",
+        "The operations of each API, and how Keytrail answers them. The writer decides a call that changes something; an API worker decides",
+        "any other call.",
+    ]
     for service, rows in SERVICES.items():
         others = "UnsupportedOperationException" if service == "kms" else "InvalidAction"
-        lines += ["", f"## {service.upper()}", "", f"Every other operation of this API answers {others}.", ""]
+        lines += ["", f"## {service.upper()}", "", f"Any other operation of this API is answered with {others}.", ""]
         across = " across accounts |" if service == "kms" else ""
         lines += [f"| operation | how |{across}", f"|---|---|{'---|' if across else ''}"]
         for name, row in sorted(rows.items()):
             reaches = f" {'yes' if name in CROSS_ACCOUNT or name == 'ReEncrypt' else 'no'} |" if across else ""
             lines.append(f"| {name} | {kinds[type(row)]} |{reaches}")
-    lines += ["", "# Audit API", "", "| method | path | answers | asks |", "|---|---|---|---|"]
+    lines += ["", "# Audit API", "", "| method | path | answers | requires |", "|---|---|---|---|"]
     lines += [
         f"| {route.method} | `{route.path.replace(':path', '')}` | {route.summary} | {f'`{route.action}`' if route.action else ''} |"
         for route in ROUTES
@@ -100,7 +107,14 @@ def operations() -> str:
 
 
 def settings() -> str:
-    lines = ["# Settings", "", "| variable | default | meaning |", "|---|---|---|"]
+    lines = [
+        "# Settings",
+        "",
+        "Settings are environment variables.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
     lines += [
         f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |" for name, default, meaning in settings_table()
     ]
@@ -111,9 +125,9 @@ def condition_keys() -> str:
     lines = [
         "# Condition keys",
         "",
-        "Where the value of each condition key comes from, or that it is never known: a key that is never known is absent",
-        "from every request. Names compare without case; `*` stands for a tag's key or a pair's name. Keys of many values",
-        "take `ForAllValues:` and `ForAnyValue:`.",
+        "The table says where the value of each condition key comes from. A key whose value is never known is absent from every",
+        "request. Names compare without case, and `*` stands for a tag's key or a pair's name. Keys with many values take",
+        "`ForAllValues:` and `ForAnyValue:`.",
         "",
         "| key | values | from | |",
         "|---|---|---|---|",
@@ -129,16 +143,20 @@ def alerts() -> str:
     lines = [
         "# Alerts",
         "",
-        "Every rule: what an alert of it means, and what to do. A rule's name, severity and numbers can be set in the file that",
-        "`KEYTRAIL_ALERTS_FILE` names; [the how-to](howto/alerts.md) shows it. CIS is the AWS Foundations Benchmark 1.4, Security",
-        "Hub its controls for AWS, T... a technique of MITRE ATT&CK.",
+        "For each rule: what its alert means, and what to do. The file that `KEYTRAIL_ALERTS_FILE` names can change a rule's severity and",
+        "numbers, or switch the rule off ([how-to](howto/alerts.md)). In the last column, CIS is the AWS Foundations Benchmark 1.4, Security",
+        "Hub names one of its controls for AWS, and T... is a technique of MITRE ATT&CK.",
     ]
     for title, rules in ALERT_FAMILIES.items():
-        lines += ["", f"## {title}", "", "| rule | severity | means | do | see |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| rule | severity | what it means | what to do | see |",
+            "|---|---|---|---|---|",
+        ]
         for rule in rules:
-            numbers = "".join(
-                f"<br>`{name}` = {number.default}: {number.meaning}" for name, number in rule.numbers.items()
-            )
+            numbers = "".join(f"<br>`{number.name}` = {number.default}: {number.meaning}" for number in rule.numbers)
             lines.append(
                 f"| **{rule.title}**<br>`{rule.id}`{numbers} | {rule.severity} | {rule.means} | {rule.do} "
                 f"| {', '.join(rule.references)} |"
@@ -147,8 +165,8 @@ def alerts() -> str:
         "",
         "## Documented policies",
         "",
-        "What the rules say of the 121 policies and statements in AWS's KMS developer guide (June 2023), each as the policy of a",
-        "new key, a statement beside the default one, an identity policy on a user. The others raise nothing.",
+        "The rules were run on the 121 policies and statements in AWS's KMS developer guide (June 2023). Each was tried as the policy of a new key,",
+        "as a statement beside the default one, or as an identity policy of a user. The table has those that raise an alert, and why it is right.",
         "",
         "| page | rule | why it is right |",
         "|---|---|---|",

@@ -1,4 +1,5 @@
-"""How a process is asked of the server in forking.py; apart, because a shim that imports it is to start at once."""
+"""How a process asks the server in forking.py. This module is separate, so that a shim that imports it starts at
+once."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ KIND = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 def ask(server: socket.socket, command: list[str], environment: dict[str, str], streams: list[int]) -> None:
-    """Say what is wanted, which may be longer than a message, by a file. Two answers come: process id, and exit code."""
+    """Write the request to a file, since it may be longer than a message. Two answers come: the process id and the exit
+    code."""
     asked = os.memfd_create("asked")
     os.write(asked, json.dumps({"command": command, "environment": environment, "folder": os.getcwd()}).encode())
     socket.send_fds(server, [b"run"], [asked, *streams])

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make(folder: Path) -> tuple[Path, Path]:
-    """(certificate, key) as PEM files: a CA of itself, for localhost and 127.0.0.1."""
+    """(certificate, key) as PEM files: self-signed, for localhost and 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,5 @@
-"""Whether a JSON value is as a schema of our own description says: what the description uses of JSON Schema, and no more."""
+"""Whether a JSON value fits a schema of Keytrail's description. It knows the parts of JSON Schema that the description
+uses."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ TYPES: dict[str, type] = {
 
 
 def undescribed(value: Any, schema: dict[str, Any], path: str = "$") -> list[str]:
-    """The members that a schema does not name, where it names any."""
+    """The schema for members that it does not name, if it allows any."""
     found, named = [], schema.get("properties", {})
     if isinstance(value, dict) and named:
         for name, each in value.items():
@@ -28,7 +29,7 @@ def undescribed(value: Any, schema: dict[str, Any], path: str = "$") -> list[str
 
 
 def conforms(value: Any, schema: dict[str, Any], path: str = "$") -> list[str]:
-    """What is wrong, in words."""
+    """The faults, in words."""
     wanted = schema.get("type", [])
     kinds = [TYPES[each] for each in ([wanted] if isinstance(wanted, str) else wanted)]
     if kinds and type(value) not in kinds:

@@ -1,4 +1,4 @@
-"""What the tests share: a real installation, started once by `keytrail up`, and faults' counts."""
+"""What the tests share: a real installation, started once by `keytrail up`, and how many faults to inject."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def pytest_configure(config: pytest.Config) -> None:
     from hypothesis import HealthCheck, settings
 
     common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-    # The same examples each time where many others wait for the result; new ones in every soak.
+    # The same examples each time when many wait for the result; new ones in every soak.
     settings.register_profile("test", max_examples=200, derandomize=True, **common)
     settings.register_profile("soak", max_examples=5000, **common)
     settings.load_profile("soak" if config.getoption("--soak") else "test")
 
 
 LONGEST = ("tests/oracle/", "tests/e2e/test_trails.py", "tests/domain/test_trail_documents.py")
-"""Files that take minutes at full counts: they begin, since the others would wait for one that is left over."""
+"""Files that take minutes at full counts. They run first, so that no other process waits for one at the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,25 +41,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def logs_go_where_each_test_reads_them() -> Iterator[None]:
-    """What a test calls of the command line quietens the logs of its process: the tests behind it read theirs again."""
+    """The command line quietens the logs of its process. Undo that after the test, since later tests read their
+    logs."""
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory):
-    """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls it."""
+    """One real Keytrail (broker, Postgres, two writers, projector, two API workers) for every test that only calls
+    it."""
     data = tmp_path_factory.mktemp("installation") / "data"
     with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
-        running.client().list_keys()  # whichever tests run: there is a decision to recheck
+        running.client().list_keys()  # so that there is a decision to recheck, whichever tests run
         yield running
-        # Whatever the tests did: each of its decisions comes out again as it is on record, with the same reasons.
+        # Whatever the tests did, each decision comes out again as recorded, with the same reasons.
         running.caught_up()
         found = json.loads(running.keytrail("recheck", "--json", check=False).stdout)
         assert (found["mismatches"], found["gaps"]) == (0, []), json.dumps(found["explained"], indent=1)
         assert found["decisions"] > 0
-        # Whatever they did, nothing of it looks like somebody else's, and the projections say what the topics say.
+        # Nothing they did looks like somebody else's work, and the projections agree with the topics.
         verified = json.loads(running.keytrail("verify", "--json", check=False).stdout)
         assert verified["whole"], json.dumps(verified, indent=1)
-        # And every rule could judge it.
+        # And every rule could be judged.
         assert running.answers("alerts", "--rule", "rule-failed") == []

@@ -1,8 +1,9 @@
-"""Commands in processes that begin with everything imported: a command line takes half a second to import itself, `aws` a
-second, and the tests run hundreds of them.
+"""Run commands in processes that have already imported the libraries. A command line takes half a second to import
+itself, `aws` takes a second, and the tests run hundreds of them.
 
-One server a process of pytest. It imports the libraries and none of our own command line (which looks at its streams when it
-is imported), and forks for each command: environment, folder, streams and arguments are the child's own, as after an exec.
+Each pytest process has one server. It imports the libraries, but not Keytrail's own command line (which looks at its
+streams on import). It forks for each command: the child has its own environment, folder, streams and arguments, as
+after an exec.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Forked:
         listening = socket.socket(*KIND)
         listening.bind(self._path)
         listening.listen(64)
-        # It ends when its standard input does, however this process ends.
+        # the server ends with its standard input, however this process ends
         self._server = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
             pass_fds=[listening.fileno()],
@@ -54,7 +55,7 @@ class Forked:
         listening.close()
 
     def run(self, command: list[str], environment: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
-        """As subprocess.run with captured text; the first word of `command` is the path of a program in PROGRAMS."""
+        """Like subprocess.run with captured text. The first word of `command` is the path of a program in PROGRAMS."""
         with (
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
@@ -73,7 +74,8 @@ class Forked:
             return subprocess.CompletedProcess(command, code, _text(out), _text(err))
 
     def shims(self, folder: Path) -> None:
-        """A folder of programs for a shell: each of PROGRAMS has its command run by the server, with the shim's own streams."""
+        """A folder of programs for a shell. The server runs the commands of each of PROGRAMS, with the shim's own
+        streams."""
         folder.mkdir(parents=True)
         for each in Path(sys.executable).parent.iterdir():
             (folder / each.name).symlink_to(each)
@@ -105,7 +107,7 @@ with socket.socket(*asking.KIND) as server:
 
 @cache
 def forked() -> Forked:
-    """This process's, started when it is first asked."""
+    """This process's server, started when first needed."""
     made = Forked()
     atexit.register(made.close)
     return made
@@ -136,7 +138,7 @@ def serve(listening: socket.socket) -> None:
 
 
 def _told(connection: socket.socket) -> None:
-    """Fork once more, and say the process id and then the exit code."""
+    """Fork once more. Send the process id, and later the exit code."""
     _, (asked, *streams), _, _ = socket.recv_fds(connection, 16, 4)
     pid = os.fork()
     if pid == 0:
@@ -144,7 +146,7 @@ def _told(connection: socket.socket) -> None:
         _become(asked, streams)
     connection.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
-    with contextlib.suppress(OSError):  # it gave up
+    with contextlib.suppress(OSError):  # the client gave up
         connection.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
@@ -156,7 +158,7 @@ def _become(asked: int, streams: list[int]) -> None:
     for place, descriptor in enumerate(streams):
         os.dup2(descriptor, place)
         os.close(descriptor)
-    models = os.environ["AWS_DATA_PATH"]  # which awscli sets when it is imported
+    models = os.environ["AWS_DATA_PATH"]  # awscli sets it on import
     os.environ.clear()
     os.environ.update({"AWS_DATA_PATH": models} | wanted["environment"])
     os.chdir(wanted["folder"])

@@ -1,4 +1,5 @@
-"""given / when / then for the domain: a world made of events, a caller who does something, an event or a refusal."""
+"""given / when / then for the domain: events make a state, a caller does something, and an event or a refusal
+follows."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def arn(number: int = 1, account: str = ACCOUNT) -> str:
 
 
 def a_key(number: int = 1, account: str = ACCOUNT, **changes: Any) -> events.KeyCreated:
-    """A symmetric key's event, with the default policy; fields by name on top."""
+    """A symmetric key's event with the default policy. Named fields replace its own."""
     fields: dict[str, Any] = {
         "key": key_id(number),
         "account": account,
@@ -53,7 +54,7 @@ def a_key(number: int = 1, account: str = ACCOUNT, **changes: Any) -> events.Key
 
 
 def create_key(**changes: Any) -> CreateKey:
-    """A CreateKey command as the API sends it; fields by name on top."""
+    """A CreateKey command as the API sends it. Named fields replace its own."""
     fields: dict[str, Any] = {
         "key": key_id(99),
         "spec": "",
@@ -104,7 +105,7 @@ class Given:
 
     @property
     def by(self) -> Any:
-        """What decided the last permission that was asked."""
+        """The decider of the last permission that was asked."""
         assert self.outcome is not None
         return self.outcome.decision.reasons[-1]["by"]
 

@@ -1,4 +1,4 @@
-"""Random histories: events that could have happened one after the other, chosen by a generator of chance."""
+"""Random histories: a generator chooses events that can happen one after the other."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class History:
 
     def _happen(self, event: object | None) -> None:
         position = self.next_position()
-        self.at += self.chance.choice((0, 0, 1, 1_000_000))  # records of one microsecond are in order all the same
+        self.at += self.chance.choice((0, 0, 1, 1_000_000))  # records of the same microsecond are still in order
         self.world.fold(position, Record("", position - 1, self.at, "w", 0, None, None, event))
         moment = rfc3339(self.at)
         document: dict[str, Any] = {"at": moment, "seen": position - 1, "call": None, "decision": None}
@@ -57,7 +57,7 @@ class History:
         )
 
     def step(self) -> None:
-        """Something that can happen now; now and then a record without an event."""
+        """Something that can happen now, or sometimes a record without an event."""
         while True:
             event = self.chance.choice(STEPS)(self)
             if event is not None or self.chance.random() < 0.05:

@@ -1,4 +1,4 @@
-"""A real Keytrail for tests: `keytrail up` as a user starts it, in a folder and on a port of its own."""
+"""A real Keytrail for tests: `keytrail up`, as a user starts it, in a folder and on a port of its own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ AWS = BIN / "aws"
 
 
 def free_port() -> int:
-    """Below those that the kernel gives to outgoing connections: one of these could take it before it is used."""
+    """Ports below those that the kernel gives to outgoing connections, which could otherwise take one before the test
+    does."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -43,12 +44,12 @@ def free_port() -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment without anything that would point a client or Keytrail elsewhere."""
+    """The environment without the variables that would point a client or Keytrail elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYTRAIL_"))}
 
 
 def eventually(condition: Callable[[], Any], within: float = 30.0) -> Any:
-    """The condition's first true value. Polls: the parts under test run in other processes."""
+    """Poll until the condition is true, and return its value. The parts under test run in other processes."""
     ends = time.monotonic() + within
     while True:
         found = condition()
@@ -66,7 +67,7 @@ class Installation:
         self.test_clock = test_clock
         self.port = free_port()
         self.workers = workers
-        # Each process takes a second of processor time to start: whoever tests alerts, or a writer that stands by, asks for it.
+        # A process takes a second of processor time to start, so a test that needs alerts or a standby asks for them.
         self.extra = {"KEYTRAIL_ALERT_WORKERS": "0", "KEYTRAIL_WRITERS": "1"} | extra
         self.up: subprocess.Popen[str] | None = None
         self._given: dict[str, str] | None = None
@@ -115,7 +116,7 @@ class Installation:
             self.up.wait(60)
 
     def at(self, days: float) -> None:
-        """Start again so many days ahead of the real time."""
+        """Start again, this many days ahead of the real time."""
         self.stop()
         self.extra["KEYTRAIL_CLOCK_OFFSET"] = str(int(days * 86_400))
         self.start()
@@ -124,7 +125,7 @@ class Installation:
 
     @property
     def settings(self) -> Settings:
-        """Settings that reach the broker and the database of this installation."""
+        """Settings that connect to the broker and the database of this installation."""
         settings = Folder(self.data).reached(load(self.extra, data=self.data, port=self.port))
         assert settings is not None
         return settings
@@ -135,7 +136,7 @@ class Installation:
         return running.children[name][0]
 
     def process(self, name: str) -> psutil.Process:
-        """A process that runs: one that is being started again is waited for."""
+        """A running process. If it is just being started again, wait for it."""
         return eventually(lambda: self._live(name))
 
     def _live(self, name: str) -> psutil.Process | None:
@@ -156,7 +157,7 @@ class Installation:
     # -- its clients ----------------------------------------------------------------------------------------------
 
     def credentials(self) -> dict[str, str]:
-        """What `keytrail env` prints, as variables; asked once after each start, since the command takes a second."""
+        """The variables that `keytrail env` prints. Asked once after each start, since the command takes a second."""
         if self._given is None:
             lines = self.keytrail("env").stdout.splitlines()
             exports = [line.removeprefix("export ") for line in lines if line.startswith("export ")]
@@ -182,7 +183,7 @@ class Installation:
         return done
 
     def keytrail_as(self, credentials: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-        """As somebody who has credentials and an address, and no data folder."""
+        """Run as a user who has credentials and an address, but no data folder."""
         command = [str(KEYTRAIL), *arguments]
         environment = self.environment() | credentials
         return forked().run(command, environment, timeout=120)
@@ -192,12 +193,12 @@ class Installation:
         return [json.loads(line) for line in self.keytrail(*arguments, "--json").stdout.splitlines()]
 
     def caught_up(self) -> None:
-        """Return when the projections hold everything that was on the topics when this was called."""
-        client = Client(self.data)  # asked often, and the command takes most of a second
+        """Wait until the projections hold everything that is on the topics now."""
+        client = Client(self.data)  # in process: this is asked often, and the command takes most of a second
         eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["lag"].values()))
 
     def judged(self) -> None:
-        """Return when the rules have judged everything that was on the topics, and what they raised can be asked."""
+        """Wait until the rules have judged everything that is on the topics now, and the API shows their alerts."""
         self.caught_up()
         client = Client(self.data)
         eventually(lambda: all(lag <= 0 for lag in client.get("/v1/status")["alerts"]["lag"].values()))
@@ -205,7 +206,7 @@ class Installation:
 
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[Pool]:
-        """A pool of its database."""
+        """A pool of connections to its database."""
         found = await connect(self.settings)
         yield found
         await found.close()

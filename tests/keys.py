@@ -1,4 +1,4 @@
-"""Keys for tests of pure code: what an installation has in its vault."""
+"""Keys for tests of pure code, like those that an installation has in its vault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from services.adapters.keyring import VaultKeyring
 
 ROOT = bytes(range(32))
 OTHER = bytes(range(32, 64))
-"""Of another installation, or of a stranger."""
+"""Keys of another installation, or of a stranger."""
 
 
 def keyring(*secrets: bytes, strict: bool = True) -> Keyring:
@@ -15,5 +15,5 @@ def keyring(*secrets: bytes, strict: bool = True) -> Keyring:
 
 
 def process_keys(*secrets: bytes) -> VaultKeyring:
-    """As a process has them; no rotation comes in these tests, so the vault is never asked."""
+    """The keys as a process has them. These tests rotate none, so the vault is never asked."""
     return VaultKeyring(None, secrets or (ROOT,), strict=True)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Logs for tests: made by the writer's own step, in memory."""
+"""Logs for tests, made in memory by the writer's own step."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def created(number: int, key: int, **parameters: Any) -> bytes:
 
 
 class Log:
-    """A log as one writer after another makes it: `values` as they stand on the topic. `with_macs` is False for a log that
-    an earlier version wrote."""
+    """A log made by one writer after another. `values` are those on the topic. `with_macs` is False for a log of an
+    earlier version."""
 
     def __init__(self, keys: Keyring | None = None, *, with_macs: bool = True) -> None:
         self.keys = keys or keyring()
@@ -58,7 +58,7 @@ class Log:
         self.offset = 0
 
     def lead(self, writer: str) -> None:
-        """A writer that has folded what is on the log."""
+        """A writer that has folded the log so far."""
         fold = self.fold()
         if not self.with_macs:
             fold.chain.keys = None
@@ -70,7 +70,7 @@ class Log:
         self._append(self.deciding.record(self.now, next_command, None, None, WriterStarted(writer, next_command)))
 
     def answer(self, value: bytes) -> bytes | None:
-        """Answer the next command; the value appended, None where it has its answer already."""
+        """Decide the next command. Returns the appended value, or None if the command was answered before."""
         self.now += SECOND
         decided = self.deciding.answer(self.offset, value, self.now)
         self.offset += 1
@@ -93,7 +93,7 @@ class Log:
 
 
 def a_log(keys: Keyring | None = None, *, with_macs: bool = True) -> Log:
-    """A log with keys, policies, aliases, refusals and a takeover with a void record behind it."""
+    """A log with keys, policies, aliases, refusals, and a takeover followed by a void record."""
     log = Log(keys, with_macs=with_macs)
     log.answer(created(1, 1, Description="one", Tags=[{"TagKey": "a", "TagValue": "b"}]))
     log.answer(created(2, 2))

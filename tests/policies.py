@@ -35,12 +35,12 @@ Context = Mapping[str, Sequence[str] | str]
 
 
 def statement(**elements: Any) -> dict[str, Any]:
-    """A key policy's: allows everyone everything, but for what is said."""
+    """A statement of a key policy. Without arguments, it allows everyone everything."""
     return {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"} | elements
 
 
 def to_identity(**elements: Any) -> dict[str, Any]:
-    """An identity policy's: allows everything, but for what is said."""
+    """A statement of an identity policy. Without arguments, it allows everything."""
     return {"Effect": "Allow", "Action": "kms:*", "Resource": "*"} | elements
 
 
@@ -150,7 +150,7 @@ def ask(
     context: Context | None = None,
     pairs: Mapping[str, str] | None = None,
 ) -> Verdict:
-    """What a caller (the key's root, where none is named) is told of a key under this policy."""
+    """The answer to a caller (by default the key's root) who asks for a key with this policy."""
     resource = key(text) if isinstance(text, str) else text
     given = {
         name.lower(): (values,) if isinstance(values, str) else tuple(values)

@@ -1,4 +1,4 @@
-"""What stands in a document to be typed, run as somebody who pastes it."""
+"""The commands of a document, run as a reader pastes them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FAILED = re.compile(r"An error occurred \((\w+)\)|^(error:)", re.MULTILINE)
 ENDED = "\x1e"
 NOT_HERE = re.compile(r"^(make (run|test)|KEYTRAIL_CLOCK_OFFSET)")
-"""What is done already where a session is run."""
+"""Commands that are already done where a session runs."""
 FINDS = {"diff": {0, 1, 3}, "check-policy": {0, 1, 3}, "check": {0, 1}}
-"""Commands whose exit code tells what they found (their help says so)."""
+"""Commands whose exit code is an answer (their help says so)."""
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A command as it stands in a document, and what it printed there."""
+    """A command of a document, with the output that the document shows."""
 
     command: str
     printed: str
@@ -52,7 +52,7 @@ def typed(text: str) -> Iterator[Typed]:
 
 
 def _whole(command: str) -> bool:
-    """Whether a shell would run it and not wait for more."""
+    """Whether a shell would run the text now, and not wait for more."""
     done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, check=False)
     return not command.endswith("\\") and not any(each in done.stderr for each in ("unexpected", "here-document"))
 
@@ -65,7 +65,7 @@ class Ran:
 
     @property
     def fault(self) -> str:
-        """What a stranger would stumble over; "" where nothing is wrong."""
+        """What a reader would stumble over; "" if nothing is wrong."""
         for word in ("Traceback", "command not found", "No such option", "Usage:", "syntax error", "No such file"):
             if word in self.output:
                 return word
@@ -81,27 +81,29 @@ class Ran:
 
     @property
     def as_printed(self) -> bool:
-        """Whether the document shows what is printed now: but for times, ids and numbers, and for what it leaves out with …"""
+        """Whether the output is as the document shows it, except for times, ids and numbers, and what the document
+        leaves out with …"""
         pattern = "".join(LEFT_OUT if word == "…" else _pattern(word) for word in alike(self.typed.printed))
         return re.fullmatch(pattern, "".join(f"{word}\n" for word in alike(self.output))) is not None
 
 
 LEFT_OUT = r"(?:.*\n)*?"
-"""Any words."""
+"""Matches any words."""
 ALIKE = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
-    (re.compile(r"\b[0-9a-f]{8,64}(?=…)"), "ID"),  # of digits alone it would be a number
+    (re.compile(r"\b[0-9a-f]{8,64}(?=…)"), "ID"),  # digits alone would be a number
     (re.compile(r"\bA(?:KI|ID|RO|NP|GP)A[A-Z0-9]{10,}"), "ID"),
     (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,64}\b"), "ID"),
     (re.compile(r"\b(?:sleeping|running|disk-sleep|idle)\b"), "STATE"),
     (re.compile(r"\b\d+(?:\.\d+)?\b"), "N"),
 )
-"""What is another each time, and what stands for it."""
+"""Text that differs in each run, and what replaces it."""
 
 
 def alike(text: str) -> list[str]:
-    """The words of a text, without what differs from one run to the next; where lines end depends on that too."""
+    """The words of a text, without those that differ from run to run. Line ends do not count, since they depend on
+    these."""
     for pattern, stands in ALIKE:
         text = pattern.sub(stands, text)
     return text.split()
@@ -112,7 +114,7 @@ def _pattern(word: str) -> str:
 
 
 SCREEN = 100
-"""Columns of the terminal on which a session is run."""
+"""Columns of the terminal on which a session runs."""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -125,7 +127,7 @@ def _on_a_screen(command: list[str], environment: dict[str, str], folder: Path) 
     ending = Timer(200, running.kill)
     ending.start()
     parts = []
-    # A terminal that nobody writes to any more ends in an error.
+    # a terminal to which nobody writes any more ends in an error
     with suppress(OSError):
         while part := os.read(screen, 65536):
             parts.append(part)
@@ -136,9 +138,10 @@ def _on_a_screen(command: list[str], environment: dict[str, str], folder: Path) 
 
 
 def ran(commands: list[Typed], folder: Path, *, goes_on: bool = False) -> list[Ran]:
-    """All of them in one shell, each to its end; `goes_on` with the variables that the last one in this folder had."""
-    script = folder / "session.sh"  # a file, and not the input: a command may read that
-    # Notes go to a file first: on a terminal there would be bars that go back to a line's beginning.
+    """Run them in one shell, each to its end. `goes_on`: with the variables that the last session in this folder
+    had."""
+    script = folder / "session.sh"  # from a file, and not from the input, which a command may read
+    # Notes go to a file first: a terminal would show bars that return to the beginning of a line.
     after = f"code=$?; cat notes; printf '{ENDED}%s{ENDED}' $code"
     lines = [f"{{ {each.command}\n}} 2>notes\n{after}\n" for each in commands]
     before = ["set -a\n", *(["source variables.sh\n"] if goes_on else [])]
@@ -158,7 +161,7 @@ def ran(commands: list[Typed], folder: Path, *, goes_on: bool = False) -> list[R
 
 
 def stumbled(commands: list[Typed], folder: Path, *, goes_on: bool = False) -> list[tuple[str, str, str]]:
-    """(command, fault, what it printed last) of each that a stranger would stumble over."""
+    """(command, fault, last output) of each command that a reader would stumble over."""
     assert commands, "a document without a session is no howto"
     done = ran(commands, folder, goes_on=goes_on)
     return [(each.typed.command, each.fault, each.output[-600:]) for each in done if each.fault]

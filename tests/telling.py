@@ -1,4 +1,4 @@
-"""A notifier's parts put together for tests: its rows in a real Postgres, the topic of alerts and its mark in memory."""
+"""A notifier's parts put together for tests: its rows in a real Postgres; the alerts topic and the mark in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOG = "a log"
 
 
 class MemoryMark:
-    """What is out of reach of whoever writes to Postgres."""
+    """The mark on Kafka, which somebody who can write to Postgres alone cannot reach."""
 
     def __init__(self) -> None:
         self.proved: Proved | None = None
@@ -38,7 +38,7 @@ class MemoryMark:
 
 
 class Vault:
-    """Of processes that know a rotation only once they ask."""
+    """Keys of processes that learn of a rotation only when they ask."""
 
     def __init__(self) -> None:
         self.secrets = [ROOT]
@@ -48,7 +48,7 @@ class Vault:
 
 
 class Telling:
-    """One notifier, of a name that nobody else has. `start` it again as a new process of the same rows."""
+    """One notifier with a unique name. `start` starts it again as a new process on the same rows."""
 
     def __init__(self, pool: Pool, group_seconds: int = 0) -> None:
         self.pool = pool
@@ -79,7 +79,7 @@ class Telling:
         return self
 
     async def raise_alert(self, id: str, *, rule: str = "root-used", keys: Keyring | None = None) -> None:
-        """`keys`: of a stranger."""
+        """`keys`: those that seal the alert. A test passes a stranger's."""
         document = {
             "v": 1, "id": id, "log": LOG, "rule": rule, "title": "t", "severity": "high",
             "at": (self.now + timedelta(seconds=1)).isoformat(), "account": "111122223333", "key": "", "subject": id,
@@ -90,7 +90,7 @@ class Telling:
         await self.topic.append(value)
 
     async def surely(self, work: Any) -> Any:
-        """As the notifier's tasks do: what was found to be changed is proved, and then it goes on."""
+        """Work like the notifier's tasks: check what was found to be changed, then go on."""
         for _ in range(5):
             try:
                 return await work()
@@ -99,7 +99,7 @@ class Telling:
         raise AssertionError("it does not go on")
 
     async def gather(self, later: int = 0) -> None:
-        """What is on the topic becomes messages; `later` in seconds."""
+        """Turn the alerts on the topic into messages; `later` in seconds."""
         await self.surely(lambda: self._gather(later))
 
     async def _gather(self, later: int) -> None:
@@ -118,7 +118,8 @@ class Telling:
         return found
 
     async def told(self) -> list[tuple[str, list[str], str]]:
-        """Everything that waits is delivered: of each message its id, the alerts that it names, and the first one's words."""
+        """Deliver everything that waits. Returns, for each message, its id, the alerts that it names, and the first
+        alert's words."""
         await self.gather()
         found = []
         while (waiting := await self.head()) is not None:

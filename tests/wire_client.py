@@ -1,4 +1,4 @@
-"""Requests made by hand, for what no SDK would send."""
+"""Requests made by hand, for cases that no SDK would send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sign(
     shift: timedelta = timedelta(),
     headers: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """The headers of a signed request, as if made `shift` from now."""
+    """The headers of a signed request, as if it were signed `shift` from now."""
     given = {
         "X-Amz-Target": f"TrentService.{operation}",
         "Content-Type": "application/x-amz-json-1.1",
@@ -63,7 +63,8 @@ def call(url: str, credentials: dict[str, str], operation: str, body: Any) -> tu
 
 
 class OnWorker:
-    """A kept connection to one API worker: the workers share a socket, and a connection stays with whom it came to."""
+    """A persistent connection to one API worker. The workers share a socket, and a connection stays with the worker
+    that accepted it."""
 
     def __init__(self, url: str) -> None:
         self._url = url

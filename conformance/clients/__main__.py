@@ -1,6 +1,6 @@
 """`python -m conformance.clients [GROUP...] [--json]`: one Keytrail, an account for each client, a table at the end.
 
-Exit code 0: exactly those cases fail that docs/conformance.md explains. 1: others do, or a client was not to be had.
+Exit code 0: exactly the cases fail that docs/conformance.md explains. 1: others fail, or a client could not be fetched.
 2: there is no such group.
 """
 
@@ -27,7 +27,7 @@ from conformance.explained import differ, rows
 from tests.installation import Installation, clean_environment
 
 GROUP_TAKES = 20 * 60.0
-"""Seconds that one group may take, with what it fetches and builds."""
+"""Seconds that one group may take, including what it fetches and builds."""
 FIRST_ACCOUNT = 300_000_000_000
 out = Console(stderr="--json" in sys.argv)
 
@@ -37,7 +37,7 @@ class Result:
     client: Client
     passed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    """What was seen, by case."""
+    """The results, by case."""
 
 
 def read(text: str, client: Client) -> Result:
@@ -61,7 +61,7 @@ def run(client: Client, keytrail: Installation, account: str, deadline: Deadline
         made = json.loads(keytrail.keytrail("account", "create", account, "--json").stdout)
         environment |= {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
     with tempfile.TemporaryDirectory() as folder:
-        environment["HOME"] = folder  # a client's own settings, or ~/.aws of whoever runs this, decide nothing here
+        environment["HOME"] = folder  # the client's own settings, and ~/.aws of the user who runs this, have no effect
         try:
             done = subprocess.run(
                 started.command,
@@ -92,7 +92,7 @@ def shown(results: list[Result]) -> Table:
 
 
 def explained(names: set[str]) -> dict[str, str]:
-    """The failing cases that docs/conformance.md gives a reason for."""
+    """The failing cases for which docs/conformance.md gives a reason."""
     return {f"{name}, {case}": "1 case" for name, case in rows(r"\| `([\w-]+)` \| `([^`]+)` \|") if name in names}
 
 
@@ -112,7 +112,8 @@ def main() -> int:
         Progress(SpinnerColumn(), "{task.description}", TimeElapsedColumn(), console=out) as bar,
     ):
         task = bar.add_task("starting Keytrail", total=None)
-        # With its alert worker, as whoever starts Keytrail has it: the tests' installation leaves that out, and clients ask of alerts.
+        # Users start Keytrail with its alert worker. The tests' installation leaves it out, but clients ask about
+        # alerts.
         with Installation(Path(name) / "data", KEYTRAIL_ALERT_WORKERS="1") as keytrail:
             for number, client in enumerate(chosen):
                 bar.update(task, description=client.name)

@@ -12,13 +12,13 @@ class Client:
     name: str
     group: str
     tool: str
-    """A row of `tools.TOOLS`: it fetches the packages and starts the script."""
+    """A row of `tools.TOOLS`, which fetches the packages and starts the script."""
     packages: tuple[str, ...]
-    """As the registry names them, each with its version; the client itself is the first."""
+    """The registry's names with versions. The client itself is the first."""
     script: str
     """A file of `scripts/`, or a folder."""
     account: str = OWN
-    """Whose credentials it has: those of an account of its own, or those of the account that hosts the others."""
+    """Whose credentials it has: an account of its own, or the account that hosts the others."""
 
 
 CLIENTS = (

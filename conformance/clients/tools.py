@@ -1,4 +1,4 @@
-"""How a client's packages come from their registry, and how its script is started."""
+"""How each kind of package is fetched from its registry, and how its script is started."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SCRIPTS = Path(__file__).with_name("scripts")
 
 
 class NotToBeHad(Exception):
-    """A client that this machine cannot fetch, build or start, and why."""
+    """This machine cannot fetch, build or start a client; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A group's end, by the monotonic clock."""
+    """When a group must end, by the monotonic clock."""
 
     at: float
 
@@ -36,7 +36,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What starts a client's script, and what its environment has beside `keytrail env`."""
+    """The command that starts a client's script, and the variables that it needs beside `keytrail env`."""
 
     command: list[str]
     environment: dict[str, str]
@@ -45,7 +45,7 @@ class Started:
 def fetched(
     command: list[str], deadline: Deadline, folder: Path | None = None, environment: dict[str, str] | None = None
 ) -> str:
-    """Run a registry's own client, or a compiler."""
+    """Run the registry's own client, or a compiler."""
     with_ours = os.environ | (environment or {})
     try:
         done = subprocess.run(
@@ -62,7 +62,7 @@ def fetched(
 
 
 def folder_of(client: Client) -> Path:
-    """A folder of the cache for exactly these packages: another version gets another."""
+    """A folder of the cache for exactly these packages. Another version gets another folder."""
     mark = hashlib.sha256("\n".join(client.packages).encode()).hexdigest()[:8]
     return CACHE / f"{client.name}-{mark}"
 
@@ -75,7 +75,7 @@ def on_path(name: str) -> str:
 
 
 def python(client: Client, deadline: Deadline) -> Started:
-    """A virtual environment of its own, from PyPI."""
+    """A virtual environment with packages from PyPI."""
     folder, uv = folder_of(client), str(HERE / ".tools" / "bin" / "uv")
     if not (folder / ".ready").exists():
         fetched([uv, "venv", "--quiet", "--clear", "--python", str(HERE / ".venv/bin/python"), str(folder)], deadline)
@@ -85,7 +85,7 @@ def python(client: Client, deadline: Deadline) -> Started:
 
 
 def copied(client: Client, folder: Path, *others: str) -> Path:
-    """The script in the folder of its packages: some languages look for these beside it."""
+    """A copy of the script beside its packages, where some languages look for them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (client.script, *others):
         shutil.copy(SCRIPTS / name, folder / name)
@@ -93,7 +93,7 @@ def copied(client: Client, folder: Path, *others: str) -> Path:
 
 
 def node(client: Client, deadline: Deadline) -> Started:
-    """npm's packages beside the script, as its imports want them."""
+    """npm's packages beside the script, where its imports find them."""
     folder, program = folder_of(client), on_path("node")
     script = copied(client, folder, "cases.mjs")
     if not (folder / ".ready").exists():
@@ -105,7 +105,7 @@ def node(client: Client, deadline: Deadline) -> Started:
 
 
 def terraform(client: Client, deadline: Deadline) -> Started:
-    """Terraform's own registry is no package registry: the program and its provider are on the machine or are not."""
+    """Terraform's own registry is not a package registry, so the program and its provider must be on the machine."""
     on_path("terraform")
     if PLUGINS is None:
         raise NotToBeHad("no AWS provider for terraform: TERRAFORM_PLUGIN_DIR names the folder of one")
@@ -113,7 +113,7 @@ def terraform(client: Client, deadline: Deadline) -> Started:
 
 
 def golang(client: Client, deadline: Deadline) -> Started:
-    """Modules from the Go proxy, each at its version; what they need in turn is what they ask for."""
+    """Modules from the Go proxy, each at its version, with the dependencies that they declare."""
     folder, program = folder_of(client), on_path("go")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(SCRIPTS / client.script, folder, dirs_exist_ok=True)
@@ -127,7 +127,7 @@ def golang(client: Client, deadline: Deadline) -> Started:
 
 
 def go_command(client: Client, deadline: Deadline) -> Started:
-    """A program from the Go proxy, which the script is told the path of."""
+    """A program from the Go proxy. The script gets its path."""
     folder, program = folder_of(client), on_path("go")
     if not (folder / ".ready").exists():
         fetched([program, "install", *client.packages], deadline, environment={"GOBIN": str(folder)})
@@ -136,7 +136,7 @@ def go_command(client: Client, deadline: Deadline) -> Started:
 
 
 def ruby(client: Client, deadline: Deadline) -> Started:
-    """Debian's packages (`name=version`), unpacked into the cache: nothing is installed, and no one need be root."""
+    """Debian's packages (`name=version`), unpacked into the cache. Nothing is installed, and root is not needed."""
     folder = folder_of(client)
     if not (folder / ".ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -158,7 +158,7 @@ def ruby(client: Client, deadline: Deadline) -> Started:
 
 
 def rust(client: Client, deadline: Deadline) -> Started:
-    """Crates at the versions that the script's Cargo.toml has, which are the table's."""
+    """Crates at the versions of the script's Cargo.toml, which are the table's."""
     folder, program = folder_of(client), on_path("cargo")
     shutil.copytree(SCRIPTS / client.script, folder, dirs_exist_ok=True)
     fetched([program, "build", "--quiet", "--target-dir", "target"], deadline, folder)
@@ -175,7 +175,7 @@ COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies
 
 
 def java(client: Client, deadline: Deadline) -> Started:
-    """Maven brings the jars (`group:artifact:version`); Java compiles the one file of a script as it starts it."""
+    """Maven fetches the jars (`group:artifact:version`). Java compiles the script's one file when it starts it."""
     folder, program = folder_of(client), on_path("java")
     if not (folder / ".ready").exists():
         folder.mkdir(parents=True, exist_ok=True)

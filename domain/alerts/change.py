@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from domain.alerts.compared import Compared
-from domain.alerts.numbers import Number
-from domain.alerts.settings import AlertSettings
 from domain.authorization.audience import Audience
 from domain.keys.key import Key, created
 from domain.log.events import KeyCreated, PolicyReplaced
@@ -46,7 +44,8 @@ NO_FACTS = Facts()
 
 
 class Change:
-    """`event` is at its newest version; `at` in microseconds; `caller` "" for what Keytrail does itself."""
+    """`event` is at its newest version; `at` in microseconds; `caller` "" for what Keytrail does itself;
+    `known_accounts` are those that the settings name."""
 
     def __init__(
         self,
@@ -59,12 +58,12 @@ class Change:
         account: str = "",
         operation: str = "",
         facts: Facts = NO_FACTS,
-        settings: AlertSettings | None = None,
+        known_accounts: Set[str] = frozenset(),
     ) -> None:
         self.event, self.world, self.at, self.position = event, world, at, position
         self.caller, self.account, self.operation = caller, account, operation
         self.facts = facts
-        self.settings = settings or AlertSettings()
+        self.known_accounts = known_accounts
 
     @property
     def who(self) -> str:
@@ -87,10 +86,6 @@ class Change:
             done["to_version"] = 1
         return {name: value for name, value in done.items() if value not in (None, "")}
 
-    def number(self, rule: str, numbers: Mapping[str, Number], name: str) -> int:
-        """A threshold of a rule, as the settings have it."""
-        return self.settings.number(rule, name, numbers[name].default)
-
     def alone(self) -> Change:
         """The same change on a world of its own, which holds what the rules on key policies read and stays as it is."""
         world = World(region=self.world.region)
@@ -107,7 +102,7 @@ class Change:
             account=self.account,
             operation=self.operation,
             facts=self.facts,
-            settings=self.settings,
+            known_accounts=self.known_accounts,
         )
 
     @once

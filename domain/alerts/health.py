@@ -1,19 +1,18 @@
-"""What is seen of Keytrail itself while the log is followed."""
+"""What Keytrail notices about itself while it follows the log."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-VOID, BREAK, BEHIND, MISMATCH, CLOCK_BACK, LOST, NOT_JUDGED = (
-    "void", "break", "behind", "mismatch", "clock-back", "lost", "not-judged",
-)  # fmt: skip
+from domain.alerts.rule import AlertRule
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`kind` is one of the words above; `where` names what tells it apart from others of its kind; `at` in microseconds."""
+    """`rule` is the rule that says what this means; `where` tells it apart from others of the same rule; `at` is in
+    microseconds."""
 
-    kind: str
+    rule: AlertRule
     where: str
     at: int
     summary: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from domain.alerts.change import Change
-from domain.alerts.numbers import RECENT_USE
-from domain.keys.key import DAY
+from domain.alerts.numbers import Number
+from domain.durations import DAY_MICROS
+
+USED_WITHIN = Number("days", 30, "a key that was used in so many days is in use")
 
 
-def ago(change: Change, rule: str) -> int | None:
-    """How many days ago the key was used last; None where that is long ago."""
-    days = change.number(rule, RECENT_USE, "days")
+def days_since_use(change: Change, within: int) -> int | None:
+    """How many days ago the key was last used; None where that is more than `within` days ago."""
     used = change.facts.used
-    return (change.at - used) // DAY if used and change.at - used <= days * DAY else None
+    return (change.at - used) // DAY_MICROS if used and change.at - used <= within * DAY_MICROS else None

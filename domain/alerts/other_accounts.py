@@ -14,7 +14,7 @@ def judge(change: Change, known: bool) -> Iterator[Finding]:
     key, policy = change.key, change.policy
     if key is None or policy.why or policy.public:
         return
-    own = change.settings.known_accounts | change.world.accounts.keys()
+    own = change.known_accounts | change.world.accounts.keys()
     callers = policy.callers(lambda each: each.of not in ("", key.account))
     accounts = sorted({each.of for each in policy.people(callers)} - {"", key.account})
     for account in accounts:

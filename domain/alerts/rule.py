@@ -6,77 +6,101 @@ the counting, and calls it when there is enough. So a stream and a history are j
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding, Tick
-from domain.alerts.numbers import Number
-from domain.alerts.settings import AlertSettings
-from domain.alerts.use import Use
+from domain.alerts.numbers import Number, Numbers
+from domain.alerts.observed_call import ObservedCall
 from domain.keys.key import Key
 
 
 @dataclass(frozen=True, slots=True)
 class OnChange:
-    """Judges a record that changed something, on the world before it. `on` are the events that it looks at. `costly`: it
-    asks for the sets of requests that a policy means, within a budget where somebody waits; `by_text` is what the text
-    alone shows of it, told where the budget ended."""
+    """Judges a record that changed something, on the world before it. `on` lists the types of event that it looks at.
+    `costly`: it asks which sets of requests a policy allows, within a budget where somebody waits; `by_text` finds what the
+    text alone shows, for a budget that ended before `judge` was asked."""
 
     judge: Callable[[Change], Iterator[Finding]]
     on: tuple[type, ...]
     costly: bool = False
     by_text: Callable[[Change], Iterator[Finding]] | None = None
+    numbers: ClassVar[tuple[Number, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class OnUse:
-    """Judges one call, allowed or refused, by itself. A finding's subject is raised once in `every` seconds. `judge` reads
-    neither time, call id nor tags: calls that differ in these alone are judged once."""
+class OnMeasuredChange:
+    """Judges a record that changed something by numbers of the rule's own."""
 
-    judge: Callable[[Use], Iterator[Finding]]
-    every: int = 0
+    judge: Callable[[Change, Numbers], Iterator[Finding]]
+    on: tuple[type, ...]
+    numbers: tuple[Number, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """Counts calls in windows of `window` seconds that begin at whole multiples of it, whatever order records come in;
-    what reaches `threshold` is found once in a window. `ticks` reads neither time, call id nor tags."""
+class OnCall:
+    """Judges one call, allowed or refused, by itself. An alert about one subject is raised once in `every` seconds. `judge`
+    reads neither time, id nor tags: calls that differ in these alone are judged once."""
 
-    ticks: Callable[[Use], Iterable[Tick]]
+    judge: Callable[[ObservedCall], Iterator[Finding]]
+    every: int
+    numbers: ClassVar[tuple[Number, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OnCountedCalls:
+    """Counts calls in windows of `window` seconds that begin at whole multiples of it, in whatever order records come. A
+    window that reaches `threshold` is found once. `ticks` reads neither time, id nor tags."""
+
+    ticks: Callable[[ObservedCall], Iterable[Tick]]
     found: Callable[[Tick, int, int], Finding]
-    """Of (tick, how many, seconds of the window)."""
+    """Takes the tick, the threshold and the seconds of the window."""
+    threshold: Number
+    window: Number
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        return self.threshold, self.window
 
 
 @dataclass(frozen=True, slots=True)
-class First:
-    """What is found the first time that a pair comes, once the key is old enough (`age`, seconds)."""
+class OnFirstUse:
+    """Finds the first call in which a principal and a key come together, once the key is `age` seconds old. `pairs` gives
+    (principal, key's ARN), and reads neither time, id nor tags."""
 
-    pairs: Callable[[Use], Iterable[tuple[str, str]]]
-    """(principal, key's ARN). Reads neither time, call id nor tags."""
-    found: Callable[[Use, str], Finding]
+    pairs: Callable[[ObservedCall], Iterable[tuple[str, str]]]
+    found: Callable[[ObservedCall, str], Finding]
+    age: Number
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        return (self.age,)
 
 
 @dataclass(frozen=True, slots=True)
 class OnTime:
-    """Judges a key as time goes on: (what the finding is of, in microseconds, and is found once for; the finding)."""
+    """Judges a key as time goes on. `judge` takes the key and the time, and gives findings, each with the moment that it is
+    about (microseconds): one moment is found once."""
 
-    judge: Callable[[Key, int, AlertSettings], Iterator[tuple[int, Finding]]]
+    judge: Callable[[Key, int, Numbers], Iterator[tuple[int, Finding]]]
+    numbers: tuple[Number, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OnHealth:
-    """What was seen of Keytrail itself, of one kind (health.py): whoever sees it has judged it already."""
+    """Something that Keytrail notices about itself: whoever notices it has judged it already (health.py)."""
 
-    seen: str
+    numbers: tuple[Number, ...] = ()
 
 
-Kind = OnChange | OnUse | Counted | First | OnTime | OnHealth
+RuleKind = OnChange | OnMeasuredChange | OnCall | OnCountedCalls | OnFirstUse | OnTime | OnHealth
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """`means` and `do` are for who reads the alert; `references` are names of outside sources."""
+class AlertRule:
+    """`means` and `do` are for whoever reads the alert; `references` name outside sources."""
 
     id: str
     title: str
@@ -84,5 +108,8 @@ class Rule:
     means: str
     do: str
     references: tuple[str, ...]
-    kind: Kind
-    numbers: Mapping[str, Number] = field(default_factory=dict)
+    kind: RuleKind
+
+    @property
+    def numbers(self) -> tuple[Number, ...]:
+        return self.kind.numbers

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.alerts.finding import Finding
+from domain.alerts.numbers import Numbers
+from domain.alerts.rule import AlertRule
 from domain.policy.glob import compile_glob
 
 EVERY = "*"
@@ -57,12 +59,14 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
+    """`numbers` are those that the file sets, by name."""
+
     off: bool = False
     severity: str = ""
     numbers: Mapping[str, int] = field(default_factory=dict)
 
 
-AS_IT_IS = RuleSettings()
+UNCHANGED = RuleSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,14 @@ class AlertSettings:
     allow: tuple[Allow, ...] = ()
     known_accounts: frozenset[str] = frozenset()
 
-    def of(self, rule: str) -> RuleSettings:
-        return self.rules.get(rule, AS_IT_IS)
+    def of(self, rule: AlertRule) -> RuleSettings:
+        return self.rules.get(rule.id, UNCHANGED)
 
-    def number(self, rule: str, name: str, default: int) -> int:
-        return self.of(rule).numbers.get(name, default)
+    def numbers_of(self, rule: AlertRule) -> Numbers:
+        given = self.of(rule).numbers
+        return {number: given.get(number.name, number.default) for number in rule.numbers}
 
-    def suppression(self, rule: str, finding: Finding, at: int) -> Mapping[str, Any] | None:
+    def suppression(self, rule: AlertRule, finding: Finding, at: int) -> Mapping[str, Any] | None:
         """What allows a finding, as it is recorded with it; None where nothing does."""
-        found = next((each for each in self.allow if each.covers(rule, finding, at)), None)
+        found = next((each for each in self.allow if each.covers(rule.id, finding, at)), None)
         return None if found is None else found.document()

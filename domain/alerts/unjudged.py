@@ -48,5 +48,5 @@ def change_from(held: Mapping[str, Any], settings: AlertSettings) -> Change:
         account=held["account"],
         operation=held["operation"],
         facts=Facts(versions=tuple(Version(**each) for each in held["versions"])),
-        settings=settings,
+        known_accounts=settings.known_accounts,
     )

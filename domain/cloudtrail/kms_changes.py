@@ -23,6 +23,7 @@ from domain.cloudtrail.first_seen import (
 from domain.cloudtrail.iam_changes import IAM, NOUNS, given, tags_of, text_of
 from domain.cloudtrail.record import Broken, Reading, moment
 from domain.crypto.specs import SPECS
+from domain.durations import DAY_MICROS
 from domain.errors import Refusal
 from domain.log import events as kms
 from domain.log import identity_events as iam
@@ -32,7 +33,6 @@ from domain.policy.default import default_key_policy
 from domain.policy.parse import KEY, parse_policy
 from domain.state.world import World
 
-DAY = 86_400 * 1_000_000
 Events = Iterator[object]
 
 
@@ -145,9 +145,9 @@ def _schedule(key: str, reading: Reading, world: World) -> Sequence[object]:
     days = days if isinstance(days, int) else 30
     told = _folded(reading.response).get("deletiondate")
     try:
-        due = moment(told) if told is not None else reading.at + days * DAY
+        due = moment(told) if told is not None else reading.at + days * DAY_MICROS
     except Broken:
-        due = reading.at + days * DAY
+        due = reading.at + days * DAY_MICROS
     return [kms.DeletionScheduled(key, days, rfc3339(due))]
 
 
@@ -173,7 +173,7 @@ def _delete_key(key: str, reading: Reading, world: World) -> Sequence[object]:
 def _enable_rotation(key: str, reading: Reading, world: World) -> Sequence[object]:
     period = reading.parameters.get("RotationPeriodInDays", 365)
     period = period if isinstance(period, int) else 365
-    return [kms.RotationEnabled(key, period, rfc3339(reading.at + period * DAY))]
+    return [kms.RotationEnabled(key, period, rfc3339(reading.at + period * DAY_MICROS))]
 
 
 def _rotated(key: str, reading: Reading, world: World) -> Sequence[object]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key
+from domain.durations import DAY_MICROS
 from domain.errors import InvalidKeyState, InvalidRequest
-from domain.keys.key import DAY, stated
+from domain.keys.key import stated
 from domain.keys.states import require_state
 from domain.log.codec import rfc3339
 from domain.log.events import DeletionCancelled, DeletionScheduled, KeyDeleted
@@ -56,7 +57,7 @@ def schedule(command: ScheduleKeyDeletion, caller: Caller, world: World) -> Dele
     require_state("ScheduleKeyDeletion", key.arn, key.state)
     if not SHORTEST <= command.days <= LONGEST:
         raise InvalidRequest(f"PendingWindowInDays takes {SHORTEST} to {LONGEST} days.")
-    return DeletionScheduled(key.id, command.days, rfc3339(world.now + command.days * DAY))
+    return DeletionScheduled(key.id, command.days, rfc3339(world.now + command.days * DAY_MICROS))
 
 
 def cancel(command: CancelKeyDeletion, caller: Caller, world: World) -> DeletionCancelled:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
+from domain.durations import DAY_MICROS, YEAR_DAYS
 from domain.errors import (
     ExpiredImportToken,
     IncorrectKeyMaterial,
@@ -21,7 +22,7 @@ from domain.errors import (
     KeyNotFound,
     refusal,
 )
-from domain.keys.key import DAY, EXTERNAL, Key, Material, stated
+from domain.keys.key import EXTERNAL, Key, Material, stated
 from domain.keys.states import require_state
 from domain.log.codec import rfc3339
 from domain.log.events import MaterialDeleted, MaterialExpired, MaterialImported
@@ -29,8 +30,8 @@ from domain.state.world import World
 
 EXPIRES, DOES_NOT_EXPIRE = "KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"
 NEW, EXISTING = "NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"
-TOKEN_LIFE = DAY
-LONGEST = 365 * DAY
+TOKEN_LIFE = DAY_MICROS
+LONGEST = YEAR_DAYS * DAY_MICROS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
 from domain.commands.users_and_groups import changeable, require_boundary, require_new
+from domain.durations import HOUR_SECONDS
 from domain.errors import InvalidInput, InvalidRequest
 from domain.identities import limits
 from domain.identities.identity import ROLE, RoleParts
@@ -22,7 +23,7 @@ from domain.policy.parse import TRUST
 from domain.state.principals import principals_of
 from domain.state.world import World
 
-SHORTEST, LONGEST = 3600, 43_200
+SHORTEST, LONGEST = HOUR_SECONDS, 12 * HOUR_SECONDS
 """Seconds that a role's longest session may be set to."""
 
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
+from domain.durations import DAY_MICROS, MINUTE_MICROS, YEAR_DAYS
 from domain.errors import InvalidKeyState, InvalidRequest, LimitExceeded, RotationConflict, UnsupportedOperation
-from domain.keys.key import AUTOMATIC, AWS_KMS, DAY, EXTERNAL, ON_DEMAND, Key
+from domain.keys.key import AUTOMATIC, AWS_KMS, EXTERNAL, ON_DEMAND, Key
 from domain.keys.states import State, require_state
 from domain.log.codec import rfc3339
 from domain.log.events import KeyRotated, RotationDisabled, RotationEnabled
 from domain.state.world import World
 
-YEAR = 365
 SHORTEST, LONGEST = 90, 2560
-CONFLICT = 20 * 60 * 1_000_000
+CONFLICT = 20 * MINUTE_MICROS
 """An automatic rotation that begins within 20 minutes keeps one on demand away (API reference, ConflictException)."""
 
 
@@ -90,11 +90,11 @@ def enable(command: EnableKeyRotation, caller: Caller, world: World) -> Rotation
     require_state("EnableKeyRotation", key.arn, key.state)
     require_rotatable(key, AWS_KMS)
     held = key.schedule
-    days = YEAR if command.period_days is None else command.period_days
+    days = YEAR_DAYS if command.period_days is None else command.period_days
     if not SHORTEST <= days <= LONGEST:
         raise InvalidRequest(f"RotationPeriodInDays takes {SHORTEST} to {LONGEST} days.")
-    since = world.now if held is None else held.next - held.period_days * DAY
-    return RotationEnabled(key.id, days, rfc3339(max(world.now, since + days * DAY)))
+    since = world.now if held is None else held.next - held.period_days * DAY_MICROS
+    return RotationEnabled(key.id, days, rfc3339(max(world.now, since + days * DAY_MICROS)))
 
 
 def disable(command: DisableKeyRotation, caller: Caller, world: World) -> RotationDisabled:
@@ -137,7 +137,7 @@ def rotate(command: RotateKey, caller: Caller, world: World) -> KeyRotated:
     key = world.keys[command.key]
     if key.schedule is None or not is_due(key, world.now):
         raise InvalidKeyState(f"{key.arn} is not due for rotation.")
-    period = key.schedule.period_days * DAY
+    period = key.schedule.period_days * DAY_MICROS
     # On time the schedule goes on; after a pause it begins anew.
     after = key.schedule.next + period if key.schedule.next + period > world.now else world.now + period
     return KeyRotated(key.id, command.material, command.material, command.fingerprint, AUTOMATIC, rfc3339(after))

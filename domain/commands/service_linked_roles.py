@@ -21,6 +21,7 @@ from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
 from domain.commands.users_and_groups import require_bare
+from domain.durations import HOUR_SECONDS
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.identity import ROLE
 from domain.identities.linked_services import NAMES, SERVICE_LINKED, WITH_SUFFIX, name_of, path_of, service_of, trust_of
@@ -28,7 +29,7 @@ from domain.log.identity_events import IdentityDeleted, RoleCreated
 from domain.state.world import World
 
 SUCCEEDED, IN_PROGRESS = "SUCCEEDED", "IN_PROGRESS"
-MAX_SESSION = 3600
+MAX_SESSION = HOUR_SECONDS
 _MAX_NAME = 64
 
 

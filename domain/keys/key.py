@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from domain.arn import key_arn
 from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
+from domain.durations import DAY_MICROS, YEAR_DAYS
 from domain.keys.states import State
 from domain.log import events
 from domain.log.codec import micros
@@ -17,7 +18,6 @@ from domain.policy.compile import CompiledPolicy, compile_key_policy
 
 AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
-DAY = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,12 @@ class Key:
     current: Material
     public_key: str
     schedule: Schedule | None
+    manager: str
     tags: Mapping[str, str]
     policy_text: str
     policy_version: int
     principals: Mapping[str, str]
     """The unique id that each hosted principal's ARN in the policy meant when it was put."""
-    manager: str = ""
     seen: list[Resource] = field(default_factory=list, compare=False, repr=False)
     """What `resource` gave; shared by the keys that come of this one by changes which it does not show."""
 
@@ -138,9 +138,9 @@ def nobodys(arn: str, account: str) -> Resource:
 
 _NOTHING: tuple[Any, ...] = (
     *(SPECS[SYMMETRIC_DEFAULT], ENCRYPT_DECRYPT, AWS_KMS, "", False, 0, State.DISABLED, 0),
-    *((), NO_MATERIAL, "", None, {}, "", 0, {}, ""),
+    *((), NO_MATERIAL, "", None, "", {}, "", 0, {}),
 )
-"""From `spec` to `manager`, written once: an absent key must not take longer to make than another takes to find."""
+"""From `spec` to `principals`, written once: an absent key must not take longer to make than another takes to find."""
 
 
 def absent(id: str, arn: str, account: str) -> Key:
@@ -206,12 +206,12 @@ def created(event: events.KeyCreated, region: str, at: int) -> Key:
         current=current_of(first),
         public_key=event.public_key,
         # A service's keys are rotated every year (API reference, EnableKeyRotation)
-        schedule=Schedule(365, at + 365 * DAY) if event.manager else None,
+        schedule=Schedule(YEAR_DAYS, at + YEAR_DAYS * DAY_MICROS) if event.manager else None,
+        manager=event.manager,
         tags=event.tags,
         policy_text=event.policy,
         policy_version=1,
         principals=event.principals,
-        manager=event.manager,
     )
 
 

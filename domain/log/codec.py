@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from domain.durations import DAY_SECONDS, SECOND_MICROS
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES, EventType
 from domain.log.record import JSON, Call, Decision, Document, Record, Repeat
 from domain.log.upcasters import upcast
@@ -26,7 +27,7 @@ class Unreadable(Exception):
 
 def rfc3339(at: int) -> str:
     """Microseconds since the epoch as RFC 3339 in UTC, always with six decimals, so that text sorts as time does."""
-    return f"{_second(at // 1_000_000)}.{at % 1_000_000:06d}Z"
+    return f"{_second(at // SECOND_MICROS)}.{at % SECOND_MICROS:06d}Z"
 
 
 @lru_cache(maxsize=16)  # thousands of calls fall into one second
@@ -48,7 +49,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def micros_of(moment: datetime) -> int:
     """Microseconds since the epoch of a time with its zone, exactly."""
     delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return (delta.days * DAY_SECONDS + delta.seconds) * SECOND_MICROS + delta.microseconds
 
 
 def canonical(document: Document) -> bytes:

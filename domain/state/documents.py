@@ -1,137 +1,157 @@
 """Aggregates as JSON documents, and back: what snapshots and the history keep of them.
 
-What follows from the rest (a key's state, a compiled policy, an index) is not in a document, it is worked out again. A
-key's policy is kept apart from its document, because most keys have the same one: `key_document` leaves its text out.
+The members of a document are the fields of the aggregate's class, in their order. A field that follows from the others (a
+key's state, a compiled policy) is left out and worked out again. A key's policy is kept apart from its document, because
+most keys have the same one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from domain.aliases.alias import Alias
-from domain.crypto.specs import SPECS
-from domain.grants.grant import Grant
+from domain.crypto.specs import SPECS, Spec
+from domain.grants.grant import Constraints, Grant
 from domain.identities.account import Account, Service
 from domain.identities.directory import role_parts
-from domain.identities.identity import AccessKey, Identity, InlinePolicy, InstanceProfile, ManagedPolicy, PolicyVersion
-from domain.keys.key import Key, Material, Schedule, current_of, state_of
+from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy, RoleParts
+from domain.keys.key import Key, Material, current_of, state_of
 
 Document = dict[str, Any]
+Convert = Callable[[Any], Any]
+A = TypeVar("A")
 
 
-def key_document(key: Key) -> Document:
-    """Without the text of its policy."""
-    return {
-        "id": key.id,
-        "arn": key.arn,
-        "account": key.account,
-        "spec": key.spec.name,
-        "usage": key.usage,
-        "origin": key.origin,
-        "description": key.description,
-        "enabled": key.enabled,
-        "deletion": key.deletion,
-        "created": key.created,
-        "materials": [asdict(each) for each in key.materials],
-        "public_key": key.public_key,
-        "schedule": asdict(key.schedule) if key.schedule else None,
-        "manager": key.manager,
-        "tags": dict(key.tags),
-        "policy_version": key.policy_version,
-        "principals": dict(key.principals),
-    }
+class DocumentForm(Generic[A]):
+    """How a class becomes a document and comes back: each of its fields as the field's type says.
+
+    `derived` names the fields that a document leaves out. Raises TypeError for a field whose type no document can hold.
+    """
+
+    def __init__(self, of: type[A], *derived: str) -> None:
+        types = get_type_hints(of)
+        self._of = of
+        self.members = tuple(each.name for each in fields(of) if each.name not in derived)  # type: ignore[arg-type]  # a dataclass
+        self._values = attrgetter(*self.members)
+        conversions = [(name, *_conversion(types[name])) for name in self.members]
+        self._encode = [(name, encode) for name, encode, _ in conversions if encode is not None]
+        self._decode = [(name, decode) for name, _, decode in conversions if decode is not None]
+
+    def document(self, value: A) -> Document:
+        result = dict(zip(self.members, self._values(value), strict=True))
+        for name, encode in self._encode:
+            result[name] = encode(result[name])
+        return result
+
+    def value(self, document: Mapping[str, Any]) -> A:
+        return self._of(**self.values(document))
+
+    def values(self, document: Mapping[str, Any]) -> Document:
+        """The fields' values by name, for a class that has derived fields."""
+        result = dict(document)
+        for name, decode in self._decode:
+            result[name] = decode(result[name])
+        return result
 
 
-def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
-    materials = tuple(_material(each) for each in document["materials"])
-    derived = {
-        "spec": SPECS[document["spec"]],
-        "materials": materials,
-        "current": current_of(materials),
-        "state": state_of(document["enabled"], document["deletion"], materials),
-        "schedule": Schedule(**document["schedule"]) if document["schedule"] else None,
-        "policy_text": policy_text,
-    }
-    return Key(**{**document, **derived})
+def _conversion(of: Any) -> tuple[Convert | None, Convert | None]:
+    """From a value of this type to its JSON, and back; None where nothing is to be done."""
+    if of in _CONVERSIONS:
+        return _CONVERSIONS[of]
+    if isinstance(of, type) and is_dataclass(of):
+        form = DocumentForm(of)
+        return form.document, form.value
+    origin, arguments = get_origin(of), get_args(of)
+    if origin is UnionType and arguments[1:] == (NoneType,):
+        return _optional(*_conversion(arguments[0]))
+    if origin is tuple and arguments[1:] == (...,):
+        return _sequence(*_conversion(arguments[0]))
+    if origin is Mapping and arguments[0] is str:
+        return _mapping(*_conversion(arguments[1]))
+    raise TypeError(f"No document can hold a value of type {of}.")
+
+
+def _optional(encode: Convert | None, decode: Convert | None) -> tuple[Convert | None, Convert | None]:
+    def unless_none(convert: Convert | None) -> Convert | None:
+        return None if convert is None else lambda value: None if value is None else convert(value)
+
+    return unless_none(encode), unless_none(decode)
+
+
+def _sequence(encode: Convert | None, decode: Convert | None) -> tuple[Convert, Convert]:
+    return (
+        list if encode is None else lambda values: [encode(each) for each in values],
+        tuple if decode is None else lambda values: tuple([decode(each) for each in values]),
+    )
+
+
+def _mapping(encode: Convert | None, decode: Convert | None) -> tuple[Convert, Convert | None]:
+    return (
+        dict if encode is None else lambda values: {name: encode(each) for name, each in values.items()},
+        None if decode is None else lambda values: {name: decode(each) for name, each in values.items()},
+    )
 
 
 def _material(document: Document) -> Material:
-    # Most material is stored under its id: one text and not two.
-    return Material(**document | ({"stored": document["id"]} if document["stored"] == document["id"] else {}))
+    if document["stored"] == document["id"]:  # as most material is: one text in memory for both
+        document = document | {"stored": document["id"]}
+    return Material(**document)
 
 
-def alias_document(alias: Alias) -> Document:
-    return asdict(alias)
+_UNCHANGED = (None, None)
+_CONVERSIONS: dict[Any, tuple[Convert | None, Convert | None]] = {
+    str: _UNCHANGED,
+    int: _UNCHANGED,
+    bool: _UNCHANGED,
+    frozenset[str]: (sorted, frozenset),
+    Constraints: (dict, None),
+    Spec: (attrgetter("name"), SPECS.__getitem__),
+}
+_CONVERSIONS[Material] = (DocumentForm(Material).document, _material)
+# The document of a role carries its ARN besides, which the compiled trust policy needs.
+_CONVERSIONS[RoleParts] = (DocumentForm(RoleParts, "policy").document, lambda document: role_parts(**document))
+
+KEYS = DocumentForm(Key, "state", "current", "policy_text", "seen")
+ALIASES = DocumentForm(Alias)
+GRANTS = DocumentForm(Grant)
+ACCOUNTS = DocumentForm(Account)
+SERVICES = DocumentForm(Service)
+IDENTITIES = DocumentForm(Identity)
+PROFILES = DocumentForm(InstanceProfile)
+POLICIES = DocumentForm(ManagedPolicy)
+
+key_document = KEYS.document
+alias_document, alias_from = ALIASES.document, ALIASES.value
+grant_document, grant_from = GRANTS.document, GRANTS.value
+service_document, service_from = SERVICES.document, SERVICES.value
+profile_document, profile_from = PROFILES.document, PROFILES.value
+policy_document, policy_from = POLICIES.document, POLICIES.value
+account_from, identity_from = ACCOUNTS.value, IDENTITIES.value
 
 
-def alias_from(document: Mapping[str, Any]) -> Alias:
-    return Alias(**document)
-
-
-def grant_document(grant: Grant) -> Document:
-    return asdict(grant) | {"operations": sorted(grant.operations)}
-
-
-def grant_from(document: Mapping[str, Any]) -> Grant:
-    return Grant(**{**document, "operations": frozenset(document["operations"])})
+def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
+    given = KEYS.values(document)
+    materials = given["materials"]
+    given["current"] = current_of(materials)
+    given["state"] = state_of(given["enabled"], given["deletion"], materials)
+    given["policy_text"] = policy_text
+    return Key(**given)
 
 
 def account_document(account: Account) -> Document:
-    document: Document = {"id": account.id, "created": account.created, "access_keys": dict(account.access_keys)}
-    # Left out where there is none: rows that were written before there were aliases stay as they are.
-    return document | ({"alias": account.alias} if account.alias else {})
-
-
-def account_from(document: Mapping[str, Any]) -> Account:
-    return Account(**document)
-
-
-def service_document(service: Service) -> Document:
-    return asdict(service)
-
-
-def service_from(document: Mapping[str, Any]) -> Service:
-    return Service(**document)
-
-
-def profile_document(profile: InstanceProfile) -> Document:
-    return asdict(profile)
-
-
-def profile_from(document: Mapping[str, Any]) -> InstanceProfile:
-    return InstanceProfile(**document)
-
-
-def policy_document(policy: ManagedPolicy) -> Document:
-    return asdict(policy)
-
-
-def policy_from(document: Mapping[str, Any]) -> ManagedPolicy:
-    versions = {name: PolicyVersion(**held) for name, held in document["versions"].items()}
-    return ManagedPolicy(**{**document, "versions": versions})
-
-
-def identity_document(identity: Identity) -> Document:
-    document = {each.name: getattr(identity, each.name) for each in fields(identity)}
-    document["inline"] = {name: asdict(policy) for name, policy in identity.inline.items()}
-    document["access_keys"] = {name: asdict(held) for name, held in identity.access_keys.items()}
-    role = identity.role
-    if role is not None:
-        parts = {each.name: getattr(role, each.name) for each in fields(role) if each.name != "policy"}
-        document["role"] = parts | {"arn": identity.arn}
+    document = ACCOUNTS.document(account)
+    # Left out where it is empty: rows that were written before there were aliases stay as they are.
+    if not account.alias:
+        del document["alias"]
     return document
 
 
-def identity_from(document: Mapping[str, Any]) -> Identity:
-    return Identity(
-        **{
-            **document,
-            "inline": {name: InlinePolicy(**policy) for name, policy in document["inline"].items()},
-            "access_keys": {name: AccessKey(**held) for name, held in document["access_keys"].items()},
-            "attached": tuple(document["attached"]),
-            "groups": tuple(document["groups"]),
-            "role": None if document["role"] is None else role_parts(**document["role"]),
-        }
-    )
+def identity_document(identity: Identity) -> Document:
+    document = IDENTITIES.document(identity)
+    if identity.role is not None:
+        document["role"]["arn"] = identity.arn
+    return document

@@ -15,6 +15,7 @@ from functools import singledispatchmethod
 from domain.aliases.alias import RESERVED, Alias
 from domain.arn import ACCOUNT_ID, PARTITION, WELL_FORMED, alias_arn, is_elsewhere, key_arn, parse_arn
 from domain.authorization.question import Resource
+from domain.durations import HOUR_MICROS, MINUTE_MICROS
 from domain.errors import AliasNotFound, CommandExpired, CommandUnreadable, InvalidArn, KeyNotFound
 from domain.grants.grant import Grant, granted
 from domain.identities.account import ACTIVE, INACTIVE, Account, Service
@@ -27,9 +28,9 @@ from domain.log.catalogue import CATALOGUE
 from domain.log.record import Decision, Record
 
 IDENTITY_EVENTS = frozenset(row.event for row in CATALOGUE.values() if row.event.__module__ == identity_events.__name__)
-REPEAT_WINDOW = 600 * 1_000_000
-"""For how long a client's retry is recognised, in microseconds."""
-DESTROYED_WINDOW = 2 * 3600 * 1_000_000
+REPEAT_WINDOW = 10 * MINUTE_MICROS
+"""For how long a client's retry is recognised."""
+DESTROYED_WINDOW = 2 * HOUR_MICROS
 """For how long destroyed material is remembered: longer than the vault's sweep leaves unreferenced rows alone."""
 
 
@@ -405,10 +406,7 @@ class World:
 
 def is_final(decision: Decision) -> bool:
     """Whether a retry gets this answer again. A command that came too late or could not be read may be tried anew."""
-    return decision.error is None or decision.error["kind"] not in (
-        CommandExpired.kind,
-        CommandUnreadable.kind,
-    )
+    return decision.error is None or decision.error["kind"] not in (CommandExpired.kind, CommandUnreadable.kind)
 
 
 def _remove(index: dict[str, list[str]], under: str, name: str) -> None:

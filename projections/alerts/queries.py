@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from projections.log.conditions import Conditions
+from projections.log.schema import AskedLog, Table
+
+ALERTS, MARKS = Table("alerts", "alerts"), Table("alerts", "marks")
 COLUMNS = """
 a.id, a.number, a.at, a.rule, a.severity, a.account, a.key_id, a.subject, a.about, a.title, a.summary, a.suppressed,
 a.source, coalesce(m.state, 'open') AS state, m.at AS marked_at, m.principal AS marked_by, m.note
 """
-_FROM = """
-FROM p_alerts.alerts a LEFT JOIN LATERAL (
-    SELECT state, at, principal, note FROM p_alerts.marks WHERE alert = a.id ORDER BY position DESC LIMIT 1
+_FROM = f"""
+FROM {ALERTS} a LEFT JOIN LATERAL (
+    SELECT state, at, principal, note FROM {MARKS} WHERE alert = a.id ORDER BY position DESC LIMIT 1
 ) m ON true
 """
 
@@ -34,63 +38,63 @@ class Filters:
     until: datetime | None = None
 
 
-def _where(filters: Filters, first: int) -> tuple[str, list[Any]]:
-    """Conditions with their values; placeholders begin with `first`."""
-    asked: list[tuple[str, Any]] = [("a.rank >= ${}", filters.rank)]
-    if filters.accounts is not None:
-        asked.append(("a.account = ANY(${})", list(filters.accounts)))
-    if filters.state is not None:
-        asked.append(("coalesce(m.state, 'open') = ${}", filters.state))
-    if filters.rule is not None:
-        asked.append(("a.rule = ${}", filters.rule))
-    if filters.key is not None:
-        asked.append(("a.key_id = ${}", filters.key))
-    if filters.about is not None:
-        asked.append(("${} = ANY(a.about)", filters.about))
-    if filters.since is not None:
-        asked.append(("a.at >= ${}", filters.since))
-    if filters.until is not None:
-        asked.append(("a.at < ${}", filters.until))
-    conditions = [text.format(at) for at, (text, _) in enumerate(asked, first)]
+def _where(filters: Filters, *values: Any) -> Conditions:
+    """`values` are those of the placeholders that stand before the conditions."""
+    found = Conditions(*values)
+    found.add("a.rank >= {}", filters.rank)
+    for condition, value in (
+        ("a.account = ANY({})", None if filters.accounts is None else list(filters.accounts)),
+        ("coalesce(m.state, 'open') = {}", filters.state),
+        ("a.rule = {}", filters.rule),
+        ("a.key_id = {}", filters.key),
+        ("{} = ANY(a.about)", filters.about),
+        ("a.at >= {}", filters.since),
+        ("a.at < {}", filters.until),
+    ):
+        if value is not None:
+            found.add(condition, value)
     if not filters.suppressed:
-        conditions.append("a.suppressed IS NULL")
-    return " AND ".join(conditions), [value for _, value in asked]
+        found.add("a.suppressed IS NULL")
+    return found
 
 
-async def page(pool: Any, filters: Filters, before: int, limit: int) -> list[Any]:
+async def page(log: AskedLog, filters: Filters, before: int, limit: int) -> list[Any]:
     """The newest first, those raised before a number. Indexes: alerts_account, alerts_key, alerts_number."""
-    where, values = _where(filters, 3)
+    where = _where(filters, before, limit)
     query = f"SELECT {COLUMNS} {_FROM} WHERE a.number < $1 AND {where} ORDER BY a.number DESC LIMIT $2"
-    return list(await pool.fetch(query, before, limit, *values))
+    return await log.fetch(query, *where.values)
 
 
-async def after(pool: Any, filters: Filters, number: int, limit: int) -> list[Any]:
+async def after(log: AskedLog, filters: Filters, number: int, limit: int) -> list[Any]:
     """The oldest first, those raised after a number: for who follows. Index: alerts_number."""
-    where, values = _where(filters, 3)
+    where = _where(filters, number, limit)
     query = f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.number > $1 AND {where} ORDER BY a.number LIMIT $2"
-    return list(await pool.fetch(query, number, limit, *values))
+    return await log.fetch(query, *where.values)
 
 
-async def newest(pool: Any) -> int:
+async def newest(log: AskedLog) -> int:
     """The number of the newest, -1 without any. Index: alerts_number."""
-    found: int | None = await pool.fetchval("SELECT max(number) FROM p_alerts.alerts")
+    found: int | None = await log.fetchval(f"SELECT max(number) FROM {ALERTS}")
     return -1 if found is None else found
 
 
-async def numbers(pool: Any, ids: Sequence[str]) -> dict[str, int]:
+async def numbers(log: AskedLog, ids: Sequence[str]) -> dict[str, int]:
     """By id, where each of these alerts was first raised. Index: alerts_pkey."""
-    rows = await pool.fetch("SELECT id, number FROM p_alerts.alerts WHERE id = ANY($1::text[])", list(ids))
+    rows = await log.fetch(f"SELECT id, number FROM {ALERTS} WHERE id = ANY($1::text[])", list(ids))
     return {row["id"]: row["number"] for row in rows}
 
 
-async def one(pool: Any, id: str) -> Any | None:
+async def one(log: AskedLog, id: str) -> Any | None:
     """Index: alerts_pkey."""
-    return await pool.fetchrow(f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.id = $1", id)
+    return await log.fetchrow(f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.id = $1", id)
 
 
-async def marks(pool: Any, id: str) -> list[Any]:
+async def raised(log: AskedLog, ids: Sequence[str]) -> set[str]:
+    """Those of these alerts that were raised. Index: alerts_pkey."""
+    return set(await numbers(log, ids))
+
+
+async def marks(log: AskedLog, id: str) -> list[Any]:
     """Everything that was done about an alert, oldest first. Index: marks_alert."""
-    query = (
-        "SELECT position, at, state, note, principal, call_id FROM p_alerts.marks WHERE alert = $1 ORDER BY position"
-    )
-    return list(await pool.fetch(query, id))
+    query = f"SELECT position, at, state, note, principal, call_id FROM {MARKS} WHERE alert = $1 ORDER BY position"
+    return await log.fetch(query, id)

@@ -16,16 +16,18 @@ from domain.keys.key import Key
 from domain.state import documents
 from domain.state.world import World
 from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, POLICY, PROFILE, SERVICE, STILL
+from projections.log.schema import AskedLog, Table
 
 OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}
 """The kinds of history that a unique id tells; every other one is an identity's."""
+HISTORY, TEXTS, MOMENTS, POSITIONS = (Table("history", name) for name in ("history", "texts", "moments", "positions"))
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
-_FROM = "FROM p_history.history h LEFT JOIN p_history.texts t ON t.digest = h.policy"
+_FROM = f"FROM {HISTORY} h LEFT JOIN {TEXTS} t ON t.digest = h.policy"
 _THEN = "h.position <= $1 AND h.until_position > $1"
 
 # index: history_still
 NOW = f"SELECT {COLUMNS} FROM history h LEFT JOIN texts t ON t.digest = h.policy WHERE h.until_position = {STILL}"
-# all of a position: what a replay begins with
+# reads every version
 WHOLE = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN}"
 # index: history_pkey
 ONE = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = $3"
@@ -57,10 +59,10 @@ IN_REGIONS = (
     f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = 'key' AND starts_with(h.id, $2 || '@') ORDER BY h.id LIMIT 50"
 )
 # index: history_pkey
-ACCOUNTS = "SELECT DISTINCT id FROM p_history.history WHERE kind = 'account' ORDER BY id"
+ACCOUNTS = f"SELECT DISTINCT id FROM {HISTORY} WHERE kind = 'account' ORDER BY id"
 # index: history_pkey
-KEYS_BETWEEN = """
-SELECT DISTINCT id FROM p_history.history
+KEYS_BETWEEN = f"""
+SELECT DISTINCT id FROM {HISTORY}
 WHERE kind = 'key' AND position <= $2 AND until_position > $1 AND id > $3 AND account LIKE $5 ORDER BY id LIMIT $4
 """
 # index: history_arn
@@ -68,11 +70,11 @@ BY_ARNS = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.arn = ANY($2)"
 # index: history_pkey
 NAMED = f"SELECT {COLUMNS} {_FROM} WHERE {_THEN} AND h.kind = $2 AND h.id = ANY($3)"
 # index: moments_at
-POSITION_AT = "SELECT position FROM p_history.moments WHERE at <= $1 ORDER BY at DESC, position DESC LIMIT 1"
+POSITION_AT = f"SELECT position FROM {MOMENTS} WHERE at <= $1 ORDER BY at DESC, position DESC LIMIT 1"
 # indexes: history_pkey, history_about, history_account
-CHANGES_AROUND = """
+CHANGES_AROUND = f"""
 WITH around AS (
-    SELECT position, until_position FROM p_history.history
+    SELECT position, until_position FROM {HISTORY}
     WHERE (kind = 'key' AND id = ANY($3)) OR about = ANY($3) OR kind IN ('account', 'service', 'identity', 'policy')
 )
 SELECT position FROM around WHERE position > $1 AND position <= $2
@@ -83,48 +85,48 @@ ORDER BY 1
 Row = Any
 
 
-async def position_at(connection: Any, at: datetime) -> int | None:
+async def position_at(log: AskedLog, at: datetime) -> int | None:
     """The position of the last record decided at or before a time; None before the first."""
-    found: int | None = await connection.fetchval(POSITION_AT, at)
+    found: int | None = await log.fetchval(POSITION_AT, at)
     return found
 
 
-async def moment_of(connection: Any, position: int) -> datetime | None:
+async def moment_of(log: AskedLog, position: int) -> datetime | None:
     """When the last record at or before a position was decided. Index: moments_pkey."""
-    found: datetime | None = await connection.fetchval(
-        "SELECT at FROM p_history.moments WHERE position <= $1 ORDER BY position DESC LIMIT 1", position
+    found: datetime | None = await log.fetchval(
+        f"SELECT at FROM {MOMENTS} WHERE position <= $1 ORDER BY position DESC LIMIT 1", position
     )
     return found
 
 
-async def reached(connection: Any) -> int:
+async def reached(log: AskedLog) -> int:
     """The position up to which the history is written, -1 before the first record."""
-    found: int | None = await connection.fetchval("SELECT next - 1 FROM p_history.positions WHERE topic = 'events'")
+    found: int | None = await log.fetchval(f"SELECT next - 1 FROM {POSITIONS} WHERE topic = 'events'")
     return -1 if found is None else found
 
 
-async def begins(connection: Any) -> datetime | None:
+async def begins(log: AskedLog) -> datetime | None:
     """When the first record was decided. Index: moments_pkey."""
-    found: datetime | None = await connection.fetchval("SELECT at FROM p_history.moments ORDER BY position LIMIT 1")
+    found: datetime | None = await log.fetchval(f"SELECT at FROM {MOMENTS} ORDER BY position LIMIT 1")
     return found
 
 
 # index: history_arn; and history_pkey
-ALL_ARNS = """
-SELECT DISTINCT h.id, h.arn FROM p_history.history h WHERE h.kind IN ('identity', 'policy') AND h.id IN (
-    SELECT id FROM p_history.history WHERE arn = $1 AND account LIKE $2
+ALL_ARNS = f"""
+SELECT DISTINCT h.id, h.arn FROM {HISTORY} h WHERE h.kind IN ('identity', 'policy') AND h.id IN (
+    SELECT id FROM {HISTORY} WHERE arn = $1 AND account LIKE $2
 )
 """
 # index: history_pkey
-CHANGED_AT = """
-SELECT position FROM p_history.history WHERE kind IN ('identity', 'policy') AND id = ANY($1)
-UNION SELECT until_position FROM p_history.history
+CHANGED_AT = f"""
+SELECT position FROM {HISTORY} WHERE kind IN ('identity', 'policy') AND id = ANY($1)
+UNION SELECT until_position FROM {HISTORY}
 WHERE kind IN ('identity', 'policy') AND id = ANY($1) AND until_at IS NOT NULL
 """
 # index: history_account. Reads every version of the account's grants, keys, identities and instance profiles.
-NAMED_AT = """
+NAMED_AT = f"""
 WITH naming AS (
-    SELECT kind, position, until_position, until_at FROM p_history.history h
+    SELECT kind, position, until_position, until_at FROM {HISTORY} h
     WHERE account LIKE $2 AND kind IN ('grant', 'key', 'identity', 'instance-profile')
         AND EXISTS (SELECT FROM unnest($1::text[]) AS name WHERE strpos(h.document::text, '"' || name || '"') > 0)
 )
@@ -132,34 +134,34 @@ SELECT kind, position FROM naming UNION SELECT kind, until_position FROM naming 
 """
 
 
-async def all_arns(connection: Any, arn: str, account: str) -> tuple[list[str], list[str]]:
+async def all_arns(log: AskedLog, arn: str, account: str) -> tuple[list[str], list[str]]:
     """(unique ids, ARNs) of the identities and managed policies of an account ("" for any) that have or had an ARN: those under
     which they stood before and since, too."""
-    rows = await connection.fetch(ALL_ARNS, arn, account or "%")
+    rows = await log.fetch(ALL_ARNS, arn, account or "%")
     return sorted({row["id"] for row in rows}), sorted({row["arn"] for row in rows})
 
 
-async def changed_at(connection: Any, ids: Sequence[str]) -> list[int]:
+async def changed_at(log: AskedLog, ids: Sequence[str]) -> list[int]:
     """The positions at which identities or managed policies were made, became otherwise or went."""
-    return [row["position"] for row in await connection.fetch(CHANGED_AT, list(ids))]
+    return [row["position"] for row in await log.fetch(CHANGED_AT, list(ids))]
 
 
-async def named_at(connection: Any, account: str, names: Sequence[str]) -> tuple[list[int], list[int]]:
+async def named_at(log: AskedLog, account: str, names: Sequence[str]) -> tuple[list[int], list[int]]:
     """Where versions of an account ("" for any) that hold one of the names begin and end: (of grants, of everything else)."""
-    rows = await connection.fetch(NAMED_AT, list(names), account or "%")
+    rows = await log.fetch(NAMED_AT, list(names), account or "%")
     grants = [row["position"] for row in rows if row["kind"] == "grant"]
     return grants, [row["position"] for row in rows if row["kind"] != "grant"]
 
 
-async def had_arn(connection: Any, arn: str) -> bool:
+async def had_arn(log: AskedLog, arn: str) -> bool:
     """Whether an identity or managed policy ever had it. Index: history_arn."""
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT 1 FROM p_history.history WHERE arn = $1)", arn))
+    return bool(await log.fetchval(f"SELECT EXISTS (SELECT 1 FROM {HISTORY} WHERE arn = $1)", arn))
 
 
-async def last_arn(connection: Any, id: str, account: str) -> str | None:
+async def last_arn(log: AskedLog, id: str, account: str) -> str | None:
     """The last ARN of an identity of an account ("" for any), by its unique id. Index: history_pkey."""
-    found: str | None = await connection.fetchval(
-        """SELECT arn FROM p_history.history WHERE kind = 'identity' AND id = $1 AND account LIKE $2
+    found: str | None = await log.fetchval(
+        f"""SELECT arn FROM {HISTORY} WHERE kind = 'identity' AND id = $1 AND account LIKE $2
         ORDER BY position DESC LIMIT 1""",
         id,
         account or "%",
@@ -167,126 +169,135 @@ async def last_arn(connection: Any, id: str, account: str) -> str | None:
     return found
 
 
-async def arns_then(connection: Any, ids: Iterable[tuple[str, int]], account: str) -> dict[tuple[str, int], str]:
+async def arns_then(log: AskedLog, ids: Iterable[tuple[str, int]], account: str) -> dict[tuple[str, int], str]:
     """The ARNs that identities, managed policies and instance profiles of an account ("" for any) had at positions, each of one
     that is no more the last one, by (unique id, position). Index: history_pkey."""
-    query = """SELECT asked.id, asked.position, found.arn
+    query = f"""SELECT asked.id, asked.position, found.arn
         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (kind, id, position), LATERAL (
-            SELECT arn, account FROM p_history.history h
+            SELECT arn, account FROM {HISTORY} h
             WHERE h.kind = asked.kind AND h.id = asked.id AND h.position <= asked.position
             ORDER BY h.position DESC LIMIT 1
         ) AS found
         WHERE found.arn IS NOT NULL AND found.account LIKE $4"""
     pairs = sorted(set(ids))
     kinds = [OF_PREFIX.get(id[:4], IDENTITY) for id, _ in pairs]
-    rows = await connection.fetch(
-        query, kinds, [id for id, _ in pairs], [position for _, position in pairs], account or "%"
-    )
+    rows = await log.fetch(query, kinds, [id for id, _ in pairs], [position for _, position in pairs], account or "%")
     return {(row["id"], row["position"]): row["arn"] for row in rows}
 
 
-async def arns(connection: Any, account: str, limit: int) -> list[str]:
+async def arns(log: AskedLog, account: str, limit: int) -> list[str]:
     """ARNs that identities and managed policies of an account ("" for any) have, or had. Indexes: history_account, or all of
     their kinds."""
     condition = "account = $1" if account else "$1 = ''"
-    query = f"""SELECT DISTINCT arn FROM p_history.history
+    query = f"""SELECT DISTINCT arn FROM {HISTORY}
         WHERE {condition} AND kind IN ('identity', 'policy') AND arn IS NOT NULL LIMIT $2"""
-    return [row["arn"] for row in await connection.fetch(query, account, limit)]
+    return [row["arn"] for row in await log.fetch(query, account, limit)]
 
 
-async def grants_begun(connection: Any, key: str, begin: str) -> list[str]:
+async def grants_begun(log: AskedLog, key: str, begin: str) -> list[str]:
     """Ids of grants that a key has, or had, that begin so: three at most. Index: history_about."""
-    query = """SELECT DISTINCT id FROM p_history.history
+    query = f"""SELECT DISTINCT id FROM {HISTORY}
         WHERE about = $1 AND kind = 'grant' AND starts_with(id, $2) ORDER BY id LIMIT 3"""
-    return [row["id"] for row in await connection.fetch(query, key, begin)]
+    return [row["id"] for row in await log.fetch(query, key, begin)]
 
 
-async def names(connection: Any, kinds: Sequence[str], limit: int) -> list[str]:
+async def names(log: AskedLog, kinds: Sequence[str], limit: int) -> list[str]:
     """Ids of these kinds that there are, or were, in any account: a trail's. Index: history_pkey."""
-    query = "SELECT DISTINCT id FROM p_history.history WHERE kind = ANY($1) LIMIT $2"
-    return [row["id"] for row in await connection.fetch(query, list(kinds), limit)]
+    query = f"SELECT DISTINCT id FROM {HISTORY} WHERE kind = ANY($1) LIMIT $2"
+    return [row["id"] for row in await log.fetch(query, list(kinds), limit)]
 
 
-async def aliases_of(connection: Any, position: int, keys: Sequence[str]) -> dict[str, list[str]]:
+async def aliases_of(log: AskedLog, position: int, keys: Sequence[str]) -> dict[str, list[str]]:
     """The names of the aliases that keys had then, by key. Index: history_about."""
-    query = """SELECT about, id FROM p_history.history
+    query = f"""SELECT about, id FROM {HISTORY}
         WHERE position <= $1 AND until_position > $1 AND about = ANY($2) AND kind = 'alias' ORDER BY id"""
     found: dict[str, list[str]] = {}
-    for row in await connection.fetch(query, position, list(keys)):
+    for row in await log.fetch(query, position, list(keys)):
         found.setdefault(row["about"], []).append(row["id"].split(":", 5)[-1])
     return found
 
 
-async def one(connection: Any, position: int, kind: str, name: str) -> Row | None:
-    return await connection.fetchrow(ONE, position, kind, name)
+async def whole(log: AskedLog, position: int) -> list[Row]:
+    """Everything that was there at a position: what a replay begins with."""
+    return await log.fetch(WHOLE, position)
 
 
-async def alias_named(connection: Any, position: int, name: str) -> Row | None:
-    """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
-    found: Row | None = await connection.fetchrow(ALIAS_NAMED, position, name)
+async def made_at(log: AskedLog, key: str) -> datetime | None:
+    """When the first version of a key began. Index: history_pkey."""
+    found: datetime | None = await log.fetchval(f"SELECT min(at) FROM {HISTORY} WHERE kind = 'key' AND id = $1", key)
     return found
 
 
-async def in_regions(connection: Any, position: int, name: str) -> list[Row]:
+async def one(log: AskedLog, position: int, kind: str, name: str) -> Row | None:
+    return await log.fetchrow(ONE, position, kind, name)
+
+
+async def alias_named(log: AskedLog, position: int, name: str) -> Row | None:
+    """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
+    found: Row | None = await log.fetchrow(ALIAS_NAMED, position, name)
+    return found
+
+
+async def in_regions(log: AskedLog, position: int, name: str) -> list[Row]:
     """A trail's keys of one id, of each Region. Index: history_pkey, within its kind."""
-    return list(await connection.fetch(IN_REGIONS, position, name))
+    return await log.fetch(IN_REGIONS, position, name)
 
 
-async def accounts(connection: Any) -> list[str]:
+async def accounts(log: AskedLog) -> list[str]:
     """Every account that there ever was. Index: history_pkey, within its kind."""
-    return [row["id"] for row in await connection.fetch(ACCOUNTS)]
+    return [row["id"] for row in await log.fetch(ACCOUNTS)]
 
 
-async def by_arn(connection: Any, position: int, arn: str) -> Row | None:
+async def by_arn(log: AskedLog, position: int, arn: str) -> Row | None:
     """The identity or managed policy that had this ARN then."""
-    return await connection.fetchrow(BY_ARN, position, arn)
+    return await log.fetchrow(BY_ARN, position, arn)
 
 
-async def ever(connection: Any, arn: str) -> bool:
+async def ever(log: AskedLog, arn: str) -> bool:
     """Whether anybody, or a managed policy, has or had this ARN. Index: history_arn."""
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM p_history.history WHERE arn = $1)", arn))
+    return bool(await log.fetchval(f"SELECT EXISTS (SELECT FROM {HISTORY} WHERE arn = $1)", arn))
 
 
-async def by_arns(connection: Any, position: int, arns: Sequence[str]) -> list[Row]:
-    return list(await connection.fetch(BY_ARNS, position, list(arns))) if arns else []
+async def by_arns(log: AskedLog, position: int, arns: Sequence[str]) -> list[Row]:
+    return await log.fetch(BY_ARNS, position, list(arns)) if arns else []
 
 
-async def named(connection: Any, position: int, kind: str, names: Sequence[str]) -> list[Row]:
-    return list(await connection.fetch(NAMED, position, kind, list(names))) if names else []
+async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -> list[Row]:
+    return await log.fetch(NAMED, position, kind, list(names)) if names else []
 
 
-async def keys_after(connection: Any, position: int, after: str, limit: int, account: str) -> list[Row]:
+async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[Row]:
     """The next keys of an account ("" for every one), in the order of their ids."""
-    return list(await connection.fetch(KEYS_AFTER, position, after, limit, account or "%"))
+    return await log.fetch(KEYS_AFTER, position, after, limit, account or "%")
 
 
-async def policies_between(connection: Any, key: str, first: int, last: int, limit: int) -> list[Row]:
+async def policies_between(log: AskedLog, key: str, first: int, last: int, limit: int) -> list[Row]:
     """A version of a key for each policy, and each meaning of its principals, that it had at some position of a span."""
-    return list(await connection.fetch(POLICIES_BETWEEN, first, last, key, limit))
+    return await log.fetch(POLICIES_BETWEEN, first, last, key, limit)
 
 
-async def policy_spans(connection: Any, key: str, position: int) -> list[Row]:
+async def policy_spans(log: AskedLog, key: str, position: int) -> list[Row]:
     """Of each policy that a key had before a position, the last version of the key with it."""
-    return list(await connection.fetch(POLICY_SPANS, key, position))
+    return await log.fetch(POLICY_SPANS, key, position)
 
 
-async def keys_between(connection: Any, first: int, last: int, after: str, limit: int, account: str = "") -> list[str]:
+async def keys_between(log: AskedLog, first: int, last: int, after: str, limit: int, account: str = "") -> list[str]:
     """The next ids of keys of an account ("" for every one) that were there at some position of a span."""
-    return [row["id"] for row in await connection.fetch(KEYS_BETWEEN, first, last, after, limit, account or "%")]
+    return [row["id"] for row in await log.fetch(KEYS_BETWEEN, first, last, after, limit, account or "%")]
 
 
-async def about(connection: Any, position: int, keys: Sequence[str]) -> list[Row]:
+async def about(log: AskedLog, position: int, keys: Sequence[str]) -> list[Row]:
     """The aliases and grants that these keys had then."""
-    return list(await connection.fetch(ABOUT, position, list(keys)))
+    return await log.fetch(ABOUT, position, list(keys))
 
 
-async def of_accounts(connection: Any, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Row]:
-    return list(await connection.fetch(OF_ACCOUNTS, position, list(accounts), list(kinds)))
+async def of_accounts(log: AskedLog, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Row]:
+    return await log.fetch(OF_ACCOUNTS, position, list(accounts), list(kinds))
 
 
-async def changes_around(connection: Any, keys: Sequence[str], after: int, last: int) -> list[int]:
+async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: int) -> list[int]:
     """The positions at which one of the keys, their aliases or grants, or anybody's identity or policy changed."""
-    return [row["position"] for row in await connection.fetch(CHANGES_AROUND, after, last, list(keys))]
+    return [row["position"] for row in await log.fetch(CHANGES_AROUND, after, last, list(keys))]
 
 
 def aggregate(

@@ -41,11 +41,12 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow, RuleSettings
 from domain.alerts.severities import LOW, SEVERITIES
 from domain.arn import ACCOUNT_ID
+from domain.durations import DAY_SECONDS
 from services.ownership import NotOurs, read_private
 from services.settings import BadSetting, Settings
 
 WEBHOOK, APPRISE = "webhook", "apprise"
-GROUP_SECONDS, GIVE_UP_AFTER = 300, 86_400
+GROUP_SECONDS, GIVE_UP_AFTER = 300, DAY_SECONDS
 FORMATS = ("keytrail", "ocsf")
 """What a webhook's event holds: our own message, or an OCSF Detection Finding."""
 
@@ -132,16 +133,18 @@ def _rule(name: str, given: Any) -> RuleSettings:
         raise _Wrong(f"there is no rule {name!r}; `keytrail alerts rules` lists them")
     if not isinstance(given, dict):
         raise _Wrong(f"[rules.{name}] is a table")
-    _only(f"[rules.{name}]", given, {"off", "severity", *rule.numbers})
+    _only(f"[rules.{name}]", given, {"off", "severity", *(number.name for number in rule.numbers)})
     off, severity = given.get("off", False), given.get("severity", "")
     if not isinstance(off, bool):
         raise _Wrong(f"[rules.{name}] off is true or false")
     if severity and severity not in SEVERITIES:
         raise _Wrong(f"[rules.{name}] severity is one of {', '.join(SEVERITIES)}")
-    numbers = {each: given[each] for each in rule.numbers if each in given}
-    for each, number in numbers.items():
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 2**31:
-            raise _Wrong(f"[rules.{name}] {each} is a whole number: {rule.numbers[each].meaning}")
+    numbers = {}
+    for number in rule.numbers:
+        if number.name in given:
+            numbers[number.name] = value = given[number.name]
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+                raise _Wrong(f"[rules.{name}] {number.name} is a whole number: {number.meaning}")
     return RuleSettings(off, severity, numbers)
 
 

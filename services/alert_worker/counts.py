@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain.alerts.engine.judge import Candidate, Pair
+from domain.durations import DAY_SECONDS
 from services.adapters.postgres import Pool
 from services.alert_worker.books import Books, Elsewhere
 from services.alert_worker.tables import FORGOTTEN, ITEMS, PAIRS, WINDOWS, Locked, locked
 
-KEPT_FOR = 30 * 86_400
+KEPT_FOR = 30 * DAY_SECONDS
 """Seconds for which windows are kept, by the records' own time: longer than any worker is behind."""
 REMEMBERED = 100_000
 """Windows that are known to be full, and pairs that are known, in memory."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain.alerts.change import Change
-from domain.alerts.engine.judge import Alert, Judge
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
 from domain.identities.account import ACTIVE, Account
 from domain.keys.key import AWS_KMS
@@ -43,7 +44,10 @@ def of_new_key(settings: Settings, text: str, account: str, key: str = NO_KEY) -
         "",
         "",
     )
-    change = Change(event, world, 0, 0, caller="the draft", account=account, operation="CreateKey", settings=own)
+    change = Change(
+        event, world, 0, 0, caller="the draft", account=account, operation="CreateKey",
+        known_accounts=own.known_accounts,
+    )  # fmt: skip
     return [shown(each) for each in Judge("draft", own, settings.region).of_change(change, {})]
 
 

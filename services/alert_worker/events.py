@@ -11,10 +11,12 @@ import structlog
 
 from domain.alerts import unjudged
 from domain.alerts.change import Change
-from domain.alerts.engine.judge import Alert, Judge, Pair
-from domain.alerts.health import CLOCK_BACK, Health
-from domain.alerts.numbers import CLOCK
-from domain.alerts.use import use_of
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge, Pair
+from domain.alerts.health import Health
+from domain.alerts.observed_call import call_of
+from domain.alerts.rules import clock_stepped_back
+from domain.durations import SECOND_MICROS
 from domain.log.authenticity import COMMANDS
 from domain.log.authority import Authority
 from domain.log.events import CommandsRefused, MaterialImported, PolicyReplaced
@@ -23,6 +25,7 @@ from domain.policy_analysis.budget import Budget
 from domain.ports import OutOfRange, Stored
 from domain.state.fold import Fold
 from projections.log.entry import EVENTS
+from projections.log.schema import AskedLog
 from services.adapters import keyring, snapshots
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
@@ -49,7 +52,6 @@ WINDOW = 10
 SHARE = 1_000_000
 """Steps of one account's policies in a window of so many seconds: some six hundred ordinary policies."""
 WINDOWS = 10_000
-SECOND = 1_000_000
 
 
 class Changes:
@@ -75,7 +77,7 @@ class Changes:
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
         self._counter = Counter(pool, books, judge, publisher, self.ages)
-        self._past = Past(pool, settings)
+        self._past = Past(AskedLog(pool), settings)
         self._skew: int | None = None
         self._candidates: list[Found] = []
         self._pairs: list[Pair] = []
@@ -148,7 +150,7 @@ class Changes:
                 await reader.close()
         if kept.digest and fold.chain.head != kept.digest:
             await self._broken(kept, f"the record before @{kept.next} is not the one that was judged")
-        self._fold, self._skew, self._past = fold, kept.skew, Past(self._pool, self._settings)
+        self._fold, self._skew, self._past = fold, kept.skew, Past(AskedLog(self._pool), self._settings)
         self._candidates, self._pairs, self._put_off = [], [], []
 
     async def _broken(self, kept: Reached, summary: str) -> None:
@@ -205,7 +207,7 @@ class Changes:
             alerts += self._judged(judge, change, source)
         if isinstance(record.event, PolicyReplaced):
             self._past.replaced(world.keys[record.event.key], record.at)
-        use = use_of(document)
+        use = call_of(document)
         if use is not None:
             self._candidates += [(each, use.at, source) for each in judge.candidates(use)]
             self._pairs += judge.pairs(use, source)
@@ -220,7 +222,7 @@ class Changes:
         are of the records' own time, so that the same comes out of them again."""
         key = change.key
         account = change.account if key is None else key.account
-        window = (account, change.at // (WINDOW * SECOND))
+        window = (account, change.at // (WINDOW * SECOND_MICROS))
         spent = self._spent.get(window, 0)
         budget = Budget(max(0, min(AT_ONCE, SHARE - spent)))
         found = judge.within(change, source, budget)
@@ -248,7 +250,7 @@ class Changes:
             account="" if call is None else call.account,
             operation="" if call is None else call.operation,
             facts=await self._past.of(event, world.keys, position, record.at),
-            settings=self._judge().settings,
+            known_accounts=self._judge().settings.known_accounts,
         )
 
     def _clock(self, judge: Judge, before: int, record: Record, message: Stored) -> list[Alert]:
@@ -259,12 +261,12 @@ class Changes:
         if record.at > before or self._skew is None:
             self._skew = skew
             return []
-        least = judge.settings.number("clock-stepped-back", "seconds", CLOCK["seconds"].default)
-        behind = (skew - self._skew) // SECOND
+        least = judge.settings.numbers_of(clock_stepped_back.RULE)[clock_stepped_back.BEHIND]
+        behind = (skew - self._skew) // SECOND_MICROS
         if behind < least:
             return []
         summary = f"writer {record.writer}'s clock stands {behind} s or more behind the last record"
-        return judge.of_health(Health(CLOCK_BACK, f"{record.writer}@{record.at}", record.at, summary))
+        return judge.of_health(Health(clock_stepped_back.RULE, f"{record.writer}@{record.at}", record.at, summary))
 
     async def close(self) -> None:
         await self._topic.close()

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
 
 from domain.alerts.change import Version
 from domain.keys.key import Key
 from domain.log.codec import micros_of
 from domain.state.principals import own_principals
 from projections.decisions import queries as decisions
+from projections.decisions import uses
 from projections.history import queries as history
-from services.adapters.postgres import Pool
+from projections.log.schema import AskedLog
 
 WAIT = 0.02
 
 
-async def used(source: Any, key: Key, at: int) -> int:
+async def used(log: AskedLog, key: Key, at: int) -> int:
     """The key's last use before a time, both in microseconds; 0 for never."""
-    found = await decisions.used_before(source, key.id, key.arn, datetime.fromtimestamp(at / 1_000_000, UTC))
+    found = await uses.used_before(log, key.id, key.arn, datetime.fromtimestamp(at / 1_000_000, UTC))
     return 0 if found is None else micros_of(found)
 
 
-async def versions(source: Any, key: Key, position: int) -> list[Version]:
+async def versions(log: AskedLog, key: Key, position: int) -> list[Version]:
     """The policies of a key before the one in force, the oldest first."""
     found = []
-    for row in await history.policy_spans(source, key.id, position):
+    for row in await history.policy_spans(log, key.id, position):
         held = history.aggregate(row)
         assert isinstance(held, Key), "the row is a key's"
         if held.policy_version < key.policy_version:
@@ -37,18 +37,17 @@ async def versions(source: Any, key: Key, position: int) -> list[Version]:
     return sorted(found, key=lambda each: each.version)
 
 
-async def history_written(pool: Pool, position: int) -> None:
+async def history_written(log: AskedLog, position: int) -> None:
     """Return when the history has taken in the record at this position of `events`."""
-    while await history.reached(pool) < position:  # noqa: ASYNC110  # another process writes it
+    while await history.reached(log) < position:  # noqa: ASYNC110  # another process writes it
         await asyncio.sleep(WAIT)
 
 
-async def decisions_projected(pool: Pool, ends: dict[int, int]) -> None:
+async def decisions_projected(log: AskedLog, ends: dict[int, int]) -> None:
     """Return when the decisions are in Postgres up to these ends of their partitions."""
     wanted = {partition: end for partition, end in ends.items() if end}
     while wanted:
-        rows = await pool.fetch("SELECT partition, next FROM p_decisions.positions WHERE topic = 'decisions'")
-        there = {row["partition"]: row["next"] for row in rows}
+        there = await decisions.reached_by_partition(log)
         if all(there.get(partition, 0) >= end for partition, end in wanted.items()):
             return
         await asyncio.sleep(WAIT)

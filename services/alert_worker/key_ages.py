@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from domain.alerts.engine.judge import SECOND, Pair
+from domain.alerts.engine.judge import Pair
+from domain.durations import SECOND_MICROS
 from domain.log.events import KeyCreated
 from domain.ports import Topic, Unavailable
 from domain.state.fold import Fold
@@ -50,7 +51,7 @@ class Ages:
             there = fold.world.keys.get(key)
             if there is not None:
                 found[pair.key] = there.created
-            elif key not in fold.world.deleted and pair.use.at - fold.world.at < age * SECOND:
+            elif key not in fold.world.deleted and pair.call.at - fold.world.at < age * SECOND_MICROS:
                 found[pair.key] = fold.world.at
             else:
                 left.add(pair.key)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import structlog
 
 from domain.alerts.engine.judge import Judge
-from domain.alerts.health import BEHIND, Health
-from domain.alerts.numbers import LAG
+from domain.alerts.health import Health
+from domain.alerts.rules import alerts_behind
+from domain.durations import HOUR_MICROS
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
 from services.adapters.kafka import KafkaTopic, ends
@@ -92,7 +93,7 @@ class Watch:
         await self._tell_while(PROOF, summary if late else "", 0)
         summary = f"what was counted is not sealed under the key of records that is used now, for {KEY_OVERDUE:.0f} s"
         await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", KEY_OVERDUE)
-        least = self._judge().settings.number("alerts-behind", "seconds", LAG["seconds"].default)
+        least = self._judge().settings.numbers_of(alerts_behind.RULE)[alerts_behind.LAG]
         try:
             async with asyncio.timeout(READ_PATIENCE):
                 reached = await tables.standing(self._pool, self._books)
@@ -154,8 +155,8 @@ class Watch:
             return
         log.error("rules do not judge as they should", what=summary)
         moment = time.time_ns() // 1000
-        where = f"{what}~{moment // 3_600_000_000}"  # told once an hour, whoever tells
-        health = Health(BEHIND, where, moment, summary)
+        where = f"{what}~{moment // HOUR_MICROS}"  # told once an hour, whoever tells
+        health = Health(alerts_behind.RULE, where, moment, summary)
         await self._publisher.publish(self._judge().of_health(health))
         wrong.told = now
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
 
 from domain.alerts.change import NO_FACTS, Facts, Version
 from domain.keys.key import Key
 from domain.log.events import DeletionScheduled, GrantCreated, KeyDisabled, PolicyReplaced
 from domain.state.principals import own_principals
+from projections.log.schema import AskedLog
 from services.adapters.kafka import ends
 from services.adapters.topics import names
 from services.alert_worker import facts
@@ -25,11 +25,11 @@ MOST = 40
 
 
 class Past:
-    """`source`: the projections of a log or a trail. `live`: the settings of our own log while it goes on, whose
+    """`log`: our own, or a trail. `live`: the settings of our own log while it goes on, whose
     projections are waited for: a rule is never judged on less than there was."""
 
-    def __init__(self, source: Any, live: Settings | None = None) -> None:
-        self._source, self._live = source, live
+    def __init__(self, log: AskedLog, live: Settings | None = None) -> None:
+        self._log, self._live = log, live
         self._held: OrderedDict[str, list[Version]] = OrderedDict()
 
     async def of(self, event: object, keys: Mapping[str, Key], position: int, at: int) -> Facts:
@@ -43,8 +43,8 @@ class Past:
             case DeletionScheduled() | KeyDisabled():
                 if self._live is not None:
                     there = await ends(self._live, names(self._live).decisions)
-                    await facts.decisions_projected(self._source, there)
-                return Facts(used=await facts.used(self._source, key, at))
+                    await facts.decisions_projected(self._log, there)
+                return Facts(used=await facts.used(self._log, key, at))
         return NO_FACTS
 
     async def _versions(self, key: Key, position: int) -> tuple[Version, ...]:
@@ -54,8 +54,8 @@ class Past:
         held = self._held.get(key.id)
         if held is None or held[-1].version != key.policy_version - 1:
             if self._live is not None:
-                await facts.history_written(self._source, position - 1)
-            held = (await facts.versions(self._source, key, position))[-MOST:]
+                await facts.history_written(self._log, position - 1)
+            held = (await facts.versions(self._log, key, position))[-MOST:]
             self._keep(key.id, held)
         else:
             self._held.move_to_end(key.id)

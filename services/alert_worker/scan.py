@@ -13,16 +13,20 @@ from typing import Any
 import orjson
 
 from domain.alerts.change import Change
+from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.counting import Counting
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.rules.material_expiring import begins
-from domain.alerts.use import Use, use_of_case
+from domain.alerts.engine.judge import Judge
+from domain.alerts.observed_call import ObservedCall, call_of_case
+from domain.alerts.rules import material_expiring
 from domain.log.codec import event_from, micros, micros_of
 from domain.log.events import MaterialImported, PolicyReplaced
 from domain.policy_analysis.budget import Budget
 from domain.state.world import World
+from projections.decisions import changes as decision_changes
 from projections.decisions import queries as decisions
+from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS
+from projections.log.schema import AskedLog
 from services.alert_worker.past import Past
 from services.questions.replay import Replay
 from services.shares import QUESTIONS, breathe
@@ -35,26 +39,9 @@ AT_ONCE = 2_000
 """Steps that one policy is judged with on the loop; what takes more goes beside it, in its account's turn."""
 MOST_STEPS = 100_000_000
 
-# index: decisions_position
-CHANGED = """
-SELECT position, at, principal, account, operation, call_id, event_type, event FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
-ORDER BY position
-"""
-# index: decisions_at
-CALLED = """
-SELECT at, origin, record, call_id, source, case_id FROM p_decisions.decisions
-WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3) ORDER BY at, origin, record
-"""
-# index: decisions_at
-COUNTED = """
-SELECT count(*) FROM p_decisions.decisions
-WHERE at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NULL OR owners && $3)
-"""
-
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ScannedSpan:
     """Positions after `after` up to `last`, and the times of their calls: from `since` to before `until`. `owners`: of whose
     records, None for everybody's."""
 
@@ -71,11 +58,13 @@ class Progress:
     total: int = 0
 
 
-async def changes(connection: Any, region: str, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+async def changes(
+    log: AskedLog, region: str, judge: Judge, span: ScannedSpan, progress: Progress
+) -> AsyncIterator[Alert]:
     """Of what was changed, in the order of the log; on the world before each record."""
-    replay = await Replay.begin(connection, region, span.after, span.last)
-    past, expiring, turn = Past(connection), _Expiring(judge), Turn()
-    rows = await connection.cursor(CHANGED, span.after, span.last, span.owners)
+    replay = await Replay.begin(log, region, span.after, span.last)
+    past, expiring, turn = Past(log), _Expiring(judge), Turn()
+    rows = await decision_changes.of_owners(log, span.after, span.last, span.owners)
     while found := await rows.fetch(FETCHED):
         for row in found:
             position, at = row["position"], micros_of(row["at"])
@@ -85,7 +74,7 @@ async def changes(connection: Any, region: str, judge: Judge, span: Span, progre
                 facts = await past.of(event, replay.world.keys, position, at)
                 change = Change(
                     event, replay.world, at, position, caller=row["principal"], account=row["account"],
-                    operation=row["operation"], facts=facts, settings=judge.settings,
+                    operation=row["operation"], facts=facts, known_accounts=judge.settings.known_accounts,
                 )  # fmt: skip
                 source = {"topic": EVENTS, "partition": 0, "offset": position, "call": row["call_id"]}
                 for alert in await _judged(judge, change, source):
@@ -116,11 +105,12 @@ class _Expiring:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        self._numbers = judge.settings.numbers_of(material_expiring.RULE)
         self._waiting: list[tuple[int, str]] = []
         self._told: set[tuple[str, str, int]] = set()
 
     def expect(self, key: str, at: int, expires: int) -> None:
-        heapq.heappush(self._waiting, (max(at, begins(expires, self._judge.settings)), key))
+        heapq.heappush(self._waiting, (max(at, material_expiring.begins(expires, self._numbers)), key))
 
     def until(self, now: int, world: World) -> Iterator[Alert]:
         while self._waiting and self._waiting[0][0] <= now:
@@ -132,24 +122,24 @@ class _Expiring:
                     yield self._judge.reached(each, moment, {})
 
 
-async def uses(connection: Any, judge: Judge, span: Span, progress: Progress) -> AsyncIterator[Alert]:
+async def uses(log: AskedLog, judge: Judge, span: ScannedSpan, progress: Progress) -> AsyncIterator[Alert]:
     """Of what was called, in the order of time."""
-    counting, templates = Counting(judge), _Templates(connection)
-    ages = judge.first_age
+    counting, templates = Counting(judge), _Templates(log)
+    ages = judge.least_age
     created: dict[str, int] = {}
     turn = Turn()
-    rows = await connection.cursor(CALLED, span.since, span.until, span.owners)
+    rows = await decisions.calls_between(log, span.since, span.until, span.owners)
     while found := await rows.fetch(FETCHED):
         await templates.fetch({row["case_id"] for row in found})
         for row in found:
-            use = templates.use(row)
-            if use is not None:
+            call = templates.call(row)
+            if call is not None:
                 source = _source(row)
-                for alert in counting.take(use, source):
+                for alert in counting.take(call, source):
                     yield alert
-                for pair in counting.new_pairs(use, source):
+                for pair in counting.new_pairs(call, source):
                     if ages and pair.key not in created:
-                        created[pair.key] = await _created(connection, pair.key)
+                        created[pair.key] = await _created(log, pair.key)
                     first = judge.first(pair, created.get(pair.key, 0))
                     if first is not None:
                         yield first
@@ -167,40 +157,32 @@ def _source(row: Any) -> Mapping[str, Any]:
     }
 
 
-async def _created(connection: Any, key: str) -> int:
+async def _created(log: AskedLog, key: str) -> int:
     """When a key was made, in microseconds; 0 for one that was there before all that is known."""
-    # index: history_pkey
-    query = "SELECT min(at) FROM p_history.history WHERE kind = 'key' AND id = $1"
-    found: datetime | None = await connection.fetchval(query, key.rpartition("/")[2])
+    found = await history.made_at(log, key.rpartition("/")[2])
     return 0 if found is None else micros_of(found)
-
-
-async def known(connection: Any, alerts: list[str]) -> set[str]:
-    """Those of these alerts that were raised."""
-    rows = await connection.fetch("SELECT id FROM p_alerts.alerts WHERE id = ANY($1)", alerts)
-    return {row["id"] for row in rows}
 
 
 class _Templates:
     """What the calls of a case have in common, made once."""
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._held: OrderedDict[bytes, Use | None] = OrderedDict()
+    def __init__(self, log: AskedLog) -> None:
+        self._log = log
+        self._held: OrderedDict[bytes, ObservedCall | None] = OrderedDict()
 
     async def fetch(self, names: set[bytes]) -> None:
         missing = [name for name in names if name not in self._held]
         for name in names:
             if name in self._held:
                 self._held.move_to_end(name)
-        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
-            self._held[name] = use_of_case(orjson.loads(text))
+        for name, text in (await decisions.cases(self._log, missing)).items() if missing else ():
+            self._held[name] = call_of_case(orjson.loads(text))
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)
 
-    def use(self, row: Any) -> Use | None:
+    def call(self, row: Any) -> ObservedCall | None:
         """The call of a row; one object for all of a case, filled anew for each."""
-        use = self._held.get(row["case_id"])
-        if use is not None:
-            use.at, use.call, use.source = micros_of(row["at"]), row["call_id"], row["source"]
-        return use
+        call = self._held.get(row["case_id"])
+        if call is not None:
+            call.at, call.id, call.source = micros_of(row["at"]), row["call_id"], row["source"]
+        return call

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.health import BREAK, Health
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge
+from domain.alerts.health import Health
+from domain.alerts.rules import chain_broken
 from domain.log.authenticity import ALERTS as ALERTS_TOPIC
 from domain.log.authenticity import Keyring
 from domain.log.codec import rfc3339
@@ -37,7 +39,7 @@ class Publisher:
 
     async def publish_break(self, judge: Judge, where: str, summary: str) -> None:
         """The log is not the one that was judged. Raises Unavailable."""
-        await self.publish(judge.of_health(Health(BREAK, where, time.time_ns() // 1000, summary)))
+        await self.publish(judge.of_health(Health(chain_broken.RULE, where, time.time_ns() // 1000, summary)))
 
     async def close(self) -> None:
         await self._topic.close()

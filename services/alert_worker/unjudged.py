@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from domain.alerts import unjudged
-from domain.alerts.engine.judge import Judge, Judged
+from domain.alerts.engine.judge import Judge, JudgedChange
 from domain.policy_analysis.budget import Budget
 from services.adapters.postgres import Pool
 from services.alert_worker import tables
@@ -70,6 +70,6 @@ class Later:
         return True
 
 
-def judged_to_the_end(judge: Judge, document: dict[str, Any]) -> Judged:
+def judged_to_the_end(judge: Judge, document: dict[str, Any]) -> JudgedChange:
     change = unjudged.change_from(document, judge.settings)
     return judge.within(change, document["source"], Budget(MOST_STEPS, breathe))

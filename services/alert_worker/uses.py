@@ -12,9 +12,11 @@ from typing import Any, NoReturn
 import orjson
 import structlog
 
-from domain.alerts.engine.judge import Alert, Candidate, Judge, Pair
-from domain.alerts.health import LOST, Health
-from domain.alerts.use import Use, use_of
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Candidate, Judge, Pair
+from domain.alerts.health import Health
+from domain.alerts.observed_call import ObservedCall, call_of
+from domain.alerts.rules import records_lost
 from domain.log.authority import Authority
 from domain.log.chain import digest
 from domain.log.codec import RECORD_VERSION, Unreadable
@@ -115,7 +117,7 @@ class Counter:
         if not new:
             return []
         judge = self._judge()
-        created = await self._ages.of(new, judge.first_age) if judge.first_age else {}
+        created = await self._ages.of(new, judge.least_age) if judge.least_age else {}
         found = [judge.first(each, created.get(each.key, 0)) for each in new]
         return [each for each in found if each is not None]
 
@@ -234,12 +236,12 @@ class Decisions:
             if not authority.believes(self._keys, DECISIONS, partition, each.offset, each.value):
                 self._voids.count(DECISIONS, partition, each.offset, time.time_ns() // 1000)
                 continue
-            use = _use(each.value)
-            if use is None:
+            call = _call(each.value)
+            if call is None:
                 continue
-            source = {"topic": DECISIONS, "partition": partition, "offset": each.offset, "call": use.call}
-            candidates += [(found, use.at, source) for found in judge.candidates(use)]
-            pairs += judge.pairs(use, source)
+            source = {"topic": DECISIONS, "partition": partition, "offset": each.offset, "call": call.id}
+            candidates += [(found, call.at, source) for found in judge.candidates(call)]
+            pairs += judge.pairs(call, source)
         if strange := self._voids.alerts(judge):
             await self._publisher.publish(strange)
         to = Reached(records[-1].offset + 1, digest(records[-1].value))
@@ -283,12 +285,12 @@ class Decisions:
     async def _lost(self, partition: int, start: int, first: int) -> None:
         summary = f"records {start} to {first - 1} of partition {partition} of {self._topic} were gone before they were judged"
         log.error("records were gone before they were judged", partition=partition, first=start, last=first - 1)
-        health = Health(LOST, f"{partition}@{start}", time.time_ns() // 1000, summary)
+        health = Health(records_lost.RULE, f"{partition}@{start}", time.time_ns() // 1000, summary)
         await self._publisher.publish(self._judge().of_health(health))
         await self._settle(partition, start, Reached(first), (), ())
 
 
-def _use(value: bytes) -> Use | None:
+def _call(value: bytes) -> ObservedCall | None:
     """Raises Unreadable. What is no record is nobody's call: projections leave it out too."""
     try:
         document = orjson.loads(value)
@@ -298,4 +300,4 @@ def _use(value: bytes) -> Use | None:
         return None
     if document.get("v") != RECORD_VERSION:
         raise Unreadable(f"a decision of version {document.get('v')!r}: a newer Keytrail wrote it")
-    return use_of(document)
+    return call_of(document)

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.health import VOID, Health
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Judge
+from domain.alerts.health import Health
+from domain.alerts.rules import void_records
 from domain.log.authenticity import ALERTS, DECISIONS
 from domain.log.authority import Authority
 from domain.ports import OutOfRange, Reader, Unavailable
@@ -57,7 +59,7 @@ class Voids:
                 continue
             where = f"{topic}/{partition}@{each.first}" if topic == DECISIONS else f"{topic}@{each.first}"
             records = "1 record is void" if each.count == 1 else f"{each.count} records are void"
-            yield Health(VOID, where, each.at, f"{records} on {topic}, from @{each.first} on")
+            yield Health(void_records.RULE, where, each.at, f"{records} on {topic}, from @{each.first} on")
             each.count, each.told = 0, now
 
 

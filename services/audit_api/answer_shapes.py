@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.audit_api.schemas import Member, Members, Schema, object_of, schema
+from services.audit_api.schemas import JsonSchema, Member, Members, object_of, schema
 
 DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
 BEGAN = Member("began", "time", "when the record begins, where that is after the time that was asked from")
@@ -19,7 +19,7 @@ class One:
     items: Members = ()
     media: ClassVar[str] = DOCUMENT
 
-    def schema(self) -> Schema:
+    def schema(self) -> JsonSchema:
         found = object_of(self.members)
         if self.items:
             found["properties"]["items"] = {"type": "array", "items": object_of(self.items)}
@@ -38,7 +38,7 @@ class Page:
     def members(self) -> Members:
         return (*self.items, *self.beside)
 
-    def schema(self) -> Schema:
+    def schema(self) -> JsonSchema:
         more = {"type": ["string", "null"], "description": "the cursor of the next page, null at the end"}
         properties = {"items": {"type": "array", "items": object_of(self.items)}, "next": more}
         properties |= {name: schema(kind, text) for name, kind, text in self.beside}
@@ -52,7 +52,7 @@ class Lines:
     members: Members
     media: ClassVar[str] = LINES
 
-    def schema(self) -> Schema:
+    def schema(self) -> JsonSchema:
         return object_of(self.members)
 
 
@@ -63,7 +63,7 @@ class Events:
     members: Members
     media: ClassVar[str] = EVENT_STREAM
 
-    def schema(self) -> Schema:
+    def schema(self) -> JsonSchema:
         return object_of(self.members)
 
 
@@ -75,7 +75,7 @@ class Standard:
     members: ClassVar[Members] = ()
     media: ClassVar[str] = DOCUMENT
 
-    def schema(self) -> Schema:
+    def schema(self) -> JsonSchema:
         return {"type": "object", "additionalProperties": True, "description": self.name}
 
 

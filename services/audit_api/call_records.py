@@ -57,7 +57,7 @@ class CallRecords:
         self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: dict[str, str]
     ) -> int:
         """Have the writer decide a change; the position of its record. Raises WireError."""
-        position = (await self._calls.command(call_of(request, parameters, operation), made))[0]
+        position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
         request.record.done = True
         return position
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from projections.log.schema import AskedLog
 from services.adapters.postgres import Pool
 from services.alert_worker.topic import Publisher
 from services.audit_api.call_records import CallRecords
@@ -30,6 +31,8 @@ class AuditContext:
     settings: Settings
     present: LiveState
     pool: Pool
+    log: AskedLog
+    """The read models of our own log."""
     clock: Clock
     publisher: Publisher
     maker: VaultMaker
@@ -65,6 +68,7 @@ def context_of(
         settings=settings,
         present=present,
         pool=pool,
+        log=AskedLog(pool),
         clock=clock,
         publisher=publisher,
         maker=maker,

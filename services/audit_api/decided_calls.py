@@ -12,7 +12,7 @@ from services.audit_api.faults import invalid
 from services.audit_api.operation_names import rule_named
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import CURSOR, LIMIT, SPAN, Parameter
-from services.audit_api.schemas import TRUE_OR_FALSE, WORD, Member, Schema, one_of
+from services.audit_api.schemas import TRUE_OR_FALSE, WORD, JsonSchema, Member, one_of
 from services.audit_api.times import span_of
 from services.questions.subjects import with_names
 from services.rendering import call_of, following, utc
@@ -62,7 +62,7 @@ DECISION = (
 _DIGITS = {"int": 9, "bigint": 17}
 
 
-def _schema(name: str) -> Schema:
+def _schema(name: str) -> JsonSchema:
     if name == "effect":
         return one_of(EFFECTS)
     digits = _DIGITS.get(FIELDS[name])

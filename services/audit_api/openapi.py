@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, Standard
 from services.audit_api.route import PLACES, Parameter, RouteRow, Tag, Unsigned
-from services.audit_api.schemas import Schema, schema
+from services.audit_api.schemas import JsonSchema, schema
 
 TAGS: dict[Tag, str] = {
     "keys": "Keys as they are, their history and their policies",
@@ -146,10 +146,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _body(route: RouteRow) -> Schema:
+def _body(route: RouteRow) -> JsonSchema:
     members = route.body_schemas()
     properties = {each.name: members[each.name] | {"description": each.description} for each in route.body}
-    body: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    body: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
     required = [each.name for each in route.body if each.required]
     return body | ({"required": required} if required else {})
 

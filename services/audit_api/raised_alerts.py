@@ -79,7 +79,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
     if principal is not None:
         source = await audit.sources.of(request)
         principal = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP))
-    since, until = await span_of(audit.pool, request)
+    since, until = await span_of(audit.log, request)
     return Filters(
         accounts_of(audit, request),
         state,

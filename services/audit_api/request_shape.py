@@ -11,7 +11,7 @@ import orjson
 
 from services.audit_api.faults import invalid
 from services.audit_api.route import TRAIL, RouteRow
-from services.audit_api.schemas import Schema
+from services.audit_api.schemas import JsonSchema
 from services.kms_api.bounds import parsed
 from services.questions.nearest import in_words, nearest
 
@@ -61,10 +61,10 @@ def require_body(route: RouteRow, body: bytes) -> None:
         _require(value, schema, name)
 
 
-def _require(value: Any, schema: Schema, name: str) -> None:
+def _require(value: Any, schema: JsonSchema, name: str) -> None:
     """The types of a value and of what it holds. Bounds, enums and patterns are the endpoint's own to check. Raises WireError."""
     value = whole(value)
-    either: list[Schema] = schema.get("oneOf", [schema])
+    either: list[JsonSchema] = schema.get("oneOf", [schema])
     kinds = [kind for each in either for kind in _kinds(each)]
     found = [kind for kind in kinds if type(value) is TYPES[kind][0]]
     if not found:
@@ -87,6 +87,6 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _kinds(schema: Schema) -> list[str]:
+def _kinds(schema: JsonSchema) -> list[str]:
     kinds = schema["type"]
     return [kinds] if isinstance(kinds, str) else list(kinds)

@@ -14,7 +14,7 @@ from services.audit_api.answer_shapes import AnswerShape
 from services.audit_api.answers import Answer
 from services.audit_api.context import AuditContext
 from services.audit_api.request import MOST, USUAL, AuditRequest
-from services.audit_api.schemas import MOMENT, WORD, Schema
+from services.audit_api.schemas import MOMENT, WORD, JsonSchema
 
 PLACES = re.compile(r"{(\w+)(?::path)?}")
 """What stands for a name in a path."""
@@ -27,7 +27,7 @@ class Parameter(NamedTuple):
 
     name: str
     description: str
-    schema: Schema = WORD
+    schema: JsonSchema = WORD
     required: bool = False
 
 
@@ -90,7 +90,7 @@ class RouteRow:
         """All parameters that may follow the path's question mark."""
         return (*self.parameters, TRAIL) if self.of_trails else self.parameters
 
-    def body_schemas(self) -> dict[str, Schema]:
+    def body_schemas(self) -> dict[str, JsonSchema]:
         """By the member's name. An optional member may be null."""
         found = {}
         for name, _, of, required in self.body:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
-Schema = dict[str, Any]
+JsonSchema = dict[str, Any]
 TypeName = Literal[
     "text", "text?", "time", "time?", "integer", "integer?", "yes-or-no", "object", "object?", "texts", "texts?", "objects"
 ]  # fmt: skip
 """The type of a member of an answer. With `?` the member may be null."""
-_BASIC: dict[str, Schema] = {
+_BASIC: dict[str, JsonSchema] = {
     "text": {"type": "string"},
     "time": {"type": "string", "format": "date-time"},
     "integer": {"type": "integer", "format": "int64"},
@@ -32,14 +32,14 @@ class Member(NamedTuple):
 Members = tuple[Member, ...]
 
 
-def schema(name: TypeName, description: str = "") -> Schema:
+def schema(name: TypeName, description: str = "") -> JsonSchema:
     found = dict(_BASIC[name.removesuffix("?")])
     if name.endswith("?"):
         found["type"] = [found["type"], "null"]
     return found | ({"description": description} if description else {})
 
 
-def object_of(members: Members) -> Schema:
+def object_of(members: Members) -> JsonSchema:
     return {"type": "object", "properties": {name: schema(kind, text) for name, kind, text in members}}
 
 
@@ -60,17 +60,17 @@ _HOUR = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-
 _MOMENT = f"{_POSITION}|{_DAY}(T{_HOUR})?"
 NO_NUL = r"^[^\u0000]*$"
 """Postgres stores no text that has U+0000."""
-WORD: Schema = {"type": "string", "minLength": 1, "pattern": NO_NUL}
+WORD: JsonSchema = {"type": "string", "minLength": 1, "pattern": NO_NUL}
 """Any text but an empty one, which is refused."""
 TEXT = WORD | {"minLength": 0}
-MOMENT: Schema = {"type": "string", "pattern": f"^({_MOMENT})$"}
+MOMENT: JsonSchema = {"type": "string", "pattern": f"^({_MOMENT})$"}
 """A time or a position."""
-VERSION_OR_MOMENT: Schema = {"type": "string", "pattern": f"^({_MOMENT}|[0-9]{{1,9}})$"}
-AFTER: Schema = {"type": "string", "pattern": "^-?[0-9]{1,17}$"}
-TRUE_OR_FALSE: Schema = {"type": "string", "enum": ["true", "false"]}
-PAIRS: Schema = {"type": "object", "propertyNames": {"pattern": NO_NUL}}
+VERSION_OR_MOMENT: JsonSchema = {"type": "string", "pattern": f"^({_MOMENT}|[0-9]{{1,9}})$"}
+AFTER: JsonSchema = {"type": "string", "pattern": "^-?[0-9]{1,17}$"}
+TRUE_OR_FALSE: JsonSchema = {"type": "string", "enum": ["true", "false"]}
+PAIRS: JsonSchema = {"type": "object", "propertyNames": {"pattern": NO_NUL}}
 """An object whose names the caller chooses; `additionalProperties` says what its values are."""
 
 
-def one_of(values: Iterable[str]) -> Schema:
+def one_of(values: Iterable[str]) -> JsonSchema:
     return {"type": "string", "enum": list(values)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from projections.history import queries as history
+from projections.log.schema import AskedLog, Schema
 from services.adapters.postgres import Pool
-from services.adapters.trail_topics import BadName, InTrail, schema_of
+from services.adapters.trail_topics import BadName, schema_of
 from services.audit_api.faults import denied, invalid, missing
 from services.audit_api.request import AuditRequest
 from services.kms_api.live_state import LiveState
@@ -20,7 +21,7 @@ class Sources:
         """The trail that `trail` names, or our own log. Raises WireError."""
         name, account = request.text("trail"), request.account
         if not name:
-            return Source(self._pool, account, self._settings.region, self._present.position)
+            return Source(AskedLog(self._pool), account, self._settings.region, self._present.position)
         if account != self._settings.account_id:
             raise denied("A trail is read by the first account's principals alone.")
         try:
@@ -29,5 +30,5 @@ class Sources:
             raise invalid(str(fault)) from None
         if not await self._pool.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.decisions"):
             raise missing(f"There is no trail {name}; keytrail import cloudtrail makes one.")
-        pool = InTrail(self._pool, schema)
-        return Source(pool, "", self._settings.region, await history.reached(pool), schema)
+        trail = AskedLog(self._pool, Schema(schema))
+        return Source(trail, "", self._settings.region, await history.reached(trail))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
 
 from projections.decisions import queries as decisions
+from projections.log.schema import AskedLog
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
 from services.audit_api.freshness import fresh
@@ -16,10 +16,10 @@ from services.questions.moments import Moment, read_moment, read_time
 from services.questions.source import Source
 
 
-async def time_of(pool: Any, text: str, name: str) -> datetime:
+async def time_of(log: AskedLog, text: str, name: str) -> datetime:
     """A time (RFC 3339) or a position (@1234) as a time. `name` is what the text was called. Raises WireError."""
     if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
-        found = await decisions.moment_of(pool, int(text[1:]))
+        found = await decisions.moment_of(log, int(text[1:]))
         if found is None:
             raise invalid(f"there is no record at position {text}")
         return found
@@ -29,10 +29,10 @@ async def time_of(pool: Any, text: str, name: str) -> datetime:
         raise invalid(f"{name} is a time in RFC 3339 or a position such as @1234") from None
 
 
-async def span_of(pool: Any, request: AuditRequest) -> tuple[datetime | None, datetime | None]:
+async def span_of(log: AskedLog, request: AuditRequest) -> tuple[datetime | None, datetime | None]:
     """The parameters `from` and `to`. Raises WireError."""
     since, until = [
-        None if (text := request.text(name)) is None else await time_of(pool, text, name) for name in ("from", "to")
+        None if (text := request.text(name)) is None else await time_of(log, text, name) for name in ("from", "to")
     ]
     return since, until
 

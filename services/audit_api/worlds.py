@@ -7,6 +7,7 @@ from typing import Any
 from domain.identities.published import AWS
 from domain.state.world import World
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.kms_api.live_state import LiveState
 from services.questions.moments import Moment
 from services.questions.source import Source
@@ -29,10 +30,10 @@ async def world_now(present: LiveState, source: Source, key: str | None) -> Worl
     return await world_of_keys(source, keys, moment, source.pool)
 
 
-async def world_of_keys(source: Source, keys: list[str], moment: Moment, connection: Any) -> World:
+async def world_of_keys(source: Source, keys: list[str], moment: Moment, log: AskedLog) -> World:
     """Those of the keys that existed then, and everybody."""
-    rows = await history.named(connection, moment.position, "key", keys)
-    return await world_then(connection, source.region, moment, rows, await _accounts(source))
+    rows = await history.named(log, moment.position, "key", keys)
+    return await world_then(log, source.region, moment, rows, await _accounts(source))
 
 
 async def world_of_rows(source: Source, keys: list[Any], moment: Moment) -> World:

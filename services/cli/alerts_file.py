@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from domain.alerts.rules.table import RULES
 from domain.alerts.settings import EVERY, AlertSettings, Allow
+from domain.durations import DAY_MICROS
 from services.adapters import alerts_file
 from services.adapters.alerts_file import AlertsFile
 from services.cli import names
@@ -128,14 +130,14 @@ def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
-    left = (entry.expires - now) / 86_400_000_000
+    left = (entry.expires - now) / DAY_MICROS
     if left <= 0:
         yield PAST
     elif left < SOON:
         yield f"it ends in {max(1, round(left))} days"
     if entry.rule == EVERY:
         yield "it allows every rule: name the one that is meant"
-    elif settings.of(entry.rule).off:
+    elif settings.of(RULES[entry.rule]).off:
         yield f"the rule {entry.rule} is off, so there is nothing to allow"
     if entry.principal == EVERY and not entry.key and not entry.tag:
         yield "it allows everybody, on every key"

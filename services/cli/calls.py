@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from services.cli import names
+from services.cli.change_words import close_misses
 from services.cli.client import Client
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import as_line, err, out, say
 from services.cli.times import Span, Times
-from services.cli.wording import close_misses
 
 CALL = member("call_id", heading="call", spare=True)
 EXPLAINED = "keytrail explain CALL_ID tells why a call was decided so, statement by statement"

@@ -14,7 +14,7 @@ from domain.ports import LogRefused, OutOfRange
 from services.adapters.keyring import open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
-from services.cli.proving import reaching_both
+from services.cli.log_export import reaching_both
 from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, telling
 from services.log_keys.rotation import LogKeys, NotYet, Tell
 from services.runtime.bootstrap import open_pool, open_vault

@@ -15,58 +15,58 @@ from typing import Annotated
 
 import typer
 
-from services.cli.endings import run
+from services.cli.exit_codes import run
 from services.cli.pager import paging
 from services.cli.terminal import as_it_is
 
 COMMANDS: dict[str, str] = {
-    "up": "services.cli.running:up",
-    "env": "services.cli.shell:env",
-    "status": "services.cli.looking:status",
-    "keys": "services.cli.asking:keys",
-    "history": "services.cli.asking:history",
-    "policy": "services.cli.asking:policy",
-    "decisions": "services.cli.deciding:decisions",
-    "last-use": "services.cli.deciding:last_use",
-    "unused": "services.cli.deciding:unused",
-    "changes": "services.cli.reviewing:changes",
-    "explain": "services.cli.explaining:explain",
-    "show": "services.cli.showing:show_as_of",
+    "up": "services.cli.up:up",
+    "env": "services.cli.env:env",
+    "status": "services.cli.status:status",
+    "keys": "services.cli.keys:keys",
+    "history": "services.cli.keys:history",
+    "policy": "services.cli.keys:policy",
+    "decisions": "services.cli.decisions:decisions",
+    "last-use": "services.cli.decisions:last_use",
+    "unused": "services.cli.decisions:unused",
+    "changes": "services.cli.changes:changes",
+    "explain": "services.cli.explanations:explain",
+    "show": "services.cli.as_of:show_as_of",
     "who-can": "services.cli.access:who_can",
     "can-what": "services.cli.access:can_what",
-    "diff": "services.cli.comparing:diff",
-    "check-policy": "services.cli.comparing:check_policy",
-    "what-if": "services.cli.questions:what_if",
-    "recheck": "services.cli.questions:recheck",
-    "alerts": "services.cli.alerting:alerts",
-    "alerts follow": "services.cli.alerting:follow",
-    "alerts show": "services.cli.alerting:show_one",
-    "alerts ack": "services.cli.alerting:acknowledge",
-    "alerts resolve": "services.cli.alerting:resolve",
-    "alerts reopen": "services.cli.alerting:reopen",
-    "alerts rules": "services.cli.alerting:rules",
-    "alerts notifiers": "services.cli.alerting:notifiers",
-    "alerts dead-letters": "services.cli.alerting:dead_letters",
+    "diff": "services.cli.policies:diff",
+    "check-policy": "services.cli.policies:check_policy",
+    "what-if": "services.cli.past:what_if",
+    "recheck": "services.cli.past:recheck",
+    "alerts": "services.cli.alerts:alerts",
+    "alerts follow": "services.cli.alerts:follow",
+    "alerts show": "services.cli.alerts:show_one",
+    "alerts ack": "services.cli.alerts:acknowledge",
+    "alerts resolve": "services.cli.alerts:resolve",
+    "alerts reopen": "services.cli.alerts:reopen",
+    "alerts rules": "services.cli.alerts:rules",
+    "alerts notifiers": "services.cli.alerts:notifiers",
+    "alerts dead-letters": "services.cli.alerts:dead_letters",
     "alerts test": "services.cli.alerts_file:try_notifiers",
     "alerts allow-list": "services.cli.alerts_file:allow_list",
-    "alerts scan": "services.cli.alerting:scan",
-    "alerts check": "services.cli.alerting:check",
-    "import cloudtrail": "services.cli.importing:cloudtrail",
-    "import policies": "services.cli.importing:policies",
+    "alerts scan": "services.cli.alerts:scan",
+    "alerts check": "services.cli.alerts:check",
+    "import cloudtrail": "services.cli.imports:cloudtrail",
+    "import policies": "services.cli.imports:policies",
     "trails": "services.cli.trails:trails",
     "trails remove": "services.cli.trails:remove",
-    "account create": "services.cli.asking:create_account",
-    "log": "services.cli.own_log:own_log",
+    "account create": "services.cli.keys:create_account",
+    "log": "services.cli.log:own_log",
     "verify": "services.cli.verification:verify_log",
-    "export-log": "services.cli.proving:export_log",
+    "export-log": "services.cli.log_export:export_log",
     "log-keys begin": "services.cli.log_keys:begin",
     "log-keys rotate": "services.cli.log_keys:rotate",
-    "rebuild": "services.cli.proving:rebuild",
-    "backup": "services.cli.keeping:backup",
-    "restore": "services.cli.keeping:restore",
-    "master-key rotate": "services.cli.keeping:rotate_master_key",
-    "master-key add": "services.cli.keeping:add_master_key",
-    "skip-commands": "services.cli.proving:skip_commands",
+    "rebuild": "services.cli.log_export:rebuild",
+    "backup": "services.cli.backup:backup",
+    "restore": "services.cli.backup:restore",
+    "master-key rotate": "services.cli.backup:rotate_master_key",
+    "master-key add": "services.cli.backup:add_master_key",
+    "skip-commands": "services.cli.log_export:skip_commands",
 }
 
 PAGED = frozenset({
@@ -141,7 +141,7 @@ def main() -> None:
         run(lambda: build([]), asked, COMMANDS)
     wanted = [name for name in COMMANDS if asked and name.split(" ")[0] == asked[0]]
     if asked[:1] == ["env"]:
-        from services.cli.shell import guarded  # only here: see above
+        from services.cli.env import guarded  # only here: see above
 
         guarded(build(wanted))
     else:

@@ -14,8 +14,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from domain.characters import visible
-from services.cli.folding import folded
 from services.cli.terminal import out, say
+from services.cli.text_lines import folded
 
 Row = Mapping[str, Any]
 MEASURED = 200

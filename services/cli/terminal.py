@@ -47,7 +47,7 @@ class Screen(Console):
             self._file = before
 
     def on_broken_pipe(self) -> None:
-        """As pager.py and endings.py take it."""
+        """As pager.py and exit_codes.py take it."""
         raise ReadByNobody
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

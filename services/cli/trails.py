@@ -11,7 +11,7 @@ import typer
 from domain.ports import Unavailable
 from services.adapters.postgres import LOST, UNREACHABLE
 from services.adapters.trail_topics import BadName, checked
-from services.cli.proving import reaching_both
+from services.cli.log_export import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, fail, say, times_or_fail
 from services.settings import Settings

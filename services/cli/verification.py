@@ -21,7 +21,7 @@ from services.adapters.keyring import open_keyring
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.backup.sealed_file import MAGIC
-from services.cli.proving import reaching
+from services.cli.log_export import reaching
 from services.cli.terminal import AsJson, Data, as_line, counted, fail, out, progress_bar, say, telling, times_or_fail
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings

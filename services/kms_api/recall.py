@@ -9,7 +9,8 @@ from typing import Any
 from domain.keys.key import Key
 from domain.log.codec import micros_of
 from domain.ports import Unavailable
-from projections.decisions import queries
+from projections.decisions import uses
+from projections.log.schema import AskedLog
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.kms_api.shapes import operation_names
 from services.operations.rows import Accessed, LastUse
@@ -20,12 +21,12 @@ SERVICE_OF = {name: service for service in ("kms", "iam", "sts") for name in ope
 
 class ProjectedRecall:
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+        self._log = AskedLog(pool)
 
     async def last_use(self, key: Key) -> LastUse | None:
         """Raises Unavailable: also while a projection is being built for the first time."""
         try:
-            row = await queries.last_use(self._pool, key.id, key.arn)
+            row = await uses.last_use(self._log, key.id, key.arn)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return None if row is None else _use(row)
@@ -33,7 +34,7 @@ class ProjectedRecall:
     async def last_uses_of(self, access_keys: Sequence[tuple[str, str]]) -> dict[str, LastUse]:
         """Raises Unavailable."""
         try:
-            rows = await queries.last_uses_of_access_keys(self._pool, access_keys)
+            rows = await uses.last_uses_of_access_keys(self._log, access_keys)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return {row["access_key"]: _use(row) for row in rows}
@@ -44,7 +45,7 @@ class ProjectedRecall:
         """Raises Unavailable."""
         moment = datetime.fromtimestamp(since / 1_000_000, UTC)
         try:
-            rows = await queries.accesses(self._pool, account, principals, sessions, moment)
+            rows = await uses.accesses(self._log, account, principals, sessions, moment)
         except INTERRUPTED as fault:
             raise Unavailable("the projections do not answer") from fault
         return [

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from domain.durations import HOUR_MICROS
 from domain.log.authenticity import ALERTS, COMMANDS, DECISIONS, key_of
 from domain.log.authority import NO_KEY, Authority, trail_kind
 from domain.log.codec import rfc3339
@@ -151,7 +152,7 @@ class LogKeys:
                 (last, *_) = await reader.read(1)
             finally:
                 await reader.close()
-            if key_of(last.value) == NO_KEY and last.appended > clock_of(self._settings).now() - 3600 * 1_000_000:
+            if key_of(last.value) == NO_KEY and last.appended > clock_of(self._settings).now() - HOUR_MICROS:
                 raise NotYet(
                     f"The last record of partition {partition} of {topic} has no MAC and is less than an hour old: a process "
                     "of an earlier version may still run. Start all of them anew, make a call to each, and try again."

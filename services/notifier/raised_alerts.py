@@ -21,6 +21,7 @@ from domain.log.authenticity import ALERTS
 from domain.log.authority import Authority
 from domain.ports import OutOfRange, Reader, Stored, Topic, Unavailable
 from projections.alerts import queries
+from projections.log.schema import AskedLog
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool
 from services.rendering import utc
@@ -203,7 +204,7 @@ class Earlier:
     async def _claimed(self, ids: Sequence[str]) -> dict[str, int]:
         try:
             async with asyncio.timeout(PATIENCE):
-                return await queries.numbers(self._pool, ids)
+                return await queries.numbers(AskedLog(self._pool), ids)
         except TimeoutError:
             # Somebody may hold a lock on that table for ever. What was raised twice is told twice then, under the same id.
             log.warning("Postgres does not say in time which alerts were raised before; all of them are told")
@@ -221,7 +222,7 @@ class Earlier:
         if self._ids.get(offset) == id:
             return True
         log.error(
-            "a row of p_alerts.alerts was made up or changed: it says that an alert was raised before; it is told",
+            "a row of the projection of alerts was made up or changed: it says that an alert was raised before; it is told",
             alert=id,
             offset=offset,
         )

@@ -21,6 +21,7 @@ from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
+from domain.durations import DAY_MICROS
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.account import ACTIVE
 from domain.identities.holders import attachable, attached
@@ -36,7 +37,7 @@ from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
 
 USUAL = 100
-LOOKED_BACK = 400 * 86_400 * 1_000_000
+LOOKED_BACK = 400 * DAY_MICROS
 """Microseconds: for as long as AWS reports, at least."""
 NOT_USED = "N/A"
 SERVICE_NAMES = {
@@ -56,7 +57,7 @@ def _owner(access_key: str, account: str, world: World) -> Identity | None:
     return found if found is not None and found.account == account else None
 
 
-def asks_last_used(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:
     """On the user whose key it is; of the root's and of one that is not here, on the account."""
     caller = request.caller
     owner = _owner(request["AccessKeyId"], caller.account, world)
@@ -227,7 +228,7 @@ def _asks(request: Request, arn: str, entity: Entity | None) -> Verdict:
     return may(caller, "iam:GenerateServiceLastAccessedDetails", resource)
 
 
-def asks_to_generate(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_generate(request: Request, world: World) -> Sequence[Verdict]:
     return (_asks(request, request["Arn"], _entity(request["Arn"], request.caller.account, world)),)
 
 
@@ -242,7 +243,7 @@ def generate(request: Request, world: World) -> Answer:
     return {"JobId": Job(entity.id, request.at // 1_000_000, by_action).name()}
 
 
-def asks_for_job(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_job(request: Request, world: World) -> Sequence[Verdict]:
     caller = request.caller
     verdicts = [may(caller, f"iam:{request.operation}", in_account("*", caller.account))]
     entity = _entity_of(Job.read(request["JobId"]), caller.account, world)

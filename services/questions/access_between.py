@@ -22,7 +22,9 @@ from domain.log import events
 from domain.log.codec import event_from
 from domain.state.callers import caller_for
 from domain.state.world import World
+from projections.decisions import changes
 from projections.history.project import IDENTITY, POLICY, touched
+from projections.log.schema import AskedLog
 from services.questions.subjects import ids_in
 from services.questions.who_can import Row, can_what, everyone, row_of
 from services.rendering import utc
@@ -34,16 +36,6 @@ FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"
 """In a row of who could before and can still, but otherwise: how they could."""
-# index: decisions_position. Of keys, aliases and grants those of some keys alone.
-CHANGES = """
-SELECT position, at, call_id, account, principal, access_key, source, operation, summary, event_type, event
-FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL AND (
-    NOT (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%')
-    OR event->>'key' = ANY($3) OR event->>'previous_key' = ANY($3))
-    AND (event_type LIKE 'key.%' OR event_type LIKE 'alias.%' OR event_type LIKE 'grant.%' OR event->>'account' LIKE $5)
-ORDER BY position LIMIT $4
-"""
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
 
 
@@ -155,12 +147,12 @@ def _means(row: Row) -> object:
 
 
 async def changes_of(
-    connection: Any, world: World, keys: list[str], last: int, audience: Audience
+    log: AskedLog, world: World, keys: list[str], last: int, audience: Audience
 ) -> AsyncIterator[tuple[dict[str, Any], object]]:
     """(what is told of it, event) of every change of these keys, or of an identity of the asking account, up to a position;
     the world's position and time go along, its state is the caller's to take along."""
     while True:
-        rows = await connection.fetch(CHANGES, world.position, last, keys, FETCHED, audience.account or "%")
+        rows = await changes.of_keys_and_people(log, world.position, last, keys, audience.account, FETCHED)
         for row in rows:
             world.position, world.at = row["position"], max(world.at, int(row["at"].timestamp() * 1_000_000))
             event = orjson.loads(row["event"])
@@ -185,7 +177,7 @@ def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dic
 
 
 async def who_between(
-    connection: Any, world: World, key: str, action: str, audience: Audience, last: int
+    log: AskedLog, world: World, key: str, action: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, `{"position"}`
     now and then, and at last `{"result"}`: who gained and who lost from the first moment to the last.
@@ -196,7 +188,7 @@ async def who_between(
     await standing.begin()
     first = dict(standing.rows)
     told, count = time.monotonic(), 0
-    async for change, event in changes_of(connection, world, [key], last, audience):
+    async for change, event in changes_of(log, world, [key], last, audience):
         found = await standing.take(event)
         if change["principal"] == MET:
             # A trail met somebody, or a key, from before it began: nobody gained anything by that.
@@ -217,13 +209,13 @@ def _names(rows: Iterable[Row]) -> list[str]:
 
 
 async def what_between(
-    connection: Any, world: World, keys: list[str], principal: str, audience: Audience, last: int
+    log: AskedLog, world: World, keys: list[str], principal: str, audience: Audience, last: int
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"change", "key_id", "gained", "lost", "changed"}`: operations that a principal gained and lost on these keys,
     by each change; `changed` are those that it could before and after, under other conditions."""
     held = {key: _operations(world, key, principal, audience) for key in keys}
     turn = Turn()
-    async for change, event in changes_of(connection, world, keys, last, audience):
+    async for change, event in changes_of(log, world, keys, last, audience):
         before = world.directory.by_arn.get(principal)
         whom = set(concerned(event, world))
         apply_within(event, world)

@@ -31,8 +31,10 @@ from domain.policy import statement_set, unseen
 from domain.policy_analysis.fixed_keys import known_of
 from domain.policy_analysis.space import Side
 from domain.state.principals import own_principals
+from projections.decisions import changes
 from projections.history import queries as history
 from projections.history.project import GRANT, IDENTITY, KEY, POLICY
+from projections.log.schema import AskedLog
 from services.questions.access_between import MET, OF_THE_CHANGE
 from services.questions.effects import (
     GIVES,
@@ -82,13 +84,6 @@ BESIDE = frozenset({
 """What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
 KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
-# index: decisions_position
-ROWS = """
-SELECT position, at, call_id, account, principal, access_key, source, operation, summary, event_type, event
-FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type = ANY($3)
-ORDER BY position LIMIT $4
-"""
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (policy rule 9)."""
 OF_A_POLICY = (
@@ -107,8 +102,8 @@ Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
 class Reviewed:
     """Of one account, over one state of the projections. `compare` is `changes.difference`, beside the loop."""
 
-    def __init__(self, connection: Any, audience: Audience, universe: list[str], compare: Compare) -> None:
-        self._connection = connection
+    def __init__(self, log: AskedLog, audience: Audience, universe: list[str], compare: Compare) -> None:
+        self._log = log
         self._audience = audience
         self._universe = universe
         self._compare = compare
@@ -119,7 +114,7 @@ class Reviewed:
         position after which it begins."""
         after, count = first, 0
         while True:
-            rows = await self._connection.fetch(ROWS, after, last, WIRE, FETCHED)
+            rows = await changes.of_types(self._log, after, last, WIRE, FETCHED)
             for number, row in enumerate(rows):
                 after = row["position"]
                 found = await self._change(row, scope, last)
@@ -155,7 +150,7 @@ class Reviewed:
     async def _named(self, key: str, position: int, last: int) -> dict[str, Any]:
         """A key with the aliases that it had then, or had until then; one that had none yet, with those of the span's end."""
         for at in (position, position - 1, last):
-            rows = await history.about(self._connection, at, [key])
+            rows = await history.about(self._log, at, [key])
             if aliases := sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias)):
                 return {"key_id": key, "key_aliases": aliases}
         return {"key_id": key, "key_aliases": []}
@@ -185,7 +180,7 @@ class Reviewed:
     # -- keys and grants --------------------------------------------------------------------------------------------------
 
     async def _key(self, name: str, position: int) -> Key | None:
-        row = await history.one(self._connection, position, KEY, name)
+        row = await history.one(self._log, position, KEY, name)
         held = None if row is None else history.aggregate(row)
         return held if isinstance(held, Key) else None
 
@@ -226,7 +221,7 @@ class Reviewed:
         self, event: events.GrantCreated | events.GrantRevoked | events.GrantRetired, position: int
     ) -> Came | None:
         made = isinstance(event, events.GrantCreated)
-        row = await history.one(self._connection, position if made else position - 1, GRANT, event.grant)
+        row = await history.one(self._log, position if made else position - 1, GRANT, event.grant)
         grant = None if row is None else history.aggregate(row)
         if row is None or not isinstance(grant, Grant):
             key = None if made else await self._key(event.key, position)
@@ -246,12 +241,12 @@ class Reviewed:
     # -- identities -------------------------------------------------------------------------------------------------------
 
     async def _identity(self, name: str, position: int) -> Identity | None:
-        row = await history.one(self._connection, position, IDENTITY, name)
+        row = await history.one(self._log, position, IDENTITY, name)
         held = None if row is None else history.aggregate(row)
         return held if isinstance(held, Identity) else None
 
     async def _managed(self, name: str, position: int) -> ManagedPolicy | None:
-        row = await history.one(self._connection, position, POLICY, name)
+        row = await history.one(self._log, position, POLICY, name)
         held = None if row is None else history.aggregate(row)
         return held if isinstance(held, ManagedPolicy) else None
 
@@ -312,7 +307,7 @@ class Reviewed:
         """What an identity's own policies give, without its groups'."""
         if identity is None:
             return statement_set.NOTHING
-        rows = await history.by_arns(self._connection, position, identity.attached)
+        rows = await history.by_arns(self._log, position, identity.attached)
         there = [each for row in rows if isinstance(each := history.aggregate(row), ManagedPolicy)]
         # What a trail never saw stands there too.
         published = set(identity.attached) & PUBLISHED.keys() - {each.arn for each in there}
@@ -375,7 +370,7 @@ class Reviewed:
         return told
 
     async def _holders(self, policy: ManagedPolicy, position: int) -> tuple[str, ...]:
-        rows = await history.of_accounts(self._connection, position, [policy.account], (IDENTITY,))
+        rows = await history.of_accounts(self._log, position, [policy.account], (IDENTITY,))
         held = [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
         return tuple(sorted(each.arn for each in held if policy.arn in each.attached))
 

@@ -22,6 +22,7 @@ from domain.policy import unseen
 from domain.state.principals import canonical, role_of
 from projections.history import queries as history
 from projections.history.project import ALIAS, IDENTITY, KEY
+from projections.log.schema import AskedLog
 from services.questions.moments import Moment
 
 
@@ -30,7 +31,7 @@ def utc(micros: int) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-async def find_key(connection: Any, reference: str, account: str, region: str, moment: Moment) -> Any:
+async def find_key(log: AskedLog, reference: str, account: str, region: str, moment: Moment) -> Any:
     """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail's are
     many). Raises KeyNotFound; AccessRefused for an ARN of another account, before anybody looks whether it is there."""
     name, owner = reference, account
@@ -43,40 +44,40 @@ async def find_key(connection: Any, reference: str, account: str, region: str, m
     if name.startswith("alias/"):
         if owner:  # a trail has aliases of every Region
             where = region if arn is None else arn.region
-            alias = await history.one(connection, moment.position, ALIAS, alias_arn(where, owner, name))
+            alias = await history.one(log, moment.position, ALIAS, alias_arn(where, owner, name))
         else:
-            alias = await history.alias_named(connection, moment.position, name)
+            alias = await history.alias_named(log, moment.position, name)
         held = None if alias is None else history.aggregate(alias)
         name = held.key if isinstance(held, Alias) else name
     if not account:
-        name = await _of_a_trail(connection, moment, reference if reference.endswith(f"/{name}") else name)
-    row = await history.one(connection, moment.position, KEY, name)
+        name = await _of_a_trail(log, moment, reference if reference.endswith(f"/{name}") else name)
+    row = await history.one(log, moment.position, KEY, name)
     if row is None or owner not in ("", row["account"]):
         raise KeyNotFound(f"There was no key {reference} at @{moment.position}.")
     return row
 
 
-async def _of_a_trail(connection: Any, moment: Moment, reference: str) -> str:
+async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:
     """The id of a trail's key, which an id that is the same in several Regions alone does not tell. Raises KeyNotFound."""
     name = id_of(reference)
     if not name.startswith(MULTI_REGION) or "@" in name:
         return name
-    found = await history.in_regions(connection, moment.position, name)
+    found = await history.in_regions(log, moment.position, name)
     if len(found) > 1:
         arns = ", ".join(each.arn for row in found if isinstance(each := history.aggregate(row), Key))
         raise KeyNotFound(f"The key {name} is in several Regions. Name it by its ARN: {arns}.")
     return str(found[0]["id"]) if found else name
 
 
-async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience) -> Told:
+async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) -> Told:
     """`row` as find_key gives it. Raises AccessRefused."""
     key = history.aggregate(row)
     assert isinstance(key, Key), "the row is a key's"
-    related = [history.aggregate(each) for each in await history.about(connection, moment.position, [key.id])]
+    related = [history.aggregate(each) for each in await history.about(log, moment.position, [key.id])]
     grants = [each for each in related if isinstance(each, Grant)]
     names = {*key.principals.values(), *(name for grant in grants for name in (grant.grantee, grant.retiring) if name)}
     named = {role_of(name) for name in names}
-    people = await _identities(connection, moment.position, named, audience)
+    people = await _identities(log, moment.position, named, audience)
     unknown = unseen.unseen_of(key.tags)
     shown = {
         **({"unknown": unknown, "settled_by": unseen.SETTLED_BY} if unknown else {}),
@@ -92,28 +93,28 @@ async def show_key(connection: Any, row: Any, moment: Moment, audience: Audience
     return audience.own(key.account, shown)
 
 
-async def show_principal(connection: Any, reference: str, moment: Moment, audience: Audience) -> Told:
+async def show_principal(log: AskedLog, reference: str, moment: Moment, audience: Audience) -> Told:
     """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for whoever
     is of another account."""
     name = canonical(reference)
-    row = await history.by_arn(connection, moment.position, name)
+    row = await history.by_arn(log, moment.position, name)
     if row is None:
-        row = await history.one(connection, moment.position, IDENTITY, name)
+        row = await history.one(log, moment.position, IDENTITY, name)
     if row is None or row["kind"] != IDENTITY or not audience.owns(row["account"]):
         raise NoSuchEntity(f"There was no user, group or role {reference} in this account at @{moment.position}.")
-    (shown,) = await _identities(connection, moment.position, {row["id"]}, audience)
+    (shown,) = await _identities(log, moment.position, {row["id"]}, audience)
     answer = {"position": moment.position, "at": moment.text, "as_since": row["position"], "principal": shown}
     return audience.own(row["account"], answer)
 
 
-async def _identities(connection: Any, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
+async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
     """Those of the asking account who were there, by ARN, each with its own policies and its groups'."""
-    held = [each for each in await _named(connection, position, IDENTITY, ids) if audience.owns(each.account)]
-    groups = await _named(connection, position, IDENTITY, {name for each in held for name in each.groups})
+    held = [each for each in await _named(log, position, IDENTITY, ids) if audience.owns(each.account)]
+    groups = await _named(log, position, IDENTITY, {name for each in held for name in each.groups})
     arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
     policies = {
         each.arn: each
-        for row in await history.by_arns(connection, position, sorted(arns))
+        for row in await history.by_arns(log, position, sorted(arns))
         if isinstance(each := history.aggregate(row), ManagedPolicy) and audience.owns(each.account)
     }
     policies |= {arn: PUBLISHED[arn] for arn in arns & PUBLISHED.keys() - policies.keys()}
@@ -121,8 +122,8 @@ async def _identities(connection: Any, position: int, ids: Iterable[str], audien
     return [_identity(each, by_id, policies) for each in sorted(held, key=lambda each: each.arn)]
 
 
-async def _named(connection: Any, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
-    rows = await history.named(connection, position, kind, sorted(ids))
+async def _named(log: AskedLog, position: int, kind: str, ids: Iterable[str]) -> list[Identity]:
+    rows = await history.named(log, position, kind, sorted(ids))
     return [each for row in rows if isinstance(each := history.aggregate(row), Identity)]
 
 

@@ -18,57 +18,15 @@ from domain.decisions.again import Again, Callers, decide_again
 from domain.log.codec import micros_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.decisions import spans
+from projections.decisions.spans import Span
+from projections.log.schema import AskedLog
 from services.questions.replay import Replay
 from services.turns import Turn
 
 CASES = 10_000
 """How many cases are held with what they came out as."""
 FETCHED = 5_000
-
-# index: decisions_seen, in its order
-BY_POSITION = """
-SELECT seen AS since, seen AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
-FROM p_decisions.decisions
-WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where} GROUP BY seen, case_id ORDER BY seen, case_id
-"""
-# every decision of the span is read once: few groups come of many
-BY_EPOCH = """
-SELECT min(seen) AS since, max(seen) AS until, case_id, count(*) AS calls, min(at) AS first, max(at) AS last
-FROM p_decisions.decisions
-WHERE seen > $1 AND seen <= $2 AND case_id IS NOT NULL {where}
-GROUP BY width_bucket(seen, {epochs}), case_id ORDER BY width_bucket(seen, {epochs}), case_id
-"""
-# index: decisions_seen
-TIMES = """
-SELECT at, count(*) AS calls FROM p_decisions.decisions
-WHERE seen >= $1 AND seen <= $2 AND case_id IS NOT NULL {where} AND case_id = {case} GROUP BY at
-"""
-
-
-Times = tuple[datetime | None, datetime | None]
-"""From a time on, and before another; None: as far as the record goes."""
-
-
-def within(times: Times, place: int) -> tuple[str, tuple[datetime, ...]]:
-    """The condition that calls were decided then, with its values for the placeholders from $`place` on."""
-    asked = [(sign, at) for sign, at in zip((">=", "<"), times, strict=True) if at is not None]
-    conditions = [f"AND at {sign} ${number}" for number, (sign, _) in enumerate(asked, place)]
-    return " ".join(conditions), tuple(at for _, at in asked)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Decisions at the positions after `after` up to `last`; `where` narrows them, with `values` for $3 and on.
-
-    `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
-    known. Between two of them, all decisions of a case are one.
-    """
-
-    after: int
-    last: int
-    where: str = ""
-    values: tuple[Any, ...] = ()
-    epochs: tuple[int, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -98,8 +56,8 @@ class _Held:
 class Deciding:
     """`put` puts a draft into the world each time that it went on; by itself it changes nothing."""
 
-    def __init__(self, connection: Any, replay: Replay, put: Callable[[World], None] | None = None) -> None:
-        self._connection = connection
+    def __init__(self, log: AskedLog, replay: Replay, put: Callable[[World], None] | None = None) -> None:
+        self._log = log
         self._replay = replay
         self._put = put
         self._held: OrderedDict[bytes, _Held] = OrderedDict()
@@ -107,20 +65,18 @@ class Deciding:
         self._steps = 0
         """Counts the changes of the world."""
 
-    async def walk(self, span: Span) -> AsyncIterator[Decided]:
-        """Every decision of the span, in the order of `seen`."""
-        values = [span.after, span.last, *span.values]
-        if span.epochs is None:
-            query = BY_POSITION.format(where=span.where)
-        else:
-            values.append(list(span.epochs))
-            query = BY_EPOCH.format(where=span.where, epochs=f"${len(values)}::bigint[]")
-        rows = await self._connection.cursor(query, *values)
+    async def walk(self, span: Span, epochs: Sequence[int] | None = None) -> AsyncIterator[Decided]:
+        """Every decision of the span, in the order of `seen`.
+
+        `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
+        known. Between two of them, all decisions of a case are one.
+        """
+        rows = await (spans.by_position(self._log, span) if epochs is None else spans.by_epoch(self._log, span, epochs))
         turn = Turn()
         while groups := await rows.fetch(FETCHED):
             await self._fetch_cases([row["case_id"] for row in groups])
             for row in groups:
-                if await self._replay.to(max(row["since"], self._replay.world.position)) or self._steps == 0:
+                if await self._replay.to(max(row["seen"], self._replay.world.position)) or self._steps == 0:
                     self._steps += 1
                     if self._put is not None:
                         self._put(self._replay.world)
@@ -134,7 +90,7 @@ class Deciding:
             if name in self._held:
                 self._held.move_to_end(name)
         if missing:
-            for name, text in (await decisions.cases(self._connection, list(missing))).items():
+            for name, text in (await decisions.cases(self._log, list(missing))).items():
                 self._held[name] = _Held(orjson.loads(text))
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)
@@ -147,15 +103,14 @@ class Deciding:
             held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
         if not again.reads_time:
             yield Decided(
-                row["since"], row["until"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again
+                row["seen"], row["until"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again
             )
             return
         held.again = None
-        query = TIMES.format(where=span.where, case=f"${len(span.values) + 3}")
-        for time in await self._connection.fetch(query, row["since"], row["until"], *span.values, row["case_id"]):
+        for time in await spans.times_of(self._log, span, row["case_id"], row["seen"], row["until"]):
             timed = decide_again(held.case, self._replay.world, micros_of(time["at"]), self._callers)
             yield Decided(
-                row["since"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
+                row["seen"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
             )
 
     def _known(self, held: _Held) -> Again | None:

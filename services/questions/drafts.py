@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from domain.arn import parse_arn
 from domain.authorization.question import Resource
@@ -15,12 +15,11 @@ from domain.policy_analysis.space import Side
 from domain.state.principals import named, principals_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.decisions.spans import OfAccount, OfKey, OfPrincipal, Touched, Whose
 from projections.history import queries as history
 from projections.history.project import IDENTITY
-from services.questions.touched_calls import Touched, touched_by
-
-Narrowed = tuple[str, tuple[Any, ...]]
-"""What of the decisions a draft could change: a condition, whose placeholders begin with $3, and its values."""
+from projections.log.schema import AskedLog
+from services.questions.touched_calls import touched_by
 
 
 class Draft(Protocol):
@@ -28,13 +27,15 @@ class Draft(Protocol):
         """The draft into the world, once more after each change of it."""
         ...
 
-    def narrowed(self) -> Narrowed: ...
+    def whose(self) -> Whose:
+        """The decisions that it could change."""
+        ...
 
-    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+    async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         """Whose calls at these positions it can change, where that is told apart."""
         ...
 
-    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+    async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
         """The positions at which something changed that such decisions could read; None where that may be anything."""
         ...
 
@@ -63,18 +64,18 @@ class KeyPolicyDraft:
         world.keys[held.id] = self._put
         world.resources.pop(held.id, None)
 
-    def narrowed(self) -> Narrowed:
-        return _of_key(self.key)
+    def whose(self) -> Whose:
+        return OfKey(self.key.id, self.key.arn)
 
-    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+    async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         policy = parse_policy(self.text, KEY)
         names = {name for statement in policy.statements for _, name in named(statement)}
-        rows = await history.by_arns(connection, last, sorted(names))
+        rows = await history.by_arns(log, last, sorted(names))
         ids = {row["arn"]: row["id"] for row in rows if row["kind"] == IDENTITY}
-        return await touched_by(connection, self.key, Side(self.text, ids), first, last)
+        return await touched_by(log, self.key, Side(self.text, ids), first, last)
 
-    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
-        return await _epochs_of(self.key, connection, after, last)
+    async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
+        return await _epochs_of(self.key, log, after, last)
 
 
 @dataclass(slots=True)
@@ -97,14 +98,14 @@ class RevokedGrant:
         }
         self._put = world.resources[held.id] = replace(resource, grants=left)
 
-    def narrowed(self) -> Narrowed:
-        return _of_key(self.key)
+    def whose(self) -> Whose:
+        return OfKey(self.key.id, self.key.arn)
 
-    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+    async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         return None
 
-    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
-        return await _epochs_of(self.key, connection, after, last)
+    async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
+        return await _epochs_of(self.key, log, after, last)
 
 
 @dataclass(slots=True)
@@ -127,28 +128,21 @@ class IdentityPolicyDraft:
         self._put = world.directory.identities[held.id] = replace(held, inline=inline)
         world.directory.changes += 1
 
-    def narrowed(self) -> Narrowed:
+    def whose(self) -> Whose:
         arn = parse_arn(self.identity.arn)
         assert arn is not None, "an identity's ARN is one"
         if self.identity.kind == GROUP:  # its members, whoever they were then
-            return "AND case_id IN (SELECT id FROM p_decisions.cases WHERE account = $3)", (arn.account,)
-        session = f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/"
-        condition = "principal = $3 OR starts_with(principal, $4)"
-        return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (self.identity.arn, session)
+            return OfAccount(arn.account)
+        return OfPrincipal(self.identity.arn, f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/")
 
-    async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
+    async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         return None
 
-    async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
+    async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
         return None  # the decisions are of any key
 
 
-async def _epochs_of(key: Key, connection: Any, after: int, last: int) -> tuple[int, ...]:
+async def _epochs_of(key: Key, log: AskedLog, after: int, last: int) -> tuple[int, ...]:
     # ReEncrypt reads another key's policy too.
-    others = await decisions.asked_with(connection, key.id, key.arn)
-    return tuple(await history.changes_around(connection, [key.id, *others], after, last))
-
-
-def _of_key(key: Key) -> Narrowed:
-    condition = "key_id = $3 OR destination = $4"
-    return f"AND case_id IN (SELECT id FROM p_decisions.cases WHERE {condition})", (key.id, key.arn)
+    others = await decisions.asked_with(log, key.id, key.arn)
+    return tuple(await history.changes_around(log, [key.id, *others], after, last))

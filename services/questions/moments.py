@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from domain.log.codec import micros
 from domain.ports import Unavailable
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.rendering import utc
 
 PATIENCE, LOOK_EVERY = 4.0, 0.02
@@ -55,7 +55,7 @@ def read_moment(text: str) -> tuple[int | None, datetime | None]:
         ) from None
 
 
-async def moment_of(connection: Any, text: str | None, end: int) -> Moment:
+async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
     """The moment meant; now where nothing is said. `end` is the position that the log is known to have reached.
 
     The history is waited for where it is a little behind. Raises NoSuchMoment, Unavailable.
@@ -63,36 +63,36 @@ async def moment_of(connection: Any, text: str | None, end: int) -> Moment:
     position, at = (None, None) if not text else read_moment(text)
     if position is not None and position > end:
         raise NoSuchMoment(f"the log ends at @{end}")
-    await _reach(connection, end if position is None else position)
+    await _reach(log, end if position is None else position)
     if at is not None:
-        position = await history.position_at(connection, at)
+        position = await history.position_at(log, at)
         if position is None:
-            raise await _before_all(connection)
+            raise await _before_all(log)
     elif position is None:
         position = end
-    decided = await history.moment_of(connection, position)
+    decided = await history.moment_of(log, position)
     if decided is None:
-        raise await _before_all(connection)
+        raise await _before_all(log)
     return Moment(position, decided)
 
 
-async def _before_all(connection: Any) -> NoSuchMoment:
-    began = await history.begins(connection)
+async def _before_all(log: AskedLog) -> NoSuchMoment:
+    began = await history.begins(log)
     if began is None:
         return NoSuchMoment("the log begins later")
     # The time may be shown without its fraction, and is before the record then: the position is always there.
-    first = await history.position_at(connection, began)
+    first = await history.position_at(log, began)
     return NoSuchMoment(
         f"the record begins at {utc(began)}, later than that: of what was before, nothing is known. Ask for @{first}, its first "
         "moment, or for a later one"
     )
 
 
-async def _reach(connection: Any, position: int) -> None:
+async def _reach(log: AskedLog, position: int) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             # The projector is another process: there is no event to wait for.
-            while await history.reached(connection) < position:  # noqa: ASYNC110  # see above
+            while await history.reached(log) < position:  # noqa: ASYNC110  # see above
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         raise Unavailable("the history is behind the log") from None

@@ -21,6 +21,7 @@ from domain.log.codec import micros_of
 from projections.decisions import queries as decisions
 from projections.history import queries as history
 from projections.history.project import KEY
+from projections.log.schema import AskedLog
 from services.questions.moments import moment_of
 from services.questions.worlds import world_then
 from services.rendering import call_of
@@ -32,45 +33,45 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
 """Seconds between two looks at a projection that follows: 3.1 altogether."""
 
 
-async def explained(pool: Any, region: str, audience: Audience, call: str, end: int, named: Naming) -> Told:
+async def explained(log: AskedLog, region: str, audience: Audience, call: str, end: int, named: Naming) -> Told:
     """The call as `/v1/decisions` tells it, with its `permissions`; of one across accounts without them. `named` adds the
     aliases of its key, and the names of whom it changed.
 
     Raises NoSuchEntity, also for a call that did not concern the account, NoSuchMoment and Unavailable.
     """
-    row = await _on_record(pool, audience.account, call)
+    row = await _on_record(log, audience.account, call)
     if row is None:
         raise NoSuchEntity(
             f"No call of this account has the id {call}; `keytrail decisions` lists calls with their ids. A call that was "
             "never decided has no record: one with a wrong signature, and one that was answered by 503."
         )
     (told,) = await named([audience.call(call_of(row))])
-    case = await _case(pool, row["case_id"])
+    case = await _case(log, row["case_id"])
     if case is None or not audience.case(case)[1]:
         return audience.own(audience.account, told)
     told["permissions"] = case["reasons"]
     if row["seen"] >= 0:
-        moment = await moment_of(pool, f"@{row['seen']}", end)
-        keys = await history.named(pool, moment.position, KEY, _keys(case["resources"]))
-        world = await world_then(pool, region, moment, keys, [audience.account])
+        moment = await moment_of(log, f"@{row['seen']}", end)
+        keys = await history.named(log, moment.position, KEY, _keys(case["resources"]))
+        world = await world_then(log, region, moment, keys, [audience.account])
         told["permissions"] = permissions(case, world, micros_of(row["at"]))
     return audience.own(audience.account, told)
 
 
-async def _on_record(pool: Any, account: str, call: str) -> Any | None:
+async def _on_record(log: AskedLog, account: str, call: str) -> Any | None:
     """Waited for where it is not there yet: whoever has just read an error asks at once, and the projection follows. Looked
     for less and less often: an id that never was costs a few looks."""
     pause = FIRST_PAUSE if A_CALL.fullmatch(call) else LONGEST_PAUSE
-    while (row := await decisions.one(pool, account, call)) is None and pause < LONGEST_PAUSE:
+    while (row := await decisions.one(log, account, call)) is None and pause < LONGEST_PAUSE:
         await asyncio.sleep(pause)
         pause *= 2
     return row
 
 
-async def _case(pool: Any, name: bytes | None) -> dict[str, Any] | None:
+async def _case(log: AskedLog, name: bytes | None) -> dict[str, Any] | None:
     if name is None:
         return None
-    found = await decisions.cases(pool, [name])
+    found = await decisions.cases(log, [name])
     case: dict[str, Any] | None = orjson.loads(found[name]) if name in found else None
     return case
 

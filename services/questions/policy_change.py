@@ -19,6 +19,7 @@ from domain.state.principals import own_principals, principals_of
 from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import KEY
+from projections.log.schema import AskedLog
 from projections.policy_versions import queries as policy_versions
 from services.questions.moments import NoSuchMoment, moment_of
 from services.rendering import utc
@@ -32,22 +33,22 @@ class Policy:
     shown: dict[str, Any]
 
 
-async def policy_in(connection: Any, key: Key, reference: str, end: int) -> Policy:
+async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Policy:
     """The version that a number, a time or a position means. Raises NoSuchMoment, Unavailable."""
     if reference.isascii() and reference.isdigit() and len(reference) < 10:
-        rows = await policy_versions.page(connection, key.id, int(reference) - 1, 1)
+        rows = await policy_versions.page(log, key.id, int(reference) - 1, 1)
         if not rows or rows[0]["version"] != int(reference):
             raise NoSuchMoment(f"the key's policy has no version {reference}")
         position = rows[0]["position"]
-        await moment_of(connection, f"@{position}", end)
+        await moment_of(log, f"@{position}", end)
     else:
-        position = (await moment_of(connection, reference, end)).position
-    row = await history.one(connection, position, KEY, key.id)
+        position = (await moment_of(log, reference, end)).position
+    row = await history.one(log, position, KEY, key.id)
     if row is None:
         raise NoSuchMoment(f"the key was not there at {reference}")
     held = history.aggregate(row)
     assert isinstance(held, Key), "the row is a key's"
-    (put,) = await policy_versions.page(connection, key.id, held.policy_version - 1, 1)
+    (put,) = await policy_versions.page(log, key.id, held.policy_version - 1, 1)
     shown = {name: put[name] for name in ("version", "position", "principal", "call_id")}
     side = Side(held.policy_text, own_principals(held.principals, held.account), held.policy_version)
     if unseen.is_document(put["document"]):

@@ -12,24 +12,19 @@ from typing import Any
 
 from domain.authorization.audience import Audience
 from domain.characters import without_nul
-from services.questions.decided_again import Decided, Deciding, Span, Times, within
+from projections.decisions import spans
+from projections.decisions.spans import Span, Times
+from services.questions.decided_again import Decided, Deciding
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 SHOWN = 100
 """Mismatches that are explained; all are counted."""
 TOLD_EVERY = 0.25
-GAPS = """
-SELECT origin, min(record) AS first, max(record) AS last, count(*) AS records FROM p_decisions.decisions
-WHERE origin >= 0 GROUP BY origin ORDER BY origin
-"""
-# index: decisions_at
-FIRST_SEEN = "SELECT min(seen) FROM p_decisions.decisions WHERE at >= $1 AND case_id IS NOT NULL"
-ALL = "SELECT count(*) FROM p_decisions.decisions WHERE case_id IS NOT NULL {where}"
 
 
 @dataclass(slots=True)
-class Evaluator:
+class OfEvaluator:
     """What came of the decisions of one version of the evaluator."""
 
     decisions: int = 0
@@ -40,12 +35,12 @@ class Evaluator:
 @dataclass(slots=True)
 class Rechecked:
     audience: Audience
-    evaluators: dict[int, Evaluator] = field(default_factory=dict)
+    evaluators: dict[int, OfEvaluator] = field(default_factory=dict)
     mismatches: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, each: Decided) -> None:
         version = (each.case.get("inputs") or {}).get("evaluator", 0)
-        counted = self.evaluators.setdefault(version, Evaluator())
+        counted = self.evaluators.setdefault(version, OfEvaluator())
         counted.decisions += each.calls
         counted.cases += 1
         # What is on record was read from the projections, which hold another character for U+0000.
@@ -71,18 +66,17 @@ class Rechecked:
 
 async def recheck(still: Still, region: str, times: Times, audience: Audience) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of"}` now and then, and `{"result"}` at last."""
-    connection, last = still.connection, still.last
+    log, last = still.connection, still.last
     since = times[0]
-    where, values = within(times, 3)
-    total = await connection.fetchval(ALL.format(where=within(times, 1)[0]), *values)
-    first = -1 if since is None else await connection.fetchval(FIRST_SEEN, since)
-    gaps = [gap for row in await connection.fetch(GAPS) if (gap := _gap(row)) is not None]
+    total = await spans.all_counted(log, times)
+    first = -1 if since is None else await spans.first_seen_since(log, since)
+    gaps = [gap for row in await spans.partitions(log) if (gap := _gap(row)) is not None]
     found = Rechecked(audience)
     done, told = 0, time.monotonic()
     if first is not None:
-        replay = await Replay.begin(connection, region, min(first, still.history), last)
-        span = Span(first - 1 if since is not None else -2, last, where, values)
-        async for each in Deciding(connection, replay).walk(span):
+        replay = await Replay.begin(log, region, min(first, still.history), last)
+        span = Span(first - 1 if since is not None else -2, last, times)
+        async for each in Deciding(log, replay).walk(span):
             found.take(each)
             done += each.calls
             if time.monotonic() - told > TOLD_EVERY:

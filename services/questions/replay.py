@@ -12,34 +12,31 @@ import orjson
 
 from domain.log.codec import event_from
 from domain.state.world import World
+from projections.decisions import changes
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 
 AHEAD = 2_000
 """Events fetched at a time."""
-# index: decisions_position
-EVENTS = """
-SELECT position, at, event_type, event FROM p_decisions.decisions
-WHERE position > $1 AND position <= $2 AND event_type IS NOT NULL ORDER BY position LIMIT $3
-"""
 
 
 class Replay:
     """`world` is the state after `position`. Of one connection, which reads one state of the projections."""
 
-    def __init__(self, connection: Any, world: World, last: int) -> None:
+    def __init__(self, log: AskedLog, world: World, last: int) -> None:
         """`last`: the position after which nothing will be asked."""
-        self._connection = connection
+        self._log = log
         self.world = world
         self._last = last
         self._ahead: deque[Any] = deque()
         self._fetched = world.position
 
     @classmethod
-    async def begin(cls, connection: Any, region: str, position: int, last: int) -> Replay:
+    async def begin(cls, log: AskedLog, region: str, position: int, last: int) -> Replay:
         """At a position, -1 for before the first record."""
-        rows = await connection.fetch(history.WHOLE, position) if position >= 0 else []
+        rows = await history.whole(log, position) if position >= 0 else []
         world = history.world_of(rows, region, position, 0)
-        return cls(connection, world, last)
+        return cls(log, world, last)
 
     async def to(self, position: int) -> bool:
         """Go forward; whether anything was changed on the way."""
@@ -55,6 +52,6 @@ class Replay:
             if self._ahead or self._fetched >= min(position, self._last):
                 world.position = position
                 return changed
-            found = await self._connection.fetch(EVENTS, self._fetched, self._last, AHEAD)
+            found = await changes.events_between(self._log, self._fetched, self._last, AHEAD)
             self._ahead.extend(found)
             self._fetched = found[-1]["position"] if len(found) == AHEAD else self._last

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import asyncpg
 
 from domain.ports import Unavailable
+from projections.decisions import queries as decisions
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.adapters.postgres import LOST
 from services.settings import Settings
-
-REACHED = "SELECT next - 1 FROM p_decisions.positions WHERE topic = 'events'"
 
 
 @dataclass(slots=True)
 class Still:
     """`last` is the position up to which every projection has the log."""
 
-    connection: Any
+    connection: AskedLog
     last: int
     history: int
 
@@ -38,7 +37,7 @@ async def still(settings: Settings) -> AsyncIterator[Still]:
         raise Unavailable(f"Postgres does not answer: {fault}") from fault
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            reached = await connection.fetchval(REACHED)
-            yield Still(connection, -1 if reached is None else reached, await history.reached(connection))
+            log = AskedLog(connection)
+            yield Still(log, await decisions.reached(log), await history.reached(log))
     finally:
         await connection.close(timeout=2)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from domain.authorization.audience import Audience
 from projections.history import queries as history
-from services.adapters.trail_topics import InTrail
+from projections.log.schema import AskedLog
+from projections.trails import queries as trails
 from services.questions.moments import Moment, moment_of
 from services.questions.snapshot import Still, still
 from services.rendering import utc
@@ -20,17 +20,16 @@ from services.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Source:
     """`pool` answers questions to the projections; `account` is whose keys and people may be told of, "" for everybody's
-    (a trail is the installation's own reading of other accounts); `schema` is "" for our own log."""
+    (a trail is the installation's own reading of other accounts)."""
 
-    pool: Any
+    pool: AskedLog
     account: str
     region: str
     end: int
-    schema: str = ""
 
     @property
     def is_trail(self) -> bool:
-        return bool(self.schema)
+        return bool(self.pool.schema.trail)
 
     @property
     def audience(self) -> Audience:
@@ -42,20 +41,11 @@ class Source:
 
     async def began(self) -> datetime | None:
         """When the record begins."""
-        if self.is_trail:
-            return await self._of_trail("min")
-        return await history.begins(self.pool)
+        return await (trails.first_call(self.pool) if self.is_trail else history.begins(self.pool))
 
     async def ended(self) -> datetime | None:
         """When a trail's last record was written: nobody knows what was done after."""
-        return await self._of_trail("max")
-
-    async def _of_trail(self, which: str) -> datetime | None:
-        # index: calls_at_origin_record_idx
-        found: datetime | None = await self.pool.fetchval(
-            f"SELECT {which}(at) FROM {self.schema}.calls WHERE origin = 0"
-        )
-        return found
+        return await trails.last_call(self.pool)
 
     async def before_it_began(self, since: datetime | None) -> dict[str, str]:
         """What an answer says where the record begins after the time that it was asked from."""
@@ -66,8 +56,7 @@ class Source:
     async def still(self, settings: Settings) -> AsyncIterator[Still]:
         """Raises Unavailable."""
         async with still(settings) as found:
-            if not self.schema:
+            if not self.is_trail:
                 yield found
                 return
-            connection = InTrail(found.connection, self.schema)
-            yield Still(connection, self.end, self.end)
+            yield Still(AskedLog(found.connection.connection, self.pool.schema), self.end, self.end)

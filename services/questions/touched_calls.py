@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from domain.arn import parse_arn
 from domain.keys.key import Key
@@ -18,7 +17,9 @@ from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.compare import gains
 from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.words import TooMany
+from projections.decisions.spans import Touched
 from projections.history import queries as history
+from projections.log.schema import AskedLog
 from services.shares import QUESTIONS, breathe
 
 MOST_VERSIONS = 40
@@ -27,8 +28,10 @@ MOST_STEPS = 20_000_000
 
 
 @dataclass(slots=True)
-class Touched:
-    """`anyone`: not named ones alone. `principals` are ARNs, `sessions` what the ARNs of a role's sessions begin with."""
+class _Differences:
+    """Who is answered otherwise, and for what. `anyone`: also callers that nobody names.
+
+    `principals` are ARNs, `sessions` what the ARNs of a role's sessions begin with."""
 
     operations: set[str] = field(default_factory=set)
     principals: set[str] = field(default_factory=set)
@@ -46,14 +49,10 @@ class Touched:
             else:
                 self.principals.add(each.arn)
 
-    def condition(self, at: int) -> tuple[str, tuple[Any, ...]]:
-        """Of rows of decisions; its placeholders begin with `at`."""
-        operations = f"operation = ANY(${at})"
+    def calls(self) -> Touched:
         if self.anyone:
-            return operations, (sorted(self.operations),)
-        whose = f"""case_id IN (SELECT id FROM p_decisions.cases WHERE principal = ANY(${at + 1})
-            OR principal ^@ ANY(${at + 2}))"""
-        return f"{operations} AND {whose}", (sorted(self.operations), sorted(self.principals), sorted(self.sessions))
+            return Touched(sorted(self.operations), None)
+        return Touched(sorted(self.operations), sorted(self.principals), sorted(self.sessions))
 
 
 def _operation(action: str) -> str:
@@ -61,9 +60,9 @@ def _operation(action: str) -> str:
     return "ReEncrypt" if name.startswith("ReEncrypt") else name
 
 
-async def touched_by(connection: Any, key: Key, draft: Side, first: int, last: int) -> Touched | None:
+async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int) -> Touched | None:
     """What the draft can change of the key's calls at these positions; None where it is not told apart."""
-    rows = await history.policies_between(connection, key.id, first, last, MOST_VERSIONS + 1)
+    rows = await history.policies_between(log, key.id, first, last, MOST_VERSIONS + 1)
     sides = []
     for row in rows:
         held = history.aggregate(row)
@@ -75,16 +74,16 @@ async def touched_by(connection: Any, key: Key, draft: Side, first: int, last: i
 
 
 def _touched(key: Key, draft: Side, sides: list[Side]) -> Touched | None:
-    found = Touched()
+    found = _Differences()
     try:
         with spending(Budget(MOST_STEPS, breathe)):
             _take_differences(found, key, draft, sides)
     except (TooMany, OutOfSteps):
         return None
-    return found
+    return found.calls()
 
 
-def _take_differences(found: Touched, key: Key, draft: Side, sides: list[Side]) -> None:
+def _take_differences(found: _Differences, key: Key, draft: Side, sides: list[Side]) -> None:
     """Raises TooMany, OutOfSteps."""
     for side in sides:
         space = Space((side, draft), key.account, KEY_ACTIONS, key.arn)

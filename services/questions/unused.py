@@ -28,6 +28,8 @@ from domain.state.callers import caller_for
 from domain.state.principals import canonical
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.decisions import uses as uses_of
+from projections.log.schema import AskedLog
 from services.rendering import utc
 from services.turns import Turn
 
@@ -50,7 +52,7 @@ class Use:
     principals: set[str] = field(default_factory=set)
 
 
-Span = tuple[datetime, datetime]
+Period = tuple[datetime, datetime]
 """From a time on, and before another."""
 Given = tuple[str, Mapping[str, Any]]
 """An action, and the statement or grant that lets it in today."""
@@ -85,12 +87,14 @@ def _recorded(case: Mapping[str, Any]) -> Caller:
     return replace(caller, names={**caller.names, **role}, context=context)
 
 
-async def _uses(pool: Any, world: World, rows: Sequence[Any], decide: Decide, audience: Audience) -> dict[Name, Use]:
+async def _uses(
+    log: AskedLog, world: World, rows: Sequence[Any], decide: Decide, audience: Audience
+) -> dict[Name, Use]:
     found: dict[Name, Use] = {}
     turn = Turn()
     for begin in range(0, len(rows), AT_A_TIME):
         some = rows[begin : begin + AT_A_TIME]
-        documents = await decisions.cases(pool, [row["case_id"] for row in some])
+        documents = await decisions.cases(log, [row["case_id"] for row in some])
         for row in some:
             case = orjson.loads(documents[row["case_id"]])
             for action, by in decide(case, world, row["last"]):
@@ -107,11 +111,11 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
 
 
 async def unused_of_key(
-    pool: Any, world: World, key: Key, audience: Audience, times: Span, decide: Decide
+    log: AskedLog, world: World, key: Key, audience: Audience, times: Period, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
-    rows_of = await decisions.let_in_with(pool, key.id, key.arn, *times)
-    uses = await _uses(pool, world, rows_of, decide, audience)
+    rows_of = await uses_of.let_in_with(log, key.id, key.arn, *times)
+    uses = await _uses(log, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
     rows = of_rules(resource.policy.rules, uses)
@@ -122,7 +126,7 @@ async def unused_of_key(
 
 
 async def unused_of_principal(
-    pool: Any, world: World, principal: str, audience: Audience, times: Span, decide: Decide
+    log: AskedLog, world: World, principal: str, audience: Audience, times: Period, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
@@ -132,7 +136,7 @@ async def unused_of_principal(
     arn = parse_arn(name)
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
-    uses = await _uses(pool, world, await decisions.let_in_of(pool, name, session, *times), decide, audience)
+    uses = await _uses(log, world, await uses_of.let_in_of(log, name, session, *times), decide, audience)
     return of_rules(caller.identity.rules, uses)
 
 

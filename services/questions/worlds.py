@@ -8,14 +8,13 @@ from typing import Any
 from domain.state.world import World
 from projections.history import queries as history
 from projections.history.project import ACCOUNT, IDENTITY, POLICY, SERVICE
+from projections.log.schema import AskedLog
 from services.questions.moments import Moment
 
 
-async def world_then(
-    connection: Any, region: str, moment: Moment, keys: Sequence[Any], accounts: Sequence[str]
-) -> World:
+async def world_then(log: AskedLog, region: str, moment: Moment, keys: Sequence[Any], accounts: Sequence[str]) -> World:
     """These keys (rows of the history) with their aliases and grants, and everyone of these accounts."""
-    around = await history.about(connection, moment.position, [row["id"] for row in keys])
-    people = await history.of_accounts(connection, moment.position, accounts, (ACCOUNT, SERVICE, IDENTITY, POLICY))
+    around = await history.about(log, moment.position, [row["id"] for row in keys])
+    people = await history.of_accounts(log, moment.position, accounts, (ACCOUNT, SERVICE, IDENTITY, POLICY))
     at = int(moment.at.timestamp() * 1_000_000)
     return history.world_of([*keys, *around, *people], region, moment.position, at)

@@ -15,7 +15,7 @@ from typing import Any
 import asyncpg
 
 from domain.cloudtrail.judge import EXPLAINED, OPEN, OTHER_ERROR, UNEXPLAINED
-from services.adapters.trail_topics import InTrail
+from projections.log.schema import AskedLog, Schema
 from services.questions import access_between
 from services.questions.replay import Replay
 from services.rendering import utc
@@ -174,7 +174,7 @@ class Building:
         await connection.execute("ANALYZE calls")
 
     async def _judge(self, folded: Folded, progress: Progress) -> None:
-        asking = InTrail(self._connection, self._schema)
+        asking = AskedLog(self._connection, Schema(self._schema))
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
         seconds = {positions[0]: positions for positions in folded.seconds.values()}
         within = Within(Judging(asking, replay), seconds, folded.shuffled)

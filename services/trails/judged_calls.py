@@ -29,6 +29,7 @@ from domain.policy.compile import (
 from domain.policy.parse import INLINE, SESSION
 from domain.state.world import World
 from projections.decisions import queries as decisions
+from projections.log.schema import AskedLog
 from services.questions.replay import Replay
 
 HELD = 20_000
@@ -41,8 +42,8 @@ Explained = tuple[str, Any, Any, Any, Any, Any, Any, list[str]]
 class Judging:
     """Of one connection and a replay that goes forward."""
 
-    def __init__(self, connection: Any, replay: Replay) -> None:
-        self._connection, self._replay = connection, replay
+    def __init__(self, log: AskedLog, replay: Replay) -> None:
+        self._log, self._replay = log, replay
         self._cases: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
         self._answers: dict[bytes, tuple[_Reads, Explained]] = {}
 
@@ -56,7 +57,7 @@ class Judging:
         for name in wanted & self._cases.keys():
             self._cases.move_to_end(name)
         missing = sorted(wanted - self._cases.keys())
-        for name, text in (await decisions.cases(self._connection, missing)).items() if missing else ():
+        for name, text in (await decisions.cases(self._log, missing)).items() if missing else ():
             self._cases[name] = orjson.loads(text)
         while len(self._cases) > max(HELD, len(wanted)):
             gone, _ = self._cases.popitem(last=False)

@@ -9,6 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from domain.ports import Unavailable
+from projections.log.schema import AskedLog, Schema
+from projections.trails import queries as trail_lists
 from services.adapters.kafka import connection as broker
 from services.adapters.trail_topics import schema_of, topic_of
 from services.rendering import utc
@@ -18,9 +20,6 @@ from services.verification.topics import trails
 SCHEMAS = """
 SELECT n.nspname FROM pg_namespace n
 WHERE n.nspname LIKE 'trail\\_%' AND to_regclass(quote_ident(n.nspname) || '.readers') IS NOT NULL ORDER BY 1
-"""
-SPAN = """
-SELECT count(*) AS calls, count(event_type) AS changes, min(at) AS first, max(at) AS last FROM {schema}.calls WHERE origin = 0
 """
 
 
@@ -41,11 +40,11 @@ async def listed(connection: asyncpg.Connection[Any], settings: Settings) -> lis
         }
         schema = schema_of(name)
         if await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{schema}.calls"):
-            span = await connection.fetchrow(SPAN.format(schema=schema))
-            assert span is not None, "it counts"
-            row |= {"calls": span["calls"], "changes": span["changes"]}
-            row |= {each: span[each] and utc(span[each]) for each in ("first", "last")}
-            row["broken"] = await connection.fetchval(f"SELECT count(*) FROM {schema}.aside")
+            log = AskedLog(connection, Schema(schema))
+            extent = await trail_lists.extent(log)
+            row |= {"calls": extent["calls"], "changes": extent["changes"]}
+            row |= {each: extent[each] and utc(extent[each]) for each in ("first", "last")}
+            row["broken"] = await trail_lists.broken(log)
         found.append(row)
     return found
 

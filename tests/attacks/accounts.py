@@ -37,11 +37,12 @@ from domain.state.world import World
 from projections.decisions import project as decisions
 from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS, Entry
+from projections.log.schema import OWN
 from services.audit_api.context import context_of
 from services.audit_api.request import AuditRequest
 from services.audit_api.resources import routes
-from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
+from services.kms_api.live_decision import OperationPorts, carry_out
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
@@ -314,7 +315,7 @@ class Rows:
         return rows[0] if rows else None
 
     async def fetch(self, query: str, *given: Any) -> list[Any]:
-        if query == history.KEYS_AFTER:
+        if query == OWN.sql(history.KEYS_AFTER):
             _, after, limit, like = given
             found = [row for row in self._rows if row["kind"] == "key" and row["id"] > after]
             found = [row for row in found if like in ("%", row["account"])]
@@ -324,12 +325,12 @@ class Rows:
 
 
 ASKED: dict[str, Any] = {
-    history.ONE: lambda row, kind, id: (row["kind"], row["id"]) == (kind, id),
-    history.ABOUT: lambda row, about: row["about"] in about,
-    history.OF_ACCOUNTS: lambda row, accounts, kinds: row["account"] in accounts and row["kind"] in kinds,
-    history.BY_ARN: lambda row, arn: row["arn"] == arn,
-    history.BY_ARNS: lambda row, arns: row["arn"] in arns,
-    history.NAMED: lambda row, kind, names: row["kind"] == kind and row["id"] in names,
+    OWN.sql(history.ONE): lambda row, kind, id: (row["kind"], row["id"]) == (kind, id),
+    OWN.sql(history.ABOUT): lambda row, about: row["about"] in about,
+    OWN.sql(history.OF_ACCOUNTS): lambda row, accounts, kinds: row["account"] in accounts and row["kind"] in kinds,
+    OWN.sql(history.BY_ARN): lambda row, arn: row["arn"] == arn,
+    OWN.sql(history.BY_ARNS): lambda row, arns: row["arn"] in arns,
+    OWN.sql(history.NAMED): lambda row, kind, names: row["kind"] == kind and row["id"] in names,
 }
 
 
@@ -382,7 +383,7 @@ class Asking:
             routes.ACTIONS,
             lambda: False,
         )
-        self._calls = SimpleNamespace(_present=present, _materials=None, _recall=None)
+        self._ports = OperationPorts(*[cast(Any, None)] * 3)
 
     def callers(self) -> list[Caller]:
         names = [name for name in principals_of(self.account) if name != iam_arn(self.account, ROLE, "/", "ops")]
@@ -449,8 +450,8 @@ class Asking:
             return "allowed" if error is None else (error["kind"], error["message"])
         try:
             if isinstance(row, Using | Recalling):
-                return plain(done(Calls._use(cast(Any, self._calls), row, request, [])))
-            for verdict in row.asks(request, self.world):
+                return plain(done(carry_out(row, request, self.world, self._ports, [])))
+            for verdict in row.access(request, self.world):
                 if not verdict.allowed:
                     raise refusal_of(asking, verdict)
             return "allowed" if isinstance(row, Issuing) else plain(cast(Reading, row).run(request, self.world))

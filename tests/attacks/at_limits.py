@@ -15,21 +15,17 @@ from botocore.model import Shape
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.commands.decide import may_ask
-from domain.commands.grants import GRANTABLE
 from domain.errors import Refusal
+from domain.grants.operations import GRANTABLE
 from domain.log.command import Command, encode
 from domain.policy.compile import DELEGATED, DIRECT
 from domain.state.fold import Fold
-from domain.state.world import World
-from services.clock import Clock
 from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
-from services.kms_api.calls import Calls
-from services.kms_api.incoming import Incoming, call_of
-from services.kms_api.maker import VaultMaker
+from services.kms_api.incoming import Incoming, call_of, request_of
+from services.kms_api.request_check import checked
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES
-from services.settings import load
 from services.writer.step import WriterStep
 from tests.given import ACCOUNT, a_key, given, key_id
 
@@ -181,23 +177,11 @@ def _flat(shape: Shape, prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 # -- what it costs --------------------------------------------------------------------------------------------------------
 
 
-class Presence:
-    """The present of one world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.position = world.position
-
-
 class Door:
     """An API worker and a writer over one world, without what lies between them."""
 
     def __init__(self, *events: object) -> None:
         self.world = given(a_key(), *events).world
-        making = VaultMaker(None, None)  # type: ignore[arg-type]
-        present: Any = Presence(self.world)
-        nothing: Any = None
-        self._calls = Calls(load({}), present, nothing, nothing, making, nothing, nothing, Clock())
         fold = Fold()
         fold.world = self.world
         self._deciding = WriterStep(fold, "writer")
@@ -211,10 +195,10 @@ class Door:
         )  # fmt: skip
         call = call_of(incoming, {})
         try:
-            row, parameters, secret = self._calls._checked(incoming)
-            call = call_of(incoming, shapes.logged(parameters, secret))
-            request = self._calls._request(incoming, parameters)
-            self._permission(row, request, call)
+            asked = checked(incoming)
+            call = call_of(incoming, asked.logged)
+            request = request_of(incoming, asked.parameters, self.world.region, "")
+            self._permission(asked.row, request, call)
         except Refusal as fault:
             orjson.dumps({"message": errors.wire_error(fault).message})
             orjson.dumps(call.document())
@@ -229,7 +213,7 @@ class Door:
             for target in row.targets(request, self.world):
                 may(request.caller, target.action, self.world.resource(target.key), target.asked)
         else:
-            row.asks(request, self.world)
+            row.access(request, self.world)
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,5 +180,5 @@ def test_aliases_of_a_foreign_key_are_found(monkeypatch: pytest.MonkeyPatch) -> 
             ]
         }
 
-    monkeypatch.setitem(BY_NAME, "ListAliases", replace(row, asks=in_own_account("kms:ListAliases"), run=leaking))
+    monkeypatch.setitem(BY_NAME, "ListAliases", replace(row, access=in_own_account("kms:ListAliases"), run=leaking))
     assert found()

@@ -22,10 +22,12 @@ from domain.commands.create_key import CreateKey
 from domain.commands.decide import decide, refuse
 from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
 from domain.log.authenticity import Seal
+from domain.log.identity_events import UserAccessKeyCreated, UserCreated
 from domain.log.lane import Decided
-from domain.policy.compile import DIRECT
+from domain.log.record import Call
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
+from domain.state.callers import caller_of
 from domain.state.fold import Fold
 from services.adapters.decisions import Decisions
 from services.adapters.kafka import MAX_VALUE
@@ -42,9 +44,9 @@ from services.settings import load
 from services.shares import Shares
 from tests.attacks.counted import seconds, steps
 from tests.faults.test_present import Kept, OneMaterial, incoming
-from tests.given import ACCOUNT, OTHER, key_id
+from tests.given import ACCOUNT, key_id
 from tests.keys import keyring, process_keys
-from tests.logs import Log, created
+from tests.logs import NOW, Log, created
 from tests.memory_log import MemoryTopic
 
 # -- patterns -------------------------------------------------------------------------------------------------------------
@@ -273,20 +275,30 @@ async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
 @pytest.mark.parametrize("name", COSTLY_CALLS)
 async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: LiveState, events: MemoryTopic) -> None:
     """The caller has no rights; key pairs and rows of the vault are made for it all the same."""
-    commands = MemoryTopic()
-    nobody = Caller(
-        OTHER, f"arn:aws:iam::{OTHER}:user/nobody", {f"arn:aws:iam::{OTHER}:user/nobody": DIRECT}, "AIDANOBODY"
-    )
+    for event in (
+        UserCreated(ACCOUNT, "AIDANOBODY", "nobody", "/", {}, ""),
+        UserAccessKeyCreated(ACCOUNT, "AIDANOBODY", "AKIANOBODY"),
+    ):
+        present.world.apply(event)
     row = BY_NAME[name]
     assert isinstance(row, Changing)
-    service = calls(present, Kept(), commands)
-    service._renew_caller = lambda request, call: None  # type: ignore[method-assign]  # the log knows nobody of this name
-    request = Request(name, COSTLY_CALLS[name], nobody)
-    call = type("Call", (), {"parameters": COSTLY_CALLS[name]})
-    assert await service._made(row, request, call) == UNMADE  # type: ignore[arg-type]
+    service = calls(present, Kept())
+    nobody = caller_of(present.world, "AKIANOBODY", None, NOW)
+    request = Request(name, COSTLY_CALLS[name], nobody, NOW)
+    call = Call(
+        "id",
+        "AKIANOBODY",
+        nobody.principal,
+        ACCOUNT,
+        "127.0.0.1",
+        "tests",
+        operation=name,
+        parameters=COSTLY_CALLS[name],
+    )
+    assert await service._made(row, request, call) == UNMADE
     may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
     with pytest.raises(AttributeError):  # there is no vault: something was to be made
-        await service._made(row, may, call)  # type: ignore[arg-type]
+        await service._made(row, may, call)
 
 
 async def test_the_writer_refuses_what_nothing_was_made_for() -> None:

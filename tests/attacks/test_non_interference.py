@@ -19,10 +19,12 @@ from domain.arn import alias_arn, key_arn, root_arn
 from domain.authorization.caller import root_of
 from domain.log.record import Call
 from domain.state.world import World
+from services.clock import Clock
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.operations.rows import Request
 from services.operations.table import BY_NAME
+from services.settings import load
 from tests.attacks.accounts import KEYS, ROOT_KEYS, SECRET, A, Asking, B, C, Doing, Step, Trail, done, plain
 from tests.attacks.counted import steps
 from tests.given import REGION, key_id
@@ -150,16 +152,16 @@ def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
         assert trail.do(step, number)["decision"]["error"] is None
     found = []
     for reference in (there, absent):
-        counting, calls = Counting(trail.world), object.__new__(Calls)
-        calls._present = cast(Any, counting)
-        calls.records = cast(Any, counting)
+        counting = cast(Any, Counting(trail.world))
+        calls = Calls(load({}), counting, *[cast(Any, None)] * 5, Clock())
+        calls.records = counting
         call = Call("call", ROOT_KEYS[B], root_arn(B), B, "127.0.0.1", "agent", operation, {"KeyId": reference})
         messages = []
 
         def ask(calls: Calls = calls, call: Call = call, messages: list[str] = messages) -> None:
             request = Request(operation, {**call.parameters, "Plaintext": b"x"}, root_of(B), NOW)
             with pytest.raises(WireError) as refused:
-                done(calls._answer(cast(Any, BY_NAME[operation]), request, call))
+                done(calls._decide_here(cast(Any, BY_NAME[operation]), request, call))
             messages.append(refused.value.message)
 
         ask()  # what is compiled when it is first asked is

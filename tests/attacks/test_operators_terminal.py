@@ -171,7 +171,7 @@ def test_a_cell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 CLI = Path(__file__).parents[2] / "services" / "cli"
 WRITERS = {("typer", "echo"), ("typer", "secho"), ("click", "echo"), ("sys", "stdout"), ("sys", "stderr")}
 ALLOWED = {
-    ("exporting.py", "sys", "stdout"),
+    ("result_files.py", "sys", "stdout"),
     ("pager.py", "sys", "stdout"),
     ("__init__.py", "typer", "echo"),
 }

@@ -1,4 +1,4 @@
-"""Tables as people see them, at every width: snapshots, and what must hold of every table."""
+"""Tables as people see them, at every width: snapshots, and rules for every table."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from services.cli import names
-from services.cli.folding import folded
 from services.cli.tables import Column, lines_of, member
+from services.cli.text_lines import folded
 
 ACCOUNT = "111122223333"
 KEY = "67d282f2-5281-4192-87d1-611cba182205"
@@ -102,7 +102,7 @@ def test_nothing_is_lost_and_nothing_is_wider_than_the_screen(rows: list[dict[st
     flat = "".join("".join(lines).split())
     for row in rows:
         for cell in row.values():
-            # Wherever lines were broken, every character is still there, in its order.
+            # Wherever lines were broken, every character is still there, in order.
             left = iter(flat)
             assert all(character in left for character in "".join(visible(cell).split()))
 

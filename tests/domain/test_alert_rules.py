@@ -1,4 +1,4 @@
-"""Every rule has an example that fires and a twin that does not; a rule without both fails here."""
+"""Every rule has an example that fires and a similar one that does not. A rule without both fails here."""
 
 from __future__ import annotations
 
@@ -10,17 +10,28 @@ from typing import Any
 import pytest
 
 from domain.alerts.change import NO_FACTS, Change, Facts, Version
+from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.counting import Counting
-from domain.alerts.engine.judge import Alert, Judge
-from domain.alerts.health import BEHIND, BREAK, CLOCK_BACK, LOST, MISMATCH, NOT_JUDGED, VOID, Health
-from domain.alerts.rule import Counted, First, OnUse
+from domain.alerts.engine.judge import Judge
+from domain.alerts.health import Health
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnCall, OnCountedCalls, OnFirstUse, OnHealth
+from domain.alerts.rules import (
+    alerts_behind,
+    chain_broken,
+    clock_stepped_back,
+    recheck_mismatch,
+    records_lost,
+    rule_failed,
+    void_records,
+)
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
-from domain.alerts.use import Use
 from domain.arn import root_arn
+from domain.durations import DAY_MICROS, SECOND_MICROS
 from domain.errors import AccessRefused, CredentialDisabled
-from domain.keys.key import DAY, Material
+from domain.keys.key import Material
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy import unseen
@@ -67,9 +78,18 @@ def judged(
     by: str = ROOT,
     settings: AlertSettings | None = None,
 ) -> list[Alert]:
-    """What the rules find of an event in a world made of others."""
+    """The alerts on an event, in a state made of other events."""
     world: World = given(*PEOPLE, *before).world
-    change = Change(event, world, NOW, 100, caller=by, account=ACCOUNT, facts=facts, settings=settings)
+    change = Change(
+        event,
+        world,
+        NOW,
+        100,
+        caller=by,
+        account=ACCOUNT,
+        facts=facts,
+        known_accounts=(settings or AlertSettings()).known_accounts,
+    )
     return Judge("the-log", settings or AlertSettings(), "us-east-1").of_change(change, {})
 
 
@@ -107,13 +127,13 @@ def grant(
     return judged(event, a_key(policy=old), **more)
 
 
-def of_key(event: object, *before: object, used: int = 0) -> list[Alert]:
-    return judged(event, a_key(), *before, facts=Facts(used=used))
+def of_key(event: object, *before: object, used: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
+    return judged(event, a_key(), *before, facts=Facts(used=used), settings=settings)
 
 
-def uses(*calls: Use, age: int = 0, created: int = 0) -> list[Alert]:
-    """What the rules find of calls in their order, of keys made at `created`."""
-    judge = Judge("the-log", AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
+def uses(*calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
+    """The alerts on calls in their order, with keys made at `created`."""
+    judge = Judge("the-log", settings or AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
     for each in calls:
         found += counting.take(each, {})
@@ -123,21 +143,21 @@ def uses(*calls: Use, age: int = 0, created: int = 0) -> list[Alert]:
     return found
 
 
-def call(number: int = 0, principal: str = USER, **changes: Any) -> Use:
+def call(number: int = 0, principal: str = USER, **changes: Any) -> ObservedCall:
     fields: dict[str, Any] = {
-        "at": NOW // 60_000_000 * 60_000_000 + number * 1000, "call": f"c{number}", "principal": principal,
+        "at": NOW // 60_000_000 * 60_000_000 + number * 1000, "id": f"c{number}", "principal": principal,
         "account": ACCOUNT, "access_key": "AKIAX", "operation": "Decrypt", "keys": (arn(),), "refused": "",
         "source": "10.0.0.1",
     }  # fmt: skip
-    return Use(**(fields | changes))
+    return ObservedCall(**(fields | changes))
 
 
-def denied(count: int, keys: int = 1, **changes: Any) -> list[Use]:
+def denied(count: int, keys: int = 1, **changes: Any) -> list[ObservedCall]:
     return [call(each, refused=AccessRefused.kind, keys=(arn(1 + each % keys),), **changes) for each in range(count)]
 
 
-def health(kind: str) -> list[Alert]:
-    return Judge("the-log").of_health(Health(kind, "here", NOW, "what was seen"))
+def health(rule: AlertRule) -> list[Alert]:
+    return Judge("the-log").of_health(Health(rule, "here", NOW, "what was seen"))
 
 
 WITH_CONTEXT = allow(USER, "kms:Decrypt", Condition={"StringEquals": {"kms:EncryptionContext:app": "payroll"}})
@@ -151,12 +171,12 @@ MANAGED_ARN = f"arn:aws:iam::{ACCOUNT}:policy/wide"
 BOUND = identities.BoundarySet(ACCOUNT, "user", "AIDA0000000000000002", MANAGED_ARN)
 ROTATED = events.RotationEnabled(key_id(), 365, "2030-01-01T00:00:00Z")
 MINE = events.GrantCreated(key_id(), "g1", "", USER, USER, "", "", ["Decrypt"], {}, ACCOUNT, ADMIN, "")
-OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY),)
+OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY_MICROS),)
 
 
 @dataclass(frozen=True)
 class Example:
-    """What fires, and what is nearly so and does not."""
+    """What fires, and what nearly does."""
 
     fires: Callable[[], list[Alert]]
     quiet: tuple[Callable[[], list[Alert]], ...] = field(default=())
@@ -322,7 +342,7 @@ EXAMPLES: dict[str, Example] = {
         (
             lambda: grant(THIRD, "Decrypt", facts=Facts(versions=OLD_OPEN)),
             lambda: grant(USER, "Encrypt", facts=Facts(versions=OLD_OPEN)),
-            lambda: grant(USER, "Decrypt", facts=Facts(versions=(Version(1, OLD_OPEN[0].text, {}, NOW - 2 * DAY),))),
+            lambda: grant(USER, "Decrypt", facts=Facts(versions=(Version(1, OLD_OPEN[0].text, {}, NOW - 2 * DAY_MICROS),))),
         ),
     ),
     "grants-many": Example(
@@ -349,9 +369,9 @@ EXAMPLES: dict[str, Example] = {
         (lambda: of_key(events.DeletionScheduled(key_id(), 8, "2030-01-01T00:00:00Z")),),
     ),
     "deletion-in-use": Example(
-        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 29 * DAY),
+        lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 29 * DAY_MICROS),
         (
-            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 31 * DAY),
+            lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z"), used=NOW - 31 * DAY_MICROS),
             lambda: of_key(events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")),
         ),
     ),
@@ -359,7 +379,7 @@ EXAMPLES: dict[str, Example] = {
         lambda: of_key(events.DeletionCancelled(key_id(), "Disabled")), (lambda: of_key(events.KeyEnabled(key_id())),)
     ),
     "disabled-in-use": Example(
-        lambda: of_key(events.KeyDisabled(key_id()), used=NOW - DAY), (lambda: of_key(events.KeyDisabled(key_id())),)
+        lambda: of_key(events.KeyDisabled(key_id()), used=NOW - DAY_MICROS), (lambda: of_key(events.KeyDisabled(key_id())),)
     ),
     "rotation-disabled": Example(
         lambda: of_key(events.RotationDisabled(key_id()), ROTATED), (lambda: of_key(events.RotationDisabled(key_id())),)
@@ -369,8 +389,8 @@ EXAMPLES: dict[str, Example] = {
         (lambda: of_key(imported("")),),
     ),
     "material-expiring": Example(
-        lambda: timed(NOW + 6 * DAY),
-        (lambda: timed(NOW + 8 * DAY), lambda: timed(0), lambda: timed(NOW - DAY), lambda: timed(NOW + DAY, stored="")),
+        lambda: timed(NOW + 6 * DAY_MICROS),
+        (lambda: timed(NOW + 8 * DAY_MICROS), lambda: timed(0), lambda: timed(NOW - DAY_MICROS), lambda: timed(NOW + DAY_MICROS, stored="")),
     ),
     "alias-moved": Example(
         lambda: judged(
@@ -413,7 +433,7 @@ EXAMPLES: dict[str, Example] = {
     "denied-burst": Example(lambda: uses(*denied(20)), (lambda: uses(*denied(19)), lambda: uses(*[call(each) for each in range(50)]))),
     "enumeration": Example(lambda: uses(*denied(10, keys=10)), (lambda: uses(*denied(40, keys=9)),)),
     "first-use": Example(
-        lambda: uses(call(), age=3600, created=NOW - DAY),
+        lambda: uses(call(), age=3600, created=NOW - DAY_MICROS),
         (
             lambda: uses(call(), age=3600, created=NOW - 1_000_000),
             lambda: uses(call(refused=AccessRefused.kind), age=0),
@@ -431,13 +451,13 @@ EXAMPLES: dict[str, Example] = {
     "commands-skipped": Example(
         lambda: judged(events.CommandsSkipped(3, 9)), (lambda: judged(events.ClockRead("w1")),)
     ),
-    "void-records": Example(lambda: health(VOID), (lambda: health(BEHIND),)),
-    "chain-broken": Example(lambda: health(BREAK), (lambda: health(VOID),)),
-    "records-lost": Example(lambda: health(LOST), (lambda: health(VOID),)),
-    "rule-failed": Example(lambda: health(NOT_JUDGED), (lambda: health(VOID),)),
-    "alerts-behind": Example(lambda: health(BEHIND), (lambda: health(VOID),)),
-    "recheck-mismatch": Example(lambda: health(MISMATCH), (lambda: health(VOID),)),
-    "clock-stepped-back": Example(lambda: health(CLOCK_BACK), (lambda: health(VOID),)),
+    "void-records": Example(lambda: health(void_records.RULE), (lambda: health(alerts_behind.RULE),)),
+    "chain-broken": Example(lambda: health(chain_broken.RULE), (lambda: health(void_records.RULE),)),
+    "records-lost": Example(lambda: health(records_lost.RULE), (lambda: health(void_records.RULE),)),
+    "rule-failed": Example(lambda: health(rule_failed.RULE), (lambda: health(void_records.RULE),)),
+    "alerts-behind": Example(lambda: health(alerts_behind.RULE), (lambda: health(void_records.RULE),)),
+    "recheck-mismatch": Example(lambda: health(recheck_mismatch.RULE), (lambda: health(void_records.RULE),)),
+    "clock-stepped-back": Example(lambda: health(clock_stepped_back.RULE), (lambda: health(void_records.RULE),)),
 }  # fmt: skip
 
 
@@ -445,15 +465,15 @@ def imported(valid_to: str) -> events.MaterialImported:
     return events.MaterialImported(key_id(), "m", "s", "f", "", valid_to, "", False, "Enabled")
 
 
-def timed(expires: int, stored: str = "s") -> list[Alert]:
-    """What is found now of a key whose material expires then."""
-    judge, world = Judge("the-log"), given(a_key()).world
+def timed(expires: int, stored: str = "s", settings: AlertSettings | None = None) -> list[Alert]:
+    """The alerts that are found now for a key whose material expires then."""
+    judge, world = Judge("the-log", settings or AlertSettings()), given(a_key()).world
     key = replace(world.keys[key_id()], materials=(Material("m", stored, "f", expires),))
     return [judge.reached(each, NOW, {}) for each in judge.timed(key, NOW)]
 
 
 def parted() -> str:
-    """A policy that falls into more parts than are looked at where another is subtracted from it."""
+    """Subtracting another policy divides this one into more parts than are examined."""
     parts = [{f"aws:PrincipalTag/t{each}": "a", f"aws:RequestTag/t{each}": "b"} for each in range(14)]
     return policy(*(allow("*", "kms:Decrypt", Condition={"StringEquals": each}) for each in parts))
 
@@ -481,6 +501,83 @@ def test_its_twin_does_not(rule: str) -> None:
         assert rule not in {each.rule.id for each in quiet()}
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """`judged` fires under settings with the number `fires`, and does not with the number `quiet`."""
+
+    judged: Callable[[AlertSettings], list[Alert]]
+    fires: int
+    quiet: int
+
+
+def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
+    """Ten grants, `apart` seconds from each other."""
+    calls = (
+        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
+    )
+    return uses(*calls, settings=settings)
+
+
+def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
+    """Twenty refused calls on twenty keys, `apart` seconds from each other."""
+    calls = (
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
+        for each in range(20)
+    )
+    return uses(*calls, settings=settings)
+
+
+MONTH = 30 * DAY_MICROS
+DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
+THRESHOLDS: dict[tuple[str, str], Threshold] = {
+    ("deletion-in-use", "days"): Threshold(
+        lambda settings: of_key(DELETED, used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
+    ),
+    ("disabled-in-use", "days"): Threshold(
+        lambda settings: of_key(events.KeyDisabled(key_id()), used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
+    ),
+    ("grant-gives-back", "seconds"): Threshold(
+        lambda settings: grant(USER, "Decrypt", facts=Facts(versions=OLD_OPEN), settings=settings),
+        fires=86_400,
+        quiet=86_399,
+    ),
+    ("grants-many", "threshold"): Threshold(many_grants, fires=10, quiet=11),
+    ("grants-many", "window"): Threshold(lambda settings: many_grants(settings, apart=90), fires=3600, quiet=600),
+    ("material-expiring", "days"): Threshold(
+        lambda settings: timed(NOW + 20 * DAY_MICROS, settings=settings), fires=20, quiet=19
+    ),
+    ("denied-burst", "threshold"): Threshold(many_refused, fires=20, quiet=21),
+    ("denied-burst", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=60),
+    ("enumeration", "threshold"): Threshold(many_refused, fires=20, quiet=21),
+    ("enumeration", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=600),
+    ("first-use", "age"): Threshold(
+        lambda settings: uses(call(at=NOW), created=NOW - DAY_MICROS, settings=settings), fires=86_400, quiet=86_401
+    ),
+}  # fmt: skip
+
+
+def test_every_number_of_a_rule_on_records_has_its_example() -> None:
+    """The process that notices tests the numbers of health: tests/contracts and tests/faults."""
+    there = {
+        (rule.id, number.name)
+        for rule in RULES.values()
+        if not isinstance(rule.kind, OnHealth)
+        for number in rule.numbers
+    }
+    assert THRESHOLDS.keys() == there
+
+
+@pytest.mark.parametrize(("rule", "number"), THRESHOLDS)
+def test_a_rule_goes_by_the_numbers_of_the_settings(rule: str, number: str) -> None:
+    example = THRESHOLDS[rule, number]
+
+    def fires(value: int) -> bool:
+        settings = AlertSettings({rule: RuleSettings(numbers={number: value})})
+        return rule in {each.rule.id for each in example.judged(settings)}
+
+    assert (fires(example.fires), fires(example.quiet)) == (True, False)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
     row = RULES[rule]
@@ -490,29 +587,30 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
     assert row.severity in SEVERITIES
 
 
-class TimelessUse:
-    """A call whose time, id and tags nobody may read: a judge asks the rules once for all calls that differ in these alone."""
+class TimelessCall:
+    """A call whose time, id and tags must not be read: a judge asks the rules once for all calls that differ in these
+    alone."""
 
-    def __init__(self, of: Use) -> None:
+    def __init__(self, of: ObservedCall) -> None:
         self._of = of
 
     def __getattr__(self, name: str) -> Any:
-        assert name not in ("at", "call", "tags"), f"a rule reads {name}"
+        assert name not in ("at", "id", "tags"), f"a rule reads {name}"
         return getattr(self._of, name)
 
 
 @pytest.mark.parametrize("refused", ["", AccessRefused.kind, CredentialDisabled.kind])
 @pytest.mark.parametrize("principal", ["user/bob", "root"])
 def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, principal: str) -> None:
-    timeless: Any = TimelessUse(call(principal=f"arn:aws:iam::{ACCOUNT}:{principal}", refused=refused))
+    timeless: Any = TimelessCall(call(principal=f"arn:aws:iam::{ACCOUNT}:{principal}", refused=refused))
     asked = 0
     for rule in RULES.values():
         match rule.kind:
-            case OnUse() as kind:
+            case OnCall() as kind:
                 asked += len(list(kind.judge(timeless)))
-            case Counted() as kind:
+            case OnCountedCalls() as kind:
                 asked += len(list(kind.ticks(timeless)))
-            case First() as kind:
+            case OnFirstUse() as kind:
                 asked += len(list(kind.pairs(timeless)))
     assert asked
 
@@ -520,7 +618,7 @@ def test_rules_on_calls_read_neither_time_nor_call_nor_tags(refused: str, princi
 def test_calls_of_one_case_count_in_the_windows_of_their_times() -> None:
     judge = Judge("log")
     refused = call(refused=AccessRefused.kind)
-    early, late = judge.candidates(refused), judge.candidates(replace(refused, at=refused.at + DAY))
+    early, late = judge.candidates(refused), judge.candidates(replace(refused, at=refused.at + DAY_MICROS))
     assert [each.start for each in early] < [each.start for each in late]
     assert [each.subject for each in early] == [each.subject for each in late]
 
@@ -535,7 +633,7 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
 
 
 def test_what_a_trail_had_to_assume_raises_nothing() -> None:
-    """The key was there before the trail began; its first policy that is seen is judged as a new key's."""
+    """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
     assert judged(met) == []
     wide = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, unseen.policies_of(USER))
@@ -547,7 +645,7 @@ def test_what_a_trail_had_to_assume_raises_nothing() -> None:
 
 
 def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
-    """The boundary of nobody: no record says so, and a rule that trusted it falls."""
+    """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")
     change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
     (alert,) = judge.of_change(change, {})

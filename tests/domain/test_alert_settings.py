@@ -1,4 +1,4 @@
-"""The alerts' settings: what an allow-list covers, and what the file says of itself where it is wrong."""
+"""The alerts' settings: what an allow-list covers, and what is said about a faulty file."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def read(folder: Path, text: str) -> alerts_file.AlertsFile:
 def test_a_file_sets_severities_numbers_and_what_is_off(tmp_path: Path) -> None:
     found = read(tmp_path, '[rules.denied-burst]\nthreshold = 3\nseverity = "high"\n[rules.root-used]\noff = true\n')
     judge = Judge("the-log", found.settings)
-    assert judge.number(RULES["denied-burst"], "threshold") == 3
-    assert judge.number(RULES["denied-burst"], "window") == 60
+    numbers = {number.name: value for number, value in found.settings.numbers_of(RULES["denied-burst"]).items()}
+    assert numbers == {"threshold": 3, "window": 60}
     assert judge.alert(RULES["denied-burst"], finding(), "", NOW, {}).severity == "high"
-    assert found.settings.of("root-used").off
+    assert found.settings.of(RULES["root-used"]).off
 
 
 ALLOW = '[[allow]]\nrule = "*"\nprincipal = "*"\nreason = "x"\nexpires = 2999-01-01\n'

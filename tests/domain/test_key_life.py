@@ -1,4 +1,4 @@
-"""What a key goes through: tags, rotation, imported material, deletion, and what time brings."""
+"""The life of a key: tags, rotation, imported material, deletion, and work that falls due."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from domain.commands.import_material import (
 )
 from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKey, RotateKeyOnDemand
 from domain.commands.tag_key import TagResource, UntagResource
+from domain.durations import DAY_MICROS
 from domain.errors import (
     ExpiredImportToken,
     IncorrectKeyMaterial,
@@ -35,7 +36,7 @@ from domain.errors import (
     RotationConflict,
     UnsupportedOperation,
 )
-from domain.keys.key import DAY, Key
+from domain.keys.key import Key
 from domain.keys.limits import Limits
 from domain.keys.states import State
 from domain.log import events
@@ -55,8 +56,8 @@ def came(material: str, valid_to: str = "", pending: bool = False, stored: str =
 
 
 def bring(material: str = "m1", /, **changes: Any) -> ImportKeyMaterial:
-    """An import of good material with a good token, that does not expire; fields by name on top."""
-    made = {"key": key_id(), "expires": str(DAY), "material": material, "stored": "row", "fingerprint": "f"}
+    """Imports good material with a good token and no expiry. Named fields replace its own."""
+    made = {"key": key_id(), "expires": str(DAY_MICROS), "material": material, "stored": "row", "fingerprint": "f"}
     fields: dict[str, Any] = {
         "key": key_id(),
         "expiration_model": DOES_NOT_EXPIRE,
@@ -120,29 +121,29 @@ def test_tags_that_cannot_be(command: object, refusal: type) -> None:
 
 def test_rotation_is_enabled_for_a_year_where_nothing_is_said() -> None:
     now = given(a_key()).world.now
-    enabled = events.RotationEnabled(key_id(), 365, rfc3339(now + 365 * DAY))
+    enabled = events.RotationEnabled(key_id(), 365, rfc3339(now + 365 * DAY_MICROS))
     given(a_key()).when(EnableKeyRotation(key_id())).then(enabled)
     given(a_key()).when(EnableKeyRotation(key_id(), 90)).then(
-        events.RotationEnabled(key_id(), 90, rfc3339(now + 90 * DAY))
+        events.RotationEnabled(key_id(), 90, rfc3339(now + 90 * DAY_MICROS))
     )
     given(a_key(), enabled).when(DisableKeyRotation(key_id())).then(events.RotationDisabled(key_id()))
 
 
 def test_another_period_counts_from_where_the_present_one_began() -> None:
-    """What is overdue by then is rotated at once."""
-    begun = events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY))
+    """Whatever is overdue by then is rotated at once."""
+    begun = events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY_MICROS))
     there = given(a_key(), begun)
-    there.world.deciding_at = 100 * DAY
-    there.when(EnableKeyRotation(key_id(), 180)).then(events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY)))
-    there.when(EnableKeyRotation(key_id(), 90)).then(events.RotationEnabled(key_id(), 90, rfc3339(100 * DAY)))
+    there.world.deciding_at = 100 * DAY_MICROS
+    there.when(EnableKeyRotation(key_id(), 180)).then(events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY_MICROS)))
+    there.when(EnableKeyRotation(key_id(), 90)).then(events.RotationEnabled(key_id(), 90, rfc3339(100 * DAY_MICROS)))
     there.when(EnableKeyRotation(key_id())).then(begun)
 
 
 def test_where_no_period_is_given_it_is_a_year_again() -> None:
     """API reference, EnableKeyRotation, RotationPeriodInDays: "If no value is specified, the default value is 365 days"."""
-    there = given(a_key(), events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY)))
-    there.world.deciding_at = 10 * DAY
-    there.when(EnableKeyRotation(key_id())).then(events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY)))
+    there = given(a_key(), events.RotationEnabled(key_id(), 180, rfc3339(180 * DAY_MICROS)))
+    there.world.deciding_at = 10 * DAY_MICROS
+    there.when(EnableKeyRotation(key_id())).then(events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY_MICROS)))
 
 
 @pytest.mark.parametrize(
@@ -150,9 +151,10 @@ def test_where_no_period_is_given_it_is_a_year_again() -> None:
 )
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA)])
 def test_a_state_is_told_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
-    """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and [9]."""
+    """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and
+    [9]."""
     given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
-    leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY))
+    leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY_MICROS))
     given(key, leaving).when(command).refused(InvalidKeyState)
     for each in (bring(), DeleteImportedKeyMaterial(key_id())):
         given(key, leaving).when(each).refused(UnsupportedOperation)
@@ -192,39 +194,39 @@ def test_rotations_on_demand_are_counted() -> None:
 
 def test_an_automatic_rotation_that_is_near_keeps_one_on_demand_away() -> None:
     """API reference, ConflictException: within the next 20 minutes."""
-    there = given(a_key(), events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY)))
-    there.world.deciding_at = 90 * DAY - 20 * 60 * 1_000_000
+    there = given(a_key(), events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY_MICROS)))
+    there.world.deciding_at = 90 * DAY_MICROS - 20 * 60 * 1_000_000
     there.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).refused(RotationConflict)
     there.world.deciding_at -= 1
     assert there.when(RotateKeyOnDemand(key_id(), "aa" * 32, "f")).outcome.event is not None  # type: ignore[union-attr]
 
 
 def test_an_automatic_rotation_happens_when_it_is_due_and_not_before() -> None:
-    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY))
+    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY_MICROS))
     there = given(a_key(), enabled)
-    assert due_at(there, 90 * DAY - 1) is None
+    assert due_at(there, 90 * DAY_MICROS - 1) is None
     there.when(RotateKey(key_id(), "aa" * 32, "f")).refused(InvalidKeyState)
-    assert due_at(there, 90 * DAY) == Rotation(key_id())
-    there.world.deciding_at = 90 * DAY
-    rotated = events.KeyRotated(key_id(), "aa" * 32, "aa" * 32, "f", "AUTOMATIC", rfc3339(180 * DAY))
+    assert due_at(there, 90 * DAY_MICROS) == Rotation(key_id())
+    there.world.deciding_at = 90 * DAY_MICROS
+    rotated = events.KeyRotated(key_id(), "aa" * 32, "aa" * 32, "f", "AUTOMATIC", rfc3339(180 * DAY_MICROS))
     there.when(RotateKey(key_id(), "aa" * 32, "f")).then(rotated)
     assert there.by == {"kind": "due", "rule": "due"}
     after = given(a_key(), enabled, rotated)
-    assert due_at(after, 180 * DAY - 1) is None
-    assert due_at(after, 180 * DAY) == Rotation(key_id())
+    assert due_at(after, 180 * DAY_MICROS - 1) is None
+    assert due_at(after, 180 * DAY_MICROS) == Rotation(key_id())
     assert the_key(after).on_demand_rotations == 0
 
 
 def test_a_disabled_key_is_not_rotated_and_catches_up_when_it_is_enabled() -> None:
-    """API reference, GetKeyRotationStatus: it is rotated at once, and every period from then on."""
-    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY))
+    """API reference, GetKeyRotationStatus: the key is rotated at once, and every period from then on."""
+    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY_MICROS))
     asleep = given(a_key(), enabled, events.KeyDisabled(key_id()))
-    assert due_at(asleep, 400 * DAY) is None
+    assert due_at(asleep, 400 * DAY_MICROS) is None
     awake = given(a_key(), enabled, events.KeyDisabled(key_id()), events.KeyEnabled(key_id()))
-    assert due_at(awake, 400 * DAY) == Rotation(key_id())
-    awake.world.deciding_at = 400 * DAY
+    assert due_at(awake, 400 * DAY_MICROS) == Rotation(key_id())
+    awake.world.deciding_at = 400 * DAY_MICROS
     awake.when(RotateKey(key_id(), "aa" * 32, "f")).then(
-        events.KeyRotated(key_id(), "aa" * 32, "aa" * 32, "f", "AUTOMATIC", rfc3339(490 * DAY))
+        events.KeyRotated(key_id(), "aa" * 32, "aa" * 32, "f", "AUTOMATIC", rfc3339(490 * DAY_MICROS))
     )
 
 
@@ -257,18 +259,18 @@ def test_the_public_key_of_an_imported_pair_becomes_the_keys() -> None:
 
 
 def test_the_same_material_comes_again_and_its_old_row_goes() -> None:
-    again = events.MaterialImported(key_id(), "m1", "row", "f", "", rfc3339(2 * DAY), "", False, "Enabled")
+    again = events.MaterialImported(key_id(), "m1", "row", "f", "", rfc3339(2 * DAY_MICROS), "", False, "Enabled")
     there = given(external(), came("m1"))
-    there.when(bring(expiration_model=EXPIRES, valid_to=2 * DAY)).then(again)
+    there.when(bring(expiration_model=EXPIRES, valid_to=2 * DAY_MICROS)).then(again)
     after = given(external(), came("m1"), again)
     assert after.world.materials == {"row"}
     assert list(after.world.destroyed) == ["row-m1"]
-    assert the_key(after).current.expires == 2 * DAY
+    assert the_key(after).current.expires == 2 * DAY_MICROS
 
 
 @pytest.mark.parametrize("spec", [{}, HMAC, {"spec": "RSA_2048", "usage": "SIGN_VERIFY"}])
 def test_other_material_is_refused(spec: dict[str, str]) -> None:
-    """API reference, ImportKeyMaterial: for a symmetric key it has to be called new."""
+    """API reference, ImportKeyMaterial: new material of a symmetric key has to be declared as new."""
     given(external(**spec), came("m1")).when(bring("m2")).refused(IncorrectKeyMaterial)
 
 
@@ -296,8 +298,8 @@ def test_new_material_of_a_symmetric_key_waits_for_a_rotation() -> None:
         (bring("m3", material="m3", import_type=NEW), InvalidRequest),
         (bring(expiration_model=EXPIRES), InvalidRequest),
         (bring(expiration_model=EXPIRES, valid_to=0), InvalidRequest),
-        (bring(expiration_model=EXPIRES, valid_to=366 * DAY), InvalidRequest),
-        (bring(valid_to=DAY), InvalidRequest),
+        (bring(expiration_model=EXPIRES, valid_to=366 * DAY_MICROS), InvalidRequest),
+        (bring(valid_to=DAY_MICROS), InvalidRequest),
         (bring(made={"key": key_id(2)}), InvalidImportToken),
         (bring(made={"expires": "0"}), ExpiredImportToken),
         (bring(made={"fault": InvalidCiphertext.kind, "message": ""}), InvalidCiphertext),
@@ -333,7 +335,7 @@ def test_deleted_material_leaves_the_key_waiting_for_the_same() -> None:
 
 
 def test_every_material_that_was_current_has_to_be_there() -> None:
-    """API reference, ImportKeyMaterial: all of the key materials of a symmetric key."""
+    """API reference, ImportKeyMaterial: a symmetric key needs all of its key materials."""
     rotated = events.KeyRotated(key_id(), "m2", "row-m2", "f", "ON_DEMAND", "")
     both = (external(), came("m1"), came("m2", pending=True), rotated)
     gone = events.MaterialDeleted(key_id(), "m1", "row-m1", "PendingImport")
@@ -351,15 +353,15 @@ def test_material_that_waits_for_a_rotation_is_not_missed() -> None:
 
 
 def test_material_expires_when_it_is_due() -> None:
-    there = given(external(), came("m1", rfc3339(5 * DAY)))
-    assert due_at(there, 5 * DAY - 1) is None
+    there = given(external(), came("m1", rfc3339(5 * DAY_MICROS)))
+    assert due_at(there, 5 * DAY_MICROS - 1) is None
     there.when(ExpireMaterial(key_id(), "m1")).refused(InvalidKeyState)
-    assert due_at(there, 5 * DAY) == Expiry(key_id(), "m1")
-    there.world.deciding_at = 5 * DAY
+    assert due_at(there, 5 * DAY_MICROS) == Expiry(key_id(), "m1")
+    there.world.deciding_at = 5 * DAY_MICROS
     expired = events.MaterialExpired(key_id(), "m1", "row-m1", "PendingImport")
     there.when(ExpireMaterial(key_id(), "m1")).then(expired)
-    after = given(external(), came("m1", rfc3339(5 * DAY)), expired)
-    assert due_at(after, 50 * DAY) is None
+    after = given(external(), came("m1", rfc3339(5 * DAY_MICROS)), expired)
+    assert due_at(after, 50 * DAY_MICROS) is None
     assert the_key(after).state is State.PENDING_IMPORT
 
 
@@ -367,13 +369,13 @@ def test_material_expires_when_it_is_due() -> None:
 
 
 def scheduled(days: int = 7) -> events.DeletionScheduled:
-    return events.DeletionScheduled(key_id(), days, rfc3339(days * DAY))
+    return events.DeletionScheduled(key_id(), days, rfc3339(days * DAY_MICROS))
 
 
 def test_a_deletion_is_scheduled_and_cancelled() -> None:
     there = given(a_key())
     there.when(ScheduleKeyDeletion(key_id(), 7)).then(
-        events.DeletionScheduled(key_id(), 7, rfc3339(there.world.now + 7 * DAY))
+        events.DeletionScheduled(key_id(), 7, rfc3339(there.world.now + 7 * DAY_MICROS))
     )
     there.when(ScheduleKeyDeletion(key_id(), 6)).refused(InvalidRequest)
     there.when(ScheduleKeyDeletion(key_id(), 31)).refused(InvalidRequest)
@@ -385,17 +387,17 @@ def test_a_deletion_is_scheduled_and_cancelled() -> None:
     doomed.when(CancelKeyDeletion(key_id())).then(cancelled)
     saved = given(a_key(), scheduled(), cancelled)
     assert the_key(saved).state is State.DISABLED
-    assert due_at(saved, 100 * DAY) is None
+    assert due_at(saved, 100 * DAY_MICROS) is None
     saved.when(EnableKey(key_id())).then(events.KeyEnabled(key_id()))
 
 
 def test_rotation_rests_while_a_key_is_pending_deletion_and_goes_on_after() -> None:
-    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY))
+    enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY_MICROS))
     doomed = given(a_key(), enabled, scheduled(30))
-    assert due_at(doomed, 10 * DAY) is None
+    assert due_at(doomed, 10 * DAY_MICROS) is None
     cancelled = events.DeletionCancelled(key_id(), "Disabled")
     back = given(a_key(), enabled, scheduled(30), cancelled, events.KeyEnabled(key_id()))
-    assert due_at(back, 90 * DAY) == Rotation(key_id())
+    assert due_at(back, 90 * DAY_MICROS) == Rotation(key_id())
 
 
 def test_imported_material_that_goes_meanwhile_is_waited_for_after_a_cancellation() -> None:
@@ -416,10 +418,10 @@ def test_a_key_is_deleted_when_it_is_due_with_all_that_refers_to_it() -> None:
     rotated = events.KeyRotated(key_id(), "aa" * 32, "aa" * 32, "f", "ON_DEMAND", "")
     there = (a_key(), a_key(2), alias, grant, rotated, scheduled())
     doomed = given(*there)
-    assert due_at(doomed, 7 * DAY - 1) is None
+    assert due_at(doomed, 7 * DAY_MICROS - 1) is None
     doomed.when(DeleteKey(key_id())).refused(InvalidKeyState)
-    assert due_at(doomed, 7 * DAY) == Deletion(key_id())
-    doomed.world.deciding_at = 7 * DAY
+    assert due_at(doomed, 7 * DAY_MICROS) == Deletion(key_id())
+    doomed.world.deciding_at = 7 * DAY_MICROS
     deleted = events.KeyDeleted(key_id(), ACCOUNT, ["alias/a"], ["g1"], [f"{1:064x}", "aa" * 32])
     doomed.when(DeleteKey(key_id())).then(deleted)
     world = given(*there, deleted).world
@@ -442,18 +444,18 @@ def test_the_agenda_follows_what_happens() -> None:
     agenda = Agenda(there.world)
     there.world.apply(events.DeletionCancelled(key_id(), "Disabled"))
     agenda.note(key_id())
-    assert agenda.due(8 * DAY) is None
+    assert agenda.due(8 * DAY_MICROS) is None
     there.world.apply(scheduled(9))
     agenda.note(key_id())
-    assert agenda.due(8 * DAY) is None
-    assert agenda.due(9 * DAY) == Deletion(key_id())
+    assert agenda.due(8 * DAY_MICROS) is None
+    assert agenda.due(9 * DAY_MICROS) == Deletion(key_id())
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_account_has_so_many_keys_of_its_own() -> None:
-    """A key that a service manages for it does not count."""
+    """A key that a service manages for the account does not count."""
     managed = a_key(3, manager="s3.amazonaws.com", alias="alias/aws/s3")
     there = given(a_key(1), managed)
     there.world.limits = Limits(keys=1)
@@ -474,7 +476,7 @@ def test_a_key_has_so_many_aliases() -> None:
 
 def test_a_key_that_was_is_found_by_its_own_arn_alone() -> None:
     gone = events.KeyDeleted(key_id(), ACCOUNT, [], [], [])
-    world = given(a_key(), events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY)), gone).world
+    world = given(a_key(), events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY_MICROS)), gone).world
     assert world.once(arn(), ACCOUNT) == world.once(key_id(), ACCOUNT) == (key_id(), ACCOUNT)
     for elsewhere in (arn().replace("arn:aws:", "arn:aws-cn:"), arn().replace("us-east-1", "eu-west-1")):
         with pytest.raises(KeyNotFound):

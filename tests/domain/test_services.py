@@ -1,4 +1,5 @@
-"""Service principals: what a service may for itself, what an account's principals may through it, and who owns what."""
+"""Service principals: what a service may do for itself, what an account's principals may do through it, and who owns
+what."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from domain.commands.put_key_policy import PutKeyPolicy
 from domain.commands.rotate_key import DisableKeyRotation
 from domain.commands.service_key import CreateServiceKey
 from domain.commands.tag_key import TagResource
+from domain.durations import DAY_MICROS
 from domain.errors import AccessRefused, AlreadyExists, CredentialDisabled, InvalidAliasName, NoSuchEntity
-from domain.keys.key import DAY
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy.default import default_key_policy, service_key_policy
@@ -60,7 +61,7 @@ def test_a_service_makes_the_key_that_it_manages_once_for_each_account() -> None
     after = given(REGISTERED, event)
     key = after.world.keys[key_id(5)]
     assert key.schedule is not None
-    assert key.schedule.next == key.created + 365 * DAY
+    assert key.schedule.next == key.created + 365 * DAY_MICROS
     assert after.world.key("alias/aws/backup", ACCOUNT, aliases=True).id == key.id
     again = CreateServiceKey(ACCOUNT, key_id(6), "ab" * 32, "f")
     after.when(again, by=through(after, "CreateKey")).refused(AlreadyExists)

@@ -1,7 +1,6 @@
-"""Every question asked of Postgres is answered as by a plain fold of the log: random histories of keys, policies, grants,
-aliases and identities, with calls decided in between; at random positions and times, records given twice, places of void
-records left out, and tables thrown away and filled anew.
-"""
+"""Postgres answers every question as a plain fold of the log does. The tests use random histories of keys, policies,
+grants, aliases and identities, with calls between; random positions and times; records given twice; gaps of void
+records; and tables that are dropped and rebuilt."""
 
 from __future__ import annotations
 
@@ -38,6 +37,7 @@ from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions.queries import Filters
 from projections.log.entry import DECISIONS, EVENTS, Entry
+from projections.log.schema import AskedLog
 from projections.registry import PROJECTIONS
 from services.projector import store
 from services.questions import access_between
@@ -60,7 +60,7 @@ OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
 
 
 class Recorded(History):
-    """A history whose records have calls, with decisions between; places of void records are left out."""
+    """A history whose records have calls, with decisions between and gaps of void records."""
 
     def __init__(self, chance: Random) -> None:
         self._last = -1
@@ -142,7 +142,7 @@ class Recorded(History):
 
 @pytest.fixture(scope="module")
 def database(installation: Installation) -> Iterator[str]:
-    """A database of its own: what is asked has the names of the live projections."""
+    """A separate database, since the questions use the names of the live projections."""
     server = installation.settings.postgres
     head, mark, rest = server.partition("?")
     base, _, _ = head.rpartition("/")
@@ -162,7 +162,8 @@ KEYS = process_keys()
 
 
 async def filled(connection: Any, history: Recorded, chance: Random) -> None:
-    """The projections, by batches of any size that overlap, as after answers that were lost; some thrown away on the way."""
+    """The projections, filled in batches of any size that overlap, as after lost answers. Some are dropped on the
+    way."""
     for projection in PROJECTIONS.values():
         await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema} CASCADE")
         await store.prepare(connection, projection, "log", KEYS)
@@ -201,33 +202,33 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value, sort_keys=True, default=repr))
 
 
-async def ask(connection: Any, history: Recorded, chance: Random) -> None:
+async def ask(log: AskedLog, history: Recorded, chance: Random) -> None:
     entries = history.entries
     last = entries[-1].offset
     for _ in range(4):
         position = chance.randint(0, last)
         at = f"@{position}"
-        if chance.random() < 0.5:  # a time: an event's own, between two, in the future
+        if chance.random() < 0.5:  # the time of an event, one between two events, and one in the future
             entry = chance.choice(entries)
             moment = entry.at + timedelta(microseconds=chance.choice((0, 0, 1, 10**9)))
             at = moment.isoformat().replace("+00:00", "Z")
             position = max(each.offset for each in entries if each.at <= moment)
-        found = await moment_of(connection, at, last)
+        found = await moment_of(log, at, last)
         assert (found.position, at) == (position, at)
         world = history.folded(position)
         for key in sorted(world.keys)[:3]:
             with told(history, f"show {key} at {at}"):
-                await _shown(connection, world, key, found)
+                await _shown(log, world, key, found)
             with told(history, f"who could at {at}"):
-                await _could(connection, world, key, found)
-    await _between(connection, history, chance)
-    await _decided(connection, history, chance)
+                await _could(log, world, key, found)
+    await _between(log, history, chance)
+    await _decided(log, history, chance)
 
 
-async def _shown(connection: Any, world: World, key: str, moment: Any) -> None:
+async def _shown(log: AskedLog, world: World, key: str, moment: Any) -> None:
     held = world.keys[key]
-    row = await find_key(connection, held.arn, held.account, REGION, moment)
-    shown = (await show_key(connection, row, moment, EVERYTHING)).value
+    row = await find_key(log, held.arn, held.account, REGION, moment)
+    shown = (await show_key(log, row, moment, EVERYTHING)).value
     assert documents.key_document(held)["principals"] == dict(held.principals)
     assert (shown["key"]["state"], shown["key"]["policy_version"], shown["key"]["tags"]) == (
         held.state.value,
@@ -239,10 +240,10 @@ async def _shown(connection: Any, world: World, key: str, moment: Any) -> None:
     assert sorted(each["grant"] for each in shown["grants"]) == sorted(world.grants.get(key, {}))
 
 
-async def _could(connection: Any, world: World, key: str, moment: Any) -> None:
+async def _could(log: AskedLog, world: World, key: str, moment: Any) -> None:
     held = world.keys[key]
-    row = await find_key(connection, held.arn, held.account, REGION, moment)
-    then = await world_then(connection, REGION, moment, [row], sorted(world.accounts))
+    row = await find_key(log, held.arn, held.account, REGION, moment)
+    then = await world_then(log, REGION, moment, [row], sorted(world.accounts))
     action = "kms:Decrypt"
     expected = who_can(world, held, action)
     assert plain(who_can(then, then.keys[key], action)) == plain(expected)
@@ -252,8 +253,8 @@ async def _could(connection: Any, world: World, key: str, moment: Any) -> None:
             assert plain(mine[0]) == plain(mine[1])
 
 
-async def _between(connection: Any, history: Recorded, chance: Random) -> None:
-    """Who gained and lost, change by change, against who could before and after each."""
+async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
+    """Who gained and lost access, change by change, compared with who could before and after each."""
     last = history.entries[-1].offset
     first = chance.randint(0, last)
     world = history.folded(first)
@@ -261,12 +262,12 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
         return
     key = chance.choice(sorted(world.keys))
     account = world.keys[key].account
-    moment = await moment_of(connection, f"@{first}", last)
-    rows = [await find_key(connection, world.keys[key].arn, account, REGION, moment)]
-    begin = await world_then(connection, REGION, moment, rows, [ACCOUNT, OTHER])
-    lines = [line async for line in access_between.who_between(connection, begin, key, "kms:Decrypt", EVERYTHING, last)]
+    moment = await moment_of(log, f"@{first}", last)
+    rows = [await find_key(log, world.keys[key].arn, account, REGION, moment)]
+    begin = await world_then(log, REGION, moment, rows, [ACCOUNT, OTHER])
+    lines = [line async for line in access_between.who_between(log, begin, key, "kms:Decrypt", EVERYTHING, last)]
     for line in lines:
-        for row in line.get("changed", ()):  # how it was before is told with how it is
+        for row in line.get("changed", ()):  # the former path is compared with the new one
             assert any(row[name] != row["before"][name] for name in row["before"])
     told_of = {
         line["change"]["position"]: (
@@ -278,7 +279,7 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
     }
 
     def could(at: World) -> dict[str, str]:
-        """By unique id, so that one who was made again, or moved, is told apart."""
+        """By unique id, to distinguish a principal that was created again or moved."""
         held = at.keys.get(key)
         found = [] if held is None else who_can(at, held, "kms:Decrypt")
         return {at.directory.by_arn.get(row["principal"], row["principal"]): row["principal"] for row in found}
@@ -297,16 +298,16 @@ async def _between(connection: Any, history: Recorded, chance: Random) -> None:
         before = after
 
 
-async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
+async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
     calls = history.decided
     counted = Counter((_told_as(each), each.document["call"]["operation"], each.document["decision"]["effect"]) for each in calls if ACCOUNT in _owners(each))  # fmt: skip
-    rows = await decisions.counts(connection, ACCOUNT, Filters(), ["principal", "operation", "effect"], 1000)
+    rows = await decisions.counts(log, ACCOUNT, Filters(), ["principal", "operation", "effect"], 1000)
     found = {(row["principal"], row["operation"], row["effect"]): row["calls"] for row in rows}
     with told(history, "counts"):
         assert {name: count for name, count in found.items() if name[1] in OPERATIONS} == dict(counted)
     last = history.entries[-1].offset
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        still = Still(connection, last, last)
+    async with log.connection.transaction(isolation="repeatable_read", readonly=True):
+        still = Still(log, last, last)
         with told(history, "recheck"):
             *_, line = [line async for line in recheck(still, REGION, (None, None), EVERYTHING)]
             assert (line["result"]["mismatches"], line["result"]["gaps"]) == (0, []), line["result"]["explained"]
@@ -344,7 +345,7 @@ async def _decided(connection: Any, history: Recorded, chance: Random) -> None:
 
 
 def _told_as(entry: Entry) -> str:
-    """A caller of another account is told by the account."""
+    """A caller of another account appears as its account."""
     call = entry.document["call"]
     return str(call["principal"] if call["account"] == ACCOUNT else call["account"])
 
@@ -359,7 +360,7 @@ def _owners(entry: Entry) -> set[str]:
     }
 
 
-# A history does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
+# A history is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
 @settings(max_examples=300 if settings.default.max_examples > 1000 else 25, phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32), length=st.integers(5, 45))
 def test_what_postgres_answers_is_what_a_fold_says(database: str, seed: int, length: int) -> None:
@@ -372,7 +373,7 @@ def test_what_postgres_answers_is_what_a_fold_says(database: str, seed: int, len
         connection = await asyncpg.connect(database)
         try:
             await filled(connection, history, chance)
-            await ask(connection, history, chance)
+            await ask(AskedLog(connection), history, chance)
         finally:
             await connection.close()
 

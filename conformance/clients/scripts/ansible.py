@@ -1,4 +1,4 @@
-"""Ansible's amazon.aws collection: each task of the playbook is a case, and in a second run nothing changes."""
+"""Ansible's amazon.aws collection. Each task of the playbook is a case, and a second run changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ environment = os.environ | {
 
 
 def run() -> list[tuple[str, dict[str, Any]]]:
-    """(task, its result), in their order."""
+    """(task, its result), in order."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     start = done.stdout.find("{")
     if start < 0:

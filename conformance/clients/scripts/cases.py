@@ -1,4 +1,4 @@
-"""Cases of a script, printed as the Test Anything Protocol has them; each runs whether or not the one before it failed."""
+"""A script's cases, printed in the Test Anything Protocol. Each runs even if the one before it failed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def case(name: str) -> Callable[[Callable[[], Any]], None]:
-    """Run the function now: it fails by raising."""
+    """Run the function now. It fails if it raises."""
 
     def run(body: Callable[[], Any]) -> None:
         try:
             body()
-        except Exception as error:  # whatever a client raises is what the case found
+        except Exception as error:  # any error of a client is the case's result
             first = (str(error).strip() or "no message").splitlines()
             print(f"not ok - {name}: {type(error).__name__}: {' '.join(first)[:400]}", flush=True)
         else:

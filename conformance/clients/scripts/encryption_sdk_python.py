@@ -1,4 +1,5 @@
-"""AWS Encryption SDK for Python, with the keyrings of the material providers library and the older master key providers."""
+"""The AWS Encryption SDK for Python, with the keyrings of the material providers library and the older master key
+providers."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ def there_and_back(seal: Any, open_: Any, **given: Any) -> None:
 def refused(body: Any) -> None:
     try:
         body()
-    except Exception:  # each keyring has an error of its own
+    except Exception:  # each keyring raises an error of its own
         return
     raise AssertionError("it was decrypted")
 

@@ -1,4 +1,4 @@
-"""openapi-generator's Python and TypeScript clients, each with the signing hook that docs/howto/clients.md shows, to the word."""
+"""openapi-generator's Python and TypeScript clients, each with exactly the signing hook of docs/howto/clients.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ key = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
 
 
 def shown(language: str) -> str:
-    """The document's code in a language."""
+    """The document's code block in this language."""
     (found,) = re.findall(rf"^```{language}\n(.*?)^```", HOWTO, re.MULTILINE | re.DOTALL)
     return str(found)
 

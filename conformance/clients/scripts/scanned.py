@@ -1,4 +1,4 @@
-"""What the scanners look at: an administrator, a role that a user may assume, a policy and keys."""
+"""What the scanners examine: an administrator, a role that a user may assume, a policy and keys."""
 
 from __future__ import annotations
 

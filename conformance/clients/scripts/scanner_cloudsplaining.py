@@ -1,4 +1,4 @@
-"""cloudsplaining: the whole account in one call, and what it finds too generous in it."""
+"""cloudsplaining: the whole account in one call, and the policies that it finds too generous."""
 
 from __future__ import annotations
 

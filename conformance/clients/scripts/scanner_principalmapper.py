@@ -1,4 +1,4 @@
-"""Principal Mapper: the graph of who may become whom, and its questions."""
+"""Principal Mapper: the graph of who may become whom, and questions about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cases import case
 from scanned import ADMIN, READER, ROLE, scanned
 
 TOOL = str(Path(sys.executable).with_name("pmapper"))
-# It imports from `collections` what Python 3.10 took out of it.
+# it imports names from `collections` that Python 3.10 removed
 Path("sitecustomize.py").write_text(
     "import collections, collections.abc\nvars(collections).update(vars(collections.abc))\n"
 )

@@ -1,4 +1,4 @@
-"""Prowler's checks of KMS and IAM: a case a check, which fails where the check could not be made."""
+"""Prowler's checks of KMS and IAM. Each check is a case, which fails if Prowler could not make the check."""
 
 from __future__ import annotations
 

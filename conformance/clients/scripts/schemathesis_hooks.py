@@ -1,4 +1,4 @@
-"""What schemathesis is told beside the description: how a request is signed, which names there are, how lines are read, and
+"""What schemathesis needs beside the description: how to sign a request, which names exist, how to read lines, and
 which refusals no description can foresee."""
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Signed(AuthBase):
 schemathesis.auth.set_from_requests(Signed())
 
 NAMES: dict[str, list[str]] = json.loads(os.environ["NAMES_THAT_ARE_THERE"])
-"""By the parameter of a path."""
+"""Values for each path parameter."""
 
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: dict[str, Any]) -> dict[str, Any]:
-    """Every second time a name that is there: what is made up is not found."""
+    """Every second time, use a name that exists: a made-up name is never found."""
     if not path_parameters:
         return path_parameters
     chosen = random.Random(repr(sorted(path_parameters.items())))
@@ -81,7 +81,7 @@ UNFORESEEN = (
     "the key was not there at ",
     "_policy: ",
 )
-"""What a description cannot say: which names and positions there are, and which members go together."""
+"""What a description cannot say: which names and positions exist, and which members go together."""
 OF_POLICIES = "MalformedPolicyDocumentException"
 
 

@@ -1,4 +1,4 @@
-"""schemathesis against the audit API as its description says it is: a case an operation."""
+"""schemathesis tests the audit API against its description. Each operation is a case."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ names = {"key": keys, "reference": keys, "principal": [user], "call": [used["Res
 
 command = [
     TOOL, "run", f"{url}/v1/openapi.json", "--url", url, "--no-color", "--seed", "1", "--max-examples", "30",
-    # A stream never ends, and a request without a signature is a 403 here, as AWS's services answer; schemathesis wants 401.
+    # A stream never ends. A request without a signature gets a 403, as from AWS's services; schemathesis wants 401.
     "--exclude-path", "/v1/alerts/stream", "--checks", "all", "--exclude-checks", "missing_required_header",
     "--phases", "coverage,fuzzing", "--max-time", AT_MOST, "--request-timeout", "30", "--continue-on-failure",
     "--report", "json", "--report-json-path", str(OUT),

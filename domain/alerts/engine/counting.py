@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.alerts.engine.judge import Alert, Candidate, Judge, Pair
-from domain.alerts.use import Use
+from domain.alerts.engine.alert import Alert
+from domain.alerts.engine.judge import Candidate, Judge, Pair
+from domain.alerts.observed_call import ObservedCall
 
 HELD = 200_000
 """Windows that are held at once; the oldest touched go first."""
@@ -28,10 +29,10 @@ class Counting:
         self._windows: OrderedDict[tuple[str, str, int], _Window] = OrderedDict()
         self._pairs: set[tuple[str, str]] = set()
 
-    def take(self, use: Use, source: Mapping[str, Any]) -> list[Alert]:
+    def take(self, call: ObservedCall, source: Mapping[str, Any]) -> list[Alert]:
         return [
-            self._judge.reached(candidate, use.at, source)
-            for candidate in self._judge.candidates(use)
+            self._judge.reached(candidate, call.at, source)
+            for candidate in self._judge.candidates(call)
             if self._crosses(candidate)
         ]
 
@@ -48,10 +49,10 @@ class Counting:
         window.count += 1
         return window.count == candidate.threshold
 
-    def new_pairs(self, use: Use, source: Mapping[str, Any]) -> list[Pair]:
+    def new_pairs(self, call: ObservedCall, source: Mapping[str, Any]) -> list[Pair]:
         """The pairs that were not given before."""
         found = []
-        for pair in self._judge.pairs(use, source):
+        for pair in self._judge.pairs(call, source):
             if (pair.principal, pair.key) not in self._pairs:
                 self._pairs.add((pair.principal, pair.key))
                 found.append(pair)

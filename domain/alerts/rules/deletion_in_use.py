@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from domain.alerts import key_in_use
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_in_use import USED_WITHIN, days_since_use
+from domain.alerts.numbers import Numbers
+from domain.alerts.rule import AlertRule, OnMeasuredChange
+from domain.alerts.severities import HIGH
+from domain.log.events import DeletionScheduled
 
 
-def judge(change: Change) -> Iterator[Finding]:
+def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     key, event = change.key, change.event
-    days = key_in_use.ago(change, "deletion-in-use")
+    days = days_since_use(change, numbers[USED_WITHIN])
     if key is not None and days is not None:
         summary = f"deleted at {event.due}, and used {days} days ago"
         yield Finding(key.arn, summary, about=(change.who,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="deletion-in-use",
+    title="Key in use is to be deleted",
+    severity=HIGH,
+    means="The key was used lately: somebody will miss it from now on.",
+    do="`keytrail last-use KEY` tells who; `aws kms cancel-key-deletion --key-id KEY`.",
+    references=("CIS 4.7", "T1485", "T1490"),
+    kind=OnMeasuredChange(judge, on=(DeletionScheduled,), numbers=(USED_WITHIN,)),
+)

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding, Tick
-from domain.alerts.use import Use
+from domain.alerts.numbers import threshold, window
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnCountedCalls
+from domain.alerts.severities import MEDIUM
 
 
-def ticks(use: Use) -> Iterator[Tick]:
-    if use.denied:
-        yield Tick(use.who, use.account)
+def ticks(call: ObservedCall) -> Iterator[Tick]:
+    if call.denied:
+        yield Tick(call.who, call.account)
 
 
-def found(tick: Tick, count: int, window: int) -> Finding:
-    summary = f"{tick.subject} was refused {count} times or more within {window} s"
+def found(tick: Tick, count: int, seconds: int) -> Finding:
+    summary = f"{tick.subject} was refused {count} times or more within {seconds} s"
     return Finding(tick.subject, summary, tick.account, about=(tick.subject,))
+
+
+RULE = AlertRule(
+    id="denied-burst",
+    title="Burst of refused calls",
+    severity=MEDIUM,
+    means="A principal was refused again and again: a wrong deployment, or somebody trying doors.",
+    do="`keytrail decisions --where principal=ARN --where effect=refused`.",
+    references=("CIS 4.1", "T1078.004"),
+    kind=OnCountedCalls(ticks, found, threshold(20, "refused calls of one principal"), window(60)),
+)

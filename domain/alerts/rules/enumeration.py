@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding, Tick
-from domain.alerts.use import Use
+from domain.alerts.numbers import threshold, window
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnCountedCalls
+from domain.alerts.severities import HIGH
 from domain.authorization.audience import account_in
 
 
-def ticks(use: Use) -> Iterator[Tick]:
+def ticks(call: ObservedCall) -> Iterator[Tick]:
     """Keys of the caller's own account. How many of another account's there were to be refused would tell how many it has:
     those count as refused calls alone."""
-    if use.denied:
-        for key in use.keys:
-            if account_in(key) == use.account:
-                yield Tick(use.who, use.account, key)
+    if call.denied:
+        for key in call.keys:
+            if account_in(key) == call.account:
+                yield Tick(call.who, call.account, key)
 
 
-def found(tick: Tick, count: int, window: int) -> Finding:
-    summary = f"{tick.subject} was refused {count} keys or more within {window} s"
+def found(tick: Tick, count: int, seconds: int) -> Finding:
+    summary = f"{tick.subject} was refused {count} keys or more within {seconds} s"
     return Finding(tick.subject, summary, tick.account, about=(tick.subject,))
+
+
+RULE = AlertRule(
+    id="enumeration",
+    title="Many keys tried and refused",
+    severity=HIGH,
+    means="A principal tried keys that it has nothing to do with.",
+    do="Disable the credential until it is known who holds it.",
+    references=("T1580", "T1526"),
+    kind=OnCountedCalls(ticks, found, threshold(10, "keys that one principal was refused"), window(600)),
+)

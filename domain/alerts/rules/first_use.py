@@ -5,24 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding
-from domain.alerts.use import Use
+from domain.alerts.numbers import Number
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnFirstUse
+from domain.alerts.severities import INFO
 from domain.authorization.audience import Audience, account_in
-from domain.keys.states import USES
+from domain.crypto.uses import USES
+from domain.durations import DAY_SECONDS
+
+AGE = Number("age", 7 * DAY_SECONDS, "seconds that a key is old before a new principal is told of")
 
 
-def pairs(use: Use) -> Iterator[tuple[str, str]]:
-    if not use.refused and use.operation in USES:
-        for key in use.keys:
-            yield _told(use, key), key
+def pairs(call: ObservedCall) -> Iterator[tuple[str, str]]:
+    if not call.refused and call.operation in USES:
+        for key in call.keys:
+            yield _told(call, key), key
 
 
-def found(use: Use, key: str) -> Finding:
-    who = _told(use, key)
-    summary = f"{who} used the key for the first time: {use.operation}"
-    tags = use.tags if use.keys[0] == key else {}
+def found(call: ObservedCall, key: str) -> Finding:
+    who = _told(call, key)
+    summary = f"{who} used the key for the first time: {call.operation}"
+    tags = call.tags if call.keys[0] == key else {}
     return Finding(f"{who} {key}", summary, key.split(":")[4], key, (who,), tags=tags)
 
 
-def _told(use: Use, key: str) -> str:
+def _told(call: ObservedCall, key: str) -> str:
     """Whoever it was of another account, the key's owner is told the account."""
-    return Audience(account_in(key)).who(use.account, use.who)
+    return Audience(account_in(key)).who(call.account, call.who)
+
+
+RULE = AlertRule(
+    id="first-use",
+    title="Principal uses a key for the first time",
+    severity=INFO,
+    means="The key is not new, and this principal has never used it.",
+    do="Nothing, where it was wanted; `keytrail explain CALL_ID` tells what let it in.",
+    references=("T1078.004",),
+    kind=OnFirstUse(pairs, found, AGE),
+)

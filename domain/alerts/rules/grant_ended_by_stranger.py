@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.alerts.use import principal_of
+from domain.alerts.observed_call import principal_of
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import LOW
 from domain.arn import root_arn
+from domain.log.events import GrantRetired, GrantRevoked
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -23,3 +26,14 @@ def judge(change: Change) -> Iterator[Finding]:
         f"{change.who} ended the grant that {change.told(grant.issued_by, grant.issuer)} made for {grant.grantee_shown}"
     )
     yield Finding(event.grant, summary, about=(change.who,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="grant-ended-by-stranger",
+    title="Grant ended by somebody with no part in it",
+    severity=LOW,
+    means="Neither who made the grant, nor its grantee, nor who may retire it ended it: something may stop working.",
+    do="Ask whoever ended it.",
+    references=("T1531",),
+    kind=OnChange(judge, on=(GrantRevoked, GrantRetired)),
+)

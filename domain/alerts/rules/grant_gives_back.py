@@ -7,17 +7,23 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.grantee import NOT_USE, caller, cannot
-from domain.alerts.numbers import GIVEN_BACK
+from domain.alerts.numbers import Number, Numbers
+from domain.alerts.rule import AlertRule, OnMeasuredChange
+from domain.alerts.severities import HIGH
 from domain.authorization.question import Resource
+from domain.durations import DAY_SECONDS, SECOND_MICROS
+from domain.log.events import GrantCreated
 from domain.policy.compile import compile_key_policy
 
+REMEMBERED = Number("seconds", DAY_SECONDS, "for so long after a policy change a grant must not give back what it took")
 
-def judge(change: Change) -> Iterator[Finding]:
+
+def judge(change: Change, numbers: Numbers) -> Iterator[Finding]:
     """Of the policies that were replaced lately: what one of them let the grantee do and the one in force does not."""
     key, event = change.key, change.event
     if key is None:
         return
-    since = change.at - change.number("grant-gives-back", GIVEN_BACK, "seconds") * 1_000_000
+    since = change.at - numbers[REMEMBERED] * SECOND_MICROS
     recent = [each for each in change.facts.versions if each.until >= since]
     who = caller(change, event.grantee) if recent else None
     if who is None:
@@ -35,3 +41,14 @@ def judge(change: Change) -> Iterator[Finding]:
             evidence = {"operations": back, "version": each.version, "granted_by": change.who}
             yield Finding(event.grant, summary, about=(event.grantee,), evidence=evidence, **on_key(key))
             return
+
+
+RULE = AlertRule(
+    id="grant-gives-back",
+    title="Grant gives back what a policy change took",
+    severity=HIGH,
+    means="The policy was just narrowed; the grant opens the same door again beside it.",
+    do="Revoke the grant, or have the policy's author agree to it.",
+    references=("T1098.003",),
+    kind=OnMeasuredChange(judge, on=(GrantCreated,), numbers=(REMEMBERED,)),
+)

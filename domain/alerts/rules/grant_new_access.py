@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.grantee import NOT_USE, account_of, caller, cannot
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
+from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -21,3 +24,14 @@ def judge(change: Change) -> Iterator[Finding]:
         summary = f"{event.grantee} could not do this before: {', '.join(new)}"
         evidence = {"operations": new, "constraints": dict(event.constraints), "granted_by": change.who}
         yield Finding(event.grant, summary, about=(event.grantee,), evidence=evidence, **on_key(key))
+
+
+RULE = AlertRule(
+    id="grant-new-access",
+    title="Grant to a principal who could not use the key",
+    severity=HIGH,
+    means="Neither key policy nor identity policy nor an earlier grant let this principal do it.",
+    do="Ask who made it (`keytrail history KEY`), and revoke it if nobody wanted it.",
+    references=("T1098.003",),
+    kind=OnChange(judge, on=(GrantCreated,)),
+)

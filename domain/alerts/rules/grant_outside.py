@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.grantee import account_of
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
+from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -24,3 +27,14 @@ def judge(change: Change) -> Iterator[Finding]:
             evidence={"constraints": dict(event.constraints)},
             **on_key(key),
         )
+
+
+RULE = AlertRule(
+    id="grant-outside",
+    title="Grant to another account or a service",
+    severity=HIGH,
+    means="A grant lets in somebody outside the account; key policies do not show it.",
+    do="`aws kms list-grants --key-id KEY`; revoke it if nobody wanted it.",
+    references=("T1199", "T1537"),
+    kind=OnChange(judge, on=(GrantCreated,)),
+)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
 from domain.alerts.grantee import account_of
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
+from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -14,3 +17,14 @@ def judge(change: Change) -> Iterator[Finding]:
     if key is not None and event.retiring and account_of(event.retiring) != key.account:
         summary = f"{event.retiring}, who is not of account {key.account}, may retire the grant of {event.grantee}"
         yield Finding(event.grant, summary, about=(event.retiring,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="grant-retiring-outside",
+    title="Retiring principal outside the account",
+    severity=MEDIUM,
+    means="Somebody of another account can end the grant, and with it what depends on it.",
+    do="Name a retiring principal of the account.",
+    references=("T1531",),
+    kind=OnChange(judge, on=(GrantCreated,)),
+)

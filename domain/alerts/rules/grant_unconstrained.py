@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import DECRYPTING
 from domain.alerts.finding import Finding
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
+from domain.log.events import GrantCreated
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -15,3 +18,14 @@ def judge(change: Change) -> Iterator[Finding]:
     if key is not None and operations and not event.constraints:
         summary = f"{event.grantee} is granted {', '.join(operations)} without a constraint"
         yield Finding(event.grant, summary, about=(event.grantee,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="grant-unconstrained",
+    title="Grant decrypts without a constraint",
+    severity=MEDIUM,
+    means="The grantee can decrypt whatever was encrypted under the key, with any encryption context.",
+    do="Grant it again with EncryptionContextSubset or EncryptionContextEquals.",
+    references=("T1530",),
+    kind=OnChange(judge, on=(GrantCreated,)),
+)

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from domain.alerts.finding import Finding, Tick
-from domain.alerts.use import Use
+from domain.alerts.numbers import threshold, window
+from domain.alerts.observed_call import ObservedCall
+from domain.alerts.rule import AlertRule, OnCountedCalls
+from domain.alerts.severities import MEDIUM
 
 
-def ticks(use: Use) -> Iterator[Tick]:
-    if use.operation == "CreateGrant" and not use.refused:
-        yield Tick(use.who, use.account)
+def ticks(call: ObservedCall) -> Iterator[Tick]:
+    if call.operation == "CreateGrant" and not call.refused:
+        yield Tick(call.who, call.account)
 
 
-def found(tick: Tick, count: int, window: int) -> Finding:
-    summary = f"{tick.subject} made {count} grants or more within {window} s"
+def found(tick: Tick, count: int, seconds: int) -> Finding:
+    summary = f"{tick.subject} made {count} grants or more within {seconds} s"
     return Finding(tick.subject, summary, tick.account, about=(tick.subject,))
+
+
+RULE = AlertRule(
+    id="grants-many",
+    title="Many grants in a short time",
+    severity=MEDIUM,
+    means="One principal made more grants than usual: a script gone wrong, or somebody making ways back in.",
+    do="`keytrail decisions --where operation=CreateGrant --where principal=ARN`.",
+    references=("T1098.003",),
+    kind=OnCountedCalls(ticks, found, threshold(10, "grants by one principal"), window(600)),
+)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 from domain.alerts.wide_identity_policy import gives
 from domain.identities.identity import ManagedPolicy
 from domain.log.identity_events import DefaultVersionSet, InlinePolicyPut, PolicyAttached, PolicyVersionCreated
@@ -53,3 +55,14 @@ def _documents(change: Change) -> tuple[str, str, str, list[str]]:
 def _managed(change: Change) -> ManagedPolicy | None:
     arn = change.world.directory.policy_arns.get(change.event.id)
     return None if arn is None else change.world.directory.policies.get(arn)
+
+
+RULE = AlertRule(
+    id="identity-wide",
+    title="Identity policy reaches every key",
+    severity=HIGH,
+    means="Decrypt, CreateGrant or PutKeyPolicy on all keys, of today and to come, that leave access to identity policies.",
+    do="Name keys, or a tag of theirs, in the policy.",
+    references=("Security Hub KMS.1", "Security Hub KMS.2", "T1098.003"),
+    kind=OnChange(judge, on=(InlinePolicyPut, PolicyAttached, PolicyVersionCreated, DefaultVersionSet)),
+)

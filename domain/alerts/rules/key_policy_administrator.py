@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import ADMINISTERING
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_REPLACED, PUT_BACK
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 from domain.policy.compile import ROLE
 
 
@@ -21,3 +24,14 @@ def judge(change: Change) -> Iterator[Finding]:
         who = policy.callers_of(gained)
         summary = f"{', '.join(who)} may administer the key now: {', '.join(policy.actions_of(gained))}"
         yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(gained), **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-administrator",
+    title="Key policy makes a new administrator",
+    severity=HIGH,
+    means="Somebody who could not administer the key may replace its policy, grant, disable or delete it.",
+    do=PUT_BACK,
+    references=("T1098.003",),
+    kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
+)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import MANAGING, USING
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -21,3 +24,14 @@ def judge(change: Change) -> Iterator[Finding]:
     if who:
         summary = f"{', '.join(who)} may both replace the policy and use the key"
         yield Finding(key.arn, summary, about=tuple(who), evidence={"principals": who}, **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-both",
+    title="One principal may both administer and use the key",
+    severity=MEDIUM,
+    means="Duties are no longer separated: who decides on access can read what the key protects.",
+    do="Split the statement between an administrator and a user.",
+    references=("T1098.003",),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import LOW
 from domain.errors import Refusal
 from domain.keys.states import KEY_ACTIONS
 from domain.policy_analysis.boxes import subtract
@@ -39,3 +42,14 @@ def is_dead(side: Side, account: str, key: str) -> bool:
         return not subtract([*meaning.denies, *meaning.at_least(1)], space.impossible)
     except (TooMany, Refusal):
         return False
+
+
+RULE = AlertRule(
+    id="key-policy-dead-statement",
+    title="Statement that can never match",
+    severity=LOW,
+    means="The statement does nothing: a Deny that protects from nothing, or an Allow that somebody counts on.",
+    do="Mend its Action, Principal, Resource or Condition, or leave it out.",
+    references=(),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

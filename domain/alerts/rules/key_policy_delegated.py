@@ -8,6 +8,9 @@ from typing import Any
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import DECRYPTING, is_own
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_REPLACED
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
 from domain.arn import root_arn
 from domain.policy.compile import DELEGATED
 from domain.policy.glob import compile_glob
@@ -51,3 +54,14 @@ def _delegates(statement: dict[str, Any], account: str) -> bool:
     actions = statement.get("Action", ())
     patterns = [compile_glob(each.lower()) for each in ([actions] if isinstance(actions, str) else actions)]
     return "NotAction" in statement or any(matches(each.lower()) for each in DECRYPTING for matches in patterns)
+
+
+RULE = AlertRule(
+    id="key-policy-delegated",
+    title="Key policy newly leaves decrypting to identity policies",
+    severity=MEDIUM,
+    means="Whoever may write identity policies of the account now decides who decrypts.",
+    do="Ask `keytrail who-can kms:Decrypt KEY` whom that lets in.",
+    references=("T1098.003",),
+    kind=OnChange(judge, on=POLICY_REPLACED, costly=True, by_text=by_text),
+)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_REPLACED, PUT_BACK
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -17,3 +20,14 @@ def judge(change: Change) -> Iterator[Finding]:
         who = policy.callers_of(dropped)
         summary = f"no longer denied to {', '.join(who)}: {', '.join(policy.actions_of(dropped))}"
         yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(dropped), **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-deny-dropped",
+    title="Key policy denies less",
+    severity=HIGH,
+    means="Requests that were denied whatever else allowed them are not denied any more.",
+    do=PUT_BACK,
+    references=("T1562",),
+    kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
+)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import MANAGING, Compared
 from domain.alerts.finding import Finding
-from domain.alerts.severities import CRITICAL
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import CRITICAL, HIGH
 from domain.policy_analysis.space import Meaning
 
 
@@ -32,3 +34,14 @@ def managers(policy: Compared, meaning: Meaning) -> list[str] | None:
         return None
     people = list(policy.people(policy.could(meaning, MANAGING)))
     return None if any(not each.arn for each in people) else sorted({each.arn for each in people})
+
+
+RULE = AlertRule(
+    id="key-policy-last-administrator",
+    title="One principal alone, or nobody, can manage the key",
+    severity=HIGH,
+    means="The key's policy hangs on one principal; with it gone the key can never be managed again.",
+    do="Name a second administrator, or the account's root.",
+    references=("T1531",),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -16,3 +19,14 @@ def judge(change: Change) -> Iterator[Finding]:
         " and may not replace the policy under it" if event.locked_out else ""
     )
     yield Finding(key.arn, summary, about=(change.who,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-lockout",
+    title="Lock-out check bypassed",
+    severity=MEDIUM,
+    means="BypassPolicyLockoutSafetyCheck was set: the key may have become one that nobody can manage.",
+    do="Ask `keytrail who-can kms:PutKeyPolicy KEY`.",
+    references=("T1531",),
+    kind=OnChange(judge, on=POLICY_SET),
+)

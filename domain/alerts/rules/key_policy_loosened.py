@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import Compared, Gain
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_REPLACED, PUT_BACK
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 from domain.policy_analysis.boxes import within
 from domain.policy_analysis.budget import spend
 
@@ -40,3 +43,14 @@ def loosened(policy: Compared, gain: Gain) -> list[str]:
             if was != dimension.whole and mine & ~was and dimension.name in space.keys
         }
     )
+
+
+RULE = AlertRule(
+    id="key-policy-loosened",
+    title="Key policy asks fewer conditions",
+    severity=HIGH,
+    means="The same principals may do the same in more circumstances: another service, account, context or source.",
+    do=PUT_BACK,
+    references=("T1562",),
+    kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
+)

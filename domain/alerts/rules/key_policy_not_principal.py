@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -15,3 +18,14 @@ def judge(change: Change) -> Iterator[Finding]:
             sid = statement.get("Sid", "")
             summary = f"statement {at} {sid!r} allows everyone whom its NotPrincipal does not name, of any account"
             yield Finding(f"{key.arn}#{at}", summary, about=("*",), evidence={"statement": statement}, **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-not-principal",
+    title="Key policy allows everyone but a few",
+    severity=HIGH,
+    means="Allow with NotPrincipal lets in everyone who is not named, anonymous callers of other accounts too.",
+    do="Name those who are meant under Principal.",
+    references=("Security Hub KMS.5",),
+    kind=OnChange(judge, on=POLICY_SET),
+)

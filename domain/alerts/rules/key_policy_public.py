@@ -7,6 +7,9 @@ from typing import Any
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET, PUT_BACK
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import CRITICAL
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -39,3 +42,14 @@ def _admits_everyone(statement: dict[str, Any]) -> bool:
         named = principal.get("AWS", ())
         return "*" in ([named] if isinstance(named, str) else named)
     return bool(principal == "*")
+
+
+RULE = AlertRule(
+    id="key-policy-public",
+    title="Key policy lets anyone in",
+    severity=CRITICAL,
+    means="Principals of any account, of whom the policy says nothing, are let in by the policy that was put.",
+    do=PUT_BACK + " Then ask `keytrail decisions --key KEY` who came in meanwhile.",
+    references=("Security Hub KMS.5", "T1537"),
+    kind=OnChange(judge, on=POLICY_SET, costly=True, by_text=by_text),
+)

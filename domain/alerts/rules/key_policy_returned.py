@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, Version, on_key
 from domain.alerts.compared import Compared
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import COMPARE, POLICY_REPLACED
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 from domain.keys.states import KEY_ACTIONS
 from domain.policy_analysis.compare import Witnesses, gains
 from domain.policy_analysis.space import Side, Space
@@ -60,3 +63,14 @@ def _same(policy: Compared, one: Side, other: Side) -> bool:
         return not gains(before, after, space, space.whole) and not gains(after, before, space, space.whole)
     except TooMany:
         return False
+
+
+RULE = AlertRule(
+    id="key-policy-returned",
+    title="Key policy went back to an older, weaker version",
+    severity=HIGH,
+    means="What a later version had closed is open again.",
+    do=COMPARE + "and put the stronger version back.",
+    references=("T1562",),
+    kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
+)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import MANAGING
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -17,3 +20,14 @@ def judge(change: Change) -> Iterator[Finding]:
         summary = f"the root of {key.account} may not replace the policy any more"
         about = (f"arn:aws:iam::{key.account}:root",)
         yield Finding(key.arn, summary, about=about, **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-root-removed",
+    title="Account root can no longer replace the key policy",
+    severity=HIGH,
+    means="If whom the policy names is deleted, nobody in the account can mend it.",
+    do="Put a statement for the account's root back while somebody still can.",
+    references=("T1531",),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

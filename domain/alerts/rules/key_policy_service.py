@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import MEDIUM
 from domain.policy_analysis.boxes import common
 from domain.policy_analysis.check import STRANGER, as_a_stranger
 
@@ -24,3 +27,14 @@ def judge(change: Change) -> Iterator[Finding]:
             f"the policy lets {', '.join(who)} in for whomever it calls: {', '.join(policy.actions_of(everyones))}"
         )
         yield Finding(key.arn, summary, about=tuple(who), evidence=policy.shown(everyones), **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-service",
+    title="Key policy lets a service in for whomever it calls",
+    severity=MEDIUM,
+    means="A service may use the key on behalf of anyone's resource (the confused deputy).",
+    do="Add aws:SourceArn or aws:SourceAccount to the statement.",
+    references=("T1199",),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -21,3 +24,14 @@ def not_yet(change: Change, severity: str) -> Iterator[Finding]:
     if key is not None:
         summary = "what the policy lets in is not known yet: it takes more steps than are taken while others wait"
         yield Finding(key.arn, summary, about=(change.who,), severity=severity, **on_key(key))
+
+
+RULE = AlertRule(
+    id="key-policy-unclear",
+    title="Key policy that cannot be judged",
+    severity=HIGH,
+    means="Its patterns fall into more cases than are looked at; what it lets in is not known, which is no all-clear.",
+    do="Write it simpler, or read it by hand.",
+    references=(),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

@@ -7,7 +7,21 @@ from collections.abc import Iterator
 from domain.alerts import other_accounts
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.key_policy import COMPARE, POLICY_SET
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 
 
 def judge(change: Change) -> Iterator[Finding]:
     yield from other_accounts.judge(change, known=False)
+
+
+RULE = AlertRule(
+    id="key-policy-unknown-account",
+    title="Key policy lets in an unknown account",
+    severity=HIGH,
+    means="An account is let in that is neither hosted here nor named in the settings.",
+    do=COMPARE + "name the account under `known_accounts` if it is a partner's, else put the version before back.",
+    references=("T1199", "T1537"),
+    kind=OnChange(judge, on=POLICY_SET, costly=True),
+)

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change, on_key
 from domain.alerts.finding import Finding
-from domain.log.events import MaterialExpired
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
+from domain.log.events import MaterialDeleted, MaterialExpired
 
 
 def judge(change: Change) -> Iterator[Finding]:
@@ -18,3 +20,14 @@ def judge(change: Change) -> Iterator[Finding]:
         f"material {event.material} expired" if ended else f"{change.who} deleted material {event.material}"
     ) + f"; the key is {event.state}"
     yield Finding(key.arn, summary, about=() if ended else (change.who,), **on_key(key))
+
+
+RULE = AlertRule(
+    id="material-deleted",
+    title="Imported key material destroyed",
+    severity=HIGH,
+    means="Without it nothing can be decrypted, until the very same material is imported again.",
+    do="Import it again if it is needed.",
+    references=("T1485",),
+    kind=OnChange(judge, on=(MaterialDeleted, MaterialExpired)),
+)

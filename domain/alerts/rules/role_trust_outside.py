@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from domain.alerts.change import Change
 from domain.alerts.finding import Finding
+from domain.alerts.rule import AlertRule, OnChange
+from domain.alerts.severities import HIGH
 from domain.arn import iam_arn, parse_arn, root_arn
 from domain.identities.identity import ROLE
-from domain.log.identity_events import RoleCreated
+from domain.log.identity_events import RoleCreated, TrustReplaced
 from domain.policy.compile import Rule, compile_trust_policy
 from domain.policy.parse import TRUST, parse_policy
 
@@ -53,3 +55,14 @@ def admitted(text: str, account: str, role: str) -> set[str]:
 
 def _speaks(rule: Rule, means: dict[str, int]) -> bool:
     return rule.acts is not None and rule.acts(ASSUME) and (rule.who is None or bool(rule.who(means)))
+
+
+RULE = AlertRule(
+    id="role-trust-outside",
+    title="Role trust opened to another account",
+    severity=HIGH,
+    means="A principal of another account may become this role, with everything that the role may.",
+    do="Ask for sts:ExternalId or name the one role that needs it, if anybody does.",
+    references=("T1199", "T1484.002"),
+    kind=OnChange(judge, on=(TrustReplaced, RoleCreated)),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.alerts.rule import Rule
+from domain.alerts.rule import AlertRule
 from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings
 from domain.authorization.audience import Told
@@ -23,8 +23,8 @@ async def alert_rules(audit: AuditContext, request: AuditRequest) -> Told:
     return request.audience.public(page(rules[:limit], limit + 1, None))
 
 
-def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
-    own = settings.of(rule.id)
+def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:
+    own = settings.of(rule)
     return {
         "rule": rule.id,
         "title": rule.title,
@@ -33,7 +33,7 @@ def _rule(rule: Rule, settings: AlertSettings) -> dict[str, Any]:
         "means": rule.means,
         "do": rule.do,
         "references": list(rule.references),
-        "numbers": {name: settings.number(rule.id, name, number.default) for name, number in rule.numbers.items()},
+        "numbers": {number.name: value for number, value in settings.numbers_of(rule).items()},
     }
 
 

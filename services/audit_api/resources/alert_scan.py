@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from domain.alerts.engine.judge import Judge
 from domain.authorization.audience import Told
+from projections.alerts import queries as alerts
+from projections.decisions import queries as decisions
 from projections.decisions.project import KEYTRAIL
 from services.alert_worker import scan
 from services.alert_worker.drafts import shown
@@ -42,7 +44,7 @@ async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerat
     own = None if source.is_trail else accounts_of(audit, request)
     # Keytrail's own calls are recorded as the account KEYTRAIL's.
     owners = None if own is None else [each or KEYTRAIL for each in own]
-    span = scan.Span(after, last.position, begin, end, owners)
+    span = scan.ScannedSpan(after, last.position, begin, end, owners)
     return _scan(audit, request, source, judge, span, own, began)
 
 
@@ -51,13 +53,13 @@ async def _scan(
     request: AuditRequest,
     source: Source,
     judge: Judge,
-    span: scan.Span,
+    span: scan.ScannedSpan,
     own: list[str] | None,
     began: dict[str, str],
 ) -> AsyncGenerator[Told, None]:
     audience = source.audience
     async with audit.long_questions.still(request, source) as found:
-        total = await found.connection.fetchval(scan.COUNTED, span.since, span.until, span.owners)
+        total = await decisions.calls_counted(found.connection, span.since, span.until, span.owners)
         progress, told, count = scan.Progress(total=total), 0.0, 0
         loop = asyncio.get_running_loop()
         yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
@@ -68,7 +70,7 @@ async def _scan(
             async for alert in walk:
                 if own is None or alert.finding.account in own:
                     count += 1
-                    raised = None if source.is_trail else bool(await scan.known(found.connection, [alert.id]))
+                    raised = None if source.is_trail else bool(await alerts.raised(found.connection, [alert.id]))
                     one = shown(alert)
                     row = one | {"raised": raised, "key_id": one["key"].rpartition("/")[2] or None}
                     (named,) = await audit.keys.with_aliases(source, [row])

@@ -33,7 +33,7 @@ async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
     filters = await filters_of(audit, request)
     text = request.http.headers.get("last-event-id") or request.text("after")
     if text is None:
-        number = await alerts.newest(audit.pool)
+        number = await alerts.newest(audit.log)
     elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
         number = int(text)
     else:
@@ -50,9 +50,9 @@ async def _follow(
         while not audit.streams.stopping():
             newest, rows = number, []
             with suppress(*INTERRUPTED):  # the database comes back, and so do the alerts
-                newest = await alerts.newest(audit.pool)
+                newest = await alerts.newest(audit.log)
                 if newest > number:
-                    rows = await alerts.after(audit.pool, filters, number, AT_ONCE)
+                    rows = await alerts.after(audit.log, filters, number, AT_ONCE)
             if rows or loop.time() >= ask_at:
                 # Nothing is told to a caller who could not ask for it now.
                 try:

@@ -23,7 +23,7 @@ NEWEST = 2**62
 async def list_alerts(audit: AuditContext, request: AuditRequest) -> Told:
     cursor, limit = request.cursor(int), request.limit()
     filters = await filters_of(audit, request)
-    rows = await alerts.page(audit.pool, filters, cursor[0] if cursor else NEWEST, limit)
+    rows = await alerts.page(audit.log, filters, cursor[0] if cursor else NEWEST, limit)
     items = [shown(audit, request, row) for row in rows]
     found = page(items, limit, [rows[-1]["number"]] if rows else None)
     if cursor is None:
@@ -46,14 +46,14 @@ ALERTS = RouteRow(
 
 async def show_alert(audit: AuditContext, request: AuditRequest) -> Told:
     row = await _one(audit, request)
-    marks = [item(each) for each in await alerts.marks(audit.pool, row["id"])]
+    marks = [item(each) for each in await alerts.marks(audit.log, row["id"])]
     return request.audience.alerts([row["account"]], shown(audit, request, row) | {"marks": marks})
 
 
 async def _one(audit: AuditContext, request: AuditRequest) -> Any:
     """Raises WireError: for another account's alert as for one that does not exist."""
     id = request.place("alert")
-    row = await alerts.one(audit.pool, id)
+    row = await alerts.one(audit.log, id)
     if row is None or row["account"] not in accounts_of(audit, request):
         raise missing(f"There is no alert {id}.")
     return row

@@ -13,6 +13,7 @@ from domain.errors import NoSuchEntity, Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from domain.keys.key import Key
 from domain.ports import Unavailable
+from projections.decisions import queries as decisions
 from projections.history import queries as history
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
@@ -26,7 +27,6 @@ from services.questions.access_changes import Reviewed
 from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
 from services.questions.policy_change import Policy, difference
-from services.questions.snapshot import REACHED
 from services.questions.source import Source
 
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
@@ -90,7 +90,7 @@ async def _reached(audit: AuditContext, position: int) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
                 # The projector is another process: there is no event to wait for.
-                while (await audit.pool.fetchval(REACHED) or -1) < position:  # noqa: ASYNC110  # see above
+                while await decisions.reached(audit.log) < position:  # noqa: ASYNC110  # see above
                     await asyncio.sleep(LOOK_EVERY)
         except TimeoutError:
             raise Unavailable("the projections are behind the log") from None

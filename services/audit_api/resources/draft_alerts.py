@@ -48,10 +48,10 @@ async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
     )
     at, settings = audit.clock.now(), alert_settings(audit.settings)
     position, caller = audit.present.position + 1, request.caller
-    past = await Past(audit.pool).of(event, world.keys, position, at)
+    past = await Past(audit.log).of(event, world.keys, position, at)
     change = Change(
         event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",
-        facts=past, settings=settings,
+        facts=past, known_accounts=settings.known_accounts,
     ).alone()  # fmt: skip
     judge = Judge(world.log, settings, world.region)
     judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))

@@ -9,6 +9,7 @@ from domain.authorization.audience import Told
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
+from projections.decisions.spans import Times
 from projections.history import queries as history
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.bodies import document_in, text_in
@@ -22,7 +23,6 @@ from services.audit_api.route import Parameter, RouteRow
 from services.audit_api.schemas import MOMENT, Member
 from services.audit_api.times import time_of
 from services.kms_api import errors
-from services.questions.decided_again import Times
 from services.questions.drafts import Draft, IdentityPolicyDraft, KeyPolicyDraft, RevokedGrant
 from services.questions.source import Source
 from services.questions.what_if import what_if

@@ -65,11 +65,11 @@ async def _world_then(audit: AuditContext, body: HypotheticalCall, audience: Aud
     """What the question needs of the asking account's world then: its people, and the key where it is its own. Raises
     NoSuchMoment, KeyNotFound."""
     region = audit.settings.region
-    moment = await moment_of(audit.pool, body.at, audit.present.position)
+    moment = await moment_of(audit.log, body.at, audit.present.position)
     rows = []
     if audience.owns(account_in(body.key) or audience.account):
-        rows.append(await find_key(audit.pool, body.key, audience.account, region, moment))
-    return await world_then(audit.pool, region, moment, rows, [audience.account])
+        rows.append(await find_key(audit.log, body.key, audience.account, region, moment))
+    return await world_then(audit.log, region, moment, rows, [audience.account])
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ async def explain_call(audit: AuditContext, request: AuditRequest) -> Told:
         source = await audit.sources.of(request)
         named = partial(with_names, source, with_aliases=audit.keys.with_aliases)
         region, position = audit.settings.region, audit.present.position
-        return await explained(audit.pool, region, request.audience, request.place("call"), position, named)
+        return await explained(audit.log, region, request.audience, request.place("call"), position, named)
 
 
 EXPLAIN_CALL = RouteRow(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from domain.authorization.audience import Audience, Told
-from projections.decisions import queries as decisions
+from projections.decisions import uses
 from projections.keys import queries as keys
 from projections.policy_versions import queries as policy_versions
 from services.audit_api.answer_shapes import BEGAN, One, Page
@@ -45,7 +45,7 @@ KEY = (
 
 async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
     cursor, limit = request.cursor(str), request.limit()
-    rows = await keys.page(audit.pool, request.account, cursor[0] if cursor else "", limit)
+    rows = await keys.page(audit.log, request.account, cursor[0] if cursor else "", limit)
     items = [audit.keys.with_aliases_now(item(row, ("tags",)), request.audience) for row in rows]
     found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
     return request.audience.own(request.account, found)
@@ -103,7 +103,7 @@ VERSION = (
 
 async def key_policies(audit: AuditContext, request: AuditRequest) -> Told:
     key_id, cursor, limit = await audit.keys.own_of_path(request), request.cursor(int), request.limit()
-    rows = await policy_versions.page(audit.pool, key_id, cursor[0] if cursor else 0, limit)
+    rows = await policy_versions.page(audit.log, key_id, cursor[0] if cursor else 0, limit)
     found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
     return request.audience.own(request.account, found)
 
@@ -125,12 +125,12 @@ async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
     source = await audit.sources.of(request)
     if source.is_trail:
         key_id = await audit.keys.recorded(request, source, request.place("key"))
-        key, arn = None, await decisions.destination(source.pool, key_id)
+        key, arn = None, await uses.destination(source.pool, key_id)
     else:
         key_id = await audit.keys.own_of_path(request)
         key = audit.present.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
-    rows = [_use(item(row), source.audience) for row in await decisions.last_uses(source.pool, key_id, arn)]
+    rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.pool, key_id, arn)]
     used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
     answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
     return source.audience.own(source.account, answer)
@@ -165,7 +165,7 @@ LAST_USE = RouteRow(
 
 async def show_key(audit: AuditContext, request: AuditRequest) -> Told:
     key_id = await audit.keys.own_of_path(request)
-    row = await keys.one(audit.pool, request.account, key_id)
+    row = await keys.one(audit.log, request.account, key_id)
     if row is None:
         raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
     found = audit.keys.with_aliases_now(item(row, ("tags",)), request.audience)

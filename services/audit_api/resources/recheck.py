@@ -6,8 +6,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from domain.alerts.engine.judge import Judge
-from domain.alerts.health import MISMATCH, Health
+from domain.alerts.health import Health
+from domain.alerts.rules import recheck_mismatch
 from domain.authorization.audience import Told
+from projections.decisions.spans import Times
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
@@ -16,7 +18,6 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import SPAN, RouteRow
 from services.audit_api.schemas import Member
 from services.audit_api.times import time_of
-from services.questions.decided_again import Times
 from services.questions.recheck import recheck
 
 
@@ -24,7 +25,7 @@ async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> Async
     if not audit.is_host(request):
         raise denied("Decisions of every account are rechecked: the first account's.")
     begin, end = [
-        None if (text := request.text(name)) is None else await time_of(audit.pool, text, name)
+        None if (text := request.text(name)) is None else await time_of(audit.log, text, name)
         for name in ("from" if request.text("from") else "since", "to")
     ]
     return _rechecked(audit, request, (begin, end))
@@ -49,7 +50,7 @@ async def _raise_alert(audit: AuditContext, result: dict[str, Any]) -> None:
         f"{first['principal']}, decided at @{first['seen']}"
     )
     judge = Judge(audit.present.world.log, alert_settings(audit.settings), audit.present.world.region)
-    await audit.publisher.publish(judge.of_health(Health(MISMATCH, where, audit.clock.now(), summary)))
+    await audit.publisher.publish(judge.of_health(Health(recheck_mismatch.RULE, where, audit.clock.now(), summary)))
 
 
 RECHECK = RouteRow(

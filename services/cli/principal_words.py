@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.arn import parse_arn
 from domain.policy_analysis.callers import AGAIN
-from services.cli.conditions import test
+from services.cli.condition_words import test
 from services.cli.names import short
 
 Shown = Mapping[str, Any]

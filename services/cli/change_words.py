@@ -8,9 +8,9 @@ from typing import Any
 
 from domain.keys.states import KEY_ACTIONS
 from domain.policy import unseen
-from services.cli.conditions import conditions, test, wish
+from services.cli.condition_words import conditions, test, wish
 from services.cli.names import cut, key_of, short, shortened, statement
-from services.cli.principals import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
+from services.cli.principal_words import ANY_OTHER, but, in_a_row, is_one, listed, made_twice, people
 
 Shown = Mapping[str, Any]
 

@@ -17,11 +17,11 @@ NO_TAGS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)  # made for every call
-class Use:
+class ObservedCall:
     """`at` is microseconds since the epoch, `keys` ARNs; `refused` is the kind of the refusal, "" for an allowed call."""
 
     at: int
-    call: str
+    id: str
     principal: str
     account: str
     access_key: str
@@ -63,7 +63,7 @@ def principal_of(arn: str) -> str:
     return f"arn:aws:iam::{parsed.account}:role/{parsed.resource.split('/')[1]}"
 
 
-def use_of(document: Mapping[str, Any]) -> Use | None:
+def call_of(document: Mapping[str, Any]) -> ObservedCall | None:
     """Of a record's document; None for what Keytrail did itself."""
     call, decision = document["call"], document["decision"]
     if call is None or decision is None or not call["account"]:
@@ -71,7 +71,7 @@ def use_of(document: Mapping[str, Any]) -> Use | None:
     keys = tuple([each for each in decision["resources"] if ":key/" in each])
     error = decision["error"]
     refused = error["kind"] if decision["effect"] == REFUSED and error is not None else ""
-    return Use(
+    return ObservedCall(
         micros(document["at"]),
         call["id"],
         call["principal"],
@@ -94,7 +94,7 @@ def _tags(inputs: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, str]
     return {name[len(TAG) :]: values[0] for name, values in context.items() if name.startswith(TAG)}
 
 
-def use_of_case(case: Mapping[str, Any]) -> Use | None:
+def call_of_case(case: Mapping[str, Any]) -> ObservedCall | None:
     """What calls of a case (domain/decisions/case.py) have in common; time, call and source are each call's own."""
     if not case["account"]:
         return None
@@ -104,6 +104,6 @@ def use_of_case(case: Mapping[str, Any]) -> Use | None:
         refused = AccessRefused.kind
     via = (case.get("via") or {}).get("service", "")
     tags = _tags(case.get("inputs") or {}, keys)
-    return Use(
+    return ObservedCall(
         0, "", case["principal"], case["account"], case["access_key"], case["operation"], keys, refused, "", via, tags
     )

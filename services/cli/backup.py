@@ -20,8 +20,8 @@ from services.adapters.postgres import UNREACHABLE
 from services.adapters.vault import AlreadyRotating, Vault
 from services.backup import dump, restoration
 from services.backup.sealed_file import BadBackup
-from services.cli.exporting import target_or_fail
-from services.cli.proving import reaching
+from services.cli.log_export import reaching
+from services.cli.result_files import target_or_fail
 from services.cli.terminal import (
     AsJson,
     Data,

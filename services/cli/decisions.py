@@ -14,8 +14,8 @@ from projections.decisions.queries import FIELDS
 from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
-from services.cli.exporting import BY_NAME, Export, Format, OfExport, asked_format, write_calls
 from services.cli.references import kind_of
+from services.cli.result_files import BY_NAME, Export, Format, OfExport, asked_format, write_calls
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,

@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.calls import before_the_record, tell_of_the_beginning
+from services.cli.change_words import besides, exact, sentences, subject
 from services.cli.client import Client
-from services.cli.exporting import asked_format, target_or_fail, write_lines, wrote
 from services.cli.names import short
 from services.cli.references import kind_of
+from services.cli.result_files import asked_format, target_or_fail, write_lines, wrote
 from services.cli.tables import Column, Row, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -34,7 +35,6 @@ from services.cli.terminal import (
     settings_or_fail,
 )
 from services.cli.times import BadTime, From, Span, Times, To
-from services.cli.wording import besides, exact, sentences, subject
 
 
 class Format(StrEnum):

@@ -10,8 +10,8 @@ from domain.keys.states import KEY_ACTIONS
 from domain.policy.conditions import FAMILIES
 from domain.policy_analysis.compare import DENIES, SILENT, WORDS, compare
 from domain.policy_analysis.space import Side, Space
-from services.cli.conditions import OPERATORS, WISHES
-from services.cli.wording import VERBS, besides, close_misses, sentences, subject
+from services.cli.change_words import VERBS, besides, close_misses, sentences, subject
+from services.cli.condition_words import OPERATORS, WISHES
 from tests.given import arn
 from tests.policies import delegating, named, policy, statement, user_arn
 
@@ -115,7 +115,7 @@ USE = {"Action": ["kms:Decrypt", "kms:PutKeyPolicy"]}
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What came of replacing the one statement by the other."""
+    """The changes when one statement replaces the other."""
     sides = [Side(policy(delegating(), each), IDS) for each in (old, new)]
     found = compare(Space(sides, ACCOUNT, KEY_ACTIONS, arn()))
     told = [each.get("why", "") for each in found["unknown"]]

@@ -17,7 +17,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.topics import names
-from services.cli.exporting import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
+from services.cli.result_files import LOG_BY_NAME, format_or_fail, target_or_fail, write_lines, wrote
 from services.cli.terminal import (
     AsJson,
     Data,

@@ -18,7 +18,7 @@ from domain.errors import Refusal
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.comparing import show_region
+from services.cli.policies import show_region
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import (
     AsJson,

@@ -14,7 +14,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.adapters.trail_topics import BadName, checked
 from services.cli import names
-from services.cli.proving import reaching_both
+from services.cli.log_export import reaching_both
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, said, say, times_or_fail
 from services.settings import Settings

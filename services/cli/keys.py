@@ -11,9 +11,9 @@ from domain.log.codec import micros
 from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
-from services.cli.deciding import WHERE, fields_or_fail, list_calls
-from services.cli.exporting import BY_NAME, Export, OfExport, asked_format
+from services.cli.decisions import WHERE, fields_or_fail, list_calls
 from services.cli.references import kind_of
+from services.cli.result_files import BY_NAME, Export, OfExport, asked_format
 from services.cli.tables import Column, Row, member
 from services.cli.terminal import (
     AsJson,

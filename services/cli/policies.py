@@ -18,7 +18,7 @@ from domain.policy_analysis.compare import DIFFERENT, UNKNOWN
 from domain.policy_analysis.space import Side
 from services.cli import names
 from services.cli.client import Client
-from services.cli.principals import listed, with_ids
+from services.cli.principal_words import listed, with_ids
 from services.cli.terminal import (
     AsJson,
     Data,

@@ -11,7 +11,7 @@ import typer
 
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.exporting import LOG_BY_NAME, Counted, format_or_fail, target_or_fail, write_lines, wrote
+from services.cli.result_files import LOG_BY_NAME, Counted, format_or_fail, target_or_fail, write_lines, wrote
 from services.cli.terminal import Data, Force, counted, err, fail, said, say, times_or_fail
 from services.cli.times import From, To
 

@@ -1,0 +1,55 @@
+"""An alert: a rule's finding, with the record that it was found on and a name that follows from both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from domain.alerts.finding import Finding
+from domain.alerts.rule import AlertRule
+from domain.log.codec import rfc3339
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`where` names what raised it: `@position`, a window's begin, or "" where the subject says it all. `source` is the
+    record (topic, partition, offset, call) that it was found on, with who did it (`by`) and of a change its operation, position
+    and versions; {} for what is found of Keytrail itself."""
+
+    log: str
+    rule: AlertRule
+    severity: str
+    finding: Finding
+    where: str
+    at: int
+    source: Mapping[str, Any]
+    suppressed: Mapping[str, Any] | None
+
+    @property
+    def id(self) -> str:
+        named = "\n".join((self.log, self.rule.id, self.where, self.finding.subject))
+        return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+    def document(self) -> dict[str, Any]:
+        finding = self.finding
+        return {
+            "v": VERSION,
+            "id": self.id,
+            "log": self.log,
+            "rule": self.rule.id,
+            "title": self.rule.title,
+            "severity": self.severity,
+            "at": rfc3339(self.at),
+            "account": finding.account,
+            "key": finding.key,
+            "subject": finding.subject,
+            "about": list(finding.about),
+            "summary": finding.summary,
+            "evidence": dict(finding.evidence),
+            "source": dict(self.source),
+            "suppressed": None if self.suppressed is None else dict(self.suppressed),
+        }

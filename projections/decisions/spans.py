@@ -1,0 +1,178 @@
+"""Questions to `decisions` about a span of positions: its calls by case, so that a case is decided again once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, assert_never
+
+from projections.decisions.queries import CASES, DECISIONS
+from projections.log.conditions import Conditions
+from projections.log.schema import AskedLog
+
+Times = tuple[datetime | None, datetime | None]
+"""From a time on, and before another; None: as far as the record goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfKey:
+    """Calls that concern a key, also as the one that ReEncrypt encrypts with."""
+
+    key: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfAccount:
+    """Calls by anybody of an account."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfPrincipal:
+    """Calls by an identity; `session` is what the ARNs of a role's sessions begin with."""
+
+    arn: str
+    session: str
+
+
+Whose = OfKey | OfAccount | OfPrincipal
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Calls of some operations by some principals, or by anyone (None). `sessions`: what the ARNs of sessions begin with."""
+
+    operations: Sequence[str]
+    principals: Sequence[str] | None
+    sessions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Decisions at the positions after `after` up to `last`, of those that have a case.
+
+    `owner`: the account that is told of them, "" for everybody's. `within` and `outside` narrow them further.
+    """
+
+    after: int
+    last: int
+    times: Times = (None, None)
+    whose: Whose | None = None
+    owner: str = ""
+    within: Touched | None = None
+    outside: Touched | None = None
+
+    def _conditions(self, *bounds: Any) -> Conditions:
+        """`bounds` stand in the query before them, from $1 on."""
+        found = Conditions(*bounds)
+        found.add("case_id IS NOT NULL")
+        if self.whose is not None:
+            _add_whose(found, self.whose)
+        if self.owner:
+            found.add("{} = ANY(owners)", self.owner)
+        _add_times(found, self.times)
+        if self.within is not None:
+            _add_touched(found, "{}", self.within)
+        if self.outside is not None:
+            _add_touched(found, "NOT ({})", self.outside)
+        return found
+
+
+def _add_whose(found: Conditions, whose: Whose) -> None:
+    cases = f"case_id IN (SELECT id FROM {CASES} WHERE {{}})"
+    match whose:
+        case OfKey():
+            found.add(cases.format("key_id = {} OR destination = {}"), whose.key, whose.arn)
+        case OfAccount():
+            found.add(cases.format("account = {}"), whose.account)
+        case OfPrincipal():
+            found.add(cases.format("principal = {} OR starts_with(principal, {})"), whose.arn, whose.session)
+        case _:
+            assert_never(whose)
+
+
+def _add_times(found: Conditions, times: Times) -> None:
+    since, until = times
+    if since is not None:
+        found.add("at >= {}", since)
+    if until is not None:
+        found.add("at < {}", until)
+
+
+def _add_touched(found: Conditions, form: str, touched: Touched) -> None:
+    if touched.principals is None:
+        found.add(form.format("operation = ANY({})"), touched.operations)
+        return
+    by = f"case_id IN (SELECT id FROM {CASES} WHERE principal = ANY({{}}) OR principal ^@ ANY({{}}))"
+    found.add(form.format(f"operation = ANY({{}}) AND {by}"), touched.operations, touched.principals, touched.sessions)
+
+
+_GROUP = "case_id, count(*) AS calls, min(at) AS first, max(at) AS last"
+
+
+async def counted(log: AskedLog, span: Span) -> tuple[int, int | None]:
+    """How many there are, and the first position that one was decided at. Index: decisions_seen."""
+    where = span._conditions(span.after, span.last)
+    query = f"SELECT count(*), min(seen) AS first FROM {DECISIONS} WHERE seen > $1 AND seen <= $2 AND {where}"
+    count, first = await log.fetchrow(query, *where.values) or (0, None)
+    return count, first
+
+
+async def by_position(log: AskedLog, span: Span) -> Any:
+    """A cursor over (seen, until, case_id, calls, first, last), one row for each position and case. Index: decisions_seen, in its
+    order."""
+    where = span._conditions(span.after, span.last)
+    query = f"""SELECT seen, seen AS until, {_GROUP} FROM {DECISIONS}
+        WHERE seen > $1 AND seen <= $2 AND {where} GROUP BY seen, case_id ORDER BY seen, case_id"""
+    return await log.cursor(query, *where.values)
+
+
+async def by_epoch(log: AskedLog, span: Span, epochs: Sequence[int]) -> Any:
+    """The same with one row for each case between two `epochs`, which are positions in order. Every decision of the span is read
+    once: many calls make few rows."""
+    where = span._conditions(span.after, span.last, list(epochs))
+    epoch = "width_bucket(seen, $3::bigint[])"
+    query = f"""SELECT min(seen) AS seen, max(seen) AS until, {_GROUP} FROM {DECISIONS}
+        WHERE seen > $1 AND seen <= $2 AND {where} GROUP BY {epoch}, case_id ORDER BY {epoch}, case_id"""
+    return await log.cursor(query, *where.values)
+
+
+async def times_of(log: AskedLog, span: Span, case: bytes, seen: int, until: int) -> list[Any]:
+    """(at, calls) of the calls of a case that were decided at the positions from `seen` to `until`. Index: decisions_seen."""
+    where = span._conditions(seen, until, case)
+    query = f"""SELECT at, count(*) AS calls FROM {DECISIONS}
+        WHERE seen >= $1 AND seen <= $2 AND case_id = $3 AND {where} GROUP BY at"""
+    return await log.fetch(query, *where.values)
+
+
+async def calls_of(log: AskedLog, case: bytes, seen: int, until: int, first: datetime, last: datetime) -> list[Any]:
+    """(call_id, at) of each call of a case between two positions and two times, both ends counted. Index: decisions_seen."""
+    query = f"""SELECT call_id, at FROM {DECISIONS}
+        WHERE seen >= $1 AND seen <= $2 AND case_id = $3 AND at >= $4 AND at <= $5 ORDER BY at, record"""
+    return await log.fetch(query, seen, until, case, first, last)
+
+
+async def all_counted(log: AskedLog, times: Times) -> int:
+    """How many decisions with a case there are in a time."""
+    where = Conditions()
+    where.add("case_id IS NOT NULL")
+    _add_times(where, times)
+    count: int = await log.fetchval(f"SELECT count(*) FROM {DECISIONS} WHERE {where}", *where.values)
+    return count
+
+
+async def first_seen_since(log: AskedLog, since: datetime) -> int | None:
+    """The first position that a decision was made at since a time. Index: decisions_at."""
+    query = f"SELECT min(seen) FROM {DECISIONS} WHERE at >= $1 AND case_id IS NOT NULL"
+    found: int | None = await log.fetchval(query, since)
+    return found
+
+
+async def partitions(log: AskedLog) -> list[Any]:
+    """(origin, first, last, records) of each partition of `decisions`."""
+    query = f"""SELECT origin, min(record) AS first, max(record) AS last, count(*) AS records FROM {DECISIONS}
+        WHERE origin >= 0 GROUP BY origin ORDER BY origin"""
+    return await log.fetch(query)

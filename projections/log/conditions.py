@@ -1,0 +1,22 @@
+"""The conditions of one query, joined by AND. Every value is a parameter of the query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Conditions:
+    """`values` are those of the placeholders so far, $1 first."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values: list[Any] = list(values)
+        self._texts: list[str] = []
+
+    def add(self, condition: str, *values: Any) -> None:
+        """`condition` has {} where each of the values belongs."""
+        numbers = [f"${len(self.values) + place}" for place in range(1, len(values) + 1)]
+        self._texts.append(condition.format(*numbers))
+        self.values.extend(values)
+
+    def __str__(self) -> str:
+        return " AND ".join(self._texts) or "TRUE"
