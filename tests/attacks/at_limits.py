@@ -1,6 +1,5 @@
-"""Requests at their limits, by shape: for every operation, each of its members as large as the body lets it be, in every
-way in which it can be large; and what such a request costs until permission is decided, by a caller who has none.
-"""
+"""Requests at their limits: for every operation, each member as large as the body allows, in every way in which it can
+be large. And the cost of such a request until permission is decided, for a caller who has none."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ from services.writer.step import WriterStep
 from tests.given import ACCOUNT, a_key, given, key_id
 
 BODY = 262_144
-"""Bytes of a request's body at most (services/kms_api/app.py)."""
+"""The largest body of a request, in bytes (services/kms_api/app.py)."""
 FIELDS = 999
-"""Of a form (services/kms_api/query.py)."""
+"""The largest form, in bytes (services/kms_api/query.py)."""
 NOBODY = f"arn:aws:iam::{ACCOUNT}:user/nobody"
 
 
@@ -45,7 +44,7 @@ def nobody() -> Caller:
 
 
 def least(shape: Shape, name: str = "") -> Any:
-    """A small value that the shape takes, or nearly."""
+    """A small value that fits the shape, or nearly."""
     match shape.type_name:
         case "structure":
             return {each: least(shape.members[each], each) for each in shape.required_members}
@@ -76,7 +75,7 @@ def _text(shape: Shape, name: str) -> str:
 
 
 Made = Iterator[tuple[str, Any]]
-"""(in which way it is large, the value)"""
+"""(how it is large, the value)"""
 
 
 def _in_two_cases(number: int) -> str:
@@ -139,7 +138,7 @@ class Asked:
 
 
 def requests(size: int) -> Iterator[Asked]:
-    """Of every operation, every way in which its request is large."""
+    """For every operation, every way in which its request is large."""
     for service, table in SERVICES.items():
         for operation in table:
             yield from of_operation(service, operation, size)
@@ -178,7 +177,7 @@ def _flat(shape: Shape, prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 class Door:
-    """An API worker and a writer over one world, without what lies between them."""
+    """An API worker and a writer over one state, without the parts between them."""
 
     def __init__(self, *events: object) -> None:
         self.world = given(a_key(), *events).world
@@ -187,7 +186,7 @@ class Door:
         self._deciding = WriterStep(fold, "writer")
 
     def ask(self, made: Asked) -> None:
-        """All that is done until the caller is refused: in the API, and in the writer where a command goes there."""
+        """Do all the work until the caller is refused: in the API, and in the writer if the command goes there."""
         who = Authenticated(ACCOUNT, NOBODY, "AKIANOBODY", None, None, nobody())
         incoming = Incoming(
             "id", who, made.service, made.operation, made.body, "127.0.0.1", "tests", "", secure=False,

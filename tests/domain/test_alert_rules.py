@@ -512,22 +512,20 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (
-        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
-    )
+    calls = (call(operation="CreateGrant", at=WINDOWS_BEGIN + each * apart * SECOND_MICROS) for each in range(10))
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Twenty refused calls on twenty keys, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=WINDOWS_BEGIN + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-MONTH = 30 * DAY_MICROS
+WINDOWS_BEGIN = NOW // DAY_MICROS * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("deletion-in-use", "days"): Threshold(

@@ -15,7 +15,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from services.runtime.processes import AUTOGROUP, NICENESS, together
+from services.runtime.processes import AUTOGROUP, NICENESS
+from services.runtime.task_group import together
 from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
 
