@@ -79,7 +79,7 @@ async def in_lines(found: AsyncGenerator[Told, None], request: AuditRequest, per
             yield _last_line(await permissions.records.on_record(request, fault))
         except INTERRUPTED as fault:
             log.error("a question was broken off", call=request.id, fault=type(fault).__name__)
-            yield _last_line(errors.not_now("The projections cannot be asked any more; try again."))
+            yield _last_line(errors.not_now("The projections can no longer be asked; try again."))
         except Exception as fault:  # noqa: BLE001  # the last line, as in kms_api/app.py
             log.error("an answer failed", call=request.id, fault=type(fault).__name__, where=where(fault))
             yield _last_line(await permissions.records.failure(request))

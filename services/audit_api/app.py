@@ -87,7 +87,7 @@ class _SignedRoutes:
             except Disconnected:
                 return Response(status_code=400)
             except asyncpg.DataError:  # before INTERRUPTED, of which it is one: the database is there
-                return of_fault(await records.on_record(request, invalid("a value is beyond what there can be")), call)
+                return of_fault(await records.on_record(request, invalid("a value is out of range")), call)
             except INTERRUPTED as fault:
                 log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
                 return of_fault(errors.not_now("The projections cannot be asked now; try again."), call)

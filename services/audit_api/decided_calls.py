@@ -91,7 +91,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
     key, pair = request.text("key"), request.text("encryption_context")
     fields = {name: _value(name, text) for name in FIELDS if (text := request.text(name)) is not None}
     if pair is not None and "=" not in pair:
-        raise invalid("encryption_context is NAME=VALUE")
+        raise invalid("encryption_context must be NAME=VALUE")
     source = await audit.sources.of(request)
     if "operation" in fields:
         fields["operation"] = await audit.operations.recorded(source, str(fields["operation"]))
@@ -121,7 +121,7 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Filt
         try:
             after = (datetime.fromisoformat(moment), origin, record)
         except ValueError:
-            raise invalid("cursor is not one that an earlier answer gave") from None
+            raise invalid("the cursor does not come from an earlier answer") from None
     source = await audit.sources.of(request)
     newest_first = request.one_of("order", ("newest",)) is not None
     rows = await decisions.page(
@@ -140,5 +140,5 @@ def _value(name: str, text: str) -> str | int:
         return text
     digits = text.removeprefix("@")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18 or (FIELDS[name] == "int" and len(digits) > 9):
-        raise invalid(f"{name} is a number")
+        raise invalid(f"{name} must be a number")
     return int(digits)

@@ -27,4 +27,4 @@ async def fresh(present: LiveState) -> AsyncIterator[None]:
     except Refusal as fault:
         raise missing(fault.message) from None
     except (NotFresh, Unavailable):
-        raise errors.not_now("The log's state then cannot be read now; try again.") from None
+        raise errors.not_now("The state of the log at that time cannot be read now; try again.") from None

@@ -66,7 +66,7 @@ class KeyReferences:
             if name.endswith(f":alias/{text}") or (len(begun) >= LEAST and name.startswith(begun)):
                 found.append(name)
         if len(found) > 1:
-            raise invalid(f"{text} may be {' or '.join(sorted(found)[:4])}: say which.")
+            raise invalid(f"{text} may mean {' or '.join(sorted(found)[:4])}: say which.")
         return found[0] if found else text
 
     def near(self, text: str, account: str) -> str:
@@ -79,9 +79,9 @@ class KeyReferences:
         )
         if people:
             whose = people[0].rpartition(":")[2]
-            return f" {whose} is no key: a command that takes principals as well has --principal {whose}."
+            return f" {whose} is not a key. Commands that also take principals have --principal {whose}."
         names = [*world.alias_names.get(account, ())[:MOST_NAMES], *world.key_ids.get(account, ())[:MOST_NAMES]]
-        return in_words(nearest(text, names), "`keytrail keys` lists those that there are.")
+        return in_words(nearest(text, names), "`keytrail keys` lists your keys.")
 
     async def _near_in(self, source: Source, text: str) -> str:
         return in_words(nearest(text, await names_in(source))) if source.is_trail else self.near(text, source.account)
@@ -124,7 +124,7 @@ class KeyReferences:
         reference = self.written(text, account)
         bare, region = reference.rpartition("/")[2], self._present.world.region
         if is_elsewhere(reference, region):
-            fault = f"{text} is in another Region or partition: this installation has keys of {region} alone"
+            fault = f"{text} is in another Region or partition: this installation only has keys of {region}"
             raise not_found(KeyNotFound(fault), "")
         if not request.audience.owns(account_in(reference) or account):
             if bare in self._present.world.keys and request.audience.owns(self._present.world.keys[bare].account):
@@ -151,7 +151,7 @@ class KeyReferences:
         """Raises WireError where a trail, or our own log, has nothing of this key."""
         if await decisions.names_key(source.pool, source.account, key):
             return
-        raise missing(f"Nothing here names a key {text}.{await self._near_in(source, text)}")
+        raise missing(f"No record here names a key {text}.{await self._near_in(source, text)}")
 
     @staticmethod
     async def _require_called(source: Source, key: str, text: str) -> None:
@@ -159,8 +159,8 @@ class KeyReferences:
         Raises WireError where it has none."""
         if not await decisions.names_key(source.pool, source.account, key):
             raise missing(
-                f"No call of this account names {text}, which belongs to another account: what others did with it, that "
-                "account is told."
+                f"No call of this account names {text}. It belongs to another account, and only that account learns what "
+                "others did with it."
             )
 
     # -- keys -----------------------------------------------------------------------------------------------------------

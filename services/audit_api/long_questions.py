@@ -34,7 +34,7 @@ class LongQuestions:
     async def place(self, account: str) -> AsyncIterator[None]:
         """Take one of the places. Raises WireError where the account has all of its own, or all are taken."""
         if self._places[account] >= AT_ONCE or self._places.total() >= ALTOGETHER:
-            raise errors.not_now(f"{AT_ONCE} such questions are being answered now; try again.")
+            raise errors.not_now(f"{AT_ONCE} such questions are being answered already; try again.")
         self._places[account] += 1
         try:
             yield

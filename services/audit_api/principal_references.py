@@ -58,7 +58,7 @@ class PrincipalReferences:
         if len(found) == 1:
             return found[0]
         if found:
-            raise invalid(f"{text} may be {' or '.join(found[:4])}: say which.")
+            raise invalid(f"{text} may mean {' or '.join(found[:4])}: say which.")
         near = await self._long_questions.worked(request, nearest, name, names)
         raise missing(f"Nobody here is called {text}.{in_words(near)}")
 
@@ -75,8 +75,8 @@ class PrincipalReferences:
             return found
         if source.account and arn.account != source.account:
             raise invalid(
-                f"{text} belongs to another account, which alone is told which of its principals called. Ask for all calls "
-                f"from that account: --principal {arn.account}"
+                f"{text} belongs to another account, and only that account learns which of its principals called. To see all "
+                f"calls from that account, use --principal {arn.account}"
             )
         if arn.resource.startswith("role/"):
             return f"arn:{arn.partition}:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/*"

@@ -60,7 +60,7 @@ class AuditRequest:
         http = self.http
         texts = (http.url.path, *(text for pair in http.query_params.multi_items() for text in pair))
         if b"\\u0000" in self.body or b"\0" in self.body or any("\0" in text for text in texts):
-            raise invalid("a NUL is in no name, no time and no policy")
+            raise invalid("No name, time or policy contains the character U+0000.")
 
     def place(self, name: str) -> str:
         """What stands in the path for this name of the route's."""
@@ -74,7 +74,7 @@ class AuditRequest:
         text = self.text(name)
         if text is None or text in values:
             return text
-        raise invalid(f"{name} is one of {', '.join(values)}, not {text!r}.{in_words(nearest(text, values))}")
+        raise invalid(f"{name} must be one of {', '.join(values)}, not {text!r}.{in_words(nearest(text, values))}")
 
     def flag(self, name: str) -> bool:
         """Raises WireError."""
@@ -86,7 +86,7 @@ class AuditRequest:
         if text is None:
             return USUAL
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST:
-            raise invalid(f"limit is a number from 1 to {MOST}")
+            raise invalid(f"limit must be a number from 1 to {MOST}")
         return int(text)
 
     def cursor(self, *kinds: type) -> list[Any] | None:
@@ -105,5 +105,5 @@ class AuditRequest:
             or any(isinstance(part, int) and abs(part) >= 2**62 for part in found)
             or any(isinstance(part, str) and "\0" in part for part in found)
         ):
-            raise invalid("cursor is not one that an earlier answer gave")
+            raise invalid("the cursor does not come from an earlier answer")
         return found

@@ -18,7 +18,7 @@ from services.questions.nearest import in_words, nearest
 EARLIER = {"since": "from"}
 """What earlier versions called a parameter, or a member of a body."""
 TYPES: dict[str, tuple[type, str]] = {
-    "string": (str, "a text"),
+    "string": (str, "text"),
     "integer": (int, "a whole number"),
     "boolean": (bool, "true or false"),
     "object": (dict, "an object of names and values"),
@@ -34,10 +34,10 @@ def require_query(route: RouteRow, given: Iterable[tuple[str, str]]) -> None:
         if name not in known and EARLIER.get(name) not in known:
             raise invalid(f"There is no parameter {name!r} here.{in_words(nearest(name, known))}")
         if not text:
-            raise invalid(f"{name} is empty: leave it out, or say what is meant.")
+            raise invalid(f"{name} is empty: leave it out, or give it a value.")
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
-            raise invalid(f"{name} stands {times} times, and is taken once.")
+            raise invalid(f"{name} is given {times} times: give it once.")
 
 
 def require_body(route: RouteRow, body: bytes) -> None:
@@ -69,9 +69,9 @@ def _require(value: Any, schema: JsonSchema, name: str) -> None:
     found = [kind for kind in kinds if type(value) is TYPES[kind][0]]
     if not found:
         words = " or ".join(TYPES[kind][1] for kind in kinds if kind != "null")
-        raise invalid(f"{name} is {words}")
+        raise invalid(f"{name} must be {words}")
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        raise invalid(f"{name} is a number from {schema['minimum']} to {schema['maximum']}")
+        raise invalid(f"{name} must be a number from {schema['minimum']} to {schema['maximum']}")
     (of,) = (each for each in either if found[0] in _kinds(each))
     if isinstance(value, dict):
         for key, member in value.items():

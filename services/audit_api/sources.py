@@ -23,7 +23,7 @@ class Sources:
         if not name:
             return Source(AskedLog(self._pool), account, self._settings.region, self._present.position)
         if account != self._settings.account_id:
-            raise denied("A trail is read by the first account's principals alone.")
+            raise denied("Only principals of the first account can read a trail.")
         try:
             schema = schema_of(name)
         except BadName as fault:

@@ -21,7 +21,7 @@ class Streams:
     def require_place(self) -> None:
         """Raises WireError."""
         if self._open >= MOST:
-            raise errors.not_now(f"{MOST} follow already; try again.")
+            raise errors.not_now(f"{MOST} streams are open already; try again.")
 
     @contextmanager
     def place(self) -> Iterator[None]:

@@ -26,7 +26,7 @@ async def time_of(log: AskedLog, text: str, name: str) -> datetime:
     try:
         return read_time(text)
     except ValueError:
-        raise invalid(f"{name} is a time in RFC 3339 or a position such as @1234") from None
+        raise invalid(f"{name} must be a time in RFC 3339 or a position such as @1234") from None
 
 
 async def span_of(log: AskedLog, request: AuditRequest) -> tuple[datetime | None, datetime | None]:
@@ -51,7 +51,7 @@ async def two_moments(audit: AuditContext, request: AuditRequest) -> tuple[Sourc
     member says when the record begins. Raises WireError."""
     text = request.text("from")
     if not text:
-        raise invalid("from is a time or position, and not after to")
+        raise invalid("from must be a time or a position, and not later than to")
     async with fresh(audit.present):
         source = await audit.sources.of(request)
         began = await source.before_it_began(read_moment(text)[1])
@@ -61,5 +61,5 @@ async def two_moments(audit: AuditContext, request: AuditRequest) -> tuple[Sourc
         last = first if ended else await source.moment(until)
     backwards = ended and read_moment(text)[1] > read_moment(until or "")[1]  # type: ignore[operator]  # both are times
     if first.position > last.position or backwards:
-        raise invalid("from is a time or position, and not after to")
+        raise invalid("from must be a time or a position, and not later than to")
     return source, first, last, began

@@ -157,7 +157,7 @@ def test_a_key_of_another_partition_or_region_is_none_of_ours(
         status, told = get(installation, f"/v1/{asked}?key={quote(abroad, safe='')}")
         assert (status, told["error"]["message"]) == (
             404,
-            f"{abroad} is in another Region or partition: this installation has keys of us-east-1 alone.",
+            f"{abroad} is in another Region or partition: this installation only has keys of us-east-1.",
         )
 
 

@@ -20,9 +20,9 @@ async def create_account(audit: AuditContext, request: AuditRequest) -> Told:
     try:
         account = parsed(request.body)["account_id"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise invalid('the body is {"account_id": "444455556666"}') from None
+        raise invalid('the body must be {"account_id": "444455556666"}') from None
     if not isinstance(account, str) or len(account) > 64:
-        raise invalid("account_id is a string of twelve digits")
+        raise invalid("account_id must be a string of twelve digits")
     try:
         made = await audit.maker.access_key()
         host = audit.settings.account_id

@@ -37,7 +37,7 @@ async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
     elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
         number = int(text)
     else:
-        raise invalid("after, and Last-Event-ID, is an alert's number")
+        raise invalid("after and Last-Event-ID must be the number of an alert")
     return Live("alert", _follow(audit, request, filters, number))
 
 

@@ -72,10 +72,10 @@ SHOW_ALERT = RouteRow(
 
 
 async def mark_alert(audit: AuditContext, request: AuditRequest) -> Told:
-    body = document_in(request.body, 'the body is {"state": "acknowledged", "note": "..."}')
+    body = document_in(request.body, 'the body must be {"state": "acknowledged", "note": "..."}')
     state, note = body.get("state"), body.get("note") or ""
     if state not in STATES or not isinstance(note, str):
-        raise invalid(f"state is one of {', '.join(STATES)}, and note a text")
+        raise invalid(f"state must be one of {', '.join(STATES)}, and note must be text")
     row = await _one(audit, request)
     parameters = {"AlertId": row["id"], "State": state, "Note": note}
     position = await audit.records.change(request, MARK, parameters, {"owner": row["account"]})

@@ -105,7 +105,7 @@ async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> 
         source.audience.require_reference(principal)
         name = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP, POLICY))
         if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.pool, name):
-            raise NoSuchEntity(f"There is no user, group, role or policy {principal} in this account, and never was.")
+            raise NoSuchEntity(f"This account has no user, group, role or policy {principal}, and never had one.")
         return Scope(principal=name)
     return Scope()
 

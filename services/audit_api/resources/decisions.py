@@ -39,7 +39,7 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
     if not set(by) <= EXPRESSIONS.keys():
         strange = next(name for name in by if name not in EXPRESSIONS)
         near = in_words(nearest(strange, EXPRESSIONS))
-        raise invalid(f"by is one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
+        raise invalid(f"by must be one or more of {', '.join(sorted(EXPRESSIONS))}, separated by commas.{near}")
     filters = await filters_of(audit, request)
     async with audit.long_questions.place(request.account):
         source = await audit.sources.of(request)

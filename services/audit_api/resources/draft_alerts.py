@@ -31,14 +31,14 @@ MOST_STEPS = 20_000_000
 
 
 async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
-    text = document_in(request.body, 'the body is {"policy": "..."}').get("policy")
+    text = document_in(request.body, 'the body must be {"policy": "..."}').get("policy")
     if not isinstance(text, str):
-        raise invalid("policy is a key policy, as a text")
+        raise invalid("policy must be the text of a key policy")
     key_id = await audit.keys.own_of_path(request)
     world = audit.present.world
     key = world.keys.get(key_id)
     if key is None:
-        raise missing(f"The key {key_id} is no more.")
+        raise missing(f"The key {key_id} has been deleted.")
     try:
         policy = check_policy(text, KEY)
     except Refusal as fault:

@@ -29,7 +29,7 @@ from services.questions.what_if import what_if
 from services.trails import what_if as trails
 
 WHAT_IF_BODY = (
-    'the body is {"key": "...", "policy": "..."} or {"key": "...", "grant": "..."} or {"principal": ARN, "policy": "...", '
+    'the body must be {"key": "...", "policy": "..."} or {"key": "...", "grant": "..."} or {"principal": ARN, "policy": "...", '
     '"policy_name": "..."}; "from" and "to" (a time or @position), "after" (a position) and "calls" (true) may be added'
 )
 
@@ -43,7 +43,7 @@ async def calls_under_draft(audit: AuditContext, request: AuditRequest) -> Async
     since = text_in(body, "from", WHAT_IF_BODY) or text_in(body, "since", WHAT_IF_BODY)
     until, after = text_in(body, "to", WHAT_IF_BODY), whole(body.get("after"))
     if after is not None and not isinstance(after, int):
-        raise invalid("after is the position that an answer before went through to")
+        raise invalid("after must be the position that an earlier answer reached")
     begin, end = [
         await time_of(source.pool, text, name) if text else None for text, name in ((since, "from"), (until, "to"))
     ]
@@ -96,7 +96,7 @@ async def _revoked(source: Source, key: Key, grant: str) -> Draft:
         return RevokedGrant(key, found[0])
     if found:
         raise invalid(f"{grant} is the beginning of several grants' ids: {', '.join(found)}")
-    raise missing(f"The key has and had no grant {grant}; `keytrail show` lists those it has.")
+    raise missing(f"The key has no grant {grant}, and never had one; `keytrail show` lists its grants.")
 
 
 def _of_policy(made: Callable[..., Draft], *given: Any) -> Draft:

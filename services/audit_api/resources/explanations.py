@@ -37,7 +37,7 @@ from services.questions.who_can import foreign
 from services.questions.worlds import world_then
 
 EXPLAIN_BODY = (
-    'the body is {"principal": ARN, "operation": "Decrypt", "key": "...", "encryption_context": {}, "conditions": {}, '
+    'the body must be {"principal": ARN, "operation": "Decrypt", "key": "...", "encryption_context": {}, "conditions": {}, '
     '"at": "@1234"}; the last three may be left out'
 )
 LEFT = "left"
@@ -99,7 +99,7 @@ class HypotheticalCall:
         principal, operation, key, at = texts[:4]
         if len(conditions) > MOST_PAIRS or sum(map(len, (*pairs, *conditions, *texts))) > 2 * MOST_CHARACTERS:
             raise invalid(
-                f"encryption_context and conditions have at most {MOST_PAIRS} names, and {MOST_CHARACTERS} characters"
+                f"encryption_context and conditions may have at most {MOST_PAIRS} names and {MOST_CHARACTERS} characters"
             )
         return HypotheticalCall(principal, operation, key, pairs, conditions, at)
 

@@ -167,7 +167,7 @@ async def show_key(audit: AuditContext, request: AuditRequest) -> Told:
     key_id = await audit.keys.own_of_path(request)
     row = await keys.one(audit.log, request.account, key_id)
     if row is None:
-        raise errors.not_now("The key was made a moment ago and is not in the projection yet; try again.")
+        raise errors.not_now("The key was created a moment ago and is not in the projection yet; try again.")
     found = audit.keys.with_aliases_now(item(row, ("tags",)), request.audience)
     return request.audience.own(request.account, found)
 

@@ -23,7 +23,7 @@ async def notifiers(audit: AuditContext, request: AuditRequest) -> Told:
 
 def _require_host(audit: AuditContext, request: AuditRequest) -> None:
     if not audit.is_host(request):
-        raise denied("Notifiers are the first account's.")
+        raise denied("Only the first account can see and manage notifiers.")
 
 
 NOTIFIERS = RouteRow(

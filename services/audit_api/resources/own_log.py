@@ -25,7 +25,7 @@ AT_ONCE = 100
 async def events(audit: AuditContext, request: AuditRequest) -> Told:
     text = request.text("after") or "-1"
     if not text.removeprefix("-").isdigit() or not text.isascii() or len(text) > 18:
-        raise invalid("after is a position")
+        raise invalid("after must be a position")
     limit = request.limit()
     cursor = request.cursor(int)
     after = cursor[0] if cursor else int(text)

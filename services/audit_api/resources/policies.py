@@ -16,7 +16,10 @@ from services.audit_api.schemas import VERSION_OR_MOMENT, Member
 from services.questions import policy_change
 from services.questions.source import Source
 
-DIFF_BODY = 'the body is {"from": "1", "to": "2"}: versions, times or positions; "from_policy" and "to_policy" are texts instead'
+DIFF_BODY = (
+    'the body must be {"from": "1", "to": "2"}, of versions, times or positions; "from_policy" and "to_policy" give texts '
+    "instead"
+)
 
 
 async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:

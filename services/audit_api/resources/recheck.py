@@ -23,7 +23,7 @@ from services.questions.recheck import recheck
 
 async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     if not audit.is_host(request):
-        raise denied("Decisions of every account are rechecked: the first account's.")
+        raise denied("A recheck covers the decisions of every account: only the first account can ask for it.")
     begin, end = [
         None if (text := request.text(name)) is None else await time_of(audit.log, text, name)
         for name in ("from" if request.text("from") else "since", "to")

@@ -40,7 +40,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     days = _days(request)
     key, principal = request.text("key"), request.text("principal")
     if key is not None and principal is not None:
-        raise invalid("name a key or a principal, or neither")
+        raise invalid("name a key or a principal, not both")
     source = await audit.sources.of(request)
     since, until = await span_of(source.pool, request)
     ends = (await source.ended() if source.is_trail else None) or datetime.now(UTC)
@@ -67,7 +67,7 @@ def _days(request: AuditRequest) -> int:
     """Raises WireError."""
     text = request.text("days") or str(NOT_USED_FOR)
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MOST_DAYS:
-        raise invalid(f"days is a number from 1 to {MOST_DAYS}")
+        raise invalid(f"days must be a number from 1 to {MOST_DAYS}")
     return int(text)
 
 
