@@ -43,7 +43,7 @@ def named(call: ast.Call) -> str:
 
 
 @pytest.mark.parametrize("route", SIGNED, ids=lambda route: route.operation_id)
-def test_every_route_answers_with_what_was_told(route: Any) -> None:
+def test_every_route_answers_only_through_the_audience(route: Any) -> None:
     """The types are checked, so the annotation is true."""
     assert route.endpoint.__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
 
@@ -78,7 +78,7 @@ def test_only_the_description_is_unsigned() -> None:
     assert [route.operation_id for route in ROUTES if route not in SIGNED] == ["openapi"]
 
 
-def test_whoever_asks_is_the_audience() -> None:
+def test_the_caller_is_the_audience() -> None:
     """An audience is made for the caller, or for a trail's reader: never for another account, or for everybody."""
     made = {
         (path.name, ast.unparse(call.args[0]))
