@@ -22,7 +22,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
@@ -107,7 +107,7 @@ async def serve(settings: Settings) -> None:
         fold = await snapshots.restore(pool, events, keys)
         live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
-        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
+        decisions = DecisionLanes(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
         anchors = Anchors(live, decisions, commands, clock)
