@@ -11,7 +11,7 @@ from domain.log.command import Command, encode
 from domain.log.own_commands import ANCHOR, own_call
 from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
 from services.logs import logger_of
@@ -27,7 +27,7 @@ GOOD_FOR = 10_000_000
 class Anchors:
     """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
 
-    def __init__(self, live: LiveState, decisions: Decisions, commands: Topic, clock: Clock) -> None:
+    def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
         self._live = live
         self._decisions = decisions
         self._commands = commands

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import assert_never
 
-from domain.commands.due import Agenda, Rotation, Work
+from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
 from services.clock import Clock
@@ -52,11 +53,14 @@ class DueWork:
     async def _do(self, work: Work) -> None:
         """Raises Unavailable: not now."""
         material, fingerprint = "", ""
-        if isinstance(work, Rotation):
-            new = await self._upkeep.new_material(work.key)
-            material, fingerprint = new.id, new.fingerprint
-        else:
-            await self._require_clocks_agree()
+        match work:
+            case Rotation():
+                new = await self._upkeep.new_material(work.key)
+                material, fingerprint = new.id, new.fingerprint
+            case Deletion() | Expiry():
+                await self._require_clocks_agree()
+            case _:
+                assert_never(work)
         async with self._own.turn:
             if self._agenda.due(self._clock.now()) == work:  # nobody changed it while this waited
                 record = self._step.fall_due(work, material, fingerprint, self._clock.now())

@@ -117,16 +117,14 @@ async def test_the_mac_of_a_lane_is_not_good_for_a_position(pool: Pool) -> None:
         await go_on(pool)
 
 
-async def test_tables_of_another_shape_are_made_anew(pool: Pool) -> None:
+async def test_tables_of_another_shape_are_recreated(pool: Pool) -> None:
     await filled(pool)
     await pool.execute(f"ALTER TABLE {S}.anchors DROP COLUMN mac")
     assert not await started(pool, BEFORE, [])
     await go_on(pool)
 
 
-async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
-    pool: Pool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_standby_goes_on_after_the_key_was_rotated(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     await filled(pool)
     vault = Vault()
     standby = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
@@ -137,7 +135,7 @@ async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
     assert "filled anew" not in capsys.readouterr().out
 
 
-async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_else(
+async def test_positions_under_a_retired_key_are_distinguished_from_forged_ones(
     pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await filled(pool)
@@ -147,7 +145,7 @@ async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_els
     assert "somebody else" not in told
 
 
-async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: Pool) -> None:
+async def test_a_rebuild_goes_on_after_a_rotation_and_its_end(pool: Pool) -> None:
     """In one batch: otherwise it was put in place under the retired key."""
     beside = f"{S}_beside"
     async with pool.acquire() as connection:

@@ -120,9 +120,7 @@ async def test_a_snapshot_that_does_not_fit_or_is_not_ours_is_not_used(
     assert plain(await snapshots.newest(pool, topic, KEYS)) == plain(log.fold())
 
 
-async def test_a_snapshot_of_a_log_that_was_made_anew_is_not_used(
-    snapshots: ModuleType, pool: Pool, topic: AnyTopic
-) -> None:
+async def test_a_snapshot_of_a_recreated_log_is_not_used(snapshots: ModuleType, pool: Pool, topic: AnyTopic) -> None:
     other = a_log()
     await snapshots.save(pool, other.fold())
     assert (await snapshots.restore(pool, topic, KEYS)).chain.position == -1, "the topic is empty"

@@ -29,7 +29,7 @@ def make(request: pytest.FixtureRequest) -> type[Tokens]:
 
 @pytest.mark.parametrize("adapter", TOKENS)
 @given(document=st.dictionaries(st.text(), JSON, max_size=4), kind=st.sampled_from(KINDS))
-def test_what_was_sealed_opens_as_it_was(adapter: str, document: dict[str, Any], kind: str) -> None:
+def test_sealed_material_opens_unchanged(adapter: str, document: dict[str, Any], kind: str) -> None:
     tokens = TOKENS[adapter](ROOT)
     assert tokens.open(kind, tokens.seal(kind, document)) == document
 
@@ -41,7 +41,7 @@ def test_every_process_that_has_the_root_opens_it_and_no_other(make: type[Tokens
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_token_of_one_kind_is_none_of_another(make: type[Tokens], kind: str) -> None:
+def test_a_token_of_one_kind_is_not_accepted_as_another(make: type[Tokens], kind: str) -> None:
     tokens = make(ROOT)
     token = tokens.seal(kind, DOCUMENT)
     assert [other for other in KINDS if tokens.open(other, token) is not None] == [kind]

@@ -25,7 +25,7 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[AnyTopic]:
         yield found
 
 
-async def test_what_is_sent_is_durable_in_order_once_its_future_ends(topic: AnyTopic) -> None:
+async def test_sent_values_are_durable_in_order_once_their_future_ends(topic: AnyTopic) -> None:
     futures = [await topic.send(f"value {number}".encode()) for number in range(20)]
     sent = [await future for future in futures]
     assert [each.offset for each in sent] == list(range(20))
@@ -37,7 +37,7 @@ async def test_what_is_sent_is_durable_in_order_once_its_future_ends(topic: AnyT
     assert last.value == b"value 19"
 
 
-async def test_what_is_appended_is_read_in_order_at_dense_offsets(topic: Topic) -> None:
+async def test_appended_values_are_read_in_order_at_dense_offsets(topic: Topic) -> None:
     offsets = [await topic.append(f"value {number}".encode()) for number in range(20)]
     assert offsets == list(range(20))
     reader = await topic.reader(0)
@@ -59,7 +59,7 @@ async def test_a_reader_begins_where_it_is_told_and_waits_for_what_comes(topic: 
     await reader.close()
 
 
-async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: Topic) -> None:
+async def test_a_reader_beyond_the_end_gets_an_error_and_never_starts_over(topic: Topic) -> None:
     await topic.append(b"one")
     reader = await topic.reader(1_000)
     with pytest.raises(OutOfRange):
@@ -67,7 +67,7 @@ async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: T
     await reader.close()
 
 
-async def test_the_end_is_what_the_next_append_gets(topic: Topic) -> None:
+async def test_the_end_is_the_next_appends_position(topic: Topic) -> None:
     assert await topic.end() == 0
     assert await topic.start() == 0
     offset = await topic.append(b"one", [("ce_id", b"1")])

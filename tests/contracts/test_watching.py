@@ -99,14 +99,14 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
-async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Watch, told: Told, table: str) -> None:
+async def test_a_lock_on_the_asked_table_is_reported(database: Settings, watch: Watch, told: Told, table: str) -> None:
     """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
     assert [each for each in await told.summaries() if "Postgres has not said" in each]
 
 
-async def test_a_policy_that_nobody_can_judge_is_told_of(
+async def test_a_policy_that_cannot_be_judged_is_reported(
     database: Settings, pool: Pool, books: Books, watch: Watch, told: Told
 ) -> None:
     """A row that somebody holds is skipped, without a message."""
@@ -123,7 +123,7 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
     assert not [each for each in await told.summaries() if "policy" in each], "once an hour"
 
 
-async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
+async def test_a_policy_that_is_replaced_at_once_is_not_reported(
     pool: Pool, books: Books, watch: Watch, told: Told
 ) -> None:
     await policies(pool, books)
@@ -137,7 +137,9 @@ async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
     assert not [each for each in await told.summaries() if "policy" in each]
 
 
-async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: Watch) -> None:
+async def test_decisions_that_end_before_the_judged_position_are_reported(
+    pool: Pool, books: Books, watch: Watch
+) -> None:
     """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
     a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
@@ -147,7 +149,7 @@ async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool,
         await watch.look()
 
 
-async def test_a_proof_that_does_not_end_is_told_of(database: Settings, watch: Watch, told: Told) -> None:
+async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: Watch, told: Told) -> None:
     """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
     watch.overdue = replace(watch.overdue, proof=0.0)

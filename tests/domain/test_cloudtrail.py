@@ -69,7 +69,7 @@ def test_times_are_read_in_every_form(text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
-def test_what_is_no_time_is_broken(text: Any) -> None:
+def test_an_invalid_time_makes_a_record_broken(text: Any) -> None:
     with pytest.raises(Broken):
         moment(text)
 
@@ -197,7 +197,7 @@ ALLOWING = SeenPolicies(permissions(to_identity()))
 OWN, DELEGATING = policy(named(user_arn())), policy(delegating())
 
 
-def test_what_is_known_is_answered_as_the_evaluator_answers() -> None:
+def test_known_cases_are_answered_as_by_the_evaluator() -> None:
     assert judge(asked(), key(OWN), "", NONE).answer == ALLOWED
     assert judge(asked(), key(DELEGATING), "", NONE).answer == REFUSED
     assert judge(asked(), key(DELEGATING), "", ALLOWING).answer == ALLOWED
@@ -254,7 +254,7 @@ def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() ->
     assert judge(asked(), nothing, "", NONE).answer == REFUSED
 
 
-def test_what_the_policies_do_not_explain_is_told() -> None:
+def test_calls_that_the_policies_do_not_explain_are_reported() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=False, denied=False)[0] == "explained"
     assert (
         explained(asked(), key(policy(statement(Action="kms:Encrypt"))), "", NONE, refused=False, denied=False)[0]

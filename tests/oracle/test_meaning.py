@@ -96,7 +96,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(pairs())
-def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) -> None:
+def test_a_solver_finds_each_reported_difference(pair: tuple[str, str]) -> None:
     agrees(*pair)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 import orjson
 
@@ -13,7 +13,7 @@ from domain.authorization.audience import Told
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why there are no more: whoever follows could not ask for them now."""
+    """Why the stream ends: whoever follows it could not ask for it now."""
 
     code: str
     message: str
@@ -21,7 +21,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """(id, what is told) of each event; None beats, so that nobody takes the silence for a lost connection (HTML standard,
+    """(id, what is told) of each event. None is a beat, so that nobody takes the silence for a lost connection (HTML standard,
     9.2: a line that begins with a colon is a comment)."""
 
     name: str
@@ -40,3 +40,5 @@ class Live:
                 case (number, told):
                     data = orjson.dumps(told.value)
                     yield b"id: %d\nevent: %s\ndata: %s\n\n" % (number, self.name.encode(), data)
+                case _:
+                    assert_never(event)

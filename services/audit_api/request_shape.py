@@ -1,5 +1,5 @@
-"""A question is as the description says (schemas.py), or it is refused: whoever writes `princpal=bob` would otherwise be
-answered as though they had asked about everybody."""
+"""The shape of a request, held to its route's row. A request of another shape is refused: otherwise `princpal=bob` would be
+answered as though everybody had been asked about."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import orjson
 
-from services.audit_api.explaining import bad
+from services.audit_api.faults import invalid
 from services.audit_api.route import TRAIL, RouteRow
-from services.audit_api.schemas import Schema, bodies
+from services.audit_api.schemas import JsonSchema
 from services.kms_api.bounds import parsed
 from services.questions.nearest import in_words, nearest
 
 EARLIER = {"since": "from"}
 """What earlier versions called a parameter, or a member of a body."""
 TYPES: dict[str, tuple[type, str]] = {
-    "string": (str, "a text"),
+    "string": (str, "text"),
     "integer": (int, "a whole number"),
     "boolean": (bool, "true or false"),
     "object": (dict, "an object of names and values"),
@@ -28,20 +28,21 @@ TYPES: dict[str, tuple[type, str]] = {
 
 
 def require_query(route: RouteRow, given: Iterable[tuple[str, str]]) -> None:
-    """Raises WireError for a parameter that the route does not have, that says nothing, or that stands twice."""
-    pairs, known = list(given), [name for name, _ in route.query]
+    """Raises WireError for a parameter that the route does not have, that is empty, or that stands twice."""
+    pairs, known = list(given), [each.name for each in route.query]
     for name, text in pairs:
         if name not in known and EARLIER.get(name) not in known:
-            raise bad(f"There is no parameter {name!r} here.{in_words(nearest(name, known))}")
+            raise invalid(f"There is no parameter {name!r} here.{in_words(nearest(name, known))}")
         if not text:
-            raise bad(f"{name} is empty: leave it out, or say what is meant.")
+            raise invalid(f"{name} is empty: leave it out, or give it a value.")
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
-            raise bad(f"{name} stands {times} times, and is taken once.")
+            raise invalid(f"{name} is given {times} times: give it once.")
 
 
 def require_body(route: RouteRow, body: bytes) -> None:
-    """Raises WireError for members that the route does not have, or of another type. What is no object the route refuses."""
+    """Raises WireError for members that the route does not have, or of another type. The endpoint itself refuses a body that is
+    not an object."""
     if not route.body:
         return
     try:
@@ -50,27 +51,27 @@ def require_body(route: RouteRow, body: bytes) -> None:
         return
     if not isinstance(document, dict):
         return
-    members = bodies(route)
+    members = route.body_schemas()
     if route.of_trails:
-        document.pop(TRAIL[0], None)  # the command line writes it here as well as in the query
+        document.pop(TRAIL.name, None)  # the command line writes it here as well as in the query
     for name, value in document.items():
         schema = members.get(name) or members.get(EARLIER.get(name, ""))
         if schema is None:
-            raise bad(f"There is no member {name!r} here.{in_words(nearest(name, members))}")
+            raise invalid(f"There is no member {name!r} here.{in_words(nearest(name, members))}")
         _require(value, schema, name)
 
 
-def _require(value: Any, schema: Schema, name: str) -> None:
-    """The types of a value and of what it holds. Raises WireError; bounds, enums and patterns are the routes' own to check."""
+def _require(value: Any, schema: JsonSchema, name: str) -> None:
+    """The types of a value and of what it holds. Bounds, enums and patterns are the endpoint's own to check. Raises WireError."""
     value = whole(value)
-    either: list[Schema] = schema.get("oneOf", [schema])
+    either: list[JsonSchema] = schema.get("oneOf", [schema])
     kinds = [kind for each in either for kind in _kinds(each)]
     found = [kind for kind in kinds if type(value) is TYPES[kind][0]]
     if not found:
         words = " or ".join(TYPES[kind][1] for kind in kinds if kind != "null")
-        raise bad(f"{name} is {words}")
+        raise invalid(f"{name} must be {words}")
     if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        raise bad(f"{name} is a number from {schema['minimum']} to {schema['maximum']}")
+        raise invalid(f"{name} must be a number from {schema['minimum']} to {schema['maximum']}")
     (of,) = (each for each in either if found[0] in _kinds(each))
     if isinstance(value, dict):
         for key, member in value.items():
@@ -81,11 +82,11 @@ def _require(value: Any, schema: Schema, name: str) -> None:
 
 
 def whole(value: Any) -> Any:
-    """JSON has numbers, and no integers: to JSON Schema 7.0 is one, and clients whose language has only floating-point numbers
-    write it so. In a query it stays refused: there it is text, and its pattern says which."""
+    """An integer for a number such as 7.0, which is an integer to JSON Schema: clients whose language has floating-point numbers
+    alone write it so. In a query it stays refused, since a query's values are text, and their patterns say which."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _kinds(schema: Schema) -> list[str]:
+def _kinds(schema: JsonSchema) -> list[str]:
     kinds = schema["type"]
     return [kinds] if isinstance(kinds, str) else list(kinds)
