@@ -1,4 +1,4 @@
-"""Where parts are joined, and the only place: settings in, adapters out."""
+"""The one place where processes get their parts: settings in, adapters out."""
 
 from __future__ import annotations
 
