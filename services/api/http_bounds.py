@@ -36,7 +36,7 @@ STRANGERS_KEEP_ALIVE = 10.0
 DoorRefusal = tuple[bytes, bytes]
 """(status, message to the client)."""
 MALFORMED: DoorRefusal = (b"400 Bad Request", b"This is not an HTTP/1.1 request.")
-TRAILERS: DoorRefusal = (b"400 Bad Request", b"Trailers are not taken: fields stand before the body.")
+TRAILERS: DoorRefusal = (b"400 Bad Request", b"Trailers are not accepted: send all fields before the body.")
 IN_TOO_MANY_PARTS: DoorRefusal = (b"413 Content Too Large", b"The body comes in too many small parts.")
 NEVER_ENDING: DoorRefusal = (b"413 Content Too Large", b"The request is too large.")
 LONG_URL: DoorRefusal = (b"414 URI Too Long", b"The URL is too long.")

@@ -57,7 +57,7 @@ from services.audit_api.reviewing import Reviewing
 from services.audit_api.route import RouteRow
 from services.audit_api.status import Standing
 from services.clock import Clock
-from services.kms_api import errors
+from services.kms_api import errors, unanswered
 from services.kms_api.app import MOST_AGENT, Disconnected, printable, read_body, where
 from services.kms_api.authentication import Authenticator
 from services.kms_api.bounds import parsed
@@ -221,7 +221,7 @@ class Audit:
             await self._present.barrier()
             asked = self._renewed(asked)
         except NotFresh:
-            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+            raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
         except (CredentialDisabled, CredentialExpired) as fault:
             await self._refuse(asked, fault)
         verdict = await self._verdict(asked, action)
@@ -321,7 +321,7 @@ class Audit:
                 await self._present.barrier()
                 return self._present.world.once(references.key(text, account), account)
             except NotFresh:
-                raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+                raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
             except Refusal:
                 raise not_found(first, references.near_keys(text, account)) from None
 

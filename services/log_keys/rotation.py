@@ -127,7 +127,7 @@ class LogKeys:
                 if not await self._seal(projection, authority):
                     left.append(projection.name)
             except LOST as fault:
-                raise Unavailable(f"Postgres does not answer: {fault!r}; run it again") from fault
+                raise Unavailable(f"Postgres does not answer: {fault!r}; run the command again") from fault
             except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
                 left.append(projection.name)
         return left
