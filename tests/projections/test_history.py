@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.state import documents
 from domain.state.world import World
 from projections.history import project, queries
-from projections.log.entry import Appends, Closes, Interns
+from projections.log.changes import Appends, Closes, Interns
 from tests.histories import History
 
 
