@@ -16,6 +16,11 @@ KNOWN = "SELECT raw FROM records WHERE kind = '\\x01' ORDER BY at, id"
 """What was known from elsewhere."""
 
 
+async def let_read(connection: Any, account: str) -> None:
+    """The account reads the trail from now on. In the schema that is searched."""
+    await connection.execute("INSERT INTO readers VALUES ($1)", account)
+
+
 async def preferred(connection: Any, schema: str, ids: Sequence[str]) -> dict[str, bool]:
     """Of those records that are there: whether each says who called."""
     rows = await connection.fetch(f"SELECT id, preferred FROM {schema}.records WHERE id = ANY($1)", ids)

@@ -109,7 +109,7 @@ class Trail:
             await connection.execute(f"CREATE SCHEMA {self.schema}")
             await connection.execute(f"SET LOCAL search_path TO {self.schema}")
             await connection.execute(files("projections").joinpath("trails", "table.sql").read_text())
-            await connection.execute("INSERT INTO readers VALUES ($1)", self.settings.account_id)
+            await records.let_read(connection, self.settings.account_id)
         return True
 
     async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
