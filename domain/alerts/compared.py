@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.arn import root_arn
+from domain.crypto.uses import USES, permissions_of
 from domain.keys.states import KEY_ACTIONS
 from domain.once import once
 from domain.policy.compile import DELEGATED, ROLE
@@ -22,12 +23,10 @@ from domain.policy_analysis.named_people import people
 from domain.policy_analysis.space import ACTION, CALLER, Meaning, Side, Space, bits_of
 from domain.policy_analysis.words import TooMany
 
-DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret"})
+DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret", "kms:Decapsulate"})
 """What gives back what was encrypted."""
-USING = DECRYPTING | {
-    "kms:Encrypt", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:GenerateDataKeyPair", "kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac",
-}  # fmt: skip
+USING = frozenset(f"kms:{name}" for name in permissions_of(*USES)) - {"kms:Verify", "kms:VerifyMac"}
+"""Whoever may only verify learns and makes nothing."""
 MANAGING = frozenset({"kms:PutKeyPolicy"})
 """Whoever may replace the policy may let in anyone."""
 ADMINISTERING = MANAGING | {

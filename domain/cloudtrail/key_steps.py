@@ -23,7 +23,7 @@ from domain.cloudtrail.slots import (
     once,
     tags_told,
 )
-from domain.keys.states import TABLE, State
+from domain.keys.states import TABLE, Cell, State
 
 
 def _key(reading: Reading) -> str:
@@ -53,13 +53,13 @@ def _allowed(operation: str, key: str, step: Step) -> None:
     cells = TABLE.get(operation)  # nobody calls what a key does of itself
     if cells is None:
         return
-    if cells[State.PENDING_DELETION] == "pending":
+    if cells[State.PENDING_DELETION] is Cell.PENDING_DELETION:
         step.needs[("deletion", key)] = ABSENT
-    if cells[State.DISABLED] == "disabled":
+    if cells[State.DISABLED] is Cell.DISABLED:
         step.needs[("enabled", key)] = PRESENT
-    if cells[State.DISABLED] == "not-pending":
+    if cells[State.DISABLED] is Cell.NOT_PENDING:
         step.needs[("deletion", key)] = PRESENT
-    if cells[State.PENDING_IMPORT] == "import":
+    if cells[State.PENDING_IMPORT] is Cell.PENDING_IMPORT:
         step.needs[("material", key)] = PRESENT
 
 

@@ -13,13 +13,8 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import NO_RESOURCE_POLICY, RETIRING, Verdict
-from domain.crypto.specs import (
-    ENCAPSULATE_DECAPSULATE,
-    ENCRYPT_DECRYPT,
-    GENERATE_VERIFY_MAC,
-    KEY_AGREEMENT,
-    SIGN_VERIFY,
-)
+from domain.crypto.specs import ENCRYPT_DECRYPT
+from domain.crypto.uses import USES_BY_USAGE, permissions_of
 from domain.errors import (
     AccessRefused,
     DryRunSucceeded,
@@ -29,6 +24,7 @@ from domain.errors import (
     LimitExceeded,
 )
 from domain.grants.grant import EQUALS, SOURCE_ARN, SUBSET, Grant, is_narrower
+from domain.grants.operations import ALWAYS, grant_operations
 from domain.keys.key import Key, nobodys
 from domain.keys.states import require_state
 from domain.log.events import GrantCreated, GrantFound, GrantRetired, GrantRevoked
@@ -39,37 +35,6 @@ from domain.state.world import World
 
 MAX_PAIRS = 8
 MAX_VALUE = 384
-ALWAYS = frozenset({"CreateGrant", "RetireGrant", "DescribeKey"})
-WITH_CONTEXT = frozenset(
-    {
-        "Decrypt",
-        "Encrypt",
-        "GenerateDataKey",
-        "GenerateDataKeyWithoutPlaintext",
-        "GenerateDataKeyPair",
-        "GenerateDataKeyPairWithoutPlaintext",
-        "ReEncryptFrom",
-        "ReEncryptTo",
-    }
-)
-OF_PAIRS = frozenset({"Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"})
-BY_USAGE: dict[str, frozenset[str]] = {
-    SIGN_VERIFY: frozenset({"Sign", "Verify", "GetPublicKey"}),
-    KEY_AGREEMENT: frozenset({"DeriveSharedSecret", "GetPublicKey"}),
-    GENERATE_VERIFY_MAC: frozenset({"GenerateMac", "VerifyMac"}),
-    ENCAPSULATE_DECAPSULATE: frozenset({"Encapsulate", "Decapsulate", "GetPublicKey"}),
-}
-"""What a grant can give on an asymmetric or HMAC key (developer guide, grant-manage, grant operations)."""
-
-GRANTABLE = ALWAYS | WITH_CONTEXT | OF_PAIRS | frozenset().union(*BY_USAGE.values())
-"""What a grant can give on some key."""
-
-
-def operations_of(key: Key) -> frozenset[str]:
-    """The grant operations that the key supports."""
-    if key.usage == ENCRYPT_DECRYPT:
-        return ALWAYS | (WITH_CONTEXT if key.spec.symmetric else OF_PAIRS)
-    return ALWAYS | BY_USAGE[key.usage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +131,9 @@ def _principal(name: str, caller: Caller, world: World) -> str:
 def _require_operations(command: CreateGrant, key: Key) -> None:
     if not command.operations:
         raise InvalidRequest("A grant allows at least one operation.")
+    supported = grant_operations(key.spec, key.usage)
     for operation in command.operations:
-        if operation not in operations_of(key):
+        if operation not in supported:
             raise InvalidRequest(f"Grant operation {operation} is not supported on {key.arn}, a {key.spec.name} key.")
 
 
@@ -175,7 +141,7 @@ def _require_constraints(command: CreateGrant, key: Key) -> None:
     pairs = {name: command.constraints[name] for name in (EQUALS, SUBSET) if name in command.constraints}
     if pairs and not (key.spec.symmetric and key.usage == ENCRYPT_DECRYPT):
         raise InvalidRequest("Encryption context constraints are for symmetric encryption keys only.")
-    if pairs and not set(command.operations) <= WITH_CONTEXT | ALWAYS:
+    if pairs and not set(command.operations) <= ALWAYS | permissions_of(*USES_BY_USAGE[ENCRYPT_DECRYPT]):
         raise InvalidRequest("Encryption context constraints are for operations that take an encryption context.")
     for name, value in pairs.items():
         assert not isinstance(value, str), "a constraint on the encryption context is a map"

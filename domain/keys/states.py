@@ -7,8 +7,9 @@ Source: KMS developer guide, key-state (the numbers of its notes stand beside th
 The guide allows "[2] or [3]" for a key that is pending deletion: this table says [3], the one that names the state.
 What the guide marks [7] and [9] depends on the key's origin and spec, not on its state. The operations check [7] after it;
 [9] before it, since a key that takes no material answers so in every state.
-Operations younger than the guide's table: those that use a key are as Encrypt, GetKeyLastUsage and ListKeyRotations as
-other lists, RotateKeyOnDemand as EnableKeyRotation but for pending import, where its material is not there yet [5].
+Operations that are younger than the guide's table: those that use a key have the row of Encrypt; GetKeyLastUsage and
+ListKeyRotations have the row of the other lists; RotateKeyOnDemand has the row of EnableKeyRotation, except that a key which is
+pending import has no material to rotate yet [5].
 States that nothing can reach here (Creating, Updating, Unavailable: multi-Region and custom key stores) have no column.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from domain.crypto.uses import permissions_of
 from domain.errors import InvalidKeyState, KeyDisabled, Refusal, UnsupportedOperation
 
 
@@ -28,9 +30,20 @@ class State(Enum):
     PENDING_IMPORT = "PendingImport"
 
 
-def _table(text: str) -> dict[str, dict[State, str]]:
+class Cell(Enum):
+    """What becomes of an operation in a state. The module's docstring says what each word stands for."""
+
+    OK = "ok"
+    DISABLED = "disabled"
+    PENDING_DELETION = "pending"
+    PENDING_IMPORT = "import"
+    NOT_PENDING = "not-pending"
+    EXTERNAL = "external"
+
+
+def _table(text: str) -> dict[str, dict[State, Cell]]:
     rows = (line.split() for line in text.strip().splitlines())
-    return {operation: dict(zip(State, cells, strict=True)) for operation, *cells in rows}
+    return {operation: dict(zip(State, map(Cell, cells), strict=True)) for operation, *cells in rows}
 
 
 #                                        Enabled Disabled PendingDeletion PendingImport
@@ -81,39 +94,25 @@ TABLE = _table("""
     VerifyMac                            ok      disabled pending         import
 """)
 
-_REFUSALS: dict[str, tuple[type[Refusal], str]] = {
-    "disabled": (KeyDisabled, "{arn} is disabled."),
-    "pending": (InvalidKeyState, "{arn} is pending deletion."),
-    "import": (InvalidKeyState, "{arn} is pending import."),
-    "not-pending": (InvalidKeyState, "{arn} is not pending deletion."),
-    "external": (UnsupportedOperation, "{arn} origin is EXTERNAL which is not valid for this operation."),
+_REFUSALS: dict[Cell, tuple[type[Refusal], str]] = {
+    Cell.DISABLED: (KeyDisabled, "{arn} is disabled."),
+    Cell.PENDING_DELETION: (InvalidKeyState, "{arn} is pending deletion."),
+    Cell.PENDING_IMPORT: (InvalidKeyState, "{arn} is pending import."),
+    Cell.NOT_PENDING: (InvalidKeyState, "{arn} is not pending deletion."),
+    Cell.EXTERNAL: (UnsupportedOperation, "{arn} origin is EXTERNAL which is not valid for this operation."),
 }
 
 
 def require_state(operation: str, arn: str, state: State) -> None:
-    """Raise KeyDisabled, InvalidKeyState or UnsupportedOperation where the table does not allow the operation in this state."""
+    """Raise KeyDisabled, InvalidKeyState or UnsupportedOperation where the table does not allow the operation in this state.
+
+    `tests/house` holds that every operation which is asked for here has its row.
+    """
     cell = TABLE[operation][state]
-    if cell != "ok":
+    if cell is not Cell.OK:
         refusal, message = _REFUSALS[cell]
         raise refusal(message.format(arn=arn))
 
 
-KEY_ACTIONS = sorted(f"kms:{name}" for name in (TABLE.keys() - {"ReEncrypt"}) | {"ReEncryptFrom", "ReEncryptTo"})
+KEY_ACTIONS = sorted(f"kms:{name}" for name in permissions_of(*TABLE))
 """What is asked of a key's policy."""
-USES = (
-    "Encrypt",
-    "Decrypt",
-    "ReEncrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "Sign",
-    "Verify",
-    "GenerateMac",
-    "VerifyMac",
-    "DeriveSharedSecret",
-    "Encapsulate",
-    "Decapsulate",
-)
-"""The operations that use a key (API reference, GetKeyLastUsage, KeyLastUsageTrackingOperation)."""

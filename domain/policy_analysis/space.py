@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.authorization.context import carriers
-from domain.commands.grants import GRANTABLE
+from domain.grants.operations import GRANTABLE
 from domain.policy import unseen
 from domain.policy.compile import DELEGATED, DIRECT, Rule, has_variables, key_policy_rules
 from domain.policy.conditions import Test, compile_test

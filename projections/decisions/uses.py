@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.keys.states import USES
+from domain.crypto.uses import USES
 from projections.decisions.queries import CASES, DECISIONS
 from projections.log.schema import AskedLog
 

@@ -102,19 +102,19 @@ async def serve(settings: Settings) -> None:
         tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
         fold = await snapshots.restore(pool, events, keys)
-        present = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
+        live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
-        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: present.seal(DECISIONS))
+        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
-        anchors = Anchors(present, decisions, commands, clock)
+        anchors = Anchors(live, decisions, commands, clock)
         making = VaultMaker(vault, tokens)
-        calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
-        authenticator = Authenticator(present, vault, tokens, settings.region, clock)
+        calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock)
+        authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
-        app = App(present, authenticator, calls, audit.app(), clock, watch)
+        audit = Audit(settings, live, authenticator, calls, making, pool, clock, publisher)
+        app = App(live, authenticator, calls, audit.app(), clock, watch)
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -134,8 +134,8 @@ async def serve(settings: Settings) -> None:
         server = DeadlineServer(config, door)
         audit.stopping = lambda: server.should_exit
         tasks = [
-            asyncio.create_task(present.follow()),
-            asyncio.create_task(present.keep_asking()),
+            asyncio.create_task(live.follow()),
+            asyncio.create_task(live.keep_asking()),
             asyncio.create_task(TALLY.keep_flushing()),
             asyncio.create_task(watch.keep_asking()),
             asyncio.create_task(anchors.keep_anchoring()),
@@ -145,7 +145,7 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
-            await asyncio.gather(present.begun(), projected(pool))
+            await asyncio.gather(live.begun(), projected(pool))
             await server.serve(sockets=[listening])
         finally:
             for task in tasks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.crypto.uses import USES
 from services.exports.member_names import camel, service_of, shapes_of
 from services.exports.ocsf import READ, activity_of, type_of
 from services.kms_api.errors import CODES
@@ -21,9 +22,6 @@ SERVICE_EVENTS = {
     "key.rotated.v1": "RotateKey",
     "key.material-expired.v1": "DeleteExpiredKeyMaterial",
 }
-USES = frozenset(
-    {"Encrypt", "Decrypt", "ReEncrypt", "Sign", "Verify", "GenerateMac", "VerifyMac", "DeriveSharedSecret"}
-)
 
 
 def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
     return DeleteAlias(parameters["AliasName"])
 
 
-def asks_to_list(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_list(request: Request, world: World) -> Sequence[Verdict]:
     """In the caller's own account; a key of another one is refused whatever aliases it has (API reference, ListAliases:
     no cross-account use)."""
     account = request.caller.account

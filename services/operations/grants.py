@@ -146,7 +146,7 @@ def _retiring(request: Request) -> str:
     return principal
 
 
-def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict]:
     """In the caller's own account; the resource is the retiring principal (API reference, ListRetirableGrants)."""
     arn = parse_arn(_retiring(request))
     account = arn.account if arn is not None else ""

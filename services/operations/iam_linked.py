@@ -34,7 +34,7 @@ def deleted(changed: RecordedChange) -> Answer:
     return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name, changed.event.id)}
 
 
-def asks_of_task(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_task(request: Request, world: World) -> Sequence[Verdict]:
     """On the role that was. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
     return asks_of_status(name, request.caller, world)

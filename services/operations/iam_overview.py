@@ -21,7 +21,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import policies_of
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Asks, Request
+from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
 MOST_CHARACTERS = 1_000_000
@@ -37,13 +37,13 @@ Entry = tuple[str, str, Answer]
 """(name to page by, the list that it stands in, the item)."""
 
 
-def asks_of_account(action: str) -> Asks:
+def access_on_account(action: str) -> AccessCheck:
     """A permission that is on no resource: IAM asks it of `*`."""
 
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         return (may(request.caller, action, in_account("*", request.caller.account)),)
 
-    return asks
+    return access
 
 
 def authorization_details(request: Request, world: World) -> Answer:

@@ -57,7 +57,7 @@ def _owner(access_key: str, account: str, world: World) -> Identity | None:
     return found if found is not None and found.account == account else None
 
 
-def asks_last_used(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:
     """On the user whose key it is; of the root's and of one that is not here, on the account."""
     caller = request.caller
     owner = _owner(request["AccessKeyId"], caller.account, world)
@@ -228,7 +228,7 @@ def _asks(request: Request, arn: str, entity: Entity | None) -> Verdict:
     return may(caller, "iam:GenerateServiceLastAccessedDetails", resource)
 
 
-def asks_to_generate(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_generate(request: Request, world: World) -> Sequence[Verdict]:
     return (_asks(request, request["Arn"], _entity(request["Arn"], request.caller.account, world)),)
 
 
@@ -243,7 +243,7 @@ def generate(request: Request, world: World) -> Answer:
     return {"JobId": Job(entity.id, request.at // 1_000_000, by_action).name()}
 
 
-def asks_for_job(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_job(request: Request, world: World) -> Sequence[Verdict]:
     caller = request.caller
     verdicts = [may(caller, f"iam:{request.operation}", in_account("*", caller.account))]
     entity = _entity_of(Job.read(request["JobId"]), caller.account, world)

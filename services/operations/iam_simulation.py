@@ -56,12 +56,12 @@ _OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
 # -- which permission -------------------------------------------------------------------------------------------------
 
 
-def asks_custom(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_simulate(request: Request, world: World) -> Sequence[Verdict]:
     account = request.caller.account
     return (may(request.caller, f"iam:{request.operation}", in_account("*", account)),)
 
 
-def asks_on_source(request: Request, world: World) -> Sequence[Verdict]:
+def access_on_source(request: Request, world: World) -> Sequence[Verdict]:
     """On the user, group or role that is simulated."""
     arn, caller = request["PolicySourceArn"], request.caller
     identity = _held(arn, caller.account, world)

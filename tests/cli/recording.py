@@ -1,8 +1,8 @@
-"""Makes the recordings anew: a real installation, a story that is always the same, and every command asked once.
+"""Records again: a real installation, a story that is always the same, and every command once.
 
-    python -m tests.cli.recording [NAME ...]
+python -m tests.cli.recording [NAME ...]
 
-Afterwards look at what `git diff tests/cli/shown` shows: `python -m tests.cli.test_shown` has written every text anew.
+Run `python -m tests.cli.test_shown` afterwards to write every text again, and read `git diff tests/cli/shown`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ COMMANDS = {
     "verify-file-cut": "verify --file cut.log",
     "verify-strange": "verify",
 }  # fmt: skip
-"""By the name of its file, what is typed. What stands in braces only the story knows."""
+"""The command to type, by the name of its file. The story fills in what stands in braces."""
 
 
 FIRST = ("import",)
@@ -129,7 +129,7 @@ LAST = (
         "verify-strange",
     ),
 )
-"""Commands that others build on, and those that change what others show."""
+"""Commands that others need first, and commands that change what others show."""
 FAULT = "https://hooks.example.org/services/payroll-security/keytrail answered 503 Service Unavailable: the upstream is away"
 BY_HAND: dict[str, list[dict[str, Any]]] = {
     "alerts-notifiers": [
@@ -141,7 +141,8 @@ BY_HAND: dict[str, list[dict[str, Any]]] = {
          "fault": FAULT, "message": {}},
     ],
 }  # fmt: skip
-"""Items of lists that fill only where a receiver fails for a day; a test holds them to the API's description like the others."""
+"""Items of lists that fill only if a receiver fails for a day. A test holds them to the API's description like the
+others."""
 
 
 ALERTS_FILE = """
@@ -176,12 +177,12 @@ reason = "nobody's salary is in there"
 expires = {past}
 """
 WRITTEN = ("installation.log", "cut.log", "installation.backup", "exported.log")
-"""Files of commands, which nobody keeps."""
+"""Files that commands write, which are not kept."""
 
 
 @contextmanager
 def receiver() -> Iterator[int]:
-    """The port at which somebody takes what a notifier sends."""
+    """The port of the receiver of a notifier's messages."""
 
     class Taking(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -190,7 +191,7 @@ def receiver() -> Iterator[int]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Not told."""
+            """Writes no log line."""
 
     with HTTPServer(("127.0.0.1", 0), Taking) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -207,7 +208,7 @@ def allow(sid: str, principal: Any, action: Any, **more: Any) -> dict[str, Any]:
 
 
 class Story:
-    """Payroll: a key whose policy was opened step by step, who used it and who tried to, and a second account."""
+    """Payroll: a key whose policy is opened step by step, its users, refused attempts, and a second account."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -312,7 +313,7 @@ class Story:
         raise AssertionError(f"{operation} was allowed")
 
     def trail(self) -> None:
-        """A trail that begins after its key was made: what the key's policy says is not known."""
+        """A trail that begins after its key was made, so that the key's policy is not known."""
         self.known["trail_key"] = key_arn(1)
         arn = who()["arn"]
         opened = {"keyId": key_arn(1), "policyName": "default", "policy": policy(allow("Use", arn, "kms:Decrypt"))}
@@ -336,7 +337,7 @@ class Story:
         (FOLDER / "grants.answer").write_text(json.dumps({"Grants": [grant]}, indent=1) + "\n")
 
     def note(self) -> None:
-        """Its log in files, whole and cut, and what an operator noted down of it."""
+        """The installation's log in files, whole and cut, and the head that an operator noted."""
         self.installation.keytrail("export-log", str(FOLDER / "installation.log"), "--force")
         lines = (FOLDER / "installation.log").read_text().splitlines(keepends=True)
         (FOLDER / "cut.log").write_text("".join(lines[:20] + lines[21:]))
@@ -406,7 +407,7 @@ def record_all(wanted: list[str]) -> None:
         story.judge()
         story.note()
         environment = {"KEYTRAIL_DATA": str(installation.data), "KEYTRAIL_ALERTS_FILE": "alerts.toml"}
-        # A backup is restored onto an empty folder, with the master key of then.
+        # a backup is restored into an empty folder, with the master key of that time
         elsewhere = {
             "KEYTRAIL_DATA": str(Path(folder, "restored")),
             "KEYTRAIL_MASTER_KEY_FILE": str(installation.settings.master_key_path),

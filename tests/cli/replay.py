@@ -1,7 +1,7 @@
-"""The command line on answers that a real installation gave once: no server, every width, a second for all of it.
+"""The command line on recorded answers of a real installation: no server, every width, and a second for everything.
 
-A recording is a file of JSON: the command as it was typed, whose answers they are, and each answer line by line.
-`python -m tests.cli.recording` makes them anew.
+A recording is a JSON file with the command as it was typed, the account that the answers belong to, and each answer
+line by line. `python -m tests.cli.recording` writes them again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AWAY = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "KEYTRAIL_ALERTS_FILE": "alerts.toml",
 }
-"""Credentials for a server that is not there: a question without a recorded answer fails."""
+"""Credentials for a server that does not exist: a question without a recorded answer fails."""
 BESIDE = {
     "listed": (trails, "_listed"),
     "imported": (imports, "_import"),
@@ -55,10 +55,10 @@ BESIDE = {
     "tried": (alerts_file, "_try"),
     "allowed": (alerts_file, "_rows"),
 }
-"""What commands do on the host itself, and not by a question to the API: by its name in a recording, the function that works. What it
-gives back is JSON, and all that the rest of the command is told."""
+"""For commands that work on the host and do not ask the API: the function that does the work, by its name in a
+recording. It returns JSON, which is all that the rest of the command learns."""
 REACHING = ("reaching", "reaching_both")
-"""What finds a broker and a database, in whichever of the modules has it."""
+"""Functions that find a broker and a database, in whichever module has them."""
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Recording:
     command: list[str]
     account: str = ""
     answers: dict[str, list[str]] = field(default_factory=dict)
-    """Lines, by the method, path and body that were sent."""
+    """The lines of an answer, by method, path and body of the request."""
     beside: dict[str, Any] = field(default_factory=dict)
 
 
@@ -85,20 +85,20 @@ def read(name: str) -> Recording:
 def write(name: str, recording: Recording, data: Path) -> None:
     found = {each: getattr(recording, each) for each in Recording.__slots__}
     text = json.dumps(found, indent=1, default=str).replace(str(data), ".keytrail")
-    # Of an installation that is no more; and yet no secret is kept.
+    # It belonged to an installation that is gone. Even so, no secret is kept.
     text = re.sub(r'(secret_access_key\\": *\\")[^"\\]+', r"\1a-secret-that-is-shown-once", text)
     (FOLDER / f"{name}.json").write_text(text + "\n")
 
 
 class Terminal(io.StringIO):
-    """What a person looks at."""
+    """The output that a person sees."""
 
     def isatty(self) -> bool:
         return True
 
 
 class _Beside(io.StringIO):
-    """Notes beside the output, at their place."""
+    """Notes beside the output, each in its place."""
 
     def __init__(self, screen: io.StringIO) -> None:
         super().__init__()
@@ -142,8 +142,8 @@ def _giving(works: Any, value: Any) -> Any:
 def typed(
     command: list[str], width: int | None, environment: Mapping[str, str] = AWAY, rows: int | None = None
 ) -> tuple[int, str]:
-    """(exit code, what is read, the notes beside it at their place) of a command, on a terminal or in a pipe. `rows`: of the
-    terminal, at which somebody sits; without it nothing is paged."""
+    """(exit code, output, the notes beside it in their place) of a command, on a terminal or in a pipe. `rows`: the
+    height of a terminal with a person; without it nothing is paged."""
     screen = io.StringIO() if width is None else Terminal()
     mask, folder = os.umask(0o077), Path.cwd()
     os.umask(mask)
@@ -154,7 +154,7 @@ def typed(
             patch.object(sys, "argv", ["keytrail", *command]),
             patch.object(sys, "stdin", io.StringIO() if rows is None else Terminal()),
             patch.object(out, "_height", rows),
-            # A bar goes back to its beginning, and leaves nothing to look at.
+            # A bar returns to the beginning of its line and leaves nothing to read.
             patch.object(Progress, "start", lambda self: None),
             patch.object(Progress, "stop", lambda self: None),
             patch.object(out, "_width", WIDE if width is None else width),
@@ -170,5 +170,5 @@ def typed(
     finally:
         os.umask(mask)
         os.chdir(folder)
-    # How long it took is the machine's.
+    # the duration depends on the machine
     return code, re.sub(r", \d+\.\d s$", ", 0.1 s", screen.getvalue(), flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`keytrail alerts test` and `alerts allow-list`: the alerts' file tried and looked through, without a server of ours."""
+"""`keytrail alerts test` and `alerts allow-list` try and check the alerts' file, without a server of Keytrail's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Taking(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Not told."""
+        """Writes no log line."""
 
 
 @pytest.fixture(params=[204])

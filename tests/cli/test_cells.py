@@ -1,4 +1,4 @@
-"""What a caller wrote stays a text in every export that people open."""
+"""Text from a caller stays text in every export that people open."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ USE = {"Action": ["kms:Decrypt", "kms:PutKeyPolicy"]}
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What came of replacing the one statement by the other."""
+    """The changes when one statement replaces the other."""
     sides = [Side(policy(delegating(), each), IDS) for each in (old, new)]
     found = compare(Space(sides, ACCOUNT, KEY_ACTIONS, arn()))
     told = [each.get("why", "") for each in found["unknown"]]

@@ -1,5 +1,5 @@
-"""A page or a file of changes is evidence: it says of whom it is, what was asked and when, and each sentence stands where it
-belongs."""
+"""A page or file of changes is evidence: it names its account, the question and the time, and each sentence stands in
+its place."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Table(HTMLParser):
 
 
 def asked_of(recording: Recording, command: list[str], query: str = "") -> str:
-    """What a command prints on the recorded changes, asked with this query."""
+    """The output of a command for this query on the recorded changes."""
     (lines,) = [each for question, each in recording.answers.items() if "/v1/changes" in question]
     result = json.loads(lines[-1])
     result["result"]["log"] = LOG

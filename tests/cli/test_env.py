@@ -1,5 +1,5 @@
-"""The text of `keytrail env`, by which a shell runs and of which it keeps the variables. What a shell does with it, and `aws` then, is
-tried in tests/e2e/test_shell.py."""
+"""The text that `keytrail env` prints, and the variables of a shell that runs it. tests/e2e/test_shell.py tries what
+shell and `aws` then do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFT = dict.fromkeys((*CREDENTIALS, "KEYTRAIL_DATA"), "left")
 
 
 def installation(folder: Path, pid: int) -> Path:
-    """What an installation leaves on the disk that runs as this process, or not at all."""
+    """What an installation that runs as this process, or does not run, leaves on the disk."""
     kept = {
         "credentials.json": dict.fromkeys(("access_key_id", "secret_access_key", "region"), "its"),
         "run/state.json": {"pid": pid, "port": 8612, "url": "http://127.0.0.1:8612", "kafka": "", "postgres": "", "children": {}},
@@ -31,7 +31,7 @@ def installation(folder: Path, pid: int) -> Path:
 
 
 def kept(text: str) -> tuple[int, dict[str, str], str]:
-    """(how it ended, the variables that are left, what it reported) of a shell that runs the text."""
+    """(exit code, remaining variables, messages) of a shell that runs the text."""
     command = ["sh", "-c", f"{text}\nended=$?; env; exit $ended"]
     done = subprocess.run(command, env=LEFT | {"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False)
     lines = (line.partition("=") for line in done.stdout.splitlines())

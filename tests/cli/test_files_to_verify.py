@@ -1,4 +1,4 @@
-"""`keytrail verify --file` on files that are no exported log, or only the beginning of one: an error, never "whole"."""
+"""`keytrail verify --file` on files that are not an exported log, or only its beginning: an error, never "whole"."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_exported_log_cut_at_every_byte_is_whole_only_where_a_record_ends(tmp
         for at in {size, *(end for end in ends if size <= end < size + 7)}:
             path.write_bytes(text[:at])
             code, told = typed(["verify", "--file", str(path)], None)
-            # The last newline is no part of the record.
+            # the last newline is not part of the record
             assert (code == 0) is (at in ends or at + 1 in ends), (at, told)
             if code == 0 and at < len(text) - 1:
                 assert "--expect" in told
@@ -75,7 +75,7 @@ def test_an_exported_log_cut_at_every_byte_is_whole_only_where_a_record_ends(tmp
     ],
 )  # fmt: skip
 def test_an_empty_file_is_never_taken_for_none_at_all(command: str, content: bytes, tmp_path: Path) -> None:
-    """`diff --to` with one compared with the version in force, and said so of nothing."""
+    """`diff --to` with an empty file compared with the version in force, and did not say so."""
     path, full = tmp_path / "empty.json", tmp_path / "full.json"
     path.write_bytes(content)
     full.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}]}))  # fmt: skip

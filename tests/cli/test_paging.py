@@ -1,4 +1,4 @@
-"""What is longer than the screen is read in a pager: of every command that answers, on a terminal, and nowhere else."""
+"""Every command that answers shows a long answer in a pager, on a terminal and nowhere else."""
 
 from __future__ import annotations
 
@@ -80,13 +80,14 @@ def test_which_pager(variables: dict[str, str], paged: bool, tmp_path: Path) -> 
 
 
 def _on_a_terminal() -> None:
-    """As a shell starts what somebody types. Whoever runs the tests in the background has Ctrl-C ignored, which all inherit."""
+    """Start as a shell starts a typed command. Tests that run in the background have Ctrl-C ignored, and children
+    inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 class Screen:
-    """`keytrail` on a terminal of its own, as somebody uses it."""
+    """`keytrail` on a terminal of its own, as a person uses it."""
 
     def __init__(self, *command: str, pager: str) -> None:
         self._main, side = pty.openpty()
@@ -126,7 +127,7 @@ class Screen:
         os.write(self._main, keys.encode())
 
     def ended(self, again: str = "") -> int:
-        """`again` is pressed every two seconds: Python misses a signal that comes just before it sleeps."""
+        """Press `again` every two seconds: Python misses a signal that comes just before it sleeps."""
         began = pressed = time.monotonic()
         while self.running.poll() is None:
             now = time.monotonic()
@@ -143,7 +144,7 @@ class Screen:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> str:
-    """A pager that shows one line, and waits until somebody presses q, as less does: Ctrl-C ends it no more than less."""
+    """A pager that shows one line and waits for q, like less. Ctrl-C does not end it, as it does not end less."""
     script = tmp_path / "reader.py"
     script.write_text(
         "import signal, sys\n"
@@ -204,10 +205,10 @@ def test_a_reader_of_a_pipe_who_has_seen_enough_is_no_failure() -> None:
 
 
 def test_control_c_ends_the_command_without_a_traceback_from_its_first_import_on() -> None:
-    """Every module takes its time to load: when the first of them is looked for, Ctrl-C has to be settled already."""
+    """Every module takes time to load. Ctrl-C has to be handled before Python looks for the first one."""
     script = (
         "import signal, sys\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # whoever runs the tests may have had it ignored
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # the tests' own parent may ignore it
         "class Looking:\n"
         "    def find_spec(self, name, *rest):\n"
         "        if name.partition('.')[0] not in ('services', 'signal'):\n"

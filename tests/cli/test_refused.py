@@ -1,4 +1,4 @@
-"""What somebody reads who may not ask: who, what, and whom to ask for it."""
+"""The message for a caller without permission: who asked, for what, and who can allow it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The format of a file that is exported: what its name says, or what was asked for, and never another one."""
+"""An exported file has the format that its name says or that was asked for, and never another."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPORTS = {
     "log": (("log",), LOG_BY_NAME),
     "export-log": (("export-log",), LOG_BY_NAME),
 }
-"""Every command that writes records to a file, what goes before the file's name, and the endings that it takes."""
+"""Every command that writes records to a file, its arguments before the file's name, and the endings that it takes."""
 ENDINGS = ("bob.html", "bob.htm", "bob.xlsx", "pay.cloudtrail", "pay.ocsf", "x.csv.gz", "x.json.tmp", "X.HTM1", "2026.11", ".csv1", "x.txt",
            "x.parquet", "x.csv", ".csv", "x.PARQUET", "bob.jsonl", "bob.JSON", "bob.log")  # fmt: skip
 
@@ -37,7 +37,7 @@ def test_a_name_that_says_another_format_is_refused_before_anything_is_asked(
 ) -> None:
     arguments, by_name = EXPORTS[command]
     path = tmp_path / name
-    # Nobody answers at the address of `typed`: a command that got so far as to ask has taken the name.
+    # Nobody answers at the address of `typed`: a command that gets so far as to ask has accepted the name.
     code, told = typed([*arguments, str(path)], None)
     taken = any(name.lower().endswith(ending) for ending in by_name)
     assert (code, "end it in " in told) == ((1, False) if taken else (2, True)), told

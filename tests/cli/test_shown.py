@@ -1,7 +1,8 @@
-"""Every command as people see it, at 80, 100 and 120 columns and in a pipe: golden texts in `shown`, and what holds of all of them.
+"""Every command as people see it, at 80, 100 and 120 columns and in a pipe: golden texts in `shown`, and rules for all
+of them.
 
-After a change of words or of the layout `python -m tests.cli.test_shown` writes the texts anew: read what `git diff` shows as
-somebody would who knows nothing of it.
+After a change of words or layout, `python -m tests.cli.test_shown` writes the texts again. Read `git diff` as somebody
+who knows nothing of the change.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def test_every_command_has_a_recording_or_a_reason_for_having_none() -> None:
 
 
 def test_every_sentence_is_folded_between_words() -> None:
-    """`say` folds; what is printed otherwise is copied as it is, and has to say so."""
+    """`say` wraps lines. Text that must stay as it is says so, and is copied."""
     folder = Path(services.cli.__file__).parent
     for file in sorted(folder.glob("*.py")):
         for call in (each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, ast.Call)):
@@ -121,14 +122,15 @@ def test_an_alias_stands_beside_every_id_of_a_key_that_has_one(name: str) -> Non
     aliases = {row["key_id"]: row["key_aliases"] for row in _items("keys")}
     for width in WIDTHS:
         before = ""
-        # In an ARN, a command, the sentence that a caller was told, and a table's row it stands as it is; `show` lists the aliases below.
+        # An id has no alias beside it in an ARN, a command, a refusal's sentence or a table's row. `show` lists the
+        # aliases below.
         said = re.sub(r"`[^`]*`", lambda found: re.sub(r"\S", "-", found[0]), _text(name, width))
         for line in said.splitlines():
             for id, names in aliases.items():
                 bare = re.search(rf"(?<![/])(?<!on resource: ){id[:8]}(?:…|{id[8:]})", line)
                 told = before.endswith("on resource:")
                 if bare and names and not told and not line.lstrip().startswith(("$ keytrail", "key_id")):
-                    # A long list of names goes before it on a line of its own.
+                    # a long list of names stands on a line of its own before it
                     assert any(each in before + line for each in names), (width, line)
             before = line
 
@@ -257,7 +259,7 @@ def _items(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_recorded_answers_are_as_the_api_describes_them(name: str) -> None:
-    """A recording that the API outgrew shows what nobody sees any more: it is to be made anew."""
+    """If the API has outgrown a recording, it shows what nobody sees any more. Record it again."""
     for asked, lines in read(name).answers.items():
         method, path = asked.split(" ")[:2]
         route = next(

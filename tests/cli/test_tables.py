@@ -1,4 +1,4 @@
-"""Tables as people see them, at every width: snapshots, and what must hold of every table."""
+"""Tables as people see them, at every width: snapshots, and rules for every table."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_nothing_is_lost_and_nothing_is_wider_than_the_screen(rows: list[dict[st
     flat = "".join("".join(lines).split())
     for row in rows:
         for cell in row.values():
-            # Wherever lines were broken, every character is still there, in its order.
+            # Wherever lines were broken, every character is still there, in order.
             left = iter(flat)
             assert all(character in left for character in "".join(visible(cell).split()))
 

@@ -1,4 +1,4 @@
-"""Times as people say them. Now is Thursday, 26 November 2026, 17:34:11 UTC."""
+"""Times as people say them. The tests' present is Thursday, 26 November 2026, 17:34:11 UTC."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_any_text_is_a_time_or_no_time(words: str) -> None:
 
 
 def test_a_day_is_one_of_the_zone_that_was_set() -> None:
-    found = period_of("2026-03-29", NOW, BERLIN)  # 23 hours: the clocks go forward
+    found = period_of("2026-03-29", NOW, BERLIN)  # 23 hours, since the clocks go forward
     assert [each.astimezone(UTC).isoformat() for each in (found.begin, found.end)] == [
         "2026-03-28T23:00:00+00:00",
         "2026-03-29T22:00:00+00:00",

@@ -1,4 +1,4 @@
-"""Who could before and can still, but otherwise: what became otherwise is told."""
+"""For a principal that keeps access in another way, `who-can` says what changed."""
 
 from __future__ import annotations
 

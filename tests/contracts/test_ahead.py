@@ -1,4 +1,5 @@
-"""The JVM's caches: the formatter's for everybody, the broker's for those who ask, and neither from somebody else."""
+"""The JVM's caches: everybody gets the formatter's, only callers that ask get the broker's, and neither comes from
+somebody else."""
 
 from __future__ import annotations
 

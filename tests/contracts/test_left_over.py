@@ -1,5 +1,5 @@
-"""A backup is not restored onto what an installation before had counted, told and shown: that goes on from positions of topics that
-are not there any more, and its MACs hold again once the vault's root secret is back."""
+"""A backup is not restored onto an earlier installation's counts, notifications and projections. They go on from
+positions of topics that no longer exist, and their MACs are valid again once the vault's root secret is back."""
 
 from __future__ import annotations
 

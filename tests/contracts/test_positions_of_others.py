@@ -1,4 +1,4 @@
-"""Positions of projections that somebody else wrote, while a projector runs, stands by, builds anew or verifies."""
+"""Positions of projections that somebody else wrote, while a projector runs, stands by, rebuilds or verifies."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def put(pool: Pool, rows: list[Any]) -> None:
 
 @pytest.mark.parametrize("changed", ["next = next + 1000000", "next = 0", "authority = '{}'", "mac = 'junk'"])
 async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Pool, changed: str) -> None:
-    """It left out what the position had passed, and signed the position."""
+    """The projector left out the records before the forged position, and signed the position."""
     await filled(pool)
     await pool.execute(f"UPDATE {S}.positions SET {changed} WHERE topic = 'decisions' AND partition = 0")
     with pytest.raises(store.Changed):
@@ -68,7 +68,7 @@ async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Po
 
 
 async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> None:
-    """An authority that takes records without a MAC was believed, and signed."""
+    """An authority that accepts records without a MAC was believed, and signed."""
     for each in PROJECTIONS.values():
         async with pool.acquire() as connection:
             await store.prepare(connection, each, "log", BEFORE, anew=True)
@@ -96,7 +96,7 @@ async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_rememb
 
 
 async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
-    """Put back before a start, it ended every batch with an error of Postgres's."""
+    """Rolled back before a start, it ended every batch with an error of Postgres's."""
     history = PROJECTIONS["history"]
     async with pool.acquire() as connection:
         await store.prepare(connection, history, "log", BEFORE, anew=True)
@@ -148,7 +148,7 @@ async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_els
 
 
 async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: Pool) -> None:
-    """In one batch; else it was put in place under the retired key."""
+    """In one batch: otherwise it was put in place under the retired key."""
     beside = f"{S}_beside"
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
@@ -162,13 +162,13 @@ async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: 
 async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
     pool: Pool, database: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The mend that SECURITY.md names never ended."""
+    """The command that SECURITY.md names as the repair never ended."""
     beside = f"{S}_beside"
 
     async def ends(settings: Settings, topic: str) -> dict[int, int]:
         return {0: 2, 3: 1} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
 
-    monkeypatch.setattr(rebuild, "ends", ends)  # of the topics that ENTRIES stand on
+    monkeypatch.setattr(rebuild, "ends", ends)  # of the topics of ENTRIES
     await filled(pool)
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)

@@ -1,4 +1,5 @@
-"""What a notifier holds in Postgres, through the notifier's life: each alert is told once, in order, and as it stands on its topic."""
+"""A notifier's rows in Postgres through the notifier's life: each alert is sent once, in order, and as the topic has
+it."""
 
 from __future__ import annotations
 
@@ -96,8 +97,8 @@ async def test_dead_letters_are_tried_again_under_their_names(
 
 
 async def test_a_rotation_changes_nothing(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was written under the former key is taken out under it, and what another process wrote under a newer one is
-    known once the vault is asked."""
+    """Rows written under the former key are removed under it. For rows that another process wrote under a newer key,
+    the vault is asked."""
     for number in range(2):
         await telling.raise_alert(f"a{number}")
     await telling.gather()
@@ -192,4 +193,4 @@ CREATE TABLE notifying.dead (
     attempts int NOT NULL, fault text NOT NULL, at timestamptz NOT NULL
 );
 """
-"""As versions made them that kept no MACs."""
+"""As made by versions without MACs."""

@@ -1,8 +1,9 @@
-"""The port Topic: every promise, kept by Kafka and by the log in memory."""
+"""The port Topic: Kafka and the log in memory keep every promise."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -13,6 +14,9 @@ from domain.ports import OutOfRange, Topic
 from services.adapters import snapshots
 from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.postgres import connect
+from services.adapters.topics import BROKERS_CLOCK
+from services.writer.due_work import MOST_SKEW
+from services.writer.own_records import BROKERS_TIME
 from tests.installation import Installation
 from tests.logs import a_log
 from tests.memory_log import MemoryTopic
@@ -28,11 +32,23 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[Topic]:
     name = f"contract.{uuid4().hex}"
     admin = AIOKafkaAdminClient(**connection(settings))
     await admin.start()
-    await admin.create_topics([NewTopic(name, 1, 1)])
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=BROKERS_CLOCK)])
     await admin.close()
     kafka = KafkaTopic(settings, name)
     yield kafka
     await kafka.close()
+
+
+async def test_what_is_sent_is_durable_in_order_once_its_future_ends(topic: KafkaTopic | MemoryTopic) -> None:
+    futures = [await topic.send(f"value {number}".encode()) for number in range(20)]
+    sent = [await future for future in futures]
+    assert [each.offset for each in sent] == list(range(20))
+    assert {each.timestamp_type for each in sent} == {BROKERS_TIME}
+    assert all(abs(each.timestamp / 1000 - time.time()) < MOST_SKEW for each in sent)
+    reader = await topic.reader(19)
+    (last,) = await reader.read(1)
+    await reader.close()
+    assert last.value == b"value 19"
 
 
 async def test_what_is_appended_is_read_in_order_at_dense_offsets(topic: Topic) -> None:

@@ -1,4 +1,4 @@
-"""The vault: what is sealed opens again, under its own names and the right key alone."""
+"""The vault: sealed material opens again only under its own names and the right key."""
 
 from __future__ import annotations
 

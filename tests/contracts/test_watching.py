@@ -1,4 +1,4 @@
-"""An alert worker that somebody keeps from judging, by a lock in Postgres: an operator hears of it all the same."""
+"""Somebody keeps an alert worker from judging by a lock in Postgres: the operator hears of it all the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.installation import Installation
 
 
 class Told:
-    """The topic of alerts from now on."""
+    """The alerts topic from now on."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = KafkaTopic(settings, names(settings).alerts)
@@ -40,7 +40,7 @@ class Told:
         return self
 
     async def summaries(self) -> list[str]:
-        """Of the alerts that are behind, raised since the last look."""
+        """Alerts that report a lag, raised since the last look."""
         reader, found = await self._topic.reader(self._next), []
         end = await self._topic.end()
         while self._next < end:
@@ -57,7 +57,7 @@ class Told:
 
 
 async def nothing(_: Sequence[Any]) -> None:
-    """Nobody reads on: the database is another one than the topics are of."""
+    """The worker does not read on: the database belongs to other topics."""
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def watch(
 
 
 async def policies(pool: Pool, books: Books) -> None:
-    """Two that are to be judged to the end."""
+    """Two policies that wait to be judged to the end."""
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
             await tables.put_off(held, "111122223333", {"position": position})
@@ -90,7 +90,7 @@ async def policies(pool: Pool, books: Books) -> None:
 
 @asynccontextmanager
 async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
-    """Somebody else begins a transaction and keeps it."""
+    """Somebody else begins a transaction and keeps it open."""
     stranger = await asyncpg.connect(database.postgres)
     try:
         async with stranger.transaction():
@@ -102,7 +102,7 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
 async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Watch, told: Told, table: str) -> None:
-    """No record judged and no alert: the watch asked the same table, and waited with the rest."""
+    """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
     assert [each for each in await told.summaries() if "Postgres has not said" in each]
@@ -111,7 +111,7 @@ async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Wat
 async def test_a_policy_that_nobody_can_judge_is_told_of(
     database: Settings, pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A row that somebody holds is passed over, without a word."""
+    """A row that somebody holds is skipped, without a message."""
     monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
@@ -140,8 +140,8 @@ async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
 
 
 async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: Watch) -> None:
-    """Nothing is late by these numbers, and what comes up to there would pass for judged. One look may come of a broker that
-    is behind."""
+    """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
+    a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
         held.reached = Reached(1_000_000)
     await watch.look()
@@ -152,7 +152,7 @@ async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool,
 async def test_a_proof_that_does_not_end_is_told_of(
     database: Settings, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One table locked that is read last: the sums are never compared, and all goes on."""
+    """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
     monkeypatch.setattr(lag, "PROOF_OVERDUE", 0.0)
     async with locking(database, "LOCK TABLE alerting.unjudged IN ACCESS EXCLUSIVE MODE"):
@@ -169,11 +169,13 @@ async def test_a_proof_that_does_not_end_is_told_of(
 async def test_a_lock_that_anybody_may_hold_stops_no_proof(
     database: Settings, pool: Pool, books: Books, watch: Watch
 ) -> None:
-    """One `pg_advisory_lock`, and counts could be taken away for as long as it was kept."""
+    """With one `pg_advisory_lock`, counts could be removed for as long as it was held."""
     await some(pool, books)
     await watch.prove()
     await pool.execute("DELETE FROM alerting.windows")
-    async with locking(database, f"SELECT pg_advisory_lock({0x6B657963})"):  # which one worker took to prove alone
+    async with locking(
+        database, f"SELECT pg_advisory_lock({0x6B657963})"
+    ):  # the former lock of the worker that checked
         with pytest.raises(Changed):
             await watch.prove()
 

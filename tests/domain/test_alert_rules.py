@@ -1,4 +1,4 @@
-"""Every rule has an example that fires and a twin that does not; a rule without both fails here."""
+"""Every rule has an example that fires and a similar one that does not. A rule without both fails here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from domain.alerts.severities import SEVERITIES
 from domain.arn import root_arn
-from domain.durations import DAY_MICROS
+from domain.durations import DAY_MICROS, SECOND_MICROS
 from domain.errors import AccessRefused, CredentialDisabled
 from domain.keys.key import Material
 from domain.log import events
@@ -78,7 +78,7 @@ def judged(
     by: str = ROOT,
     settings: AlertSettings | None = None,
 ) -> list[Alert]:
-    """What the rules find of an event in a world made of others."""
+    """The alerts on an event, in a state made of other events."""
     world: World = given(*PEOPLE, *before).world
     change = Change(
         event,
@@ -131,10 +131,8 @@ def of_key(event: object, *before: object, used: int = 0, settings: AlertSetting
     return judged(event, a_key(), *before, facts=Facts(used=used), settings=settings)
 
 
-def uses(
-    *calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None
-) -> list[Alert]:
-    """What the rules find of calls in their order, of keys made at `created`."""
+def uses(*calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
+    """The alerts on calls in their order, with keys made at `created`."""
     judge = Judge("the-log", settings or AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
     for each in calls:
@@ -178,7 +176,7 @@ OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY
 
 @dataclass(frozen=True)
 class Example:
-    """What fires, and what is nearly so and does not."""
+    """What fires, and what nearly does."""
 
     fires: Callable[[], list[Alert]]
     quiet: tuple[Callable[[], list[Alert]], ...] = field(default=())
@@ -468,14 +466,14 @@ def imported(valid_to: str) -> events.MaterialImported:
 
 
 def timed(expires: int, stored: str = "s", settings: AlertSettings | None = None) -> list[Alert]:
-    """What is found now of a key whose material expires then."""
+    """The alerts that are found now for a key whose material expires then."""
     judge, world = Judge("the-log", settings or AlertSettings()), given(a_key()).world
     key = replace(world.keys[key_id()], materials=(Material("m", stored, "f", expires),))
     return [judge.reached(each, NOW, {}) for each in judge.timed(key, NOW)]
 
 
 def parted() -> str:
-    """A policy that falls into more parts than are looked at where another is subtracted from it."""
+    """Subtracting another policy divides this one into more parts than are examined."""
     parts = [{f"aws:PrincipalTag/t{each}": "a", f"aws:RequestTag/t{each}": "b"} for each in range(14)]
     return policy(*(allow("*", "kms:Decrypt", Condition={"StringEquals": each}) for each in parts))
 
@@ -505,7 +503,7 @@ def test_its_twin_does_not(rule: str) -> None:
 
 @dataclass(frozen=True)
 class Threshold:
-    """`judged` fires under settings where the number is `fires`, and does not where it is `quiet`."""
+    """`judged` fires under settings with the number `fires`, and does not with the number `quiet`."""
 
     judged: Callable[[AlertSettings], list[Alert]]
     fires: int
@@ -514,28 +512,29 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND) for each in range(10))
+    calls = (
+        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
+    )
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
-    """Twenty calls on twenty keys refused, `apart` seconds from each other."""
+    """Twenty refused calls on twenty keys, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-SECOND = 1_000_000
-MONTH = 30 * DAY
+MONTH = 30 * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("deletion-in-use", "days"): Threshold(
-        lambda settings: of_key(DELETED, used=NOW - 3 * DAY, settings=settings), fires=3, quiet=2
+        lambda settings: of_key(DELETED, used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
     ),
     ("disabled-in-use", "days"): Threshold(
-        lambda settings: of_key(events.KeyDisabled(key_id()), used=NOW - 3 * DAY, settings=settings), fires=3, quiet=2
+        lambda settings: of_key(events.KeyDisabled(key_id()), used=NOW - 3 * DAY_MICROS, settings=settings), fires=3, quiet=2
     ),
     ("grant-gives-back", "seconds"): Threshold(
         lambda settings: grant(USER, "Decrypt", facts=Facts(versions=OLD_OPEN), settings=settings),
@@ -545,20 +544,20 @@ THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("grants-many", "threshold"): Threshold(many_grants, fires=10, quiet=11),
     ("grants-many", "window"): Threshold(lambda settings: many_grants(settings, apart=90), fires=3600, quiet=600),
     ("material-expiring", "days"): Threshold(
-        lambda settings: timed(NOW + 20 * DAY, settings=settings), fires=20, quiet=19
+        lambda settings: timed(NOW + 20 * DAY_MICROS, settings=settings), fires=20, quiet=19
     ),
     ("denied-burst", "threshold"): Threshold(many_refused, fires=20, quiet=21),
     ("denied-burst", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=60),
     ("enumeration", "threshold"): Threshold(many_refused, fires=20, quiet=21),
     ("enumeration", "window"): Threshold(lambda settings: many_refused(settings, apart=90), fires=3600, quiet=600),
     ("first-use", "age"): Threshold(
-        lambda settings: uses(call(at=NOW), created=NOW - DAY, settings=settings), fires=86_400, quiet=86_401
+        lambda settings: uses(call(at=NOW), created=NOW - DAY_MICROS, settings=settings), fires=86_400, quiet=86_401
     ),
 }  # fmt: skip
 
 
 def test_every_number_of_a_rule_on_records_has_its_example() -> None:
-    """The numbers of health are for whoever notices, and are tried in tests/contracts and tests/faults."""
+    """The process that notices tests the numbers of health: tests/contracts and tests/faults."""
     there = {
         (rule.id, number.name)
         for rule in RULES.values()
@@ -589,7 +588,8 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
 
 
 class TimelessCall:
-    """A call whose time, id and tags nobody may read: a judge asks the rules once for all calls that differ in these alone."""
+    """A call whose time, id and tags must not be read: a judge asks the rules once for all calls that differ in these
+    alone."""
 
     def __init__(self, of: ObservedCall) -> None:
         self._of = of
@@ -633,7 +633,7 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
 
 
 def test_what_a_trail_had_to_assume_raises_nothing() -> None:
-    """The key was there before the trail began; its first policy that is seen is judged as a new key's."""
+    """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
     assert judged(met) == []
     wide = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, unseen.policies_of(USER))
@@ -645,7 +645,7 @@ def test_what_a_trail_had_to_assume_raises_nothing() -> None:
 
 
 def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
-    """The boundary of nobody: no record says so, and a rule that trusted it falls."""
+    """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")
     change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
     (alert,) = judge.of_change(change, {})

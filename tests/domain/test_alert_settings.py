@@ -1,4 +1,4 @@
-"""The alerts' settings: what an allow-list covers, and what the file says of itself where it is wrong."""
+"""The alerts' settings: what an allow-list covers, and what is said about a faulty file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who wrote a record: envelopes, the keys behind them, and what a log says of its own authenticity."""
+"""Who wrote a record: envelopes, the keys behind them, and what a log says about its own authenticity."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DOCUMENTS = st.dictionaries(st.text(min_size=1), st.text() | st.integers() | st.
 
 @given(DOCUMENTS)
 def test_an_envelope_is_hmac_sha_256_as_the_standard_library_has_it(document: dict[str, Any]) -> None:
-    """RFC 2104 over kind, log and the digest of what stands before the MAC, under a key derived as SP 800-108 says."""
+    """RFC 2104 over kind, log and the digest of everything before the MAC, under a key derived as in SP 800-108."""
     value, _ = SEAL.sealed(canonical(document))
     key = hmac.digest(ROOT, b"\0\0\0\1keytrail events\0the-log\0\0\1\0", "sha256")
     start = value.rindex(b'"mac":"') + len(b'"mac":"')
@@ -112,7 +112,7 @@ def leaf(salt: bytes, part: bytes) -> bytes:
 
 
 def test_a_part_is_shown_with_its_salt_and_the_other_leaves() -> None:
-    """What the issue "Proof" builds on: who holds one part, its salt and two leaves gets the commitment of the envelope."""
+    """The basis for the issue "Proof": one part with its salt and two leaves give the commitment in the envelope."""
     parts = Parts(b'{"caller":1}', b'{"resource":2}', b'{"rest":3}')
     value, _ = SEAL.sealed(b'{"a":1}', parts)
     salts = SEAL.salts(parts.rest)
@@ -173,7 +173,7 @@ def read(values: list[bytes], keys: Keyring) -> Fold:
 
 
 def without_macs() -> Log:
-    """A log as an earlier version wrote it, led by this one from here on."""
+    """A log of an earlier version, led by this version from here on."""
     log = a_log(keyring(strict=False), with_macs=False)
     log.with_macs = True
     log.lead("writer-c")
@@ -251,7 +251,7 @@ def test_on_other_topics_a_retired_key_counts_below_the_offset_at_which_it_was_r
     value, _ = keys.seal(key_id(ROOT), DECISIONS, LOG).sealed(b'{"a":1}')
 
     def believed(authority: Authority, kind: str, offset: int, value: bytes) -> bool:
-        """And the digest is given of what is believed, and of nothing else."""
+        """The digest covers what is believed, and nothing else."""
         found = authority.believes(keys, kind, 2, offset, value)
         given = authority.digest_believed(keys, kind, 2, offset, value)
         assert given == (digest(value) if found else None)
@@ -301,7 +301,7 @@ def test_a_decision_is_json_in_the_form_that_it_always_had() -> None:
 
 
 def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
-    """Whether the anchor or the record is read first: they stand on different topics."""
+    """Anchor and record stand on different topics, so either may be read first."""
     one, two = ("w", 0), ("w", 1)
     tails = Tails({one: Reached(5, "d5", 3)}, {one: 4}, 0.0)
     tails.read({two: Reached(9, "d9", 1)}, 2.0)
@@ -319,7 +319,7 @@ def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
 
 
 def checked(values: list[bytes], anchored: int, begins: int = 0) -> DecisionsReport:
-    """Of a partition that holds these, where the log says that the lane reaches record `anchored`."""
+    """Read a partition with these records, when the log says that the lane reaches record `anchored`."""
     keys = keyring()
     name = ("w" * 32, 0)
     made = lane_of(9)
@@ -344,7 +344,7 @@ def test_a_decision_that_is_missing_changed_or_moved_is_found(at: int) -> None:
     flipped = values[at][:9] + bytes([values[at][9] ^ 1]) + values[at][10:]
     changed_one = [*values[:at], flipped, *values[at + 1 :]]
     assert not checked(missing, 9).whole
-    if at < 8:  # the last one moved behind itself is where it was
+    if at < 8:  # the last one moved behind itself stands where it was
         assert not checked(moved, 9).whole
     report = checked(changed_one, 9)
     assert (report.whole, report.strange_count) == (False, 1)

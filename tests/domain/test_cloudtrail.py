@@ -205,18 +205,18 @@ def test_identity_policies_that_were_never_seen_leave_it_unknown() -> None:
     for text in (OWN, DELEGATING):
         found = judge(asked(), key(text), "", UNSEEN)
         assert (found.answer, found.missing) == (UNKNOWN, ("the identity policies of alice",))
-    # What nothing could let in is refused, whatever they say.
+    # If nothing could let the call in, it is refused, whatever the policies say.
     assert judge(asked(), key(policy(statement(Action="kms:Encrypt"))), "", UNSEEN).answer == REFUSED
     assert judge(asked(), key(policy(statement(), statement(Effect="Deny"))), "", UNSEEN).answer == REFUSED
 
 
 def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
     assert judge(asked(), key(OWN), "", UNSEEN, Evidence(False, False)).answer == ALLOWED
-    # ... and, where only a delegation could let it in, that an identity policy allowed it.
+    # ... and if only a delegation could let it in, an identity policy allowed it.
     evidence = evidence_of(asked(), key(DELEGATING), "", UNSEEN)
     assert evidence == Evidence(identity=True, limits=True)
     assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == ALLOWED
-    # Where her own statement could, nothing is known of her policies: a draft that delegates alone is unknown.
+    # If her own statement could let it in, nothing is known of her policies: a draft that only delegates is unknown.
     evidence = evidence_of(asked(), key(policy(delegating(), named(user_arn()))), "", UNSEEN)
     assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == UNKNOWN
 
@@ -224,7 +224,7 @@ def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
 @pytest.mark.parametrize("held", [NONE, ALLOWING, UNSEEN], ids=["none", "allowing", "unseen"])
 @pytest.mark.parametrize("of_key", ["", unseen.POLICY, unseen.REST])
 def test_what_was_let_in_is_judged_with_what_follows_from_that(held: Known, of_key: str) -> None:
-    """The ways in are worked out once where nothing follows from the call, and the answer is the same."""
+    """If nothing depends on the call, the ways in are computed once. The answer is the same."""
     denied = policy(delegating(), statement(Effect="Deny"))
     both = policy(delegating(), named(user_arn()))
     nothing = policy(statement(Action="kms:Encrypt"))
@@ -239,7 +239,7 @@ def test_a_condition_that_nobody_recorded_leaves_it_unknown() -> None:
     assert (found.answer, found.missing) == (UNKNOWN, ("aws:PrincipalOrgID of the request",))
     assert judge(asked(sure=True), key(text), "", NONE).answer == REFUSED
     assert judge(asked(aws__principalorgid="o-1"), key(text), "", NONE).answer == ALLOWED
-    # A parameter that the record does not have, the request did not have.
+    # The request did not have a parameter that the record does not have.
     text = policy(named(user_arn(), Condition={"StringEquals": {"kms:EncryptionContext:app": "x"}}))
     assert judge(asked(), key(text), "", NONE).answer == REFUSED
 
@@ -248,7 +248,7 @@ def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() ->
     before = key(unseen.policy_before("key"))
     assert judge(asked(), before, unseen.POLICY, NONE).answer == UNKNOWN
     nothing = key(policy(statement(Action="kms:Encrypt")))
-    assert judge(asked(), nothing, unseen.REST, NONE).answer == UNKNOWN  # a grant may have let it in
+    assert judge(asked(), nothing, unseen.REST, NONE).answer == UNKNOWN  # a grant may have allowed it
     assert judge(asked(), nothing, "", NONE).answer == REFUSED
 
 
@@ -369,7 +369,7 @@ def test_a_denial_that_the_trail_cannot_explain_names_the_policy_that_aws_named(
         return outcome, by.by.get("kind"), by.missing
 
     assert found("identity-policy")[:2] == ("open", "identity-policy")
-    # What no trail shows may have refused what everything that it does show lets in.
+    # Something that no trail shows may have refused a call that everything shown would allow.
     assert found("service-control-policy", NONE) == (
         "open",
         "service-control-policy",

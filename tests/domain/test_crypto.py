@@ -1,4 +1,4 @@
-"""Ciphertexts that open again and nothing else does; signatures that fit; the derivation of message keys."""
+"""A ciphertext opens again, and nothing else does; signatures verify; message keys are derived as documented."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_two_peers_agree_on_a_secret(spec: str) -> None:
 
 @pytest.mark.parametrize("spec", [name for name in PAIRS if name.startswith("ML_KEM")])
 def test_what_is_encapsulated_is_decapsulated(spec: str) -> None:
-    """FIPS 203; a ciphertext of the right length always opens to something (implicit rejection)."""
+    """FIPS 203: a ciphertext of the right length always opens to something (implicit rejection)."""
     made = generate(SPECS[spec])
     shared, sealed = asymmetric.encapsulate(b64decode(made.public_key))
     private = load_private(made.secret)
@@ -166,7 +166,7 @@ def test_material_of_every_spec_can_be_imported_and_only_of_its_own(spec: str) -
 
 @pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])
 def test_what_was_wrapped_is_unwrapped(algorithm: str) -> None:
-    """RFC 8017 (OAEP) and RFC 5649, as PKCS #11's CKM_RSA_AES_KEY_WRAP joins them."""
+    """RFC 8017 (OAEP) and RFC 5649, combined as in PKCS #11's CKM_RSA_AES_KEY_WRAP."""
     wrapping = generate(SPECS["RSA_2048"])
     public, private = b64decode(wrapping.public_key), load_private(wrapping.secret)
     secret, key = os.urandom(32), os.urandom(32)

@@ -1,4 +1,4 @@
-"""The id of a job of GenerateServiceLastAccessedDetails holds all that there is to know of it."""
+"""The id of a GenerateServiceLastAccessedDetails job holds everything about the job."""
 
 from __future__ import annotations
 

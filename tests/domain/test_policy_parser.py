@@ -1,4 +1,4 @@
-"""Key policies that are taken and refused, and a parser that nothing makes fall over."""
+"""Key policies that are accepted and refused, and a parser that no input breaks."""
 
 from __future__ import annotations
 

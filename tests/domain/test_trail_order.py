@@ -1,4 +1,5 @@
-"""Changes of one second come out in an order that the service allows, whatever their ids (IAM and KMS API references)."""
+"""Changes of one second come out in an order that the service allows, whatever their ids (IAM and KMS API
+references)."""
 
 from __future__ import annotations
 
@@ -95,7 +96,7 @@ def test_the_one_order_that_is_allowed_is_found_whatever_the_ids(history: str) -
         elif free:
             assert operations[free:] == expected[free:]
         elif history.startswith(("a role that ends", "a key, its alias")):
-            # Policies go in any order, a role and a key are made in any: what is allowed is what matters.
+            # Several orders are allowed here: policies go, and a role and a key are made, in any order.
             assert operations.index(expected[-1]) > 0
         else:
             assert operations == expected

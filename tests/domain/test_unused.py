@@ -1,4 +1,4 @@
-"""What statements allow that is not done with a key: its use is not looked for, and that is said."""
+"""Actions that statements allow but that do not use a key: their use is not looked for, and the answer says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decisions together: by every field, counted, exported; the last use of a key, and what nobody used."""
+"""Decisions by every field, counted and exported; the last use of a key, and what nobody used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.installation import Installation
 
 
 class Used:
-    """A key that two users may use and one does; a third is refused."""
+    """A key that two users may use and one of them uses. A third user is refused."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation

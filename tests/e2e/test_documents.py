@@ -1,7 +1,7 @@
-"""What a stranger pastes from the documents works word for word: every session of the README, the first hour and the howtos.
+"""Every session of the README, the first hour and the howtos works word for word, as a reader pastes it.
 
-A block of ```sh or ```console is a session. In a console, `$ ` begins a command, and what follows it is what it printed: an error
-that stands there has to come, and nothing else may fail. All sessions of a document share one shell, and a folder in which
+A block of ```sh or ```console is a session. In a console, `$ ` begins a command, followed by its output. An error in
+the document has to occur, and nothing else may fail. All sessions of a document share one shell, in a folder where
 `make run` was started.
 """
 
@@ -28,7 +28,8 @@ ELSEWHERE = {
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Its own: a document begins where nothing was done yet, and has the aliases and users that it says."""
+    """A separate installation: a document begins where nothing has been done, and has exactly the aliases and users
+    that it makes."""
     folder = tmp_path_factory.mktemp("documents")
     with Installation(folder / ".keytrail", KEYTRAIL_ALERT_WORKERS="1") as running:
         forked().shims(folder / ".venv" / "bin")
@@ -37,7 +38,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 def cleared(installation: Installation) -> None:
-    """The names that a document takes are free again for the next."""
+    """Free the names that a document takes for the next one."""
     kms, iam = installation.client(), installation.client(service="iam")
     for alias in kms.list_aliases()["Aliases"]:
         kms.delete_alias(AliasName=alias["AliasName"])
@@ -102,8 +103,8 @@ def test_what_a_stranger_would_stumble_over(command: str, printed: str, code: in
 
 
 def mend(documents: list[Path]) -> None:
-    """Each document with what is printed now, where it differs: for whoever then reads `git diff`, and leaves out with … what
-    nobody has to read."""
+    """Write the current output into each document where it differs. Then read `git diff`, and replace what nobody has
+    to read by …."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         with Installation(folder / ".keytrail", KEYTRAIL_ALERT_WORKERS="1") as running:

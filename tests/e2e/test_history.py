@@ -1,4 +1,5 @@
-"""Questions about the past, asked by the command line of a real installation, against a plain fold of its log."""
+"""Questions about the past, asked of a real installation by the command line, and compared with a plain fold of its
+log."""
 
 from __future__ import annotations
 
@@ -49,13 +50,13 @@ def position(installation: Installation) -> int:
 
 
 def changed(installation: Installation, key: str) -> int:
-    """The position of a key's last change. The log may be further: workers anchor their decisions on it."""
+    """The position of a key's last change. The log may be longer, since workers anchor their decisions on it."""
     installation.caught_up()
     return max(each["position"] for each in installation.answers("history", key))
 
 
 class Told:
-    """One key's story: what was so, and at which position."""
+    """One key's story: the facts, and the position of each."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -180,7 +181,7 @@ def test_a_stranger_reads_nothing(told: Told) -> None:
         ("what-if", told.key, "--grant", told.grant),
     ):
         done = told.installation.keytrail_as(mine, *question)
-        code = 2 if question == ("recheck",) else 1  # of recheck 1 is an answer
+        code = 2 if question == ("recheck",) else 1  # 1 is an answer of recheck
         assert (done.returncode, "AccessDeniedException" in done.stderr) == (code, True), question
 
 
@@ -189,7 +190,7 @@ def test_what_a_draft_would_have_done(told: Told, tmp_path: Path) -> None:
     draft.write_text(document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt")))
     (found,) = told.installation.answers("what-if", told.key, "--policy", str(draft))
     flips = {(each["operation"], each["effect"]): each["calls"] for each in found["groups"]}
-    # every Encrypt of hers would have been refused, and the Decrypt after the policy was closed allowed
+    # every Encrypt of hers would have been refused, and the Decrypt after the policy was closed would have been allowed
     assert flips == {("Encrypt", "refused"): 7, ("Decrypt", "allowed"): 1}
     assert (found["flipped"], found["unknown"]) == (8, 0)
     calls = told.installation.answers("what-if", told.key, "--policy", str(draft), "--calls")
@@ -221,7 +222,7 @@ def test_the_policy_that_was_in_force_changes_nothing(told: Told, tmp_path: Path
 
 
 async def folded(installation: Installation) -> list[World]:
-    """The world after some positions of the real log, by a fold and nothing else."""
+    """The state at some positions of the real log, by a fold alone."""
     events = KafkaTopic(installation.settings, names(installation.settings).events)
     fold, reader = Fold(), await events.reader(0)
     end = await events.end()
@@ -301,14 +302,14 @@ def test_what_somebody_can_do_with_which_keys(told: Told) -> None:
 
 
 class AtEveryPosition(KeyPolicyDraft):
-    """The same draft, with every change of the world taken for one that could matter."""
+    """The same draft, if every change of the state could matter."""
 
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         return None
 
 
 class OfEverybody(KeyPolicyDraft):
-    """The same draft, with every call of the key decided again, and not those alone that it can change."""
+    """The same draft, if every call of the key is decided again, and not only those that it can change."""
 
     async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
         return None

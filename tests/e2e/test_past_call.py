@@ -1,5 +1,5 @@
-"""A call of the past explained by its request id: for whoever may read it, as it was then, and across accounts no more than
-AWS's sentence."""
+"""A past call, explained by its request id, as things were then. Across accounts, the explanation is AWS's sentence
+alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(call: Any, **parameters: Any) -> tuple[str, str]:
 
 
 def explained(house: House, call: str) -> dict[str, Any]:
-    """At once: whoever reads an error asks in the same second."""
+    """At once, since a reader of an error asks within the same second."""
     (found,) = house.installation.answers("explain", call)
     return dict(found)
 

@@ -1,5 +1,5 @@
-"""What a command that is given somebody's name tells of them: every change that names them, what they have by others, and what they
-could take."""
+"""What a command says about a principal: every change that names it, the rights that it has through others, and the
+roles that it could assume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACCOUNT = "111122223333"
 
 @dataclass
 class Told:
-    """Lena, once Lea, who is in two groups, is named by a key policy, has a grant and may assume a role."""
+    """Lena, formerly Lea. She is in two groups, a key policy names her, she has a grant, and she may assume a role."""
 
     house: House
     key: str
@@ -113,7 +113,7 @@ def test_the_roles_that_somebody_could_assume_are_told_beside_their_keys(told: T
     assert role.endswith(f"sts:ExternalId StringEquals night  keytrail can-what role/{told.role}")
     then = told.house.installation.keytrail("can-what", told.lena, "--at", "the last 0 s").stdout
     assert then.splitlines()[-1].endswith(f"keytrail can-what role/{told.role} --at 'the last 0 s'")
-    # Keys of other tests, in the same account, may let everybody in: these are the role's own, and no role is beside them.
+    # Keys of other tests in the same account may let everybody in: these are the role's own, and it has no others.
     alone = told.house.installation.keytrail("can-what", f"role/{told.role}").stdout
     assert told.key not in alone
     assert "keytrail can-what role/" not in alone

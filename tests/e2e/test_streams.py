@@ -1,4 +1,4 @@
-"""Where a command's output goes: a reader who has seen enough, a full disk, a device or a pipe in place of a file."""
+"""Where a command's output goes: a reader who has seen enough, a full disk, a device or a pipe instead of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FULL = Path("/dev/full")
 
 
 def run(installation: Installation, arguments: tuple[str, ...], stdout: int) -> tuple[int, str]:
-    """(exit code, what was told beside the output) of the program as a shell starts it."""
+    """(exit code, messages) of the program as a shell starts it."""
     done = subprocess.run(
         [str(KEYTRAIL), *arguments],
         env=installation.environment() | {"KEYTRAIL_DATA": str(installation.data)},

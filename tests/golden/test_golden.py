@@ -1,7 +1,8 @@
-"""Every version of every event type, for ever: each golden file is read, brought up to date, and written back the same.
+"""Every version of every event type, for ever: each golden file is read, brought up to date, and written back
+unchanged.
 
-A new version adds a file and an upcaster; a file that is here is never changed. `tests/golden/records.json` holds whole
-records, so that the record's own form is held as well.
+A new version adds a file and an upcaster. A file that exists never changes. `tests/golden/records.json` holds whole
+records, so that the record's own form is held too.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ def test_an_event_is_read_and_written_back(path: Path) -> None:
 
 
 def test_a_record_has_the_bytes_that_it_always_had() -> None:
-    """The chain is made of bytes: a record that is read and written again must not come out otherwise."""
+    """The chain is made of bytes, so a record that is read and written again must have the same bytes."""
     for text in (HERE / "records.jsonl").read_text().splitlines():
         document = codec.parse(text.encode())
         assert document is not None
         written = codec.encode(codec.record_from(document))
         if document["event"] is not None and document["event"]["type"] in UPCASTERS:
-            # An event of an old version comes out in its newest; everything else of its record stays.
+            # An event of an old version comes back in its newest version; everything else of its record stays.
             assert {**json.loads(written), "event": None} == {**document, "event": None}
         else:
             assert written == text.encode()

@@ -1,4 +1,4 @@
-"""A rule of the alerts is one file: its row is in the table, and its id stands there and nowhere else."""
+"""An alert rule is one file. Its row is in the table, and its id stands there and nowhere else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def strings(path: Path) -> Iterator[str]:
 
 
 def test_an_id_is_written_once() -> None:
-    """Who needs a rule imports it: an id that is typed again is one that can be misspelt."""
+    """Code that needs a rule imports it. An id that is typed again can be misspelt."""
     written = [
         (str(path.relative_to(ROOT)), text)
         for package in ("domain", "projections", "services", "bench", "docs")
@@ -40,7 +40,7 @@ def test_an_id_is_written_once() -> None:
 
 
 def test_a_rule_is_handed_its_numbers_and_reads_no_settings() -> None:
-    """A rule that looked its numbers up would have to say of which rule."""
+    """A rule gets its numbers. If it looked them up, it would have to name itself again."""
     imported = {
         (path.name, name)
         for path in FOLDER.glob("*.py")

@@ -1,4 +1,4 @@
-"""docs/conformance.md and the clients that `make conformance-clients` runs are in step."""
+"""docs/conformance.md agrees with the clients that `make conformance-clients` runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def test_reasons_are_of_clients_that_there_are() -> None:
 
 
 def test_the_refusals_that_schemathesis_passes_over_are_still_worded_so() -> None:
-    """Its hooks know a refusal by its words. Of words that have changed the group finds out, and nobody runs that every day."""
+    """The hooks recognise a refusal by its words. If the words change, only the group would notice, and nobody runs it
+    every day."""
     hooks = ast.parse((SCRIPTS / "schemathesis_hooks.py").read_text())
     (words,) = (
         ast.literal_eval(each.value)

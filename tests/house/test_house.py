@@ -1,4 +1,4 @@
-"""The house in order: imports point one way, registries are whole, and documents are true."""
+"""The house in order: imports point one way, registries are complete, and documents are true."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_files_are_short_enough_to_hold_in_the_head() -> None:
 
 
 def test_nothing_is_kept_by_a_property_that_locks_its_class() -> None:
-    """domain/once.py says why."""
+    """domain/once.py gives the reason."""
     kept = [path for package in ALLOWED for path, _ in modules(package) if "cached_property" in _code(path)]
     assert kept == []
 
@@ -107,7 +107,7 @@ def test_cross_account_use_is_what_the_models_documentation_says() -> None:
 
 
 def test_every_event_type_is_evolved() -> None:
-    """Every event of the catalogue has a case of its own in the world, or in the key."""
+    """Every event of the catalogue has its own case in the state or in the key."""
     from domain.keys import key
 
     apply = World.__dict__["apply"].dispatcher
@@ -122,7 +122,7 @@ def test_every_event_type_is_evolved() -> None:
 
 
 def test_every_event_type_is_in_the_history() -> None:
-    """Or is said to change nothing there: a projector that meets a stranger would stop."""
+    """A projector that meets an event without a case would stop."""
     from projections.history.project import touched
 
     for path in sorted((ROOT / "tests" / "golden").glob("*.v*.json")):
@@ -132,7 +132,7 @@ def test_every_event_type_is_in_the_history() -> None:
 
 
 def test_every_event_type_is_a_change_of_access_or_said_to_be_none() -> None:
-    """`keytrail changes` would leave out what nobody thought of."""
+    """`keytrail changes` would leave out an event that nobody thought of."""
     assert set(KIND) | BESIDE == set(NEWEST)
     assert set(KIND) & BESIDE == set()
 
@@ -177,7 +177,7 @@ def test_every_code_of_the_query_protocol_is_one_that_a_client_knows() -> None:
 
 
 def test_every_code_is_one_that_a_client_knows() -> None:
-    """An error of the model where the model has it; the rest are the common errors of every AWS service."""
+    """Each refusal is an error of the operation's model, or one of the errors that every AWS service has."""
     model = shapes.service_model("kms")
     common = {
         "ValidationException",
@@ -209,7 +209,7 @@ SETTINGS = {name for name, _, _ in table()}
 
 
 NAMES = {"KEYTRAIL_WRITER_NAME", "KEYTRAIL_ALERTS_NAME"}
-"""What one process of an installation is called, and no other."""
+"""The names of the processes of an installation, and no others."""
 
 
 def test_compose_names_settings_that_there_are() -> None:
@@ -253,8 +253,8 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 
 def test_no_process_reads_the_log_without_its_keys() -> None:
-    """A chain without keys takes whatever links: it is for `verify --file` on somebody else's machine, and for nothing that
-    decides."""
+    """A chain without keys accepts any links. It is for `verify --file` on somebody else's machine, and never for a
+    decision."""
     found = []
     for path, _ in modules("services"):
         for node in ast.walk(ast.parse(path.read_text())):

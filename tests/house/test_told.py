@@ -1,4 +1,5 @@
-"""Everything that an account is told passes through one place (`domain/authorization/audience.py`): no route has a way round it."""
+"""Everything that an account learns passes through one place (`domain/authorization/audience.py`). No route goes round
+it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ ASKED: Any = SimpleNamespace(id="call")
 
 
 def calls(path: Path) -> list[tuple[str, ast.Call]]:
-    """(the function that it stands in, call) of every call of a file."""
+    """(the enclosing function, the call) for every call in a file."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -51,7 +52,7 @@ def named(call: ast.Call) -> str:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.signed], ids=lambda route: route.function)
 def test_every_route_answers_with_what_was_told(route: Any) -> None:
-    """The types are checked, so an annotation is true."""
+    """The types are checked, so the annotation is true."""
     assert FUNCTIONS[route.function].__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
 
 
@@ -68,7 +69,7 @@ def test_the_door_sends_nothing_else() -> None:
 
 
 def test_only_an_audience_tells() -> None:
-    """Nobody else makes a Told, and no route makes an answer of its own."""
+    """Only an Audience makes a Told, and no route makes an answer of its own."""
     for package in ("domain", "projections", "services"):
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "audience.py":
@@ -81,7 +82,7 @@ def test_only_an_audience_tells() -> None:
 
 
 def test_whoever_asks_is_the_audience() -> None:
-    """An audience is made of who asks, or of a trail's reader; nowhere for another account, or for everybody."""
+    """An audience is made for the caller, or for a trail's reader: never for another account, or for everybody."""
     made = {
         (path.name, ast.unparse(call.args[0]))
         for path in (ROOT / "services").rglob("*.py")

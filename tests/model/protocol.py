@@ -1,7 +1,7 @@
 """An exhaustive model of the log's protocol: every interleaving of writers, network and clients within small bounds.
 
-What is modelled is DESIGN's protocol and nothing of its code: writers that fold, fence, decide ahead and stop on doubt;
-a network that delays, reorders, loses and duplicates appends; crashes; clients that send a command twice; a broker that
+It models DESIGN's protocol, and shares nothing with the code. Writers fold, fence, decide ahead and stop on doubt. The
+network delays, reorders, loses and duplicates appends. Processes crash, clients send a command twice, and the broker
 loses the end of its log. A pause needs no action of its own: a writer that takes no step for a while is paused.
 """
 
@@ -18,7 +18,8 @@ GENESIS = -1
 
 
 class Record(NamedTuple):
-    """`previous` is the id of the record it links to; `applied` the commands its writer had applied when deciding."""
+    """`previous`: the id of the record that it links to. `applied`: the commands that its writer had applied when it
+    decided."""
 
     previous: int
     writer: int
@@ -50,7 +51,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`commands`: the ids that clients send, in order; an id that is there twice was sent again."""
+    """`commands`: the ids that clients send, in order. An id that appears twice was sent again."""
 
     writers: int
     commands: tuple[int, ...]
@@ -61,11 +62,11 @@ class Bounds:
 
 
 class Violation(AssertionError):
-    """A property that does not hold, and the state in which it does not."""
+    """A property that does not hold, and the state that breaks it."""
 
 
 class Model:
-    """`valid_rule` is what is held to the test: whether a record is valid, given the head before it."""
+    """`valid_rule` is the rule under test: whether a record is valid, given the head before it."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
@@ -74,7 +75,7 @@ class Model:
         self.valid = lru_cache(maxsize=None)(self._valid)
 
     def is_valid(self, record: Record, head: int, in_force: int) -> bool:
-        """The one rule: its `previous` is the last valid record. (`in_force` is for the rules that lost, in tests.)"""
+        """The one rule: `previous` is the last valid record. (`in_force` is for the alternative rules in the tests.)"""
         return record.previous == head
 
     def intern(self, record: Record) -> int:
@@ -85,7 +86,7 @@ class Model:
         return found
 
     def _valid(self, log: tuple[int, ...]) -> tuple[int, ...]:
-        """The valid sequence of a log, as every reader computes it."""
+        """The valid records of a log, as every reader computes them."""
         if not log:
             return ()
         before = self.valid(log[:-1])
@@ -98,7 +99,7 @@ class Model:
     # -- what can happen next -------------------------------------------------------------------------------------
 
     def explore(self, most: int = 10_000_000) -> int:
-        """Visit every reachable state, and check each. The number of states. Raises Violation."""
+        """Visit and check every reachable state. Returns the number of states. Raises Violation."""
         bounds = self.bounds
         first = State(
             (), 0, (Writer(),) * bounds.writers, (), frozenset(), bounds.losses, bounds.duplicates, bounds.cuts
@@ -130,7 +131,7 @@ class Model:
             found.append(state._replace(log=state.log[:-1], cuts=state.cuts - 1))
         for number, writer in enumerate(state.writers):
             if writer.phase == IDLE:
-                # Writers are alike: they start in the order of their numbers.
+                # Writers are alike, so they start in the order of their numbers.
                 if number == 0 or state.writers[number - 1].phase != IDLE:
                     found.append(self._start(state, number))
                 continue
@@ -150,7 +151,7 @@ class Model:
         return found
 
     def _start(self, state: State, number: int) -> State:
-        """Fold the log, and append a fence."""
+        """Fold the log and append a fence."""
         valid = self.valid(state.log)
         head = valid[-1] if valid else GENESIS
         applied = tuple(self.records[each].command for each in valid if self.records[each].command != FENCE)
@@ -160,7 +161,8 @@ class Model:
         return _with(state, number, writer)._replace(network=tuple(sorted((*state.network, fence))))
 
     def _decide(self, state: State, number: int, writer: Writer) -> State:
-        """Answer the next command on what is certainly current: what was folded, and what was appended since."""
+        """Decide the next command on the state that is certainly current: what was folded, and what was appended
+        since."""
         command = self.bounds.commands[writer.next_command]
         following = writer.next_command + 1
         if command in writer.applied:
@@ -175,7 +177,8 @@ class Model:
         return _with(state, number, writer)._replace(network=tuple(sorted((*state.network, record))))
 
     def _read(self, state: State, number: int, writer: Writer) -> State:
-        """Read back one record: the next of its own is confirmed and answered, anything else is a doubt."""
+        """Read back one record. If it is the next of its own, it is confirmed and answered; any other record is a
+        doubt."""
         record = state.log[writer.read]
         writer = writer._replace(read=writer.read + 1)
         if writer.appended and record == writer.appended[0]:

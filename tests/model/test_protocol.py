@@ -1,4 +1,5 @@
-"""The protocol of the log holds in every reachable state of the model; and the model can tell a protocol that does not."""
+"""The log's protocol holds in every reachable state of the model, and the model detects a protocol that does not
+hold."""
 
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ def test_no_reachable_state_breaks_a_property_in_wider_bounds(bounds: Bounds) ->
 
 
 class EpochFencing(Model):
-    """The alternative that lost: a record is valid if its writer is the last that fenced, whatever it was decided on."""
+    """The rejected alternative: a record is valid if its writer was the last to fence, whatever it was decided on."""
 
     def is_valid(self, record: Record, head: int, in_force: int) -> bool:
         return record.command == FENCE or record.writer == in_force
 
 
 class NoRule(Model):
-    """Whatever lands counts."""
+    """Every record that lands counts."""
 
     def is_valid(self, record: Record, head: int, in_force: int) -> bool:
         return True
@@ -48,6 +49,6 @@ class NoRule(Model):
 
 @pytest.mark.parametrize("rule", [EpochFencing, NoRule])
 def test_the_model_finds_what_is_wrong_with_other_rules(rule: type[Model]) -> None:
-    """Fencing by epoch fails when a batch is lost and a later one lands (and when a late one meets its own epoch)."""
+    """Fencing by epoch fails when a batch is lost and a later one lands (and when a late batch meets its own epoch)."""
     with pytest.raises(Violation):
         rule(Bounds(2, (1, 2))).explore()

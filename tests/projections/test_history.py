@@ -1,4 +1,4 @@
-"""What the history holds at a position is what a plain fold of the log has there, whatever happened."""
+"""At each position, the history holds what a plain fold of the log has there, whatever happened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.histories import History
 
 
 def everything(world: World) -> dict[str, Any]:
-    """Every aggregate of a world, as a document."""
+    """Every aggregate of a state, as a document."""
     directory = world.directory
     return {
         "keys": {name: documents.key_document(key) | {"policy": key.policy_text} for name, key in world.keys.items()},
@@ -40,7 +40,7 @@ def everything(world: World) -> dict[str, Any]:
 
 @dataclass
 class Tables:
-    """What Postgres would hold, by the three kinds of change."""
+    """Apply the three kinds of change, as Postgres would."""
 
     rows: list[list[Any]]
     texts: dict[str, str]
@@ -77,7 +77,7 @@ def test_the_history_is_the_fold_at_every_position(seed: int, length: int, cuts:
         history.step()
         folded.append((history.world.position, json.dumps(everything(history.world), sort_keys=True, default=repr)))
     tables, going, at = Tables([], {}, []), World(), 0
-    for size in cuts * (len(history.entries) // sum(cuts) + 1):  # the batches that it comes in make no difference
+    for size in cuts * (len(history.entries) // sum(cuts) + 1):  # batch boundaries make no difference
         tables.take(project.changes(history.entries[at : at + size], going))
         at += size
     for position, expected in folded:

@@ -1,4 +1,4 @@
-"""Every projection, given every record twice and a void record between, holds what it holds when given them once."""
+"""A projection that gets every record twice, with a void record between, holds the same as one that gets each once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.logs import NOW, Log, a_log
 
 
 def event_entries(log: Log) -> list[Entry]:
-    """What the feed makes of a log: void records left out."""
+    """What the feed makes of a log, without the void records."""
     fold = Fold()
     found = []
     for offset, value in log.numbered():
@@ -68,7 +68,7 @@ def decision_entry(offset: int, effect: str = "allowed", partition: int = 0) -> 
 
 
 def alert_entry(offset: int) -> Entry:
-    """The same alert wherever it stands: a worker that was killed raised it again."""
+    """The same alert, in another place: a killed worker raised it again."""
     finding = Finding(arn(), "the root was used", ACCOUNT, arn(), ("somebody",), evidence={"a": 1})
     alert = Alert("the-log", RULES["root-used"], "low", finding, "~0", NOW, {"topic": "decisions"}, None)
     document = alert.document()
@@ -108,7 +108,7 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
         for schema in (once, twice):
             await store.prepare(connection, projection, "the-log", KEYS, schema)
         await store.take_in(connection, projection, ENTRIES, store.Reached(dict(REACHED), "digest"), KEYS, once)
-        for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after answers that were lost
+        for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after lost answers
             part = ENTRIES[max(0, place - 3) : place]
             reached: dict[store.Partition, int] = {}
             for entry in ENTRIES[:place]:
@@ -123,7 +123,7 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
 
 
 async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
-    """Rows and position move in one transaction."""
+    """Rows and position change in one transaction."""
     projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
     broken = decision_entry(0)
     broken.document["call"]["agent"] = None

@@ -1,7 +1,6 @@
-"""Every question asked of Postgres is answered as by a plain fold of the log: random histories of keys, policies, grants,
-aliases and identities, with calls decided in between; at random positions and times, records given twice, places of void
-records left out, and tables thrown away and filled anew.
-"""
+"""Postgres answers every question as a plain fold of the log does. The tests use random histories of keys, policies,
+grants, aliases and identities, with calls between; random positions and times; records given twice; gaps of void
+records; and tables that are dropped and rebuilt."""
 
 from __future__ import annotations
 
@@ -61,7 +60,7 @@ OPERATIONS = ("Encrypt", "Decrypt", "DescribeKey")
 
 
 class Recorded(History):
-    """A history whose records have calls, with decisions between; places of void records are left out."""
+    """A history whose records have calls, with decisions between and gaps of void records."""
 
     def __init__(self, chance: Random) -> None:
         self._last = -1
@@ -143,7 +142,7 @@ class Recorded(History):
 
 @pytest.fixture(scope="module")
 def database(installation: Installation) -> Iterator[str]:
-    """A database of its own: what is asked has the names of the live projections."""
+    """A separate database, since the questions use the names of the live projections."""
     server = installation.settings.postgres
     head, mark, rest = server.partition("?")
     base, _, _ = head.rpartition("/")
@@ -163,7 +162,8 @@ KEYS = process_keys()
 
 
 async def filled(connection: Any, history: Recorded, chance: Random) -> None:
-    """The projections, by batches of any size that overlap, as after answers that were lost; some thrown away on the way."""
+    """The projections, filled in batches of any size that overlap, as after lost answers. Some are dropped on the
+    way."""
     for projection in PROJECTIONS.values():
         await connection.execute(f"DROP SCHEMA IF EXISTS {projection.schema} CASCADE")
         await store.prepare(connection, projection, "log", KEYS)
@@ -208,7 +208,7 @@ async def ask(log: AskedLog, history: Recorded, chance: Random) -> None:
     for _ in range(4):
         position = chance.randint(0, last)
         at = f"@{position}"
-        if chance.random() < 0.5:  # a time: an event's own, between two, in the future
+        if chance.random() < 0.5:  # the time of an event, one between two events, and one in the future
             entry = chance.choice(entries)
             moment = entry.at + timedelta(microseconds=chance.choice((0, 0, 1, 10**9)))
             at = moment.isoformat().replace("+00:00", "Z")
@@ -254,7 +254,7 @@ async def _could(log: AskedLog, world: World, key: str, moment: Any) -> None:
 
 
 async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
-    """Who gained and lost, change by change, against who could before and after each."""
+    """Who gained and lost access, change by change, compared with who could before and after each."""
     last = history.entries[-1].offset
     first = chance.randint(0, last)
     world = history.folded(first)
@@ -267,7 +267,7 @@ async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
     begin = await world_then(log, REGION, moment, rows, [ACCOUNT, OTHER])
     lines = [line async for line in access_between.who_between(log, begin, key, "kms:Decrypt", EVERYTHING, last)]
     for line in lines:
-        for row in line.get("changed", ()):  # how it was before is told with how it is
+        for row in line.get("changed", ()):  # the former path is compared with the new one
             assert any(row[name] != row["before"][name] for name in row["before"])
     told_of = {
         line["change"]["position"]: (
@@ -279,7 +279,7 @@ async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
     }
 
     def could(at: World) -> dict[str, str]:
-        """By unique id, so that one who was made again, or moved, is told apart."""
+        """By unique id, to distinguish a principal that was created again or moved."""
         held = at.keys.get(key)
         found = [] if held is None else who_can(at, held, "kms:Decrypt")
         return {at.directory.by_arn.get(row["principal"], row["principal"]): row["principal"] for row in found}
@@ -345,7 +345,7 @@ async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
 
 
 def _told_as(entry: Entry) -> str:
-    """A caller of another account is told by the account."""
+    """A caller of another account appears as its account."""
     call = entry.document["call"]
     return str(call["principal"] if call["account"] == ACCOUNT else call["account"])
 
@@ -360,7 +360,7 @@ def _owners(entry: Entry) -> set[str]:
     }
 
 
-# A history does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
+# A history is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
 @settings(max_examples=300 if settings.default.max_examples > 1000 else 25, phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32), length=st.integers(5, 45))
 def test_what_postgres_answers_is_what_a_fold_says(database: str, seed: int, length: int) -> None:

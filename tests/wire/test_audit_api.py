@@ -1,4 +1,4 @@
-"""The audit API: bad questions are a 400, foreign matters stay foreign, and no caller can stop the projections."""
+"""The audit API: a bad question gets a 400, foreign resources stay hidden, and no caller can stop the projections."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_unsigned_and_wrongly_signed_are_a_403(installation: Installation) -> No
 
 def test_the_description_names_every_route_and_its_lists_are_as_said(installation: Installation) -> None:
     with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=30)) as connection:
-        connection.request("GET", "/v1/openapi.json")  # by anybody: it says nothing of anybody
+        connection.request("GET", "/v1/openapi.json")  # anybody may read it: it says nothing about anybody
         answer = connection.getresponse()
         status, document = answer.status, json.loads(answer.read())
     assert (status, document["openapi"]) == (200, "3.1.0")
@@ -181,7 +181,7 @@ def test_pages_join_without_a_gap_or_a_twin(installation: Installation) -> None:
 
 
 def test_no_caller_can_stop_the_projections(installation: Installation) -> None:
-    """JSON and KMS allow U+0000 in a description; Postgres does not."""
+    """JSON and KMS allow U+0000 in a description, but Postgres does not."""
     client = installation.client()
     key = client.create_key(Description="a\0b")["KeyMetadata"]["KeyId"]
     client.update_key_description(KeyId=key, Description="\0")
@@ -270,7 +270,8 @@ def test_a_body_that_is_not_as_described_is_refused(installation: Installation, 
 
 
 def test_whom_a_change_concerns_is_told_by_name_too(installation: Installation) -> None:
-    """Summaries have unique ids. Each answer gives the name that it had then, of what is no more too, and of a key its alias."""
+    """Summaries have unique ids. Each answer gives the name of that time, also for deleted things, and the alias of a
+    key."""
     iam, kms = installation.client(service="iam"), installation.client()
     iam.create_user(UserName="nadia")
     iam.create_group(GroupName="night-shift")
@@ -317,7 +318,7 @@ def test_a_number_without_a_fraction_is_an_integer_however_json_writes_it(instal
     assert [(status, document.get("result")) for status, document in answers] == [
         (200, {"decisions": 0, "flipped": 0, "unknown": 0, "groups": []})
     ] * 3
-    # In a query it is text, whose pattern the description gives.
+    # in a query it is text, and the description gives its pattern
     status, document = get(installation, "/v1/keys?limit=2.0")
     assert (status, document["error"]["code"]) == (400, "ValidationException")
 

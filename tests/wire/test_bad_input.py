@@ -1,4 +1,4 @@
-"""What no SDK would send: a clear 4xx, bounded memory, other clients unaffected."""
+"""Requests that no SDK would send: they get a clear 4xx, memory stays bounded, and other clients are unaffected."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_flood_of_headers_is_cut_off(installation: Installation) -> None:
             for number in range(5_000):
                 client.sendall(b"X-Flood-%d: %s\r\n" % (number, b"x" * 100))
         except OSError:
-            return  # closed while we were still sending: as good an answer
+            return  # a close while the client still sends is as good an answer
         assert b"431" in client.recv(100)
 
 

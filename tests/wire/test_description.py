@@ -1,4 +1,4 @@
-"""/v1/openapi.json is true: real answers of every route are as it says, and its form is what generators read."""
+"""/v1/openapi.json is true: the real answers of every route match it, and generators can read its form."""
 
 from __future__ import annotations
 

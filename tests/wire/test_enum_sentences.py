@@ -1,4 +1,4 @@
-"""A sentence that lists what may be asked for lists nothing that is then refused."""
+"""A message that lists possible values lists no value that is then refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.crypto.specs import SPECS
 from services.kms_api.shapes import OFFERED, Invalid, compiled, service_model
 
 REFUSED = frozenset({"SM2", "ML_KEM_512", "SM2PKE", "SM2DSA", "ED25519_PH_SHA_512", "RSAES_PKCS1_V1_5"})
-"""Specs and algorithms of the service model that are refused wherever they are asked for."""
+"""Specs and algorithms of the service model that are refused everywhere."""
 
 
 def enums(operation: str) -> list[tuple[str, Shape]]:
@@ -42,7 +42,8 @@ def test_an_enums_sentence_lists_all_that_is_offered_and_nothing_that_is_refused
 
 
 def test_the_cases_are_those_of_the_model() -> None:
-    """Each enum of specs and algorithms is asked somewhere, and the specs that are refused are those not in the table."""
+    """Some operation asks for each enum of specs and algorithms, and the refused specs are those that are not in the
+    table."""
     asked = {shape.name for operation, _ in CASES for _, shape in enums(operation)}
     assert set(OFFERED) <= asked
     assert set(service_model("kms").shape_for("KeySpec").enum) - REFUSED == set(SPECS)

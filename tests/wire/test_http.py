@@ -1,4 +1,4 @@
-"""HTTP/1.1 (RFC 9112) as `POST /` has it: what a client may do that no SDK does often."""
+"""HTTP/1.1 (RFC 9112) at `POST /`: what a client may do that SDKs seldom do."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def client(installation: Installation):
 
 
 def answer(client: socket.socket, kept: bytearray) -> tuple[bytes, dict[bytes, bytes], bytes]:
-    """(status line, headers, body) of the next response; what came beyond it stays in `kept`."""
+    """(status line, headers, body) of the next response. Bytes after it stay in `kept`."""
     while b"\r\n\r\n" not in kept:
         part = client.recv(65_536)
         assert part, "the connection ended before a response's head"
@@ -76,7 +76,7 @@ def test_calls_and_other_requests_share_a_connection(installation: Installation,
     [("/healthz", 200), ("/metrics", 200), ("/v1/openapi.json", 200), ("/v1/keys", 403), ("/x", 404)],
 )
 def test_a_head_is_answered_at_once_and_without_a_body(client: socket.socket, path: str, status: int) -> None:
-    """A load balancer that looks by HEAD had no answer, and took the service for dead."""
+    """A load balancer that checks with HEAD got no answer, and took the service for dead."""
     kept = bytearray()
     for _ in range(2):
         client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -90,7 +90,7 @@ def test_a_head_is_answered_at_once_and_without_a_body(client: socket.socket, pa
 
 
 def test_a_slash_too_many_leads_nowhere(client: socket.socket) -> None:
-    """It led to whatever host the request named."""
+    """The redirect led to any host that the request named."""
     client.sendall(b"GET /v1/openapi.json/ HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n")
     status, headers, _ = answer(client, bytearray())
     assert (status.split()[1], b"location" in headers) == (b"404", False)
@@ -132,7 +132,7 @@ def test_a_body_that_grows_too_large_is_refused_before_it_is_whole(
     installation: Installation, client: socket.socket
 ) -> None:
     client.sendall(request(installation, extra="Transfer-Encoding: chunked\r\n"))
-    client.sendall(b"50000\r\n" + b"x" * 0x50000 + b"\r\n")  # and no end
+    client.sendall(b"50000\r\n" + b"x" * 0x50000 + b"\r\n")  # without an end
     status, headers, body = answer(client, bytearray())
     assert status.startswith(b"HTTP/1.1 413")
     assert headers[b"connection"] == b"close"

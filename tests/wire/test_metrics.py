@@ -1,4 +1,4 @@
-"""/metrics and /healthz: unsigned, over all processes, and without a principal or a key."""
+"""/metrics and /healthz need no signature, cover all processes, and name no principal or key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_calls_are_counted_by_operation_and_effect_over_all_workers(installation
     client = installation.client()
     for _ in range(20):
         client.list_retirable_grants(RetiringPrincipal="arn:aws:iam::111122223333:root")
-    # Each worker's text is a second old at most: the one that has the calls is looked at, not the next.
+    # Each worker's text is at most a second old: look at the worker that had the calls, not at the next one.
     text = eventually(lambda: (found := exposed(installation)) and counted(found, name) == before + 20 and found)
     assert counted(text, 'keytrail_call_seconds_count{operation="ListRetirableGrants"}') >= 20
     assert "keytrail_takeovers_total" in text
@@ -74,13 +74,13 @@ EXPECTED = (
 
 
 def test_a_metric_is_there_before_its_first_event(installation: Installation) -> None:
-    """An alarm on what was never counted would not see the first time."""
+    """An alarm would miss the first occurrence of a counter that did not exist before."""
     text = exposed(installation)
     assert [name for name in EXPECTED if not re.search(rf"^{re.escape(name)} ", text, re.MULTILINE)] == []
 
 
 def test_every_label_that_is_counted_is_made_before() -> None:
-    """Each word that code counts under, found in the code itself."""
+    """Every label value that the code counts under, found in the code itself."""
     tables = {
         "NOT_ANSWERED": zero_metrics.NOT_ANSWERED,
         "VOIDS": zero_metrics.PROCESSES,

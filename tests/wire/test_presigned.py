@@ -44,7 +44,7 @@ def url(
     headers: dict[str, str] | None = None,
     credentials: Credentials | None = None,
 ) -> str:
-    """What botocore signs, as token clients do."""
+    """A URL that botocore signs, as token clients do."""
     request = AWSRequest("GET", f"{installation.url}/?{urlencode(parameters)}", headers=headers or {})
     SigV4QueryAuth(credentials or keys(installation), service, region, expires=expires).add_auth(request)
     split = urlsplit(request.url)
@@ -83,7 +83,7 @@ def test_kms_is_not_signed_for_in_the_global_scope(installation: Installation) -
 def test_a_url_says_who_somebody_is(installation: Installation) -> None:
     status, text = sent(installation, url(installation))
     assert (status, "<Arn>arn:aws:iam::111122223333:root</Arn>" in text) == (200, True)
-    # A cluster's token: the cluster's name is a signed header, and whoever asks has to send it too.
+    # A cluster's token: the cluster's name is a signed header, which the caller has to send too.
     named = {"x-k8s-aws-id": "payments"}
     token = url(installation, headers=named)
     assert sent(installation, token, named)[0] == 200
@@ -140,7 +140,7 @@ def test_a_url_is_good_for_as_long_as_it_says_and_never_for_long(
     assert sent(installation, url(installation, expires=900))[0] == 200
     for expires in (901, 3600, 604_800, 0, -1):
         assert sent(installation, url(installation, expires=expires))[0] == 400, expires
-    for hidden in ("0003600", "00090000", "0000000900"):  # zeros before it do not hide how long it is
+    for hidden in ("0003600", "00090000", "0000000900"):  # zeros before the number do not hide how long it is
         longer: Any = hidden
         assert sent(installation, url(installation, expires=longer))[0] == 400, hidden
 

@@ -1,4 +1,4 @@
-"""The Query protocol of IAM and STS: which operation of which version is asked for, and IAM's codes where KMS has others."""
+"""The Query protocol of IAM and STS: operations by version, and IAM's codes where KMS has others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sent(installation: Installation, service: str, method: str, text: str) -> tu
 def test_an_operation_is_one_of_its_version(
     installation: Installation, method: str, service: str, parameters: dict[str, str], code: str, sentence: str
 ) -> None:
-    """API references of IAM and STS, common parameters and common errors."""
+    """API references of IAM and STS: common parameters and common errors."""
     if code == "InvalidAction":
         sentence = f"Could not find operation {sentence}"
     status, text = asked(installation, service, method, **parameters)
@@ -70,7 +70,7 @@ def test_a_parameter_is_there_once_and_a_list_may_have_gaps(installation: Instal
     iam.create_user(UserName=name, Tags=[{"Key": key, "Value": ""} for key in "abc"])
     asks = {"Action": "UntagUser", "Version": "2010-05-08", "UserName": name}
     assert asked(installation, "iam", "POST", **asks, **{"TagKeys.member.2": "a", "TagKeys.member.10": "b"})[0] == 200
-    # Another worker may have answered it than the one that is asked now.
+    # Another worker than the one asked now may have answered it.
     eventually(lambda: [tag["Key"] for tag in iam.list_user_tags(UserName=name)["Tags"]] == ["c"])
     twice = "Action=GetUser&Version=2010-05-08&UserName=a&UserName=b"
     for method in ("GET", "POST"):
@@ -119,7 +119,8 @@ def fresh(name: str) -> str:
 def test_tags_that_iam_and_sts_do_not_take(
     installation: Installation, tags: list[tuple[str, str]], sentence: str
 ) -> None:
-    """InvalidInput is an error of every operation of IAM that takes tags, and of none of STS (API references)."""
+    """InvalidInput is an error of every operation of IAM that takes tags, and of no operation of STS (API
+    references)."""
     iam = installation.client(service="iam")
     user, role, profile, policy = (fresh(name) for name in ("user", "role", "profile", "policy"))
     iam.create_user(UserName=user)

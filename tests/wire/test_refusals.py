@@ -1,4 +1,4 @@
-"""The codes and sentences of refusals, AWS's to the letter: Terraform, SDKs and people match on them."""
+"""Codes and messages of refusals are AWS's to the letter, since Terraform, SDKs and people match on them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def blob(content: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def names(installation: Installation) -> dict[str, Any]:
-    """Keys by what they are, and a ciphertext under each that encrypts."""
+    """One key of each kind, and a ciphertext under each that encrypts."""
     kms = installation.client(read_timeout=60)
     made: dict[str, Any] = {}
     for name, spec, usage in (
@@ -50,7 +50,8 @@ def names(installation: Installation) -> dict[str, Any]:
     made["asleep"] = kms.create_key()["KeyMetadata"]["Arn"]
     kms.disable_key(KeyId=made["asleep"])
     made["sealed"] = blob(kms.encrypt(KeyId=made["aes"], Plaintext=b"x")["CiphertextBlob"])
-    # One in 256 begins as ours of a symmetric key do: no key is found by what it says then, which is another refusal.
+    # One in 256 begins like Keytrail's own of a symmetric key. It then names no key that exists, which is another
+    # refusal.
     tries = (
         kms.encrypt(KeyId=made["rsa"], Plaintext=b"x", EncryptionAlgorithm=OAEP)["CiphertextBlob"] for _ in range(50)
     )
@@ -60,7 +61,7 @@ def names(installation: Installation) -> dict[str, Any]:
 
 
 def filled(value: Any, names: dict[str, Any]) -> Any:
-    """`{name}` in texts stands for what is there."""
+    """`{name}` in a text stands for the name of a resource."""
     if isinstance(value, str):
         return value.format(**names)
     if isinstance(value, dict):
@@ -219,7 +220,7 @@ def test_a_key_of_another_partition_is_not_ours(
 
 
 def changed(text: str) -> str:
-    """A ciphertext whose last byte is another."""
+    """The ciphertext with another last byte."""
     sealed = b64decode(text)
     return blob(sealed[:-1] + bytes([sealed[-1] ^ 1]))
 
@@ -254,7 +255,7 @@ UNSAID: list[tuple[str, dict[str, Any], str]] = [
 def test_what_does_not_fit_is_refused_without_a_message(
     installation: Installation, names: dict[str, Any], operation: str, parameters: dict[str, Any], code: str
 ) -> None:
-    """Neither answer nor record says why: padding, tag, material and encryption context are one reason."""
+    """Neither answer nor record gives the cause: padding, tag, material and encryption context are one reason."""
     given = filled(parameters, names | {"changed": changed(names["sealed"])})
     status, answer = call(installation.url, installation.credentials(), operation, given)
     assert (status, answer) == (400, {"__type": code})
@@ -321,7 +322,8 @@ def test_a_grantee_of_another_partition_is_no_principal(installation: Installati
 
 
 def test_a_grants_constraints_on_the_encryption_context(installation: Installation) -> None:
-    """API reference, GrantConstraints: names without case, values with it; no pairs at all; a child that is stricter."""
+    """API reference, GrantConstraints: names compare without case, values with case. No pairs at all. A stricter
+    child."""
     kms, iam = installation.client(), installation.client(service="iam")
     name = f"constrained-{os.urandom(4).hex()}"
     arn = iam.create_user(UserName=name)["User"]["Arn"]

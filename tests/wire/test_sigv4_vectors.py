@@ -1,5 +1,5 @@
-"""AWS's Signature Version 4 test vectors: each signed request verifies, and none does with a changed byte. What the command
-line signs is what botocore would have."""
+"""AWS's Signature Version 4 test vectors: each signed request verifies, and fails with any byte changed. The command
+line signs as botocore does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUITE = Path(__file__).parents[1] / "data" / "aws4_testsuite"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 NOW = datetime(2015, 8, 30, 12, 36, tzinfo=UTC).timestamp()
 NOT_A_REQUEST = {
-    # a header over two lines, which HTTP has forbidden since RFC 7230: no server hands it on
+    # a header over two lines, which HTTP has forbidden since RFC 7230: no server passes it on
     "get-header-value-multiline",
 }
 VECTORS = sorted(path for path in SUITE.rglob("*.sreq") if path.stem not in NOT_A_REQUEST)
@@ -46,7 +46,7 @@ def verify(request: signing.Signed, secret: str = SECRET) -> None:
     given, signature = signing.authorization(request.headers)
     signing.require_scope(given, "us-east-1", frozenset({"service"}))
     stamp = signing.require_time(given, request.headers, NOW)
-    # post-sts-header-after signs before the session token is added: AWS takes it, and so does the signature itself
+    # post-sts-header-after signs before the session token is added: AWS accepts it, and so does the signature check
     signed = {name: value for name, value in request.headers.items() if name in given.signed_headers}
     signing.require_signature(replace(request, headers=signed), given, signature, stamp, secret)
 
@@ -75,7 +75,7 @@ def test_another_secret_does_not() -> None:
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-# Of a path that ends with a dot alone botocore takes the slash before it too, which RFC 3986 (5.2.4) leaves.
+# If a path ends with a dot alone, botocore also removes the slash before it, which RFC 3986 (5.2.4) keeps.
 SEGMENT = TEXT.filter(lambda text: text not in (".", ".."))
 
 

@@ -10,8 +10,8 @@ from domain.alerts.observed_call import ObservedCall
 from domain.alerts.rule import AlertRule, OnFirstUse
 from domain.alerts.severities import INFO
 from domain.authorization.audience import Audience, account_in
+from domain.crypto.uses import USES
 from domain.durations import DAY_SECONDS
-from domain.keys.states import USES
 
 AGE = Number("age", 7 * DAY_SECONDS, "seconds that a key is old before a new principal is told of")
 

@@ -1,0 +1,74 @@
+"""The tables that deciding reads are whole, so that `decide` never meets a command or an operation that has no row."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+
+from domain.commands import decide, due
+from domain.commands.decide import COMMANDS
+from domain.crypto.uses import USES
+from domain.keys.states import TABLE
+from services.operations.rows import Using
+from services.operations.table import OPERATIONS
+
+ROOT = Path(__file__).parents[2]
+NO_COMMANDS = {decide.Outcome, due.Deletion, due.Expiry, due.Rotation}
+"""Classes of `domain/commands` that are not sent to the writer."""
+OF_A_ROW = {("services/kms_api/live_decision.py", "request.operation")}
+"""Where the operation is that of a row, which tests/house/test_house.py holds to have its states."""
+
+
+def test_every_command_is_in_the_table_of_commands() -> None:
+    written = set()
+    for path in sorted((ROOT / "domain" / "commands").glob("*.py")):
+        module = importlib.import_module(f"domain.commands.{path.stem}")
+        written |= {
+            each
+            for each in vars(module).values()
+            if isinstance(each, type) and is_dataclass(each) and each.__module__ == module.__name__
+        }
+    assert written - NO_COMMANDS == set(COMMANDS)
+
+
+def _asked(function: str) -> Iterator[tuple[str, ast.expr]]:
+    """(file, first argument) of every call of a function."""
+    for package in ("domain", "services"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function:
+                    yield str(path.relative_to(ROOT)), node.args[0]
+
+
+def test_every_operation_whose_key_state_is_asked_has_its_row() -> None:
+    """One without a row would end in a KeyError, and `decide` says that it never raises."""
+    found = [
+        f"{path}: {ast.unparse(operation)}"
+        for path, operation in _asked("require_state")
+        if not (isinstance(operation, ast.Constant) and operation.value in TABLE)
+        and (path, ast.unparse(operation)) not in OF_A_ROW
+    ]
+    assert found == []
+
+
+def test_every_use_of_a_key_is_an_operation_and_has_its_row_of_states() -> None:
+    assert set(USES) <= {name for name, row in OPERATIONS.items() if isinstance(row, Using)}
+    assert set(USES) <= set(TABLE)
+
+
+def test_what_uses_a_key_is_listed_once() -> None:
+    """Four lists of them stood beside each other, and one lacked Encapsulate and Decapsulate."""
+    names = {*USES, "ReEncryptFrom", "ReEncryptTo"}
+    found = []
+    for package in ("domain", "projections", "services"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.List | ast.Tuple | ast.Set) and len(node.elts) >= 5:
+                    texts = [each.value for each in node.elts if isinstance(each, ast.Constant)]
+                    uses = [each for each in texts if isinstance(each, str) and each.removeprefix("kms:") in names]
+                    if len(uses) == len(node.elts):
+                        found.append(f"{path.relative_to(ROOT)}: {ast.unparse(node)}")
+    assert found == []
