@@ -15,7 +15,7 @@ from services.cli import names
 from services.cli.calls import EXPLAINED, asked_for, of_calls, print_calls
 from services.cli.client import Client
 from services.cli.references import kind_of
-from services.cli.result_files import BY_NAME, Export, Format, OfExport, asked_format, write_calls
+from services.cli.result_files import BY_NAME, Export, OfExport, asked_format, write_calls
 from services.cli.tables import Column, Row, member, print_rows
 from services.cli.terminal import (
     AsJson,
@@ -35,6 +35,7 @@ from services.cli.terminal import (
     times_or_fail,
 )
 from services.cli.times import From, Times, To
+from services.exports.formats import CallFormat
 from services.questions.nearest import in_words, nearest
 
 MOST_COUNTED = 1000
@@ -122,7 +123,7 @@ def list_calls(
     most: int | None,
     reverse: bool,
     export: Path | None,
-    form: Format | None,
+    form: CallFormat | None,
     force: bool,
     as_json: bool,
 ) -> None:
