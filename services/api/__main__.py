@@ -45,7 +45,8 @@ from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
-from services.runtime.bootstrap import listen, open_pool, open_tokens, prepare
+from services.runtime.bootstrap import open_pool, open_tokens, prepare
+from services.runtime.listening_socket import listen
 from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)

@@ -27,7 +27,7 @@ from domain.identities.account import ACTIVE
 from domain.identities.holders import attachable, attached
 from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
-from domain.policy.compile import Rule, identity_policy_rules
+from domain.policy.compile import CompiledStatement, identity_policy_statements
 from domain.policy.glob import compile_glob
 from domain.policy.parse import MANAGED, Statement, parse_policy
 from domain.state.world import World
@@ -285,11 +285,13 @@ def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
 
 def _namespaces(entity: Entity, world: World) -> list[str]:
     """The services that the permission policies give anything of, in order."""
-    rules: Sequence[Rule]
+    rules: Sequence[CompiledStatement]
     if isinstance(entity, ManagedPolicy):
-        rules = identity_policy_rules(parse_policy(entity.document, MANAGED), "", entity.arn, entity.default, MANAGED)
+        rules = identity_policy_statements(
+            parse_policy(entity.document, MANAGED), "", entity.arn, entity.default, MANAGED
+        )
     else:
-        rules = world.directory.permissions(entity).rules
+        rules = world.directory.permissions(entity).statements
     allowing = [rule.statement for rule in rules if not rule.denies]
     return [service for service in SERVICE_NAMES if any(_gives(statement, service) for statement in allowing)]
 

@@ -16,7 +16,7 @@ from services.api.door import Door
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
 from services.kms_api.app import Reply
-from services.runtime.bootstrap import listen
+from services.runtime.listening_socket import listen
 from services.settings import Settings
 from services.signing import Signed
 from tests.installation import free_port

@@ -150,7 +150,7 @@ def test_whom_a_foreign_principal_of_a_policy_meant_is_found(monkeypatch: pytest
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["key", "alias"])
-def test_a_foreign_resource_that_is_not_there_is_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_about_a_missing_foreign_resource_is_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that exists but does not admit the caller would be refused in other words."""
     absent = keys.absent
 

@@ -150,7 +150,7 @@ async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
     assert "at most" in refused.value.message
 
 
-def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
+def test_a_refusal_is_not_many_times_longer_than_the_request() -> None:
     """30 kB of empty tags made 1.9 MB of answer and record, for a user without rights."""
     check = shapes.compiled("kms", "TagResource").check
     with pytest.raises(shapes.Invalid) as told:
@@ -257,7 +257,7 @@ class NoMaker:
 
 
 @pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if isinstance(row, Changing)])
-async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
+async def test_costly_preparation_is_marked_as_such(name: str) -> None:
     """An operation that makes keys or rows before anybody asks who calls: 40 refused CreateKey RSA_4096 kept others
     waiting for 49 s, and 200 refused CreateAccessKey left 200 rows in the vault."""
     row = BY_NAME[name]

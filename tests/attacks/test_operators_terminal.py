@@ -47,7 +47,7 @@ def test_nothing_that_is_visible_steers(text: str) -> None:
 
 
 @given(st.text() | st.sampled_from([MARKUP, ESCAPES, MARKUP + ESCAPES]))
-def test_a_screen_shows_words_and_obeys_none(text: str) -> None:
+def test_a_screen_shows_text_and_obeys_none_of_it(text: str) -> None:
     """Gained: an operator sees another table, another effect, or nothing at all."""
     written = StringIO()
     screen = Screen(file=written, width=4000, force_terminal=False, markup=False, emoji=False, highlight=False)

@@ -61,7 +61,7 @@ async def started(pool: Pool, keys: VaultKeyring, retired: Collection[str]) -> b
         return bool(await store.positions(connection, DECISIONS.schema))
 
 
-async def test_positions_are_sealed_anew_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_positions_are_resealed_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     await filled(pool)
     assert await macs(pool) == {OLD}
     assert await started(pool, AFTER, ()), "the log has not retired the key yet"
@@ -137,7 +137,7 @@ async def test_a_permission_to_skip_under_the_former_key_permits_nothing(pool: P
     assert await skips.permitted(pool, keys, "log", 7)
 
 
-async def test_pins_are_sealed_anew(database: Settings, pool: Pool, tmp_path: Path) -> None:
+async def test_pins_are_resealed(database: Settings, pool: Pool, tmp_path: Path) -> None:
     vault, settings = open_vault(database, pool), replace(database, data=tmp_path)
     await vault.migrate()
     await pool.execute("DELETE FROM vault.pin")

@@ -178,7 +178,7 @@ async def test_a_worker_goes_on_in_the_era_that_another_one_began(
 
 
 @pytest.mark.parametrize("marked", ["never", "an era ago", "some records ago", "at last"])
-async def test_a_worker_that_is_killed_at_any_moment_takes_over_what_it_left(
+async def test_a_killed_worker_takes_over_where_it_stopped(
     pool: Pool, books: Books, marks: MemoryMarks, marked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Between a commit and its mark, between a new era and its mark, and before the first mark."""
@@ -253,7 +253,7 @@ TABLES_MADE_STRANGE = {
 
 
 @pytest.mark.parametrize("what", TABLES_MADE_STRANGE)
-async def test_tables_that_somebody_made_strange_are_made_anew(
+async def test_tables_that_somebody_altered_are_recreated(
     pool: Pool, books: Books, marks: MemoryMarks, what: str
 ) -> None:
     await some(pool, books)

@@ -512,22 +512,20 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (
-        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
-    )
+    calls = (call(operation="CreateGrant", at=WINDOWS_BEGIN + each * apart * SECOND_MICROS) for each in range(10))
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Twenty refused calls on twenty keys, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=WINDOWS_BEGIN + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-MONTH = 30 * DAY_MICROS
+WINDOWS_BEGIN = NOW // DAY_MICROS * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("deletion-in-use", "days"): Threshold(
@@ -579,7 +577,7 @@ def test_a_rule_goes_by_the_numbers_of_the_settings(rule: str, number: str) -> N
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
+def test_an_alert_says_what_it_means_and_what_to_do(rule: str) -> None:
     row = RULES[rule]
     assert row.title
     assert row.means.endswith(".")
@@ -632,7 +630,7 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
     assert judged(a_key(policy=text, manager="s3.amazonaws.com", alias="alias/aws/s3")) == []
 
 
-def test_what_a_trail_had_to_assume_raises_nothing() -> None:
+def test_assumptions_of_a_trail_raise_nothing() -> None:
     """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
     assert judged(met) == []
@@ -644,7 +642,7 @@ def test_what_a_trail_had_to_assume_raises_nothing() -> None:
     assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
 
 
-def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
+def test_a_rule_that_fails_is_reported_and_stops_no_other() -> None:
     """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")
     change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
@@ -661,7 +659,7 @@ def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:
         assert (region["witness"]["refused"]["effect"], region["witness"]["allowed"]["effect"]) == ("deny", "allow")
 
 
-def test_whoever_was_let_in_already_is_left_out_of_the_others() -> None:
+def test_a_principal_with_earlier_access_is_excepted_from_the_others() -> None:
     theirs = allow(root_arn(UNKNOWN), "kms:Decrypt")
     found = put(policy(ROOTED, theirs), policy(ROOTED, theirs, OPEN))
     (alert,) = (each for each in found if each.rule.id == "key-policy-public")

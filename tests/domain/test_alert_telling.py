@@ -37,7 +37,7 @@ def test_an_alert_says_who_did_what_at_which_position_and_from_which_version_to_
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_command_of_any_rule_lacks_what_it_is_of(rule: str) -> None:
+def test_no_command_of_any_rule_lacks_its_subject(rule: str) -> None:
     found = telling(alert(rule=rule, subject="alias/first"))
     assert [each for each in found["commands"] if PLACEHOLDER.search(each)] == []
     for command in COMMAND.findall(found["do"]):

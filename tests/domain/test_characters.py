@@ -37,7 +37,7 @@ def test_other_characters_and_their_escapes_are_fine(sid: str) -> None:
 def test_a_policy_of_an_earlier_version_is_still_read_and_its_decisions_recorded() -> None:
     """It is on the log already: what cannot be encoded is replaced when it is read."""
     policy = compile_key_policy(with_sid(r"\ud800"), arn(), 1)
-    assert canonical(policy.rules[0].by.document())
+    assert canonical(policy.statements[0].by.document())
     assert parse_policy(with_sid(r"a\u0000b"), KEY).statements[0].sid == "a\0b"
 
 

@@ -12,9 +12,9 @@ from domain.cloudtrail.judge import (
     ALLOWED,
     REFUSED,
     UNKNOWN,
-    Asked,
     Evidence,
-    Known,
+    SeenPolicies,
+    TrailCall,
     evidence_of,
     explained,
     judge,
@@ -69,7 +69,7 @@ def test_times_are_read_in_every_form(text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
-def test_what_is_no_time_is_broken(text: Any) -> None:
+def test_an_invalid_time_makes_a_record_broken(text: Any) -> None:
     with pytest.raises(Broken):
         moment(text)
 
@@ -183,19 +183,21 @@ def test_a_key_event_is_of_our_catalogue() -> None:
 # -- three answers ------------------------------------------------------------------------------------------------------
 
 
-def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> Asked:
+def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> TrailCall:
     names = {user_arn(): DIRECT, f"arn:aws:iam::{ACCOUNT}:root": DELEGATED}
     given = {name.replace("__", ":"): (value,) for name, value in context.items()}
-    return Asked(action, ACCOUNT, names, given, {}, sure, root=False)
+    return TrailCall(action, ACCOUNT, names, given, {}, sure, root=False)
 
 
-UNSEEN = Known(Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED)))
-NONE = Known(Permissions(()))
-ALLOWING = Known(permissions(to_identity()))
+UNSEEN = SeenPolicies(
+    Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED))
+)
+NONE = SeenPolicies(Permissions(()))
+ALLOWING = SeenPolicies(permissions(to_identity()))
 OWN, DELEGATING = policy(named(user_arn())), policy(delegating())
 
 
-def test_what_is_known_is_answered_as_the_evaluator_answers() -> None:
+def test_known_cases_are_answered_as_by_the_evaluator() -> None:
     assert judge(asked(), key(OWN), "", NONE).answer == ALLOWED
     assert judge(asked(), key(DELEGATING), "", NONE).answer == REFUSED
     assert judge(asked(), key(DELEGATING), "", ALLOWING).answer == ALLOWED
@@ -223,7 +225,7 @@ def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
 
 @pytest.mark.parametrize("held", [NONE, ALLOWING, UNSEEN], ids=["none", "allowing", "unseen"])
 @pytest.mark.parametrize("of_key", ["", unseen.POLICY, unseen.REST])
-def test_what_was_let_in_is_judged_with_what_follows_from_that(held: Known, of_key: str) -> None:
+def test_what_was_let_in_is_judged_with_what_follows_from_that(held: SeenPolicies, of_key: str) -> None:
     """If nothing depends on the call, the ways in are computed once. The answer is the same."""
     denied = policy(delegating(), statement(Effect="Deny"))
     both = policy(delegating(), named(user_arn()))
@@ -252,7 +254,7 @@ def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() ->
     assert judge(asked(), nothing, "", NONE).answer == REFUSED
 
 
-def test_what_the_policies_do_not_explain_is_told() -> None:
+def test_calls_that_the_policies_do_not_explain_are_reported() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=False, denied=False)[0] == "explained"
     assert (
         explained(asked(), key(policy(statement(Action="kms:Encrypt"))), "", NONE, refused=False, denied=False)[0]
@@ -363,7 +365,7 @@ def test_the_key_that_a_denied_re_encrypt_names_is_asked_for_what_the_message_sa
 
 
 def test_a_denial_that_the_trail_cannot_explain_names_the_policy_that_aws_named() -> None:
-    def found(kind: str, known: Known = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
+    def found(kind: str, known: SeenPolicies = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
         told = {"kind": kind, "rule": "nothing-allows"}
         outcome, by = explained(asked(), key(OWN), "", known, refused=True, denied=True, denial=told)
         return outcome, by.by.get("kind"), by.missing

@@ -79,7 +79,7 @@ def names() -> set[str]:
     return {row.name for row in rows.values() if row is not None}
 
 
-def test_what_a_context_holds_is_in_the_table_and_not_said_to_be_never_known(names: set[str]) -> None:
+def test_every_key_of_a_context_is_in_the_table_and_not_marked_as_never_known(names: set[str]) -> None:
     assert {name for name in names if CONDITION_KEYS[name.lower()].source == NEVER} == set()
 
 

@@ -143,7 +143,7 @@ def test_a_policy_cannot_be_put_on_a_key_of_another_account() -> None:
         ("arn:", InvalidArn),
     ],
 )
-def test_what_names_no_key(reference: str, refusal: type) -> None:
+def test_an_unknown_key_is_refused(reference: str, refusal: type) -> None:
     given(a_key(), events.AliasCreated(ACCOUNT, "alias/a", key_id())).when(EnableKey(reference)).refused(refusal)
 
 

@@ -105,7 +105,7 @@ def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: in
 
 
 @pytest.mark.parametrize(("evaluator", "effect"), [(2, "allow"), (3, "deny")])
-def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effect: str) -> None:
+def test_an_earlier_evaluator_spared_principals_with_a_boundary(evaluator: int, effect: str) -> None:
     """A Deny with NotPrincipal spared a user with a permissions boundary before evaluator 3."""
     names = [user_arn(), f"arn:aws:iam::{ACCOUNT}:root"]
     deny = {"Sid": "D", "Effect": "Deny", "NotPrincipal": {"AWS": names}, "Action": "kms:*", "Resource": "*"}
@@ -137,7 +137,7 @@ def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effe
         ({"StringNotEquals": {"aws:PrincipalTag/team": "${kms:EncryptionContextKeys}"}}, {"team": "a"}, {"a": "b"}),
     ],
 )
-def test_an_earlier_evaluator_read_conditions_otherwise(
+def test_an_earlier_evaluator_read_conditions_differently(
     evaluator: int, effect: str, condition: dict[str, Any], tags: dict[str, str], pairs: dict[str, str]
 ) -> None:
     """Empty values, and keys of many values as variables, before evaluator 4."""

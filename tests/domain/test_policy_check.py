@@ -102,7 +102,7 @@ def test_another_partition_is_refused(partition: str) -> None:
             put(kind, Resource=fine)
 
 
-def test_what_is_refused_now_is_read_where_it_stands_on_the_log() -> None:
+def test_a_policy_that_is_refused_now_is_still_read_from_the_log() -> None:
     """An earlier version accepted it. A key with a policy that can no longer be read would be lost."""
     for kind, elements in (
         (KEY, {"Principal": None, "NotPrincipal": "*"}),

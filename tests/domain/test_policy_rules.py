@@ -155,7 +155,7 @@ def test_row_14_bool_false_on_a_missing_key_does_not_match() -> None:
     assert allows(text, context={"aws:MultiFactorAuthPresent": "false"})
 
 
-def test_row_15_null_is_absence_and_not_equals_is_none_of_them() -> None:
+def test_row_15_null_is_absence_and_not_equals_matches_an_absent_key() -> None:
     absent = policy(statement(**when("Null", "aws:TokenIssueTime", "true")))
     assert allows(absent)
     assert not allows(absent, context={"aws:TokenIssueTime": "2026-01-01T00:00:00Z"})
@@ -374,10 +374,10 @@ def test_the_deciding_statement_is_named_and_so_is_the_one_that_came_close() -> 
         "wanted": ["pay"],
         "found": ["x"],
     }
-    assert compile_key_policy(text, arn(), 7).rules[0].by.version == 7
+    assert compile_key_policy(text, arn(), 7).statements[0].by.version == 7
 
 
-def test_a_service_principal_is_what_the_key_policy_names_it() -> None:
+def test_a_service_principal_has_the_name_that_key_policies_use() -> None:
     """A service has no account and no policies of its own, and a user is never meant by a service's name."""
     service = Caller("", "logs.amazonaws.com", {"Service:logs.amazonaws.com": DIRECT}, "logs", needs_policies=False)
     for_logs = policy(statement(Principal={"Service": "logs.amazonaws.com"}))

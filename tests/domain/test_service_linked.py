@@ -177,7 +177,7 @@ def test_the_status_is_asked_where_the_deletion_was(effect: str, then: list[Role
     assert {each.resource for each in (*asked, *again, *told)} == {f"{under[:-1]}{ROLE}"}
 
 
-def test_a_deletion_is_over_whoever_has_the_name_since() -> None:
+def test_a_deletion_has_ended_even_if_the_name_is_taken_again() -> None:
     task = deletion_task(ACCOUNT, ROLE, "AROALINKED")
     ordinary, again = replace(event(), path="/", id="AROAB"), replace(event(), id="AROAB")
     for since in (ordinary, again):

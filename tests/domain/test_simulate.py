@@ -78,7 +78,7 @@ def test_an_explicit_deny_is_the_only_match() -> None:
     assert (allowed.decision, [match.source.name for match in allowed.matched]) == (ALLOWED, ["PolicyInputList.1"])
 
 
-def test_a_boundary_is_told_apart() -> None:
+def test_a_boundary_is_distinguished() -> None:
     found = simulation(policy(to_identity()), boundary=policy(to_identity(Action="kms:Encrypt"))).on("kms:Decrypt", "*")
     assert (found.decision, found.by_boundary) == (IMPLICIT, False)
     found = simulation(policy(to_identity()), boundary=policy(to_identity(Action="kms:Encrypt"))).on("kms:Encrypt", "*")

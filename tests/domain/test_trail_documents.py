@@ -117,7 +117,7 @@ def test_every_form_of_every_size_gives_each_record_byte_for_byte(
     assert len({each.place for each in found}) == len(RECORDS)
 
 
-def test_a_document_longer_than_what_is_held_gives_every_record(tmp_path: Path) -> None:
+def test_a_document_longer_than_memory_gives_every_record(tmp_path: Path) -> None:
     """635 KB or 40 MB make no difference."""
     records = some(40, requestParameters={"x": "y" * 900_000})
     for text in (envelope(records), envelope(records[:20]) + envelope(records[20:])):
@@ -125,7 +125,7 @@ def test_a_document_longer_than_what_is_held_gives_every_record(tmp_path: Path) 
         assert [each.raw for each in file_of(tmp_path / "long.json", text)] == records
 
 
-def test_what_is_broken_is_one_record_and_the_others_are_read() -> None:
+def test_one_broken_record_does_not_stop_the_others() -> None:
     deep = b'{"eventVersion":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     cases = {
         "cut": (envelope(RECORDS)[:-700], 11),
@@ -153,7 +153,7 @@ def test_lines_of_text_are_one_broken_piece_and_hide_no_record() -> None:
     assert len([each for each in found if each.reason]) == 2
 
 
-def test_what_is_packed_and_is_no_record_is_broken_and_stops_nothing() -> None:
+def test_packed_text_without_a_record_is_broken_and_stops_nothing() -> None:
     """Input that is cut, is not base64, has no JSON inside, or has more bytes than are unpacked."""
     whole = packed(envelope(RECORDS))
     for data in (whole[: len(whole) // 2], "H4sI****", packed(b"text"), packed(b"{" * 100), packed(b" " * (65 << 20))):

@@ -49,7 +49,7 @@ def test_a_statement_that_was_never_seen_is_in_no_answer() -> None:
     assert [by for by in shown if by and ("sid" in by or "version" in by or not by["unknown"])] == []
 
 
-def test_what_was_never_seen_lets_nobody_in_and_takes_nothing_away() -> None:
+def test_unseen_statements_let_nobody_in_and_take_nothing_away() -> None:
     told = Came()
     condition = {"StringEquals": {unseen.KEY: ["the managed policy m"]}}
     for effect in ("not given", "given"):

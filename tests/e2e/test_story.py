@@ -149,7 +149,7 @@ def test_asymmetric_encryption_by_openssl_is_decrypted_here(kms: Any, tmp_path: 
     assert code(unnamed) == "ValidationException"
 
 
-def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_told(kms: Any) -> None:
+def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_reported(kms: Any) -> None:
     """Row 28: a symmetric ciphertext names its key, whatever the request says."""
     one, two = (kms.create_key()["KeyMetadata"] for _ in range(2))
     sealed = kms.encrypt(KeyId=one["KeyId"], Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]

@@ -17,7 +17,7 @@ def tracked() -> list[str]:
     return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
 
 
-def test_files_that_are_named_are_there() -> None:
+def test_files_that_are_named_exist() -> None:
     files = tracked()
     ends = {"/".join(name.split("/")[at:]) for name in files for at in range(name.count("/") + 1)}
     read = [name for name in files if name.endswith((".py", ".md", ".sql", ".toml", ".yaml", "Makefile"))]

@@ -63,7 +63,7 @@ def test_rules_fire_for_what_a_policy_lets_in_and_for_nothing_else(pair: tuple[s
 
 @settings(max_examples=2500 if SOAK else 60)
 @given_any(pairs(), st.booleans())
-def test_a_policy_that_comes_back_is_told_of_where_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
+def test_a_policy_that_returns_is_reported_if_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
     """An older version is put again, in its own words or with its statements in another order."""
     weak, strong = pair
     assume(compare(space_of(strong, weak))["allowed"])

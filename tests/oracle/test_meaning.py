@@ -95,7 +95,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(pairs())
-def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) -> None:
+def test_a_solver_finds_each_reported_difference(pair: tuple[str, str]) -> None:
     agrees(*pair)
 
 
@@ -104,11 +104,11 @@ def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) ->
 
 def answer_of(policy: CompiledPolicy, caller: Caller, action: str, context: Context) -> int:
     """A key policy's answer, found as the first part of `evaluate` does."""
-    denying, allowing = policy.rows(action)
+    covering = policy.covering(action)
     spoken = [
-        (DIRECT if who is None else who(caller.names), rows is denying)
-        for rows in (denying, allowing)
-        for who, holds, _ in rows
+        (DIRECT if who is None else who(caller.names), entries is covering.denies)
+        for entries in (covering.denies, covering.allows)
+        for who, holds, _ in entries
         if holds is None or holds(context)
     ]
     if any(how and denies for how, denies in spoken):

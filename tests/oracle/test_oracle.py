@@ -248,7 +248,7 @@ def test_both_evaluators_say_the_same(
     st.integers(0, 2**32),
 )
 @settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
-def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
+def test_who_can_agrees_with_the_evaluator_both_ways(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
     compiled = compile_key_policy(key_policy, arn(), 1)
