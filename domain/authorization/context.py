@@ -1,7 +1,8 @@
-"""What a request says to conditions: its connection, its time and its parameters. `condition_keys.py` lists every key.
+"""What conditions can read of a request: its connection, its time and its parameters. `condition_keys.py` lists every key.
 
-A context's names are folded to lower case (condition keys compare without case; rule 18), its values are not; two tags
-or pairs whose names differ in case alone are two values of one key.
+Condition keys compare without case, so a context's names are in lower case; its values keep theirs
+(#case-of-an-encryption-context). Two tags, or two pairs of an encryption context, whose names differ only in case are two
+values of one key.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ DUE = "due"
 ITS_OWN = "service-managed"
 """A service makes the key that it manages for an account."""
 OTHER_ACCOUNT = "not-across-accounts"
-"""The operation cannot be called on a resource of another account (policy rule 27)."""
+"""The operation cannot be called on a resource of another account (#cross-account-operations)."""
 
 IMPLICIT_DENY = "implicit-deny"
 RULE_KINDS: dict[str, str] = {

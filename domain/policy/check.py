@@ -1,8 +1,8 @@
-"""What may be put into force: stricter than what can be read, since what stands on the log stays readable for ever.
+"""Checks a policy before it is put into force. Stricter than the parser, since what is on the log stays readable for ever.
 
 Raises MalformedPolicy with AWS's message and the JSON path of the fault. Source: IAM user guide,
 reference_policies_elements_condition_operators, _sid and _notprincipal, reference-arns; KMS developer guide, conditions-kms
-(rule 17) and key-policy-overview (a Sid of a key policy may have spaces).
+(#no-set-operator-on-a-pair) and key-policy-overview (a Sid of a key policy may have spaces).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A policy compiled once: statements indexed by action, Deny first.
+"""A policy compiled once: statements indexed by action, denying and allowing apart.
 
-The index is filled as actions are asked; a walk then sees the statements that speak of the action alone. The resource
-of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call, but for one
-with policy variables. A condition that this program cannot read never lets anything through: its statement never
-allows, and denies if it is a Deny.
+The index is filled when an action is first asked about, so an evaluation visits only statements that cover its action. The
+resource of a key policy is the key that it belongs to, so Resource is settled here and costs a call nothing, except where it
+has policy variables. A condition that this program cannot read lets nobody in: its statement never allows, and if it is a
+Deny it always denies.
 """
 
 from __future__ import annotations
@@ -270,7 +270,7 @@ def _all(tests: Sequence[Test]) -> Holds:
 
 @lru_cache(maxsize=4096)
 def _any_of(patterns: tuple[str, ...]) -> Matcher:
-    # Action names and their prefix are case-insensitive (rule 20): both sides are folded.
+    # Action names and their prefix are case-insensitive (#action-names-have-no-case): both sides are folded.
     matchers = tuple(compile_glob(pattern.lower()) for pattern in patterns)
     if len(matchers) == 1:
         return matchers[0]
@@ -283,7 +283,7 @@ def _actions(statement: Statement) -> Matcher | None:
     if statement.not_action is not None:
         excluded = _any_of(statement.not_action)
         return lambda action: not excluded(action)
-    return None  # without Action a statement has no effect (rule 9)
+    return None  # without Action a statement has no effect (#statement-without-action-or-resource)
 
 
 def _never(resource: str, context: Context) -> bool:
@@ -296,7 +296,7 @@ def _resources(statement: Statement, version: str) -> Covers | None:
     if statement.not_resource is not None:
         excluded = _any_resource(statement.not_resource, version)
         return lambda resource, context: not excluded(resource, context)
-    return _never  # without Resource a statement has no effect (rule 9)
+    return _never  # without Resource a statement has no effect (#statement-without-action-or-resource)
 
 
 def _any_resource(patterns: Sequence[str], version: str) -> Covers:

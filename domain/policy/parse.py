@@ -1,8 +1,7 @@
-"""The text of a policy to its statements, or MalformedPolicy with AWS's message and the JSON path of the fault.
+"""Parses the text of a policy into statements. Raises MalformedPolicy with AWS's message and the JSON path of the fault.
 
-Source: IAM user guide, reference_policies_grammar and reference_policies_elements; KMS developer guide,
-key-policy-overview (a statement without Action or Resource is accepted and has no effect; policy rule 9). What may be
-put into force is narrower than what can be read: `check.py` has that.
+Source: IAM user guide, reference_policies_grammar and reference_policies_elements; KMS developer guide, key-policy-overview
+(#statement-without-action-or-resource). `check.py` holds the further checks of a policy that is put into force.
 """
 
 from __future__ import annotations
@@ -69,8 +68,8 @@ MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class Principals:
-    """Principal or NotPrincipal, each in the canonical form: an account id becomes its root ARN (rule 3), a service
-    `Service:name`. `anyone`: `*` is among them."""
+    """The names of a Principal or NotPrincipal element in canonical form: an account id becomes its root ARN
+    (#account-id-is-its-root-arn), a service `Service:name`. `anyone`: `*` is among them."""
 
     anyone: bool
     names: frozenset[str] = frozenset()
@@ -282,7 +281,7 @@ def invalid_principals(path: str) -> MalformedPolicy:
 
 
 def _aws_principal(name: str, path: str) -> str:
-    """The canonical form: `*`, an IAM or STS ARN without wildcards (rule 10), or a unique id."""
+    """The canonical form: `*`, an IAM or STS ARN without wildcards (#role-arn-covers-its-sessions), or a unique id."""
     if name == ANYONE or UNIQUE_ID.fullmatch(name):
         return name
     if ACCOUNT_ID.fullmatch(name):

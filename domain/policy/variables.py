@@ -1,8 +1,8 @@
 """Policy variables: `${aws:username}`, `${aws:PrincipalTag/team, 'none'}`, and `${*}`, `${?}`, `${$}` for the signs.
 
-Source: IAM user guide, reference_policies_variables. They are variables in Version 2012-10-17 alone (rule 21), a
-multivalued key is none, and one that the request does not have is null: it equals and is like nothing, so that inverted
-operators are true of it.
+Source: IAM user guide, reference_policies_variables. They are variables only in Version 2012-10-17
+(#variables-need-version-2012). A condition key of many values cannot be a variable. A variable whose key the request lacks is
+null: it equals and is like nothing, so negated operators hold.
 """
 
 from __future__ import annotations

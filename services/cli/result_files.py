@@ -9,9 +9,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, assert_never
 
-import typer
+import click
 
-from services.cli.terminal import ReadByNobody, err, fail, failing, progress_bar
+from services.cli.failures import fail, failing
+from services.cli.parameters import Option
+from services.cli.readers import ReadByNobody
+from services.cli.screens import err
+from services.cli.terminal import progress_bar
 from services.exports.formats import Binary, CallFormat, Text
 from services.ownership import replacing
 
@@ -21,12 +25,11 @@ BY_NAME = {ending: each for each in CallFormat for ending in each.endings}
 LOG_BY_NAME = dict.fromkeys((*CallFormat.JSON.endings, ".log"), CallFormat.JSON)
 """Of a log, which has one format."""
 
-Export = Annotated[Path | None, typer.Option("--export", help="Write them to a file; - for the output")]
+Export = Annotated[Path | None, Option("--export", help="Write them to a file; - for the output")]
 OfExport = Annotated[
     CallFormat | None,
-    typer.Option(
+    Option(
         "--format",
-        show_choices=False,
         help=f"Of the export: {', '.join(list(CallFormat)[:-1])} or {list(CallFormat)[-1]}; as the file's name ends where "
         "left out, JSON where the name has no ending",
     ),
@@ -69,7 +72,7 @@ def target_or_fail(path: Path, *, force: bool) -> Path:
         fail(f"There is no folder {path.parent}.", 2)
     if path.exists() and not force:
         asks = sys.stdin.isatty() and err.is_terminal and not failing.in_json
-        if not asks or not typer.confirm(f"{path} is there already. Replace it?", err=True):
+        if not asks or not click.confirm(f"{path} is there already. Replace it?", err=True):
             fail(f"{path} is there already: choose another name, or replace it with --force.", 2)
     return path
 

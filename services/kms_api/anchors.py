@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import structlog
-
 from domain.log.authenticity import COMMANDS
 from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
 from domain.log.own_commands import ANCHOR, own_call
 from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
+from services.logs import logger_of
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 ANCHOR_EVERY = 0.5
 """Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""
@@ -28,7 +27,7 @@ GOOD_FOR = 10_000_000
 class Anchors:
     """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
 
-    def __init__(self, live: LiveState, decisions: Decisions, commands: Topic, clock: Clock) -> None:
+    def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
         self._live = live
         self._decisions = decisions
         self._commands = commands

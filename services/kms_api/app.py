@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.errors import Refusal
 from domain.ports import Unavailable
@@ -27,14 +26,15 @@ from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.presigned import is_presigned
 from services.kms_api.shapes import operation_names
 from services.kms_api.vault_watch import VaultWatch
+from services.logs import logger_of
 from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
-Scope = MutableMapping[str, Any]
+AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGI = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
 MOST_AGENT = 512
@@ -141,7 +141,7 @@ class App:
         self._audit = audit
         self._scrapes = Scrapes(exposition)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
@@ -159,7 +159,7 @@ class App:
             nowhere = no_place(form=query.is_form(scope["headers"]))
             await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
 
-    async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _by_query(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """A call of IAM or STS whose parameters are in the query."""
         try:
             body = await read_body(receive)
@@ -267,7 +267,7 @@ def _service(request: signing.Signed) -> str:
     return service if service in query.SERVICES else "iam"
 
 
-def _asks_by_query(scope: Scope) -> bool:
+def _asks_by_query(scope: AsgiScope) -> bool:
     """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
 

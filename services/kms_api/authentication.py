@@ -65,7 +65,7 @@ class _Credential:
     who: Authenticated | None = None
 
 
-class _Held:
+class _HeldCredentials:
     """Credentials by a name that came in a request. Whoever holds one knows its secret, or got its token from us: what is
     held was verified first, so that nobody fills this, or empties it of others', by making up names."""
 
@@ -98,11 +98,11 @@ class Authenticator:
         self._tokens = tokens
         self._region = region
         # Apart: a token that is spelled like an access key is not that key.
-        self._long_term = _Held(HELD, HELD * 128)
-        self._sessions = _Held(SESSIONS, SESSIONS_SIZE)
+        self._long_term = _HeldCredentials(HELD, HELD * 128)
+        self._sessions = _HeldCredentials(SESSIONS, SESSIONS_SIZE)
         # Found in the vault for somebody who did not prove to know the secret. Names of existing credentials alone, so
         # that a wrong signature costs one look into the vault and not one each.
-        self._unproven = _Held(UNPROVEN, UNPROVEN * 128)
+        self._unproven = _HeldCredentials(UNPROVEN, UNPROVEN * 128)
         self._look: asyncio.Task[None] | None = None
 
     async def authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:

@@ -19,7 +19,7 @@ from domain.commands.decide import may_ask
 from domain.errors import AliasNotFound, Refusal
 from domain.log.record import Call
 from domain.ports import Topic, Unavailable
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api import errors, live_decision, service_keys, unanswered
 from services.kms_api.errors import WireError
@@ -54,7 +54,7 @@ class Calls:
         settings: Settings,
         live: LiveState,
         commands: Topic,
-        decisions: Decisions,
+        decisions: DecisionLanes,
         maker: VaultMaker,
         materials: Materials,
         recall: Recall,
@@ -97,8 +97,8 @@ class Calls:
         return await self._answer_of_change(ask.row, change)
 
     async def _with_grants_of(self, tokens: list[str], request: Request, call: Call) -> Request:
-        """The request as of the newest grant that it names: a grant token tells the position of its grant (policy
-        rule 24). Raises InvalidGrantToken, CredentialDisabled, CredentialExpired, NotFresh."""
+        """The request as of the newest grant that it names: a grant token tells the position of its grant
+        (#grants-only-allow). Raises InvalidGrantToken, CredentialDisabled, CredentialExpired, NotFresh."""
         if max(map(self._maker.position_of, tokens), default=-1) > self._live.position:
             await self._live.barrier()
         return renewed(request, call, self._live.world)

@@ -13,7 +13,7 @@ from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
 from domain.ports import TooLarge, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api import errors, unanswered
 from services.kms_api.decided_record import decided_record
@@ -24,7 +24,7 @@ from services.kms_api.live_state import LiveState
 class Records:
     """What this worker appends to `decisions`."""
 
-    def __init__(self, live: LiveState, decisions: Decisions, clock: Clock) -> None:
+    def __init__(self, live: LiveState, decisions: DecisionLanes, clock: Clock) -> None:
         self._live = live
         self._decisions = decisions
         self._clock = clock

@@ -62,7 +62,7 @@ def _parameters(incoming: Incoming) -> tuple[dict[str, Any], shapes.Secrets]:
             require_bounded(parameters)
     except shapes.Invalid as fault:
         raise errors.InvalidShape(str(fault)) from None
-    except (shapes.WrongType, orjson.JSONDecodeError) as fault:
+    except (shapes.WrongJsonType, orjson.JSONDecodeError) as fault:
         raise errors.WrongType("" if isinstance(fault, orjson.JSONDecodeError) else str(fault)) from None
     return parameters, compiled.secret
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import Verdict
 from domain.commands.service_linked_roles import (
     CreateServiceLinked,
@@ -14,7 +15,7 @@ from domain.commands.service_linked_roles import (
     status,
 )
 from domain.state.world import World
-from services.operations.rows import Answer, Made, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Made, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateServiceLinked:

@@ -33,7 +33,7 @@ FILTERS = {
     POLICY: "LocalManagedPolicy",
 }
 LISTS = {USER: "UserDetailList", GROUP: "GroupDetailList", ROLE: "RoleDetailList", POLICY: "Policies"}
-Entry = tuple[str, str, Answer]
+OverviewEntry = tuple[str, str, Answer]
 """(name to page by, the list that it stands in, the item)."""
 
 
@@ -62,7 +62,7 @@ def authorization_details(request: Request, world: World) -> Answer:
     return answer
 
 
-def _entries(request: Request, world: World, wanted: Sequence[str], after: str) -> Iterator[Entry]:
+def _entries(request: Request, world: World, wanted: Sequence[str], after: str) -> Iterator[OverviewEntry]:
     account, directory = request.caller.account, world.directory
     for place, kind in enumerate((USER, GROUP, ROLE)):
         prefix = f"{place}/"

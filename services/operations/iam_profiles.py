@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import Verdict
 from domain.commands.accounts import SetAccountAlias
 from domain.commands.identity_permissions import on_profile
@@ -13,7 +14,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import paged
 from services.operations.markers import after_marker
-from services.operations.rows import AccessCheck, Answer, Made, Parameters, RecordedChange, Request
+from services.operations.rows import AccessCheck, Answer, Made, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateProfile:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from domain.arn import key_arn
 from domain.authorization.caller import Caller
+from domain.authorization.context import Parameters
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
@@ -17,7 +18,6 @@ from domain.policy.variables import Context
 from domain.state.callers import Session
 from domain.state.world import World
 
-Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
 Made = Mapping[str, str]
 """Ids, fingerprints and public keys that the API made for a command; never a secret."""

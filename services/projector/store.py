@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
-import structlog
 
 from domain.log import lane
 from domain.log.authenticity import POSITION, Keyring, key_of_row
@@ -26,9 +25,10 @@ from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.registry import Projection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
+from services.logs import logger_of
 from services.projector.change_writer import ChangeWriter, InternedNames
 
-log = structlog.get_logger("projector")
+log = logger_of("projector")
 
 Partition = tuple[str, int]
 """(topic, partition)."""

@@ -87,7 +87,7 @@ BESIDE = frozenset({
 KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
-"""A key policy that lets nobody in: a statement without Resource has no effect (policy rule 9)."""
+"""A key policy that lets nobody in: a statement without Resource has no effect (#statement-without-action-or-resource)."""
 OF_A_POLICY = (
     identity_events.InlinePolicyPut,
     identity_events.InlinePolicyDeleted,

@@ -21,7 +21,7 @@ from services.api import http_bounds, server
 from services.api.door import Door, group_of
 from services.api.protocol import GuardedProtocol
 from services.clock import clock_of
-from services.kms_api.authentication import Authenticator, _Credential, _Held
+from services.kms_api.authentication import Authenticator, _Credential, _HeldCredentials
 from services.kms_api.exchange import Exchange
 from services.metrics import Scrapes
 from services.settings import Settings
@@ -517,7 +517,7 @@ def test_guesses_at_a_secret() -> None:
 
 def test_the_memory_for_sessions_is_bounded_by_size() -> None:
     """A token is as long as its session's policy and tags. A user without rights who has many filled the memory."""
-    held = _Held(2, 100)
+    held = _HeldCredentials(2, 100)
     kept = [_Credential(name, "secret", None) for name in ("one", "two", "three")]
     for each in kept:
         held.keep(each.access_key, each)
