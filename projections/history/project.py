@@ -50,7 +50,7 @@ STILL = 2**63 - 1
 
 Aggregate = tuple[str, str]
 """(kind, id)."""
-HistoryRow = tuple[str, str | None, str | None, documents.Document, str | None]
+HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
 """(account, about, arn, document, text of a key's policy)."""
 
 

@@ -20,7 +20,7 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.known import BY, Fact, beginning, changed_by, fact_of
 from domain.cloudtrail.order import ordered
-from domain.cloudtrail.record import Broken, Reading, read
+from domain.cloudtrail.record import Broken, TrailReading, read
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
 from domain.log import events
@@ -179,7 +179,7 @@ class Folding:
                 self._record(row, reading)
 
     def _order(
-        self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime
+        self, changes: dict[str, tuple[Any, TrailReading]], steps: list[Step], at: datetime
     ) -> tuple[list[str], bool]:
         """Changes of one second, in an order that the service allows, and whether it allows no other."""
         if len(steps) == 1:
@@ -192,14 +192,14 @@ class Folding:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
         return found.ids, found.only
 
-    def _meet(self, row: Any, reading: Reading) -> None:
+    def _meet(self, row: Any, reading: TrailReading) -> None:
         """Puts there whom and what a record names, where it is not there yet."""
         try:
             self._met_in(row, reading)
         except (Broken, *UNSHAPED) as fault:
             self._put_aside(row, fault)
 
-    def _record(self, row: Any, reading: Reading) -> None:
+    def _record(self, row: Any, reading: TrailReading) -> None:
         """Takes in a record whole: whom it meets, and what it changes."""
         folded = self._folded
         before = folded.position - 1
@@ -217,7 +217,7 @@ class Folding:
         if own is not None:
             self._note(reading, before, *own)
 
-    def _met_in(self, row: Any, reading: Reading) -> None:
+    def _met_in(self, row: Any, reading: TrailReading) -> None:
         world = self._folded.world
         if reading.region != world.region:
             self._take(reading, row["at"], events.LogCreated(self._name, reading.region))
@@ -228,7 +228,7 @@ class Folding:
         # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
         self._folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
 
-    def _take(self, reading: Reading | _Begun, at: datetime, event: object) -> None:
+    def _take(self, reading: TrailReading | _Begun, at: datetime, event: object) -> None:
         """The next event: the world is as it leaves it from here on."""
         folded = self._folded
         document = {
@@ -246,7 +246,7 @@ class Folding:
         self._batch.take(entry)
         self._entries.append(entry)
 
-    def _note(self, reading: Reading, before: int, place: int, about: str | None) -> None:
+    def _note(self, reading: TrailReading, before: int, place: int, about: str | None) -> None:
         """`place`: of the event that is the record's own; the others only put somebody there."""
         folded = self._folded
         position, _, _, name, summary, data = folded.met.pop(place)
@@ -256,7 +256,7 @@ class Folding:
             folded.orders.append((reading.order, folded.position - 1))
 
 
-def _step(reading: Reading) -> Step:
+def _step(reading: TrailReading) -> Step:
     try:
         return step_of(reading)
     except UNSHAPED:  # the fold tells what is wrong with it
