@@ -77,7 +77,7 @@ def create(command: CreateAlias, caller: Caller, world: World) -> AliasCreated:
 
 
 def _require_room(key: Key, world: World) -> None:
-    if len(world.aliases_of.get(key.id, ())) >= world.limits.aliases:
+    if len(world.aliases_of(key.id)) >= world.limits.aliases:
         raise LimitExceeded(f"A key has at most {world.limits.aliases} aliases.")
 
 

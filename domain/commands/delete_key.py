@@ -75,7 +75,7 @@ def delete(command: DeleteKey, caller: Caller, world: World) -> KeyDeleted:
     return KeyDeleted(
         key.id,
         key.account,
-        list(world.aliases_of.get(key.id, ())),
+        list(world.aliases_of(key.id)),
         list(world.grants.get(key.id, ())),
         [each.stored for each in key.materials if each.stored],
     )

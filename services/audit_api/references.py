@@ -76,7 +76,7 @@ class References:
         if (account, f"alias/{text}") in world.aliases:
             return f"alias/{text}"
         begun = text.lower().rstrip("…")
-        ids = world.key_ids.get(account, [])
+        ids = world.key_ids(account)
         start = bisect_left(ids, begun)
         found = [each for each in ids[start : start + 4] if each.startswith(begun)]
         if len(begun) < LEAST or not found:
@@ -110,7 +110,7 @@ class References:
         if people:
             whose = people[0].rpartition(":")[2]
             return f" {whose} is no key: a command that takes principals as well has --principal {whose}."
-        names = [*world.alias_names.get(account, ())[:MOST_NAMES], *world.key_ids.get(account, ())[:MOST_NAMES]]
+        names = [*world.alias_names(account)[:MOST_NAMES], *world.key_ids(account)[:MOST_NAMES]]
         return in_words(nearest(text, names), "`keytrail keys` lists those that there are.")
 
     async def known_key(self, source: Source, key: str, text: str) -> None:
@@ -156,7 +156,7 @@ class References:
                 names += nearest(text, await history.names(source.pool, ("key", "alias"), MOST_NAMES))
             else:
                 world = self._present.world
-                names += nearest(text, [*world.alias_names.get(source.account, ())[:MOST_NAMES]])
+                names += nearest(text, [*world.alias_names(source.account)[:MOST_NAMES]])
             message = f"There is no key, alias, user, group, role or policy {text}.{in_words(names)}"
             raise WireError(404, "NotFoundException", message) from None
 
@@ -288,7 +288,7 @@ def _kind(arn: str) -> str:
 def aliases_of(world: World, key_id: str | None, account: str) -> list[str]:
     """The names that an account's key has now, for whoever reads its id; of another account's none."""
     key = world.keys.get(key_id or "")
-    return list(world.aliases_of.get(key.id, ())) if key is not None and key.account == account else []
+    return list(world.aliases_of(key.id)) if key is not None and key.account == account else []
 
 
 def not_found(fault: Refusal, near: str) -> WireError:

@@ -53,7 +53,7 @@ class Standing:
             own = {
                 "log": present.world.log,
                 "position": present.position,
-                "keys": len(present.world.key_ids.get(account, ())),
+                "keys": len(present.world.key_ids(account)),
                 "accounts": [account],
             }
             return asked.audience.own(account, own)
