@@ -34,9 +34,14 @@ run: .venv/.run
 # Most tests wait for servers: three files at a time, on two cores. Those that time what a fault does want the machine for themselves.
 THREE := -n 3 --dist loadfile --no-loadscope-reorder
 TIMED := tests/faults/test_outages.py tests/faults/test_present.py tests/faults/test_soak.py
+# `make test T="tests/domain/test_grants.py -k retire"` runs what T names, and nothing else.
 test: .venv/.dev
+ifdef T
+	$(BIN)/pytest -m "not soak" $(T)
+else
 	$(BIN)/pytest -m "not soak" $(THREE) $(TIMED:%=--ignore=%)
 	$(BIN)/pytest -m "not soak" $(TIMED)
+endif
 
 check: .venv/.dev
 	$(BIN)/ruff check .

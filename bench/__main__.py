@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0)
     arguments = parser.parse_args()
     console = Console()
-    table = Table("what", "figure", "to reach", box=None, header_style="bold")
+    table = Table("what", "figure", "target", box=None, header_style="bold")
     results: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder, Installed(Path(folder) / "data") as installed:
         for name in arguments.names or BENCHMARKS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import collections.abc
 import sys
 import tomllib
@@ -176,12 +177,34 @@ def alerts() -> str:
     return MADE + "\n".join(lines) + "\n"
 
 
+ROOMS = ("domain", "projections", "services")
+BEGIN, END = "<!-- rooms, made by docs/generate.py of the folders' docstrings -->\n", "<!-- end of rooms -->\n"
+
+
+def architecture() -> str:
+    """The document as it is, with its list of folders made anew."""
+    before, _, rest = (DOCS / "architecture.md").read_text().partition(BEGIN)
+    return before + BEGIN + rooms() + END + rest.partition(END)[2]
+
+
+def rooms() -> str:
+    """Every folder of the program, with what its docstring says it holds."""
+    root = DOCS.parent
+    lines = ["| folder | what it holds |", "|---|---|"]
+    for top in ROOMS:
+        for path in sorted((root / top).rglob("__init__.py")):
+            folder, text = path.parent.relative_to(root), ast.get_docstring(ast.parse(path.read_text())) or ""
+            lines.append(f"| `{folder}` | {text.partition(chr(10))[0]} |")
+    return "\n".join(lines) + "\n"
+
+
 DOCUMENTS = {
     "alerts.md": alerts,
     "condition-keys.md": condition_keys,
     "events.md": events,
     "api.md": operations,
     "settings.md": settings,
+    "architecture.md": architecture,
 }
 
 

@@ -1,1 +1,1 @@
-"""What is true: pure code without I/O, clock or chance. It imports the standard library and cryptography alone."""
+"""What is true. Pure code without I/O, clock or chance; it imports the standard library and cryptography only."""

@@ -14,6 +14,8 @@ SERVER = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH"})
 """For Kafka's Java and for Postgres: how to find libraries, and how to read the names of files."""
 OWN = SERVER | {"HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV"}
 """For our own processes: where certificates are, too."""
+BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
+"""Set for our own processes: the broker is the bundled one, which has no replica to lean on."""
 LOCALE, PYTHON = "LC_", "PYTHON"
 FROM_FILE = "_FILE"
 """NAME_FILE names a file that holds the setting NAME."""

@@ -27,7 +27,7 @@ QUANTUM = 0.002
 MOST_NEW = 4096
 """Addresses whose time is kept while they ask for nothing."""
 
-Work = Callable[[], float | None]
+WaitingWork = Callable[[], float | None]
 """Done when its turn comes. What it returns is what it costs later, in seconds."""
 
 
@@ -36,8 +36,8 @@ class WaitingRoom:
 
     def __init__(self) -> None:
         # By address, in the order of their turns; one of `_old` may be empty, and is then forgotten at its turn.
-        self._new: dict[str, deque[Work]] = {}
-        self._old: dict[str, deque[Work]] = {}
+        self._new: dict[str, deque[WaitingWork]] = {}
+        self._old: dict[str, deque[WaitingWork]] = {}
         self._used: dict[str, float] = {}
         """Of addresses that stand among the new ones when they come: the time that they had."""
         self._waiting = 0
@@ -57,14 +57,14 @@ class WaitingRoom:
             self._settle()
         return self._spent < SHARE
 
-    def spend(self, work: Work) -> None:
+    def spend(self, work: WaitingWork) -> None:
         """Do it at once."""
         began = time.perf_counter()
         later = work()
         self._spent += time.perf_counter() - began + (later or 0.0)
         self._call_again()
 
-    def wait(self, group: str, work: Work) -> None:
+    def wait(self, group: str, work: WaitingWork) -> None:
         queue = self._new.get(group)
         if queue is None:
             queue = self._old.get(group)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from domain.ports import Headers, OutOfRange, Stored, Unavailable
 
 LANDED_BUT_UNANSWERED = "the write landed and the answer was lost"
 NEVER_LANDED = "the write did not land"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the broker says of a value that is durable; `timestamp` is milliseconds since the epoch, by the broker's clock."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int = 1
 
 
 class MemoryReader:
@@ -50,6 +61,12 @@ class MemoryTopic:
         if fault == LANDED_BUT_UNANSWERED:
             raise Unavailable(fault)
         return len(self.values) - 1
+
+    async def send(self, value: bytes, headers: Headers = ()) -> asyncio.Task[Sent]:
+        async def durable() -> Sent:
+            return Sent(await self.append(value, headers), time.time_ns() // 1_000_000)
+
+        return asyncio.create_task(durable())
 
     async def reader(self, offset: int) -> MemoryReader:
         return MemoryReader(self, offset)

@@ -1,1 +1,1 @@
-"""Risky changes and uses: one rule a file, all of them in table.py."""
+"""What alert rules read and find: changes, uses, comparisons, findings, settings and allow-lists."""

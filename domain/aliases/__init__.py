@@ -1,1 +1,1 @@
-"""Aliases: a name for a key, of one account."""
+"""The alias: a name for a key, in one account."""

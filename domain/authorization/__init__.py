@@ -1,1 +1,1 @@
-"""The one question, over key policy, identity policies, boundary, session policy and grants: may this caller, and why."""
+"""May this caller do this, and why: key policy, identity policies, boundary, session policy and grants."""

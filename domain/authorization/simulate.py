@@ -23,9 +23,9 @@ from domain.policy.compile import (
     IDENTITY_POLICY,
     KEY_POLICY,
     CompiledPolicy,
-    Decider,
+    CompiledStatement,
     Permissions,
-    Rule,
+    StatementSource,
     compile_key_policy,
 )
 from domain.policy.parse import Statement
@@ -89,9 +89,9 @@ class Simulation:
     @property
     def statements(self) -> int:
         """How many are looked at for each action on each resource."""
-        boundary = () if self.caller.boundary is None else self.caller.boundary.rules
+        boundary = () if self.caller.boundary is None else self.caller.boundary.statements
         of_resource = self.resource_policy.count("Effect")
-        return len(self.caller.identity.rules) + len(boundary) + of_resource
+        return len(self.caller.identity.statements) + len(boundary) + of_resource
 
     def on(self, action: str, resource: str) -> Simulated:
         caller, named = self.caller, parse_arn(resource)
@@ -127,7 +127,7 @@ class Simulation:
             verdict = evaluate(self.caller, replace(question, resource=replace(resource, policy=None)))
         if verdict.allowed:
             return ALLOWED
-        return EXPLICIT if isinstance(verdict.by, Decider) else IMPLICIT
+        return EXPLICIT if isinstance(verdict.by, StatementSource) else IMPLICIT
 
     def _by_boundary(self, question: Question) -> bool:
         assert self.caller.boundary is not None, "asked where there is one"
@@ -155,9 +155,9 @@ def _stated(looked: Iterable[Looked], layer: str) -> str:
 
 
 def _alone(permissions: Permissions, question: Question) -> str:
-    denying, allowing = permissions.rows(question.action)
-    for rows, answer in ((denying, EXPLICIT), (allowing, ALLOWED)):
-        for covers, holds, _ in rows:
+    covering = permissions.covering(question.action)
+    for entries, answer in ((covering.denies, EXPLICIT), (covering.allows, ALLOWED)):
+        for covers, holds, _ in entries:
             if (covers is None or covers(question.resource.arn, question.context)) and (
                 holds is None or holds(question.context)
             ):
@@ -201,7 +201,7 @@ def context_keys(rules: Iterable[Statement]) -> list[str]:
     return [found[key] for key in sorted(found)]
 
 
-def statements_of(rules: Iterable[Rule]) -> Iterator[Statement]:
+def statements_of(rules: Iterable[CompiledStatement]) -> Iterator[Statement]:
     return (rule.statement for rule in rules)
 
 

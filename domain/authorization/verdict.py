@@ -11,7 +11,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.question import Resource
 from domain.errors import AccessRefused, Refusal
 from domain.grants.grant import Grant
-from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, TRUST_POLICY, Decider
+from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, TRUST_POLICY, StatementSource
 from domain.policy.variables import Context
 
 NO_RESOURCE_POLICY = "no-resource-policy-allows"
@@ -71,8 +71,8 @@ class Verdict:
     allowed: bool
     action: str
     resource: str
-    by: Decider | Grant | str
-    delegation: Decider | Grant | None = None
+    by: StatementSource | Grant | str
+    delegation: StatementSource | Grant | None = None
     near: dict[str, Any] | None = None
     about: Resource | None = None
     asked: Context | None = None
@@ -113,7 +113,7 @@ CIPHERTEXT = (
 
 def because(verdict: Verdict) -> str:
     """The end of AWS's sentence (IAM user guide, troubleshoot_access-denied)."""
-    if isinstance(verdict.by, Decider):
+    if isinstance(verdict.by, StatementSource):
         return f"with an explicit deny in {_EXPLICIT[verdict.by.kind]}"
     if isinstance(verdict.by, str) and verdict.by in _IMPLICIT:
         return f"because no {_IMPLICIT[verdict.by]} allows the {verdict.action} action"

@@ -1,1 +1,1 @@
-"""AWS CloudTrail as a trail beside the log: what its records say, what they changed, and what they leave unknown."""
+"""AWS CloudTrail's records: what each says, what it changed, and what it leaves unknown."""

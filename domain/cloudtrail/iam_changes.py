@@ -113,30 +113,44 @@ NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"
 
 def _policy_there(world: World, arn: str) -> Events:
     """A managed policy that the trail did not see made: what it says was never seen. AWS's own are among these."""
+    if arn not in world.directory.policies:
+        yield from unseen_policy(arn)
+
+
+def unseen_policy(arn: str) -> Events:
+    """A managed policy of which nothing but its ARN is known; nothing where the ARN is no managed policy's."""
     parsed = parse_arn(arn)
-    if arn in world.directory.policies or parsed is None or not parsed.resource.startswith("policy/"):
-        return
-    path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
-    document = unseen.document(f"the managed policy {arn}", of_key=False)
-    yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
+    if parsed is not None and parsed.resource.startswith("policy/"):
+        path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
+        document = unseen.document(f"the managed policy {arn}", of_key=False)
+        yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
 
 
 Make = Callable[[Identity, Reading, World], Events]
+
+
+def named_identity(reading: Reading, kind: str) -> str:
+    """The name of the identity that a request is about; a request that names no user is about its caller."""
+    name = given(reading.parameters, f"{NOUNS[kind]}Name")
+    return reading.principal.rpartition("/")[2] if not name and kind == USER else name
+
+
+def _held(world: World, kind: str, account: str, name: str) -> Identity:
+    """An identity that was put there before."""
+    held = world.directory.find(kind, account, name)
+    assert held is not None, "it was put there"
+    return held
 
 
 def _on(kind: str, make: Make) -> Callable[[Reading, World], Events]:
     """An event of an identity, which is put there where the trail has not seen it."""
 
     def events(reading: Reading, world: World) -> Events:
-        name = given(reading.parameters, f"{NOUNS[kind]}Name")
-        if not name and kind == USER:
-            name = reading.principal.rpartition("/")[2]  # who names nobody means themselves
+        name = named_identity(reading, kind)
         if not name:
             raise Broken(f"it does not say {NOUNS[kind]}Name")
         yield from _there(world, kind, reading.account, name)
-        held = world.directory.find(kind, reading.account, name)
-        assert held is not None, "it was put there"
-        yield from make(held, reading, world)
+        yield from make(_held(world, kind, reading.account, name), reading, world)
 
     return events
 
@@ -202,8 +216,7 @@ def _trust(held: Identity, reading: Reading, world: World) -> Events:
 def _member(group: Identity, reading: Reading, world: World) -> Events:
     name = text_of(reading.parameters, "UserName")
     yield from _there(world, USER, group.account, name)
-    user = world.directory.find(USER, group.account, name)
-    assert user is not None, "it was put there"
+    user = _held(world, USER, group.account, name)
     inside = group.id in user.groups
     if reading.operation == "AddUserToGroup":
         if not inside:
@@ -281,8 +294,7 @@ def _of_access_key(reading: Reading, world: World) -> Events:
         return
     name = name or reading.principal.rpartition("/")[2]
     yield from _there(world, USER, reading.account, name)
-    held = world.directory.find(USER, reading.account, name)
-    assert held is not None, "it was put there"
+    held = _held(world, USER, reading.account, name)
     if access_key not in held.access_keys:
         yield iam.UserAccessKeyCreated(held.account, held.id, access_key)
     if reading.operation == "UpdateAccessKey":

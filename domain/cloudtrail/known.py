@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from domain.arn import parse_arn
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
-from domain.cloudtrail.iam_changes import given, tags_of
+from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
 from domain.cloudtrail.record import Broken, moment
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
@@ -190,7 +190,7 @@ def _identity(fact: Fact, world: World) -> Events:
     yield from account_there(world, account)
     for arn in (*told["attached"], *([told["boundary"]] if told["boundary"] else [])):
         if arn not in world.directory.policies:
-            yield from _unseen_policy(arn)
+            yield from unseen_policy(arn)
     if kind == USER:
         yield iam.UserCreated(account, unique, name, path, tags, told["boundary"])
     elif kind == GROUP:
@@ -205,14 +205,6 @@ def _identity(fact: Fact, world: World) -> Events:
         held = world.directory.find(GROUP, account, group)
         if held is not None:
             yield iam.MemberAdded(account, held.id, unique)
-
-
-def _unseen_policy(arn: str) -> Events:
-    parsed = parse_arn(arn)
-    if parsed is not None and parsed.resource.startswith("policy/"):
-        path, _, name = parsed.resource.removeprefix("policy").rpartition("/")
-        document = unseen.document(f"the managed policy {arn}", of_key=False)
-        yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
 
 
 # -- answers of AWS's API ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from domain.arn import iam_arn
 from domain.cloudtrail.first_seen import key_id
-from domain.cloudtrail.iam_changes import NOUNS, given
+from domain.cloudtrail.iam_changes import NOUNS, given, named_identity
 from domain.cloudtrail.key_steps import KMS_STEPS
 from domain.cloudtrail.record import Reading
 from domain.cloudtrail.slots import (
@@ -71,16 +71,9 @@ def needed_by(reading: Reading) -> set[Slot]:
     return found
 
 
-def _named(reading: Reading, kind: str) -> str:
-    name = given(reading.parameters, f"{NOUNS[kind]}Name")
-    if not name and kind == USER:
-        name = reading.principal.rpartition("/")[2]
-    return name
-
-
 def _makes(kind: str) -> Callable[[Reading, Step], None]:
     def step(reading: Reading, step: Step) -> None:
-        who = identity(kind, reading.account, _named(reading, kind))
+        who = identity(kind, reading.account, named_identity(reading, kind))
         step.rank = MAKES
         step.needs[who] = ABSENT
         step.writes[who] = reading.id
@@ -105,7 +98,7 @@ def _bound(reading: Reading, step: Step, who: Slot) -> None:
 
 def _ends(kind: str) -> Callable[[Reading, Step], None]:
     def step(reading: Reading, step: Step) -> None:
-        who = identity(kind, reading.account, _named(reading, kind))
+        who = identity(kind, reading.account, named_identity(reading, kind))
         step.rank = ENDS
         step.needs[who] = PRESENT
         step.clear = tuple((what, *who[1:]) for what in HAS)
@@ -117,7 +110,7 @@ def _ends(kind: str) -> Callable[[Reading, Step], None]:
 
 def _on(kind: str, more: Callable[[Reading, Step, Slot], None]) -> Callable[[Reading, Step], None]:
     def step(reading: Reading, step: Step) -> None:
-        who = identity(kind, reading.account, _named(reading, kind))
+        who = identity(kind, reading.account, named_identity(reading, kind))
         step.needs[who] = PRESENT
         more(reading, step, who)
 

@@ -1,1 +1,1 @@
-"""What changes something: one file a command or a family, each with its permissions (asks) and its rules (decide)."""
+"""Everything that changes something: one file for a command or a family of them, with its permissions and its rules."""

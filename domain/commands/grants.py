@@ -28,7 +28,7 @@ from domain.grants.operations import ALWAYS, grant_operations
 from domain.keys.key import Key, nobodys
 from domain.keys.states import require_state
 from domain.log.events import GrantCreated, GrantFound, GrantRetired, GrantRevoked
-from domain.policy.compile import DELEGATED, Decider
+from domain.policy.compile import DELEGATED, StatementSource
 from domain.policy.parse import is_principal
 from domain.state.principals import canonical, meaning
 from domain.state.world import World
@@ -212,7 +212,7 @@ def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[
         return (may(caller, action, nobodys(key.arn, key.account)),)
     grant = _grant(key, command.grant, world)
     denied = may(caller, action, resource)
-    if isinstance(denied.by, Decider) and not denied.allowed:
+    if isinstance(denied.by, StatementSource) and not denied.allowed:
         return (denied,)
     at_home = may(caller, action, in_account(key.arn, caller.account, resource.context))
     how = caller.names.get(grant.retiring, 0)

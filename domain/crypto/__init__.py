@@ -1,1 +1,1 @@
-"""What each key spec can do, given its material. The only randomness of the domain is here: nonces and new material."""
+"""What each key spec can do with its material. The domain's only randomness is here: nonces and new material."""

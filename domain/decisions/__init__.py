@@ -1,1 +1,1 @@
-"""Decisions of the past: what each was made of, the same call decided again, and why."""
+"""Past decisions: what decided each, the same call decided again, and why."""

@@ -1,1 +1,1 @@
-"""Grants: what a key's owner lets one principal do, without a policy."""
+"""The grant: what a key's owner lets one principal do, without a policy."""

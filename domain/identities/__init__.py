@@ -1,1 +1,1 @@
-"""Accounts and their roots' access keys. Users, roles and identity policies come here."""
+"""Accounts, users, groups, roles and managed policies, and the directory that holds them."""

@@ -1,1 +1,1 @@
-"""Keys: one aggregate, its commands (decide) and its events (evolve)."""
+"""The key: its state, its events (evolve), and the table of key states."""

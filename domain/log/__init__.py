@@ -1,1 +1,1 @@
-"""The log: the record of one call, the chain that makes it one history, and the catalogue of event types."""
+"""The log: the record of a call, the chain, MACs, the catalogue of event types, and the codec."""

@@ -1,1 +1,1 @@
-"""Policies: parse (text to statements), compile (statements to an index), evaluate (who decided)."""
+"""Policies: parse (text to statements), check (what may be put), compile (statements to an index), conditions."""

@@ -1,1 +1,1 @@
-"""What a key policy means: sets of requests, what sets two policies apart, and one request of each."""
+"""What key policies mean, as sets of requests: what sets two apart, with a request as a witness, and who could do what."""

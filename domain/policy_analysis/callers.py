@@ -54,13 +54,17 @@ class Someone:
     unique: str = ""
     example: bool = False
 
+    @property
+    def needs_policies(self) -> bool:
+        return self.kind not in ("root", "service")
+
     def caller(self) -> Caller:
         return Caller(
             self.account,
             self.principal,
             self.names,
             self.unique or "AIDAEXAMPLE",
-            needs_policies=self.kind not in ("root", "service"),
+            needs_policies=self.needs_policies,
             context=dict(self.context),
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import evaluate
+from domain.authorization.evaluation_order import REACHES, STATEMENT, WAY_OF
 from domain.authorization.question import Question, Resource
 from domain.grants.grant import Grant
 from domain.policy.compile import (
@@ -112,7 +113,7 @@ def gains(weak: Meaning, strong: Meaning, space: Space, asked: Box) -> list[Regi
     grantable = space.box_of_grantable()
     told: list[Box] = []
     found: list[Region] = []
-    for upper in (DIRECT, ROLE, DELEGATED, SILENT):
+    for upper in (*REACHES, SILENT):
         if upper == SILENT:
             denied = [] if grantable is None else within(within(weak.denies, [grantable]), [asked])
             stronger = subtract(denied, strong.denies)
@@ -139,7 +140,7 @@ def _by_answer(weak: Meaning, boxes: list[Box], upper: int) -> Iterator[tuple[in
     if denied:
         yield DENIES, denied
         left = subtract(left, weak.denies)
-    for level in (ROLE, DELEGATED):
+    for level in REACHES:
         mine = weak.at_least(level)
         if level < upper and left and mine:
             held = within(left, apart(mine))
@@ -223,10 +224,11 @@ def _surrounded(someone: Someone, action: str, lower: int, upper: int) -> tuple[
         return caller, {name: [_grant(name, action)]}, SURROUNDINGS[SILENT]
     if not caller.needs_policies:
         return caller, {}, "nothing else"
-    if upper == DELEGATED:
+    stronger, weaker = WAY_OF[STATEMENT, upper], WAY_OF.get((STATEMENT, lower))
+    if stronger.identity_policy:
         rules = compile_identity_policy(_EVERYTHING, IDENTITY_POLICY, someone.principal, "everything", MANAGED)
         caller.identity = Permissions(rules)
-    elif upper == DIRECT and lower == ROLE:
+    elif not stronger.limits and weaker is not None and weaker.limits and not weaker.identity_policy:
         caller.boundary = NO_PERMISSIONS
         return caller, {}, WITHIN_NOTHING
     return caller, {}, SURROUNDINGS[upper]

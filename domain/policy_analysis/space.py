@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.authorization.context import carriers
+from domain.authorization.evaluation_order import is_at_home, reach_of
 from domain.grants.operations import GRANTABLE
 from domain.policy import unseen
-from domain.policy.compile import DELEGATED, DIRECT, Rule, has_variables, key_policy_rules
+from domain.policy.compile import DIRECT, ROLE, CompiledStatement, has_variables, key_policy_statements
 from domain.policy.conditions import Test, compile_test
 from domain.policy.parse import KEY, Policy, parse_policy
 from domain.policy_analysis import values, words
@@ -48,7 +49,7 @@ class Meaning:
 
     denies: list[Box]
     allows: dict[int, list[Box]]
-    rules: tuple[Rule, ...]
+    rules: tuple[CompiledStatement, ...]
 
     def at_least(self, level: int) -> list[Box]:
         return [box for how, boxes in self.allows.items() if how >= level for box in boxes]
@@ -102,7 +103,7 @@ class Space:
         self.rules = [
             tuple(
                 rule
-                for rule in key_policy_rules(policy, key, side.version, side.ids)
+                for rule in key_policy_statements(policy, key, side.version, side.ids)
                 if rule.acts is not None and not (rule.tests is None and not rule.denies)
             )
             for policy, side in zip(self._policies, sides, strict=True)
@@ -124,17 +125,17 @@ class Space:
 
     # -- dimensions -----------------------------------------------------------------------------------------------
 
-    def _tests(self) -> Iterable[tuple[Rule, Test, str]]:
+    def _tests(self) -> Iterable[tuple[CompiledStatement, Test, str]]:
         for rules, policy in zip(self.rules, self._policies, strict=True):
             for rule in rules:
                 for test in rule.tests or ():
                     yield rule, test, policy.version
 
-    def _hide(self, rule: Rule, test: Test, version: str, why: str) -> None:
+    def _hide(self, rule: CompiledStatement, test: Test, version: str, why: str) -> None:
         made = OpaqueTest(test.operator, test.key, test.wanted, why, rule.by.document())
         self.opaque.setdefault(_name_of(test, version), []).append(made)
 
-    def _readable(self, following: bool) -> list[tuple[Rule, Test, str]]:
+    def _readable(self, following: bool) -> list[tuple[CompiledStatement, Test, str]]:
         """The tests of keys that follow from the caller, or of the others; those that cannot be cut are put aside."""
         found = []
         for rule, test, version in self._tests():
@@ -180,9 +181,8 @@ class Space:
         groups: dict[tuple[Any, ...], list[Someone]] = {}
         for each in everyone:
             spend(2 + (len(whos) + len(tests) + len(more)) // 4)
-            home = not each.account or each.account == self.account
             signature = (
-                home,
+                is_at_home(each.account, self.account),
                 each.kind == "root",
                 *(name in each.names for name in more),
                 *(who(each.names) for who in whos.values()),
@@ -247,7 +247,7 @@ class Space:
         self.resources = Dimension(RESOURCE, [[arn] for arn in found.values()])
 
     def _keys(self) -> dict[str, Dimension]:
-        by_key: dict[str, dict[tuple[Any, ...], tuple[Rule, Test, str]]] = {}
+        by_key: dict[str, dict[tuple[Any, ...], tuple[CompiledStatement, Test, str]]] = {}
         for rule, test, version in self._readable(following=False):
             by_key.setdefault(test.key.lower(), {}).setdefault(_name_of(test, version), (rule, test, version))
         for key in list(by_key):
@@ -269,7 +269,7 @@ class Space:
                 found[key] = made
         return found
 
-    def _cases(self, key: str, tests: dict[tuple[Any, ...], tuple[Rule, Test, str]]) -> Dimension | None:
+    def _cases(self, key: str, tests: dict[tuple[Any, ...], tuple[CompiledStatement, Test, str]]) -> Dimension | None:
         while tests:
             try:
                 made = cases(key, [(test, version) for _, test, version in tests.values()], self._examples.get(key, ()))
@@ -288,7 +288,7 @@ class Space:
             return Dimension(key, made, [test for _, test, _ in tests.values()])
         return None
 
-    def _put_aside(self, rule: Rule, test: Test, version: str, why: str) -> None:
+    def _put_aside(self, rule: CompiledStatement, test: Test, version: str, why: str) -> None:
         spend(sum(map(len, self.rules)))
         for each, same, its in self._tests():
             if _name_of(same, its) == _name_of(test, version):
@@ -320,14 +320,14 @@ class Space:
                     (meaning.denies if rule.denies else meaning.allows.setdefault(level, [])).append(made)
         return meaning
 
-    def _level(self, rule: Rule, each: Someone) -> int:
-        how = DIRECT if rule.who is None else rule.who(each.names)
-        if not how or not each.account or each.account == self.account:
-            return how
-        # Another account's identity policies decide too, however it is meant; its root needs none.
-        return DIRECT if each.kind == "root" else DELEGATED
+    def _level(self, statement: CompiledStatement, each: Someone) -> int:
+        means = DIRECT if statement.who is None else statement.who(each.names)
+        at_home = is_at_home(each.account, self.account)
+        reach = reach_of(means, at_home=at_home, needs_policies=each.needs_policies)
+        # A root user has neither boundary nor session policy, so what it may do within these it may do without them.
+        return DIRECT if reach == ROLE and not each.needs_policies else reach
 
-    def _narrow(self, box: list[int], rule: Rule, version: str) -> None:
+    def _narrow(self, box: list[int], rule: CompiledStatement, version: str) -> None:
         """The box to where the statement's Resource and Condition hold."""
         if rule.covers is not None:
             if has_variables(rule.statement, version):
@@ -410,7 +410,7 @@ def _name_of(test: Test, version: str) -> tuple[Any, ...]:
     return test.operator, test.key.lower(), tuple(sorted(test.wanted)), with_variables
 
 
-def _resource_of(rule: Rule) -> tuple[Any, ...]:
+def _resource_of(rule: CompiledStatement) -> tuple[Any, ...]:
     return "Resource", rule.statement.resource, rule.statement.not_resource
 
 

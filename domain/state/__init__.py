@@ -1,1 +1,1 @@
-"""Every aggregate as it is after a position: the world, its documents, and the fold that makes it of the log."""
+"""Every aggregate after a position: the world, the fold that makes it from the log, and its documents."""

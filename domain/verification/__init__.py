@@ -1,1 +1,1 @@
-"""Is the log whole, and are the decisions? Values are read, and nothing else is trusted."""
+"""Are the log and the decisions whole? Reads values and trusts nothing else."""

@@ -1,1 +1,1 @@
-"""The alerts projection."""
+"""The alerts that were raised, and what people did about each."""

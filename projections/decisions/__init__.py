@@ -1,1 +1,1 @@
-"""Who asked for what, what was answered, and which statement or rule decided it."""
+"""Who asked for what, what the answer was, and which statement or rule decided it."""

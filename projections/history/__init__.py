@@ -1,1 +1,1 @@
-"""What was true at any time: every version of every key, alias, grant, account, service, identity and managed policy."""
+"""What was true at any time: each version of each key, alias, grant, account, service, identity and managed policy."""

@@ -1,1 +1,1 @@
-"""Which keys are there, and how they are now."""
+"""Which keys there are, and how each is now."""

@@ -1,1 +1,1 @@
-"""What projections are given, and which log they answer from."""
+"""What a projection is given (entries), and which log a query is put to (our own or a trail)."""

@@ -1,1 +1,1 @@
-"""Every version of every key policy: the text, who put it, when, where on the log."""
+"""Each version of each key policy: its text, who put it, when, and where on the log."""

@@ -1,1 +1,1 @@
-"""The ports' real sides: Kafka, Postgres, the vault, and the bundled servers."""
+"""The real sides of the ports: Kafka, Postgres, the vault, files, tokens."""

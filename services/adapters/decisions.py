@@ -26,7 +26,7 @@ Sealing = Callable[[], Seal]
 """The key that decisions are authenticated with now."""
 
 
-class Decisions:
+class DecisionLanes:
     """Appends to `decisions`: a worker keeps to one partition, and moves to the next when that does not take it.
 
     Group commit: what comes while the lanes are under way goes into the next append together. Under load many

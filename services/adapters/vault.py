@@ -50,7 +50,7 @@ _ROOT_OF_AUTHENTIC = b"keytrail root, of a log that is authenticated"
 again: whoever can write to the database cannot bind it back, since that takes the master key."""
 ROOT_BYTES = 32
 BATCH = 200
-Tell = Callable[[int, int], None]
+TellRewrapped = Callable[[int, int], None]
 """(rows done, of how many)"""
 
 
@@ -62,8 +62,8 @@ def _bound(*names: str) -> bytes:
     return "\0".join(names).encode()
 
 
-Names = Callable[[Any], bytes]
-_REWRAPPED: tuple[tuple[str, Names, str], ...] = (
+SecretName = Callable[[Any], bytes]
+_REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
     (
         "SELECT under, sealed, material, key FROM vault.materials WHERE under <> $1 LIMIT $2",
         lambda row: _bound("material", row["key"], row["material"]),
@@ -390,7 +390,7 @@ class Vault:
         async with self._answering():
             return int(await self._pool.fetchval(question))
 
-    async def rewrap(self, tell: Tell) -> int:
+    async def rewrap(self, tell: TellRewrapped) -> int:
         """Seal everything anew that is not under the key that seals now; how many rows. Can be broken off at any time
         and goes on where it was. Raises Unavailable, MasterKeyRefused."""
         under, done = await self.under(), 0

@@ -1,1 +1,1 @@
-"""Alerts: a Faust app that follows the topics, and the same rules over history and over drafts."""
+"""The alert worker: a Faust app that judges both topics; the same rules over history and drafts."""

@@ -5,7 +5,7 @@ An era begins when the tables are emptied. Its name is in every MAC, so that a r
 are in order, so that one which was put back shows. Within an era no partition goes back.
 
 An era is of one key, the one that its origin's row is under: all its rows are, whatever other keys a process has or lacks. When
-the key is rotated, the rows are sealed anew (resealing.py), as another era that goes on from the same counts. Its name ends as
+the key is rotated, the rows are sealed anew (rotation.py), as another era that goes on from the same counts. Its name ends as
 that of the era before, and it is under a newer key: a row under the older one is nobody's from then on.
 """
 

@@ -45,6 +45,16 @@ LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
 CatchUp = Callable[[Sequence[tuple[Part, int]]], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Seconds after which the watch tells of what does not come."""
+
+    read: float = READ_PATIENCE
+    proof: float = PROOF_OVERDUE
+    policy: float = POLICY_OVERDUE
+    key: float = KEY_OVERDUE
+
+
 @dataclass(slots=True)
 class _Wrong:
     """Since when (monotonic), and when it was told."""
@@ -64,7 +74,9 @@ class Watch:
         judge: Callable[[], Judge],
         publisher: Publisher,
         catch_up: CatchUp,
+        overdue: Overdue | None = None,
     ) -> None:
+        self.overdue = overdue or Overdue()
         self._settings = settings
         self._pool = pool
         self._books = books
@@ -88,14 +100,18 @@ class Watch:
     async def look(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
         Changed, Elsewhere, INTERRUPTED."""
-        late = time.monotonic() - self._proved > PROOF_OVERDUE
-        summary = f"what was counted was not proved for {PROOF_OVERDUE:.0f} s: somebody may hold a lock in Postgres"
+        late = time.monotonic() - self._proved > self.overdue.proof
+        summary = (
+            f"what was counted was not proved for {self.overdue.proof:.0f} s: somebody may hold a lock in Postgres"
+        )
         await self._tell_while(PROOF, summary if late else "", 0)
-        summary = f"what was counted is not sealed under the key of records that is used now, for {KEY_OVERDUE:.0f} s"
-        await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", KEY_OVERDUE)
+        summary = (
+            f"what was counted is not sealed under the key of records that is used now, for {self.overdue.key:.0f} s"
+        )
+        await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", self.overdue.key)
         least = self._judge().settings.numbers_of(alerts_behind.RULE)[alerts_behind.LAG]
         try:
-            async with asyncio.timeout(READ_PATIENCE):
+            async with asyncio.timeout(self.overdue.read):
                 reached = await tables.standing(self._pool, self._books)
                 oldest = await tables.oldest_position(self._pool)
         except INTERRUPTED as fault:
@@ -141,8 +157,8 @@ class Watch:
         if oldest != self._oldest:
             self._oldest = oldest
             self._wrong.pop(POLICY, None)
-        summary = f"the policy at @{oldest} has waited {POLICY_OVERDUE:.0f} s for being judged to the end"
-        await self._tell_while(POLICY, summary if oldest is not None else "", POLICY_OVERDUE)
+        summary = f"the policy at @{oldest} has waited {self.overdue.policy:.0f} s for being judged to the end"
+        await self._tell_while(POLICY, summary if oldest is not None else "", self.overdue.policy)
 
     async def _tell_while(self, what: str, summary: str, least: float) -> None:
         """Tell of what has lasted for `least` seconds, and again once an hour. No summary: it is over."""

@@ -20,7 +20,7 @@ from services.adapters.postgres import Pool
 from services.alert_worker import tables
 from services.alert_worker.books import Books
 from services.alert_worker.topic import Publisher
-from services.runtime.processes import together
+from services.runtime.task_group import together
 from services.shares import Shares, breathe
 
 log = structlog.get_logger("alerts")

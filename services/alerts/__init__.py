@@ -1,1 +1,1 @@
-"""The name by which compose.yaml of version 0.1 and before starts an alert worker: services/alert_worker is the program."""
+"""The former name of the alert worker, which compose.yaml of earlier versions starts."""

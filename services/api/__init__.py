@@ -1,1 +1,1 @@
-"""The door: HTTP, signatures, shapes, and the two ways that a call is answered."""
+"""The API worker as a process: its door, its limits on strangers, and how its parts are joined."""

@@ -22,7 +22,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
@@ -45,7 +45,8 @@ from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import configure
 from services.metrics import TALLY, VOIDS
-from services.runtime.bootstrap import listen, open_pool, open_tokens, prepare
+from services.runtime.bootstrap import open_pool, open_tokens, prepare
+from services.runtime.listening_socket import listen
 from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
@@ -102,19 +103,19 @@ async def serve(settings: Settings) -> None:
         tokens = await open_tokens(vault)
         materials = HeldMaterials(vault, tokens)
         fold = await snapshots.restore(pool, events, keys)
-        present = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
+        live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
-        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: present.seal(DECISIONS))
+        decisions = DecisionLanes(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
-        anchors = Anchors(present, decisions, commands, clock)
+        anchors = Anchors(live, decisions, commands, clock)
         making = VaultMaker(vault, tokens)
-        calls = Calls(settings, present, commands, decisions, making, materials, ProjectedRecall(pool), clock)
-        authenticator = Authenticator(present, vault, tokens, settings.region, clock)
+        calls = Calls(settings, live, commands, decisions, making, materials, ProjectedRecall(pool), clock)
+        authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = Audit(settings, present, authenticator, calls, making, pool, clock, publisher)
-        app = App(present, authenticator, calls, audit.app(), clock, watch)
+        audit = Audit(settings, live, authenticator, calls, making, pool, clock, publisher)
+        app = App(live, authenticator, calls, audit.app(), clock, watch)
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -134,8 +135,8 @@ async def serve(settings: Settings) -> None:
         server = DeadlineServer(config, door)
         audit.stopping = lambda: server.should_exit
         tasks = [
-            asyncio.create_task(present.follow()),
-            asyncio.create_task(present.keep_asking()),
+            asyncio.create_task(live.follow()),
+            asyncio.create_task(live.keep_asking()),
             asyncio.create_task(TALLY.keep_flushing()),
             asyncio.create_task(watch.keep_asking()),
             asyncio.create_task(anchors.keep_anchoring()),
@@ -145,7 +146,7 @@ async def serve(settings: Settings) -> None:
         gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
         gc.freeze()  # what was loaded until here stays: the collector need not walk it again
         try:
-            await asyncio.gather(present.begun(), projected(pool))
+            await asyncio.gather(live.begun(), projected(pool))
             await server.serve(sockets=[listening])
         finally:
             for task in tasks:

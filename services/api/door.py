@@ -16,7 +16,7 @@ from typing import Protocol
 
 from services.waiting_room import WaitingRoom
 
-Network = IPv4Network | IPv6Network
+IpNetwork = IPv4Network | IPv6Network
 ONE_SITE = 64
 """Bits of an IPv6 address that name a site: whoever has one address of it has all of them (RFC 6177)."""
 MOST_HELD = 67_108_864
@@ -42,7 +42,7 @@ class Guest(Protocol):
         ...
 
 
-def networks(text: str) -> tuple[Network, ...]:
+def networks(text: str) -> tuple[IpNetwork, ...]:
     """Addresses and networks between commas. Raises ValueError."""
     return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
@@ -74,7 +74,7 @@ def _read(address: str) -> IPv4Address | IPv6Address | None:
 class Proxies:
     """The proxies whose word on a client's address is believed."""
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
+    def __init__(self, trusted: Sequence[IpNetwork]) -> None:
         self._trusted = trusted
 
     def __contains__(self, address: str) -> bool:
@@ -100,7 +100,7 @@ class Door:
     """`places` connections in all, `by_address` of one address; strangers have half of each."""
 
     def __init__(
-        self, places: int, by_address: int, trusted: Sequence[Network] = (), most_held: int = MOST_HELD
+        self, places: int, by_address: int, trusted: Sequence[IpNetwork] = (), most_held: int = MOST_HELD
     ) -> None:
         self.proxies = Proxies(trusted)
         self.waiting_room = WaitingRoom()

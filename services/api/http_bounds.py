@@ -33,15 +33,15 @@ KEEP_ALIVE = 75.0
 STRANGERS_KEEP_ALIVE = 10.0
 """The same before that."""
 
-Refusal = tuple[bytes, bytes]
+DoorRefusal = tuple[bytes, bytes]
 """(status, what the client is told)."""
-MALFORMED: Refusal = (b"400 Bad Request", b"This is not an HTTP/1.1 request.")
-TRAILERS: Refusal = (b"400 Bad Request", b"Trailers are not taken: fields stand before the body.")
-IN_TOO_MANY_PARTS: Refusal = (b"413 Content Too Large", b"The body comes in too many small parts.")
-NEVER_ENDING: Refusal = (b"413 Content Too Large", b"The request is too large.")
-LONG_URL: Refusal = (b"414 URI Too Long", b"The URL is too long.")
-LARGE_HEADERS: Refusal = (b"431 Request Header Fields Too Large", b"The headers are too many or too large.")
-SLOW: Refusal = (b"408 Request Timeout", b"The request took too long to arrive.")
-FAR_AHEAD: Refusal = (b"429 Too Many Requests", b"Too many requests were sent ahead on one connection.")
-FULL: Refusal = (b"503 Service Unavailable", b"All connections are taken; try again.")
-GIVES_WAY: Refusal = (b"503 Service Unavailable", b"This connection was needed for others; try again.")
+MALFORMED: DoorRefusal = (b"400 Bad Request", b"This is not an HTTP/1.1 request.")
+TRAILERS: DoorRefusal = (b"400 Bad Request", b"Trailers are not taken: fields stand before the body.")
+IN_TOO_MANY_PARTS: DoorRefusal = (b"413 Content Too Large", b"The body comes in too many small parts.")
+NEVER_ENDING: DoorRefusal = (b"413 Content Too Large", b"The request is too large.")
+LONG_URL: DoorRefusal = (b"414 URI Too Long", b"The URL is too long.")
+LARGE_HEADERS: DoorRefusal = (b"431 Request Header Fields Too Large", b"The headers are too many or too large.")
+SLOW: DoorRefusal = (b"408 Request Timeout", b"The request took too long to arrive.")
+FAR_AHEAD: DoorRefusal = (b"429 Too Many Requests", b"Too many requests were sent ahead on one connection.")
+FULL: DoorRefusal = (b"503 Service Unavailable", b"All connections are taken; try again.")
+GIVES_WAY: DoorRefusal = (b"503 Service Unavailable", b"This connection was needed for others; try again.")

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.api import http_bounds as bounds
 from services.api.door import PROXIED, Door, group_of, plain
-from services.api.http_bounds import Refusal
+from services.api.http_bounds import DoorRefusal
 from services.api.whole_responses import WholeResponses
 from services.kms_api.exchange import MOST_DROPPED, Answering, Exchange
 
@@ -24,7 +24,7 @@ from services.kms_api.exchange import MOST_DROPPED, Answering, Exchange
 class Refused(Exception):
     """Raised where the parser calls back: it stops reading, and the connection ends."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: DoorRefusal) -> None:
         super().__init__()
         self.refusal = refusal
 
@@ -124,7 +124,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.door.hold(self, self._pending + left)
         return now - self._unread_since > bounds.REQUEST_DEADLINE
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: DoorRefusal) -> None:
         """Say why, and end the connection. Where an answer is due, a client would take this for it: then it is only ended."""
         if self.plain.is_closing():
             return

@@ -289,7 +289,7 @@ class Audit:
 
     async def change(self, asked: Asked, operation: str, parameters: dict[str, Any], made: dict[str, str]) -> int:
         """Have the writer decide a change; the position of its record. Raises WireError."""
-        position = (await self._calls.command(self._call(asked, parameters, operation), made))[0]
+        position = (await self._calls.writer.decide(self._call(asked, parameters, operation), made))[0]
         asked.record.done = True
         return position
 

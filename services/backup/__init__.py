@@ -1,1 +1,1 @@
-"""Backup and restore: the log, the decisions, the vault and the snapshots in one sealed file."""
+"""Backup and restore: log, decisions, vault and snapshots in one sealed file."""

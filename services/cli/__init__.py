@@ -1,1 +1,1 @@
-"""`keytrail`: the command line, one file a group of commands."""
+"""The command line `keytrail`, one file for each group of commands."""

@@ -16,7 +16,7 @@ from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.cli.log_export import reaching_both
 from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, telling
-from services.log_keys.rotation import LogKeys, NotYet, Tell
+from services.log_keys.rotation import LogKeys, NotYet, TellProgress
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 
@@ -61,7 +61,9 @@ def _run(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]]) ->
             fail(str(fault))
 
 
-async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: Tell) -> dict[str, Any]:
+async def _done(
+    settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: TellProgress
+) -> dict[str, Any]:
     pool = await open_pool(settings)
     vault = open_vault(settings, pool)
     log_keys = LogKeys(settings, pool, vault, await open_keyring(vault), tell)

@@ -13,11 +13,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from domain.ports import LogRefused
-from services.adapters.bundled.jars import DownloadFailed
 from services.adapters.bundled.postgres import PostgresFailed
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
 from services.cli.terminal import Data, err, fail, out, progress_bar, say, settings_or_fail
 from services.logs import configure
 from services.ownership import NotOurs
@@ -31,11 +27,8 @@ CANNOT_START: tuple[type[BaseException], ...] = (
     NotOurs,
     ClockRefused,
     BadSetting,
-    LogRefused,
-    MasterKeyRefused,
-    DownloadFailed,
     PostgresFailed,
-    *UNREACHABLE,
+    OSError,
 )
 
 

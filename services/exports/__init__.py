@@ -1,1 +1,1 @@
-"""Decisions in the forms that others read: a table (CSV, Parquet), OCSF, CloudTrail."""
+"""Decisions and changes in formats that others read: CSV, Parquet, OCSF, CloudTrail, HTML."""

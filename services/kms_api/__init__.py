@@ -1,1 +1,1 @@
-"""The data plane: KMS, IAM and STS on `POST /`, each call decided on the live state or by the writer."""
+"""KMS, IAM and STS on `POST /`: calls.py reads in the order in which a call is checked."""

@@ -13,7 +13,7 @@ from domain.log.command import Command, encode
 from domain.log.own_commands import ANCHOR, own_call
 from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
 
@@ -28,8 +28,8 @@ GOOD_FOR = 10_000_000
 class Anchors:
     """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
 
-    def __init__(self, present: LiveState, decisions: Decisions, commands: Topic, clock: Clock) -> None:
-        self._present = present
+    def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
+        self._live = live
         self._decisions = decisions
         self._commands = commands
         self._clock = clock
@@ -46,9 +46,9 @@ class Anchors:
             return
         call = own_call(str(uuid4()), ANCHOR, {"worker": self._decisions.worker, "lanes": lanes})
         command = Command(call, {}, self._clock.now() + GOOD_FOR)
-        headers = cloudevents.headers(call.id, self._present.world.log, "command", rfc3339(command.not_after))
+        headers = cloudevents.headers(call.id, self._live.world.log, "command", rfc3339(command.not_after))
         try:
-            await self._commands.append(self._present.sealed(COMMANDS, encode(command)), headers)
+            await self._commands.append(self._live.sealed(COMMANDS, encode(command)), headers)
         except Unavailable as fault:
             log.warning("decisions could not be anchored; trying again", reason=str(fault))
             self._decisions.moved_still(lanes)

@@ -18,9 +18,9 @@ from domain.errors import Refusal
 from domain.ports import Unavailable
 from services import signing
 from services.clock import Clock
-from services.kms_api import errors, query
+from services.kms_api import errors, json_protocol, query
 from services.kms_api.authentication import Authenticated, Authenticator
-from services.kms_api.calls import Calls, encode_answer
+from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.kms_api.incoming import Incoming
 from services.kms_api.live_state import LiveState, NotFresh
@@ -31,10 +31,10 @@ from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
 
 log = structlog.get_logger("api")
 
-Scope = MutableMapping[str, Any]
+AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGI = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 262_144
 MOST_AGENT = 512
@@ -42,7 +42,6 @@ MOST_AGENT = 512
 TOO_LARGE = ("RequestEntityTooLargeException", f"A request has at most {MAX_BODY} bytes.")
 TARGET = "TrentService."
 KMS = frozenset({"kms"})
-JSON = b"application/x-amz-json-1.1"
 NOT_FRESH = "not fresh: the log's end is not known"
 NONE_KNOWN = "none"
 """The operation's label where the request names none that exists: labels are never a caller's words."""
@@ -105,7 +104,7 @@ def too_large(*, form: bool = False) -> Reply:
     if form:
         code, message = TOO_LARGE
         return Reply(413, query.error("iam", code, message, 413, ""), query.CONTENT_TYPE, "")
-    return Reply(413, _json_fault(WireError(413, *TOO_LARGE)), JSON, "")
+    return Reply(413, json_protocol.fault(WireError(413, *TOO_LARGE)), json_protocol.CONTENT_TYPE, "")
 
 
 def no_place(*, form: bool) -> Reply:
@@ -113,7 +112,9 @@ def no_place(*, form: bool) -> Reply:
     message = "There is nothing here: KMS, IAM and STS answer on POST /."
     if form:
         return Reply(404, query.error("iam", "InvalidAction", message, 404, ""), query.CONTENT_TYPE, "")
-    return Reply(404, _json_fault(WireError(404, "UnknownOperationException", message)), JSON, "")
+    return Reply(
+        404, json_protocol.fault(WireError(404, "UnknownOperationException", message)), json_protocol.CONTENT_TYPE, ""
+    )
 
 
 READING = ("GET", "HEAD")
@@ -125,7 +126,7 @@ class App:
 
     def __init__(
         self,
-        present: LiveState,
+        live: LiveState,
         authenticator: Authenticator,
         calls: Calls,
         audit: ASGI,
@@ -134,13 +135,13 @@ class App:
     ) -> None:
         self._clock = clock
         self._watch = watch
-        self._present = present
+        self._live = live
         self._authenticator = authenticator
         self._calls = calls
         self._audit = audit
         self._scrapes = Scrapes(exposition)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         method, path = scope["method"], scope["path"]
@@ -149,7 +150,7 @@ class App:
         elif path == "/" and method == "GET" and _asks_by_query(scope):
             await self._by_query(scope, receive, send)
         elif path == "/healthz" and method in READING:
-            fresh = self._present.can_answer()
+            fresh = self._live.can_answer()
             status = self._watch.status if fresh else NOT_FRESH
             await reply(send, 200 if fresh else 503, orjson.dumps({"status": status}), b"application/json")
         elif path == "/metrics" and method in READING:
@@ -158,7 +159,7 @@ class App:
             nowhere = no_place(form=query.is_form(scope["headers"]))
             await reply(send, nowhere.status, nowhere.body, nowhere.content_type)
 
-    async def _by_query(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _by_query(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """A call of IAM or STS whose parameters are in the query."""
         try:
             body = await read_body(receive)
@@ -210,7 +211,7 @@ class App:
             )
             answer = await self._calls.answer(incoming)
             status, effect = 200, "allowed"
-            document = query.answer(service, operation, answer, call) if form else encode_answer(answer)
+            document = query.answer(service, operation, answer, call) if form else json_protocol.answer(answer)
         except WireError as fault:
             status, document = _refusal(fault, service if form else "", call)
             effect = "refused" if status < 500 else "not-answered"
@@ -227,7 +228,7 @@ class App:
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
         TALLY.add(operation if operation in LABELS else NONE_KNOWN, effect, time.perf_counter() - began)
-        return Reply(status, document, query.CONTENT_TYPE if form else JSON, call, known)
+        return Reply(status, document, query.CONTENT_TYPE if form else json_protocol.CONTENT_TYPE, call, known)
 
     async def _authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:
         """Raises WireError."""
@@ -245,14 +246,9 @@ class App:
 def _refusal(fault: WireError, service: str, call: str) -> tuple[int, bytes]:
     """(HTTP status, body); `service` is "" for the JSON protocol."""
     if not service:
-        return fault.status, _json_fault(fault)
+        return fault.status, json_protocol.fault(fault)
     status, code = errors.in_query(fault)
     return status, query.error(service, code, fault.message, status, call)
-
-
-def _json_fault(fault: WireError) -> bytes:
-    """Where AWS says nothing (why a ciphertext, a signature or a MAC does not fit), there is no member `message`."""
-    return orjson.dumps({"__type": fault.code, "message": fault.message} if fault.message else {"__type": fault.code})
 
 
 def _target(headers: Mapping[str, str]) -> str:
@@ -271,7 +267,7 @@ def _service(request: signing.Signed) -> str:
     return service if service in query.SERVICES else "iam"
 
 
-def _asks_by_query(scope: Scope) -> bool:
+def _asks_by_query(scope: AsgiScope) -> bool:
     """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
 

@@ -65,7 +65,7 @@ class _Credential:
     who: Authenticated | None = None
 
 
-class _Held:
+class _HeldCredentials:
     """Credentials by a name that came in a request. Whoever holds one knows its secret, or got its token from us: what is
     held was verified first, so that nobody fills this, or empties it of others', by making up names."""
 
@@ -91,18 +91,18 @@ class _Held:
 class Authenticator:
     """Verifies requests for one region. Secrets of the credentials in use are held in memory."""
 
-    def __init__(self, present: LiveState, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
+    def __init__(self, live: LiveState, vault: Vault, tokens: Tokens, region: str, clock: Clock) -> None:
         self._clock = clock
-        self._present = present
+        self._live = live
         self._vault = vault
         self._tokens = tokens
         self._region = region
         # Apart: a token that is spelled like an access key is not that key.
-        self._long_term = _Held(HELD, HELD * 128)
-        self._sessions = _Held(SESSIONS, SESSIONS_SIZE)
+        self._long_term = _HeldCredentials(HELD, HELD * 128)
+        self._sessions = _HeldCredentials(SESSIONS, SESSIONS_SIZE)
         # Found in the vault for somebody who did not prove to know the secret. Names of existing credentials alone, so
         # that a wrong signature costs one look into the vault and not one each.
-        self._unproven = _Held(UNPROVEN, UNPROVEN * 128)
+        self._unproven = _HeldCredentials(UNPROVEN, UNPROVEN * 128)
         self._look: asyncio.Task[None] | None = None
 
     async def authenticate(self, request: signing.Signed, services: frozenset[str]) -> Authenticated:
@@ -126,9 +126,9 @@ class Authenticator:
                 self._sessions.keep(token, credential)
         # Before the caller is looked up, who must be the one of the position that the call is decided on.
         await next_stage()
-        if given.access_key in self._present.world.services:
+        if given.access_key in self._live.world.services:
             return await self._through(credential, headers, given.service)
-        if credential.session is None and credential.changes == self._present.world.directory.changes:
+        if credential.session is None and credential.changes == self._live.world.directory.changes:
             assert credential.who is not None, "whoever is known by its changes was found"
             return credential.who
         return await self._who(credential)
@@ -150,9 +150,9 @@ class Authenticator:
         found = self._unproven.get(access_key)
         if found is not None:
             return found
-        if not is_known(self._present.world, access_key):
+        if not is_known(self._live.world, access_key):
             await self._look_together()
-            if not is_known(self._present.world, access_key):
+            if not is_known(self._live.world, access_key):
                 raise signing.SignatureRefused(signing.UNKNOWN, signing.UNKNOWN_KEY)
         secret = await self._vault.secret(access_key)
         if secret is None:
@@ -171,7 +171,7 @@ class Authenticator:
     async def _look_once(self) -> None:
         await asyncio.sleep(LOOK_TOGETHER)
         self._look = None
-        await self._present.barrier()
+        await self._live.barrier()
 
     def _open(self, token: str) -> _Credential:
         """A session's credential. Raises SignatureRefused."""
@@ -183,16 +183,16 @@ class Authenticator:
     async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
         """A service's call, for itself or for another: who that is has to be looked up each time."""
         said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
-        via = via_of(self._present.world, credential.access_key, *said)
+        via = via_of(self._live.world, credential.access_key, *said)
         if api != "kms":
             return self._refused(credential, CredentialDisabled("A service principal calls KMS alone."))
         try:
-            caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+            caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
         except CredentialDisabled:
             # Whom it calls for may have been made through another worker a millisecond ago.
-            await self._present.barrier()
+            await self._live.barrier()
             try:
-                caller = caller_of(self._present.world, credential.access_key, None, self._clock.now(), via)
+                caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
             except CredentialDisabled as fault:
                 return self._refused(credential, fault)
         return Authenticated(caller.account, caller.principal, credential.access_key, None, None, caller, via)
@@ -201,21 +201,21 @@ class Authenticator:
         now, session = self._clock.now(), credential.session
         if session is not None and now >= session.expires:
             return self._refused(credential, CredentialExpired(EXPIRED_TOKEN))
-        directory = self._present.world.directory
+        directory = self._live.world.directory
         if credential.who is not None and credential.changes == directory.changes:
             return credential.who
         try:
             return self._found(credential, now)
         except CredentialDisabled:
             # It may have been enabled through another worker a millisecond ago: a refusal is given on a barrier.
-            await self._present.barrier()
+            await self._live.barrier()
         try:
             return self._found(credential, now)
         except CredentialDisabled as fault:
             return self._refused(credential, fault)
 
     def _found(self, credential: _Credential, now: int) -> Authenticated:
-        world = self._present.world
+        world = self._live.world
         caller = caller_of(world, credential.access_key, credential.session, now)
         session = credential.session
         document = None if session is None else session.document()
@@ -227,6 +227,6 @@ class Authenticator:
 
     def _refused(self, credential: _Credential, fault: CredentialDisabled | CredentialExpired) -> Authenticated:
         session = credential.session
-        account, principal = known_as(self._present.world, credential.access_key, session)
+        account, principal = known_as(self._live.world, credential.access_key, session)
         document = None if session is None else session.document()
         return Authenticated(account, principal, credential.access_key, session, document, None, None, fault)

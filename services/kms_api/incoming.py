@@ -1,4 +1,4 @@
-"""A request that is authenticated and not looked at yet, and the call that its record will hold."""
+"""An authenticated request, before it is looked at; the call that its record holds, and the request that operations see."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
+from domain.authorization.context import Came, Via, encryption_context, request_context
 from domain.errors import Refusal
 from domain.log.record import Call
+from domain.state.callers import caller_of
+from domain.state.world import World
 from services.kms_api.authentication import Authenticated
+from services.operations.rows import Request
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
@@ -33,6 +37,7 @@ class Incoming:
 
 
 def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
+    """The call as its record holds it; `parameters` are without secrets."""
     who = incoming.who
     return Call(
         id=incoming.id,
@@ -58,3 +63,23 @@ def _invocation(incoming: Incoming) -> str:
     for part in (incoming.who.access_key, incoming.who.principal, incoming.operation, incoming.invocation):
         digest.update(b"\0" + part.encode())
     return digest.hexdigest()
+
+
+def request_of(incoming: Incoming, parameters: dict[str, Any], region: str, org: str) -> Request:
+    who, operation = incoming.who, incoming.operation
+    assert who.caller is not None, "a refused credential was refused before"
+    came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
+    context = request_context(came, operation, parameters)
+    caller = who.caller.asking(context, encryption_context(operation, parameters))
+    return Request(operation, parameters, caller, incoming.at, who.session)
+
+
+def renewed(request: Request, call: Call, world: World) -> Request:
+    """The same request by the caller as the world has it now: its policies may have changed since it was authenticated.
+
+    Raises CredentialDisabled, CredentialExpired.
+    """
+    via = None if call.via is None else Via(**call.via)
+    caller = caller_of(world, call.access_key, request.session, request.at, via)
+    asking = caller.asking(request.caller.request, request.caller.encryption_context)
+    return Request(request.operation, request.parameters, asking, request.at, request.session)

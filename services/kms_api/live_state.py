@@ -1,4 +1,4 @@
-"""The API's present: the fold of `events`, and whether it is fresh enough to decide on.
+"""The API's live state: the fold of `events`, and whether it is fresh enough to decide on.
 
 Fresh: folded up to the watermark that the broker gave for a question *sent* less than `fresh_for` seconds ago by the
 monotonic clock, with a read always pending. A refusal is given only on a barrier: a watermark asked after the call
@@ -40,6 +40,11 @@ class NotFresh(Exception):
     """The log's end is not known, or not folded: nothing may be decided now."""
 
 
+def end_process(reason: str) -> NoReturn:
+    log.error("the log does not go on from what was read; this process ends", reason=reason)
+    os._exit(78)  # EX_CONFIG: starting again will not mend it by itself
+
+
 class LiveState:
     """One owner of one fold. Start `follow` and `keep_asking` as tasks."""
 
@@ -50,7 +55,9 @@ class LiveState:
         keys: VaultKeyring,
         fresh_for: float,
         on_record: Callable[[Record | None], None],
+        end: Callable[[str], NoReturn] = end_process,
     ) -> None:
+        """`end` takes the reason for which nothing may be answered from here any more; by default it ends the process."""
         self._events = events
         self._keys = keys
         self._fold = fold
@@ -58,6 +65,7 @@ class LiveState:
         """One object for good, which the fold changes in place."""
         self._fresh_for = fresh_for
         self._on_record = on_record
+        self._end = end
         self._fresh_at = float("-inf")
         self._settled = False
         self._waiting: list[asyncio.Future[None]] = []
@@ -174,9 +182,9 @@ class LiveState:
                     reader = None
                     await asyncio.sleep(0.5)
         except (OutOfRange, Unreadable) as fault:
-            _end(str(fault))
+            self._end(str(fault))
         except KeyMissing as missing:
-            _end(f"the log goes on under key {missing}, which the vault does not have")
+            self._end(f"the log goes on under key {missing}, which the vault does not have")
         finally:
             if reader is not None:
                 await reader.close()
@@ -199,7 +207,7 @@ class LiveState:
             try:
                 end = await self._events.end()
                 if end < folded:  # what was folded when the question was sent: the fold may be ahead of its answer
-                    _end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
+                    self._end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
                 async with asyncio.timeout(BARRIER_DEADLINE):
                     await self._folded_to(end)
             except (Unavailable, TimeoutError):
@@ -218,8 +226,3 @@ class LiveState:
             return
         async with self._progress:
             await self._progress.wait_for(lambda: self._fold.next >= end)
-
-
-def _end(reason: str) -> NoReturn:
-    log.error("the log does not go on from what was read; this process ends", reason=reason)
-    os._exit(78)  # EX_CONFIG: starting again will not mend it by itself

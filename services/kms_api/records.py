@@ -13,46 +13,56 @@ from domain.log.codec import rfc3339
 from domain.log.record import Call, Decision
 from domain.ports import TooLarge, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors
+from services.kms_api import errors, unanswered
 from services.kms_api.decided_record import decided_record
+from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
-from services.metrics import NOT_ANSWERED
 
 
 class Records:
     """What this worker appends to `decisions`."""
 
-    def __init__(self, present: LiveState, decisions: Decisions, clock: Clock) -> None:
-        self._present = present
+    def __init__(self, live: LiveState, decisions: DecisionLanes, clock: Clock) -> None:
+        self._live = live
         self._decisions = decisions
         self._clock = clock
 
     async def refusal(self, call: Call, fault: Refusal) -> None:
-        """A refusal at the door, on record. Raises WireError where it cannot be made durable."""
-        decision = refused(fault)
-        if isinstance(fault, CredentialDisabled | CredentialExpired):
-            by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
-            reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
-            decision = replace(decision, reasons=(reason,))
-        await self.make_durable(call, decision, self._present.position, self._clock.now())
+        """A refusal at the door, on record. Raises WireError where it cannot be made durable; anything else is a fault of
+        ours, and the call has its record all the same."""
+        try:
+            await self._refusal(call, fault)
+        except WireError:
+            raise
+        except Exception:
+            await self.failure(call)
+            raise
 
     async def failure(self, call: Call) -> None:
         """A call that was not carried out for a fault of ours, on record without its parameters, which may be what no
         record can hold. Raises WireError where it cannot be made durable."""
         said = replace(call, parameters={}, session=encodable(call.session), via=encodable(call.via))
-        await self.refusal(said, InternalFault("The request failed inside the server."))
+        await self._refusal(said, InternalFault("The request failed inside the server."))
+
+    async def _refusal(self, call: Call, fault: Refusal) -> None:
+        decision = refused(fault)
+        if isinstance(fault, CredentialDisabled | CredentialExpired):
+            by = {"kind": AUTHENTICATION, "rule": AUTHENTICATION}
+            reason = {"action": call.operation, "resource": call.principal, "effect": "deny", "by": by}
+            decision = replace(decision, reasons=(reason,))
+        await self.make_durable(call, decision, self._live.position, self._clock.now())
 
     async def of_access(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
         """A refusal of access to the audit API, on record. Raises WireError."""
-        await self.make_durable(call, refused(fault, caller, [verdict]), self._present.position, self._clock.now())
+        await self.make_durable(call, refused(fault, caller, [verdict]), self._live.position, self._clock.now())
 
     async def make_durable(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
         """Make a decision durable. Raises WireError where it cannot be, and where an allowed call would make too long a
         record: then nothing may be answered."""
         at = rfc3339(moment)
-        log = self._present.world.log
+        log = self._live.world.log
         try:
             value = decided_record(log, seen, at, call, decision)
             await self._decisions.append(value, cloudevents.of_decision(log, call.id, at))
@@ -64,5 +74,4 @@ class Records:
             await self.make_durable(replace(call, parameters={}), refused(fault), seen, moment)
             raise errors.on_record(fault) from None
         except Unavailable:
-            NOT_ANSWERED.labels("decision-not-durable").inc()
-            raise errors.not_now("The decision could not be made durable; try again.") from None
+            raise unanswered.not_durable() from None

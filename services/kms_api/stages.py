@@ -14,6 +14,6 @@ from types import coroutine
 
 @coroutine
 def next_stage() -> Generator[None, None, None]:
-    """Anything may have happened when it returns, the present's next record included: what a decision is made of is
-    looked up behind it."""
+    """Let the calls that came together do the same part. Meanwhile the live state may take in records, so look up whatever
+    a decision depends on afterwards."""
     yield

@@ -1,1 +1,1 @@
-"""The key that records are authenticated with: begun on a log of an earlier version, and changed."""
+"""The key of records: begun on a log of an earlier version, and rotated."""

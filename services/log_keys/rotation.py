@@ -36,8 +36,8 @@ from services.verification.topics import trails
 WITHIN = 30.0
 """Seconds for which the writer is waited for."""
 LOCK_PATIENCE = 5_000
-"""Milliseconds for which a lock on a projection is waited for: a batch is written in less."""
-Tell = Callable[[str, int, int], None]
+"""Milliseconds; a batch is written in less."""
+TellProgress = Callable[[str, int, int], None]
 
 
 class NotYet(Exception):
@@ -47,12 +47,22 @@ class NotYet(Exception):
 class LogKeys:
     """One command, on the host. Raises Unavailable, MasterKeyRefused, LogRefused, NotYet."""
 
-    def __init__(self, settings: Settings, pool: Pool, vault: Vault, keys: VaultKeyring, tell: Tell) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        vault: Vault,
+        keys: VaultKeyring,
+        tell: TellProgress,
+        lock_patience: int = LOCK_PATIENCE,
+    ) -> None:
+        """`lock_patience`: milliseconds for which a lock on a projection is waited for."""
         self._settings = settings
         self._pool = pool
         self._vault = vault
         self._keys = keys
         self._tell = tell
+        self._lock_patience = lock_patience
         self._events = KafkaTopic(settings, names(settings).events)
         self._commands = KafkaTopic(settings, names(settings).commands)
         self.filled_anew: list[str] = []
@@ -125,7 +135,7 @@ class LogKeys:
     async def _seal(self, projection: Projection, authority: Authority) -> bool:
         async with self._pool.acquire() as connection:
             # Until the connection goes back to the pool.
-            await connection.execute(f"SET lock_timeout = {LOCK_PATIENCE}")
+            await connection.execute(f"SET lock_timeout = {self._lock_patience}")
             if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
                 return True  # there is nothing yet
             return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)

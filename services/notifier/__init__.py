@@ -1,1 +1,1 @@
-"""Tells others of alerts: webhooks that we sign, and chat, mail and the rest by apprise."""
+"""Sends alerts to others: signed webhooks, and chat or mail through apprise."""

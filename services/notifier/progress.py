@@ -21,7 +21,7 @@ log = structlog.get_logger("notifier")
 
 LOOK_EVERY, SAY_EVERY = 5.0, 60.0
 STUCK = 120.0
-"""Seconds without a success, or behind the topic at one place. A receiver that is away takes less of it (sending.py)."""
+"""Seconds without a success, or behind the topic at one place. A receiver that is away takes less of it (delivery.py)."""
 UNPROVED = 900.0
 """A proof comes at most five minutes after the last one (services/runtime/processes.py), and may itself take minutes."""
 

@@ -1,1 +1,1 @@
-"""The operations: one file a family, and the visible table of all of them in table.py."""
+"""The operations of KMS, IAM and STS: one file for each family; table.py and identity_table.py list them all."""

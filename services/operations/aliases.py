@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import OTHER_ACCOUNT, Verdict
 from domain.commands.aliases import CreateAlias, DeleteAlias, UpdateAlias
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Parameters, Request, in_own_account
+from services.operations.rows import Answer, Made, Request, in_own_account
 
 
 def create_alias(parameters: Parameters, made: Made) -> CreateAlias:
@@ -24,7 +25,7 @@ def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
     return DeleteAlias(parameters["AliasName"])
 
 
-def asks_to_list(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_list(request: Request, world: World) -> Sequence[Verdict]:
     """In the caller's own account; a key of another one is refused whatever aliases it has (API reference, ListAliases:
     no cross-account use)."""
     account = request.caller.account

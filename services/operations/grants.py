@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from heapq import nsmallest
 
 from domain.arn import PARTITION, parse_arn, root_arn
+from domain.authorization.context import Parameters
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
@@ -17,7 +18,7 @@ from domain.state.principals import account_of, arn_now, canonical, meaning
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Issuer, Made, Maker, Materials, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Issuer, Made, Maker, Materials, RecordedChange, Request
 
 USUAL = 50
 MOST = 100
@@ -146,7 +147,7 @@ def _retiring(request: Request) -> str:
     return principal
 
 
-def asks_retirable(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict]:
     """In the caller's own account; the resource is the retiring principal (API reference, ListRetirableGrants)."""
     arn = parse_arn(_retiring(request))
     account = arn.account if arn is not None else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import Verdict
 from domain.commands.service_linked_roles import (
     CreateServiceLinked,
@@ -14,7 +15,7 @@ from domain.commands.service_linked_roles import (
     status,
 )
 from domain.state.world import World
-from services.operations.rows import Answer, Made, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Made, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateServiceLinked:
@@ -34,7 +35,7 @@ def deleted(changed: RecordedChange) -> Answer:
     return {"DeletionTaskId": deletion_task(changed.event.account, changed.event.name, changed.event.id)}
 
 
-def asks_of_task(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_task(request: Request, world: World) -> Sequence[Verdict]:
     """On the role that was. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
     return asks_of_status(name, request.caller, world)

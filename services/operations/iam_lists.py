@@ -22,7 +22,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam import named
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Asks, Request
+from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
 Run = Callable[[Request, World], Answer]
@@ -43,30 +43,30 @@ def paged(member: str, items: Iterable[tuple[str, Any]], request: Request) -> An
 # -- which permission -----------------------------------------------------------------------------------------------
 
 
-def asks_on(action: str, kind: str) -> Asks:
+def access_on(action: str, kind: str) -> AccessCheck:
     """`{}` in the action stands for User, Group or Role."""
 
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         return on_identity(action, kind, request[named(kind)], request.caller, world)
 
-    return asks
+    return access
 
 
-def asks_on_self(action: str) -> Asks:
+def access_on_self(action: str) -> AccessCheck:
     """On the user that is named, or on the caller itself."""
 
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         name = owner_of_keys(request.get("UserName", ""), request.caller, world)
         return on_identity(action, USER, name, request.caller, world)
 
-    return asks
+    return access
 
 
-def asks_on_policy(action: str) -> Asks:
+def access_on_policy(action: str) -> AccessCheck:
     return lambda request, world: on_policy(action, request["PolicyArn"], request.caller, world)
 
 
-def asks_anywhere(action: str, kind: str) -> Asks:
+def access_anywhere(action: str, kind: str) -> AccessCheck:
     return lambda request, world: anywhere(action, kind, request.caller)
 
 
@@ -83,10 +83,10 @@ def _policy(request: Request, world: World) -> ManagedPolicy:
     return attachable(world.directory, request["PolicyArn"], request.caller.account)
 
 
-def asks_get_user(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_get_user(request: Request, world: World) -> Sequence[Verdict]:
     if request.caller.is_root and "UserName" not in request.parameters:
         return anywhere("iam:GetUser", USER, request.caller)
-    return asks_on_self("GetUser")(request, world)
+    return access_on_self("GetUser")(request, world)
 
 
 def get_user(request: Request, world: World) -> Answer:

@@ -21,7 +21,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import policies_of
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Asks, Request
+from services.operations.rows import AccessCheck, Answer, Request
 
 USUAL = 100
 MOST_CHARACTERS = 1_000_000
@@ -33,17 +33,17 @@ FILTERS = {
     POLICY: "LocalManagedPolicy",
 }
 LISTS = {USER: "UserDetailList", GROUP: "GroupDetailList", ROLE: "RoleDetailList", POLICY: "Policies"}
-Entry = tuple[str, str, Answer]
+OverviewEntry = tuple[str, str, Answer]
 """(name to page by, the list that it stands in, the item)."""
 
 
-def asks_of_account(action: str) -> Asks:
+def access_on_account(action: str) -> AccessCheck:
     """A permission that is on no resource: IAM asks it of `*`."""
 
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         return (may(request.caller, action, in_account("*", request.caller.account)),)
 
-    return asks
+    return access
 
 
 def authorization_details(request: Request, world: World) -> Answer:
@@ -62,7 +62,7 @@ def authorization_details(request: Request, world: World) -> Answer:
     return answer
 
 
-def _entries(request: Request, world: World, wanted: Sequence[str], after: str) -> Iterator[Entry]:
+def _entries(request: Request, world: World, wanted: Sequence[str], after: str) -> Iterator[OverviewEntry]:
     account, directory = request.caller.account, world.directory
     for place, kind in enumerate((USER, GROUP, ROLE)):
         prefix = f"{place}/"

@@ -27,7 +27,7 @@ from domain.identities.account import ACTIVE
 from domain.identities.holders import attachable, attached
 from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
-from domain.policy.compile import Rule, identity_policy_rules
+from domain.policy.compile import CompiledStatement, identity_policy_statements
 from domain.policy.glob import compile_glob
 from domain.policy.parse import MANAGED, Statement, parse_policy
 from domain.state.world import World
@@ -57,7 +57,7 @@ def _owner(access_key: str, account: str, world: World) -> Identity | None:
     return found if found is not None and found.account == account else None
 
 
-def asks_last_used(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:
     """On the user whose key it is; of the root's and of one that is not here, on the account."""
     caller = request.caller
     owner = _owner(request["AccessKeyId"], caller.account, world)
@@ -228,7 +228,7 @@ def _asks(request: Request, arn: str, entity: Entity | None) -> Verdict:
     return may(caller, "iam:GenerateServiceLastAccessedDetails", resource)
 
 
-def asks_to_generate(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_generate(request: Request, world: World) -> Sequence[Verdict]:
     return (_asks(request, request["Arn"], _entity(request["Arn"], request.caller.account, world)),)
 
 
@@ -243,7 +243,7 @@ def generate(request: Request, world: World) -> Answer:
     return {"JobId": Job(entity.id, request.at // 1_000_000, by_action).name()}
 
 
-def asks_for_job(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_job(request: Request, world: World) -> Sequence[Verdict]:
     caller = request.caller
     verdicts = [may(caller, f"iam:{request.operation}", in_account("*", caller.account))]
     entity = _entity_of(Job.read(request["JobId"]), caller.account, world)
@@ -285,11 +285,13 @@ def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
 
 def _namespaces(entity: Entity, world: World) -> list[str]:
     """The services that the permission policies give anything of, in order."""
-    rules: Sequence[Rule]
+    rules: Sequence[CompiledStatement]
     if isinstance(entity, ManagedPolicy):
-        rules = identity_policy_rules(parse_policy(entity.document, MANAGED), "", entity.arn, entity.default, MANAGED)
+        rules = identity_policy_statements(
+            parse_policy(entity.document, MANAGED), "", entity.arn, entity.default, MANAGED
+        )
     else:
-        rules = world.directory.permissions(entity).rules
+        rules = world.directory.permissions(entity).statements
     allowing = [rule.statement for rule in rules if not rule.denies]
     return [service for service in SERVICE_NAMES if any(_gives(statement, service) for statement in allowing)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import Verdict
 from domain.commands.accounts import SetAccountAlias
 from domain.commands.identity_permissions import on_profile
@@ -13,7 +14,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import paged
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Asks, Made, Parameters, RecordedChange, Request
+from services.operations.rows import AccessCheck, Answer, Made, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateProfile:
@@ -46,11 +47,11 @@ def set_alias(*, deletes: bool) -> Callable[[Parameters, Made], SetAccountAlias]
     return lambda parameters, made: SetAccountAlias(parameters["AccountAlias"], deletes)
 
 
-def asks_on_profile(action: str) -> Asks:
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+def access_on_profile(action: str) -> AccessCheck:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         return on_profile(action, request["InstanceProfileName"], request.caller, world)
 
-    return asks
+    return access
 
 
 def _profile(request: Request, world: World) -> InstanceProfile:

@@ -27,9 +27,9 @@ from domain.policy.compile import (
     DELEGATED,
     DIRECT,
     IDENTITY_POLICY,
+    CompiledStatement,
     Permissions,
-    Rule,
-    identity_policy_rules,
+    identity_policy_statements,
 )
 from domain.policy.glob import compile_glob
 from domain.policy.parse import KEY, SIMULATED
@@ -56,12 +56,12 @@ _OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
 # -- which permission -------------------------------------------------------------------------------------------------
 
 
-def asks_custom(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_simulate(request: Request, world: World) -> Sequence[Verdict]:
     account = request.caller.account
     return (may(request.caller, f"iam:{request.operation}", in_account("*", account)),)
 
 
-def asks_on_source(request: Request, world: World) -> Sequence[Verdict]:
+def access_on_source(request: Request, world: World) -> Sequence[Verdict]:
     """On the user, group or role that is simulated."""
     arn, caller = request["PolicySourceArn"], request.caller
     identity = _held(arn, caller.account, world)
@@ -96,14 +96,14 @@ def _source(request: Request, world: World) -> Identity:
 class _Policies:
     """What is simulated, as it is gathered."""
 
-    rules: list[Rule]
+    rules: list[CompiledStatement]
     boundary: Permissions | None
     sources: dict[str, Source]
 
 
 def _of(identity: Identity, world: World) -> _Policies:
     directory = world.directory
-    rules = list(directory.permissions(identity).rules)
+    rules = list(directory.permissions(identity).statements)
     sources: dict[str, Source] = {}
     for each in (identity, *(directory.identities[group] for group in identity.groups)):
         for name, inline in each.inline.items():
@@ -131,10 +131,10 @@ def _take_inputs(policies: _Policies, request: Request) -> None:
         policies.boundary = Permissions(_rules(text, BOUNDARY, "PermissionsBoundaryPolicyInputList.1"))
 
 
-def _rules(text: str, by: str, name: str) -> tuple[Rule, ...]:
+def _rules(text: str, by: str, name: str) -> tuple[CompiledStatement, ...]:
     """Raises InvalidInput."""
     try:
-        return identity_policy_rules(check_policy(text, SIMULATED), by, name, 0, SIMULATED)
+        return identity_policy_statements(check_policy(text, SIMULATED), by, name, 0, SIMULATED)
     except (MalformedPolicy, LimitExceeded) as fault:
         raise InvalidInput(f"{name}: {fault.message}") from None
 
@@ -154,7 +154,7 @@ def _exclude(policies: _Policies, request: Request) -> None:
 
 
 def _is_of(boundary: Permissions, excluded: Callable[[str], bool]) -> bool:
-    return any(excluded(rule.by.policy) for rule in boundary.rules)
+    return any(excluded(rule.by.policy) for rule in boundary.statements)
 
 
 def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:

@@ -16,15 +16,15 @@ def _of_each(kind: str) -> dict[str, OperationRow]:
     noun = kind.capitalize()
     return {
         f"Delete{noun}": Changing(iam.delete(kind)),
-        f"List{noun}s": Reading(reading.asks_anywhere(f"iam:List{noun}s", kind), reading.list_identities(kind)),
+        f"List{noun}s": Reading(reading.access_anywhere(f"iam:List{noun}s", kind), reading.list_identities(kind)),
         f"Put{noun}Policy": Changing(iam.put_inline(kind)),
         f"Delete{noun}Policy": Changing(iam.delete_inline(kind)),
-        f"Get{noun}Policy": Reading(reading.asks_on("Get{}Policy", kind), reading.get_inline(kind)),
-        f"List{noun}Policies": Reading(reading.asks_on("List{}Policies", kind), reading.list_inline(kind)),
+        f"Get{noun}Policy": Reading(reading.access_on("Get{}Policy", kind), reading.get_inline(kind)),
+        f"List{noun}Policies": Reading(reading.access_on("List{}Policies", kind), reading.list_inline(kind)),
         f"Attach{noun}Policy": Changing(iam.attach(kind)),
         f"Detach{noun}Policy": Changing(iam.detach(kind)),
         f"ListAttached{noun}Policies": Reading(
-            reading.asks_on("ListAttached{}Policies", kind), reading.list_attached(kind)
+            reading.access_on("ListAttached{}Policies", kind), reading.list_attached(kind)
         ),
     }
 
@@ -37,42 +37,42 @@ def _with_boundary(kind: str) -> dict[str, OperationRow]:
         f"Delete{noun}PermissionsBoundary": Changing(iam.remove_boundary(kind)),
         f"Tag{noun}": Changing(iam.tag(kind)),
         f"Untag{noun}": Changing(iam.untag(kind)),
-        f"List{noun}Tags": Reading(reading.asks_on("List{}Tags", kind), reading.list_tags(kind)),
+        f"List{noun}Tags": Reading(reading.access_on("List{}Tags", kind), reading.list_tags(kind)),
     }
 
 
 def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
     """A user's other credentials, of which there are none."""
-    return {operation: Reading(reading.asks_on_self(operation), reading.empty(member))}
+    return {operation: Reading(reading.access_on_self(operation), reading.empty(member))}
 
 
 def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
     """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
-    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), reading.empty(member))}
+    return {operation: Reading(overview.access_on_account(f"iam:{operation}"), reading.empty(member))}
 
 
 def _no_such(operation: str, what: str) -> dict[str, OperationRow]:
-    return {operation: Reading(overview.asks_of_account(f"iam:{operation}"), overview.nothing_of(what))}
+    return {operation: Reading(overview.access_on_account(f"iam:{operation}"), overview.nothing_of(what))}
 
 
 IAM: dict[str, OperationRow] = {
     "CreateUser": Changing(iam.create_user, iam.created(USER), iam.unique(USER)),
-    "GetUser": Reading(reading.asks_get_user, reading.get_user),
+    "GetUser": Reading(reading.access_to_get_user, reading.get_user),
     "UpdateUser": Changing(iam.move(USER)),
     "CreateGroup": Changing(iam.create_group, iam.created(GROUP), iam.unique(GROUP)),
-    "GetGroup": Reading(reading.asks_on("GetGroup", GROUP), reading.get_group),
+    "GetGroup": Reading(reading.access_on("GetGroup", GROUP), reading.get_group),
     "UpdateGroup": Changing(iam.move(GROUP)),
     "AddUserToGroup": Changing(iam.add_member),
     "RemoveUserFromGroup": Changing(iam.remove_member),
-    "ListGroupsForUser": Reading(reading.asks_on("ListGroupsForUser", USER), reading.list_groups_of),
+    "ListGroupsForUser": Reading(reading.access_on("ListGroupsForUser", USER), reading.list_groups_of),
     "CreateRole": Changing(iam.create_role, iam.created(ROLE), iam.unique(ROLE)),
-    "GetRole": Reading(reading.asks_on("GetRole", ROLE), reading.get_role),
+    "GetRole": Reading(reading.access_on("GetRole", ROLE), reading.get_role),
     "UpdateRole": Changing(iam.update_role),
     "UpdateRoleDescription": Changing(iam.describe_role, iam.described),
     "UpdateAssumeRolePolicy": Changing(iam.replace_trust),
     "CreateServiceLinkedRole": Changing(linked.create, iam.created(ROLE), iam.unique(ROLE)),
     "DeleteServiceLinkedRole": Changing(linked.delete, linked.deleted),
-    "GetServiceLinkedRoleDeletionStatus": Reading(linked.asks_of_task, linked.deletion_status),
+    "GetServiceLinkedRoleDeletionStatus": Reading(linked.access_to_task, linked.deletion_status),
     **_of_each(USER),
     **_of_each(GROUP),
     **_of_each(ROLE),
@@ -83,36 +83,36 @@ IAM: dict[str, OperationRow] = {
     ),
     "UpdateAccessKey": Changing(iam.update_access_key),
     "DeleteAccessKey": Changing(iam.delete_access_key),
-    "ListAccessKeys": Reading(reading.asks_on_self("ListAccessKeys"), reading.list_access_keys),
+    "ListAccessKeys": Reading(reading.access_on_self("ListAccessKeys"), reading.list_access_keys),
     "CreatePolicy": Changing(iam.create_policy, iam.policy_created, iam.unique(POLICY)),
-    "GetPolicy": Reading(reading.asks_on_policy("iam:GetPolicy"), reading.get_policy),
-    "ListPolicies": Reading(reading.asks_anywhere("iam:ListPolicies", POLICY), reading.list_policies),
+    "GetPolicy": Reading(reading.access_on_policy("iam:GetPolicy"), reading.get_policy),
+    "ListPolicies": Reading(reading.access_anywhere("iam:ListPolicies", POLICY), reading.list_policies),
     "DeletePolicy": Changing(iam.delete_policy),
     "CreatePolicyVersion": Changing(iam.create_version, iam.version_created),
-    "GetPolicyVersion": Reading(reading.asks_on_policy("iam:GetPolicyVersion"), reading.get_version),
-    "ListPolicyVersions": Reading(reading.asks_on_policy("iam:ListPolicyVersions"), reading.list_versions),
+    "GetPolicyVersion": Reading(reading.access_on_policy("iam:GetPolicyVersion"), reading.get_version),
+    "ListPolicyVersions": Reading(reading.access_on_policy("iam:ListPolicyVersions"), reading.list_versions),
     "SetDefaultPolicyVersion": Changing(iam.set_default_version),
     "DeletePolicyVersion": Changing(iam.delete_version),
-    "ListEntitiesForPolicy": Reading(reading.asks_on_policy("iam:ListEntitiesForPolicy"), reading.list_entities),
+    "ListEntitiesForPolicy": Reading(reading.access_on_policy("iam:ListEntitiesForPolicy"), reading.list_entities),
     "TagPolicy": Changing(iam.tag(POLICY)),
     "UntagPolicy": Changing(iam.untag(POLICY)),
-    "ListPolicyTags": Reading(reading.asks_on_policy("iam:ListPolicyTags"), reading.list_tags(POLICY)),
+    "ListPolicyTags": Reading(reading.access_on_policy("iam:ListPolicyTags"), reading.list_tags(POLICY)),
     "CreateInstanceProfile": Changing(profiles.create, profiles.created, iam.unique(PROFILE)),
     "DeleteInstanceProfile": Changing(profiles.delete),
     "AddRoleToInstanceProfile": Changing(profiles.add_role),
     "RemoveRoleFromInstanceProfile": Changing(profiles.remove_role),
     "TagInstanceProfile": Changing(iam.tag(PROFILE)),
     "UntagInstanceProfile": Changing(iam.untag(PROFILE)),
-    "GetInstanceProfile": Reading(profiles.asks_on_profile("iam:GetInstanceProfile"), profiles.get),
-    "ListInstanceProfileTags": Reading(profiles.asks_on_profile("iam:ListInstanceProfileTags"), profiles.list_tags),
-    "ListInstanceProfiles": Reading(reading.asks_anywhere("iam:ListInstanceProfiles", PROFILE), profiles.list_all),
+    "GetInstanceProfile": Reading(profiles.access_on_profile("iam:GetInstanceProfile"), profiles.get),
+    "ListInstanceProfileTags": Reading(profiles.access_on_profile("iam:ListInstanceProfileTags"), profiles.list_tags),
+    "ListInstanceProfiles": Reading(reading.access_anywhere("iam:ListInstanceProfiles", PROFILE), profiles.list_all),
     "ListInstanceProfilesForRole": Reading(
-        reading.asks_on("ListInstanceProfilesForRole", ROLE), profiles.list_for_role
+        reading.access_on("ListInstanceProfilesForRole", ROLE), profiles.list_for_role
     ),
     "CreateAccountAlias": Changing(profiles.set_alias(deletes=False)),
     "DeleteAccountAlias": Changing(profiles.set_alias(deletes=True)),
-    "ListAccountAliases": Reading(overview.asks_of_account("iam:ListAccountAliases"), profiles.list_aliases),
-    "GetLoginProfile": Reading(reading.asks_on_self("GetLoginProfile"), reading.no_login),
+    "ListAccountAliases": Reading(overview.access_on_account("iam:ListAccountAliases"), profiles.list_aliases),
+    "GetLoginProfile": Reading(reading.access_on_self("GetLoginProfile"), reading.no_login),
     **_none_of("ListMFADevices", "MFADevices"),
     **_none_of("ListSSHPublicKeys", "SSHPublicKeys"),
     **_none_of("ListSigningCertificates", "Certificates"),
@@ -128,24 +128,28 @@ IAM: dict[str, OperationRow] = {
     **_no_such("GetServerCertificate", "server certificate"),
     **_no_such("GetMFADevice", "MFA device"),
     "GetAccountAuthorizationDetails": Reading(
-        overview.asks_of_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
+        overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
     ),
-    "GetAccountSummary": Reading(overview.asks_of_account("iam:GetAccountSummary"), overview.account_summary),
-    "GetAccessKeyLastUsed": Researching(iam_past.asks_last_used, iam_past.access_key_last_used),
-    "GenerateCredentialReport": Reading(overview.asks_of_account("iam:GenerateCredentialReport"), iam_past.report_made),
-    "GetCredentialReport": Researching(overview.asks_of_account("iam:GetCredentialReport"), iam_past.credential_report),
-    "GenerateServiceLastAccessedDetails": Reading(iam_past.asks_to_generate, iam_past.generate),
-    "GetServiceLastAccessedDetails": Researching(iam_past.asks_for_job, iam_past.last_accessed),
-    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_past.asks_for_job, iam_past.accessed_by),
-    "SimulatePrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.simulate_principal),
-    "SimulateCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.simulate_custom),
-    "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.asks_on_source, iam_simulation.keys_of_principal),
-    "GetContextKeysForCustomPolicy": Researching(iam_simulation.asks_custom, iam_simulation.keys_of_custom),
+    "GetAccountSummary": Reading(overview.access_on_account("iam:GetAccountSummary"), overview.account_summary),
+    "GetAccessKeyLastUsed": Researching(iam_past.access_to_last_used, iam_past.access_key_last_used),
+    "GenerateCredentialReport": Reading(
+        overview.access_on_account("iam:GenerateCredentialReport"), iam_past.report_made
+    ),
+    "GetCredentialReport": Researching(
+        overview.access_on_account("iam:GetCredentialReport"), iam_past.credential_report
+    ),
+    "GenerateServiceLastAccessedDetails": Reading(iam_past.access_to_generate, iam_past.generate),
+    "GetServiceLastAccessedDetails": Researching(iam_past.access_to_job, iam_past.last_accessed),
+    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_past.access_to_job, iam_past.accessed_by),
+    "SimulatePrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.simulate_principal),
+    "SimulateCustomPolicy": Researching(iam_simulation.access_to_simulate, iam_simulation.simulate_custom),
+    "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.keys_of_principal),
+    "GetContextKeysForCustomPolicy": Researching(iam_simulation.access_to_simulate, iam_simulation.keys_of_custom),
 }
 
 STS: dict[str, OperationRow] = {
-    "GetAccessKeyInfo": Reading(sts.asks_access_key_info, sts.get_access_key_info),
-    "GetCallerIdentity": Reading(sts.asks_nothing, sts.get_caller_identity),
-    "AssumeRole": Issuing(sts.asks_to_assume, sts.assume_role),
-    "GetSessionToken": Issuing(sts.asks_nothing, sts.get_session_token),
+    "GetAccessKeyInfo": Reading(sts.access_to_key_info, sts.get_access_key_info),
+    "GetCallerIdentity": Reading(sts.no_access_check, sts.get_caller_identity),
+    "AssumeRole": Issuing(sts.access_to_assume, sts.assume_role),
+    "GetSessionToken": Issuing(sts.no_access_check, sts.get_session_token),
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from domain.authorization.context import Parameters
 from domain.commands.change_key import DisableKey, EnableKey, UpdateKeyDescription
 from domain.commands.create_key import MAX_TAGS, CreateKey, spec_and_usage
 from domain.commands.delete_key import LONGEST, CancelKeyDeletion, ScheduleKeyDeletion
@@ -26,7 +27,7 @@ from domain.keys.states import State
 from domain.log.codec import micros
 from domain.state.world import World
 from services.operations.markers import after_marker, marker_after
-from services.operations.rows import Answer, Made, Maker, Materials, Parameters, Recall, RecordedChange, Request
+from services.operations.rows import Answer, Made, Maker, Materials, Recall, RecordedChange, Request
 
 SERVICE_KEY = "CreateServiceKey"
 """A command that no API has: a service needs the key that it manages for an account, and there is none yet."""

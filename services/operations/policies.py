@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.commands.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.keys.key import Key
 from domain.state.principals import shown
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Materials, Parameters, Request
+from services.operations.rows import Answer, Made, Materials, Request
 
 
 def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.arn import KEY_ID
+from domain.authorization.context import Parameters
 from domain.commands.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.errors import InvalidMarker
@@ -13,7 +14,7 @@ from domain.keys.states import State
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Maker, Materials, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Made, Maker, Materials, RecordedChange, Request
 
 USUAL = 100
 ALL = "ALL_KEY_MATERIAL"

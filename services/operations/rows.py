@@ -1,4 +1,4 @@
-"""What a row of a table of operations is: a changing call, or one that is answered on the API's present."""
+"""What a row of a table of operations is: a changing call, or one that is answered on the API's live state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from domain.arn import key_arn
 from domain.authorization.caller import Caller
+from domain.authorization.context import Parameters
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
@@ -17,7 +18,6 @@ from domain.policy.variables import Context
 from domain.state.callers import Session
 from domain.state.world import World
 
-Parameters = Mapping[str, Any]
 Answer = dict[str, Any]
 Made = Mapping[str, str]
 """Ids, fingerprints and public keys that the API made for a command; never a secret."""
@@ -52,8 +52,6 @@ class Request:
     session: Session | None = None
     used: tuple[str, ...] = ()
     """The ids of the key material that carried it out."""
-    recorded: bool = False
-    """Whether the writer's record of it was read back."""
 
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
@@ -109,8 +107,9 @@ class Issuer(Protocol):
 
 @dataclass(slots=True)  # see Request
 class Target:
-    """One permission that a call asks: an action on a key, and the usage that the key must have (None: any). `asked`
-    and `encryption_context` are what the request says of this key alone."""
+    """One permission that a call needs: an action on a key, and the usage that the key must have (None: any). `asked`
+    and `encryption_context` are what the request says of this key alone. `origin`: the key must have this origin,
+    whatever its state is ("": any; developer guide, key-state, note 9)."""
 
     action: str
     key: Key
@@ -119,19 +118,20 @@ class Target:
     encryption_context: Mapping[str, str] | None = None
     named: str | None = ""
     """How the caller named the key, None where the ciphertext alone did; "" is as good as its ARN."""
+    origin: str = ""
 
 
 Targets = Callable[[Request, World], Sequence[Target]]
 
 
-def on_key(usage: str | None = None, *, aliases: bool = False) -> Targets:
-    """What nearly every operation asks: the permission of its own name on the key that KeyId names. `aliases`: it may
-    be named by an alias."""
+def on_key(usage: str | None = None, *, aliases: bool = False, origin: str = "") -> Targets:
+    """What nearly every operation needs: the permission of its own name on the key that KeyId names. `aliases`: an alias
+    may name the key."""
 
     def targets(request: Request, world: World) -> Sequence[Target]:
         reference = request.parameters["KeyId"]
         key = world.key(reference, request.caller.account, aliases=aliases)
-        return [Target(f"kms:{request.operation}", key, usage, named=reference)]
+        return [Target(f"kms:{request.operation}", key, usage, named=reference, origin=origin)]
 
     return targets
 
@@ -173,7 +173,7 @@ async def nothing_issued(changed: RecordedChange, issuer: Issuer) -> Answer:
 class Changing:
     """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API; the
     answer is what `answer` reads off the event and what `issue` gives out with it. `costly`: what `prepare` does takes
-    processor time or leaves a row in the vault, so permission is asked on the API's present first."""
+    processor time or leaves a row in the vault, so permission is asked on the API's live state first."""
 
     command: Callable[[Parameters, Made], object]
     answer: Callable[[RecordedChange], Answer] = nothing
@@ -184,13 +184,11 @@ class Changing:
 
 @dataclass(frozen=True, slots=True)
 class Using:
-    """Answered on the present. `targets` resolves keys and names the permissions asked of their policies. `origin`: only a
-    key of this origin has what is asked for, whatever its state is (developer guide, key-state, note 9)."""
+    """Answered on the live state. `targets` resolves keys and names the permissions that their policies have to give."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Materials], Awaitable[Answer]]
     cross_account: bool = False
-    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +237,14 @@ class Recalling:
     cross_account: bool = False
 
 
-Asks = Callable[[Request, World], Sequence[Verdict]]
+AccessCheck = Callable[[Request, World], Sequence[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Answered on the present, and asks no key's policy."""
+    """Answered on the live state, and reads no key's policy."""
 
-    asks: Asks
+    access: AccessCheck
     run: Callable[[Request, World], Answer]
 
 
@@ -254,26 +252,26 @@ class Reading:
 class Researching:
     """As Reading, but the answer takes the projections, or processor time beside the event loop."""
 
-    asks: Asks
+    access: AccessCheck
     run: Callable[[Request, World, Recall], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Issuing:
-    """Answered on the present with something that only the API can give out."""
+    """Answered on the live state with something that only the API can give out."""
 
-    asks: Asks
+    access: AccessCheck
     run: Callable[[Request, World, Issuer], Answer]
 
 
 OperationRow = Changing | Using | Recalling | Reading | Researching | Issuing
 
 
-def in_own_account(action: str) -> Asks:
+def in_own_account(action: str) -> AccessCheck:
     """A KMS permission that is not on one key (ListKeys and the like)."""
 
-    def asks(request: Request, world: World) -> Sequence[Verdict]:
+    def access(request: Request, world: World) -> Sequence[Verdict]:
         account = request.caller.account
         return (may(request.caller, action, in_account(key_arn(world.region, account, "*"), account)),)
 
-    return asks
+    return access

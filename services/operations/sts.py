@@ -33,7 +33,7 @@ USUAL_TOKEN = 43_200
 ROOT_TOKEN = 3600
 
 
-def asks_nothing(request: Request, world: World) -> Sequence[Verdict]:
+def no_access_check(request: Request, world: World) -> Sequence[Verdict]:
     return (Verdict(True, f"sts:{request.operation}", request.caller.principal, NO_PERMISSION_NEEDED),)
 
 
@@ -42,7 +42,7 @@ def get_caller_identity(request: Request, world: World) -> Answer:
     return {"UserId": caller.unique, "Account": caller.account, "Arn": caller.principal}
 
 
-def asks_access_key_info(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_key_info(request: Request, world: World) -> Sequence[Verdict]:
     account = request.caller.account
     return (may(request.caller, "sts:GetAccessKeyInfo", in_account("*", account)),)
 
@@ -59,7 +59,7 @@ def get_access_key_info(request: Request, world: World) -> Answer:
     return {"Account": account}
 
 
-def asks_to_assume(request: Request, world: World) -> Sequence[Verdict]:
+def access_to_assume(request: Request, world: World) -> Sequence[Verdict]:
     """AssumeRole; TagSession where it passes tags, SetSourceIdentity where it sets a source identity or brings the one of
     its own session along (IAM user guide, id_credentials_temp_control-access_monitor: role chaining asks for it as well).
 

@@ -60,7 +60,7 @@ OPERATIONS: dict[str, OperationRow] = {
     "DescribeKey": Using(NAMED, keys.describe_key, cross_account=True),
     "GetKeyRotationStatus": Using(on_key(), rotation.get_key_rotation_status, cross_account=True),
     "ListKeyRotations": Using(on_key(), rotation.list_key_rotations),
-    "GetParametersForImport": Using(on_key(), material_import.get_parameters_for_import, origin=EXTERNAL),
+    "GetParametersForImport": Using(on_key(origin=EXTERNAL), material_import.get_parameters_for_import),
     "GetKeyLastUsage": Recalling(on_key(), keys.get_key_last_usage),
     "ListResourceTags": Using(on_key(), keys.list_resource_tags),
     "GetPublicKey": Using(NAMED, keys.get_public_key, cross_account=True),
@@ -85,9 +85,9 @@ OPERATIONS: dict[str, OperationRow] = {
     "Encapsulate": Using(ENCAPSULATING, agreement.encapsulate, cross_account=True),
     "Decapsulate": Using(ENCAPSULATING, agreement.decapsulate, cross_account=True),
     "ListGrants": Using(on_key(), grants.list_grants, cross_account=True),
-    "ListRetirableGrants": Reading(grants.asks_retirable, grants.list_retirable),
+    "ListRetirableGrants": Reading(grants.access_to_list_retirable, grants.list_retirable),
     "ListKeys": Reading(in_own_account("kms:ListKeys"), keys.list_keys),
-    "ListAliases": Reading(aliases.asks_to_list, aliases.list_aliases),
+    "ListAliases": Reading(aliases.access_to_list, aliases.list_aliases),
     "GenerateRandom": Reading(in_own_account("kms:GenerateRandom"), encryption.generate_random),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from projections.registry import Projection
 from services.adapters import topics
@@ -14,6 +14,9 @@ from services.projector.feed import Feed, topics_read
 from services.projector.store import Reached
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
+
+Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
+"""Where each partition of a topic ends."""
 
 
 async def rebuild_projection(
@@ -49,7 +52,7 @@ async def rebuild_projection(
             await feed.close()
 
 
-async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str) -> bool:
+async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends) -> bool:
     """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
     somebody changed, no more is asked for than the topics hold."""
     live = projection.schema

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -53,6 +53,7 @@ from services.questions.effects import (
 from services.questions.policy_change import Policy
 from services.rendering import utc
 
+Aggregate = TypeVar("Aggregate")
 FETCHED = 500
 COMPARED = 500
 """Pairs of policies whose difference is held."""
@@ -177,12 +178,15 @@ class Reviewed:
                 )
         return await self._of_identity(event, position)
 
+    async def _held(self, form: type[Aggregate], kind: str, name: str, position: int) -> Aggregate | None:
+        row = await history.one(self._log, position, kind, name)
+        held = None if row is None else history.aggregate(row)
+        return held if isinstance(held, form) else None
+
     # -- keys and grants --------------------------------------------------------------------------------------------------
 
     async def _key(self, name: str, position: int) -> Key | None:
-        row = await history.one(self._log, position, KEY, name)
-        held = None if row is None else history.aggregate(row)
-        return held if isinstance(held, Key) else None
+        return await self._held(Key, KEY, name, position)
 
     async def _of_policy(self, name: str, position: int) -> Came | None:
         old, new = await self._key(name, position - 1), await self._key(name, position)
@@ -241,14 +245,10 @@ class Reviewed:
     # -- identities -------------------------------------------------------------------------------------------------------
 
     async def _identity(self, name: str, position: int) -> Identity | None:
-        row = await history.one(self._log, position, IDENTITY, name)
-        held = None if row is None else history.aggregate(row)
-        return held if isinstance(held, Identity) else None
+        return await self._held(Identity, IDENTITY, name, position)
 
     async def _managed(self, name: str, position: int) -> ManagedPolicy | None:
-        row = await history.one(self._log, position, POLICY, name)
-        held = None if row is None else history.aggregate(row)
-        return held if isinstance(held, ManagedPolicy) else None
+        return await self._held(ManagedPolicy, POLICY, name, position)
 
     async def _whose(self, kind: str, name: str, position: int) -> tuple[str, ...]:
         if kind == POLICY:

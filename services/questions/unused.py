@@ -21,7 +21,7 @@ from domain.errors import NoSuchEntity
 from domain.identities.identity import GROUP
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
-from domain.policy.compile import ROLE, Rule
+from domain.policy.compile import ROLE, CompiledStatement
 from domain.policy.glob import compile_glob
 from domain.policy.unseen import is_unseen
 from domain.state.callers import caller_for
@@ -118,7 +118,7 @@ async def unused_of_key(
     uses = await _uses(log, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
-    rows = of_rules(resource.policy.rules, uses)
+    rows = of_rules(resource.policy.statements, uses)
     for grant in resource.grants_in_order():
         by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
         rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
@@ -137,7 +137,7 @@ async def unused_of_principal(
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
     uses = await _uses(log, world, await uses_of.let_in_of(log, name, session, *times), decide, audience)
-    return of_rules(caller.identity.rules, uses)
+    return of_rules(caller.identity.statements, uses)
 
 
 def keys_in(world: World, account: str) -> list[str]:
@@ -151,7 +151,7 @@ def callers_in(world: World, account: str) -> list[str]:
     return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
 
-def of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
+def of_rules(rules: Iterable[CompiledStatement], uses: dict[Name, Use]) -> list[dict[str, Any]]:
     rows = []
     for rule in rules:
         if rule.denies or rule.elsewhere or rule.acts is None or is_unseen(rule):
@@ -166,7 +166,7 @@ def of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any
     return rows
 
 
-def _not_counted(rule: Rule, use: Use) -> list[str]:
+def _not_counted(rule: CompiledStatement, use: Use) -> list[str]:
     """What a statement allows beside actions on keys, as it is written: of those no use is looked for."""
     if rule.statement.not_action:
         return [f"everything but {', '.join(rule.statement.not_action)}"]

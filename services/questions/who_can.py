@@ -104,7 +104,7 @@ def _named(resource: Resource) -> set[str]:
     """Every name in the key policy's statements, and every grantee."""
     assert resource.policy is not None, "a key has its policy"
     names: set[str] = set(resource.grants)
-    for rule in resource.policy.rules:
+    for rule in resource.policy.statements:
         if rule.statement.principal is not None:
             names |= rule.statement.principal.names
     return names
@@ -144,7 +144,7 @@ def _admits_everyone(resource: Resource, action: str) -> bool:
         and rule.acts(action.lower())
         and not rule.elsewhere
         and ((rule.statement.principal is not None and rule.statement.principal.anyone) or rule.statement.not_principal)
-        for rule in resource.policy.rules
+        for rule in resource.policy.statements
     )
 
 

@@ -1,1 +1,1 @@
-"""What every process shares: how its parts are joined, and how it starts, stands by and ends."""
+"""What every process shares: joining its parts, starting, standing by, ending."""

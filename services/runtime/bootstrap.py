@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
 
 from services.adapters import master_key, pins, services_file, snapshots, topics
@@ -12,28 +11,12 @@ from services.adapters.master_key import FileMasterKey, MasterKeyRefused
 from services.adapters.postgres import Pool, connect
 from services.adapters.tokens import Tokens
 from services.adapters.vault import Vault
+from services.inherited import BUNDLED_KAFKA
 from services.settings import BadSetting, Settings
-
-BACKLOG = 2048
-BUNDLED_KAFKA = "KEYTRAIL_BUNDLED_KAFKA"
-"""Set by the supervisor for its children: the broker is the bundled one, which has no replica to lean on."""
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The API's listening socket. Raises OSError where the address is taken."""
-    listening = socket.socket(socket.AF_INET6 if ":" in settings.bind else socket.AF_INET)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.bind, settings.port))
-        listening.listen(BACKLOG)
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedProcess:
     """What every process needs: the number of partitions of `decisions`, the vault, and the keys of its records."""
 
     partitions: int
@@ -56,15 +39,13 @@ async def open_tokens(vault: Vault) -> Tokens:
     return Tokens(await vault.root())
 
 
-async def prepare(
-    settings: Settings, pool: Pool, *, make_master_key: bool = False, flush: bool | None = None
-) -> Prepared:
+async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> PreparedProcess:
     """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
 
     Every process does this at its start: on several machines there is no supervisor that did it before. Raises LogRefused,
     MasterKeyRefused, BadSetting, Unavailable.
     """
-    partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ if flush is None else flush)
+    partitions = await topics.prepare(settings, flush=BUNDLED_KAFKA in os.environ)
     await snapshots.prepare(pool)
     if not settings.master_key_path.exists() and make_master_key:
         if await Vault.is_sealed(pool):
@@ -85,4 +66,4 @@ async def prepare(
     await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
     for each in services_file.load(settings):
         await vault.put_secret(each.registered.access_key, each.secret)
-    return Prepared(partitions, vault, keys)
+    return PreparedProcess(partitions, vault, keys)

@@ -8,9 +8,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 import uvloop
@@ -62,17 +61,6 @@ def pause_after(records: int) -> float:
     nearly no wait; under full load there are four questions a second.
     """
     return min(LONGEST_PAUSE, records * PAUSE)
-
-
-async def together(*works: Coroutine[Any, Any, None]) -> None:
-    """Work side by side. Where one part fails, or the caller is cancelled, the others are cancelled and waited for: none of
-    them goes on, say, starting something when whoever stops it has looked already. Raises what the first to fail raised."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for work in works:
-                group.create_task(work)
-    except BaseExceptionGroup as faults:
-        raise faults.exceptions[0] from None
 
 
 def pause_after_proof(took: float) -> float:

@@ -1,1 +1,1 @@
-"""`keytrail up`: broker, database, writers, projector and API workers as processes that are kept running."""
+"""`keytrail up`: starts the servers and processes, and keeps them running."""

@@ -9,33 +9,34 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import structlog
 
-from domain.ports import Unavailable
-from services.adapters import alerts_file, services_file
 from services.adapters.bundled import login
-from services.adapters.bundled.jars import CACHE, class_path
+from services.adapters.bundled.jars import CACHE, are_there, class_path
 from services.adapters.bundled.kafka import BundledKafka
-from services.adapters.bundled.ports import free_ports, listening
+from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
-from services.inherited import for_own, for_server
-from services.runtime.bootstrap import BUNDLED_KAFKA, listen, open_pool, prepare
+from services.inherited import BUNDLED_KAFKA, for_own, for_server
 from services.runtime.data_folder import Credentials, Folder, Running
-from services.runtime.processes import together
+from services.runtime.listening_socket import listen
+from services.runtime.task_group import together
 from services.settings import Settings
 from services.supervisor.child import Child, python
 from services.supervisor.logs import keep_rotating
+from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
 log = structlog.get_logger("supervisor")
 
 READY_DEADLINE = 90.0
-Progress = Callable[[str, int, int], None]
+StartProgress = Callable[[str, int, int], None]
 """(what is being done, done, of how many); (…, 0, 0) where it cannot be counted."""
 
 
@@ -46,7 +47,7 @@ class CannotStart(Exception):
 class Supervisor:
     """One installation on one data folder."""
 
-    def __init__(self, settings: Settings, progress: Progress, *, test_clock: bool = False) -> None:
+    def __init__(self, settings: Settings, progress: StartProgress, *, test_clock: bool = False) -> None:
         self.settings = settings
         self._test_clock = test_clock
         self.folder = Folder(settings.data)
@@ -58,11 +59,11 @@ class Supervisor:
         self._running: Running | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._socket: socket.socket | None = None
+        self._notifies = False
 
     async def start(self) -> Credentials:
-        """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting, LogRefused, MasterKeyRefused."""
-        services_file.load(self.settings)
-        alerts_file.load(self.settings)
+        """Everything up and answering. Raises CannotStart, FolderInUse, BadSetting."""
+        self._notifies = (await self._step("read-files"))["notifiers"]
         self.folder.take()
         if self.folder.restoring.exists():
             raise CannotStart(
@@ -111,6 +112,8 @@ class Supervisor:
         self._running = Running(_pid(), 0, "", self.settings.kafka, self.settings.postgres)
         self.settings = replace(self.settings, data=self.folder.path)
         await together(self._start_postgres(), self._start_kafka())
+        if self._kafka is not None:
+            await self._once_kafka_answers("let-in")
         return self.settings
 
     def _require_clock(self) -> None:
@@ -160,51 +163,61 @@ class Supervisor:
     async def _start_kafka(self) -> None:
         if self.settings.kafka:
             return
-        jars = await asyncio.to_thread(
-            class_path,
-            CACHE,
-            lambda done, count: self._progress("fetching Kafka from Maven Central", done, count),
-        )
+        if not await asyncio.to_thread(are_there, CACHE):
+            await self._step("fetch-jars", progress=partial(self._progress, "fetching Kafka from Maven Central"))
+        jars = await asyncio.to_thread(class_path, CACHE, lambda done, count: None)
         port, controller = free_ports(2)
         kafka = BundledKafka(self.folder.kafka, jars, port, controller)
         self._progress("starting Kafka", 0, 0)
         await asyncio.to_thread(kafka.prepare)
-        output = self.folder.kafka / "logs" / "output.log"
-        self._broker = Child("kafka", kafka.command(), for_server(), output, self._started)
+        self._broker = Child("kafka", kafka.command(), for_server(), self._kafka_output, self._started)
         self._broker.start()
         self._kafka = kafka
         self.settings = login.applied(self.settings, kafka.bootstrap, login.kept(kafka.folder))
-        await _until(self._broker_lets_us_in, READY_DEADLINE, f"Kafka did not start; see {output}")
 
-    async def _broker_lets_us_in(self) -> bool:
-        """Our own broker, and nobody who took its ports first: the controller's is told a password. It listens a moment
-        before it takes what it is told."""
-        assert self._kafka is not None, "it is started"
-        assert self._broker is not None, "it is started"
-        pid = self._broker.pid
-        if pid is None or not {self._kafka.port, self._kafka.controller_port} <= listening(pid):
-            return False
-        try:
-            await self._kafka.let_in()
-        except Unavailable:
-            return False
-        return True
+    @property
+    def _kafka_output(self) -> Path:
+        return self.folder.kafka / "logs" / "output.log"
+
+    async def _once_kafka_answers(self, step: str) -> None:
+        """A step that begins by telling the bundled broker its password; again where the broker ended meanwhile."""
+        kafka, broker = self._kafka, self._broker
+        assert kafka is not None, "it is started"
+        assert broker is not None, "it is started"
+
+        async def is_done() -> bool:
+            password = {CONTROLLER_PASSWORD: kafka.controller_password}
+            ports = (kafka.port, kafka.controller_port)
+            return broker.pid is not None and await self._step(step, broker.pid, *ports, secrets=password)
+
+        await _until(is_done, READY_DEADLINE, f"Kafka did not start; see {self._kafka_output}")
 
     async def _prepare(self) -> None:
         self._progress("preparing topics and vault", 0, 0)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                pool = await open_pool(self.settings)
-                try:
-                    await prepare(self.settings, pool, make_master_key=True, flush=self._kafka is not None)
-                finally:
-                    await pool.close()
-                break
-            except Unavailable as fault:
-                if time.monotonic() > deadline:
-                    raise CannotStart(str(fault)) from None
-                await asyncio.sleep(0.2)
+        if self._kafka is None:
+            await self._step("prepare")
+        else:
+            await self._once_kafka_answers("prepare")
+
+    async def _step(
+        self,
+        step: str,
+        *arguments: object,
+        secrets: Mapping[str, str] | None = None,
+        progress: Callable[[int, int], None] = lambda done, count: None,
+    ) -> Any:
+        """Raises CannotStart."""
+        environment = self.settings.environment() | self._marks()
+        all_secrets = {**self.settings.secrets(), **(secrets or {})}
+        try:
+            return await answer_of(step, *arguments, environment=environment, secrets=all_secrets, progress=progress)
+        except StepRefused as fault:
+            raise CannotStart(str(fault)) from None
+
+    def _marks(self) -> dict[str, str]:
+        """What our processes are told beside the settings."""
+        bundled = {BUNDLED_KAFKA: "1"} if self._kafka is not None else {}
+        return bundled | ({TEST_CLOCK: "1"} if self._test_clock else {})
 
     # -- the processes --------------------------------------------------------------------------------------------
 
@@ -216,11 +229,7 @@ class Supervisor:
         metrics.mkdir(mode=0o700)
         self._running.kafka, self._running.postgres = self.settings.kafka, self.settings.postgres
         self._running.bundled_kafka = self._kafka is not None
-        common = for_own() | self.settings.environment() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
-        if self._kafka is not None:
-            common[BUNDLED_KAFKA] = "1"
-        if self._test_clock:
-            common[TEST_CLOCK] = "1"
+        common = for_own() | self.settings.environment() | self._marks() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         descriptor = self._socket.fileno()
         for number in range(1, self.settings.writers + 1):
             self._add(f"writer-{number}", "services.writer", common | {"KEYTRAIL_WRITER_NAME": f"writer-{number}"})
@@ -229,7 +238,7 @@ class Supervisor:
             self._add(
                 f"alerts-{number}", "services.alert_worker", common | {"KEYTRAIL_ALERTS_NAME": f"alerts-{number}"}
             )
-        if alerts_file.load(self.settings).notifiers:
+        if self._notifies:
             self._add("notifier", "services.notifier", common)
         for number in range(1, self.settings.workers + 1):
             self._add(
@@ -247,7 +256,7 @@ class Supervisor:
 
     def _logs(self) -> list[Path]:
         """Every log that grows; the broker keeps its own within bounds."""
-        bundled = [self.folder.kafka / "logs" / "output.log", *([self._postgres.log] if self._postgres else [])]
+        bundled = [self._kafka_output, *([self._postgres.log] if self._postgres else [])]
         return [*self.folder.logs.glob("*.log"), *bundled]
 
     def _started(self, name: str, pid: int) -> None:

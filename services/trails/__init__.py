@@ -1,1 +1,1 @@
-"""Trails from elsewhere: AWS CloudTrail, kept raw on a topic of its own and asked like our own log."""
+"""Import of AWS CloudTrail: reading, preparing, folding and judging a trail."""

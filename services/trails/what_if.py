@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judged
+from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judgement
 from domain.cloudtrail.record import ACCESS_DENIED
 from projections.decisions import changes, spans
 from projections.decisions.spans import Span, Times
@@ -70,7 +70,7 @@ def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: d
     return Otherwise(flip, {"now": [dict(now.by)], "missing": list(now.missing)})
 
 
-def _by(found: Judged) -> str:
+def _by(found: Judgement) -> str:
     """Where nothing of the caller's own policies is known, the statement that leaves it to them stands for them."""
     by = found.by
     return decider_in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))

@@ -1,1 +1,1 @@
-"""Verification: every topic against its MACs, chains and anchors, and the projections against the topics."""
+"""`keytrail verify`: every topic against its MACs, chains and anchors, and each projection against the topics."""

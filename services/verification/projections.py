@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any
 
 import orjson
 
+from domain.log.chain import Chain
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import topics
@@ -37,6 +38,11 @@ COMPARED = 1000
 """Rows that are missing among which the one is looked for that a row that is not in the log was made of."""
 SHOWN = 300
 """Characters of a row, or of a value."""
+ChainNow = Callable[[Settings, Pool, VaultKeyring], Awaitable[Chain]]
+LookAtPositions = Callable[
+    [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str]],
+    Awaitable["Difference | None"],
+]
 OWN = ("positions", "lanes", "anchors", "origin")
 """Tables that say how far a projection is, and not what."""
 Tell = Callable[[str, int, int], None]
@@ -61,8 +67,16 @@ async def verify_projections(settings: Settings, pool: Pool, keys: VaultKeyring,
 
 
 async def differences(
-    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, tell: Tell
+    settings: Settings,
+    pool: Pool,
+    keys: VaultKeyring,
+    projection: Projection,
+    tell: Tell,
+    chain_now: ChainNow = chain_now,
+    look_at_positions: LookAtPositions | None = None,
 ) -> list[Difference]:
+    """`chain_now` gives the log's chain as it is now, and is asked first; `look_at_positions` a difference of the positions
+    themselves, behind which nothing more is compared."""
     beside = f"{projection.schema}_verified"
     # Before the positions are seen, which are sealed anew before a key is retired.
     retired = (await chain_now(settings, pool, keys)).authority.retired
@@ -70,7 +84,7 @@ async def differences(
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await store.positions(live, projection.schema)
-        changed = await _of_positions(settings, live, keys, projection, at, retired)
+        changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired)
         if changed is not None:
             return [changed]
         async with pool.acquire() as other:

@@ -21,8 +21,9 @@ from services.clock import clock_of
 from services.logs import configure
 from services.runtime.bootstrap import open_pool, prepare
 from services.settings import BadSetting, Settings, load
+from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
 from services.writer.election import Election
-from services.writer.leader import FirstIdentities, Leader, stop
+from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
@@ -70,9 +71,9 @@ async def _lead(settings: Settings) -> None:
     lost = asyncio.create_task(election.lost())
     done, _ = await asyncio.wait({leading, lost}, return_when=asyncio.FIRST_COMPLETED)
     if lost in done:
-        stop("another writer was elected")
+        require_certain(Deposed())
     with suppress(asyncio.CancelledError):
-        stop(f"leading ended: {leading.exception()!r}")
+        require_certain(TermEnded(leading.exception()))
 
 
 async def main() -> None:
@@ -85,7 +86,7 @@ async def main() -> None:
     try:
         await task
     except CANNOT_START as fault:
-        stop(f"cannot start: {fault}")
+        require_certain(StartRefused(fault))
 
 
 if __name__ == "__main__":

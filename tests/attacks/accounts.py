@@ -1,4 +1,5 @@
-"""Three accounts on one log, made by the writer's own step, and everything that one of them is told: by calls and by routes."""
+"""Three accounts on one log, made by the writer's own step, and everything that one of them can learn, by calls and by
+routes."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ from projections.log.schema import OWN
 from services.audit_api.audit import Audit
 from services.audit_api.questions import Questions
 from services.audit_api.status import Standing
-from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
+from services.kms_api.live_decision import OperationPorts, carry_out
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
 from services.operations.table import BY_NAME
 from services.questions.access_between import OF_THE_CHANGE
@@ -58,7 +59,7 @@ KEYS = {A: (1, 2), B: (11, 12), C: (21,)}
 ROOT_KEYS = {A: "AKIAROOTA", B: "AKIAROOTB", C: "AKIAROOTC"}
 USERS, ROLES, POLICIES, ALIASES = ("alice", "bob"), ("ops",), ("p", "q"), ("alias/one", "alias/two")
 SECRET = "Covert"
-"""Stands in whatever the other account alone wrote, and may be told to nobody else."""
+"""Part of every text that the other account alone wrote, and that nobody else may see."""
 T = TypeVar("T")
 
 
@@ -75,7 +76,7 @@ def policies_of(account: str) -> list[str]:
 # -- what accounts do -------------------------------------------------------------------------------------------------
 
 Step = tuple[str, str, dict[str, Any]]
-"""(account, operation, parameters); the account's root does it."""
+"""(account, operation, parameters). The account's root calls it."""
 CONDITIONS: Sequence[dict[str, Any]] = (
     {},
     {},
@@ -91,7 +92,7 @@ def _document(*statements: dict[str, Any]) -> str:
 
 
 class Doing:
-    """Steps by chance."""
+    """Random steps."""
 
     def __init__(self, chance: Random, account: str) -> None:
         self.chance, self.account = chance, account
@@ -189,7 +190,7 @@ class Doing:
 
 
 class Trail:
-    """The log and its rows, as one script of steps makes it."""
+    """The log and its rows, made by one script of steps."""
 
     def __init__(self) -> None:
         self.deciding = WriterStep(Fold(), "w")
@@ -206,7 +207,7 @@ class Trail:
         return self.deciding.fold.world
 
     def do(self, step: Step, number: int) -> dict[str, Any]:
-        """The record's document. `number` tells the step apart: ids follow from it."""
+        """The record's document. `number` identifies the step: ids follow from it."""
         account, operation, parameters = step
         call = Call(f"call-{number}", ROOT_KEYS[account], root_arn(account), account, "127.0.0.1", "agent", operation, parameters)  # fmt: skip
         made = {
@@ -229,7 +230,7 @@ class Trail:
         return document
 
     def use(self, caller: Caller, key: Key, operation: str, number: int, place: str) -> None:
-        """A call on a key as an API worker decides it and puts it on record. `place` is where it came from, and with what."""
+        """A call on a key, decided and recorded as by an API worker. `place`: its source and its credential."""
         parameters = {"KeyId": key.arn, "EncryptionContext": CONTEXT}
         asking, verdict = _asked(self.world, caller, key, operation)
         decision = (
@@ -245,7 +246,7 @@ class Trail:
         self.entries.append(Entry(DECISIONS, 0, offset, at, REGION, orjson.loads(orjson.dumps(document)), None))
 
     def _before(self) -> World:
-        """The world before the last step: folded anew, since the writer's is updated in place."""
+        """The state before the last step, folded again, since the writer's own is updated in place."""
         world = World()
         for entry in self.entries[:-1]:
             world.fold(entry.offset, record_from(entry.document))
@@ -259,7 +260,7 @@ class Trail:
         return cast(dict[str, Any], document)
 
     def told_calls(self, account: str) -> list[Any]:
-        """Every row of the decisions that the account may read, as it is told."""
+        """Every row of the decisions that the account may read, as the account sees it."""
         found, cases = [], decisions.Cases()
         for entry in self.entries:
             row = dict(zip(decisions.COLUMNS, decisions.row(entry, cases), strict=True))
@@ -276,10 +277,10 @@ class Trail:
                 row[name] = orjson.dumps(case.get(name, empty)).decode()
             told = Audience(account)
             found.append(told.call(call_of(row)))
-            if case:  # as recheck and drafts tell of it
+            if case:  # as recheck and drafts show it
                 who, own = told.case(case)
                 found.append((who, case["reasons"] if own else told.reasons(case["reasons"])))
-            if any(account_in(each) == account for each in case.get("resources", ())):  # as histories tell of changes
+            if any(account_in(each) == account for each in case.get("resources", ())):  # as histories show changes
                 found.append(told.change(row | case, OF_THE_CHANGE))
         return found
 
@@ -288,7 +289,7 @@ class Trail:
 
 
 class Rows:
-    """The history as it is now, asked by the queries of `projections.history`."""
+    """The history now, through the queries of `projections.history`."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -360,12 +361,12 @@ LOOP = asyncio.new_event_loop()
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nobody."""
+    """The result of a coroutine that waits for nothing."""
     return LOOP.run_until_complete(work)
 
 
 class Asking:
-    """Every question that the root and the users of an account can ask of a world."""
+    """Every question about a state that the root and the users of an account can ask."""
 
     def __init__(self, world: World, account: str) -> None:
         self.world, self.account, self.audience = world, account, Audience(account)
@@ -376,7 +377,7 @@ class Asking:
         settings = SimpleNamespace(region=REGION, account_id="000000000000")
         self.questions = Questions(cast(Any, audit), cast(Any, settings), cast(Any, present), cast(Any, Rows(world)))
         self._standing = Standing(cast(Any, audit), cast(Any, None), cast(Any, settings), cast(Any, present), cast(Any, None))  # fmt: skip
-        self._calls = SimpleNamespace(_present=present, _materials=None, _recall=None)
+        self._ports = OperationPorts(*[cast(Any, None)] * 3)
 
     def callers(self) -> list[Caller]:
         names = [name for name in principals_of(self.account) if name != iam_arn(self.account, ROLE, "/", "ops")]
@@ -446,14 +447,14 @@ class Asking:
             return "allowed" if error is None else (error["kind"], error["message"])
         try:
             if isinstance(row, Using | Recalling):
-                return plain(done(Calls._use(cast(Any, self._calls), row, request, [])))
-            for verdict in row.asks(request, self.world):
+                return plain(done(carry_out(row, request, self.world, self._ports, [])))
+            for verdict in row.access(request, self.world):
                 if not verdict.allowed:
                     raise refusal_of(asking, verdict)
             return "allowed" if isinstance(row, Issuing) else plain(cast(Reading, row).run(request, self.world))
         except Refusal as fault:
             return fault.kind, fault.message
-        except AttributeError:  # the key's material, which is not here: the call was let through
+        except AttributeError:  # the key's material, which does not exist here: the call was let through
             return "allowed"
 
     def requests(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -519,8 +520,8 @@ class Asking:
     # -- who calls whom
 
     def admitted(self, key: Key, operation: str) -> Iterator[tuple[Caller, Any]]:
-        """Each principal of the account, with what the key's own account may know of its call: whether it is let through,
-        and which of the key's statements and grants say so."""
+        """Each principal of the account, with what the key's own account may know of its call: whether it is let
+        through, and which of the key's statements and grants allow it."""
         for caller in self.callers():
             _, verdict = _asked(self.world, caller, key, operation)
             by = [verdict.document().get(name) for name in ("by", "delegation")]
@@ -532,7 +533,7 @@ class Asking:
     # -- what is the other account's to decide
 
     def decided_by_them(self) -> Any:
-        """Which calls of this account the other one's resources let through, and what of them is shown to it then."""
+        """Which calls of this account the other's resources let through, and what the account then sees of them."""
         return sorted(
             (caller.principal, action, arn, pairs, shown)
             for caller in self.callers()
@@ -557,7 +558,7 @@ class Asking:
             yield arn, role_resource(arn, self.world), ""
 
     def _shown(self, key: Key) -> str:
-        """What a call that is let through can answer of a key."""
+        """What a call that is let through can reveal of a key."""
         grants = self.world.grants.get(key.id, {}).values()
         return repr((documents.key_document(key), [documents.grant_document(grant) for grant in grants]))
 
@@ -566,7 +567,7 @@ ASKED_OF_THEM = (
     *("kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:CreateGrant", "kms:ListGrants", "kms:RetireGrant"),
     *("kms:ReEncryptFrom", "kms:GetPublicKey", "sts:AssumeRole"),
 )
-"""What policies of these worlds tell apart."""
+"""What policies of these states can depend on."""
 
 
 def _with(caller: Caller, pairs: Sequence[tuple[str, str]]) -> Caller:
@@ -577,7 +578,7 @@ CONTEXT = {"app": "x"}
 
 
 def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Caller, Verdict]:
-    """A call with an encryption context: the caller as it asks, and the verdict."""
+    """A call with an encryption context: the caller with the request, and the verdict."""
     asking = _with(caller, tuple(CONTEXT.items()))
     return asking, may(asking, f"kms:{operation}", world.resource(key), None, CONTEXT)
 
@@ -591,5 +592,5 @@ async def _nothing() -> None:
 
 
 def plain(value: Any) -> Any:
-    """An answer as JSON has it."""
+    """An answer as JSON."""
     return json.loads(json.dumps(value, sort_keys=True, default=repr))

@@ -1,6 +1,5 @@
-"""Requests at their limits, by shape: for every operation, each of its members as large as the body lets it be, in every
-way in which it can be large; and what such a request costs until permission is decided, by a caller who has none.
-"""
+"""Requests at their limits: for every operation, each member as large as the body allows, in every way in which it can
+be large. And the cost of such a request until permission is decided, for a caller who has none."""
 
 from __future__ import annotations
 
@@ -20,23 +19,19 @@ from domain.grants.operations import GRANTABLE
 from domain.log.command import Command, encode
 from domain.policy.compile import DELEGATED, DIRECT
 from domain.state.fold import Fold
-from domain.state.world import World
-from services.clock import Clock
 from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
-from services.kms_api.calls import Calls
-from services.kms_api.incoming import Incoming, call_of
-from services.kms_api.maker import VaultMaker
+from services.kms_api.incoming import Incoming, call_of, request_of
+from services.kms_api.request_check import checked
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES
-from services.settings import load
 from services.writer.step import WriterStep
 from tests.given import ACCOUNT, a_key, given, key_id
 
 BODY = 262_144
-"""Bytes of a request's body at most (services/kms_api/app.py)."""
+"""The largest body of a request, in bytes (services/kms_api/app.py)."""
 FIELDS = 999
-"""Of a form (services/kms_api/query.py)."""
+"""The largest form, in bytes (services/kms_api/query.py)."""
 NOBODY = f"arn:aws:iam::{ACCOUNT}:user/nobody"
 
 
@@ -49,7 +44,7 @@ def nobody() -> Caller:
 
 
 def least(shape: Shape, name: str = "") -> Any:
-    """A small value that the shape takes, or nearly."""
+    """A small value that fits the shape, or nearly."""
     match shape.type_name:
         case "structure":
             return {each: least(shape.members[each], each) for each in shape.required_members}
@@ -80,7 +75,7 @@ def _text(shape: Shape, name: str) -> str:
 
 
 Made = Iterator[tuple[str, Any]]
-"""(in which way it is large, the value)"""
+"""(how it is large, the value)"""
 
 
 def _in_two_cases(number: int) -> str:
@@ -143,7 +138,7 @@ class Asked:
 
 
 def requests(size: int) -> Iterator[Asked]:
-    """Of every operation, every way in which its request is large."""
+    """For every operation, every way in which its request is large."""
     for service, table in SERVICES.items():
         for operation in table:
             yield from of_operation(service, operation, size)
@@ -181,29 +176,17 @@ def _flat(shape: Shape, prefix: str, value: Any) -> Iterator[tuple[str, str]]:
 # -- what it costs --------------------------------------------------------------------------------------------------------
 
 
-class Presence:
-    """The present of one world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.position = world.position
-
-
 class Door:
-    """An API worker and a writer over one world, without what lies between them."""
+    """An API worker and a writer over one state, without the parts between them."""
 
     def __init__(self, *events: object) -> None:
         self.world = given(a_key(), *events).world
-        making = VaultMaker(None, None)  # type: ignore[arg-type]
-        present: Any = Presence(self.world)
-        nothing: Any = None
-        self._calls = Calls(load({}), present, nothing, nothing, making, nothing, nothing, Clock())
         fold = Fold()
         fold.world = self.world
         self._deciding = WriterStep(fold, "writer")
 
     def ask(self, made: Asked) -> None:
-        """All that is done until the caller is refused: in the API, and in the writer where a command goes there."""
+        """Do all the work until the caller is refused: in the API, and in the writer if the command goes there."""
         who = Authenticated(ACCOUNT, NOBODY, "AKIANOBODY", None, None, nobody())
         incoming = Incoming(
             "id", who, made.service, made.operation, made.body, "127.0.0.1", "tests", "", secure=False,
@@ -211,10 +194,10 @@ class Door:
         )  # fmt: skip
         call = call_of(incoming, {})
         try:
-            row, parameters, secret = self._calls._checked(incoming)
-            call = call_of(incoming, shapes.logged(parameters, secret))
-            request = self._calls._request(incoming, parameters)
-            self._permission(row, request, call)
+            asked = checked(incoming)
+            call = call_of(incoming, asked.logged)
+            request = request_of(incoming, asked.parameters, self.world.region, "")
+            self._permission(asked.row, request, call)
         except Refusal as fault:
             orjson.dumps({"message": errors.wire_error(fault).message})
             orjson.dumps(call.document())
@@ -229,7 +212,7 @@ class Door:
             for target in row.targets(request, self.world):
                 may(request.caller, target.action, self.world.resource(target.key), target.asked)
         else:
-            row.asks(request, self.world)
+            row.access(request, self.world)
 
 
 @dataclass(frozen=True, slots=True)

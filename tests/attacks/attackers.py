@@ -1,7 +1,8 @@
-"""Who tries to stop the service, in one table: a row is a name, and a function that attacks until it is told to stop.
+"""Attackers who try to stop the service, in one table. A row is a name, and a function that attacks until it is told to
+stop.
 
-To add one, write a function of `Target` and add its row; `test_denial.py` runs each beside an honest client. It runs in a
-process of its own, with less of the processor than the service has: an attacker sits on another machine.
+To add one, write a function of `Target` and add its row; `test_denial.py` runs each beside an honest client. It runs in
+a separate process with less of the processor than the service, since an attacker sits on another machine.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from tests.attacks.strangers import AUTHORIZATION, Stranger, post
 
 @dataclass(frozen=True)
 class Target:
-    """`least` are the credentials of a user of the first account whom no policy lets in to anything, `other` those of the root
-    user of a second account, as variables."""
+    """`least`: the credentials of a user of the first account without any permission. `other`: those of the root user
+    of a second account. Both as variables."""
 
     url: str
     port: int
@@ -34,7 +35,7 @@ class Target:
     stop: Event
 
     def rounds(self) -> Iterator[int]:
-        """Numbers until it is time to stop."""
+        """Count until it is time to stop."""
         number = 0
         while not self.stop.is_set():
             yield number
@@ -45,7 +46,7 @@ Attack = Callable[[Target], None]
 
 
 def _connected(target: Target, opened: ExitStack, number: int) -> list[Stranger]:
-    """As many connections as the service takes, from some addresses."""
+    """As many connections as the service accepts, from some addresses."""
     found = []
     for each in range(number):
         with suppress(OSError):
@@ -155,7 +156,7 @@ def _asked_of_all(target: Target, requests: list[bytes]) -> None:
 
 
 def wrong_signatures(target: Target) -> None:
-    """Of an access key that there is, and over as much as a request may have: headers that are folded, and a long body."""
+    """With an access key that exists, over as much as a request may have: folded headers and a long body."""
     requests = []
     for body, headers in ((b"{}", 115), (b" " * 250_000, 1)):
         more = {f"x-h{number:03}": "  a  " * 20 for number in range(headers)}
@@ -177,7 +178,7 @@ def connections_that_come_and_go(target: Target) -> None:
 
 
 class Caller:
-    """Somebody with a credential, on one connection."""
+    """A client with a credential, on one connection."""
 
     def __init__(self, target: Target, credentials: dict[str, str]) -> None:
         self._netloc = f"127.0.0.1:{target.port}"
@@ -225,7 +226,8 @@ _IN_TWO_CASES = {"".join("kK"[at >> bit & 1] for bit in range(16)): "v" for at i
 
 
 def costly_pattern(target: Target) -> None:
-    """Under a policy of the caller's own: 30,000 `?` against as long a value as a request may have, and a longer one."""
+    """Under a policy of the caller's own: 30,000 `?` against the longest value that a request may have, and against a
+    longer one."""
     caller, who = Caller(target, target.other), {"AWS": "*"}
     asking = {"StringLike": {"kms:EncryptionContext:a": "*" + "?a" * 15_000}}
     statement = {"Effect": "Allow", "Principal": who, "Action": "kms:*", "Resource": "*"}
@@ -288,7 +290,7 @@ ATTACKERS: dict[str, Attack] = {
 
 
 def attack(name: str, target: Target) -> None:
-    """What the attacker's process runs."""
+    """The attacker's process runs this."""
     os.nice(5)
     target.began.set()
     ATTACKERS[name](target)

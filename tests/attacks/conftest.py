@@ -1,4 +1,4 @@
-"""What the attackers share: one installation with one API worker, so that everybody attacks the same process."""
+"""What the attackers share: one installation with one API worker, so that all attack the same process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.attacks.strangers import PROXY
 from tests.installation import Installation
 
 
-@pytest.fixture(scope="package")  # it ends with the attackers: a broker that idles takes a thirtieth of a core
+@pytest.fixture(scope="package")  # it ends with the attackers: an idle broker takes a thirtieth of a core
 def attacked(tmp_path_factory: pytest.TempPathFactory):
     # An attacker needs as many file descriptors as the worker.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Key policies that cost the most to understand: each is full of one thing that falls into many cases."""
+"""The most expensive key policies to understand: each is full of one thing that divides into many cases."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STATEMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def policy(statement: Callable[[int], dict[str, Any]], most: int = 32_700, *first: dict[str, Any]) -> str:
-    """As many of the statements as `most` bytes hold."""
+    """As many of the statements as fit into `most` bytes."""
     held, size, number = [ROOTED, *first], 100, 0
     size += sum(len(json.dumps(each, separators=(",", ":"))) + 1 for each in held)
     while True:

@@ -1,4 +1,5 @@
-"""What a piece of work costs, counted: lines and calls of Python, the same on every machine; and the processor's time."""
+"""The counted cost of a piece of work: lines and calls of Python, the same on every machine; and the processor's
+time."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 
 def steps(work: Callable[[], object]) -> int:
-    """Lines run and functions called, of ours and of the library's; what is written in C counts as one."""
+    """Lines run and functions called, in Keytrail and its libraries. Code in C counts as one."""
     count = 0
 
     def line(frame: FrameType, event: str, argument: Any) -> Any:
@@ -29,9 +30,9 @@ def steps(work: Callable[[], object]) -> int:
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
-    """Of this thread's processor time, the least of several: others on the machine only ever add to it."""
+    """This thread's processor time, the least of several runs: other work on the machine can only add to it."""
     least, collects = float("inf"), gc.isenabled()
-    gc.disable()  # it would look through all that other tests left
+    gc.disable()  # it would walk everything that other tests left
     try:
         for _ in range(times):
             began = time.thread_time()

@@ -1,5 +1,5 @@
-"""The real protocol on a real socket, without the service behind it: where a deadline would take half a minute, a test sets
-it to a moment, and sees what the door counts."""
+"""The real protocol on a real socket, without the service behind it. A test shortens deadlines of half a minute to a
+moment, and sees what the door counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.api.door import Door
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
 from services.kms_api.app import Reply
-from services.runtime.bootstrap import listen
+from services.runtime.listening_socket import listen
 from services.settings import Settings
 from services.signing import Signed
 from tests.installation import free_port
@@ -30,12 +30,12 @@ async def _constant(scope, receive, send) -> None:
 
 
 async def _answer(request: Signed, source: str, secure: bool) -> Reply:
-    """Whoever says so is known."""
+    """A client that says so is known."""
     return Reply(200, b"{}", b"application/json", "", "x-known" in request.headers)
 
 
 class Doorway:
-    """Use as a context manager; `port` is where it listens. What does not go to `POST /` gets 400 kB."""
+    """Use as a context manager. `port` is where it listens. Any path other than `POST /` gets 400 kB."""
 
     def __init__(self, door: Door, certificate: tuple[Path, Path] | None = None) -> None:
         self.door = door

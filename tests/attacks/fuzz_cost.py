@@ -1,7 +1,6 @@
-"""`make fuzz-cost`: what a request at its limits costs before permission is decided, or on the event loop, of every
-operation and of every route that takes a body. More than 50 ms of processor or 5 MB of memory is a finding, and ends it
-with 1.
-"""
+"""`make fuzz-cost`: what a request at its limits costs before permission is decided, or on the event loop, for every
+operation and every route with a body. More than 50 ms of processor time or 5 MB of memory is a finding, which ends it
+with exit code 1."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ class Finding:
 
 def measured(what: str, how: str, work: Callable[[], object]) -> Finding:
     took = seconds(work, 2)
-    if took > MOST_SECONDS:  # others on the machine only ever add to it
+    if took > MOST_SECONDS:  # other work on the machine can only add to it
         took = seconds(work, 5)
     tracemalloc.start()
     work()
@@ -101,7 +100,7 @@ BODIES: dict[str, Callable[[bytes], None]] = {
     "create_account": _object,
     "redeliver": _object,
 }
-"""What each route that takes a body does with it on the loop, by its function in services/audit_api/openapi.py."""
+"""For each route with a body, its work on the event loop, by its function in services/audit_api/openapi.py."""
 
 
 def bodies(size: int) -> Iterator[tuple[str, bytes]]:
@@ -132,7 +131,7 @@ def _tried(function: str, body: bytes) -> None:
     try:
         BODIES[function](body)
     except (WireError, Refusal, AttributeError, TypeError):
-        return  # refused: what it cost until then is what counts
+        return  # refused: the cost until then counts
 
 
 def main() -> int:

@@ -1,4 +1,5 @@
-"""Requests generated from the shapes of botocore's models: valid, at their limits, of other types, and what no SDK sends."""
+"""Requests generated from the shapes of botocore's models: valid, at their limits, of other types, and unlike those of
+any SDK."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ REFERENCES = frozenset(
 
 
 class Values:
-    """Strategies for members; `known` are names that are there (keys, aliases, users, roles), so that some calls reach
-    further than the first look."""
+    """Strategies for members. `known`: names that exist (keys, aliases, users, roles), so that some calls get past the
+    first check."""
 
     def __init__(self, known: Mapping[str, list[str]]) -> None:
         self._known = known
@@ -79,7 +80,7 @@ class Values:
                 edges = [edge + step for edge in (least, most) if edge is not None for step in (-1, 0, 1)]
                 return st.sampled_from([*edges, 7, *ODD_NUMBERS])
         if shape.enum:
-            # RSA keys cost seconds each, and say nothing of records.
+            # RSA keys cost seconds each, and show nothing about records.
             return st.sampled_from([each for each in shape.enum if not each.startswith("RSA_")] or [""])
         lengths = [size for size in (least, most) if size is not None]
         edges_of_text = ["a" * min(max(size + step, 0), 3000) for size in lengths for step in (-1, 0, 1)]
@@ -100,7 +101,7 @@ class Values:
 
 
 def form(service: str, operation: str, value: Any) -> bytes:
-    """A generated input as the Query protocol has it."""
+    """A generated input in the Query protocol."""
     pairs: list[tuple[str, str]] = [("Action", operation), ("Version", service_model(service).api_version)]
 
     def flatten(name: str, each: Any, depth: int = 0) -> None:
@@ -127,7 +128,7 @@ def form(service: str, operation: str, value: Any) -> bytes:
 
 
 OPERATIONS = [(service, operation) for service, rows in SERVICES.items() for operation in rows]
-"""Every operation that is built."""
+"""Every operation that Keytrail has."""
 
 
 def question(known: Mapping[str, list[str]]) -> st.SearchStrategy[tuple[RouteRow, str, Any]]:

@@ -1,4 +1,4 @@
-"""What somebody without credentials can send, byte by byte, from any address of the loopback network."""
+"""What a client without credentials can send, byte by byte, from any address of the loopback network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ AUTHORIZATION = (
 
 
 class Stranger:
-    """A connection from an address."""
+    """A connection from this address."""
 
     def __init__(self, port: int, address: str = "127.0.0.1", receive: int = 0, within: float = 20) -> None:
-        """`receive`: bytes of what comes that the system keeps unread; `within`: seconds that anything may take."""
+        """`receive`: how many received bytes the system keeps unread. `within`: seconds for every operation."""
         self.socket = socket.socket()
         if receive:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
@@ -38,7 +38,7 @@ class Stranger:
         self.socket.close()
 
     def send(self, data: bytes) -> bool:
-        """False where the server has ended the connection."""
+        """Returns False if the server has closed the connection."""
         try:
             self.socket.sendall(data)
         except (ConnectionError, TimeoutError):
@@ -46,7 +46,7 @@ class Stranger:
         return True
 
     def rest(self) -> bytes:
-        """Everything that comes until the server ends the connection."""
+        """Everything that arrives until the server closes the connection."""
         found = bytearray()
         with suppress(ConnectionError):
             while part := self.socket.recv(65_536):
@@ -54,7 +54,7 @@ class Stranger:
         return bytes(found)
 
     def answer(self) -> tuple[int, bytes]:
-        """(status, body) of the next answer; (0, b"") where the connection ended without one."""
+        """(status, body) of the next answer; (0, b"") if the connection ended without one."""
         found = bytearray()
         with suppress(ConnectionError, TimeoutError):
             while b"\r\n\r\n" not in found:
@@ -75,7 +75,7 @@ class Stranger:
         return 0, b""
 
     def is_open(self) -> bool:
-        """Whether the server has not ended the connection; reads whatever lies there."""
+        """Whether the server has kept the connection open. Reads what has arrived."""
         self.socket.setblocking(False)
         try:
             while part := self.socket.recv(65_536):
@@ -96,5 +96,5 @@ def post(headers: str = "", length: int | None = None) -> bytes:
 
 
 def resident(installation: Installation) -> int:
-    """Bytes of memory of the API worker."""
+    """The API worker's memory in bytes."""
     return int(installation.process("api-1").memory_info().rss)

@@ -1,6 +1,5 @@
-"""Another account's costly policies, on real servers: the alert that somebody waits for comes all the same, and nothing
-that was put off is lost when the worker is killed.
-"""
+"""Another account puts costly policies, on real servers. An alert that somebody waits for still comes, and postponed
+work survives when the worker is killed."""
 
 from __future__ import annotations
 
@@ -17,9 +16,9 @@ from tests.given import ACCOUNT, OTHER
 from tests.installation import Installation, eventually
 
 WAITED = 2.0
-"""Seconds within which another account's alert comes."""
+"""Seconds within which another account's alert must come."""
 BESIDE_OTHERS = 5
-"""How much longer it may take where other tests run at the same time: everywhere but in a soak."""
+"""How much longer it may take while other tests run: everywhere except in a soak."""
 
 
 def raised(installation: Installation, key: str) -> set[str]:
@@ -27,7 +26,7 @@ def raised(installation: Installation, key: str) -> set[str]:
 
 
 def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path: Path, soak: bool) -> None:
-    """Six policies of 32 kB: the alert that a key of another account had been opened to everyone came 128 s late."""
+    """Six policies of 32 kB delayed the alert that another account's key was open to everyone by 128 s."""
     (tmp_path / "alerts.toml").write_text("[rules.first-use]\noff = true\n")
     extra = {"KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"), "KEYTRAIL_ALERT_WORKERS": "1"}
     with Installation(tmp_path / "data", **extra) as running:
@@ -48,7 +47,7 @@ def test_an_account_that_puts_costly_policies_delays_nobody_elses_alert(tmp_path
         print(f"the other account's alert came after {took:.2f} s")
         assert took < WAITED * (1 if soak else BESIDE_OTHERS), took
 
-        # Every one of the costly is told of at once as not known; the worker is killed while it judges them.
+        # Each costly policy raises "not known" at once. The worker is killed while it judges them.
         eventually(lambda: {each["rule"] for each in on_topic(running)} >= {"key-policy-unclear"}, within=60)
         running.process("alerts-1").send_signal(signal.SIGKILL)
 

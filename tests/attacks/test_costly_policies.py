@@ -1,6 +1,5 @@
-"""Somebody with an account of their own puts policies, or asks about drafts, that take half a minute each to understand,
-and the alert that another account waits for comes behind them.
-"""
+"""An attacker with an own account puts policies, or asks about drafts, that take half a minute each to understand. The
+alert that another account waits for would come after them."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ def change(text: str, position: int = 10) -> Change:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_policy_takes_no_more_steps_than_it_is_given(name: str) -> None:
-    """Six of them held up the alerts of every other account for two minutes."""
+    """Six of them delayed the alerts of every other account by two minutes."""
     budget = Budget(AT_ONCE)
     found = Judge("log").within(change(policy(STATEMENTS[name])), {}, budget)
     assert found.unfinished
@@ -48,7 +47,7 @@ def test_a_policy_takes_no_more_steps_than_it_is_given(name: str) -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_step_is_worth_about_as_much_wherever_it_is_counted(name: str, soak: bool) -> None:
-    """Work that nobody counts is work without a budget: a step stands for some lines of Python, and never for hundreds."""
+    """Uncounted work has no budget: a step stands for some lines of Python, and never for hundreds."""
     text = policy(STATEMENTS[name], 6_000 if soak else 1_500)
     budget = Budget(None)
 
@@ -59,7 +58,7 @@ def test_a_step_is_worth_about_as_much_wherever_it_is_counted(name: str, soak: b
     assert lines < 30 * budget.spent + 200_000, (lines, budget.spent)
 
 
-def test_what_the_text_shows_is_told_before_the_budget_and_whatever_it_is() -> None:
+def test_findings_from_the_text_alone_need_no_budget() -> None:
     """A key that is open to everyone hides behind 300 statements that nobody can afford to understand."""
     text = policy(STATEMENTS["patterns of callers"], 32_700, PUBLIC)
     not_principal = PUBLIC | {"NotPrincipal": {"AWS": ACCOUNT}}
@@ -77,8 +76,8 @@ def test_what_the_text_shows_is_told_before_the_budget_and_whatever_it_is() -> N
     assert {"key-policy-delegated", "key-policy-lockout"} <= {each.rule.id for each in found.alerts}
 
 
-def test_what_was_put_off_is_judged_as_if_it_had_not_been() -> None:
-    """A policy that is costly enough is never judged, or judged under other names than the log gives them."""
+def test_postponed_policies_are_judged_like_others() -> None:
+    """A policy that is costly enough would never be judged, or under other names than the log gives them."""
     text = policy(STATEMENTS["accounts"], 4_000, PUBLIC)
     whole = Judge("log").of_change(change(text), {})
     early = Judge("log").within(change(text), {}, Budget(0))
@@ -106,7 +105,7 @@ def test_a_new_key_is_put_off_and_judged_like_any_other() -> None:
 
 
 def test_the_same_budget_ends_at_the_same_step() -> None:
-    """A bound in seconds would raise other alerts in a replay than were raised."""
+    """A limit in seconds would raise other alerts in a replay."""
     text = policy(STATEMENTS["sets of names"])
     spent = []
     for _ in range(2):
@@ -118,7 +117,7 @@ def test_the_same_budget_ends_at_the_same_step() -> None:
 
 
 def test_an_ordinary_policy_is_judged_at_once() -> None:
-    """A bound that ordinary work meets is an alarm that nobody reads any more."""
+    """If ordinary work reached the limit, nobody would read the alarm any more."""
     users = [PUBLIC | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/u{each}"}} for each in range(8)]
     budget = Budget(None)
     text = json.dumps(
@@ -129,7 +128,7 @@ def test_an_ordinary_policy_is_judged_at_once() -> None:
 
 
 def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
-    """One account's `diff` of two such policies kept the worker, and with it everyone's calls."""
+    """One account's `diff` of two such policies kept the worker, and everybody's calls, busy."""
     key = given(a_key()).world.keys[key_id()]
     old = policy_change.Policy(Side(default_key_policy(ACCOUNT)), {})
     new = policy_change.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
@@ -139,7 +138,7 @@ def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
 
 
 def test_every_rule_that_asks_for_meaning_has_a_budget() -> None:
-    """A rule that reads the sets of requests and is not marked so works without an end."""
+    """A rule that reads the sets of requests without being marked so would have no limit."""
     folder = Path(__file__).parents[2] / "domain" / "alerts" / "rules"
     for rule in RULES.values():
         path = folder / f"{rule.id.replace('-', '_')}.py"

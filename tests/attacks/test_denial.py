@@ -1,7 +1,7 @@
-"""Nobody stops the service: while each attacker of the table does what it can, an honest client's calls are answered in time,
-and no process grows.
+"""Nobody stops the service: while each attacker of the table does what it can, an honest client's calls are answered in
+time, and no process grows.
 
-`make test` does a few seconds of each, `make soak` a minute.
+`make test` gives each a few seconds, `make soak` a minute.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.installation import Installation
 MOST_MEMORY = 400 * 1_048_576
 OTHER = "444455556666"
 SERVERS = ("kafka", "postgres")
-"""Processes that are not ours."""
+"""Processes that are not Keytrail's."""
 
 
 class Honest:
-    """Encrypts, again and again; every eighth time on a new connection, as a client that has just started does."""
+    """Encrypts again and again, every eighth time on a new connection, like a client that has just started."""
 
     def __init__(self, installation: Installation) -> None:
         self._given = installation.credentials()
@@ -41,7 +41,7 @@ class Honest:
         self.latencies: list[float] = []
         self.statuses: Counter[object] = Counter()
         self.largest = (0, "")
-        """(bytes of memory, name) of the largest process of ours, as it was at any time."""
+        """(bytes of memory, name) of Keytrail's largest process at any time."""
 
     def calls(self, seconds: float, watched: Mapping[str, psutil.Process]) -> None:
         ends = time.monotonic() + seconds
@@ -76,7 +76,7 @@ class Honest:
 
 @pytest.fixture(scope="module")
 def credentials(attacked: Installation) -> tuple[dict[str, str], dict[str, str]]:
-    """Of the user without rights, and of the other account's root."""
+    """Those of the user without rights, and of the other account's root."""
     iam = attacked.client(service="iam")
     iam.create_user(UserName="least")
     made = iam.create_access_key(UserName="least")["AccessKey"]
@@ -97,7 +97,7 @@ def ours(installation: Installation) -> dict[str, psutil.Process]:
 def test_the_service_goes_on(
     attacked: Installation, credentials: tuple[dict[str, str], dict[str, str]], soak: bool, name: str
 ) -> None:
-    spawning = multiprocessing.get_context("spawn")  # a fork would take this process's threads and sockets along
+    spawning = multiprocessing.get_context("spawn")  # a fork would copy this process's threads and sockets
     target = Target(attacked.url, attacked.port, *credentials, spawning.Event(), spawning.Event())
     attacker = spawning.Process(target=attack, args=(name, target))
     honest = Honest(attacked)
@@ -117,5 +117,5 @@ def test_the_service_goes_on(
     print(f"{name}: {dict(honest.statuses)}, p99 {p99 * 1e3:.0f} ms, {process} has {memory >> 20} MB")
     assert set(honest.statuses) == {200}
     assert memory < MOST_MEMORY, process
-    # The slowest calls of a short round say more of what else the machine does: there, most calls are in time.
+    # The slowest calls of a short round mostly show other work on the machine, so there most calls must be in time.
     assert honest.percentile(0.99 if soak else 0.5) < (0.1 if soak else 0.25)

@@ -1,7 +1,7 @@
-"""Somebody finds the one operation, of all, in which twice the request costs four times the work.
+"""An attacker looks for the one operation in which twice the request costs four times the work.
 
-By counted steps, so that it comes out the same on every machine; and by the processor's time at the largest request, since
-what is written in C counts as one step.
+Measured in counted steps, which come out the same on every machine, and in processor time for the largest request,
+since code in C counts as one step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GROWTH = 2.5
 CONSTANT = 2_000
 """Steps that a request costs whatever its size."""
 LONGEST = 0.25
-"""Seconds for the largest request; the table of `make fuzz-cost` says 50 ms, on a machine of its own."""
+"""Seconds for the largest request. The table of `make fuzz-cost` says 50 ms, on an otherwise idle machine."""
 OPERATIONS = [(service, operation) for service, table in SERVICES.items() for operation in table]
 
 
@@ -30,12 +30,12 @@ def door() -> Door:
 
 @pytest.mark.parametrize(("service", "operation"), OPERATIONS)
 def test_twice_the_request_costs_twice_the_steps(service: str, operation: str, door: Door) -> None:
-    """168 kB of names that differ in case alone took 0.64 s; 30 kB of empty tags gave 1.9 MB of faults."""
+    """168 kB of names that differ only in case took 0.64 s; 30 kB of empty tags made 1.9 MB of faults."""
     for one, two in zip_longest(of_operation(service, operation, SMALL), of_operation(service, operation, 2 * SMALL)):
         assert one is not None
         assert two is not None
         assert one.how == two.how
-        door.ask(one)  # the validators are compiled
+        door.ask(one)  # compiles the validators
         small, large = steps(lambda one=one: door.ask(one)), steps(lambda two=two: door.ask(two))  # type: ignore[misc]
         assert large <= GROWTH * small + CONSTANT, (one.how, small, large)
 
@@ -45,6 +45,6 @@ def test_the_largest_request_is_refused_in_time(service: str, operation: str, do
     """Every other call of the worker waits for as long."""
     for each in of_operation(service, operation, BODY - 4_096):
         took = seconds(lambda each=each: door.ask(each), 1)  # type: ignore[misc]
-        if took > LONGEST:  # others on the machine add to it
+        if took > LONGEST:  # other work on the machine adds to it
             took = seconds(lambda each=each: door.ask(each), 5)  # type: ignore[misc]
         assert took < LONGEST, (each.how, took)

@@ -1,7 +1,7 @@
-"""Whoever may write to Kafka: the broker's operator, or a stranger who has its password.
+"""Somebody who can write to Kafka: the broker's operator, or a stranger with its password.
 
-They can append any bytes to any topic, copy what stands there, and cut the beginning of a topic off. They do not have the
-vault's root secret.
+They can append any bytes to any topic, copy values, and remove the beginning of a topic. They do not have the vault's
+root secret.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ FLOOD = 2_000
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One of its own: what stands on its topics is not whole at the end."""
+    """A separate installation, since its topics are not whole at the end."""
     data = tmp_path_factory.mktemp("attacked") / "data"
     with Installation(data, KEYTRAIL_WRITERS="2", KEYTRAIL_ALERT_WORKERS="1") as running:
         yield running
 
 
 def at_rest(installation: Installation) -> bool:
-    """Whether nothing came on the log for longer than an anchor waits."""
+    """Whether nothing was appended to the log for longer than an anchor takes."""
     topic = names(installation.settings).events
     before = asyncio.run(ends(installation.settings, topic))
     time.sleep(1.2)
@@ -52,7 +52,7 @@ def root_of(installation: Installation) -> str:
 
 
 def on_topic(installation: Installation, topic: str, partition: int = 0) -> list[tuple[int, bytes]]:
-    """Every value that stands on a partition."""
+    """Every value on a partition."""
 
     async def read() -> list[tuple[int, bytes]]:
         end = (await ends(installation.settings, topic))[partition]
@@ -91,7 +91,7 @@ def void_alerts(installation: Installation) -> list[dict[str, Any]]:
 
 
 def a_user(installation: Installation, name: str) -> Any:
-    """A user without rights, as a client of KMS, and its unique id."""
+    """A user without rights, as a KMS client, and its unique id."""
     iam = installation.client(service="iam")
     unique = iam.create_user(UserName=name)["User"]["UserId"]
     key = iam.create_access_key(UserName=name)["AccessKey"]
@@ -117,10 +117,11 @@ def granting(installation: Installation, last: bytes, unique: str) -> dict[str, 
 
 
 def test_a_record_with_the_right_link_gives_no_right(attacked: Installation) -> None:
-    """Every right, for any user, without a trace in `history`: the chain is plain SHA-256, which anybody can go on."""
+    """Gained: every right, for any user, without a trace in `history`. The chain is plain SHA-256, which anybody can
+    extend."""
     mallory, unique = a_user(attacked, "mallory")
     topic = names(attacked.settings).events
-    time.sleep(1.5)  # the user's own decisions are anchored, so that nothing comes between reading and writing
+    time.sleep(1.5)  # the user's own decisions are anchored, so that no record comes between reading and writing
     last = newest(attacked)
     forged = granting(attacked, last, unique)
     copied = canonical(forged)[:-1] + last[-(len(last) - last.rindex(b',"auth"')) :]
@@ -136,7 +137,7 @@ def test_a_record_with_the_right_link_gives_no_right(attacked: Installation) -> 
 
 
 def test_a_command_in_roots_name_is_not_obeyed(attacked: Installation) -> None:
-    """Everything that the root user may do: the writer decided whatever stood on the topic."""
+    """Gained: everything that the root user may do. The writer decided every command on the topic."""
     key = attacked.client().create_key()["KeyMetadata"]
     root = root_of(attacked)
     access_key = attacked.credentials()["AWS_ACCESS_KEY_ID"]
@@ -158,7 +159,7 @@ def _types(installation: Installation) -> list[str]:
 
 
 def test_a_copied_command_has_no_second_effect(attacked: Installation) -> None:
-    """To do again what somebody once did: put a policy back that was replaced, enable a key that was disabled."""
+    """Gained: an old command takes effect again. A replaced policy comes back, a disabled key is enabled."""
     client, topic = attacked.client(), names(attacked.settings).commands
     key = client.create_key()["KeyMetadata"]["KeyId"]
     client.disable_key(KeyId=key)
@@ -185,9 +186,9 @@ def test_a_copied_command_has_no_second_effect(attacked: Installation) -> None:
     ],
 )
 def test_bytes_that_end_a_parser_end_nothing(attacked: Installation, value: bytes) -> None:
-    """No changing call for anybody, for good: both writers read the same bytes again at every start."""
+    """Gained: no changing call for anybody, for good. Both writers read the same bytes again at every start."""
     topics = names(attacked.settings)
-    eventually(lambda: at_rest(attacked))  # a void record that comes between two of its own deposes a writer
+    eventually(lambda: at_rest(attacked))  # a void record between two of its own deposes a writer
     writers = [attacked.pid(name) for name in ("writer-1", "writer-2")]
     for topic in (topics.commands, topics.events, topics.decisions, topics.alerts):
         put(attacked, topic, value)
@@ -212,7 +213,7 @@ def decision(installation: Installation, marker: str) -> dict[str, Any]:
 
 
 def test_a_forged_decision_is_nobodys_call(attacked: Installation) -> None:
-    """To have somebody else decrypt what they never did, on a record that every check called whole."""
+    """Gained: a decryption that somebody never made, in a record that every check called whole."""
     put(attacked, names(attacked.settings).decisions, canonical(decision(attacked, "forged-decision")), partition=1)
     attacked.caught_up()
     assert [
@@ -226,7 +227,7 @@ def test_a_forged_decision_is_nobodys_call(attacked: Installation) -> None:
 
 
 def test_a_copied_decision_is_one_decision(attacked: Installation) -> None:
-    """To make one call look like many: a burst that alarms, or a count that is wrong."""
+    """Gained: one call looks like many, which makes a false burst or a wrong count."""
     topic = names(attacked.settings).decisions
     client = attacked.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
@@ -256,7 +257,8 @@ def on_topic_or_none(installation: Installation, topic: str, partition: int) -> 
 
 
 def test_a_forged_alert_is_not_shown_and_takes_nobodys_name(attacked: Installation) -> None:
-    """An operator sent after nothing, or an alert's id taken before the alert is raised, so that it never shows."""
+    """Gained: an operator looks for nothing, or an alert's id is taken before the alert is raised, so that it never
+    shows."""
     topic = names(attacked.settings).alerts
     (_, value), *_ = eventually(lambda: on_topic_or_none(attacked, topic, 0))
     forged = (object_of(value) or {}) | {"id": "f" * 32, "summary": "forged"}
@@ -266,7 +268,7 @@ def test_a_forged_alert_is_not_shown_and_takes_nobodys_name(attacked: Installati
 
 
 def test_a_flood_is_a_few_alerts_and_stops_nobody(attacked: Installation) -> None:
-    """To bury one alert under thousands, fill the log, or keep readers from what comes behind."""
+    """Gained: one alert is buried under thousands, the log is filled, or readers never reach later records."""
     topics = names(attacked.settings)
     before = len(void_alerts(attacked)), len(_types(attacked))
     for topic in (topics.commands, topics.decisions, topics.alerts):
@@ -279,7 +281,7 @@ def test_a_flood_is_a_few_alerts_and_stops_nobody(attacked: Installation) -> Non
 
 
 def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
-    """A call that nobody ever made: whoever runs the broker removes its record."""
+    """Gained: a call that nobody ever made. The broker's operator removes its record."""
     topic = names(attacked.settings).decisions
     client = attacked.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
@@ -306,10 +308,11 @@ def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
     assert found["decisions"]["faults"]
 
 
-def test_the_log_made_anew_is_refused(attacked: Installation) -> None:
-    """To have everything forgotten that was ever forbidden: a writer that finds an empty topic begins a new log.
+def test_a_recreated_log_is_refused(attacked: Installation) -> None:
+    """Gained: every former ban is forgotten, since a writer that finds an empty topic begins a new log.
 
-    The last test here: it leaves the installation stopped."""
+    This is the last test here: it leaves the installation stopped.
+    """
     attacked.stop()
     attacked.extra["KEYTRAIL_TOPIC_PREFIX"] = "anew"
     with pytest.raises(AssertionError, match="does not hold the record at position 0"):

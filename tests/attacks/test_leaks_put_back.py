@@ -1,4 +1,4 @@
-"""Root of account B, once more: each leak that is put back into the code is found by the property of non-interference."""
+"""Root of account B, once more: the property of non-interference finds each leak that is put back into the code."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ TOLD_ALL: dict[str, Callable[..., Any]] = {
     "case": lambda self, case: (case["principal"], True),
     "change": lambda self, row, members: {name: row[name] for name in members},
 }
-"""Each method of Audience as it would be if it withheld nothing; but for `own`, before which every
-route requires the account, and `require_reference`, which one route alone asks (test_root_of_another_account.py)."""
+"""Each method of Audience as if it withheld nothing. Left out are `own`, since every route requires the account first,
+and `require_reference`, which a single route uses (test_root_of_another_account.py)."""
 
 
 def _assume(condition: bool) -> None:
@@ -53,12 +53,12 @@ def _assume(condition: bool) -> None:
 
 @pytest.fixture(autouse=True)
 def outside_of_hypothesis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The property's body is called here with worlds of ours."""
+    """Call the property's body with our own states."""
     monkeypatch.setattr(property_of, "assume", _assume)
 
 
 def found(worlds: int = 40) -> bool:
-    """Whether the property fails in one of its worlds."""
+    """Whether the property fails in one of its states."""
     asked: Any = property_of.test_no_answer_to_one_account_changes_by_what_another_does_among_itself
     chance = Random(1)
     more = [(chance.randrange(2**32), chance.randint(4, 30), chance.randint(1, 4)) for _ in range(worlds)]
@@ -116,7 +116,7 @@ def test_a_boundary_of_another_account_is_found(monkeypatch: pytest.MonkeyPatch)
 def test_identities_of_every_account_in_an_answers_world_are_found(
     looked_up: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """who-can lists A's users then; can-what and explain follow A's policies where a foreign principal is looked up."""
+    """who-can lists A's users then; can-what and explain follow A's policies for a foreign principal."""
     of_accounts = queries.of_accounts
 
     async def leaking(connection: Any, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Any]:
@@ -143,15 +143,15 @@ def test_a_refusal_of_foreign_principals_that_are_not_there_is_found(monkeypatch
 
 @pytest.mark.soak
 def test_whom_a_foreign_principal_of_a_policy_meant_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """GetKeyPolicy would show by a unique id that A's user is gone."""
+    """GetKeyPolicy would reveal by a unique id that A's user is gone."""
     monkeypatch.setattr(principals, "account_of", lambda name: B)
     assert found()
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", ["key", "alias"])
-def test_a_foreign_resource_that_is_not_there_is_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is there and does not admit is refused in other words then."""
+def test_a_leak_about_a_missing_foreign_resource_is_found(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that exists but does not admit the caller would be refused in other words."""
     absent = keys.absent
 
     def leaking(key_id: str, arn: str, account: str) -> Key:
@@ -165,7 +165,7 @@ def test_a_foreign_resource_that_is_not_there_is_found(kind: str, monkeypatch: p
 
 @pytest.mark.soak
 def test_aliases_of_a_foreign_key_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it was: the caller's aliases of the same name, and a fault where it has none of that name."""
+    """The former behaviour: the caller's own aliases of the same name, and a fault if there are none."""
     row = BY_NAME["ListAliases"]
     assert isinstance(row, Reading)
     run = row.run
@@ -176,5 +176,5 @@ def test_aliases_of_a_foreign_key_are_found(monkeypatch: pytest.MonkeyPatch) -> 
             return run(request, world)
         return {"Aliases": [name in world.alias_names(request.caller.account) for name in world.aliases_of(key.id)]}
 
-    monkeypatch.setitem(BY_NAME, "ListAliases", replace(row, asks=in_own_account("kms:ListAliases"), run=leaking))
+    monkeypatch.setitem(BY_NAME, "ListAliases", replace(row, access=in_own_account("kms:ListAliases"), run=leaking))
     assert found()

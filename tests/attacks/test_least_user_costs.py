@@ -1,7 +1,7 @@
-"""Somebody with a credential and no rights, or with rights in an account of their own, makes the service spend its time,
-its memory or its vault on them.
+"""An attacker with a credential but no rights, or with rights in an own account, makes the service spend time, memory
+or vault rows.
 
-Each test is one such attack; its docstring says what would have been gained.
+Each test is one such attack. Its docstring says what would have been gained.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from domain.commands.create_key import CreateKey
 from domain.commands.decide import decide, refuse
 from domain.errors import LONGEST_MESSAGE, AccessRefused, InvalidRequest, InvalidTag
 from domain.log.authenticity import Seal
+from domain.log.identity_events import UserAccessKeyCreated, UserCreated
 from domain.log.lane import Decided
-from domain.policy.compile import DIRECT
+from domain.log.record import Call
 from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
+from domain.state.callers import caller_of
 from domain.state.fold import Fold
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import MAX_VALUE
 from services.clock import Clock
 from services.kms_api import shapes
@@ -42,16 +44,16 @@ from services.settings import load
 from services.shares import Shares
 from tests.attacks.counted import seconds, steps
 from tests.faults.test_present import Kept, OneMaterial, incoming
-from tests.given import ACCOUNT, OTHER, key_id
+from tests.given import ACCOUNT, key_id
 from tests.keys import keyring, process_keys
-from tests.logs import Log, created
+from tests.logs import NOW, Log, created
 from tests.memory_log import MemoryTopic
 
 # -- patterns -------------------------------------------------------------------------------------------------------------
 
 
 def naive(pattern: str, text: str) -> bool:
-    """Row by row, as the grammar says it: slow, and without a thought."""
+    """Row by row, as the grammar says: slow and obvious."""
     row = [True] + [False] * len(text)
     for sign in pattern:
         if sign == "*":
@@ -64,7 +66,7 @@ def naive(pattern: str, text: str) -> bool:
 @given(st.text("ab?*", max_size=12), st.text("ab", max_size=16))
 @settings(max_examples=2_000)
 def test_a_quicker_match_matches_what_the_slow_one_does(pattern: str, text: str) -> None:
-    """A rewritten matcher that lets one text through too many is a way in."""
+    """A rewritten matcher that lets one text too many through is a way in."""
     assert compile_glob(pattern)(text) is naive(pattern, text)
 
 
@@ -90,7 +92,7 @@ COSTLY = {
 
 @pytest.mark.parametrize("name", COSTLY)
 def test_a_pattern_is_matched_in_time_that_grows_with_its_length(name: str) -> None:
-    """Encrypt under a policy of `*` and 30,000 `?` took 18.5 s, and whoever called meanwhile waited as long."""
+    """Encrypt under a policy of `*` and 30,000 `?` took 18.5 s, and every other caller waited as long."""
     small, large = COSTLY[name](4_000), COSTLY[name](8_000)
     counted = [steps(lambda each=each: compile_glob(each[0])(each[1])) for each in (small, large)]  # type: ignore[misc]
     assert counted[1] <= 2.5 * counted[0], counted
@@ -98,7 +100,7 @@ def test_a_pattern_is_matched_in_time_that_grows_with_its_length(name: str) -> N
 
 
 def test_an_arn_with_a_long_component_is_matched_in_time() -> None:
-    """The star of one component tried every place against all of what follows it."""
+    """The star of one component tried every position against everything after it."""
     wanted = "arn:aws:kms:*:" + "*" + "a" * 10_000 + "b:key/*"
     matches = compile_arn([(wanted, True)])
     text = "arn:aws:kms:us-east-1:" + "a" * 100_000 + ":key/1"
@@ -110,12 +112,12 @@ def test_an_arn_with_a_long_component_is_matched_in_time() -> None:
 
 
 def same_but_for_case(count: int) -> dict[str, str]:
-    """Names of 16 letters that are one name once they are folded."""
+    """Names of 16 letters that are the same name once they are folded."""
     return {"".join("kK"[at >> bit & 1] for bit in range(16)): "v" for at in range(count)}
 
 
 def test_names_that_differ_in_case_alone_cost_no_more_than_others() -> None:
-    """168 kB of them in CreateGrant took 0.64 s of API and writer each: every name copied all that came before."""
+    """168 kB of them in CreateGrant took 0.64 s of API and writer each: every name copied all earlier ones."""
     pairs = same_but_for_case(20_000)
     found = encryption_context_keys(pairs)
     (name,) = [each for each in found if each != "kms:encryptioncontextkeys"]
@@ -135,7 +137,7 @@ def test_names_that_differ_in_case_alone_cost_no_more_than_others() -> None:
 async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
     present: LiveState, operation: str, context: dict[str, str]
 ) -> None:
-    """A policy's costliest pattern times the longest value: both are a caller's own to choose."""
+    """A policy's costliest pattern times the longest value: the caller can choose both."""
     body: dict[str, Any] = {"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": context}
     if operation == "ReEncrypt":
         body = {"CiphertextBlob": "QUFB", "DestinationKeyId": key_id(), "DestinationEncryptionContext": context}
@@ -148,8 +150,8 @@ async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
     assert "at most" in refused.value.message
 
 
-def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
-    """30 kB of empty tags gave 1.9 MB of answer and record, to a user without rights."""
+def test_a_refusal_is_not_many_times_longer_than_the_request() -> None:
+    """30 kB of empty tags made 1.9 MB of answer and record, for a user without rights."""
     check = shapes.compiled("kms", "TagResource").check
     with pytest.raises(shapes.Invalid) as told:
         check({"KeyId": "x", "Tags": [{}] * 150})
@@ -165,7 +167,7 @@ def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
 
 
 def test_no_refusal_repeats_all_that_a_caller_sent() -> None:
-    """Whatever quotes a caller's words (a policy's path, a name that is not there) is cut where refusals are made."""
+    """Every text that quotes a caller's words (a policy's path, an unknown name) is cut when a refusal is made."""
     message = InvalidRequest("x" * 1_000_000).message
     assert len(message) < LONGEST_MESSAGE + 100
     assert message.endswith("more characters)")
@@ -176,8 +178,8 @@ def never_asked() -> Seal:
 
 
 async def test_a_decision_that_no_record_takes_fails_alone() -> None:
-    """One of 1.1 MB made the append of its group fail, and 43 of 824 other callers' decisions with it."""
-    decisions = Decisions(load({}), "decisions", 1, 0, never_asked)
+    """One record of 1.1 MB made the append of its group fail, and with it 43 of 824 decisions of other callers."""
+    decisions = DecisionLanes(load({}), "decisions", 1, 0, never_asked)
     with pytest.raises(TooLarge):
         await decisions.append(Decided(b"{}", b"x" * (MAX_VALUE + 1)), {})
     assert decisions._waiting == []
@@ -193,7 +195,7 @@ class Short(Kept):
 
 
 async def test_a_decision_that_no_record_takes_is_on_record_as_refused(present: LiveState) -> None:
-    """A call that leaves no record was tried for nothing: nobody would ever see it."""
+    """A call without a record would be a free attempt that nobody ever sees."""
     kept = Short()
     body = orjson.dumps({"KeyId": key_id(), "Plaintext": "QUFB", "EncryptionContext": {"name": "v" * 2_000}})
     with pytest.raises(WireError) as refused:
@@ -246,7 +248,7 @@ class Worked(Exception):
 
 
 class NoMaker:
-    """Fails whoever has something made that takes time or room; the rest costs nothing."""
+    """Fails if anything is made that takes time or room. Everything else is free."""
 
     def __getattr__(self, name: str) -> Any:
         if name in ("material", "rotated", "imported", "access_key"):
@@ -255,9 +257,9 @@ class NoMaker:
 
 
 @pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if isinstance(row, Changing)])
-async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
-    """An operation that makes keys or rows before anybody asked who calls: 40 refused CreateKey RSA_4096 kept others
-    waiting for 49 s, 200 refused CreateAccessKey left 200 rows in the vault."""
+async def test_costly_preparation_is_marked_as_such(name: str) -> None:
+    """An operation that makes keys or rows before anybody asks who calls: 40 refused CreateKey RSA_4096 kept others
+    waiting for 49 s, and 200 refused CreateAccessKey left 200 rows in the vault."""
     row = BY_NAME[name]
     assert isinstance(row, Changing)
     request = Request(name, COSTLY_CALLS.get(name, {"GrantToken": "t"}), root_of(ACCOUNT))
@@ -272,26 +274,36 @@ async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
 
 @pytest.mark.parametrize("name", COSTLY_CALLS)
 async def test_nothing_is_made_for_a_caller_who_may_not(name: str, present: LiveState, events: MemoryTopic) -> None:
-    """The caller has no rights; key pairs and rows of the vault are made for it all the same."""
-    commands = MemoryTopic()
-    nobody = Caller(
-        OTHER, f"arn:aws:iam::{OTHER}:user/nobody", {f"arn:aws:iam::{OTHER}:user/nobody": DIRECT}, "AIDANOBODY"
-    )
+    """The caller has no rights, but key pairs and rows of the vault would be made."""
+    for event in (
+        UserCreated(ACCOUNT, "AIDANOBODY", "nobody", "/", {}, ""),
+        UserAccessKeyCreated(ACCOUNT, "AIDANOBODY", "AKIANOBODY"),
+    ):
+        present.world.apply(event)
     row = BY_NAME[name]
     assert isinstance(row, Changing)
-    service = calls(present, Kept(), commands)
-    service._renew_caller = lambda request, call: None  # type: ignore[method-assign]  # the log knows nobody of this name
-    request = Request(name, COSTLY_CALLS[name], nobody)
-    call = type("Call", (), {"parameters": COSTLY_CALLS[name]})
-    assert await service._made(row, request, call) == UNMADE  # type: ignore[arg-type]
+    service = calls(present, Kept())
+    nobody = caller_of(present.world, "AKIANOBODY", None, NOW)
+    request = Request(name, COSTLY_CALLS[name], nobody, NOW)
+    call = Call(
+        "id",
+        "AKIANOBODY",
+        nobody.principal,
+        ACCOUNT,
+        "127.0.0.1",
+        "tests",
+        operation=name,
+        parameters=COSTLY_CALLS[name],
+    )
+    assert await service._made(row, request, call) == UNMADE
     may = Request(name, COSTLY_CALLS[name], root_of(ACCOUNT))
-    with pytest.raises(AttributeError):  # there is no vault: something was to be made
-        await service._made(row, may, call)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):  # there is no vault: something was about to be made
+        await service._made(row, may, call)
 
 
 async def test_the_writer_refuses_what_nothing_was_made_for() -> None:
-    """A caller without rights whose command says that nothing was made must not get a key without material when the
-    permission comes meanwhile."""
+    """A caller without rights, whose command says that nothing was made, must not get a key without material if the
+    permission arrives meanwhile."""
     log = Log()
     log.answer(created(1, 1))
     world = log.deciding.fold.world
@@ -309,7 +321,7 @@ async def test_the_writer_refuses_what_nothing_was_made_for() -> None:
 
 
 async def test_one_accounts_work_waits_behind_itself() -> None:
-    """Forty RSA keys of one account, and everyone else's wait until the last of them is made."""
+    """One account makes forty RSA keys. Everybody else's would wait until the last of them is made."""
     shares = Shares("test", 2)
     done: list[str] = []
     held, came = threading.Event(), threading.Event()
@@ -318,7 +330,7 @@ async def test_one_accounts_work_waits_behind_itself() -> None:
         held.wait(10)
         if (
             name == "greedy" and len(done) == 4
-        ):  # the machine may keep the other's thread waiting: that is not asked here
+        ):  # the machine may keep the other's thread waiting, which is not tested here
             came.wait(10)
         done.append(name)
         if name == "other":

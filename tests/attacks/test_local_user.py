@@ -1,7 +1,7 @@
-"""Another user of the machine, who has an account of their own there and no right of ours.
+"""Another user of the machine, with an account there but no right in Keytrail.
 
-They reach whatever listens on loopback, read what the rights of files and /proc let them read, and may write to folders that
-everybody may write to. Some of these attacks can only be made by becoming another user, which only root can.
+They can reach everything that listens on loopback, read what the permissions of files and /proc allow, and write to
+folders that everybody may write to. Some of these attacks need another user's identity, which only root can take.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def somebody_else() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Started by somebody whose files everybody may read and whose memory is dumped, with a secret in the environment."""
+    """Started by a user whose files everybody may read and whose memory is dumped, with a secret in the environment."""
     data = tmp_path_factory.mktemp("attacked") / "data"
     given = {
         "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVENBYOPERATOR0",
@@ -95,7 +95,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 
 
 def processes(installation: Installation) -> dict[str, psutil.Process]:
-    """Whatever `keytrail up` runs, itself included, by name and process id; Postgres's own children among them."""
+    """Every process that `keytrail up` runs, itself and Postgres's own children included, by name and process id."""
     assert installation.up is not None
     up = psutil.Process(installation.up.pid)
     found = {each.pid: each for each in (up, *up.children(recursive=True), *installation.children())}
@@ -116,7 +116,8 @@ def _children(installation: Installation) -> dict[str, tuple[int, float]]:
 
 
 def test_nothing_listens_where_others_reach_it(attacked: Installation) -> None:
-    """They would have had Kafka's JMX port, on every address of the machine: memory dumps and settings, unasked."""
+    """They would have had Kafka's JMX port on every address of the machine: memory dumps and settings, without a
+    password."""
     listening = 0
     for name, process in processes(attacked).items():
         for each in process.net_connections("inet"):
@@ -149,7 +150,7 @@ async def _connected(port: int, mechanism: str, password: str | None) -> AIOKafk
 
 
 async def _lets_in(port: int, mechanism: str, password: str | None) -> bool:
-    """A topic is made by whoever is let in, on the broker's listener and on the controller's alike."""
+    """Anybody who is let in can create a topic, on the broker's listener and on the controller's alike."""
     try:
         reached = await _connected(port, mechanism, password)
     except (KafkaError, OSError):
@@ -199,11 +200,11 @@ GREETINGS = {
     17: struct.pack(">hih", 0, 2, 5) + b"PLAIN" + struct.pack(">h", 13) + b"SCRAM-SHA-512",
     18: struct.pack(">hi", 0, 4) + b"".join(struct.pack(">3h", *each) for each in VERSIONS) + bytes(4),
 }
-"""What a broker answers to SaslHandshake (it takes either mechanism) and to ApiVersions."""
+"""A broker's answers to SaslHandshake (it accepts either mechanism) and to ApiVersions."""
 
 
-async def test_whoever_takes_the_brokers_port_learns_no_password() -> None:
-    """While the broker is down they would have listened in its place, and been told the password by each client."""
+async def test_taking_the_brokers_port_reveals_no_password() -> None:
+    """While the broker is down, they would have listened in its place, and each client would have sent the password."""
     heard = b""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -230,7 +231,7 @@ async def test_whoever_takes_the_brokers_port_learns_no_password() -> None:
 
 
 def _challenge(request: bytes) -> bytes:
-    """Of SCRAM's server: to the client's nonce one that begins with it, a salt, and so many rounds."""
+    """SCRAM's server: it answers the client's nonce with one that begins with it, a salt, and a number of rounds."""
     nonce = re.search(rb"r=([^,]+)", request)
     assert nonce is not None
     text = b"r=" + nonce[1] + b"theirs,s=" + b64encode(b"salt") + b",i=4096"
@@ -254,7 +255,7 @@ def test_no_process_shows_a_secret(attacked: Installation) -> None:
     assert attacked.up is not None
     for name, process in processes(attacked).items():
         shown = [Path(f"/proc/{process.pid}/cmdline").read_bytes()]
-        if process.pid != attacked.up.pid:  # which was given them by its environment
+        if process.pid != attacked.up.pid:  # which its environment gave them
             shown.append(Path(f"/proc/{process.pid}/environ").read_bytes())
         for secret in secrets:
             assert not any(secret.encode() in text for text in shown), f"{name} shows {secret}"
@@ -270,8 +271,8 @@ json.dump(given, sys.stdout, default=str)
 """
 
 
-async def test_a_process_that_we_start_is_given_every_secret_and_shows_none(tmp_path: Path) -> None:
-    """Of your own cluster and database, too: the password in an address would have stood in seven environments."""
+async def test_a_child_process_gets_every_secret_and_shows_none(tmp_path: Path) -> None:
+    """With your own cluster and database too: the password in an address would have been in seven environments."""
     secret = {each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]}
     settings = Settings(root_access_key_id="AKIAGIVEN", kafka_username="somebody", **secret)
     assert len(secret) >= 3
@@ -293,7 +294,7 @@ SECRETS = [f"KEYTRAIL_{each.name.upper()}" for each in fields(Settings) if each.
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_in_a_file_that_others_may_read_is_refused(tmp_path: Path, name: str) -> None:
-    """They would have had the cluster's password, the database's or root's from the file that it was put into."""
+    """They would have read the password of the cluster, the database or root in the file that holds it."""
     file = tmp_path / "secret"
     file.write_text("a secret\n")
     given = {name + "_FILE": str(file), "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAGIVEN", SECRETS[-1]: "root's"}
@@ -325,7 +326,7 @@ def test_files_of_the_data_folder_are_closed(attacked: Installation) -> None:
 
 @as_root
 def test_another_user_opens_nothing(attacked: Installation) -> None:
-    """The same by the kernel's own answer: every file there is, with its name told to the attacker."""
+    """The same by the kernel's own answer: every existing file, when the attacker knows its name."""
     files = [each for each in attacked.data.rglob("*") if each.is_file()]
     assert len(files) > 100
     opened = []
@@ -337,7 +338,7 @@ def test_another_user_opens_nothing(attacked: Installation) -> None:
     assert opened == []
 
 
-def test_what_a_command_writes_is_its_owners_alone(attacked: Installation, tmp_path: Path) -> None:
+def test_files_of_a_command_are_its_owners_alone(attacked: Installation, tmp_path: Path) -> None:
     """They would have read an export: the whole log, every caller's names and addresses."""
     for command in (
         ["export-log"],
@@ -352,7 +353,7 @@ def test_what_a_command_writes_is_its_owners_alone(attacked: Installation, tmp_p
 
 
 def test_nothing_is_kept_in_folders_that_everybody_may_write_to(attacked: Installation) -> None:
-    """They would have mapped Java's counters, or made the folder first that a process was going to use."""
+    """They would have mapped Java's counters, or made the folder first that a process was about to use."""
     shared = [Path(name).resolve() for name in ("/tmp", "/var/tmp")]  # looked at, not used
     ours = attacked.data.resolve().parent.parent, Path(sys.prefix).resolve()
     for name, process in processes(attacked).items():
@@ -364,7 +365,7 @@ def test_nothing_is_kept_in_folders_that_everybody_may_write_to(attacked: Instal
 
 
 def test_memory_is_not_dumped(attacked: Installation) -> None:
-    """Whoever reads where a machine keeps core dumps would have had the material of the keys in use."""
+    """A reader of the machine's core dumps would have had the material of the keys in use."""
     for name, process in processes(attacked).items():
         limits = Path(f"/proc/{process.pid}/limits").read_text()
         (line,) = [each for each in limits.splitlines() if each.startswith("Max core file size")]
@@ -375,7 +376,8 @@ def test_memory_is_not_dumped(attacked: Installation) -> None:
 
 
 def test_a_module_beside_us_is_not_run(tmp_path: Path) -> None:
-    """In a folder that they may write to they would have left services/, and run as whoever starts Keytrail there."""
+    """In a folder that they may write to, they would have left services/, which runs as the user who starts Keytrail
+    there."""
     (tmp_path / "services").mkdir()
     (tmp_path / "services" / "__init__.py").write_text("raise SystemExit('the attacker runs')")
     done = subprocess.run(
@@ -387,7 +389,8 @@ def test_a_module_beside_us_is_not_run(tmp_path: Path) -> None:
 def test_the_sockets_folder_is_made_under_a_name_that_nobody_foresees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They would have made /tmp/keytrail-HASH first, as a link or with a socket of theirs: to them went the vault."""
+    """They would have made /tmp/keytrail-HASH first, as a link or with a socket of their own, and received the
+    vault."""
     monkeypatch.setattr(postgres, "MAX_SOCKET_PATH", 10)
     first = BundledPostgres(tmp_path / "postgres")
     first.prepare()
@@ -397,7 +400,7 @@ def test_the_sockets_folder_is_made_under_a_name_that_nobody_foresees(
     assert first.sockets == again.sockets, "it is used again"
     found = first.sockets.lstat()
     assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, 0o700)
-    # As after a restart of the machine, which empties /tmp: the name is known by now.
+    # as after a restart of the machine, which empties /tmp: the name is known by now
     first.sockets.rmdir()
     theirs = tmp_path / "theirs"
     theirs.mkdir()
@@ -415,7 +418,7 @@ def test_the_sockets_folder_is_made_under_a_name_that_nobody_foresees(
 
 @as_root
 def test_the_servers_user_cannot_have_a_folder_given_to_it(tmp_path: Path) -> None:
-    """Whoever took over Postgres would have been given /etc, by a link in place of the socket's folder."""
+    """Somebody who took over Postgres would have been given /etc, through a link in place of the socket's folder."""
     server = BundledPostgres(tmp_path / "postgres")
     server.prepare()
     server.sockets.rmdir()
@@ -428,7 +431,7 @@ def test_the_servers_user_cannot_have_a_folder_given_to_it(tmp_path: Path) -> No
 
 
 def test_a_result_does_not_follow_a_link_that_was_there_first(tmp_path: Path) -> None:
-    """In /tmp they would have chosen which of our files an export or a backup is written over."""
+    """In /tmp they would have chosen which file of Keytrail's an export or a backup overwrites."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "export").symlink_to(victim)
@@ -466,7 +469,7 @@ def _theirs(folder: Path) -> None:
 @pytest.mark.parametrize("made", [_open_to_all, pytest.param(_theirs, marks=as_root)])
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_a_place_that_others_may_change_is_refused(tmp_path: Path, made, level: int) -> None:
-    """They would have put a data folder of their own in the place of ours, or a jar of theirs among Kafka's."""
+    """They would have replaced Keytrail's data folder by one of their own, or put a jar of their own among Kafka's."""
     places = [tmp_path / "srv", tmp_path / "srv" / "keytrail", tmp_path / "srv" / "keytrail" / "data"]
     places[-1].mkdir(parents=True)
     made(places[level])
@@ -482,7 +485,7 @@ def test_a_place_that_others_may_change_is_refused(tmp_path: Path, made, level: 
 
 
 def test_a_folder_in_tmp_may_be_ours(tmp_path: Path) -> None:
-    """Where everybody may write but nobody may touch what is another's, a folder of ours is as safe as anywhere."""
+    """Where everybody may write but nobody may touch another's files, a folder of ours is as safe as anywhere."""
     tmp_path.chmod(0o1777)
     take_and_leave(tmp_path / "data")
 
@@ -511,7 +514,8 @@ def test_a_master_key_that_somebody_else_made_is_refused(tmp_path: Path) -> None
 
 @as_root
 def test_a_shell_is_not_led_to_somebody_elses_installation(tmp_path: Path) -> None:
-    """In a folder like /tmp they would have left .keytrail: `eval "$(keytrail env)"` there sent them what is encrypted."""
+    """In a folder like /tmp they would have left .keytrail: `eval "$(keytrail env)"` there would have sent them what
+    clients encrypt."""
     theirs = tmp_path / ".keytrail"
     theirs.mkdir()
     kept = theirs / "credentials.json"
@@ -522,7 +526,7 @@ def test_a_shell_is_not_led_to_somebody_elses_installation(tmp_path: Path) -> No
         [str(KEYTRAIL), "env"], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "belongs to" in done.stdout  # shell text that reports it, and leads nowhere
+    assert "belongs to" in done.stdout  # shell text that reports it and leads nowhere
     assert "AKIA" not in done.stdout
 
 
@@ -543,9 +547,9 @@ class OpenKafka(BundledKafka):
         }
 
 
-@pytest.mark.soak  # four brokers one after the other
+@pytest.mark.soak  # four brokers, one after the other
 def test_a_folder_of_an_earlier_version_is_closed_and_keeps_everything(tmp_path: Path) -> None:
-    """After the upgrade they would still have written to the log, or have read it from the disk."""
+    """After the upgrade they could still have written to the log, or read it from the disk."""
     installation = Installation(tmp_path / "data")
     with installation:
         key = installation.client().create_key()["KeyMetadata"]["KeyId"]

@@ -1,6 +1,5 @@
-"""A user who wants to call without leaving a trace: an authenticated call that ends in no record is one that no auditor
-ever hears of, and the place to try attacks that fail.
-"""
+"""A user who wants to call without a trace. No auditor hears of an authenticated call without a record, so it would be
+the place to try attacks that fail."""
 
 from __future__ import annotations
 
@@ -55,7 +54,7 @@ def send(
     with closing(http.client.HTTPConnection(urlsplit(installation.url).netloc, timeout=60)) as connection:
         connection.request(method, path, body or None, dict(request.headers))
         answer = connection.getresponse()
-        # A stream of alerts has no end.
+        # a stream of alerts has no end
         text = b"" if answer.getheader("content-type", "").startswith("text/event-stream") else answer.read(4096)
         return answer.status, answer.getheader("x-amzn-requestid", ""), text.decode("utf-8", "replace")
 
@@ -103,7 +102,7 @@ def users(installation: Installation) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def known(installation: Installation) -> dict[str, list[str]]:
-    """Names that are there, by the member that takes them."""
+    """Names that exist, by the member that takes them."""
     kms, iam = installation.client(), installation.client(service="iam")
     keys = [kms.create_key()["KeyMetadata"] for _ in range(2)]
     kms.create_alias(AliasName="alias/trace", TargetKeyId=keys[0]["KeyId"])
@@ -126,7 +125,7 @@ def known(installation: Installation) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def seen(installation: Installation):
-    """(call id, what was asked, how many records it must have); looked up together once all were sent."""
+    """(call id, the request, how many records it must have), all looked up once everything was sent."""
     sent: list[tuple[str, str, int]] = []
     yield sent
     found = records(installation, [each for each, _, _ in sent])
@@ -153,14 +152,14 @@ def test_every_call_of_kms_iam_and_sts_has_one_record(
     seen: list[tuple[str, str, int]],
     data: st.DataObject,
 ) -> None:
-    """Gained: probing with inputs that end in a 500 would have left no decision behind, for as long as one likes."""
+    """Gained: inputs that end in a 500 would have left no decision, however often they were tried."""
     service, operation = data.draw(st.sampled_from(OPERATIONS))
     value = data.draw(Values(known).input(service, operation))
     by = data.draw(st.sampled_from(users))
     status, id, text = operate(installation, by, service, operation, value)
     what = f"{operation} {json.dumps(value)[:300]}: {status} {text[:300]}"
     assert status < 500, what
-    # One that is too long, as Query writes it, is refused before anybody looks at its signature.
+    # A name that is too long in the Query protocol is refused before the signature is checked.
     seen.append((id, what, int(status != 413)))
 
 
@@ -173,8 +172,8 @@ def test_every_refused_question_to_the_audit_api_has_one_record(
     seen: list[tuple[str, str, int]],
     data: st.DataObject,
 ) -> None:
-    """Gained: whoever looks for keys, people and alerts of others by guessing would never have been seen. An answered
-    question has no record, unless it changes something."""
+    """Gained: nobody would have seen a caller who guesses keys, people and alerts of others. An answered question has
+    no record, unless it changes something."""
     route, path, body = data.draw(question(known))
     by = data.draw(st.sampled_from(users))
     raw = b"" if body is None else json.dumps(body).encode()
@@ -184,7 +183,7 @@ def test_every_refused_question_to_the_audit_api_has_one_record(
     assert status < 500 or "DependencyTimeoutException" in text, what
     expected = int(route.function in CHANGING) if status < 400 else int(status < 500)
     if status == 414 or "There is nothing here" in text:
-        expected = 0  # nobody looked at the signature, so nobody is known to have asked
+        expected = 0  # the signature was not checked, so nobody is known to have asked
     seen.append((id, what, expected))
 
 
@@ -197,7 +196,7 @@ RECIPIENT = {"Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "Atte
 
 
 def one_record(installation: Installation, by: dict[str, str], service: str, operation: str, value: Any) -> str:
-    """The answer to a call that is no 500 and has exactly one record."""
+    """The answer to a call, which must not be a 500 and must have exactly one record."""
     status, id, text = operate(installation, by, service, operation, value)
     assert status < 500, text
     assert records(installation, [id]) == {id: 1}
@@ -213,7 +212,7 @@ def test_an_empty_list_of_grant_tokens_hides_no_call(installation: Installation,
 
 
 def test_bytes_deep_in_a_parameter_hide_no_call(installation: Installation, users: list[dict[str, str]]) -> None:
-    """Gained: a blob inside of `Recipient` made the record impossible, so the call left none."""
+    """Gained: a blob inside `Recipient` made the record impossible, so the call left none."""
     key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     asked = {"KeyId": key, "KeySpec": "AES_256"} | RECIPIENT
     text = one_record(installation, users[0], "kms", "GenerateDataKey", asked)
@@ -222,7 +221,7 @@ def test_bytes_deep_in_a_parameter_hide_no_call(installation: Installation, user
 
 
 def test_two_names_of_a_key_spec_hide_no_call(installation: Installation, users: list[dict[str, str]]) -> None:
-    """Gained: a 500 from the writer, which said nothing of what was wrong."""
+    """Gained: a 500 from the writer, which did not say what was wrong."""
     asked = {"KeySpec": "SYMMETRIC_DEFAULT", "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT"}
     text = one_record(installation, users[0], "kms", "CreateKey", asked)
     assert json.loads(text) == {
@@ -236,12 +235,12 @@ def test_two_names_of_a_key_spec_hide_no_call(installation: Installation, users:
 def test_a_key_id_that_no_vault_holds_hides_no_call(
     installation: Installation, users: list[dict[str, str]], key: str
 ) -> None:
-    """Gained: RotateKeyOnDemand wrote whatever it was given into the vault, where a NUL is an error of Postgres."""
+    """Gained: RotateKeyOnDemand wrote its input into the vault, where Postgres fails on a NUL."""
     assert "NotFoundException" in one_record(installation, users[0], "kms", "RotateKeyOnDemand", {"KeyId": key})
 
 
 def test_brackets_in_strings_hide_no_call(installation: Installation, users: list[dict[str, str]]) -> None:
-    """Gained: closing brackets inside of strings made deep nesting look flat, and the parser ran out of its stack."""
+    """Gained: closing brackets inside strings made deep nesting look flat, and the parser exhausted its stack."""
     deep = '{"Statement":' + '["]",' * 250 + "1" + "]" * 250 + "}"
     tracer = {"AWS": "arn:aws:iam::111122223333:user/tracer"}
     trust = {"Statement": {"Effect": "Allow", "Principal": tracer, "Action": "sts:AssumeRole"}}
@@ -252,8 +251,8 @@ def test_brackets_in_strings_hide_no_call(installation: Installation, users: lis
 
 
 def test_half_a_surrogate_pair_in_a_sid_stops_nothing(installation: Installation, users: list[dict[str, str]]) -> None:
-    """Gained: a decision by a statement with such a Sid cannot be written as JSON: calls on the key left no decision, and
-    the writer that had to record one ended, as did every one after it."""
+    """Gained: a decision by a statement with such a Sid cannot be written as JSON. Calls on the key left no decision,
+    and the writer that had to record one ended, as did every later writer."""
     kms = installation.client()
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     asked = {"KeyId": key, "Policy": OF_HALVES, "BypassPolicyLockoutSafetyCheck": True}
@@ -265,7 +264,7 @@ def test_half_a_surrogate_pair_in_a_sid_stops_nothing(installation: Installation
 def test_a_request_too_long_for_a_record_is_refused_alone(
     installation: Installation, users: list[dict[str, str]]
 ) -> None:
-    """Gained: a record that Kafka refuses failed with all the others of its batch, 43 calls of other people."""
+    """Gained: a record that Kafka refuses failed with all others of its batch: 43 calls of other people."""
     pairs = {f"{number}": "" for number in range(17_000)}
     key = installation.client().create_key()["KeyMetadata"]["KeyId"]
     asked = {"KeyId": key, "Plaintext": "AAAA", "EncryptionContext": pairs}
@@ -277,7 +276,8 @@ def test_a_request_too_long_for_a_record_is_refused_alone(
 
 
 def test_a_form_that_cannot_be_read_hides_no_call(installation: Installation, users: list[dict[str, str]]) -> None:
-    """Gained: an authenticated form with too many fields, or no UTF-8, was answered before anything was recorded."""
+    """Gained: an authenticated form with too many fields, or without UTF-8, was answered before anything was
+    recorded."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     for body in (b"Action=ListUsers&x=%ff", b"&".join(b"a%d=1" % number for number in range(1200))):
         status, id, text = send(installation, users[1], "iam", "/", body, headers)
@@ -294,7 +294,8 @@ CURSORS = (
 
 
 def test_a_cursor_that_nobody_gave_is_refused_on_record(installation: Installation) -> None:
-    """A question without a trace, told as if the database were away, with an error line in the log each."""
+    """Gained: a question without a trace, answered as if the database were away, with an error line in the log each
+    time."""
     root, calls = installation.credentials(), []
     arn = f"arn:aws:iam::{installation.settings.account_id}:root"
     for path in ("/v1/keys", "/v1/decisions", "/v1/alerts", f"/v1/principals/{arn}/history", f"/v1/can-what/{arn}"):

@@ -1,8 +1,8 @@
-"""Root of account B: what it is told does not depend on what account A does among itself.
+"""Root of account B: what it learns does not depend on what account A does within itself.
 
-Two logs are alike but for some steps of A. Where the calls of B on A's resources are decided alike on both, every answer to
-B is the same on both: of every operation, of the audit API's questions, of the rows of its own part of the log, of alerts.
-B would have gained whatever differs: whom A has, what its policies say, which keys and grants there are.
+Two logs are alike except for some steps of A. If B's calls on A's resources are decided alike on both, every answer to
+B is the same on both: from every operation, from the audit API's questions, in the rows of its own part of the log, and
+in alerts. Any difference would tell B whom A has, what its policies say, or which keys and grants exist.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from domain.arn import alias_arn, key_arn, root_arn
 from domain.authorization.caller import root_of
 from domain.log.record import Call
 from domain.state.world import World
+from services.clock import Clock
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
 from services.operations.rows import Request
 from services.operations.table import BY_NAME
+from services.settings import load
 from tests.attacks.accounts import KEYS, ROOT_KEYS, SECRET, A, Asking, B, C, Doing, Step, Trail, done, plain
 from tests.attacks.counted import steps
 from tests.given import REGION, key_id
@@ -30,7 +32,7 @@ from tests.logs import NOW
 
 SOAK = settings.default.max_examples > 1000
 NOTHING: Step = (A, "DeleteAlias", {"AliasName": "alias/nothing"})
-"""Refused, and of A alone: it takes the place of a step, so that positions need no renumbering."""
+"""A refused call that concerns A alone. It takes the place of a step, so that positions need no renumbering."""
 
 
 def script(chance: Random, length: int, secret: int) -> tuple[list[Step], list[Step]]:
@@ -47,8 +49,9 @@ def script(chance: Random, length: int, secret: int) -> tuple[list[Step], list[S
 
 
 def call_on_each_other(one: Trail, other: Trail, number: int) -> None:
-    """B's principals call on every key of A, alike on both logs. On B's keys somebody of A calls on the one log and somebody
-    else of A on the other, from elsewhere, whom B's key admits alike. (The encryption context is told to the key's owner.)"""
+    """B's principals call on every key of A, alike on both logs. On B's keys, one principal of A calls on the one log,
+    and another principal of A calls from elsewhere on the other; B's key admits both alike. (The encryption context is
+    shown to the key's owner.)"""
     places = f"{SECRET}1", f"{SECRET}2"
     for operation in ("Encrypt", "Decrypt", "DescribeKey"):
         for caller in Asking(one.world, B).callers():
@@ -71,7 +74,7 @@ def call_on_each_other(one: Trail, other: Trail, number: int) -> None:
 
 
 WORLDS = ((0, 4, 1), (2, 6, 3), (7, 11, 4), (8, 12, 1), (14, 18, 3), (42, 19, 3), (57, 7, 2), (7806, 26, 3), (3, 28, 3))
-"""Seed, length and secret steps of worlds in which leaks show that were put back, one after the other, to try this test."""
+"""Seed, length and secret steps of states in which deliberate leaks showed, one after the other, to try this test."""
 
 
 def in_each(test: Any) -> Any:
@@ -80,7 +83,7 @@ def in_each(test: Any) -> Any:
     return test
 
 
-# A world does not get simpler by being shorter: it is told whole where it fails, and not shrunk.
+# A state is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
 @settings(
     max_examples=600 if SOAK else 25, phases=[Phase.explicit, Phase.generate], deadline=None, report_multiple_bugs=False
 )
@@ -97,7 +100,7 @@ def test_no_answer_to_one_account_changes_by_what_another_does_among_itself(
         if with_it == without and with_it[0] == B:
             assert done[0]["decision"]["error"] == done[1]["decision"]["error"], (seed, with_it)
         if with_it != without:
-            # What A's resources decide about B's calls is the one thing of A that B can see.
+            # What A's resources decide about B's calls is all that B can see of A.
             assume(Asking(one.world, B).decided_by_them() == Asking(other.world, B).decided_by_them())
     asking = Asking(one.world, B), Asking(other.world, B)
     assume(asking[0].decided_by_them() == asking[1].decided_by_them())
@@ -114,13 +117,13 @@ def test_no_answer_to_one_account_changes_by_what_another_does_among_itself(
 
 
 class Counting:
-    """What a call waits for: a fetched present, a durable record."""
+    """What a call waits for: a fetched live state, a durable record."""
 
     def __init__(self, world: World) -> None:
         self.world, self.position, self.barriers, self.records = world, world.position, 0, 0
 
     def require_fresh(self) -> None:
-        """The present is."""
+        """The live state is fetched already."""
 
     async def barrier(self) -> None:
         self.barriers += 1
@@ -142,7 +145,7 @@ class Counting:
 def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
     operation: str, there: str, absent: str
 ) -> None:
-    """By the time of the answer B would learn what the answer does not say."""
+    """The time of an answer would tell B what the answer does not say."""
     trail = Trail()
     for number, step in enumerate(
         [(A, "CreateKey", {}), (A, "CreateAlias", {"AliasName": "alias/one", "TargetKeyId": key_id(1)})], 1
@@ -150,22 +153,22 @@ def test_a_refusal_takes_the_same_steps_whether_or_not_the_resource_is_there(
         assert trail.do(step, number)["decision"]["error"] is None
     found = []
     for reference in (there, absent):
-        counting, calls = Counting(trail.world), object.__new__(Calls)
-        calls._present = cast(Any, counting)
-        calls.records = cast(Any, counting)
+        counting = cast(Any, Counting(trail.world))
+        calls = Calls(load({}), counting, *[cast(Any, None)] * 5, Clock())
+        calls.records = counting
         call = Call("call", ROOT_KEYS[B], root_arn(B), B, "127.0.0.1", "agent", operation, {"KeyId": reference})
         messages = []
 
         def ask(calls: Calls = calls, call: Call = call, messages: list[str] = messages) -> None:
             request = Request(operation, {**call.parameters, "Plaintext": b"x"}, root_of(B), NOW)
             with pytest.raises(WireError) as refused:
-                done(calls._answer(cast(Any, BY_NAME[operation]), request, call))
+                done(calls._decide_here(cast(Any, BY_NAME[operation]), request, call))
             messages.append(refused.value.message)
 
-        ask()  # what is compiled when it is first asked is
+        ask()  # a policy is compiled when it is first needed
         took = steps(ask)
         found.append((counting.barriers, counting.records, messages[0].replace(reference, "")))
         found.append(took)
     assert found[0] == found[2] == (2, 2, found[0][2])
-    # What is left are the statements of the policy that does not admit B: microseconds, beside a fetch and a durable record.
+    # What is left are the policy's statements that do not admit B: microseconds, beside a fetch and a durable record.
     assert abs(found[1] - found[3]) < 0.15 * found[1], (found[1], found[3])

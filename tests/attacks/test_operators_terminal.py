@@ -1,4 +1,5 @@
-"""A caller who writes to the screen of whoever looks at the calls: in targets, agents, paths, descriptions, Sids, names."""
+"""A caller who writes to the screen of a person who reads the calls: in targets, agents, paths, descriptions, Sids,
+names."""
 
 from __future__ import annotations
 
@@ -26,19 +27,19 @@ from tests.installation import KEYTRAIL, Installation
 from tests.wire_client import call, post, sign
 
 ESCAPES = "\x1b]0;gone\x07\x1b[2J\x9b2J\x9d0;x\x9c\u202etxt.exe\u2066\u200b\x7f\r"
-"""A new title of the window, a screen wiped (by C0 and by C1), a line read from its end, and what nobody sees."""
+"""A new title for the window, a wiped screen (by C0 and by C1), a line read from its end, and invisible characters."""
 MARKUP = r"\[/x] [/] [bold red]ALL IS WELL[/] [link=file:///etc/passwd]x[/link] :smile:"
 STEERS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def steering(text: str) -> list[str]:
-    """What in a text would steer a terminal or not be seen, line ends left out."""
+    """Characters that would steer a terminal or be invisible, except line ends."""
     return sorted({hex(ord(each)) for each in text if unicodedata.category(each) in STEERS and each not in "\n\t"})
 
 
 @given(st.text())
 def test_nothing_that_is_visible_steers(text: str) -> None:
-    """Gained: a character that one of the escapes' lists had forgotten."""
+    """Gained: a character that one of the lists of escapes had forgotten."""
     assert steering(visible(text)) == []
     assert "\n" not in visible(text)
     assert visible(visible(text)) == visible(text)
@@ -46,8 +47,8 @@ def test_nothing_that_is_visible_steers(text: str) -> None:
 
 
 @given(st.text() | st.sampled_from([MARKUP, ESCAPES, MARKUP + ESCAPES]))
-def test_a_screen_shows_words_and_obeys_none(text: str) -> None:
-    """Gained: an operator sees another table, another effect, or none at all."""
+def test_a_screen_shows_text_and_obeys_none_of_it(text: str) -> None:
+    """Gained: an operator sees another table, another effect, or nothing at all."""
     written = StringIO()
     screen = Screen(file=written, width=4000, force_terminal=False, markup=False, emoji=False, highlight=False)
     table = Table(text, box=None)
@@ -85,7 +86,7 @@ def written(installation: Installation) -> str:
 
 
 def on_a_terminal(installation: Installation, *arguments: str) -> tuple[int, str]:
-    """(exit code, what a command writes to a terminal), which is not what it writes to a pipe."""
+    """(exit code, what a command writes to a terminal), which differs from what it writes to a pipe."""
     main, side = pty.openpty()
     command = [str(KEYTRAIL), *arguments, "--data", str(installation.data)]
     environment = installation.environment() | {
@@ -137,7 +138,7 @@ COMMANDS: list[tuple[str, ...]] = [
 def test_no_command_lets_a_caller_steer_the_terminal(
     installation: Installation, written: str, command: tuple[str, ...]
 ) -> None:
-    """Gained: `keytrail decisions` ended in a MarkupError for good, or showed what the caller wanted shown."""
+    """Gained: `keytrail decisions` always ended in a MarkupError, or showed what the caller wanted shown."""
     if command[0] in ("alerts",):
         installation.caught_up()
     code, text = on_a_terminal(installation, *(written if each == "KEY" else each for each in command))
@@ -149,7 +150,7 @@ def test_no_command_lets_a_caller_steer_the_terminal(
 
 
 def test_a_message_to_people_shows_words_alone() -> None:
-    """Gained: a chat or a mail of the alert that is turned round, or steers the terminal that shows it."""
+    """Gained: a chat message or mail of the alert that is turned round, or steers the terminal that shows it."""
     alert = {"severity": "high", "title": "t", "key_id": "k", "rule": "r", "id": "i", "at": "2026-01-01T00:00:00Z"}
     message = {"alert": alert | {"summary": ESCAPES}, "count": 1, "first_at": alert["at"]}
     assert steering("".join(words(message))) == []
@@ -175,8 +176,8 @@ ALLOWED = {
     ("pager.py", "sys", "stdout"),
     ("__init__.py", "typer", "echo"),
 }
-"""Exports to the output: JSON is ASCII, CSV is made visible line by line. The pager gets what the screen has rendered, and the
-version is our own."""
+"""Exports to the output: JSON is ASCII, and CSV is escaped line by line. The pager gets what the screen has rendered,
+and the version is our own."""
 
 
 def test_nothing_writes_to_the_screen_but_the_terminals_own_functions() -> None:

@@ -1,7 +1,7 @@
-"""Whoever may write to Postgres: the database's operator, or a stranger who has its password.
+"""Somebody who can write to Postgres: the database's operator, or a stranger with its password.
 
-They can change, add and remove any row of any table. They have neither the master key nor the vault's root secret, and the
-log on Kafka is as it was.
+They can change, add and remove any row of any table. They have neither the master key nor the vault's root secret, and
+cannot change the log on Kafka.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.telling import Telling, Vault
 
 @pytest.fixture(scope="module")
 def siem() -> Iterator[Receiver]:
-    """Who is told of alerts."""
+    """The receiver of alerts."""
     with receivers("siem") as told:
         yield told["siem"]
 
@@ -86,14 +86,14 @@ def verified(installation: Installation) -> dict[str, Any]:
 
 
 def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -> None:
-    """Every right after one restart: API and writer took the snapshot's content as it was."""
+    """Gained: every right after one restart. API and writer believed the snapshot's content."""
     iam = attacked.client(service="iam")
     unique = iam.create_user(UserName="mallory")["User"]["UserId"]
     key = iam.create_access_key(UserName="mallory")["AccessKey"]
     status = attacked.answers("status")[0]
 
     async def forge() -> None:
-        """What the log says, and one policy more."""
+        """The state of the log, with one more policy."""
         pool = await connect(attacked.settings)
         keys = await open_keyring(open_vault(attacked.settings, pool))
         topic = KafkaTopic(attacked.settings, names(attacked.settings).events)
@@ -106,7 +106,7 @@ def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -
         )
         fold.chain.keys = keyring(STRANGERS)
         await snapshots.save(pool, fold)
-        # The MAC of a true snapshot, and the name of the key that made it, do not help either.
+        # Neither the MAC of a true snapshot nor the name of its key helps.
         mac = await pool.fetchval("SELECT mac FROM present.snapshots ORDER BY position DESC LIMIT 1")
         await pool.execute("UPDATE present.snapshots SET mac = $1", f"{keys.newest}:{mac.partition(':')[2]}")
         await topic.close()
@@ -124,7 +124,7 @@ def test_a_snapshot_that_somebody_wrote_gives_no_right(attacked: Installation) -
 
 
 def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
-    """Bob's Decrypt becomes Alice's: `verify` said whole, and `recheck` found no mismatch."""
+    """Gained: Bob's Decrypt becomes Alice's. `verify` said whole, and `recheck` found no mismatch."""
     client = attacked.client()
     key = client.create_key()["KeyMetadata"]["KeyId"]
     client.decrypt(CiphertextBlob=client.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"])
@@ -147,7 +147,7 @@ def test_a_changed_row_is_named_and_mended(attacked: Installation) -> None:
 
 
 def test_a_row_that_is_no_record_says_what_mends_it(attacked: Installation) -> None:
-    """Questions of the past fail, and nobody knows why."""
+    """Gained: questions about the past fail, and nobody knows why."""
     key = attacked.client().create_key()["KeyMetadata"]["KeyId"]
     attacked.caught_up()
     execute(attacked, "UPDATE p_history.history SET document = '[1]' WHERE id = $1", key)
@@ -159,7 +159,7 @@ def test_a_row_that_is_no_record_says_what_mends_it(attacked: Installation) -> N
 
 
 def test_positions_that_were_moved_hide_nothing(attacked: Installation) -> None:
-    """Records that no projection shows and no rule judges: whoever follows begins behind them."""
+    """Gained: records that no projection shows and no rule judges, since readers begin after them."""
     execute(attacked, "UPDATE p_decisions.positions SET next = next + 2")
     execute(attacked, "UPDATE alerting.positions SET next = next + 2")
     restarted(attacked)
@@ -171,8 +171,8 @@ def test_positions_that_were_moved_hide_nothing(attacked: Installation) -> None:
 
 
 def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Installation) -> None:
-    """A key opened to everybody without an alert, and the position signed by Keytrail itself afterwards: it was looked at when a
-    worker started, and believed when it judged."""
+    """Gained: a key is opened to everybody without an alert, and Keytrail itself then signs the position. The worker
+    checked it at its start, and believed it when it judged."""
     key = attacked.client().create_key()["KeyMetadata"]["KeyId"]
     arn = attacked.client().describe_key(KeyId=key)["KeyMetadata"]["Arn"]
     open_to_all = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
@@ -196,9 +196,9 @@ def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Inst
     assert eventually(lambda: "key-policy-public" in rules(), within=60)
 
 
-def test_a_burst_that_somebody_keeps_from_being_counted_is_told(attacked: Installation) -> None:
-    """Forty refused calls and no alert: the row of the window said that it was full, or far from it. Whoever counts on it ends,
-    and counts anew from the log."""
+def test_a_burst_is_reported_though_somebody_prevents_its_count(attacked: Installation) -> None:
+    """Gained: forty refused calls and no alert. The window's row said that it was full, or far from it. A worker that
+    relies on it ends, and counts again from the log."""
     name = f"mallory-{uuid4().hex[:8]}"
     iam = attacked.client(service="iam")
     arn = iam.create_user(UserName=name)["User"]["Arn"]
@@ -220,10 +220,11 @@ def refused(installation: Installation, credentials: dict[str, str], count: int)
 
 
 def test_a_projection_without_its_positions_is_named(attacked: Installation) -> None:
-    """Every call deleted, and `verify` whole: it compared up to the positions that somebody had removed."""
+    """Gained: every call is deleted, and `verify` says whole. It compared only up to the positions, which somebody had
+    removed."""
     attacked.caught_up()
     projector = attacked.process("projector")
-    projector.suspend()  # it would notice, and fill the projection anew
+    projector.suspend()  # it would notice, and rebuild the projection
     try:
         execute(attacked, "DELETE FROM p_decisions.positions WHERE topic = 'decisions'")
         found = json.loads(attacked.keytrail("verify", "--json", check=False).stdout)
@@ -247,8 +248,9 @@ def test_a_projection_without_its_positions_is_named(attacked: Installation) -> 
     ],
 )
 def test_positions_that_are_changed_while_the_projector_runs_lose_nothing(attacked: Installation, changed: str) -> None:
-    """Four decisions that nobody ever finds, and a position signed by Keytrail itself afterwards: it was looked at when the
-    projector started, and believed when it wrote. A lane's MAC was good for a position: no projector started again."""
+    """Gained: four decisions that nobody ever finds, and a position that Keytrail itself then signs. The projector
+    checked it at its start, and believed it when it wrote. A lane's MAC was good for a position: no projector started
+    again."""
     kms = attacked.client()
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     attacked.caught_up()
@@ -262,13 +264,14 @@ def test_positions_that_are_changed_while_the_projector_runs_lose_nothing(attack
 
 
 def found(installation: Installation, key: str) -> int:
-    """How many uses of the key are on record. A projection that is made anew cannot be asked for a moment."""
+    """How many uses of the key are on record. A projection that is being rebuilt cannot be asked for a moment."""
     asked = installation.keytrail("decisions", "--key", key, "--operation", "Encrypt", "--json", check=False)
     return len(asked.stdout.splitlines()) if asked.returncode == 0 else 0
 
 
 async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: Installation) -> None:
-    """Commands given up that were only late: whoever writes the row lets the writer skip them, again and again."""
+    """Gained: commands are given up that were only late. A writer of the row lets the writer skip them, again and
+    again."""
     pool = await connect(attacked.settings)
     keys = VaultKeyring(Vault(), [ROOT], strict=True)  # type: ignore[arg-type]
     await pool.execute("DROP TABLE IF EXISTS present.permits")
@@ -297,8 +300,11 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
         ),
     ],
 )
-def test_another_root_is_refused_and_none_is_made(attacked: Installation, statement: str, said: str) -> None:
-    """Every record so far void, and a new log under a root of the attacker's time: a start made whatever was missing."""
+def test_another_root_secret_is_refused_and_no_new_one_is_made(
+    attacked: Installation, statement: str, said: str
+) -> None:
+    """Gained: every earlier record is void, and there is a new log under a root of the attacker's time. A start made
+    whatever was missing."""
     kept = {table: fetch(attacked, f"SELECT * FROM vault.{table}")[0] for table in ("seal", "pin")}
     execute(attacked, statement)
     attacked.stop()
@@ -313,7 +319,7 @@ def test_another_root_is_refused_and_none_is_made(attacked: Installation, statem
 
 
 def _put_back(installation: Installation, kept: dict[str, Any]) -> None:
-    """With the bundled server alone."""
+    """Only with the bundled server."""
     server = BundledPostgres(installation.data / "postgres")
     server.start()
 
@@ -340,7 +346,7 @@ async def pool(attacked: Installation) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def telling(pool: Pool) -> AsyncIterator[Telling]:
-    """A notifier that was told of one alert; two more wait, and one was given up."""
+    """A notifier that has sent one alert. Two more wait, and one was given up."""
     found = await Telling(pool).begun()
     await found.raise_alert("told")
     assert await found.told()
@@ -397,15 +403,16 @@ MOVES = {
         "DELETE FROM notifying.outbox WHERE notifier = $1",
     ],
 }  # fmt: skip
-"""Each may also come while the notifier does not run."""
+"""Each may also happen while the notifier does not run."""
 
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["while it runs", "while it does not run"])
 @pytest.mark.parametrize("move", MOVES)
-async def test_what_a_notifier_holds_is_not_believed(
+async def test_a_notifiers_forged_rows_are_not_believed(
     move: str, stopped: bool, telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Alerts that are told to nobody, and made-up ones that are told and signed: whatever stood in Postgres was sent."""
+    """Gained: alerts that nobody gets, and made-up ones that are sent and signed. The notifier sent what stood in
+    Postgres."""
     async with telling.pool.acquire() as connection, connection.transaction():
         for statement in MOVES[move]:
             await connection.execute(statement, *([telling.name] if "$1" in statement else []))
@@ -423,8 +430,8 @@ async def test_what_a_notifier_holds_is_not_believed(
     await telling.pool.execute("ALTER TABLE notifying.outbox ALTER COLUMN mac SET NOT NULL")
 
 
-async def test_what_is_told_again_has_the_same_id(telling: Telling) -> None:
-    """A receiver knows a repetition by its id; ids were made up anew."""
+async def test_a_repeated_message_has_the_same_id(telling: Telling) -> None:
+    """A receiver recognises a repetition by its id, but ids were new each time."""
     await telling.ledger.prove()
     first = await telling.told()
     await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
@@ -484,7 +491,8 @@ async def test_an_earlier_state_that_is_put_back_as_a_whole_loses_nothing(
 async def test_a_row_of_the_projection_neither_makes_an_alert_nor_hides_one(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A row of p_alerts was told and signed; and an alert that a row had named before it was raised was told to nobody."""
+    """Gained: a row of p_alerts was sent and signed. An alert that a row had named before it was raised was never
+    sent."""
     await telling.told()
     row = (
         "INSERT INTO p_alerts.alerts (id, number, at, rule, severity, rank, account, subject, about, title, summary, evidence, "
@@ -497,7 +505,7 @@ async def test_a_row_of_the_projection_neither_makes_an_alert_nor_hides_one(
     capsys.readouterr()
     assert [(ids, words) for _, ids, words in await telling.told()] == [([hidden], f"what {hidden} is of")]
     assert "[error" in capsys.readouterr().out
-    # What was raised before, as the topic says as well, is not told twice, by a process that did not see it either.
+    # An earlier alert that the topic confirms is not sent twice, even by a process that did not see it.
     await telling.raise_alert(judged_again)
     await telling.pool.execute(row, judged_again, len(telling.topic.values) - 1)
     assert [ids for _, ids, _ in await telling.told()] == [[judged_again]]
@@ -509,7 +517,7 @@ async def test_a_row_of_the_projection_neither_makes_an_alert_nor_hides_one(
     await telling.pool.execute("DELETE FROM p_alerts.alerts WHERE starts_with(id, $1)", telling.name)
 
 
-async def test_an_alert_that_a_stranger_raised_is_told_to_nobody(telling: Telling) -> None:
+async def test_an_alert_that_a_stranger_raised_is_never_sent(telling: Telling) -> None:
     await telling.told()
     await telling.raise_alert("of-a-stranger", keys=keyring(STRANGERS))
     await telling.raise_alert("ours")
@@ -517,7 +525,7 @@ async def test_an_alert_that_a_stranger_raised_is_told_to_nobody(telling: Tellin
 
 
 def test_a_notifier_whose_rows_are_all_gone_tells_what_waited(attacked: Installation, siem: Receiver) -> None:
-    """It passed for a new one, which is told of nothing that was raised before."""
+    """Gained: it passed for a new notifier, which sends nothing that was raised before."""
     client = attacked.client()
     siem.status = 503
     key = client.create_key()["KeyMetadata"]["KeyId"]

@@ -1,7 +1,8 @@
-"""Root of account B, with every right in its own account and none in A: it reads nothing of A and blocks nothing of A's.
+"""Root of account B, with every right in its own account and no right in A, reads nothing of A and blocks nothing of
+A's.
 
-One real installation with three accounts. A has what is worth knowing; each test is an attack of B, and names what B would
-have gained.
+One real installation with three accounts. A has things worth knowing. Each test is an attack by B, and names what B
+would have gained.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.installation import Installation
 A, B = "444455556666", "777788889999"
 REGION = "us-east-1"
 SECRET = "Covert"
-"""Stands in everything that A wrote."""
+"""Part of every text that A wrote."""
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 SENTENCE = "because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy"
 
@@ -39,7 +40,7 @@ class Account:
         return self.installation.client(self.credentials, service)
 
     def asks(self, path: str, body: Any = None) -> tuple[int, str]:
-        """(status, text) of a question to the audit API, when the projections have all that was done."""
+        """(status, text) of a question to the audit API, once the projections have everything."""
         self.installation.caught_up()
         return asked_as(self, self.credentials, path, body)
 
@@ -49,10 +50,10 @@ class House:
     a: Account
     b: Account
     key: str
-    """A's, by id."""
+    """A's key, by id."""
     alice: str
     mine: str
-    """B's key, which names A's alice and A's nobody."""
+    """B's key, which names A's alice and a user of A who does not exist."""
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -105,7 +106,7 @@ def test_as_of_the_own_key_does_not_show_whom_its_policy_names(house: House) -> 
 
 
 def test_a_policy_of_another_account_is_no_boundary(house: House) -> None:
-    """A's policy document, as the boundary of an own user; and A could not delete the policy."""
+    """A's policy document, as the boundary of B's own user; and A could not delete the policy."""
     iam = house.b.client("iam")
     arns = [iam_arn(A, "policy", "/", name) for name in ("limits", "none")]
     iam.create_user(UserName="bob")
@@ -161,7 +162,7 @@ def test_what_a_foreign_principal_can_is_answered_whether_or_not_it_is_there(hou
 
 
 @pytest.mark.parametrize("path", ["/v1/changes?principal={}", "/v1/changes?key=arn:aws:kms:us-east-1:" + A + ":key/{}"])
-def test_changes_of_what_is_not_ones_own_are_refused_whether_or_not_it_is_there(house: House, path: str) -> None:
+def test_changes_of_another_accounts_resource_are_refused_whether_or_not_it_exists(house: House, path: str) -> None:
     """Whether an ARN of A exists, or ever did."""
     there, absent = (house.alice, iam_arn(A, "user", "/", "nobody")) if "principal" in path else (house.key, NOBODYS)
     answers = [house.b.asks(path.format(name)) for name in (there, absent)]
@@ -201,8 +202,8 @@ def test_explain_tells_one_side_and_never_whether_an_arn_is_there(house: House) 
     assert mine[0] == mine[1] == mine[2]
 
 
-def test_status_tells_what_is_ones_own(house: House) -> None:
-    """How many keys everybody has, and the log's head."""
+def test_status_shows_the_callers_own_account(house: House) -> None:
+    """How many keys every account has, and the log's head."""
     told = json.loads(house.b.asks("/v1/status")[1])
     own = house.b.client().list_keys(Limit=1000)["Keys"]
     assert set(told) == {"log", "position", "keys", "accounts"}
@@ -236,7 +237,7 @@ def test_grants_and_policies_name_foreign_principals_whether_or_not_they_are_the
 
 
 def test_list_aliases_has_one_answer_for_a_foreign_key(house: House) -> None:
-    """Whether A's key is there and has an alias: 500, the caller's own alias, or nothing."""
+    """Whether A's key exists and has an alias: the answer was a 500, the caller's own alias, or nothing."""
     kms = house.b.client()
     kms.create_alias(AliasName="alias/covert", TargetKeyId=house.mine)
     answers = [refused(lambda id=id: kms.list_aliases(KeyId=key_arn(REGION, A, id))) for id in (house.key, NOBODYS)]
@@ -283,15 +284,16 @@ def test_a_foreign_key_that_is_absent_is_answered_as_one_that_does_not_admit(hou
         assert answers[0][1] in ("AccessDeniedException", "AccessDenied")
         assert answers[0][2].replace(there, "") == answers[1][2].replace(absent, "")
         assert SENTENCE in answers[0][2]
-    # Nor does the part of the log that B is told of its own calls.
+    # Nor does the part of the log that shows B its own calls.
     _, text = house.b.asks("/v1/decisions?operation=DescribeKey")
     told = [{name: item[name] for name in ("kind", "rule", "key_id", "reasons", "resources", "error", "decided_by")} for item in json.loads(text)["items"] if A in json.dumps(item["parameters"])]  # fmt: skip
     assert len(told) == 4
     assert told[0] == told[1] == told[2] == told[3]
 
 
-def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> None:
-    """Who in A uses B's key, with which credential and from where; in B, what A's policies say of a refused call."""
+def test_each_side_of_a_call_across_accounts_sees_its_own_part(house: House) -> None:
+    """Who in A uses B's key, with which credential and from where; and to B, what A's policies say about a refused
+    call."""
     iam = house.a.client("iam")
     made = iam.create_access_key(UserName="alice")["AccessKey"]
     alice = house.a.installation.client(
@@ -320,14 +322,15 @@ def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> No
     ):
         there, absent = (house.b.asks(f"/v1/decisions?key={house.mine}&{field}={each}") for each in (hidden, nobody))
         assert "items" not in json.loads(there[1]) or json.loads(there[1])["items"] == []
-        # Neither tells whether there is such a user or access key.
+        # Neither reveals whether such a user or access key exists.
         assert (there[0], there[1].replace(nobody, "?").replace(hidden, "?")) == (absent[0], absent[1].replace(nobody, "?").replace(hidden, "?"))  # fmt: skip
     assert len(json.loads(house.b.asks(f"/v1/decisions?key={house.mine}&principal={A}")[1])["items"]) == 1
     counts = json.loads(house.b.asks("/v1/decisions/counts?by=principal,source,agent&operation=Encrypt")[1])["items"]
     assert {(each["principal"], each["source"], each["agent"]) for each in counts if each["principal"] == A} == {
         (A, None, None)
     }
-    # Of a key of B's, A has its own calls; where it has none it is told whose the key is by its ARN, whether it is there or not.
+    # For a key of B's, A gets its own calls. If it has none, the answer names the key's account from its ARN, whether
+    # the key exists or not.
     assert len(json.loads(house.a.asks(f"/v1/decisions?key={quote(arn, safe='')}&operation=Encrypt")[1])["items"]) == 1
     unused = house.b.client("kms").create_key()["KeyMetadata"]["KeyId"]
     answers = []
@@ -352,7 +355,7 @@ def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> No
 
 
 def test_an_auditor_takes_the_accounts_own_part_of_the_log(house: House, tmp_path: Path) -> None:
-    """With `export-log`, which is the operator's, everybody's records."""
+    """With `export-log`, which is for the operator, everybody's records."""
     house.b.installation.caught_up()
     environment = house.b.credentials | {"AWS_ENDPOINT_URL": house.b.installation.url}
     file = tmp_path / "own.jsonl"
@@ -370,7 +373,7 @@ def test_an_auditor_takes_the_accounts_own_part_of_the_log(house: House, tmp_pat
 
 
 def test_another_accounts_policy_draws_no_alert_that_tells_of_whom_it_names(house: House) -> None:
-    """Whether A's user is there, by what the rules say of a draft that names it."""
+    """Whether A's user exists, by what the rules say about a draft that names it."""
     found = []
     for name in ("alice", "nobody"):
         arn = iam_arn(A, "user", "/", name)

@@ -1,4 +1,5 @@
-"""Whoever holds a session, or once held one: its source identity, its role's name, and a permission that has ended."""
+"""A principal with a present or former session: its source identity, its role's name, and a permission that has
+ended."""
 
 from __future__ import annotations
 
@@ -71,14 +72,14 @@ ASSUMING = ("sts:AssumeRole", "sts:SetSourceIdentity")
 
 @pytest.fixture(scope="module")
 def chained(installation: Installation) -> dict[str, str]:
-    """A session whose source identity is alice, which may assume every role."""
+    """A session with source identity alice, which may assume every role."""
     alice = user(installation, "chain-alice", allow(list(ASSUMING)))
     first = role(installation, "chain-first", trust(ROOT, *ASSUMING), allow(list(ASSUMING)))
     return session(installation, alice, first, SourceIdentity="alice")
 
 
 def test_role_chaining_cannot_change_who_it_was(installation: Installation, chained: dict[str, str]) -> None:
-    """Gained: alice assumed a second role as MALLORY, and every record of what she did names mallory.
+    """Gained: alice assumed a second role as MALLORY, and every record of her calls named mallory.
 
     IAM user guide, id_credentials_temp_control-access_monitor: the value cannot be changed after it is set.
     """
@@ -93,9 +94,9 @@ def test_role_chaining_cannot_change_who_it_was(installation: Installation, chai
 def test_an_inherited_source_identity_asks_for_its_permission(
     installation: Installation, chained: dict[str, str]
 ) -> None:
-    """Gained: a role that lets nobody set a source identity, or only some, was assumed with one that came along.
+    """Gained: a role that lets nobody, or only some, set a source identity was assumed with one that came along.
 
-    The same page: chaining asks for sts:SetSourceIdentity in the target's trust policy too.
+    The same page: chaining also asks for sts:SetSourceIdentity in the target's trust policy.
     """
     without = role(installation, "chain-without", trust(ROOT, "sts:AssumeRole"))
     with pytest.raises(ClientError, match="not authorized to perform: sts:SetSourceIdentity"):
@@ -109,7 +110,8 @@ def test_an_inherited_source_identity_asks_for_its_permission(
 
 
 def test_a_grant_to_a_session_ends_with_its_role(installation: Installation) -> None:
-    """Gained: whoever may create a role makes the deleted one again, names the session alike, and has its grants."""
+    """Gained: a caller who may create a role makes the deleted one again, names the session alike, and has its
+    grants."""
     iam, kms = installation.client(service="iam"), installation.client()
     guest = user(installation, "grant-guest", allow("sts:AssumeRole"))
     arn = role(installation, "grant-role", trust(ROOT, "sts:AssumeRole"))
@@ -131,7 +133,7 @@ def test_a_grant_to_a_session_ends_with_its_role(installation: Installation) -> 
 
 
 def test_a_key_policy_that_names_a_session_ends_with_its_role(installation: Installation) -> None:
-    """Gained: the same by a statement of a key policy."""
+    """Gained: the same through a statement of a key policy."""
     iam, kms = installation.client(service="iam"), installation.client()
     guest = user(installation, "policy-guest", allow("sts:AssumeRole"))
     arn = role(installation, "policy-role", trust(ROOT, "sts:AssumeRole"))
@@ -190,7 +192,7 @@ def following(installation: Installation, by: dict[str, str]) -> Iterator[http.c
 
 @pytest.mark.parametrize("end", ["policy", "key", "user"])
 def test_a_stream_of_alerts_ends_with_its_permission(installation: Installation, end: str) -> None:
-    """Gained: somebody who was dismissed went on reading every alert of the account for as long as the line held."""
+    """Gained: a dismissed user went on reading every alert of the account for as long as the connection held."""
     iam = installation.client(service="iam")
     name = f"reader-{end}"
     reader = user(installation, name, allow("keytrail:ReadAlerts"))

@@ -1,4 +1,4 @@
-"""Whoever asks for all of a worker's time before anybody knows who they are gets a share of it, and others have theirs."""
+"""A client that asks for all of a worker's time before it is known gets a share of the time, and others get theirs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def busy(done: list[str], name: str) -> Callable[[], None]:
 
 
 async def test_a_flood_of_one_address_is_one_address() -> None:
-    """Ten connections of single bytes had everybody else wait until all of them were read."""
+    """Ten connections of single bytes made everybody else wait until all of them were read."""
     room, done = WaitingRoom(), list[str]()
     for _ in range(FLOOD):
         room.wait("198.51.100.1", busy(done, "flood"))
@@ -41,7 +41,7 @@ async def test_a_flood_of_one_address_is_one_address() -> None:
 
 
 async def test_many_addresses_that_ask_for_all_come_behind_one_that_asks_for_little() -> None:
-    """Forty addresses that connect all the time had each newcomer wait for forty turns."""
+    """Forty addresses that connect all the time made each newcomer wait for forty turns."""
     room, done = WaitingRoom(), list[str]()
     for number in range(FLOOD):
         for _ in range(2):
@@ -56,7 +56,7 @@ async def test_many_addresses_that_ask_for_all_come_behind_one_that_asks_for_lit
 
 
 async def test_other_work_goes_on_between_strangers() -> None:
-    """A call on a known connection waited for all that strangers had sent."""
+    """A call on a known connection waited for everything that strangers had sent."""
     room, done = WaitingRoom(), list[str]()
     for number in range(FLOOD):
         room.wait(f"198.51.100.{number}", busy(done, "flood"))
@@ -68,11 +68,12 @@ async def test_other_work_goes_on_between_strangers() -> None:
 
 
 async def test_what_a_stranger_costs_later_is_waited_for_while_somebody_is_answered() -> None:
-    """A dozen wrong signatures in each turn of the loop, and an Encrypt that takes a dozen turns: it waited for all of them."""
+    """A dozen wrong signatures in each turn of the loop, and an Encrypt that takes a dozen turns: it waited for all of
+    them."""
     room, done = WaitingRoom(), list[str]()
 
     def costly() -> float:
-        """Work that is done at once, and has a minute's work behind it."""
+        """Work that is done at once, with a minute's work behind it."""
         done.append("stranger")
         return 60.0
 
@@ -91,7 +92,7 @@ async def test_what_a_stranger_costs_later_is_waited_for_while_somebody_is_answe
 
 
 async def test_a_client_that_has_just_connected_calls_before_a_flood_goes_on() -> None:
-    """It had its connection at once, and waited a round of forty addresses for its first call."""
+    """It had its connection at once, but waited a round of forty addresses for its first call."""
     room, done = WaitingRoom(), list[str]()
     for number in range(FLOOD):
         for _ in range(3):
@@ -123,7 +124,7 @@ async def test_nobody_waits_where_there_is_time() -> None:
 
 
 def test_many_connections_at_once_are_all_answered() -> None:
-    """The counterpart: what waits is answered, every one, and in the end nothing waits."""
+    """The counterpart: everything that waits is answered, and in the end nothing waits."""
     door = Door(1000, 1000)
     with Doorway(door) as doorway, ExitStack() as opened:
         strangers = [opened.enter_context(Stranger(doorway.port, f"127.0.4.{1 + n % 5}")) for n in range(300)]

@@ -26,7 +26,7 @@ def test_a_type_stands_on_one_line_and_an_argument_has_a_noun(name: str) -> None
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_whoever_is_asked_about_may_be_named_as_people_name_them(name: str) -> None:
+def test_a_principal_may_be_named_as_people_name_it(name: str) -> None:
     """The server takes bob as well as an ARN (docs/howto/command-line.md), so no help may ask for an ARN."""
     text = " ".join(re.sub(r"[│╭╰─╮╯]", " ", helped(name)).split())
     for said in re.findall(r"(?:\S+ ){3}ARN of (?:a|the) (?:user|role|principal)\b", text):

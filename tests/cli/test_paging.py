@@ -157,7 +157,7 @@ def reader(tmp_path: Path) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_whoever_quits_the_pager_gets_the_prompt_and_no_traceback(reader: str) -> None:
+def test_quitting_the_pager_gives_the_prompt_and_no_traceback(reader: str) -> None:
     screen = Screen(*LONG, pager=reader)
     screen.until("READING")
     screen.press("q\n")

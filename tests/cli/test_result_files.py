@@ -47,7 +47,7 @@ def test_a_name_that_says_another_format_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("form", ["cloudtrail", "ocsf"])
-def test_the_name_of_a_format_as_an_ending_is_told_how_to_ask_for_it(form: str, tmp_path: Path) -> None:
+def test_the_name_of_a_format_as_an_ending_points_to_the_option(form: str, tmp_path: Path) -> None:
     code, told = typed(["decisions", "--export", str(tmp_path / f"pay.{form}")], None)
     assert (code, f"--format {form}." in told) == (2, True)
 

@@ -63,7 +63,7 @@ NOT_RECORDED = {
 """Commands without a recording, with the reason."""
 
 
-def test_every_command_has_a_recording_or_a_reason_for_having_none() -> None:
+def test_every_command_has_a_recording_or_a_reason_for_its_absence() -> None:
     names = sorted(COMMANDS, key=len, reverse=True)
     typed_in = [" ".join(read(each).command) for each in NAMES]
     recorded = {next(name for name in names if f"{each} ".startswith(f"{name} ")) for each in typed_in}
@@ -157,7 +157,7 @@ def test_a_scan_has_the_newest_first_whether_it_was_a_change_or_a_use() -> None:
         *("changes", "changes-detail", "changes-principal"),
     ],
 )
-def test_a_span_from_before_the_record_is_told_of_with_rows_and_without(name: str) -> None:
+def test_a_span_that_begins_before_the_record_says_so_with_and_without_rows(name: str) -> None:
     """As the server says it: beside the items, or in the last line."""
     recording = read(name)
     for asked, lines in recording.answers.items():

@@ -1,4 +1,4 @@
-"""A database where alerts are counted, beside the shared installation's own."""
+"""A database in which alerts are counted, beside the shared installation's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.installation import Installation
 
 
 class MemoryMarks:
-    """What is out of reach of whoever writes to Postgres."""
+    """The marks, which somebody who writes to Postgres cannot reach."""
 
     def __init__(self) -> None:
         self.marked: Marked | None = None
@@ -44,7 +44,7 @@ async def keys(installation: Installation) -> AsyncIterator[VaultKeyring]:
 
 @pytest.fixture(scope="module")
 def database(installation: Installation) -> Iterator[Settings]:
-    """Of its own, beside the installation's."""
+    """A separate database beside the installation's."""
     name = f"counting_{uuid4().hex}"
 
     async def run(statement: str) -> None:
@@ -73,7 +73,7 @@ async def pool(database: Settings) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def books(pool: Pool, keys: VaultKeyring, marks: MemoryMarks) -> Books:
-    """Of tables that are empty."""
+    """With empty tables."""
     other, found = Books(keys, uuid4().hex), Books(keys, "log")
     await tables.prepare(pool, other, MemoryMarks())
     await tables.prepare(pool, found, marks)

@@ -1,4 +1,4 @@
-"""How old a key is: the log says it, whatever is folded of it so far."""
+"""The age of a key: the log gives it, however much of the log is folded so far."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def used(key: int, at: int) -> Pair:
 
 
 class Worker:
-    """A log with keys 1, 2 and 3, of which 3 was deleted, and a worker that has folded so many of its values."""
+    """A log with keys 1, 2 and 3, of which 3 was deleted, and a worker that has folded this many of its values."""
 
     def __init__(self, folded: int | None = None, *, down: bool = False) -> None:
         self.log = Log()
@@ -67,7 +67,7 @@ async def test_a_key_behind_the_fold_is_too_young_without_asking_while_the_fold_
 
 @pytest.mark.parametrize("folded", [0, 4, None])
 async def test_whatever_is_folded_every_key_that_ever_was_is_as_old_as_the_log_says(folded: int | None) -> None:
-    """Deleted ones too: their calls are judged again when everything is."""
+    """Deleted keys too, since their calls are judged again when everything is."""
     worker = Worker(folded)
     late = NOW + 90 * DAY_MICROS
     assert await worker.ages.of([used(number, late) for number in (1, 2, 3)], 7 * DAY_SECONDS) == worker.made
@@ -82,8 +82,8 @@ async def test_a_key_that_the_log_does_not_tell_of_is_no_reason_to_be_silent() -
     assert await Worker().ages.of([used(9, NOW + 90 * DAY_MICROS)], 7 * DAY_SECONDS) == {arn(9): 0}
 
 
-async def test_what_somebody_else_wrote_makes_no_key_younger() -> None:
-    """Whoever may write to Kafka: a second time that a key is made, under a key of his own."""
+async def test_a_forged_record_makes_no_key_younger() -> None:
+    """Somebody who can write to Kafka makes a key for the second time, under a key of his own."""
     worker = Worker()
     forged = Log(keyring(OTHER))
     forged.now = NOW + 80 * DAY_MICROS
@@ -94,7 +94,7 @@ async def test_what_somebody_else_wrote_makes_no_key_younger() -> None:
 
 
 async def test_a_long_log_is_read_while_the_worker_does_what_else_it_has_to() -> None:
-    """Who misses its group's beats loses its partitions."""
+    """A worker that misses its group's heartbeats loses its partitions."""
     worker = Worker(folded=0)
     for number in range(4, 1_500):
         worker.log.answer(created(number, number))

@@ -1,4 +1,4 @@
-"""A backup's header is what anybody may have written: a clear refusal, whatever stands there."""
+"""Anybody may have written a backup's header: whatever stands there, the refusal is clear."""
 
 from __future__ import annotations
 

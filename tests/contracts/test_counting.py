@@ -1,5 +1,5 @@
-"""What is counted in Postgres while the stream is followed: a transaction that fails has counted nothing, two workers count
-as one does, and rows that somebody else wrote, removed or put back are not believed."""
+"""Counts in Postgres while the stream is followed: a failed transaction has counted nothing, two workers count like
+one, and rows that somebody else wrote, removed or rolled back are not believed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ALICE, BOB = (f"arn:aws:iam::111122223333:user/{name}" for name in ("alice", "bo
 KEY = f"arn:aws:kms:us-east-1:111122223333:key/{UUID(int=1)}"
 ONE, OTHER = ("decisions", 0), ("decisions", 1)
 NO_AGES = Ages(MemoryTopic(), process_keys(), lambda: None)
-"""For tests in which nobody asks how old a key is."""
+"""For tests that do not ask for the age of a key."""
 
 
 def denied(subject: str, *, count: int = 1, threshold: int = 5, item: str = "", start: int = START) -> list[Candidate]:
@@ -69,14 +69,14 @@ async def count(
     pairs: Sequence[Pair] = (),
     part: tables.Part = ONE,
 ) -> tuple[list[Window], list[Pair]]:
-    """By a worker that remembers nothing."""
+    """As a worker that remembers nothing."""
     async with holding(pool, books, part) as held:
         known = Counts()
         return await known.add(held, found), await known.new(held, pairs)
 
 
 async def some(pool: Pool, books: Books) -> None:
-    """Some of everything that is kept."""
+    """Some of everything that is stored."""
     await count(pool, books, denied("alice", count=3) + denied("bob", item="key-1"), [used("alice", "key-1")])
     await count(pool, books, denied("carol") + denied("alice"), part=OTHER)
     async with holding(pool, books, ("events", 0)) as held:
@@ -90,7 +90,7 @@ async def checked(pool: Pool, books: Books) -> None:
 
 
 def root_used(judge: Judge, account: str) -> list[Found]:
-    """A call of an account's root: one is enough for an alert."""
+    """A call of an account's root, which is enough for an alert."""
     call = ObservedCall(NOW, "c", f"arn:aws:iam::{account}:root", account, "AKIA", "ListKeys", (), "", "127.0.0.1")
     return [(each, call.at, {}) for each in judge.candidates(call)]
 
@@ -98,7 +98,7 @@ def root_used(judge: Judge, account: str) -> list[Found]:
 async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
     installation: Installation, pool: Pool, books: Books
 ) -> None:
-    """Else nobody hears who used it for the first time, and the pair is known from then on."""
+    """Otherwise the pair would count as known from then on, and nobody would hear of the first use."""
     log, user = Log(), f"arn:aws:iam::111122223333:user/{uuid4().hex}"
     log.answer(created(1, 1))
     fold = log.fold()
@@ -190,7 +190,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judged_anew(
+async def test_a_tampered_row_shows_and_everything_is_judged_again(
     pool: Pool, books: Books, marks: MemoryMarks, move: str
 ) -> None:
     await some(pool, books)
@@ -217,7 +217,7 @@ TABLES = {
 
 @pytest.mark.parametrize("table", TABLES)
 async def test_an_older_row_put_back_shows(pool: Pool, books: Books, table: str) -> None:
-    """It has a MAC that Keytrail made."""
+    """A row with a MAC that Keytrail made."""
     await some(pool, books)
     (old,) = await pool.fetch(f"SELECT * FROM alerting.{table} WHERE {TABLES[table]}")
     await count(pool, books, denied("alice"))
@@ -255,7 +255,7 @@ TOUCHED: dict[str, tuple[str, Touch]] = {
 
 @pytest.mark.parametrize("what", TOUCHED)
 async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Books, what: str) -> None:
-    """They may take it away again before the next look at all rows."""
+    """They may remove it again before the next look at all rows."""
     await some(pool, books)
     statement, touch = TOUCHED[what]
     await pool.execute(statement)
@@ -263,21 +263,20 @@ async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Bo
         await touch(pool, books)
 
 
-async def test_what_is_forgotten_leaves_the_sum(pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "FORGOTTEN_AT_ONCE", 2)
+async def test_a_forgotten_row_leaves_the_sum(pool: Pool, books: Books) -> None:
     for subject in range(5):
         await count(pool, books, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
     await some(pool, books)
-    await counts.forget(pool, books, 2)
+    await counts.forget(pool, books, 2, at_once=2)
     assert await pool.fetchval("SELECT min(start) FROM alerting.windows") == START
     assert await pool.fetchval("SELECT min(start) FROM alerting.items") == START
     await checked(pool, books)
 
 
-async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_are_judged_anew(
+async def test_another_log_a_forged_position_and_an_earlier_version_are_judged_again(
     pool: Pool, books: Books, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And something is said of each."""
+    """And each is reported."""
     marks, another = MemoryMarks(), Books(books.keys, "another")
     await some(pool, books)
     capsys.readouterr()
@@ -303,7 +302,7 @@ async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_a
     await checked(pool, another)
 
 
-async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(pool: Pool, books: Books) -> None:
+async def test_a_worker_forgets_tables_that_another_worker_emptied(pool: Pool, books: Books) -> None:
     known = Counts()
     for _ in range(2):
         async with holding(pool, books) as held:

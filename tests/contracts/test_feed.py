@@ -1,4 +1,4 @@
-"""What a projector that has nothing to do costs the broker."""
+"""What an idle projector costs the broker."""
 
 from __future__ import annotations
 

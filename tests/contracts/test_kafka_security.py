@@ -1,4 +1,5 @@
-"""A broker that asks for TLS and SASL: the settings reach it, and wrong ones are told apart from a broker that is away."""
+"""A broker with TLS and SASL: the settings reach it, and the message tells wrong settings from a broker that is
+away."""
 
 from __future__ import annotations
 
@@ -80,7 +81,7 @@ async def test_the_log_is_kept_on_a_broker_that_asks_for_both(secured: Settings)
             await topics.prepare(secured, flush=True)
             break
         except Unavailable:
-            await asyncio.sleep(0.5)  # the broker is starting
+            await asyncio.sleep(0.5)  # the broker is still starting
     events = KafkaTopic(secured, topics.names(secured).events)
     offset = await events.append(b"kept")
     reader = await events.reader(offset)
@@ -110,7 +111,7 @@ asyncio.run(main())
 
 
 async def test_faust_reads_from_it_with_the_same_settings(secured: Settings) -> None:
-    """In a process of its own, as it runs: Faust leaves a loop behind that it made when the app was."""
+    """In a separate process, as in operation: Faust leaves a loop behind, which it made with the app."""
     await topics.prepare(secured, flush=True)
     events = KafkaTopic(secured, topics.names(secured).events)
     await events.append(b"told")

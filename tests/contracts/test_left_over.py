@@ -1,5 +1,5 @@
-"""A backup is not restored onto what an installation before had counted, told and shown: that goes on from positions of topics that
-are not there any more, and its MACs hold again once the vault's root secret is back."""
+"""A backup is not restored onto an earlier installation's counts, notifications and projections. They go on from
+positions of topics that no longer exist, and their MACs are valid again once the vault's root secret is back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.settings import Settings
 
 
 @pytest.mark.parametrize("schema", ["alerting", "notifying", "p_keys", "p_alerts", "p_history"])
-async def test_a_restore_refuses_what_is_left_of_another_time(schema: str, database: Settings) -> None:
+async def test_a_restore_refuses_the_remains_of_an_earlier_installation(schema: str, database: Settings) -> None:
     pool = await connect(database)
     try:
         assert not await pool.fetchval("SELECT to_regnamespace('vault') IS NOT NULL"), "the vault is gone"

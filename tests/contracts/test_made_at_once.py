@@ -1,4 +1,4 @@
-"""Tables that several processes make when they start, all of them at once."""
+"""Tables that several processes create when they start at the same time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROCESSES = 8
 
 
 async def test_processes_that_start_together_make_the_same_tables(database: Settings) -> None:
-    """A projector that was the later one of two ended with an error of Postgres's, and its readers with it."""
+    """The later one of two projectors ended with an error of Postgres's, and so did its readers."""
     pool = await connect(database, size=3 * PROCESSES)
     keys = VaultKeyring(Vault(), [ROOT], strict=True)  # type: ignore[arg-type]  # a vault of a test
     try:
@@ -34,7 +34,7 @@ async def test_processes_that_start_together_make_the_same_tables(database: Sett
 
 
 async def test_a_worker_that_starts_waits_for_the_first_tables_of_the_projections(pool: Pool) -> None:
-    """Whoever asked about the past right after the first start, or a restore, was refused."""
+    """A question right after the first start, or a restore, was refused."""
     for each in PROJECTIONS.values():
         await pool.execute(f"DROP SCHEMA IF EXISTS {each.schema} CASCADE")
     waiting = asyncio.create_task(projected(pool))

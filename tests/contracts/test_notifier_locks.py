@@ -1,5 +1,5 @@
-"""Somebody holds a lock in Postgres for as long as they like: no table and no advisory lock keeps alerts from being told without a
-line at error level, which does not wait for that lock."""
+"""Somebody holds a lock in Postgres for as long as they like. No lock on a table and no advisory lock stops alerts from
+being sent without an error in the log, and that error does not wait for the lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from services.adapters.postgres import Pool
 from services.notifier import progress as watching
-from services.notifier import raised_alerts, worker
+from services.notifier import worker
 from services.notifier.outbox import Waiting
 from services.notifier.progress import STUCK, UNPROVED, Progress, StandBy, Watch
 from services.notifier.raised_alerts import digest_of
@@ -31,7 +31,7 @@ class Clock:
 
 
 class Delivered:
-    """A receiver that takes everything."""
+    """A receiver that accepts everything."""
 
     def __init__(self) -> None:
         self.alerts: list[str] = []
@@ -62,12 +62,9 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
-    installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The notifier asked it which alerts were raised before, and waited."""
-    monkeypatch.setattr(raised_alerts, "PATIENCE", 0.5, raising=False)
-    telling = await Telling(pool).begun()
+async def test_a_lock_on_the_projection_of_alerts_stops_no_notification(installation: Installation, pool: Pool) -> None:
+    """The notifier asked that table which alerts were raised before, and waited."""
+    telling = await Telling(pool, patience=0.5).begun()
     await telling.raise_alert("one")
     async with locked(installation, "p_alerts.alerts"), asyncio.timeout(20):
         assert [ids for _, ids, _ in await telling.told()] == [["one"]]
@@ -77,7 +74,7 @@ async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
 async def test_a_notifier_that_waits_for_a_lock_is_an_error(
     installation: Installation, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What waited was a warning a minute, or nothing."""
+    """Waiting messages caused one warning a minute, or nothing."""
     telling, clock = await Telling(pool).begun(), Clock()
     progress = Progress(telling.name, clock)
     watch = Watch(telling.topic, [progress], clock)
@@ -130,7 +127,8 @@ async def test_a_notifier_that_waits_for_a_lock_is_an_error(
 
 
 async def test_a_notifier_that_stands_by_looks_whether_another_one_is_at_work(pool: Pool) -> None:
-    """Whoever took its lock first kept it waiting for ever, with no word but that another notifier is at work."""
+    """Somebody who took its lock first kept it waiting for ever. The only message was that another notifier is at
+    work."""
     looked = asyncio.Event()
 
     async def look() -> None:
@@ -173,10 +171,10 @@ class Kept:
 @pytest.mark.parametrize(
     ("ago", "minutes", "said"),
     [
-        (timedelta(minutes=5), 600, False),  # at work, and proving
+        (timedelta(minutes=5), 600, False),  # at work, and checking
         (timedelta(minutes=16), 0, False),  # both have just begun
         (timedelta(minutes=16), 2, True),
-        (None, 2, False),  # a new one, or one of an earlier version
+        (None, 2, False),  # a new notifier, or one of an earlier version
         (None, 16, True),
     ],
 )
@@ -195,7 +193,7 @@ async def test_standing_by_for_nobody_is_an_error(
 
 
 async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
-    """Also one whose rows are not locked at all: what it reads may have come to an end."""
+    """Even one whose rows are not locked: its reading may have stopped."""
     clock = Clock()
     progress = Progress("siem", clock)
     progress.took_in(7)
@@ -218,11 +216,11 @@ async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("alerts", [2, 3, 5])
-async def test_a_topic_that_was_made_anew_is_told_from_its_start(
+async def test_a_recreated_topic_is_sent_from_its_start(
     alerts: int, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever writes to Kafka removed it while no notifier ran. Once as many new alerts stood there as had been told of the old
-    one, the first of them were told to nobody."""
+    """Somebody who writes to Kafka removed the topic while no notifier ran. Once it had as many new alerts as were sent
+    of the old one, the first of them were sent to nobody."""
     telling = await Telling(pool).begun()
     for number in range(3):
         await telling.raise_alert(f"before-{number}")
@@ -257,7 +255,7 @@ async def test_a_cursor_of_before_there_were_digests_goes_on(pool: Pool, capsys:
 
 
 async def told_by_its_tasks(telling: Telling, alerts: int) -> list[str]:
-    """What a notifier's own tasks tell, up to so many."""
+    """The alerts that a notifier's own tasks send, up to this many."""
     told = Delivered()
     progress = Progress(telling.name)
     ledger, notifier = telling.ledger, telling.notifier

@@ -1,4 +1,5 @@
-"""Rows that are seldom written, once the key of records was rotated: positions of projections, permissions to skip, pins."""
+"""Rows that are seldom written, after a rotation of the log keys: positions of projections, permissions to skip,
+pins."""
 
 from __future__ import annotations
 
@@ -54,13 +55,13 @@ async def nothing_new(pool: Pool, keys: VaultKeyring, retired: Collection[str] =
 
 
 async def started(pool: Pool, keys: VaultKeyring, retired: Collection[str]) -> bool:
-    """Whether a projector that starts goes on from the positions."""
+    """Whether a starting projector goes on from the positions."""
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", keys, retired=retired)
         return bool(await store.positions(connection, DECISIONS.schema))
 
 
-async def test_positions_are_sealed_anew_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_positions_are_resealed_with_the_next_batch(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     await filled(pool)
     assert await macs(pool) == {OLD}
     assert await started(pool, AFTER, ()), "the log has not retired the key yet"
@@ -71,7 +72,7 @@ async def test_positions_are_sealed_anew_with_the_next_batch(pool: Pool, capsys:
 
 
 async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key_of_before(pool: Pool) -> None:
-    """The command that rotates has sealed them."""
+    """The command that rotates has resealed them."""
     await filled(pool)
     vault = Vault()
     late = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]
@@ -107,7 +108,7 @@ FORGED: dict[str, tuple[str, tuple[Any, ...]]] = {
 async def test_positions_under_a_retired_key_are_not_believed(
     pool: Pool, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor sealed anew as ours."""
+    """Nor are they resealed as Keytrail's."""
     await filled(pool, AFTER)
     table, row = FORGED[what]
     ((*_, mac),) = store._with_macs(BEFORE, DECISIONS, [row])
@@ -126,7 +127,7 @@ async def test_a_permission_to_skip_under_the_former_key_permits_nothing(pool: P
     await pool.execute("CREATE SCHEMA IF NOT EXISTS present")
     await skips.permit(pool, keys, "log", 7)
     assert await skips.permitted(pool, keys, "log", 7)
-    vault.secrets = [ROOT, OTHER]  # and this writer has not read it
+    vault.secrets = [ROOT, OTHER]  # and this writer has not read the rotation
     await pool.execute(
         "INSERT INTO present.permits (id, log, next_command, mac) VALUES ('a', 'log', 7, $1)",
         BEFORE.mac(PERMIT, "a", "log", 7),
@@ -136,7 +137,7 @@ async def test_a_permission_to_skip_under_the_former_key_permits_nothing(pool: P
     assert await skips.permitted(pool, keys, "log", 7)
 
 
-async def test_pins_are_sealed_anew(database: Settings, pool: Pool, tmp_path: Path) -> None:
+async def test_pins_are_resealed(database: Settings, pool: Pool, tmp_path: Path) -> None:
     vault, settings = open_vault(database, pool), replace(database, data=tmp_path)
     await vault.migrate()
     await pool.execute("DELETE FROM vault.pin")

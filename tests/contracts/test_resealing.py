@@ -1,5 +1,5 @@
-"""What alerts have counted, once the key of records was rotated: sealed anew, and no row under the former key is believed, since
-somebody else may have that key. Nothing is judged again for it."""
+"""Counts of alerts after a rotation of the log keys: they are resealed, and no row under the former key is believed,
+since somebody else may have that key. Nothing is judged again for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def vault() -> Vault:
 
 @pytest.fixture
 def keys(vault: Vault) -> VaultKeyring:
-    """Instead of the installation's, which this would rotate."""
+    """Instead of the installation's keys, which this test would rotate."""
     return of(vault)
 
 
@@ -41,7 +41,7 @@ def of(vault: Vault) -> VaultKeyring:
 
 
 async def rotated(vault: Vault, *books: Books, by: int = 1) -> None:
-    """These processes know it."""
+    """These processes know the rotation."""
     vault.secrets = [ROOT, *KEYS[: len(vault.secrets) - 1 + by]]
     for each in books:
         await each.keys.read_again()
@@ -51,7 +51,7 @@ async def macs(pool: Pool) -> set[str]:
     return {row["mac"].partition(":")[0] for rows in (await taken(pool)).values() for row in rows}
 
 
-async def test_what_was_counted_goes_on_under_the_new_key(
+async def test_counts_go_on_under_the_new_key(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await some(pool, books)
@@ -69,7 +69,7 @@ async def test_what_was_counted_goes_on_under_the_new_key(
     was = await taken(pool)
     await rotation.seal_anew(pool, books)
     assert await taken(pool) == was, "twice is once"
-    # A process that has not heard of it yet.
+    # a process that has not heard of it yet
     assert await tables.standing(pool, other) == {**there, ONE: Reached(2)}
     assert await count(pool, other, denied("alice"), [used("alice", "key-1")], OTHER) == (
         [(denied("alice")[0].window_of)],
@@ -107,7 +107,7 @@ async def test_a_process_that_asks_first_for_a_policy_or_a_position_goes_on_as_w
 
 
 async def test_one_that_was_at_it_finds_its_row_changed(vault: Vault, pool: Pool, books: Books) -> None:
-    """The one statement that moves a partition past what brings nothing."""
+    """The one statement that moves a partition past records without a finding."""
     await count(pool, books)
     async with pool.acquire() as connection, connection.transaction():
         held = await tables.locked(connection, books, ONE)
@@ -179,9 +179,7 @@ FORGED: dict[str, Callable[[Pool, Books], Coroutine[Any, Any, None]]] = {
 
 
 @pytest.mark.parametrize("what", FORGED)
-async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
-    vault: Vault, pool: Pool, books: Books, what: str
-) -> None:
+async def test_rows_forged_under_the_former_key_are_void(vault: Vault, pool: Pool, books: Books, what: str) -> None:
     await some(pool, books)
     thief = Books(of(vault), "log")
     await rotated(vault, books)
@@ -201,7 +199,7 @@ async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
 async def test_nor_is_all_of_it(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, lives: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything made with the former key fits together, and is of an era that comes later than any."""
+    """Everything made with the former key fits together, and belongs to a later era than any other."""
     await some(pool, books)
     thief = Books(of(vault), "log")
     await rotated(vault, books)
@@ -247,10 +245,10 @@ async def test_nor_are_rows_of_before_that_are_put_back(
 # -- what may come between ---------------------------------------------------------------------------------------------
 
 
-async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+async def test_a_killed_process_leaves_everything_unchanged(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """At its last statement, and behind it, before the mark is kept."""
+    """At its last statement, and after it, before the mark is stored."""
     await some(pool, books)
     await Marking(books, marks).mark()
     before, era = await taken(pool), books.era
@@ -310,7 +308,7 @@ async def test_of_several_at_once_one_seals(vault: Vault, pool: Pool, books: Boo
     assert await macs(pool) == {books.keys.names()[3]}
 
 
-async def test_rows_that_are_not_right_are_judged_anew_and_not_sealed(vault: Vault, pool: Pool, books: Books) -> None:
+async def test_wrong_rows_are_judged_again_and_not_resealed(vault: Vault, pool: Pool, books: Books) -> None:
     await some(pool, books)
     await rotated(vault, books)
     await pool.execute("DELETE FROM alerting.pairs")
@@ -320,9 +318,7 @@ async def test_rows_that_are_not_right_are_judged_anew_and_not_sealed(vault: Vau
     assert await taken(pool) == before
 
 
-async def test_whoever_looks_at_all_rows_as_they_were_meanwhile_gives_no_alarm(
-    vault: Vault, pool: Pool, books: Books
-) -> None:
+async def test_a_check_of_rows_from_before_a_change_raises_no_alarm(vault: Vault, pool: Pool, books: Books) -> None:
     await some(pool, books)
     era = books.era
     await rotated(vault, books)
@@ -344,7 +340,8 @@ async def test_tables_that_nothing_was_counted_in_are_sealed_too(vault: Vault, p
 
 
 async def test_a_policy_that_is_judged_to_the_end_meanwhile_comes_first(vault: Vault, pool: Pool, books: Books) -> None:
-    """Whoever judges it holds its row, and takes a partition's at the end: neither waits for the other."""
+    """A worker that judges a policy holds its row, and takes a partition's row at the end. Neither waits for the
+    other."""
     await some(pool, books)
     await rotated(vault, books)
     async with pool.acquire() as connection, connection.transaction():
@@ -362,10 +359,10 @@ async def test_a_policy_that_is_judged_to_the_end_meanwhile_comes_first(vault: V
 async def test_a_mark_under_the_key_of_before_says_less_than_one_under_the_new_key(
     installation: Installation, vault: Vault, keys: VaultKeyring
 ) -> None:
-    """Of whatever era it is."""
+    """Of any era."""
     part, other, old = ("events", 0), ("decisions", 0), keys.newest
     marks = KafkaMarks(installation.settings, keys, "a log whose key was rotated")
-    marks._committed.group += ".of-a-rotation"  # not to disturb the installation's
+    marks._committed.group += ".of-a-rotation"  # so as not to disturb the installation's
     await rotated(vault, Books(keys, "log"))
     assert await marks.keep(Marked("2", {part: 3}, old))
     found = await marks.read()

@@ -1,4 +1,4 @@
-"""All that alerts have counted, put back as it once was: each row has a true MAC, and the sums fit."""
+"""All counts of alerts, rolled back: each row has a true MAC, and the sums fit."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ NINE = [each for number in range(9) for each in denied("mallory", threshold=10, 
 
 
 async def test_what_was_counted_cannot_be_made_uncounted_while_a_worker_lives(pool: Pool, books: Books) -> None:
-    """Nine keys, one fewer than is told; then the earlier rows, and beside those the nine. Judged again they were not
-    new, so that nothing was counted; then the nine were taken away, and all sums were right. Nine more, for ever."""
+    """First nine keys, one fewer than an alert needs. Then the attacker restored the earlier rows and added the nine
+    beside them. When judged again, the keys were not new, so nothing was counted. Then the nine were removed, and all
+    sums were right. Nine more, for ever."""
     await count(pool, books)
     before = await taken(pool)
     assert await count(pool, books, NINE) == ([], [])
@@ -113,7 +114,8 @@ async def test_nor_by_taking_all_of_it_away(
 
 
 async def test_rows_of_an_era_that_is_over_count_in_no_other(pool: Pool, books: Books) -> None:
-    """A worker judges everything anew after an emptying: an earlier row would be there before its record came."""
+    """After tables are emptied, a worker judges everything again. An earlier row would be there before its record
+    came."""
     await count(pool, books, NINE, [used("mallory", "key-1")])
     rows = await taken(pool, "items", "windows", "pairs")
     await keeping.begin_anew(pool)
@@ -176,7 +178,7 @@ async def test_a_worker_goes_on_in_the_era_that_another_one_began(
 
 
 @pytest.mark.parametrize("marked", ["never", "an era ago", "some records ago", "at last"])
-async def test_a_worker_that_is_killed_at_any_moment_takes_over_what_it_left(
+async def test_a_killed_worker_takes_over_where_it_stopped(
     pool: Pool, books: Books, marks: MemoryMarks, marked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Between a commit and its mark, between a new era and its mark, and before the first mark."""
@@ -204,7 +206,7 @@ async def test_a_worker_that_is_killed_at_any_moment_takes_over_what_it_left(
 
 
 def _reading(marks: MemoryMarks) -> MemoryMarks:
-    """Marks that are read, and never kept again."""
+    """Marks that are read but never stored again."""
     found = MemoryMarks()
     found.marked = marks.marked
     found.deaf = True
@@ -224,7 +226,7 @@ async def test_marks_on_kafka_are_those_that_were_kept(installation: Installatio
     await own.close()
     await marks.close()
     elsewhere = KafkaMarks(settings, books.keys, "another log")
-    elsewhere._committed.group += ".of-a-test"  # not to disturb the installation's
+    elsewhere._committed.group += ".of-a-test"  # so as not to disturb the installation's
     assert await elsewhere.read() is None
     assert await elsewhere.keep(Marked("1", {part: 3}))
     assert await elsewhere.keep(Marked("2", {part: 1, other: 7}))
@@ -251,7 +253,7 @@ TABLES_MADE_STRANGE = {
 
 
 @pytest.mark.parametrize("what", TABLES_MADE_STRANGE)
-async def test_tables_that_somebody_made_strange_are_made_anew(
+async def test_tables_that_somebody_altered_are_recreated(
     pool: Pool, books: Books, marks: MemoryMarks, what: str
 ) -> None:
     await some(pool, books)
@@ -270,7 +272,7 @@ async def test_tables_that_somebody_made_strange_are_made_anew(
 
 @pytest.fixture
 async def decisions(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[Any]:
-    """Makes one, as a process that starts has it."""
+    """Make one, as a starting process has it."""
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"first-use": RuleSettings(numbers={"age": 0})}))
     publisher = Publisher(installation.settings, books.keys)
@@ -292,7 +294,7 @@ MOVED = {
 async def test_decisions_go_on_from_the_record_that_was_judged(
     installation: Installation, pool: Pool, books: Books, decisions: Any, moved: str
 ) -> None:
-    """A log that was restored from a backup ends earlier; what comes next would pass for judged."""
+    """A log that was restored from a backup ends earlier. Its next records would count as judged."""
     client = installation.client()
     client.list_keys()
     found = await ends(installation.settings, names(installation.settings).decisions)

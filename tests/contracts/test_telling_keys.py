@@ -1,5 +1,5 @@
-"""What a notifier holds, once the key of records was rotated: sealed anew, and no row under the former key is believed, since
-somebody else may have that key."""
+"""A notifier's rows after a rotation of the log keys: they are resealed, and no row under the former key is believed,
+since somebody else may have that key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def pool(installation: Installation) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def telling(pool: Pool) -> AsyncIterator[Telling]:
-    """A notifier with some of everything: a dead letter, two messages that wait, and a storm that is held back."""
+    """A notifier with some of everything: a dead letter, two waiting messages, and a storm that is held back."""
     found = await Telling(pool, group_seconds=600).begun()
     for number in range(AT_ONCE + 2):
         await found.raise_alert(f"a{number}")
@@ -73,7 +73,7 @@ def rotate(telling: Telling) -> None:
 
 
 async def thief_of(telling: Telling, pool: Pool) -> Telling:
-    """Whoever has the former key and writes to Postgres: says that everything was told, and nothing is to be told."""
+    """Somebody has the former key and writes to Postgres: the rows say that everything was sent, and nothing waits."""
     thief = Telling(pool)
     thief.vault = Vault()
     thief.notifier = telling.notifier
@@ -84,9 +84,7 @@ async def thief_of(telling: Telling, pool: Pool) -> Telling:
     return await thief.begun()
 
 
-async def test_what_a_notifier_holds_goes_on_under_the_new_key(
-    telling: Telling, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_notifiers_rows_go_on_under_the_new_key(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
     old = telling.keys.newest
     assert all((await rows(telling)).values())
     rotate(telling)
@@ -110,10 +108,10 @@ async def test_what_a_notifier_holds_goes_on_under_the_new_key(
 
 
 @pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
-async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
+async def test_rows_forged_under_the_former_key_are_void(
     telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Everything fits together: it would be told of nothing any more."""
+    """Everything fits together, and the notifier would send nothing any more."""
     rotate(telling)
     await telling.ledger.prove()
     await thief_of(telling, telling.pool)
@@ -127,7 +125,7 @@ async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
     assert await keys_of(telling) == {telling.keys.newest}
 
 
-async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_anew(telling: Telling) -> None:
+async def test_a_cursor_of_another_log_under_the_former_key_does_not_start_over(telling: Telling) -> None:
     rotate(telling)
     await telling.ledger.prove()
     held = Rows(telling.keys, telling.name).authentic((await rows(telling))["cursors"][0])
@@ -146,7 +144,7 @@ async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_an
 
 
 async def forge_a_dead_letter(telling: Telling) -> None:
-    """Under the former key, after a rotation and the proof behind it."""
+    """Under the former key, after a rotation and the check that follows it."""
     rotate(telling)
     await telling.ledger.prove()
     fields = (99, "an id", '{"alert": {}, "alerts": ["forged"]}', 0)
@@ -172,8 +170,8 @@ async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
     assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
 
 
-async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_again(telling: Telling) -> None:
-    """Where the cursor is not right everything begins anew, and dead letters stay: those under the key that is used."""
+async def test_a_forged_dead_letter_is_not_kept_when_everything_is_sent_again(telling: Telling) -> None:
+    """If the cursor is wrong, everything starts over. Dead letters under the current key stay."""
     await forge_a_dead_letter(telling)
     await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
     telling.start()
@@ -181,9 +179,7 @@ async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_a
     assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
 
 
-async def test_rows_of_before_that_are_put_back_are_told_again(
-    telling: Telling, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_rows_that_are_rolled_back_are_sent_again(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
     before = await rows(telling)
     rotate(telling)
     await telling.ledger.prove()
@@ -194,10 +190,10 @@ async def test_rows_of_before_that_are_put_back_are_told_again(
     assert "a key of records that was replaced" in capsys.readouterr().out
 
 
-async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+async def test_a_killed_process_leaves_everything_unchanged(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In the middle, and behind it, before the mark is kept."""
+    """In the middle, and after it, before the mark is stored."""
     await telling.ledger.prove()
     mark = telling.mark.proved
     before = await rows(telling)
@@ -228,8 +224,8 @@ _WAITS = (
 async def test_rows_of_an_earlier_version_are_under_several_keys(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It had its key rotated, and sealed nothing anew: the mark was kept under the newest key, and each row was under that of its
-    time. Everything goes on, and is under one key."""
+    """An earlier version resealed nothing at a rotation: the mark was under the newest key, and each row under the key
+    of its time. Everything goes on, under one key."""
     rotate(telling)
     await telling.keys.read_again()
     (cursor,) = (await rows(telling))["cursors"]
@@ -257,7 +253,7 @@ async def test_a_mark_on_kafka_says_which_key_rows_are_under(installation: Insta
     name, since = f"n-{uuid4().hex}", outbox.now()
     keys = process_keys(ROOT, OTHER)
     mark = KafkaMark(installation.settings, keys, "a log", name)
-    mac = keys.mac(TOLD, *mark._of, 7, utc(since), utc(since))  # as an earlier version made it
+    mac = keys.mac(TOLD, *mark._of, 7, utc(since), utc(since))  # as made by an earlier version
     metadata = orjson.dumps({"since": utc(since), "at": utc(since), "mac": mac}).decode()
     await mark._committed.keep({mark._partition: (7, metadata)})
     found = await mark.read()

@@ -1,5 +1,5 @@
-"""Whoever may write to Postgres keeps a notifier from telling: rows that are there only while they are looked at, rows that wait
-for a notifier before its first start, and locks that anybody may hold."""
+"""Somebody who can write to Postgres keeps a notifier from sending: by rows that exist only while they are checked,
+rows that wait for a notifier before its first start, and locks that anybody may hold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def pool(installation: Installation) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def telling(pool: Pool) -> AsyncIterator[Telling]:
-    """A notifier for which two messages wait."""
+    """A notifier with two waiting messages."""
     found = await Telling(pool).begun()
     for id in ("one", "two"):
         await found.raise_alert(id)
@@ -44,7 +44,7 @@ async def put_back(pool: Pool, table: str, row: Any) -> None:
 async def test_a_message_that_is_there_only_while_rows_are_proved_is_noticed(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was told to nobody, for ever, and each proof was content: whoever asked for the next message found none."""
+    """The alert was never sent, and every check passed: a query for the next message found none."""
     row = await telling.pool.fetchrow(
         "DELETE FROM notifying.outbox WHERE notifier = $1 AND message LIKE '%what one is of%' RETURNING *", telling.name
     )
@@ -65,7 +65,7 @@ async def test_a_message_that_is_there_only_while_rows_are_proved_is_noticed(
 async def test_an_older_message_does_not_stand_in_for_another_of_its_number(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both were written by Keytrail. The older one was told in place of the other one."""
+    """Keytrail wrote both. The older one was sent in place of the other."""
     older = await telling.pool.fetchrow(
         "SELECT * FROM notifying.outbox WHERE notifier = $1 ORDER BY number LIMIT 1", telling.name
     )
@@ -73,7 +73,7 @@ async def test_an_older_message_does_not_stand_in_for_another_of_its_number(
     telling.mark.proved = None
     telling.start()
     await telling.surely(telling.ledger.prove)
-    await telling.raise_alert("three")  # its row has the number that the older one had
+    await telling.raise_alert("three")  # its row has the older one's number
     await telling.gather()
     await telling.pool.execute("DELETE FROM notifying.outbox WHERE notifier = $1", telling.name)
     await put_back(telling.pool, "outbox", older)
@@ -83,10 +83,10 @@ async def test_an_older_message_does_not_stand_in_for_another_of_its_number(
     assert "[error" in capsys.readouterr().out
 
 
-async def test_what_is_held_back_only_while_rows_are_proved_is_noticed(
+async def test_a_row_that_is_held_back_only_during_checks_is_noticed(
     pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The message at the end of a storm was told to nobody: whoever looked for storms that are over found none."""
+    """The message at the end of a storm was never sent: a query for finished storms found none."""
     telling = await Telling(pool, group_seconds=60).begun()
     for number in range(AT_ONCE + 3):
         await telling.raise_alert(f"a{number}")
@@ -107,7 +107,7 @@ async def test_what_is_held_back_only_while_rows_are_proved_is_noticed(
 
 
 async def test_a_proof_does_not_wait_for_the_lock_under_which_tables_are_made(telling: Telling) -> None:
-    """Anybody may hold it: they chose when a proof looks at the rows, and no message was sent meanwhile."""
+    """Anybody may hold it. They chose when a check read the rows, and no message was sent meanwhile."""
     async with telling.pool.acquire() as stranger:
         await stranger.execute("SELECT pg_advisory_lock(1802661491)")
         try:
@@ -129,8 +129,8 @@ PLANTED = {
 async def test_a_row_that_waits_for_a_new_notifier_does_not_keep_it_deaf(
     planted: str, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was believed as an earlier version's, whose rows had no MAC: nothing older than the year 9999 was told, also after the
-    next start. A new notifier is told of everything that is raised once it has begun."""
+    """The row was believed as an earlier version's, whose rows had no MAC. Nothing older than the year 9999 was sent,
+    even after the next start. A new notifier sends everything that is raised once it has begun."""
     await outbox.prepare(pool)
     telling = Telling(pool)
     await telling.raise_alert("before")

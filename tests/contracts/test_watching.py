@@ -1,10 +1,11 @@
-"""An alert worker that somebody keeps from judging, by a lock in Postgres: an operator hears of it all the same."""
+"""Somebody keeps an alert worker from judging by a lock in Postgres: the operator hears of it all the same."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -16,9 +17,9 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import lag, tables
+from services.alert_worker import tables
 from services.alert_worker.books import Books, Changed
-from services.alert_worker.lag import Watch
+from services.alert_worker.lag import Overdue, Watch
 from services.alert_worker.tables import Reached
 from services.alert_worker.topic import Publisher
 from services.cli.client import Client
@@ -29,7 +30,7 @@ from tests.installation import Installation
 
 
 class Told:
-    """The topic of alerts from now on."""
+    """The alerts topic from now on."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = KafkaTopic(settings, names(settings).alerts)
@@ -40,7 +41,7 @@ class Told:
         return self
 
     async def summaries(self) -> list[str]:
-        """Of the alerts that are behind, raised since the last look."""
+        """Alerts that report a lag, raised since the last look."""
         reader, found = await self._topic.reader(self._next), []
         end = await self._topic.end()
         while self._next < end:
@@ -57,7 +58,7 @@ class Told:
 
 
 async def nothing(_: Sequence[Any]) -> None:
-    """Nobody reads on: the database is another one than the topics are of."""
+    """The worker does not read on: the database belongs to other topics."""
 
 
 @pytest.fixture
@@ -68,21 +69,18 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 
 
 @pytest.fixture
-async def watch(
-    installation: Installation, pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Watch]:
-    monkeypatch.setattr(lag, "READ_PATIENCE", 0.5)
+async def watch(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[Watch]:
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
-    found = Watch(installation.settings, pool, books, lambda: judge, publisher, nothing)
+    found = Watch(installation.settings, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
     yield found
     await found.close()
     await publisher.close()
 
 
 async def policies(pool: Pool, books: Books) -> None:
-    """Two that are to be judged to the end."""
+    """Two policies that wait to be judged to the end."""
     async with holding(pool, books, ("events", 0)) as held:
         for position in (7, 8):
             await tables.put_off(held, "111122223333", {"position": position})
@@ -90,7 +88,7 @@ async def policies(pool: Pool, books: Books) -> None:
 
 @asynccontextmanager
 async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
-    """Somebody else begins a transaction and keeps it."""
+    """Somebody else begins a transaction and keeps it open."""
     stranger = await asyncpg.connect(database.postgres)
     try:
         async with stranger.transaction():
@@ -101,18 +99,18 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
-async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: Watch, told: Told, table: str) -> None:
-    """No record judged and no alert: the watch asked the same table, and waited with the rest."""
+async def test_a_lock_on_the_asked_table_is_reported(database: Settings, watch: Watch, told: Told, table: str) -> None:
+    """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
     assert [each for each in await told.summaries() if "Postgres has not said" in each]
 
 
-async def test_a_policy_that_nobody_can_judge_is_told_of(
-    database: Settings, pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+async def test_a_policy_that_cannot_be_judged_is_reported(
+    database: Settings, pool: Pool, books: Books, watch: Watch, told: Told
 ) -> None:
-    """A row that somebody holds is passed over, without a word."""
-    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
+    """A row that somebody holds is skipped, without a message."""
+    watch.overdue = replace(watch.overdue, policy=0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
@@ -125,23 +123,25 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
     assert not [each for each in await told.summaries() if "policy" in each], "once an hour"
 
 
-async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
-    pool: Pool, books: Books, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
+async def test_a_policy_that_is_replaced_at_once_is_not_reported(
+    pool: Pool, books: Books, watch: Watch, told: Told
 ) -> None:
     await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
         await tables.judged(connection, books, 7)
-    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
+    watch.overdue = replace(watch.overdue, policy=0.0)
     async with pool.acquire() as connection, connection.transaction():
         await tables.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
 
-async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: Watch) -> None:
-    """Nothing is late by these numbers, and what comes up to there would pass for judged. One look may come of a broker that
-    is behind."""
+async def test_decisions_that_end_before_the_judged_position_are_reported(
+    pool: Pool, books: Books, watch: Watch
+) -> None:
+    """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
+    a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
         held.reached = Reached(1_000_000)
     await watch.look()
@@ -149,18 +149,16 @@ async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool,
         await watch.look()
 
 
-async def test_a_proof_that_does_not_end_is_told_of(
-    database: Settings, watch: Watch, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One table locked that is read last: the sums are never compared, and all goes on."""
+async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: Watch, told: Told) -> None:
+    """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
-    monkeypatch.setattr(lag, "PROOF_OVERDUE", 0.0)
+    watch.overdue = replace(watch.overdue, proof=0.0)
     async with locking(database, "LOCK TABLE alerting.unjudged IN ACCESS EXCLUSIVE MODE"):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(watch.prove(), 0.5)
     await watch.look()
     assert [each for each in await told.summaries() if "was not proved" in each]
-    monkeypatch.setattr(lag, "PROOF_OVERDUE", 600.0)
+    watch.overdue = replace(watch.overdue, proof=600.0)
     await watch.prove()
     await watch.look()
     assert not [each for each in await told.summaries() if "was not proved" in each]
@@ -169,11 +167,13 @@ async def test_a_proof_that_does_not_end_is_told_of(
 async def test_a_lock_that_anybody_may_hold_stops_no_proof(
     database: Settings, pool: Pool, books: Books, watch: Watch
 ) -> None:
-    """One `pg_advisory_lock`, and counts could be taken away for as long as it was kept."""
+    """With one `pg_advisory_lock`, counts could be removed for as long as it was held."""
     await some(pool, books)
     await watch.prove()
     await pool.execute("DELETE FROM alerting.windows")
-    async with locking(database, f"SELECT pg_advisory_lock({0x6B657963})"):  # which one worker took to prove alone
+    async with locking(
+        database, f"SELECT pg_advisory_lock({0x6B657963})"
+    ):  # the former lock of the worker that checked
         with pytest.raises(Changed):
             await watch.prove()
 

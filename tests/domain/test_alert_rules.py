@@ -1,4 +1,4 @@
-"""Every rule has an example that fires and a twin that does not; a rule without both fails here."""
+"""Every rule has an example that fires and a similar one that does not. A rule without both fails here."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def judged(
     by: str = ROOT,
     settings: AlertSettings | None = None,
 ) -> list[Alert]:
-    """What the rules find of an event in a world made of others."""
+    """The alerts on an event, in a state made of other events."""
     world: World = given(*PEOPLE, *before).world
     change = Change(
         event,
@@ -132,7 +132,7 @@ def of_key(event: object, *before: object, used: int = 0, settings: AlertSetting
 
 
 def uses(*calls: ObservedCall, age: int = 0, created: int = 0, settings: AlertSettings | None = None) -> list[Alert]:
-    """What the rules find of calls in their order, of keys made at `created`."""
+    """The alerts on calls in their order, with keys made at `created`."""
     judge = Judge("the-log", settings or AlertSettings({"first-use": RuleSettings(numbers={"age": age})}))
     counting, found = Counting(judge), []
     for each in calls:
@@ -176,7 +176,7 @@ OLD_OPEN = (Version(1, policy(ROOTED, allow(USER, "kms:Decrypt")), {}, NOW - DAY
 
 @dataclass(frozen=True)
 class Example:
-    """What fires, and what is nearly so and does not."""
+    """What fires, and what nearly does."""
 
     fires: Callable[[], list[Alert]]
     quiet: tuple[Callable[[], list[Alert]], ...] = field(default=())
@@ -466,14 +466,14 @@ def imported(valid_to: str) -> events.MaterialImported:
 
 
 def timed(expires: int, stored: str = "s", settings: AlertSettings | None = None) -> list[Alert]:
-    """What is found now of a key whose material expires then."""
+    """The alerts that are found now for a key whose material expires then."""
     judge, world = Judge("the-log", settings or AlertSettings()), given(a_key()).world
     key = replace(world.keys[key_id()], materials=(Material("m", stored, "f", expires),))
     return [judge.reached(each, NOW, {}) for each in judge.timed(key, NOW)]
 
 
 def parted() -> str:
-    """A policy that falls into more parts than are looked at where another is subtracted from it."""
+    """Subtracting another policy divides this one into more parts than are examined."""
     parts = [{f"aws:PrincipalTag/t{each}": "a", f"aws:RequestTag/t{each}": "b"} for each in range(14)]
     return policy(*(allow("*", "kms:Decrypt", Condition={"StringEquals": each}) for each in parts))
 
@@ -503,7 +503,7 @@ def test_its_twin_does_not(rule: str) -> None:
 
 @dataclass(frozen=True)
 class Threshold:
-    """`judged` fires under settings where the number is `fires`, and does not where it is `quiet`."""
+    """`judged` fires under settings with the number `fires`, and does not with the number `quiet`."""
 
     judged: Callable[[AlertSettings], list[Alert]]
     fires: int
@@ -512,22 +512,20 @@ class Threshold:
 
 def many_grants(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
     """Ten grants, `apart` seconds from each other."""
-    calls = (
-        call(operation="CreateGrant", at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS) for each in range(10)
-    )
+    calls = (call(operation="CreateGrant", at=WINDOWS_BEGIN + each * apart * SECOND_MICROS) for each in range(10))
     return uses(*calls, settings=settings)
 
 
 def many_refused(settings: AlertSettings, *, apart: int = 0) -> list[Alert]:
-    """Twenty calls on twenty keys refused, `apart` seconds from each other."""
+    """Twenty refused calls on twenty keys, `apart` seconds from each other."""
     calls = (
-        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=NOW // MONTH * MONTH + each * apart * SECOND_MICROS)
+        call(refused=AccessRefused.kind, keys=(arn(each + 1),), at=WINDOWS_BEGIN + each * apart * SECOND_MICROS)
         for each in range(20)
     )
     return uses(*calls, settings=settings)
 
 
-MONTH = 30 * DAY_MICROS
+WINDOWS_BEGIN = NOW // DAY_MICROS * DAY_MICROS
 DELETED = events.DeletionScheduled(key_id(), 30, "2030-01-01T00:00:00Z")
 THRESHOLDS: dict[tuple[str, str], Threshold] = {
     ("deletion-in-use", "days"): Threshold(
@@ -557,7 +555,7 @@ THRESHOLDS: dict[tuple[str, str], Threshold] = {
 
 
 def test_every_number_of_a_rule_on_records_has_its_example() -> None:
-    """The numbers of health are for whoever notices, and are tried in tests/contracts and tests/faults."""
+    """The process that notices tests the numbers of health: tests/contracts and tests/faults."""
     there = {
         (rule.id, number.name)
         for rule in RULES.values()
@@ -579,7 +577,7 @@ def test_a_rule_goes_by_the_numbers_of_the_settings(rule: str, number: str) -> N
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
+def test_an_alert_says_what_it_means_and_what_to_do(rule: str) -> None:
     row = RULES[rule]
     assert row.title
     assert row.means.endswith(".")
@@ -588,7 +586,8 @@ def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
 
 
 class TimelessCall:
-    """A call whose time, id and tags nobody may read: a judge asks the rules once for all calls that differ in these alone."""
+    """A call whose time, id and tags must not be read: a judge asks the rules once for all calls that differ in these
+    alone."""
 
     def __init__(self, of: ObservedCall) -> None:
         self._of = of
@@ -631,8 +630,8 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
     assert judged(a_key(policy=text, manager="s3.amazonaws.com", alias="alias/aws/s3")) == []
 
 
-def test_what_a_trail_had_to_assume_raises_nothing() -> None:
-    """The key was there before the trail began; its first policy that is seen is judged as a new key's."""
+def test_assumptions_of_a_trail_raise_nothing() -> None:
+    """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
     assert judged(met) == []
     wide = identities.InlinePolicyPut(ACCOUNT, "user", "AIDA0000000000000002", unseen.NAME, unseen.policies_of(USER))
@@ -643,8 +642,8 @@ def test_what_a_trail_had_to_assume_raises_nothing() -> None:
     assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
 
 
-def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
-    """The boundary of nobody: no record says so, and a rule that trusted it falls."""
+def test_a_rule_that_fails_is_reported_and_stops_no_other() -> None:
+    """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")
     change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
     (alert,) = judge.of_change(change, {})
@@ -660,7 +659,7 @@ def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:
         assert (region["witness"]["refused"]["effect"], region["witness"]["allowed"]["effect"]) == ("deny", "allow")
 
 
-def test_whoever_was_let_in_already_is_left_out_of_the_others() -> None:
+def test_a_principal_with_earlier_access_is_excepted_from_the_others() -> None:
     theirs = allow(root_arn(UNKNOWN), "kms:Decrypt")
     found = put(policy(ROOTED, theirs), policy(ROOTED, theirs, OPEN))
     (alert,) = (each for each in found if each.rule.id == "key-policy-public")

@@ -1,4 +1,4 @@
-"""The alerts' settings: what an allow-list covers, and what the file says of itself where it is wrong."""
+"""The alerts' settings: what an allow-list covers, and what is said about a faulty file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read(folder: Path, text: str) -> alerts_file.AlertsFile:
     return alerts_file.load(Settings(alerts_file=str(path)))
 
 
-def test_a_file_sets_severities_numbers_and_what_is_off(tmp_path: Path) -> None:
+def test_a_file_sets_severities_and_numbers_and_switches_rules_off(tmp_path: Path) -> None:
     found = read(tmp_path, '[rules.denied-burst]\nthreshold = 3\nseverity = "high"\n[rules.root-used]\noff = true\n')
     judge = Judge("the-log", found.settings)
     numbers = {number.name: value for number, value in found.settings.numbers_of(RULES["denied-burst"]).items()}

@@ -1,4 +1,4 @@
-"""What an alert tells besides what was found, and what a person types then."""
+"""What an alert says beside its finding, and what a person types next."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_alert_says_who_did_what_at_which_position_and_from_which_version_to_
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_command_of_any_rule_lacks_what_it_is_of(rule: str) -> None:
+def test_no_command_of_any_rule_lacks_its_subject(rule: str) -> None:
     found = telling(alert(rule=rule, subject="alias/first"))
     assert [each for each in found["commands"] if PLACEHOLDER.search(each)] == []
     for command in COMMAND.findall(found["do"]):
@@ -52,7 +52,7 @@ def test_no_command_of_any_rule_lacks_what_it_is_of(rule: str) -> None:
 
 
 def test_what_a_caller_wrote_is_quoted_for_the_shell() -> None:
-    """A path of a user may hold what a shell runs."""
+    """The path of a user may contain text that a shell would run."""
     evil = "arn:aws:iam::111122223333:user/x'$(touch /tmp/x)/bob"
     text = filled("`keytrail decisions --where principal=ARN`", alert(source={"by": evil}))
     assert shlex.split(COMMAND.findall(text)[0])[-1] == f"principal={evil}"

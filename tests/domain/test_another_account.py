@@ -1,4 +1,4 @@
-"""What an account is told of another one's resources by the calls themselves: nothing that the caller is not admitted to."""
+"""A call reveals nothing of another account's resource to a caller whom the resource does not admit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ USER_THERE, USER_NOT_THERE = iam_arn(OTHER, USER, "/", "alice"), iam_arn(OTHER, 
 
 
 def theirs(*more: object) -> Given:
-    """The other account has a key with an alias, a user and a managed policy; this one has a key."""
+    """The other account has a key with an alias, a user and a managed policy. This account has a key."""
     return given(
         a_key(1, OTHER),
         a_key(3),
@@ -74,7 +74,7 @@ def grant(key: str, grantee: str) -> CreateGrant:
     ],
 )
 def test_a_foreign_key_that_is_absent_is_refused_as_one_that_admits_nobody(command: Any) -> None:
-    """Else an ARN is enough to learn which keys another account has."""
+    """Otherwise an ARN would be enough to learn which keys another account has."""
     there = theirs()
     answers = []
     for key in (THERE, NOT_THERE):
@@ -99,7 +99,7 @@ def test_an_alias_is_not_resolved_for_whom_its_key_does_not_admit() -> None:
     assert (there.account, gone.account) == (OTHER, OTHER)
     assert there.resource.policy is not None
     assert gone.resource.policy is not None
-    assert not gone.resource.policy.rules
+    assert not gone.resource.policy.statements
 
 
 @pytest.mark.parametrize("kind", ["user", "role", "put"])
@@ -127,7 +127,7 @@ def test_a_boundary_that_another_account_set_before_keeps_nobody_from_deleting_t
 
 
 @pytest.mark.parametrize("command", [lambda arn: Attach(USER, "bob", arn), lambda arn: Tag(POLICY, arn, [])])
-def test_a_foreign_policy_is_answered_as_one_that_is_not_there(command: Any) -> None:
+def test_a_foreign_policy_is_answered_like_a_missing_one(command: Any) -> None:
     there, messages = theirs(), []
     for arn in (THEIRS, THEIRS + "x"):
         there.when(command(arn))
@@ -158,7 +158,7 @@ def test_a_foreign_principal_is_accepted_whether_or_not_it_is_there(naming: str,
 
 
 @pytest.mark.parametrize(("naming", "refusal"), [("policy", MalformedPolicy), ("grant", InvalidArn)])
-def test_an_own_principal_that_is_not_there_is_refused(naming: str, refusal: Any) -> None:
+def test_a_missing_principal_of_the_own_account_is_refused(naming: str, refusal: Any) -> None:
     theirs().when(NAMING[naming](iam_arn(ACCOUNT, USER, "/", "nobody"))).refused(refusal)
 
 
@@ -176,7 +176,7 @@ def test_who_is_made_later_is_not_meant_by_an_arn_that_named_nobody() -> None:
 
 
 def test_a_policy_shows_foreign_principals_as_they_were_written() -> None:
-    """A unique id in the place of who was deleted would tell that somebody was."""
+    """A unique id in place of a deleted user would reveal the deletion."""
     ids = {USER_THERE: "AIDATHEIRSALICE00001", USER_NOT_THERE: f"absent:{USER_NOT_THERE}"}
     text = policy(*(statement(Principal={"AWS": arn}, Action="kms:Encrypt") for arn in ids))
     gone = theirs(IdentityDeleted(OTHER, USER, "AIDATHEIRSALICE00001", "alice")).world
@@ -185,7 +185,7 @@ def test_a_policy_shows_foreign_principals_as_they_were_written() -> None:
 
 
 def test_conditions_of_the_caller_do_not_read_the_tags_of_a_foreign_policy() -> None:
-    """A Deny that reads a tag would answer otherwise than one that does not."""
+    """A Deny that reads a tag would answer differently from one that does not."""
     deny = policy(
         to_identity(
             Effect="Deny", Action="*", Resource="*", Condition={"StringEquals": {"aws:ResourceTag/secret": "tag"}}
@@ -199,7 +199,7 @@ def test_conditions_of_the_caller_do_not_read_the_tags_of_a_foreign_policy() -> 
 
 
 def test_a_grant_shows_a_foreign_grantee_as_it_was_written() -> None:
-    """To its key's account; the grantee's own account is told that it is no more."""
+    """Only the key's account learns it. The grantee's own account learns that the grant is gone."""
     there = theirs().when(grant(key_id(3), USER_THERE))
     assert there.outcome is not None
     gone = IdentityDeleted(OTHER, USER, "AIDATHEIRSALICE00001", "alice")

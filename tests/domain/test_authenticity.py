@@ -1,4 +1,4 @@
-"""Who wrote a record: envelopes, the keys behind them, and what a log says of its own authenticity."""
+"""Who wrote a record: envelopes, the keys behind them, and what a log says about its own authenticity."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DOCUMENTS = st.dictionaries(st.text(min_size=1), st.text() | st.integers() | st.
 
 @given(DOCUMENTS)
 def test_an_envelope_is_hmac_sha_256_as_the_standard_library_has_it(document: dict[str, Any]) -> None:
-    """RFC 2104 over kind, log and the digest of what stands before the MAC, under a key derived as SP 800-108 says."""
+    """RFC 2104 over kind, log and the digest of everything before the MAC, under a key derived as in SP 800-108."""
     value, _ = SEAL.sealed(canonical(document))
     key = hmac.digest(ROOT, b"\0\0\0\1keytrail events\0the-log\0\0\1\0", "sha256")
     start = value.rindex(b'"mac":"') + len(b'"mac":"')
@@ -85,7 +85,7 @@ def test_bytes_that_are_not_ours_come_back_as_they_were(value: bytes) -> None:
     assert (SEAL.holds(sealed), before_envelope(sealed)) == (True, value)
 
 
-def test_what_is_authentic_on_one_kind_of_topic_or_in_one_log_is_nothing_elsewhere() -> None:
+def test_a_value_authentic_on_one_kind_of_topic_or_log_is_void_elsewhere() -> None:
     value, _ = SEAL.sealed(b'{"a":1}')
     others = [Seal(ROOT, key_id(ROOT), kind, LOG) for kind in KINDS if kind != EVENTS]
     others += [Seal(ROOT, key_id(ROOT), EVENTS, "another"), Seal(STRANGERS, key_id(ROOT), EVENTS, LOG)]
@@ -112,7 +112,7 @@ def leaf(salt: bytes, part: bytes) -> bytes:
 
 
 def test_a_part_is_shown_with_its_salt_and_the_other_leaves() -> None:
-    """What the issue "Proof" builds on: who holds one part, its salt and two leaves gets the commitment of the envelope."""
+    """The basis for the issue "Proof": one part with its salt and two leaves give the commitment in the envelope."""
     parts = Parts(b'{"caller":1}', b'{"resource":2}', b'{"rest":3}')
     value, _ = SEAL.sealed(b'{"a":1}', parts)
     salts = SEAL.salts(parts.rest)
@@ -148,7 +148,7 @@ def across(account: str) -> dict[str, Any]:
     return {"v": 1, "seen": 4, "call": call, "decision": decision}
 
 
-def test_across_accounts_neither_part_says_what_is_the_other_accounts() -> None:
+def test_across_accounts_neither_part_reveals_the_other_accounts_own() -> None:
     parts = parts_of(across(ACCOUNT), canonical)
     assert parts is not None
     of_caller, of_key = (b"secret-of-the-caller", b"tag-of-the-caller", b"agent-of-the-caller", b"identity-based"), (b"secret-of-the-key", b"tag-of-the-key")  # fmt: skip
@@ -173,7 +173,7 @@ def read(values: list[bytes], keys: Keyring) -> Fold:
 
 
 def without_macs() -> Log:
-    """A log as an earlier version wrote it, led by this one from here on."""
+    """A log of an earlier version, led by this version from here on."""
     log = a_log(keyring(strict=False), with_macs=False)
     log.with_macs = True
     log.lead("writer-c")
@@ -230,7 +230,7 @@ def test_only_an_authentic_record_begins_the_new_time_or_changes_the_key() -> No
         assert read([*log.values, value], keyring(strict=False)).voids == voids + 1
 
 
-def test_after_a_rotation_the_old_key_writes_nothing_and_still_verifies_what_it_wrote() -> None:
+def test_after_a_rotation_the_old_key_writes_nothing_and_still_verifies_its_records() -> None:
     old, new = bytes(32), b"\1" * 32
     log = Log(keyring(old))
     log.keys.renew([new])
@@ -251,7 +251,7 @@ def test_on_other_topics_a_retired_key_counts_below_the_offset_at_which_it_was_r
     value, _ = keys.seal(key_id(ROOT), DECISIONS, LOG).sealed(b'{"a":1}')
 
     def believed(authority: Authority, kind: str, offset: int, value: bytes) -> bool:
-        """And the digest is given of what is believed, and of nothing else."""
+        """The digest covers what is believed, and nothing else."""
         found = authority.believes(keys, kind, 2, offset, value)
         given = authority.digest_believed(keys, kind, 2, offset, value)
         assert given == (digest(value) if found else None)
@@ -301,7 +301,7 @@ def test_a_decision_is_json_in_the_form_that_it_always_had() -> None:
 
 
 def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
-    """Whether the anchor or the record is read first: they stand on different topics."""
+    """Anchor and record stand on different topics, so either may be read first."""
     one, two = ("w", 0), ("w", 1)
     tails = Tails({one: Reached(5, "d5", 3)}, {one: 4}, 0.0)
     tails.read({two: Reached(9, "d9", 1)}, 2.0)
@@ -319,7 +319,7 @@ def test_what_a_worker_left_unanchored_is_seen_once_it_is_idle() -> None:
 
 
 def checked(values: list[bytes], anchored: int, begins: int = 0) -> DecisionsReport:
-    """Of a partition that holds these, where the log says that the lane reaches record `anchored`."""
+    """Read a partition with these records, when the log says that the lane reaches record `anchored`."""
     keys = keyring()
     name = ("w" * 32, 0)
     made = lane_of(9)
@@ -344,7 +344,7 @@ def test_a_decision_that_is_missing_changed_or_moved_is_found(at: int) -> None:
     flipped = values[at][:9] + bytes([values[at][9] ^ 1]) + values[at][10:]
     changed_one = [*values[:at], flipped, *values[at + 1 :]]
     assert not checked(missing, 9).whole
-    if at < 8:  # the last one moved behind itself is where it was
+    if at < 8:  # the last one moved behind itself stands where it was
         assert not checked(moved, 9).whole
     report = checked(changed_one, 9)
     assert (report.whole, report.strange_count) == (False, 1)
@@ -362,7 +362,7 @@ def test_a_copy_and_a_strangers_value_are_counted_and_change_nothing() -> None:
     assert report.copies == ["2@4", "2@12"]
 
 
-def test_what_a_retention_removed_is_counted_and_no_fault() -> None:
+def test_records_removed_by_a_retention_are_counted_and_not_a_fault() -> None:
     values = [value for value, _ in lane_of(9)]
     report = checked(values[5:], 9, begins=5)
     assert (report.whole, report.gone, report.valid) == (True, 5, 4)

@@ -1,4 +1,4 @@
-"""What is remembered of many things, and forgotten once it is too much."""
+"""Collections that remember many things and forget the oldest when there are too many."""
 
 from __future__ import annotations
 

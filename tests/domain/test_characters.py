@@ -1,4 +1,4 @@
-"""Characters that JSON can name and a record, a table or a recheck cannot hold."""
+"""Characters that JSON can name but a record, a table or a recheck cannot hold."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_other_characters_and_their_escapes_are_fine(sid: str) -> None:
 
 
 def test_a_policy_of_an_earlier_version_is_still_read_and_its_decisions_recorded() -> None:
-    """It stands on the log: what cannot be encoded is replaced where it is read."""
+    """It is on the log already: what cannot be encoded is replaced when it is read."""
     policy = compile_key_policy(with_sid(r"\ud800"), arn(), 1)
-    assert canonical(policy.rules[0].by.document())
+    assert canonical(policy.statements[0].by.document())
     assert parse_policy(with_sid(r"a\u0000b"), KEY).statements[0].sid == "a\0b"
 
 
 def test_a_nul_in_a_sid_is_no_mismatch() -> None:
-    """Postgres holds another character for it, and the recheck compared that with what the policy says: a false alarm of the
-    highest severity, by anybody who may put a policy."""
+    """Postgres stored another character, and the recheck compared it with the policy. So anybody who could put a policy
+    could raise a false alarm of the highest severity."""
     reason = {"action": "kms:Encrypt", "resource": arn(), "effect": "deny", "by": {"sid": "a\0b"}}
     case = {
         "principal": "p",
@@ -64,5 +64,5 @@ def test_a_nul_in_a_sid_is_no_mismatch() -> None:
 
 @pytest.mark.parametrize("character", "\u115f\u1160\u3164\uffa0\u2800\u034f\ufe0f\U000e0100")
 def test_letters_that_show_nothing_stand_as_escapes(character: str) -> None:
-    """To Python they are printable; a tag or Sid could hold what nobody sees."""
+    """Python counts them as printable, but nobody would see them in a tag or Sid."""
     assert visible(f"a{character}b") == f"a{character.encode('unicode_escape').decode()}b"

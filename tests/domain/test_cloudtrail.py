@@ -12,9 +12,9 @@ from domain.cloudtrail.judge import (
     ALLOWED,
     REFUSED,
     UNKNOWN,
-    Asked,
     Evidence,
-    Known,
+    SeenPolicies,
+    TrailCall,
     evidence_of,
     explained,
     judge,
@@ -69,7 +69,7 @@ def test_times_are_read_in_every_form(text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
-def test_what_is_no_time_is_broken(text: Any) -> None:
+def test_an_invalid_time_makes_a_record_broken(text: Any) -> None:
     with pytest.raises(Broken):
         moment(text)
 
@@ -183,19 +183,21 @@ def test_a_key_event_is_of_our_catalogue() -> None:
 # -- three answers ------------------------------------------------------------------------------------------------------
 
 
-def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> Asked:
+def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> TrailCall:
     names = {user_arn(): DIRECT, f"arn:aws:iam::{ACCOUNT}:root": DELEGATED}
     given = {name.replace("__", ":"): (value,) for name, value in context.items()}
-    return Asked(action, ACCOUNT, names, given, {}, sure, root=False)
+    return TrailCall(action, ACCOUNT, names, given, {}, sure, root=False)
 
 
-UNSEEN = Known(Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED)))
-NONE = Known(Permissions(()))
-ALLOWING = Known(permissions(to_identity()))
+UNSEEN = SeenPolicies(
+    Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED))
+)
+NONE = SeenPolicies(Permissions(()))
+ALLOWING = SeenPolicies(permissions(to_identity()))
 OWN, DELEGATING = policy(named(user_arn())), policy(delegating())
 
 
-def test_what_is_known_is_answered_as_the_evaluator_answers() -> None:
+def test_known_cases_are_answered_as_by_the_evaluator() -> None:
     assert judge(asked(), key(OWN), "", NONE).answer == ALLOWED
     assert judge(asked(), key(DELEGATING), "", NONE).answer == REFUSED
     assert judge(asked(), key(DELEGATING), "", ALLOWING).answer == ALLOWED
@@ -205,26 +207,26 @@ def test_identity_policies_that_were_never_seen_leave_it_unknown() -> None:
     for text in (OWN, DELEGATING):
         found = judge(asked(), key(text), "", UNSEEN)
         assert (found.answer, found.missing) == (UNKNOWN, ("the identity policies of alice",))
-    # What nothing could let in is refused, whatever they say.
+    # If nothing could let the call in, it is refused, whatever the policies say.
     assert judge(asked(), key(policy(statement(Action="kms:Encrypt"))), "", UNSEEN).answer == REFUSED
     assert judge(asked(), key(policy(statement(), statement(Effect="Deny"))), "", UNSEEN).answer == REFUSED
 
 
 def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
     assert judge(asked(), key(OWN), "", UNSEEN, Evidence(False, False)).answer == ALLOWED
-    # ... and, where only a delegation could let it in, that an identity policy allowed it.
+    # ... and if only a delegation could let it in, an identity policy allowed it.
     evidence = evidence_of(asked(), key(DELEGATING), "", UNSEEN)
     assert evidence == Evidence(identity=True, limits=True)
     assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == ALLOWED
-    # Where her own statement could, nothing is known of her policies: a draft that delegates alone is unknown.
+    # If her own statement could let it in, nothing is known of her policies: a draft that only delegates is unknown.
     evidence = evidence_of(asked(), key(policy(delegating(), named(user_arn()))), "", UNSEEN)
     assert judge(asked(), key(DELEGATING), "", UNSEEN, evidence).answer == UNKNOWN
 
 
 @pytest.mark.parametrize("held", [NONE, ALLOWING, UNSEEN], ids=["none", "allowing", "unseen"])
 @pytest.mark.parametrize("of_key", ["", unseen.POLICY, unseen.REST])
-def test_what_was_let_in_is_judged_with_what_follows_from_that(held: Known, of_key: str) -> None:
-    """The ways in are worked out once where nothing follows from the call, and the answer is the same."""
+def test_what_was_let_in_is_judged_with_what_follows_from_that(held: SeenPolicies, of_key: str) -> None:
+    """If nothing depends on the call, the ways in are computed once. The answer is the same."""
     denied = policy(delegating(), statement(Effect="Deny"))
     both = policy(delegating(), named(user_arn()))
     nothing = policy(statement(Action="kms:Encrypt"))
@@ -239,7 +241,7 @@ def test_a_condition_that_nobody_recorded_leaves_it_unknown() -> None:
     assert (found.answer, found.missing) == (UNKNOWN, ("aws:PrincipalOrgID of the request",))
     assert judge(asked(sure=True), key(text), "", NONE).answer == REFUSED
     assert judge(asked(aws__principalorgid="o-1"), key(text), "", NONE).answer == ALLOWED
-    # A parameter that the record does not have, the request did not have.
+    # The request did not have a parameter that the record does not have.
     text = policy(named(user_arn(), Condition={"StringEquals": {"kms:EncryptionContext:app": "x"}}))
     assert judge(asked(), key(text), "", NONE).answer == REFUSED
 
@@ -248,11 +250,11 @@ def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() ->
     before = key(unseen.policy_before("key"))
     assert judge(asked(), before, unseen.POLICY, NONE).answer == UNKNOWN
     nothing = key(policy(statement(Action="kms:Encrypt")))
-    assert judge(asked(), nothing, unseen.REST, NONE).answer == UNKNOWN  # a grant may have let it in
+    assert judge(asked(), nothing, unseen.REST, NONE).answer == UNKNOWN  # a grant may have allowed it
     assert judge(asked(), nothing, "", NONE).answer == REFUSED
 
 
-def test_what_the_policies_do_not_explain_is_told() -> None:
+def test_calls_that_the_policies_do_not_explain_are_reported() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=False, denied=False)[0] == "explained"
     assert (
         explained(asked(), key(policy(statement(Action="kms:Encrypt"))), "", NONE, refused=False, denied=False)[0]
@@ -363,13 +365,13 @@ def test_the_key_that_a_denied_re_encrypt_names_is_asked_for_what_the_message_sa
 
 
 def test_a_denial_that_the_trail_cannot_explain_names_the_policy_that_aws_named() -> None:
-    def found(kind: str, known: Known = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
+    def found(kind: str, known: SeenPolicies = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
         told = {"kind": kind, "rule": "nothing-allows"}
         outcome, by = explained(asked(), key(OWN), "", known, refused=True, denied=True, denial=told)
         return outcome, by.by.get("kind"), by.missing
 
     assert found("identity-policy")[:2] == ("open", "identity-policy")
-    # What no trail shows may have refused what everything that it does show lets in.
+    # Something that no trail shows may have refused a call that everything shown would allow.
     assert found("service-control-policy", NONE) == (
         "open",
         "service-control-policy",

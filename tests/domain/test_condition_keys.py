@@ -1,4 +1,4 @@
-"""One table of condition keys: it has every key of the reference, and every key that a context ever holds is in it."""
+"""The one table of condition keys has every key of the reference, and every key that a context ever holds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CASES = {
 
 
 def held() -> set[str]:
-    """Every key that a caller, a request or a resource was seen to hold, by the name of its row."""
+    """Every key that was seen on a caller, a request or a resource, by the name of its row."""
     found = {key for operation, parameters in CASES.items() for key in request_context(CAME, operation, parameters)}
     found |= set(re_encrypt_context({"SourceKeyId": "alias/a"}, "Source", same_key=True)[0])
     world = given(
@@ -69,7 +69,7 @@ def held() -> set[str]:
 
 TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 OF_THE_WORLD = {"kms:ResourceAliases", "iam:ResourceTag/*"}
-"""Keys that only a whole world brings."""
+"""Keys that appear only in a whole state."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def names() -> set[str]:
     return {row.name for row in rows.values() if row is not None}
 
 
-def test_what_a_context_holds_is_in_the_table_and_not_said_to_be_never_known(names: set[str]) -> None:
+def test_every_key_of_a_context_is_in_the_table_and_not_marked_as_never_known(names: set[str]) -> None:
     assert {name for name in names if CONDITION_KEYS[name.lower()].source == NEVER} == set()
 
 

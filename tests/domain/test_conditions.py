@@ -1,6 +1,6 @@
-"""Condition operators, each with what it is true of and what not. Source: IAM user guide,
-reference_policies_elements_condition_operators, reference_policies_variables, reference_policies_multi-value-conditions.
-"""
+"""Condition operators, each with what matches and what does not. Source: IAM user guide,
+reference_policies_elements_condition_operators, reference_policies_variables,
+reference_policies_multi-value-conditions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from domain.policy.parse import KEY
 from tests.policies import policy, statement
 
 V = "2012-10-17"
-#  operator, wanted, true of, false of
+# operator, wanted, matches, does not match
 TABLE = [
     ("StringEquals", ["a", "b"], ["a", "b"], ["A", "c", "", "a*"]),
     ("StringNotEquals", ["a", "b"], ["c", "A"], ["a", "b"]),
@@ -44,7 +44,7 @@ TABLE = [
     ("BinaryEquals", ["QUJD"], ["QUJD"], ["QUJE", "no base64!"]),
     ("IpAddress", ["10.0.0.0/8", "2001:db8::/32"], ["10.255.0.1", "2001:db8::1"], ["11.0.0.1", "2001:db9::1", "x"]),
     ("NotIpAddress", ["10.0.0.0/8"], ["11.0.0.1"], ["10.0.0.1", "::ffff:10.0.0.1"]),
-    # RFC 4291: an IPv4 address as IPv6 writes it is that address, in the request and in the policy.
+    # RFC 4291: an IPv4 address written as IPv6 is that address, in the request and in the policy.
     ("IpAddress", ["10.0.0.0/8"], ["::ffff:10.0.0.1", "::FFFF:a00:1"], ["::ffff:11.0.0.1", "::10.0.0.1"]),
     ("IpAddress", ["::ffff:10.0.0.0/104"], ["10.0.0.1", "::ffff:10.0.0.1"], ["11.0.0.1", "2001:db8::1"]),
     ("IpAddress", ["::/0"], ["2001:db8::1", "::fffe:0:1"], ["10.0.0.1", "::ffff:10.0.0.1"]),
@@ -102,7 +102,7 @@ def test_a_variable_takes_the_requests_value_as_text() -> None:
 
 
 def test_a_variable_that_the_request_does_not_have_is_null() -> None:
-    """ "There is no equal or like value": inverted operators are true of it."""
+    """ "There is no equal or like value", so inverted operators match."""
     assert not holds("StringEquals", ["${aws:username}"], "bob")
     assert holds("StringNotEquals", ["${aws:username}"], "bob")
     assert not holds("StringLike", ["${aws:username}*"], "bob")
@@ -151,7 +151,7 @@ def test_an_empty_value_is_a_null_data_set_to_set_operators(operator: str, value
         assert compile_test(f"ForAllValues:{operator}IfExists", TAG, wanted, V).holds(context)
 
 
-def test_an_empty_value_is_null_and_otherwise_a_value() -> None:
+def test_an_empty_value_is_null_unless_it_stands_beside_others() -> None:
     """User guide: Null with "false" keeps "context keys with empty values from evaluating to true"."""
     empty, filled = {TAG.lower(): ("",)}, {TAG.lower(): ("", "a")}
     assert compile_test("Null", TAG, ["true"], V).holds(empty)
@@ -160,7 +160,7 @@ def test_an_empty_value_is_null_and_otherwise_a_value() -> None:
     assert compile_test("StringEquals", TAG, [""], V).holds(empty)
     assert not compile_test("StringNotEquals", TAG, [""], V).holds(empty)
     assert compile_test("StringLike", TAG, ["*"], V).holds(empty)
-    # Beside another value an empty one is a value like others.
+    # Beside another value, an empty value is a value like others.
     assert not compile_test("ForAllValues:StringEquals", TAG, ["a"], V).holds(filled)
     assert compile_test("ForAnyValue:StringEquals", TAG, ["a"], V).holds(filled)
 
@@ -171,7 +171,8 @@ MANY = sorted(row.name for row in CONDITION_KEYS.values() if row.many)
 @pytest.mark.parametrize("name", MANY)
 @pytest.mark.parametrize("values", [(), ("x",), ("x", "y")])
 def test_a_key_of_many_values_is_no_variable(name: str, values: tuple[str, ...]) -> None:
-    """User guide, reference_policies_variables: multivalued keys cannot be used as variables, whatever a request holds."""
+    """User guide, reference_policies_variables: multivalued keys cannot be used as variables, whatever a request
+    holds."""
     context = {name.lower(): values, "aws:key": ("x",)}
     for text in (f"${{{name}}}", f"${{{name.upper()}, 'x'}}", f"${{ {name} }}"):
         for operator in ("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnLike"):

@@ -1,4 +1,4 @@
-"""What happens to a person who changes a key: every command, by given, when, then."""
+"""What happens to a person who changes a key: every command, with given, when and then."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_a_policy_that_would_lock_its_author_out_is_refused() -> None:
 
 
 def test_the_lockout_check_is_of_a_policy_that_the_caller_provides() -> None:
-    """API reference, CreateKey, Policy: "If you provide a key policy, it must ..." Whoever may make a key and no more has
-    one under the default policy."""
+    """API reference, CreateKey, Policy: "If you provide a key policy, it must ..." A caller who may only create keys
+    gets one with the default policy."""
     maker = user(to_identity(Action="kms:CreateKey"))
     made = given().when(create_key(), by=maker).outcome
     assert made is not None
@@ -143,7 +143,7 @@ def test_a_policy_cannot_be_put_on_a_key_of_another_account() -> None:
         ("arn:", InvalidArn),
     ],
 )
-def test_what_names_no_key(reference: str, refusal: type) -> None:
+def test_an_unknown_key_is_refused(reference: str, refusal: type) -> None:
     given(a_key(), events.AliasCreated(ACCOUNT, "alias/a", key_id())).when(EnableKey(reference)).refused(refusal)
 
 

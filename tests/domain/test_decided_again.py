@@ -1,4 +1,4 @@
-"""A decision is made again from its record and the log alone, and comes out the same, with the same reason."""
+"""A decision is made again from its record and the log alone. It comes out the same, for the same reason."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def test_a_record_and_the_log_are_enough(
 
 @pytest.mark.parametrize(("evaluator", "effect"), [(1, "deny"), (2, "allow")])
 def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: int, effect: str) -> None:
-    """Evaluator 1 took ::ffff:10.1.2.3 for an address of IPv6, and refused what evaluator 2 allows: either is right on its own
-    records, and a recheck that called the older one a mismatch would cry wolf."""
+    """Evaluator 1 took ::ffff:10.1.2.3 for an IPv6 address, and refused what evaluator 2 allows. Each is right on its
+    own records: a recheck that reported the older one would raise a false alarm."""
     office = statement(Principal={"AWS": role_arn()}, Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
     made = given(
         a_key(policy=policy(office)),
@@ -105,7 +105,7 @@ def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: in
 
 
 @pytest.mark.parametrize(("evaluator", "effect"), [(2, "allow"), (3, "deny")])
-def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effect: str) -> None:
+def test_an_earlier_evaluator_spared_principals_with_a_boundary(evaluator: int, effect: str) -> None:
     """A Deny with NotPrincipal spared a user with a permissions boundary before evaluator 3."""
     names = [user_arn(), f"arn:aws:iam::{ACCOUNT}:root"]
     deny = {"Sid": "D", "Effect": "Deny", "NotPrincipal": {"AWS": names}, "Action": "kms:*", "Resource": "*"}
@@ -137,7 +137,7 @@ def test_an_earlier_evaluator_spared_whoever_had_a_boundary(evaluator: int, effe
         ({"StringNotEquals": {"aws:PrincipalTag/team": "${kms:EncryptionContextKeys}"}}, {"team": "a"}, {"a": "b"}),
     ],
 )
-def test_an_earlier_evaluator_read_conditions_otherwise(
+def test_an_earlier_evaluator_read_conditions_differently(
     evaluator: int, effect: str, condition: dict[str, Any], tags: dict[str, str], pairs: dict[str, str]
 ) -> None:
     """Empty values, and keys of many values as variables, before evaluator 4."""
@@ -165,7 +165,7 @@ def test_to_an_earlier_evaluator_the_names_of_a_grants_pairs_had_case(
 
 
 def effect_again(made: Given, evaluator: int, pairs: dict[str, str]) -> str:
-    """What Alice's Encrypt with these pairs comes out as, had this evaluator decided it."""
+    """The result of Alice's Encrypt with these pairs, if this evaluator had decided it."""
     context = request_context(Came("10.0.0.1", "tests", True, 0, REGION), "Encrypt", {"EncryptionContext": pairs})
     caller = caller_of(made.world, "AKIAALICE", None, 0)
     case = {

@@ -1,4 +1,4 @@
-"""What came and what went between two versions of an identity policy, however they were written."""
+"""What was gained and lost between two versions of an identity policy, however they were written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def told(old: str, new: str) -> tuple[list[Any], list[Any]]:
     [
         ([allow("kms:Decrypt")], [allow("kms:De*")], [["kms:DescribeKey"]], []),
         ([allow("kms:*")], [allow("kms:Decrypt")], [], [["kms:DescribeKey", "kms:Encrypt"]]),
-        ([allow("kms:decrypt", Sid="a")], [allow("kms:Decrypt", Sid="b")], [], []),  # the same, written otherwise
+        ([allow("kms:decrypt", Sid="a")], [allow("kms:Decrypt", Sid="b")], [], []),  # the same, in other words
         ([allow("kms:Decrypt", "kms:Encrypt")], [allow("kms:Encrypt"), allow("kms:Decrypt")], [], []),
         ([], [allow("*")], [["*", *sorted(UNIVERSE)]], []),
         ([], [allow("s3:Get*")], [["s3:Get*"]], []),
@@ -47,7 +47,7 @@ def told(old: str, new: str) -> tuple[list[Any], list[Any]]:
         ([allow("kms:Decrypt")], [allow("kms:Decrypt") | {"Effect": "Deny"}], [["kms:Decrypt"]], [["kms:Decrypt"]]),
     ],
 )  # fmt: skip
-def test_only_what_changed_is_told(old: list[Any], new: list[Any], gained: list[Any], lost: list[Any]) -> None:
+def test_only_changes_are_shown(old: list[Any], new: list[Any], gained: list[Any], lost: list[Any]) -> None:
     before = policy(*old) if old else "nothing"
     assert told(before, policy(*new)) == (gained, lost)
     assert told(policy(*new), before) == (lost, gained)

@@ -1,4 +1,4 @@
-"""CreateGrant, RetireGrant, RevokeGrant as commands (policy rules 24 to 27)."""
+"""CreateGrant, RetireGrant and RevokeGrant as commands (policy rules 24 to 27)."""
 
 from __future__ import annotations
 

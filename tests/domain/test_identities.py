@@ -1,4 +1,4 @@
-"""Users, groups, roles and policies as commands: what happens, what is refused, and what a caller may from then on."""
+"""Users, groups, roles and policies as commands: what happens, what is refused, and what a caller may do afterwards."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_name_is_taken_whatever_its_case() -> None:
     given(a_user()).when(made).then(events.UserCreated(ACCOUNT, "AIDATWO", "bob", "/eng/", {"a": "b"}, ""))
 
 
-def test_another_accounts_root_sees_none_of_it() -> None:
+def test_another_accounts_root_sees_nothing_of_it() -> None:
     given(a_user()).when(users_and_groups.DeleteIdentity("user", "alice"), by=STRANGER).refused(NoSuchEntity)
     given(a_policy()).when(managed_policies.DeletePolicy(LIMIT_ARN), by=STRANGER).refused(AccessRefused)
 
@@ -153,7 +153,8 @@ def test_limits() -> None:
 
 
 def spaced(text: str, most: int, width: int = 0) -> str:
-    """The policy with as many characters as the quota has, and white space that does not count between its elements."""
+    """The policy with as many characters as the quota allows, and white space between its elements, which does not
+    count."""
     bare = "".join(text.split())
     padded = bare.replace('"Action"', f'"Sid":"{"x" * (most - len(bare) - 9)}","Action"', 1)
     assert len(padded) == most
@@ -186,7 +187,7 @@ def test_white_space_does_not_count_in_a_policys_size(width: int) -> None:
 
 
 def test_white_space_of_all_inline_policies_together_has_an_end() -> None:
-    """What is counted at each change stays short, whatever was put before."""
+    """Each change counts all the policies, so their total has a limit."""
     wide = spaced(USE, 200, 40_000)
     first = events.InlinePolicyPut(ACCOUNT, "role", APP, "one", wide)
     said = "The inline policies of role app have at most 131072 characters together, their white space included."
@@ -245,7 +246,7 @@ def test_an_identity_policy_is_refused_in_the_words_of_aws_with_the_path(element
 
 
 def test_a_user_that_is_renamed_is_still_meant() -> None:
-    """The unique id stays, and with it what the key policy gives (IAM user guide, id_users_renaming)."""
+    """The unique id stays, and with it the rights from the key policy (IAM user guide, id_users_renaming)."""
     text = policy(statement(Principal={"AWS": user_arn()}))
     key = a_key(policy=text, principals={user_arn(): ALICE})
     moved = events.IdentityMoved(ACCOUNT, "user", ALICE, "carol", "/x/")

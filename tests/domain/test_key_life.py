@@ -1,4 +1,4 @@
-"""What a key goes through: tags, rotation, imported material, deletion, and what time brings."""
+"""The life of a key: tags, rotation, imported material, deletion, and work that falls due."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def came(material: str, valid_to: str = "", pending: bool = False, stored: str =
 
 
 def bring(material: str = "m1", /, **changes: Any) -> ImportKeyMaterial:
-    """An import of good material with a good token, that does not expire; fields by name on top."""
+    """Imports good material with a good token and no expiry. Named fields replace its own."""
     made = {"key": key_id(), "expires": str(DAY_MICROS), "material": material, "stored": "row", "fingerprint": "f"}
     fields: dict[str, Any] = {
         "key": key_id(),
@@ -130,7 +130,7 @@ def test_rotation_is_enabled_for_a_year_where_nothing_is_said() -> None:
 
 
 def test_another_period_counts_from_where_the_present_one_began() -> None:
-    """What is overdue by then is rotated at once."""
+    """Whatever is overdue by then is rotated at once."""
     begun = events.RotationEnabled(key_id(), 365, rfc3339(365 * DAY_MICROS))
     there = given(a_key(), begun)
     there.world.deciding_at = 100 * DAY_MICROS
@@ -150,8 +150,9 @@ def test_where_no_period_is_given_it_is_a_year_again() -> None:
     "command", [EnableKeyRotation(key_id()), DisableKeyRotation(key_id()), RotateKeyOnDemand(key_id(), "aa" * 32, "f")]
 )
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA)])
-def test_a_state_is_told_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
-    """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and [9]."""
+def test_a_state_is_reported_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
+    """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and
+    [9]."""
     given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
     leaving = events.DeletionScheduled(key_id(), 7, rfc3339(7 * DAY_MICROS))
     given(key, leaving).when(command).refused(InvalidKeyState)
@@ -217,7 +218,7 @@ def test_an_automatic_rotation_happens_when_it_is_due_and_not_before() -> None:
 
 
 def test_a_disabled_key_is_not_rotated_and_catches_up_when_it_is_enabled() -> None:
-    """API reference, GetKeyRotationStatus: it is rotated at once, and every period from then on."""
+    """API reference, GetKeyRotationStatus: the key is rotated at once, and every period from then on."""
     enabled = events.RotationEnabled(key_id(), 90, rfc3339(90 * DAY_MICROS))
     asleep = given(a_key(), enabled, events.KeyDisabled(key_id()))
     assert due_at(asleep, 400 * DAY_MICROS) is None
@@ -269,7 +270,7 @@ def test_the_same_material_comes_again_and_its_old_row_goes() -> None:
 
 @pytest.mark.parametrize("spec", [{}, HMAC, {"spec": "RSA_2048", "usage": "SIGN_VERIFY"}])
 def test_other_material_is_refused(spec: dict[str, str]) -> None:
-    """API reference, ImportKeyMaterial: for a symmetric key it has to be called new."""
+    """API reference, ImportKeyMaterial: new material of a symmetric key has to be declared as new."""
     given(external(**spec), came("m1")).when(bring("m2")).refused(IncorrectKeyMaterial)
 
 
@@ -314,7 +315,7 @@ def test_names_of_material_are_for_symmetric_keys(field: dict[str, str]) -> None
     given(external(**HMAC)).when(bring(**field)).refused(InvalidRequest)
 
 
-def test_a_key_whose_material_is_ours_takes_none() -> None:
+def test_a_key_with_generated_material_accepts_no_import() -> None:
     given(a_key()).when(bring()).refused(UnsupportedOperation)
     given(a_key()).when(DeleteImportedKeyMaterial(key_id())).refused(UnsupportedOperation)
 
@@ -334,7 +335,7 @@ def test_deleted_material_leaves_the_key_waiting_for_the_same() -> None:
 
 
 def test_every_material_that_was_current_has_to_be_there() -> None:
-    """API reference, ImportKeyMaterial: all of the key materials of a symmetric key."""
+    """API reference, ImportKeyMaterial: a symmetric key needs all of its key materials."""
     rotated = events.KeyRotated(key_id(), "m2", "row-m2", "f", "ON_DEMAND", "")
     both = (external(), came("m1"), came("m2", pending=True), rotated)
     gone = events.MaterialDeleted(key_id(), "m1", "row-m1", "PendingImport")
@@ -453,8 +454,8 @@ def test_the_agenda_follows_what_happens() -> None:
 # -- limits ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_account_has_so_many_keys_of_its_own() -> None:
-    """A key that a service manages for it does not count."""
+def test_an_account_has_a_limited_number_of_keys_of_its_own() -> None:
+    """A key that a service manages for the account does not count."""
     managed = a_key(3, manager="s3.amazonaws.com", alias="alias/aws/s3")
     there = given(a_key(1), managed)
     there.world.limits = Limits(keys=1)
@@ -463,7 +464,7 @@ def test_an_account_has_so_many_keys_of_its_own() -> None:
     assert isinstance(there.when(create_key()).outcome.event, events.KeyCreated)  # type: ignore[union-attr]
 
 
-def test_a_key_has_so_many_aliases() -> None:
+def test_a_key_has_a_limited_number_of_aliases() -> None:
     one = events.AliasCreated(ACCOUNT, "alias/a", key_id(1))
     other = events.AliasCreated(ACCOUNT, "alias/b", key_id(2))
     there = given(a_key(1), a_key(2), one, other)

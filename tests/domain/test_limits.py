@@ -1,4 +1,4 @@
-"""The rate limit of changing calls: a burst, then a sustained rate, each principal for itself."""
+"""The rate limit of changing calls: a burst, then a sustained rate, for each principal separately."""
 
 from __future__ import annotations
 

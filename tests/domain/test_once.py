@@ -1,4 +1,4 @@
-"""A property that is worked out once an object, whoever else works on another."""
+"""A property that is computed once for each object, even while other objects are computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Asked:
 
     @once
     def answer(self) -> str:
-        """What was asked."""
+        """How often the work was done."""
         self.began.set()
         if self._may_end is not None:
             assert self._may_end.wait(30)
@@ -25,10 +25,10 @@ def test_it_is_worked_out_once_an_object() -> None:
     one, other = Asked([]), Asked(["before"])
     assert [one.answer, one.answer, other.answer] == ["1", "1", "2"]
     assert one.work == ["done"]
-    assert Asked.answer.__doc__ == "What was asked."
+    assert Asked.answer.__doc__ == "How often the work was done."
 
 
-def test_nobody_waits_for_what_a_thread_works_out_of_another_object() -> None:
+def test_a_thread_working_on_another_object_keeps_nobody_waiting() -> None:
     """One account's costly policy kept every other account's alert waiting."""
     may_end = threading.Event()
     costly, cheap = Asked([], may_end), Asked([])

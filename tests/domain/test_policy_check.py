@@ -1,4 +1,4 @@
-"""What may be put into force, by the kind of policy: narrower than what can be read."""
+"""Which policies may be put, by kind: stricter than which policies can be read."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_not_principal_is_for_deny_and_for_keys_alone(principal: Any) -> None:
 )
 @pytest.mark.parametrize("operator", ["StringEquals", "StringLike", "StringNotEqualsIfExists"])
 def test_for_all_values_on_a_single_valued_key_is_refused_by_kms(key: str, words: str, operator: str) -> None:
-    """KMS developer guide, conditions-kms, Using set operators with condition keys: of key policies."""
+    """KMS developer guide, conditions-kms, Using set operators with condition keys: applies to key policies."""
     for effect in ("Allow", "Deny"):
         with pytest.raises(MalformedPolicy, match=re.escape(words)):
             put(KEY, Condition={f"ForAllValues:{operator}": {key: "x"}}, Effect=effect)
@@ -102,8 +102,8 @@ def test_another_partition_is_refused(partition: str) -> None:
             put(kind, Resource=fine)
 
 
-def test_what_is_refused_now_is_read_where_it_stands_on_the_log() -> None:
-    """An earlier version took it: a key whose policy could not be read any more would be lost."""
+def test_a_policy_that_is_refused_now_is_still_read_from_the_log() -> None:
+    """An earlier version accepted it. A key with a policy that can no longer be read would be lost."""
     for kind, elements in (
         (KEY, {"Principal": None, "NotPrincipal": "*"}),
         (KEY, {"Principal": {"AWS": "arn:aws-cn:iam::111122223333:root"}}),

@@ -155,7 +155,7 @@ def test_row_14_bool_false_on_a_missing_key_does_not_match() -> None:
     assert allows(text, context={"aws:MultiFactorAuthPresent": "false"})
 
 
-def test_row_15_null_is_absence_and_not_equals_is_none_of_them() -> None:
+def test_row_15_null_is_absence_and_not_equals_matches_an_absent_key() -> None:
     absent = policy(statement(**when("Null", "aws:TokenIssueTime", "true")))
     assert allows(absent)
     assert not allows(absent, context={"aws:TokenIssueTime": "2026-01-01T00:00:00Z"})
@@ -317,7 +317,7 @@ def test_row_30_a_pattern_full_of_stars_takes_no_backtracking() -> None:
     began = time.perf_counter()
     assert not matches("a" * 384)
     assert not compile_glob("*a?*a?*a?*a?*b")("a" * 384)
-    # a backtracking matcher takes longer than the universe has; this bound only tells the two apart
+    # a backtracking matcher would take longer than the age of the universe; this bound only tells the two apart
     assert time.perf_counter() - began < 1
 
 
@@ -351,7 +351,7 @@ def test_a_deny_spares_by_not_principal_only_those_of_whom_every_name_is_listed(
 
 
 def test_a_condition_that_cannot_be_read_never_allows_and_always_denies() -> None:
-    """What was put before conditions were checked stays on the log, and is read on the safe side."""
+    """Policies that were put before conditions were checked stay on the log, and are read on the safe side."""
     odd = statement(Condition={"StringWishes": {"aws:x": "y"}})
     assert not allows(policy(odd))
     assert not allows(policy(statement(), odd | DENY))
@@ -374,11 +374,11 @@ def test_the_deciding_statement_is_named_and_so_is_the_one_that_came_close() -> 
         "wanted": ["pay"],
         "found": ["x"],
     }
-    assert compile_key_policy(text, arn(), 7).rules[0].by.version == 7
+    assert compile_key_policy(text, arn(), 7).statements[0].by.version == 7
 
 
-def test_a_service_principal_is_what_the_key_policy_names_it() -> None:
-    """It has no account and no policies of its own; a user is never meant by a service's name."""
+def test_a_service_principal_has_the_name_that_key_policies_use() -> None:
+    """A service has no account and no policies of its own, and a user is never meant by a service's name."""
     service = Caller("", "logs.amazonaws.com", {"Service:logs.amazonaws.com": DIRECT}, "logs", needs_policies=False)
     for_logs = policy(statement(Principal={"Service": "logs.amazonaws.com"}))
     assert allows(for_logs, service)

@@ -1,4 +1,4 @@
-"""Rows that are read back as true: whatever somebody does to a set of them, its sum is another."""
+"""Database rows that Keytrail relies on: any change to a set of rows changes its sum."""
 
 from __future__ import annotations
 

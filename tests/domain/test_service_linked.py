@@ -1,4 +1,4 @@
-"""Service-linked roles: a service's, made under its name, and changed by nobody but the service."""
+"""Service-linked roles: created for a service under its name, and changed only by the service."""
 
 from __future__ import annotations
 
@@ -120,12 +120,12 @@ PLANTED = [
     replace(event(), boundary="arn:aws:iam::aws:policy/AdministratorAccess"),
     replace(event(), path="/aws-service-role/"),
 ]
-"""What CreateRole made under that path before it was refused there."""
+"""A role that CreateRole made under that path, before it refused to."""
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda each: f"{each.path}{each.name}")
 def test_an_ordinary_role_under_that_path_stays_its_accounts(planted: RoleCreated) -> None:
-    """Somebody's way in can be taken away: the policy it has, whom it trusts, and the role."""
+    """Access through it can be removed: its policy, its trust and the role."""
     held = InlinePolicyPut(ACCOUNT, "role", planted.id, "p", ALLOW)
     given(planted, held).when(identity_policies.DeleteInline("role", planted.name, "p")).then(
         InlinePolicyDeleted(ACCOUNT, "role", planted.id, "p")
@@ -141,7 +141,7 @@ def test_an_ordinary_role_under_that_path_stays_its_accounts(planted: RoleCreate
 
 @pytest.mark.parametrize("more", ["inline", "attached"])
 def test_a_role_that_has_what_no_services_role_can_have_is_its_accounts(more: str) -> None:
-    """Else it could be neither emptied nor deleted."""
+    """Otherwise it could be neither emptied nor deleted."""
     put = InlinePolicyPut(ACCOUNT, "role", "AROALINKED", "p", ALLOW)
     had = put if more == "inline" else PolicyAttached(ACCOUNT, "role", "AROALINKED", ADMINISTRATOR)
     taken: Any = (
@@ -160,7 +160,8 @@ def test_a_role_that_has_what_no_services_role_can_have_is_its_accounts(more: st
 @pytest.mark.parametrize("then", [[], [replace(event(), path="/")], [event()]], ids=["gone", "ordinary", "again"])
 @pytest.mark.parametrize("effect", ["Allow", "Deny"])
 def test_the_status_is_asked_where_the_deletion_was(effect: str, then: list[RoleCreated]) -> None:
-    """Whoever may delete under a service's path hears how it went, and whom a policy keeps from there hears nothing."""
+    """A caller who may delete roles under a service's path learns the result. A caller without that permission learns
+    nothing."""
     under = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{BEANSTALK}/*"
     statements = [to_identity(Action="iam:*ServiceLinkedRole*", Resource=under, Effect=effect)]
     if effect == "Deny":
@@ -176,7 +177,7 @@ def test_the_status_is_asked_where_the_deletion_was(effect: str, then: list[Role
     assert {each.resource for each in (*asked, *again, *told)} == {f"{under[:-1]}{ROLE}"}
 
 
-def test_a_deletion_is_over_whoever_has_the_name_since() -> None:
+def test_a_deletion_has_ended_even_if_the_name_is_taken_again() -> None:
     task = deletion_task(ACCOUNT, ROLE, "AROALINKED")
     ordinary, again = replace(event(), path="/", id="AROAB"), replace(event(), id="AROAB")
     for since in (ordinary, again):

@@ -1,4 +1,5 @@
-"""Service principals: what a service may for itself, what an account's principals may through it, and who owns what."""
+"""Service principals: what a service may do for itself, what an account's principals may do through it, and who owns
+what."""
 
 from __future__ import annotations
 

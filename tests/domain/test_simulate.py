@@ -1,4 +1,4 @@
-"""The policy simulator: what policies that were given would answer (IAM API reference, SimulateCustomPolicy)."""
+"""The policy simulator: how given policies would answer (IAM API reference, SimulateCustomPolicy)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_statement_that_decided_is_named_with_its_place() -> None:
 
 
 def test_places_in_a_text_of_several_lines() -> None:
-    """As AWS answers for AdministratorAccess with two spaces a level: line 3, column 17 to line 8, column 6."""
+    """AWS's answer for AdministratorAccess with two spaces a level: line 3, column 17 to line 8, column 6."""
     text = json.dumps(
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}, indent=2
     )
@@ -78,7 +78,7 @@ def test_an_explicit_deny_is_the_only_match() -> None:
     assert (allowed.decision, [match.source.name for match in allowed.matched]) == (ALLOWED, ["PolicyInputList.1"])
 
 
-def test_a_boundary_is_told_apart() -> None:
+def test_a_boundary_is_distinguished() -> None:
     found = simulation(policy(to_identity()), boundary=policy(to_identity(Action="kms:Encrypt"))).on("kms:Decrypt", "*")
     assert (found.decision, found.by_boundary) == (IMPLICIT, False)
     found = simulation(policy(to_identity()), boundary=policy(to_identity(Action="kms:Encrypt"))).on("kms:Encrypt", "*")
@@ -91,7 +91,7 @@ def test_a_boundary_is_told_apart() -> None:
     [
         ("kms:Decrypt", policy(delegating()), ALLOWED),
         ("kms:Decrypt", policy(statement(Effect="Deny")), EXPLICIT),
-        # A key's policy has to let identity policies decide; that of a bucket or a queue need not.
+        # A key's policy has to let identity policies decide; the policy of a bucket or a queue need not.
         ("kms:Decrypt", policy(named(f"arn:aws:iam::{ACCOUNT}:user/bob")), IMPLICIT),
         ("sqs:SendMessage", policy(named(f"arn:aws:iam::{ACCOUNT}:user/bob", Action="sqs:*")), ALLOWED),
     ],

@@ -1,4 +1,5 @@
-"""A snapshot plus the tail is the full fold; one that does not fit the log is not used (see also contracts)."""
+"""A snapshot plus the later records is the full fold. A snapshot that does not fit the log is not used (see
+contracts)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from tests.logs import a_log
 
 
 def plain(fold: Fold) -> dict[str, object]:
-    """Everything that a fold knows, comparable: compiled policies are functions of their text."""
+    """Everything that a fold knows, in a form that can be compared. Compiled policies are functions of their text."""
     world = fold.world
     rest = {name: getattr(world, name) for name in world.__slots__ if name not in ("directory", "resources")}
     rest["directory"] = directory_document(world.directory)

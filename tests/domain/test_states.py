@@ -27,10 +27,10 @@ from services.operations.rows import Changing
 from services.operations.table import OPERATIONS
 from tests.given import ACCOUNT, ROOT, a_key, arn, given, key_id
 
-# Developer guide, key-state: the cells of the operations that are built, in its own notation.
-# Its "?" cells depend on origin and spec alone: as a matter of state they are Y.
-# Pending import of the asymmetric and HMAC operations was N/A in 2023; since material of every kind can be imported it
-# is [5]. The rows below the line are of operations that are younger than the guide (see states.py).
+# Developer guide, key-state: the cells of the operations that Keytrail has, in the guide's notation. Its "?" cells
+# depend on origin and spec alone, so for the state they are Y. In 2023, pending import was N/A for the asymmetric and
+# HMAC operations; now that material of every kind can be imported, it is [5]. The rows below the line belong to
+# operations that are newer than the guide (see states.py).
 GUIDE = """
 CancelKeyDeletion                    X[4] X[4] Y    X[4]
 CreateAlias                          Y    Y    X[3] Y

@@ -1,4 +1,4 @@
-"""Files read ahead by a process of their own: what the import is given is what reading them here gives."""
+"""A separate process reads files ahead. The import gets the same as if it read them here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RECORD = {
 
 
 def written(folder: Path, count: int) -> list[Path]:
-    """Files of different lengths, with what is broken, of another service and passed over between."""
+    """Files of different lengths, with records that are broken, of another service or passed over."""
     odd = ["{", '{"eventName": "x"}', json.dumps(RECORD | {"eventSource": "s3.amazonaws.com", "eventID": "s"})]
     odd.append(json.dumps(RECORD | {"eventCategory": "Insight", "eventID": "i"}))
     records = [
@@ -61,7 +61,7 @@ def test_batches_come_in_order_and_say_the_same(tmp_path: Path) -> None:
 
 
 def test_long_records_come_in_smaller_batches() -> None:
-    """Memory, and what the broker has to take in time, depends on a record's length and not on how many there are."""
+    """Memory, and the load on the broker at a time, depend on a record's length and not on the number of records."""
     long = Prepared(Found("file", "place", bytes(BYTES // 4)))
     found = [len(each) for each in batches(iter([long] * 10))]
     assert found == [4, 4, 2, 0]

@@ -1,4 +1,4 @@
-"""What a trail's calls were judged on: it is judged again where that has changed."""
+"""The state on which a trail's calls were judged: if that state has changed, they are judged again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def granted(number: int) -> events.GrantCreated:
 
 
 def test_a_key_that_changed_is_never_taken_for_the_one_before() -> None:
-    """A key's grants come and go; what stood for them before is gone from memory, and its place is another's."""
+    """A key's grants come and go. A new one may take a freed one's place in memory."""
     world = World()
     world.apply(a_key())
     judging = Judging(None, cast(Any, SimpleNamespace(world=world)))

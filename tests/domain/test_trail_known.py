@@ -1,4 +1,4 @@
-"""What AWS's API answered, as what a trail begins with."""
+"""Answers of AWS's API as the beginning of a trail."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_key_policy_and_grants_are_known_and_the_rest_of_the_key_is_not() -> N
     assert unseen.unseen_of(world.keys[key.id].tags) == "key policy, aliases, tags and specification"
     assert list(world.grants[key.id]) == ["g1"]
     assert unseen.unseen_of(begun(policy).keys[key.id].tags) == unseen.REST
-    # No grants are known too.
+    # that there are no grants is known too
     assert not unseen.may_let_in(unseen.unseen_of(begun(policy | facts({"Grants": []}, KEY)).keys[key.id].tags))
 
 
@@ -86,7 +86,7 @@ def test_identities_are_known_with_everything_that_decides() -> None:
     assert (alice.tags["team"], unseen.NAME in alice.inline) == ("a", False)
     policy = directory.policies[MANAGED]
     assert (policy.default, sorted(policy.versions)) == ("v3", ["v2", "v3"])
-    # AWS's own policy, which the answer does not hold, is not guessed.
+    # An AWS managed policy that the answer does not hold is not guessed.
     assert unseen.is_document(directory.policies[role.boundary].document)
     assert (role.path, json.loads(role.role.trust if role.role else "")) == ("/x/", TRUST)
 
@@ -107,12 +107,12 @@ def test_identities_are_known_with_everything_that_decides() -> None:
         ({"UserDetailList": [{}]}, "no Arn"),
     ],
 )
-def test_an_answer_that_is_none_says_why(answer: Any, why: str) -> None:
+def test_a_failed_answer_says_why(answer: Any, why: str) -> None:
     with pytest.raises(Broken, match=why):
         list(parts_of(answer, ""))
 
 
-def test_a_change_before_an_answer_was_taken_is_told_by_what_it_writes() -> None:
+def test_a_change_before_an_answer_was_taken_is_known_by_its_content() -> None:
     known = facts(DETAILS) | facts({"Policy": document(allow("*", "kms:*"))}, KEY)
     changes = {
         "key-policy": put(1, "2024-01-01T00:00:00Z", allow("*", "kms:*")),

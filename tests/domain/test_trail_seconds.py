@@ -1,7 +1,7 @@
-"""Any shuffle of changes that IAM and KMS allowed within one second comes out as they allowed it.
+"""Changes that IAM and KMS allowed within one second are shuffled, and come out in an allowed order.
 
-The service here is a second one, written from the API references and knowing nothing of slots: it plays a second in every order
-that it allows, and says to how many different ends these lead.
+The service here is a second implementation, written from the API references without the slots of the first. It plays a
+second in every order that it allows, and counts the different states at the end.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def begun() -> State:
 
 
 def play(state: State, change: Change, name: int, told: dict[str, Any]) -> State | None:
-    """What the service is like after it; None where it refuses. `name` tells this change from others like it, `told` is what
-    the answer to it said."""
+    """The service's state after the change, or None if it refuses. `name` distinguishes this change from similar ones;
+    `told` is the answer to it."""
     after = pickle.loads(pickle.dumps(state))  # a copy, and a quick one
     return after if _played(after, *change, name, told) else None
 
@@ -227,7 +227,7 @@ def _of_keys(state: State, operation: str, what: tuple[Any, ...], name: int, tol
             key["rotation"] = operation == "EnableKeyRotation"
             return not key["external"]
         case "ImportKeyMaterial":
-            again = key["material"] and not key["enabled"]  # which changes nothing, and is no part of this
+            again = key["material"] and not key["enabled"]  # which changes nothing and does not belong here
             key["material"] = key["enabled"] = True  # what was missing comes in, and the key is enabled
             return bool(key["external"]) and not again
         case "TagResource" | "UntagResource":
@@ -246,7 +246,7 @@ def _of_keys(state: State, operation: str, what: tuple[Any, ...], name: int, tol
 
 
 def answer(state: State, change: Change, number: int) -> dict[str, Any]:
-    """What the service says to a change, and what a request names of what is there."""
+    """The service's answer to a change, and the names of existing things in a request."""
     operation, _ = change
     user = state["who"].get("User", {"keys": {}})
     key = f"AKIA{number}" if operation == "CreateAccessKey" else next(iter(user["keys"]), "AKIA")
@@ -334,7 +334,7 @@ def _recorded(operation: str, what: tuple[Any, ...], told: dict[str, Any]) -> di
 
 
 def starts(state: State, second: list[tuple[Change, dict[str, Any]]]) -> Iterator[State]:
-    """The state, and those in which what the second makes was there before the trail began, which no record tells of."""
+    """The state, including what existed before the trail began and no record shows."""
     made = [
         each
         for each, _ in second
@@ -353,7 +353,7 @@ def starts(state: State, second: list[tuple[Change, dict[str, Any]]]) -> Iterato
 
 
 def ends(state: State, second: list[tuple[Change, dict[str, Any]]]) -> Iterator[tuple[tuple[int, ...], State]]:
-    """Every order that is allowed, and what the service is like after it."""
+    """Every order that is allowed, and the service's state after it."""
     for order in itertools.permutations(range(len(second))):
         now: State | None = state
         for number in order:

@@ -1,4 +1,4 @@
-"""What a trail never saw is in no answer as if it were known."""
+"""No answer presents what a trail never saw as known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ KEY = key_arn(1)
 
 
 def test_whom_a_grant_names_is_somebody_and_what_ends_was_there() -> None:
-    """Who could, by a grant, is somebody; what a record takes away had been there, though the trail did not see it come."""
+    """A grant's principal is known as somebody. A thing that a record removes had existed, though no record shows its
+    creation."""
     session = f"arn:aws:sts::{A}:assumed-role/r9/s"
     grant = record("CreateGrant", "2024-01-01T00:00:00Z", requestParameters={"keyId": KEY, "granteePrincipal": session, "retiringPrincipal": who("carol")["arn"], "operations": ["Decrypt"]}, responseElements={"grantId": "g1"})  # fmt: skip
     world = fold(grant)
@@ -37,7 +38,7 @@ def test_whom_a_grant_names_is_somebody_and_what_ends_was_there() -> None:
 
 
 def test_a_statement_that_was_never_seen_is_in_no_answer() -> None:
-    """Who could, by what was never seen, and under which policy: never by a statement of it."""
+    """Who could have access by something unseen, and under which policy: never by a statement of it."""
     world = fold(record("Decrypt", "2024-01-01T00:00:00Z"))
     (key_there,) = world.keys.values()
     rows = who_can(world, key_there, "kms:Decrypt")
@@ -48,7 +49,7 @@ def test_a_statement_that_was_never_seen_is_in_no_answer() -> None:
     assert [by for by in shown if by and ("sid" in by or "version" in by or not by["unknown"])] == []
 
 
-def test_what_was_never_seen_lets_nobody_in_and_takes_nothing_away() -> None:
+def test_unseen_statements_let_nobody_in_and_take_nothing_away() -> None:
     told = Came()
     condition = {"StringEquals": {unseen.KEY: ["the managed policy m"]}}
     for effect in ("not given", "given"):

@@ -1,4 +1,4 @@
-"""What was done to a log shows: a flipped byte, a dropped, swapped or inserted record, a cut end."""
+"""Damage to a log shows: a flipped byte, a dropped, swapped or inserted record, a cut end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_two_swapped_records_are_found(offset: int) -> None:
 
 @pytest.mark.parametrize("offset", TAMPERED[1:])
 def test_an_inserted_record_is_found(offset: int) -> None:
-    """A forgery that links rightly takes the place of the record behind it, which then links to nothing."""
+    """A forged record that links rightly takes the place of the record behind it, which then links to nothing."""
     values = [value for _, value in LOG]
     forged = changed(values[offset], writer="somebody", at="2027-01-15T08:30:00.000000Z")
     report = verify(list(enumerate([*values[:offset], forged, *values[offset:]])))
@@ -68,7 +68,7 @@ def test_a_cut_end_and_a_changed_last_record_are_found_against_a_head_that_was_n
 
 @pytest.mark.parametrize("offset", range(LAST))
 def test_a_copy_of_a_record_is_named_and_hides_nothing_behind_it(offset: int) -> None:
-    """One value copied on Kafka, and every record behind it was never looked at again."""
+    """After one value copied on Kafka, no later record was checked."""
     values = [value for _, value in LOG]
     for place in range(offset + 1, LAST + 1):
         copied = [*values[:place], values[offset], *values[place:]]
@@ -77,7 +77,7 @@ def test_a_copy_of_a_record_is_named_and_hides_nothing_behind_it(offset: int) ->
         assert not verify(enumerate([*copied[:-1], changed(copied[-1], previous="0" * 64)])).whole
 
 
-def test_what_is_no_record_at_all_is_found() -> None:
+def test_a_value_that_is_not_a_record_is_found() -> None:
     assert verify([*LOG, (LAST + 1, b"hello")]).at == LAST + 1
     assert verify([(0, b"hello")]).at == 0
 

@@ -1,4 +1,4 @@
-"""Who could, as an account may see it: what a policy says is for the account whose policy it is."""
+"""Who could, as an account may see it: only a policy's own account sees what the policy says."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ TAGGED = policy(
 )
 
 
-def test_its_owner_is_told_all_of_it() -> None:
+def test_the_owner_sees_all_of_it() -> None:
     world = given(a_key(1, OTHER, policy=SHARED)).world
-    del world.accounts[ACCOUNT]  # the world of the asking account
+    del world.accounts[ACCOUNT]  # the state of the asking account
     rows = {row["principal"]: row for row in who_can(world, world.keys[key_id(1)], "kms:Decrypt")}
     assert rows[root_arn(ACCOUNT)]["kind"] == "account"
     (path,) = rows[root_arn(ACCOUNT)]["paths"]
@@ -45,14 +45,14 @@ def test_its_owner_is_told_all_of_it() -> None:
 
 
 def test_of_another_accounts_principal_its_own_tags_are_not_known() -> None:
-    """A path that hangs on them is open: nobody is left out who could come in."""
+    """A path that depends on them stays open, so nobody is left out who could get in."""
     world = given(a_key(1, OTHER, policy=TAGGED)).world
     del world.accounts[ACCOUNT]
     rows = {row["principal"]: row for row in who_can(world, world.keys[key_id(1)], "kms:Decrypt")}
     assert [each["key"] for each in rows[root_arn(ACCOUNT)]["paths"][0]["open"]] == ["aws:PrincipalTag/a"]
 
 
-def test_what_another_accounts_principal_could_is_what_the_keys_policy_gives_it() -> None:
+def test_another_accounts_principal_could_do_what_the_keys_policy_allows() -> None:
     world = given(a_key(1, OTHER, policy=SHARED)).world
     del world.accounts[ACCOUNT]
     (row,) = can_what(
@@ -75,7 +75,7 @@ def paths(*statements: dict[str, Any], action: str, who: Caller = ALICE, **grant
 def under(
     action: str = "kms:*", principal: str = ALICE.principal, effect: str = "Allow", **tests: Any
 ) -> dict[str, Any]:
-    """Of one principal, under conditions: operators with `_` for a colon, to keys with values."""
+    """One principal's access, under conditions: operators, with `_` for a colon, to keys with values."""
     condition = {operator.replace("_", ":"): keys for operator, keys in tests.items()}
     return named(principal, Action=action, Effect=effect, Condition=condition)
 
@@ -96,7 +96,7 @@ def test_a_condition_key_of_parameters_lets_in_no_operation_without_them(name: s
         carried = action.removeprefix("kms:") in operations
         assert bool(paths(statement, action=action)) == carried, action
         assert bool(paths(under(Null={name: "false"}), action=action)) == carried, action
-        # What needs the key to be absent is sure where it cannot be there, and a Deny then never holds.
+        # A condition that needs a key to be absent is certain if the key cannot be there; a Deny then never matches.
         assert bool(could(ALICE, action, key(policy(*denying))).unless) == carried, action
         assert bool(paths(*absent, action=action)) == carried, action
 
@@ -140,7 +140,7 @@ POSSIBLE = [
 def test_conditions_that_exclude_each_other_are_no_row(condition: dict[str, Any]) -> None:
     for action in ("kms:Decrypt", "kms:EnableKeyRotation"):
         assert paths(named(ALICE.principal, Condition=condition), action=action) == ()
-    # ... also where one half stands in the key policy and the other in the identity's.
+    # ... even if one half stands in the key policy and the other in the identity's.
     if len(condition) == 2:
         one, other = ({operator: keys} for operator, keys in condition.items())
         who = user(to_identity(Condition=other))
@@ -162,7 +162,7 @@ def test_what_a_deny_takes_away_whole_is_no_row() -> None:
 
 
 def test_nobody_is_left_out_where_not_every_path_is_looked_at() -> None:
-    """Twenty-five statements of which the first can never be met together with the identity's, and the last can."""
+    """Twenty-five statements. The first can never be met together with the identity's, the last can."""
     statements = [delegating(Condition={"StringEquals": {APP: f"x{number}"}}) for number in range(25)]
     who = user(to_identity(Condition={"StringEquals": {APP: "x24"}}))
     assert paths(*statements, action="kms:Decrypt", who=who)
@@ -180,7 +180,7 @@ def test_a_grants_constraints_are_conditions_that_can_exclude_each_other() -> No
     assert could(ALICE, "kms:Decrypt", key(policy(nothing, deny), no_pairs)).paths == ()
 
 
-def test_whoever_could_and_can_still_but_otherwise_is_told_with_how_it_was() -> None:
+def test_a_principal_that_keeps_access_in_another_way_is_shown_with_both_ways() -> None:
     theirs = root_arn("777788889999")
     use = named(theirs, Action="kms:Decrypt")
     world = given(a_key(1, ACCOUNT, policy=policy(delegating(), use))).world

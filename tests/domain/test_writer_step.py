@@ -1,4 +1,4 @@
-"""The writer's step: each command is answered once, whatever is sent again, late, or unreadable."""
+"""The writer's step: each command is answered once, even if it is sent again, late, or unreadable."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_command_past_its_deadline_has_no_effect_and_may_be_tried_again() -> N
         created(1, 1).replace(b'"made":{', b'"made":{"x":[],'),
         b"[" * 1_100 + b"]" * 1_100,
         b'{"a":' * 1_100 + b"1" + b"}" * 1_100,
-        b"[" * 201 + b'"' + b'\\"' * 400_000,  # a text that does not end took hours to look through
+        b"[" * 201 + b'"' + b'\\"' * 400_000,  # a text without an end took hours to read
     ],
 )
 def test_a_command_that_cannot_be_decided_gets_a_small_refusal_and_never_stops_the_next(value: bytes) -> None:

@@ -1,6 +1,6 @@
-"""Alerts on the real broker: each rule fires once from a real call, and its allow-listed twin is suppressed.
+"""Alerts on the real broker: a real call raises each rule once, and its allow-listed twin is suppressed.
 
-Two workers share four partitions of decisions; what they raise is what the rules find in history.
+Two workers share four partitions of decisions. What they raise is what the rules find in history.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def document(*statements: dict[str, Any]) -> str:
 
 @dataclass
 class Scene:
-    """One way to raise an alert, or its twin; `about` is what the alert is found by: a key's id, or a part of its subject."""
+    """One way to raise an alert, or its twin. `about` identifies the alert: a key's id, or a part of its subject."""
 
     installation: Installation
     kms: Any
@@ -97,11 +97,11 @@ class Scene:
         self.kms.put_key_policy(KeyId=key, Policy=document(*statements), **more)
 
     def user(self, what: str = "user", *actions: str) -> str:
-        """The ARN of a new user who may do this on every key that leaves it to identity policies, by tag."""
+        """The ARN of a new user who may do this on every tagged key that lets identity policies decide."""
         name = self.name(what)
         arn: str = self.iam.create_user(UserName=name)["User"]["Arn"]
         if actions:
-            # On keys of a tag, so that it is no policy for every key.
+            # only keys with a tag, so that it is not a policy for every key
             only = (
                 {"StringLike": {"aws:ResourceTag/twin": "*"}}
                 if self.twin
@@ -112,7 +112,7 @@ class Scene:
         return arn
 
     def client(self, arn: str) -> Any:
-        """The user's own client; its access key is `access_key`."""
+        """The user's own client. `access_key` is its access key."""
         made = self.iam.create_access_key(UserName=arn.rpartition("/")[2])["AccessKey"]
         self.access_key = made["AccessKeyId"]
         credentials = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
@@ -368,8 +368,8 @@ FAULTS = {
     "root-access-key", "writer-changed", "commands-skipped", "void-records", "chain-broken", "records-lost",
     "alerts-behind", "rule-failed", "recheck-mismatch", "clock-stepped-back", "key-policy-not-principal",
 }  # fmt: skip
-"""No call raises these: tests/faults does, and tests/domain. Allow with NotPrincipal is refused when it is put, and stands on older
-logs and in trails."""
+"""Rules that no call raises: tests/faults and tests/domain raise them. Allow with NotPrincipal is refused when it is
+put, but stands on older logs and in trails."""
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +407,7 @@ def played(house: Installation) -> dict[tuple[str, bool], Scene]:
 @pytest.fixture(scope="module")
 def raised(house: Installation, played: Any) -> list[dict[str, Any]]:
     own = list(Client(house.data).items("/v1/alerts", suppressed="true"))
-    # Another account's alerts are shown to it alone.
+    # Only the other account sees its own alert.
     given = played["root-used", True].other | {"AWS_ENDPOINT_URL": house.url}
     lines = house.keytrail_as(given, "alerts", "--suppressed", "--json").stdout.splitlines()
     theirs = [json.loads(line) for line in lines]
@@ -452,7 +452,7 @@ def test_two_workers_raise_what_the_rules_find_in_history(house: Installation, r
 
 
 def test_an_alert_says_who_did_what_where_and_what_to_type(house: Installation, raised: list[dict[str, Any]]) -> None:
-    """In lists, in one alert, live and told to others: they all show the same members."""
+    """Lists, single alerts, the live stream and notifications all show the same members."""
     told = [each for each in raised if each["source"].get("call") and each["account"] != ""]
     assert {each["rule"] for each in told if "by" not in each} <= {"material-expiring", "key-policy-dead-statement"}
     assert {each["rule"] for each in told if each["call_id"] != each["source"]["call"]} == set()
@@ -465,7 +465,7 @@ def test_an_alert_says_who_did_what_where_and_what_to_type(house: Installation, 
     assert f"by root, PutKeyPolicy @{public['position']}, {versions}" in shown
     for command in public["commands"]:
         assert f"$ {command}\n" in shown
-    # What is printed is what works.
+    # the printed commands work
     for command in public["commands"]:
         words = shlex.split(command)
         if words[0] == "keytrail" and words[1] != "alerts":
@@ -501,7 +501,7 @@ def test_who_may_not_reads_and_marks_nothing(house: Installation, raised: list[d
         assert (done.returncode, "AccessDenied" in done.stderr) == (1, True), (words, done.stderr)
 
 
-def test_another_accounts_alert_is_none(house: Installation, played: Any, raised: list[dict[str, Any]]) -> None:
+def test_another_accounts_alert_is_not_found(house: Installation, played: Any, raised: list[dict[str, Any]]) -> None:
     given = played["root-used", True].other | {"AWS_ENDPOINT_URL": house.url}
     foreign = next(each for each in raised if each["account"] == ACCOUNT)
     for words in (["alerts", "show", foreign["id"]], ["alerts", "resolve", foreign["id"]]):
@@ -510,7 +510,7 @@ def test_another_accounts_alert_is_none(house: Installation, played: Any, raised
 
 
 def test_alerts_can_be_followed(house: Installation) -> None:
-    """From a number on, as a client that comes again does: what was raised meanwhile comes first."""
+    """From an alert number on, like a client that reconnects: the alerts raised meanwhile come first."""
     kms, newest = house.client(), house.answers("alerts", "--suppressed", "--limit", "1")[0]["number"]
     command = [str(KEYTRAIL), "alerts", "follow", "--json", "--limit", "2", "--rule", "deletion-scheduled"]
     keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]

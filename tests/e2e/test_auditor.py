@@ -1,4 +1,5 @@
-"""The auditor of docs/howto/who-may.md, who is no root and has no access to the host, runs every command that reads."""
+"""The auditor of docs/howto/who-may.md, who is not root and has no access to the host, runs every command that
+reads."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ READING: dict[str, tuple[str, ...]] = {
     "alerts check": ("--policy", "DRAFT", "--key", "KEY"),
     "log": (),
 }
-"""Every command that reads by the audit API, with what it is asked; a new one stands here or below."""
+"""Every command that reads through the audit API, with its arguments. Add a new one here or below."""
 MORE: list[tuple[str, ...]] = [
     ("history", "WHO"),
     ("policy", "KEY", "--version", "1"),
@@ -117,7 +118,7 @@ def test_the_documented_policy_is_enough_for_every_command_that_reads(auditor: A
     refused = {command: text for command, (_, text) in done.items() if "AccessDenied" in text or "Traceback" in text}
     assert refused == {}
     ended = {command[0]: code for command, (code, _) in done.items() if code}
-    # What they found, and no failure: two versions differ, the log ends before @3000000.
+    # These are findings, not failures: two versions differ, and the log ends before @3000000.
     assert ended == {"diff": 1, "show": 1}
 
 

@@ -1,4 +1,4 @@
-"""Who may, by whole calls: every way to a Decrypt, each refused when any one part of it is taken away, on every worker."""
+"""Who may, by whole calls: every way to a Decrypt, each refused when one part of it is removed, on every worker."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class House:
         return name, arn, credentials(key)
 
     def key(self, *statements: dict[str, Any]) -> str:
-        """The ARN of a key; its policy has these beside root's."""
+        """The ARN of a key whose policy has these statements beside root's."""
         key = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.put(key, *statements)
         return str(key)
@@ -111,7 +111,7 @@ def workers(installation: Installation) -> Iterator[list[OnWorker]]:
 
 
 Way = tuple[str, Credentials, list[tuple[str, Undo]]]
-"""(key, who decrypts, what may be taken away)."""
+"""(key, caller of Decrypt, the parts that can be removed)."""
 
 
 def by_key_policy(house: House) -> Way:
@@ -144,7 +144,7 @@ def by_grant(house: House) -> Way:
 
 
 def by_role(house: House) -> Way:
-    """A role's session with a session policy; the role's permission is a managed policy's second version."""
+    """A role's session with a session policy. The role's permission is the second version of a managed policy."""
     _, arn, user = house.user()
     role, key = fresh("role"), house.key()
     house.iam.create_role(RoleName=role, AssumeRolePolicyDocument=trusting(arn))
@@ -249,7 +249,7 @@ def test_a_deleted_users_unique_id_shows_in_the_policy_and_a_new_user_of_the_nam
         statements = json.loads(house.kms.get_key_policy(KeyId=key)["Policy"])["Statement"]
         return str(statements[1]["Principal"]["AWS"])
 
-    # Another worker than the one that answered DeleteUser decides on what it has heard, of the last five seconds.
+    # Another worker than the one that answered DeleteUser decides on what it heard within the last five seconds.
     assert eventually(lambda: named() == old, within=5.0), named()
     house.iam.create_user(UserName=name)
     again = credentials(house.iam.create_access_key(UserName=name)["AccessKey"])
@@ -265,7 +265,7 @@ def test_the_lockout_check_counts_identity_policies_under_delegation(house: Hous
     create = document(may("kms:CreateKey"))
     house.iam.put_user_policy(UserName=name, PolicyName="create", PolicyDocument=create)
     provided = {"Policy": document(to(ACCOUNT))}
-    kms.create_key()  # with the default policy, which nobody provided (API reference, CreateKey, Policy)
+    kms.create_key()  # with the default policy, since the caller provided none (API reference, CreateKey, Policy)
     with pytest.raises(ClientError, match="will not allow you to update the key policy"):
         kms.create_key(**provided)
     house.iam.put_user_policy(UserName=name, PolicyName="put", PolicyDocument=document(may("kms:PutKeyPolicy")))
@@ -426,7 +426,7 @@ def test_a_policy_put_through_one_worker_holds_at_every_other(house: House) -> N
     name, _, who = house.user("auditor")
     for _ in range(10):
         house.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document(may("keytrail:ReadDecisions")))
-        assert [audit(house, who, "/v1/decisions") for _ in range(4)] == [200] * 4  # a connection each: any worker
+        assert [audit(house, who, "/v1/decisions") for _ in range(4)] == [200] * 4  # each on a new connection
         house.iam.delete_user_policy(UserName=name, PolicyName="p")
 
 

@@ -1,4 +1,5 @@
-"""`keytrail changes`: the auditor's first question, in one command: who changed who may do what, and what it let in."""
+"""`keytrail changes` answers the auditor's first question in one command: who changed access, and what did it let
+in?"""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ ONLY_PAY = {"StringEquals": {"kms:EncryptionContext:app": "pay"}}
 
 @dataclass
 class Told:
-    """A story that was told once for all tests, and where it stands on the log."""
+    """A story that is played once for all tests, and where it stands on the log."""
 
     house: House
     key: str
@@ -35,7 +36,7 @@ class Told:
         return self.house.installation.answers("changes", *more, *span)
 
     def sentences(self, *more: str) -> list[tuple[str, str, str]]:
-        """(what was done, what it let in, what it took away) of each change, as the CSV has it."""
+        """(the change, what it let in, what it took away) for each change, as the CSV has it."""
         path = self.house.installation.data.parent / "changes.csv"
         span = ("--from", self.begin, "--to", self.end)
         self.house.installation.keytrail("changes", *more, *span, "--force", "--export", str(path))
@@ -67,7 +68,7 @@ def told(installation: Installation) -> Told:
     house.iam.create_group(GroupName=f"{bob}s")
     house.iam.put_group_policy(GroupName=f"{bob}s", PolicyName="all", PolicyDocument=document(may("kms:*")))
     house.iam.add_user_to_group(GroupName=f"{bob}s", UserName=carol)
-    house.kms.put_key_policy(KeyId=key, Policy=document(to(ROOT), use))  # the same once more: nothing changes
+    house.kms.put_key_policy(KeyId=key, Policy=document(to(ROOT), use))  # the same policy once more: nothing changes
     house.client(other).create_key()  # another account's change
     return Told(house, key, bob, carol, begin, position(installation))
 
@@ -93,7 +94,7 @@ def test_each_change_says_who_made_it_and_what_it_let_in_and_took_away(told: Tol
     ]  # fmt: skip
 
 
-def test_a_change_that_changes_nothing_says_so_and_a_credential_is_told_apart(told: Told) -> None:
+def test_a_change_without_effect_says_so_and_a_credential_is_distinguished(told: Told) -> None:
     path = told.house.installation.data.parent / "besides.csv"
     span = ("--from", told.begin, "--to", told.end, "--force", "--export", str(path))
     done = told.house.installation.keytrail("changes", *span)
@@ -109,7 +110,7 @@ def test_a_change_that_changes_nothing_says_so_and_a_credential_is_told_apart(to
     assert all(row["call"] and row["from"] and row["time"].endswith("Z") for row in rows)
 
 
-def test_of_a_key_or_a_principal_there_is_what_concerns_it(told: Told) -> None:
+def test_changes_of_a_key_or_principal_are_those_that_concern_it(told: Told) -> None:
     of_key = [each["change"]["operation"] for each in told.changes(f"alias/{told.bob}")]
     assert of_key == ["CreateKey", "CreateAlias", "PutKeyPolicy", "PutKeyPolicy", "CreateGrant", "RevokeGrant",
                       "PutUserPolicy", "PutUserPolicy", "PutGroupPolicy", "AddUserToGroup", "PutKeyPolicy"]  # fmt: skip
@@ -145,7 +146,8 @@ class Page(HTMLParser):
 
 
 def test_one_html_file_without_scripts_in_which_nobody_writes_but_us(told: Told, tmp_path: Path) -> None:
-    """A caller's words are words: a tag, a bidirectional character and a line end stand in it as they were written."""
+    """A caller's text stays text: a tag, a bidirectional character and a line end in it are shown as they were
+    written."""
     installation = told.house.installation
     name = "<script>alert(1)</script>"
     tagged = document(may("kms:Decrypt", Condition={"StringEquals": {"aws:PrincipalTag/x": f"{name}‮=1"}}))

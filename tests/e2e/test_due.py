@@ -1,4 +1,4 @@
-"""What time brings to a real installation: deletion, expiry and rotation, each seen when its day has come."""
+"""Work that falls due on a real installation: deletion, expiry and rotation, each on its day."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _refusal(kms: Any, **asked: str) -> str:
 
 
 def _without(text: str, table: str, names: list[str]) -> str:
-    """The rows of a table in a dump, once they have none of these names; "" until then."""
+    """The rows of a table in a dump, once none of these names is in them; "" until then."""
     _, _, rest = text.partition(f"COPY {table} ")
     rows = rest.partition("\n\\.\n")[0]
     return "" if any(name in rows for name in names) else rows

@@ -1,4 +1,4 @@
-"""What a person writes and reads: names as they say them, times as they say them, and one sentence for everything that is not so."""
+"""What a person types and reads: names and times as people say them, and one sentence for every mistake."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ ACCOUNT = "111122223333"
 
 
 def run_here(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """(exit code, what was printed, what was told beside it) of the command line in this process: a process of its own takes a
-    second, and these are many."""
+    """(exit code, output, messages) of the command line in this process. A new process would take a second for each of
+    many commands."""
     printed, beside = io.StringIO(), io.StringIO()
     mask = os.umask(0o077)
     os.umask(mask)
@@ -73,7 +73,7 @@ class People:
         installation.caught_up()
 
     def run(self, *arguments: str) -> tuple[str, str]:
-        """(what was printed, what was told beside it) of a command that succeeds."""
+        """(output, messages) of a command that succeeds."""
         code, said, told = run_here(*arguments, KEYTRAIL_DATA=str(self.installation.data))
         assert code == 0, told
         return said, told
@@ -178,8 +178,8 @@ def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_is_not_there_is_told_with_what_is_near(people: People, arguments: tuple[str, ...], near: str) -> None:
-    for name, value in (("ALIA", people.alias[:-1]), ("NAM", people.name[:-1])):  # a letter less
+def test_an_unknown_name_is_answered_with_similar_ones(people: People, arguments: tuple[str, ...], near: str) -> None:
+    for name, value in (("ALIA", people.alias[:-1]), ("NAM", people.name[:-1])):  # one letter is missing
         arguments = tuple(each.replace(f"{name}x", f"{value}x") for each in arguments)
     for name, value in (("NAME", people.name), ("ALIAS", people.alias), ("KEY", people.key)):
         arguments, near = tuple(each.replace(name, value) for each in arguments), near.replace(name, value)
@@ -197,7 +197,7 @@ def test_nothing_found_says_what_was_asked(people: People) -> None:
 
 
 def test_another_accounts_names_are_near_to_nothing(people: People) -> None:
-    """Who asks is told of their own account alone, whatever they write."""
+    """A caller sees only the caller's own account, whatever the caller writes."""
     (found,) = people.answers("account", "create", "505060607070")
     theirs = {
         "AWS_ACCESS_KEY_ID": found["access_key_id"],
@@ -248,7 +248,7 @@ TABLES = (
 
 @contextmanager
 def a_screen(width: int) -> Iterator[None]:
-    """The command line's own screen, so wide."""
+    """The command line's screen, set to this width."""
     with (
         patch.object(out, "_force_terminal", True),
         patch.object(out, "_width", width),
@@ -264,7 +264,7 @@ def test_every_table_fits_the_screen_and_a_pipe_has_whole_rows(people: People, t
         with a_screen(width):
             said, _ = people.run(*asked)
         lines = re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()
-        # A sentence above or below a table is wrapped by the terminal.
+        # The terminal wraps a sentence above or below a table.
         rows = [line for line in lines if not line.startswith(("uses between", "kms:"))]
         assert [line for line in rows if cell_len(line) > width] == [], width
         assert rows, width
@@ -400,7 +400,7 @@ def test_every_refusal_is_one_sentence(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_read_or_written_is_told_at_once(people: People, arguments: tuple[str, ...]) -> None:
+def test_an_unreadable_or_unwritable_file_is_reported_at_once(people: People, arguments: tuple[str, ...]) -> None:
     assert people.refused(*arguments)[0] == 2
 
 
@@ -430,6 +430,6 @@ def test_a_servers_refusal_is_json_where_json_was_asked(people: People) -> None:
     assert (code, error["code"], "Decrypt" in error["message"]) == (1, "ValidationException", True)
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = subprocess.run([str(KEYTRAIL), "--version"], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == f"keytrail {version('keytrail')}\n"

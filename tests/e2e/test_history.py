@@ -1,4 +1,5 @@
-"""Questions about the past, asked by the command line of a real installation, against a plain fold of its log."""
+"""Questions about the past, asked of a real installation by the command line, and compared with a plain fold of its
+log."""
 
 from __future__ import annotations
 
@@ -49,13 +50,13 @@ def position(installation: Installation) -> int:
 
 
 def changed(installation: Installation, key: str) -> int:
-    """The position of a key's last change. The log may be further: workers anchor their decisions on it."""
+    """The position of a key's last change. The log may be longer, since workers anchor their decisions on it."""
     installation.caught_up()
     return max(each["position"] for each in installation.answers("history", key))
 
 
 class Told:
-    """One key's story: what was so, and at which position."""
+    """One key's story: the facts, and the position of each."""
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
@@ -115,12 +116,12 @@ def test_an_alias_means_the_key_that_it_meant_then(told: Told) -> None:
 
 
 @pytest.mark.parametrize("at", ["@999999999", "yesterday", "1999-01-01T00:00:00Z"])
-def test_what_is_no_moment_of_the_log_is_told(told: Told, at: str) -> None:
+def test_a_time_that_the_log_does_not_have_is_reported(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, "ValidationException" in done.stderr) == (1, True)
 
 
-def test_a_time_before_the_record_is_told_with_the_first_moment_that_there_is(told: Told) -> None:
+def test_a_time_before_the_record_is_an_error_with_the_first_moment_on_record(told: Told) -> None:
     for command in (("show", told.key), ("who-can", "Decrypt", told.key), ("can-what", told.alice)):
         done = told.installation.keytrail(*command, "--at", "2020-01-01", check=False)
         found = re.search(
@@ -132,7 +133,7 @@ def test_a_time_before_the_record_is_told_with_the_first_moment_that_there_is(to
 
 
 @pytest.mark.parametrize("at", ["@x", "soon", "20.11.2026"])
-def test_what_is_no_time_is_told_with_what_is(told: Told, at: str) -> None:
+def test_an_invalid_time_is_refused_with_valid_examples(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, done.stderr.count("\n"), "yesterday" in done.stderr) == (2, 1, True)
 
@@ -180,7 +181,7 @@ def test_a_stranger_reads_nothing(told: Told) -> None:
         ("what-if", told.key, "--grant", told.grant),
     ):
         done = told.installation.keytrail_as(mine, *question)
-        code = 2 if question == ("recheck",) else 1  # of recheck 1 is an answer
+        code = 2 if question == ("recheck",) else 1  # 1 is an answer of recheck
         assert (done.returncode, "AccessDeniedException" in done.stderr) == (code, True), question
 
 
@@ -189,7 +190,7 @@ def test_what_a_draft_would_have_done(told: Told, tmp_path: Path) -> None:
     draft.write_text(document(allow(ROOT, "kms:*"), allow(told.alice, "kms:Decrypt")))
     (found,) = told.installation.answers("what-if", told.key, "--policy", str(draft))
     flips = {(each["operation"], each["effect"]): each["calls"] for each in found["groups"]}
-    # every Encrypt of hers would have been refused, and the Decrypt after the policy was closed allowed
+    # every Encrypt of hers would have been refused, and the Decrypt after the policy was closed would have been allowed
     assert flips == {("Encrypt", "refused"): 7, ("Decrypt", "allowed"): 1}
     assert (found["flipped"], found["unknown"]) == (8, 0)
     calls = told.installation.answers("what-if", told.key, "--policy", str(draft), "--calls")
@@ -221,7 +222,7 @@ def test_the_policy_that_was_in_force_changes_nothing(told: Told, tmp_path: Path
 
 
 async def folded(installation: Installation) -> list[World]:
-    """The world after some positions of the real log, by a fold and nothing else."""
+    """The state at some positions of the real log, by a fold alone."""
     events = KafkaTopic(installation.settings, names(installation.settings).events)
     fold, reader = Fold(), await events.reader(0)
     end = await events.end()
@@ -233,7 +234,7 @@ async def folded(installation: Installation) -> list[World]:
     return [(value, fold) for value in values]  # type: ignore[return-value]  # folded by the caller, step by step
 
 
-async def test_every_key_at_random_positions_is_what_a_fold_says(told: Told) -> None:
+async def test_every_key_at_random_positions_agrees_with_a_fold(told: Told) -> None:
     chance = random.Random(7)
     steps = await folded(told.installation)
     chosen = set(chance.sample(range(told.made, len(steps)), min(12, len(steps) - told.made)))
@@ -301,14 +302,14 @@ def test_what_somebody_can_do_with_which_keys(told: Told) -> None:
 
 
 class AtEveryPosition(KeyPolicyDraft):
-    """The same draft, with every change of the world taken for one that could matter."""
+    """The same draft, if every change of the state could matter."""
 
     async def epochs(self, connection: Any, after: int, last: int) -> tuple[int, ...] | None:
         return None
 
 
 class OfEverybody(KeyPolicyDraft):
-    """The same draft, with every call of the key decided again, and not those alone that it can change."""
+    """The same draft, if every call of the key is decided again, and not only those that it can change."""
 
     async def touched(self, connection: Any, first: int, last: int) -> Touched | None:
         return None
@@ -394,7 +395,7 @@ def lines(told: Told, *arguments: str) -> tuple[list[dict[str, Any]], dict[str, 
     return changes, last["result"]
 
 
-def test_who_gained_and_lost_is_told_with_the_change_and_its_author(told: Told) -> None:
+def test_gains_and_losses_name_the_change_and_its_author(told: Told) -> None:
     span = ("--between", f"@{told.made}", f"@{told.last}")
     changes, result = lines(told, "who-can", "kms:Decrypt", told.key, *span)
     gained, lost = changes
@@ -411,7 +412,7 @@ def test_who_gained_and_lost_is_told_with_the_change_and_its_author(told: Told) 
     assert result["gained"] == [told.alice]
 
 
-def test_what_somebody_gained_and_lost_is_told_key_by_key(told: Told) -> None:
+def test_gains_and_losses_of_a_principal_are_listed_key_by_key(told: Told) -> None:
     changes, _ = lines(told, "can-what", told.alice, "--between", f"@{told.made}", f"@{told.last}")
     mine = [each for each in changes if each["key_id"] == told.key]
     assert [(each["gained"], each["lost"]) for each in mine] == [

@@ -1,4 +1,4 @@
-"""What tools ask of IAM beside users, roles and policies: everything at once, simulations, AWS's own policies."""
+"""What tools ask of IAM beside users, roles and policies: everything at once, simulations, AWS's managed policies."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_instance_profiles_and_the_accounts_alias_are_kept(iam: Any, installatio
         ("list_virtual_mfa_devices", "VirtualMFADevices"),
     ],
 )
-def test_what_there_is_none_of_is_an_empty_list(iam: Any, operation: str, member: str) -> None:
+def test_an_absent_collection_is_an_empty_list(iam: Any, operation: str, member: str) -> None:
     assert getattr(iam, operation)()[member] == []
 
 
@@ -217,7 +217,7 @@ def test_a_users_policies_are_simulated_and_answer_as_the_calls_do(iam: Any, ins
     assert paged == actions
 
 
-def test_a_simulation_of_given_policies_refuses_what_it_cannot_do(iam: Any, installation: Installation) -> None:
+def test_a_simulation_of_given_policies_refuses_unsupported_parameters(iam: Any, installation: Installation) -> None:
     answer = iam.simulate_custom_policy(
         PolicyInputList=[allowing("s3:Get*")], ActionNames=["s3:GetObject", "s3:PutObject"]
     )
@@ -238,7 +238,7 @@ def test_a_simulation_of_given_policies_refuses_what_it_cannot_do(iam: Any, inst
         with pytest.raises(ClientError) as fault:
             iam.simulate_custom_policy(**wrong)
         assert code_of(fault) in ("InvalidInput", "ValidationError"), wrong
-    # Whoever may not simulate is told nothing of anybody's policies.
+    # A caller who may not simulate learns nothing of anybody's policies.
     _, arn, credentials = a_user(iam, installation, allowing("iam:SimulateCustomPolicy"))
     own = installation.client(credentials, "iam")
     own.simulate_custom_policy(PolicyInputList=[allowing("s3:Get*")], ActionNames=["s3:GetObject"])
@@ -273,8 +273,8 @@ def test_a_simulation_is_of_users_groups_and_roles(
         assert fault.value.response["Error"]["Message"] == said
 
 
-def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installation: Installation) -> None:
-    """When a key was used, by whom a service was used, and the report over all of them."""
+def test_the_past_of_a_credential_comes_from_the_decisions(iam: Any, installation: Installation) -> None:
+    """When a key was last used, by whom a service was used, and the report on all of them."""
     name, arn, credentials = a_user(iam, installation, allowing("kms:ListKeys", "sts:*"))
     access_key = credentials["AWS_ACCESS_KEY_ID"]
     unused = iam.get_access_key_last_used(AccessKeyId=access_key)
@@ -292,7 +292,7 @@ def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installati
     services = {each["ServiceNamespace"]: each for each in found["ServicesLastAccessed"]}
     assert set(services) == {"kms", "sts"}
     assert services["kms"]["LastAuthenticatedEntity"] == arn
-    # Refused attempts count as well, as the API reference says.
+    # Refused attempts count as well (API reference).
     assert [each["ActionName"] for each in services["kms"]["TrackedActionsLastAccessed"]] == ["ListAliases", "ListKeys"]
     assert (services["sts"]["TotalAuthenticatedEntities"], "LastAuthenticated" in services["sts"]) == (0, False)
     group = fresh("group")
@@ -308,7 +308,7 @@ def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installati
     root = rows["<root_account>"]
     assert root["access_key_1_active"] == "true"
     passwords = {name: value for name, value in root.items() if name.startswith("password_")}
-    # Prowler reads password_last_used as a time unless it is one of the two words that the user guide has for it.
+    # Prowler reads password_last_used as a time unless it is one of the user guide's two words for it.
     assert passwords == {
         "password_enabled": "not_supported",
         "password_last_used": "no_information",
@@ -321,7 +321,7 @@ def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installati
         with pytest.raises(ClientError) as fault:
             iam.get_service_last_accessed_details(JobId=unknown)
         assert code_of(fault) == "NoSuchEntity"
-    # Whoever may not have a report made is not given one that somebody else had made.
+    # A caller who may not have a report made does not get one that somebody else had made.
     _, _, other = a_user(iam, installation, allowing("iam:GetServiceLastAccessedDetails"))
     with pytest.raises(ClientError) as fault:
         installation.client(other, "iam").get_service_last_accessed_details(JobId=job)
@@ -337,7 +337,7 @@ def test_whose_an_access_key_is(iam: Any, installation: Installation) -> None:
 
 
 def test_a_service_linked_role_is_made_protected_and_deleted(iam: Any, installation: Installation) -> None:
-    """What Terraform's aws_iam_service_linked_role does."""
+    """The calls of Terraform's aws_iam_service_linked_role."""
     suffix = uuid4().hex[:8]
     made = iam.create_service_linked_role(
         AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=suffix, Description="scales"

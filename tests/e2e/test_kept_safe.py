@@ -1,4 +1,4 @@
-"""Backup and restore, another master key, and a master key that is wrong: nothing is lost and nothing is opened."""
+"""Backup and restore, a new master key, and a wrong master key: nothing is lost and nothing is opened."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 class Calling:
-    """Calls of one client, one after another, for as long as the block lasts; what failed is in `failures`."""
+    """One client's calls, one after another, for as long as the block lasts. `failures` has those that failed."""
 
     def __init__(self, kms: Any) -> None:
         self._kms = kms
@@ -68,7 +68,7 @@ class Calling:
 
 
 def uses(kms: Any) -> dict[str, Any]:
-    """A key of each kind, and what shows that it is the same key later."""
+    """A key of each kind, and how to see later that it is the same key."""
     found: dict[str, Any] = {}
     for spec, usage in SPECS:
         key = kms.create_key(KeySpec=spec, KeyUsage=usage)["KeyMetadata"]["KeyId"]
@@ -100,7 +100,7 @@ def require_uses(kms: Any, found: dict[str, Any]) -> None:
 
 
 async def rows(installation: Installation, upto: int | None = None) -> dict[str, list[str]]:
-    """Every row of every projection: of decisions, those of `events` up to a position."""
+    """Every row of every projection; of decisions, those of `events` up to a position."""
     pool = await connect(installation.settings)
     found = {}
     for name, projection in PROJECTIONS.items():
@@ -232,7 +232,7 @@ def _more(installation: Installation, left: dict[str, int]) -> int:
 
 
 async def _many_rows(installation: Installation, count: int) -> None:
-    """Unreferenced material: younger than an hour, the sweep leaves it alone."""
+    """Unreferenced material, which is younger than an hour, so that the sweep leaves it."""
     pool = await connect(installation.settings)
     vault = open_vault(installation.settings, pool)
     await asyncio.gather(*(vault.put_material("many", os.urandom(16).hex(), os.urandom(32)) for _ in range(count)))
@@ -281,7 +281,7 @@ def _require_refusals(kept: Installation, put_away: Path) -> None:
 
 
 async def _destroyed(installation: Installation) -> bytes:
-    """The sealed bytes of a material that is destroyed: what stays in the table's file after its row was removed."""
+    """The sealed bytes of a destroyed material, which stay in the table's file after its row was removed."""
     pool = await connect(installation.settings)
     vault = open_vault(installation.settings, pool)
     await vault.put_material("gone", "ab" * 32, b"the secret that was deleted")
@@ -300,8 +300,8 @@ def _opens(installation: Installation, sealed: bytes) -> bool:
     return False
 
 
-def test_what_was_destroyed_opens_with_no_key_that_is_left(kept: Installation, tmp_path: Path) -> None:
-    """Destruction is complete once the master key is another one and the old one is gone: one command."""
+def test_destroyed_material_opens_with_no_remaining_key(kept: Installation, tmp_path: Path) -> None:
+    """One command completes the destruction: there is another master key, and the old one is gone."""
     sealed = asyncio.run(_destroyed(kept))
     assert _opens(kept, sealed), "the row is gone, and its bytes in the heap file open with the master key still"
     found, old = uses(kept.client()), FileMasterKey(kept.data / "master.key").newest()

@@ -1,4 +1,5 @@
-"""Every kind of key with boto3, every algorithm against OpenSSL, dry runs, and material imported as AWS's guide tells."""
+"""Every kind of key with boto3, every algorithm compared with OpenSSL, dry runs, and material imported as in AWS's
+guide."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from domain.crypto.specs import ED25519_SHA_512, ML_DSA_SHAKE_256, SPECS
 from tests.installation import Installation
 
 QUICK = [name for name in SPECS if name not in ("RSA_3072", "RSA_4096")]
-"""Longer RSA keys take seconds of processor time each; the soak has them."""
+"""Longer RSA keys take seconds of processor time each, so only the soak has them."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def write(folder: Path, **files: bytes) -> None:
 
 
 def test_a_key_of_every_spec_and_usage_tells_its_algorithms(kms: Any, specs: list[str]) -> None:
-    """The algorithms are those of the table, and each is one of the service model's."""
+    """The algorithms are those of the table, and each is in the service model."""
     members = {
         "ENCRYPT_DECRYPT": "EncryptionAlgorithms",
         "SIGN_VERIFY": "SigningAlgorithms",
@@ -174,7 +175,7 @@ def test_openssl_derives_the_same_secret(kms: Any, spec: str, curve: str, tmp_pa
 
 
 @pytest.mark.parametrize(("spec", "length"), [("ML_KEM_768", 1088), ("ML_KEM_1024", 1568)])
-def test_what_is_encapsulated_is_decapsulated(kms: Any, spec: str, length: int) -> None:
+def test_an_encapsulated_secret_is_decapsulated(kms: Any, spec: str, length: int) -> None:
     key = a_key(kms, spec, "ENCAPSULATE_DECAPSULATE")["KeyId"]
     made = kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")
     sealed = made["SharedSecretCiphertextBlob"]
@@ -206,7 +207,7 @@ def test_a_data_key_pair_of_every_spec_fits_together(kms: Any, specs: list[str],
 
 
 def test_every_operation_with_a_dry_run_answers_that_it_would_have_succeeded(kms: Any, tmp_path: Path) -> None:
-    """Every operation whose input has DryRun in the service model; nothing is made by it."""
+    """Every operation with DryRun in the service model's input. A dry run makes nothing."""
     symmetric, agreeing = a_key(kms), a_key(kms, "ECC_NIST_P256", "KEY_AGREEMENT")
     signing, coding = a_key(kms, "ECC_NIST_P256", "SIGN_VERIFY"), a_key(kms, "HMAC_256", "GENERATE_VERIFY_MAC")
     lattice = a_key(kms, "ML_KEM_768", "ENCAPSULATE_DECAPSULATE")["KeyId"]
@@ -257,7 +258,7 @@ ROOT = "arn:aws:iam::111122223333:root"
 
 
 def wrapped(folder: Path, public: bytes, algorithm: str, secret: bytes) -> bytes:
-    """As the developer guide does it (importing-keys-encrypt-key-material), with OpenSSL alone."""
+    """As in the developer guide (importing-keys-encrypt-key-material), with OpenSSL alone."""
     write(folder, wrapping=public, material=secret)
     digest = "sha1" if algorithm.endswith("SHA_1") else "sha256"
     oaep = [
@@ -466,8 +467,8 @@ def test_the_aws_command_line_goes_through_it_too(installation: Installation, tm
     assert aws("describe-key", "--key-id", external)["KeyMetadata"]["KeyState"] == "PendingImport"
 
 
-def test_the_last_use_of_a_key_is_told(installation: Installation, kms: Any) -> None:
-    """API reference, GetKeyLastUsage: refused calls and dry runs are no use; ReEncrypt uses two keys."""
+def test_the_last_use_of_a_key_is_shown(installation: Installation, kms: Any) -> None:
+    """API reference, GetKeyLastUsage: refused calls and dry runs do not count as use; ReEncrypt uses two keys."""
     one, two = (a_key(kms)["KeyId"] for _ in range(2))
     assert kms.get_key_last_usage(KeyId=one)["KeyLastUsage"] == {}
     sealed = kms.encrypt(KeyId=one, Plaintext=b"x")

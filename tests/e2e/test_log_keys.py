@@ -1,6 +1,5 @@
-"""The key that records are authenticated with, through everything that may happen to an installation: it is rotated, the
-master key is rotated, it is restored from a backup onto another topic prefix, and it comes from a version that made no MACs.
-"""
+"""The keys of the records through everything that may happen to an installation: they are rotated, the master key is
+rotated, a backup is restored under another topic prefix, and an upgrade comes from a version without MACs."""
 
 from __future__ import annotations
 
@@ -70,7 +69,7 @@ def append(installation: Installation, topic: str, value: bytes) -> None:
 
 
 async def keys_of_rows(installation: Installation) -> set[str]:
-    """Which keys the rows are under that Keytrail believes."""
+    """The keys of the rows that Keytrail relies on."""
     tables = [f"alerting.{table}" for table in ("origin", "positions", *keeping.ROWS)]
     tables += [f"{each.schema}.{table}" for each in PROJECTIONS.values() for table in ("positions", "lanes", "anchors")]
     async with installation.connected() as pool:
@@ -87,7 +86,7 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     (rotated,) = kept.answers("log-keys", "rotate")
     assert client.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
     kept.judged()
-    # Each worker meets rows that another one wrote under the new key, and its own earlier rows.
+    # Each worker reads rows that another one wrote under the new key, and earlier rows of its own.
     assert eventually(lambda: asyncio.run(keys_of_rows(kept)) == {rotated["key"]}, within=30)
     logs = [log for name in ("alerts", "projector") for log in kept.data.glob(f"logs/{name}*.log")]
     assert len(logs) == 3
@@ -98,7 +97,7 @@ def test_a_rotation_of_the_key_goes_on_with_calls_and_shuts_the_old_key_out(kept
     whole(kept)
 
     async def forged() -> bytes:
-        """By somebody who has the former key."""
+        """Forged by somebody who has the former key."""
         pool = await connect(kept.settings)
         keys = await open_keyring(open_vault(kept.settings, pool))
         await pool.close()
@@ -138,7 +137,7 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
         assert again.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"x"
         again.update_key_description(KeyId=key, Description="on the restored log")
         found = json.loads(restored.keytrail("verify", "--json", check=False).stdout)
-        # What a stranger had appended is in the backup as it was, and void there as it was.
+        # The stranger's values are in the backup unchanged, and are void after the restore too.
         assert (found["fault"], found["decisions"]["faults"], len(found["strange"]), found["projections"]) == (
             "",
             [],
@@ -148,7 +147,8 @@ def test_the_keys_survive_a_rotation_of_the_master_key_and_a_restore_under_anoth
 
 
 def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Installation, tmp_path: Path) -> None:
-    """Until then its records count as they did; from then on none without a MAC does, and there is no way back."""
+    """Until `begin`, its records count as before. After it, no record without a MAC counts, and there is no way
+    back."""
     earlier = Installation(
         tmp_path / "earlier" / "data",
         KEYTRAIL_TOPIC_PREFIX="earlier",
@@ -183,8 +183,7 @@ def test_a_log_of_an_earlier_version_is_authenticated_by_one_command(kept: Insta
 
 
 def _as_earlier(kept: Installation, earlier: Installation) -> None:
-    """A database and a topic as an earlier version left them: a root secret that is bound to no log, and records without
-    MACs."""
+    """The database and topic of an earlier version: a root secret that is bound to no log, and records without MACs."""
     earlier.data.mkdir(parents=True)
     settings = earlier_settings(kept, earlier)
     master_key.make(settings.master_key_path)

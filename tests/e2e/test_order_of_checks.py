@@ -1,7 +1,7 @@
-"""What operations that use a key check, and in which order; of Decrypt and ReEncrypt `services/operations/encryption.py`
-writes it down.
+"""Which checks an operation on a key makes, and in which order. For Decrypt and ReEncrypt,
+`services/operations/encryption.py` lists them.
 
-Each row breaks two rules at once, and the one that is told comes first.
+Each row breaks two rules at once, and names the one that is reported.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def keys(house: House) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def ciphertexts(house: House, keys: dict[str, str]) -> dict[str, str]:
-    """By the key that each is under; then some keys fall asleep."""
+    """A ciphertext under each key. Afterwards some keys are disabled."""
     made = {
         name: house.kms.encrypt(KeyId=keys[name], Plaintext=b"x")["CiphertextBlob"]
         for name in ("open", "asleep", "shut", "shut-asleep")
@@ -67,7 +67,7 @@ def caller(house: House, keys: dict[str, str]) -> dict[str, str]:
 DENIED, UNREADABLE, WRONG = "AccessDeniedException", "InvalidCiphertextException", "IncorrectKeyException"
 USAGE, ASLEEP, MISSING = "InvalidKeyUsageException", "DisabledException", "NotFoundException"
 ROWS = [
-    # what the ciphertext is, the key that is named, the algorithm, what is told
+    # the ciphertext, the key that is named, the algorithm, the refusal
     ("unreadable", "absent", "", MISSING),
     ("open", "absent", "", MISSING),
     *(("unreadable", named, "", UNREADABLE) for named in ("", "shut", "asleep", "rsa", "ecc", "hmac", "abroad")),
@@ -92,7 +92,7 @@ ROWS = [
 
 @pytest.mark.parametrize("operation", ["Decrypt", "ReEncrypt"])
 @pytest.mark.parametrize(("ciphertext", "named", "algorithm", "told"), ROWS)
-def test_of_two_rules_the_first_is_told(
+def test_of_two_broken_rules_the_first_is_reported(
     house: House,
     keys: dict[str, str],
     ciphertexts: dict[str, str],
@@ -120,7 +120,7 @@ def test_of_two_rules_the_first_is_told(
 def test_a_caller_of_another_account_reads_what_an_admitted_one_reads(
     house: House, keys: dict[str, str], ciphertexts: dict[str, str], caller: dict[str, str]
 ) -> None:
-    """Once the other account's key admits the caller, it is a key like any other."""
+    """Once the other account's key admits the caller, it is treated like any other key."""
     user = house.client(caller, "sts").get_caller_identity()["Arn"]
     abroad = house.client(second_account(house))
     abroad.put_key_policy(KeyId=keys["abroad"], Policy=document(to(OTHER), to(user, "kms:Decrypt")))
@@ -155,7 +155,7 @@ LEAVING = "KMSInvalidStateException"
 
 @pytest.fixture(scope="module")
 def in_states(house: House) -> dict[tuple[str, str], dict[str, str]]:
-    """By kind, a key in each state that keeps it from being used."""
+    """By kind, a key in each state that prevents its use."""
     made: dict[tuple[str, str], dict[str, str]] = {}
     for spec, usage in KINDS:
         asleep, leaving = (
@@ -164,13 +164,13 @@ def in_states(house: House) -> dict[tuple[str, str], dict[str, str]]:
         house.kms.disable_key(KeyId=asleep)
         house.kms.schedule_key_deletion(KeyId=leaving)
         made[spec, usage] = {ASLEEP: asleep, LEAVING: leaving}
-    house.installation.caught_up()  # so that whichever worker is asked knows the states
+    house.installation.caught_up()  # so that any worker knows the states
     return made
 
 
 @pytest.fixture(scope="module")
 def two_callers(house: House) -> tuple[dict[str, str], dict[str, str]]:
-    """One who may use every key, and one who may use none."""
+    """A user who may use every key, and one who may use none."""
     names = [fresh("uses"), fresh("none")]
     for name in names:
         house.iam.create_user(UserName=name)

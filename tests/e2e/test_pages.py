@@ -1,4 +1,5 @@
-"""Every answer of IAM and KMS that comes in pages: nothing twice, nothing left out, and each page as short as was asked."""
+"""Every answer of IAM and KMS that comes in pages: nothing twice, nothing left out, and each page of the requested
+length."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ TRUST = json.dumps(
 )
 ROOT = "arn:aws:iam::111122223333:root"
 NOT_HERE = {"GetAccountAuthorizationDetails"}
-"""Its pages count users, groups, roles and policies together: tests/e2e/test_iam_tools.py has it."""
+"""Its pages count users, groups, roles and policies together: see tests/e2e/test_iam_tools.py."""
 
 
 def fresh() -> str:
@@ -37,7 +38,7 @@ def fresh() -> str:
 
 @pytest.fixture(scope="module")
 def asked(installation: Installation) -> dict[str, dict[str, Any]]:
-    """What each operation is asked, so that it has three or more items to answer; two access keys are as many as may be."""
+    """The request of each operation, which has three or more items to answer (two for access keys, the maximum)."""
     iam, kms = installation.client(service="iam"), installation.client()
     path = f"/{fresh()}/"
     users, groups, roles = ([fresh() for _ in range(3)] for _ in range(3))
@@ -75,7 +76,7 @@ def asked(installation: Installation) -> dict[str, dict[str, Any]]:
         kms.create_grant(KeyId=key, GranteePrincipal=ROOT, RetiringPrincipal=ROOT, Operations=["Decrypt"])
         kms.rotate_key_on_demand(KeyId=key)
         kms.create_key()
-    installation.caught_up()  # so that whichever worker is asked knows all of it
+    installation.caught_up()  # so that any worker knows all of it
     arn = iam.get_user(UserName=user)["User"]["Arn"]
     under, actions = {"PathPrefix": path}, ["kms:Encrypt", "kms:Decrypt", "kms:Sign"]
     named = {"User": {"UserName": user}, "Group": {"GroupName": group}, "Role": {"RoleName": role}}
@@ -141,7 +142,7 @@ def test_pages_of_one_item_hold_what_one_page_holds(
 def test_a_marker_is_of_the_operation_that_gave_it(
     installation: Installation, asked: dict[str, dict[str, Any]]
 ) -> None:
-    """API reference, InvalidMarkerException: one that another list gave skips what nobody wants skipped."""
+    """API reference, InvalidMarkerException: another list's marker would silently skip items."""
     kms, iam = installation.client(), installation.client(service="iam")
     of_kms = kms.list_keys(Limit=1)["NextMarker"]
     for operation in ("ListAliases", "ListGrants", "ListResourceTags", "ListKeyPolicies", "ListRetirableGrants"):

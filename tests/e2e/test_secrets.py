@@ -1,4 +1,5 @@
-"""Secret bytes appear in no log, record, table, error, repr or state file: everything is searched for all of them."""
+"""Secret bytes appear in no log, record, table, error, repr or state file. The test searches everything for all of
+them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service principal of the settings: keys that it manages for an account, keys of its own, and calls for others."""
+"""A service principal from the settings: keys that it manages for an account, keys of its own, and calls for others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 def service(installation: Installation, **headers: str) -> Any:
-    """The service's own client, with what it says of each call."""
+    """The service's own client, and what it claims about each call."""
     client = installation.client(CREDENTIALS)
 
     def say(params: dict[str, Any], **_: Any) -> None:
@@ -112,7 +112,7 @@ def test_what_only_a_service_may_say(served: Installation) -> None:
     kms.meta.events.register(
         "before-call.kms", lambda params, **_: params["headers"].update({"x-amz-keytrail-on-behalf-of": "x"})
     )
-    kms.list_keys()  # of anyone else the header means nothing
+    kms.list_keys()  # the header has no effect for other callers
     with pytest.raises(ClientError):
         served.client(CREDENTIALS, "iam").list_users()
 

@@ -1,4 +1,4 @@
-"""`eval "$(keytrail env)"` in a shell that was used for AWS before: afterwards a call reaches Keytrail, or nothing."""
+"""`eval "$(keytrail env)"` in a shell that was used for AWS before: afterwards, a call reaches Keytrail or nothing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ STOPPED = {"pid": 2**22 + 1, "port": 8612, "url": "http://127.0.0.1:8612", "kafk
 def test_where_keytrail_does_not_run_it_says_so_and_the_next_call_goes_nowhere(
     tmp_path: Path, options: str, variable: dict[str, str], says: str
 ) -> None:
-    """It went to AWS itself: a key was made there that somebody believed they had made here."""
+    """The call went to AWS itself, and made a key there that its user believed to have made here."""
     for name, text in (
         ("stopped", json.dumps(dict.fromkeys(("access_key_id", "secret_access_key", "region"), "x"))),
         ("broken", "{"),

@@ -1,4 +1,4 @@
-"""From account to key and alias, policies, encryption, signatures and refusals; then history and decisions say so."""
+"""From account to key and alias, policies, encryption, signatures and refusals. History and decisions then agree."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
     disabled = installation.aws("kms", "encrypt", "--key-id", key, "--plaintext", f"fileb://{secret}", check=False)
     assert "DisabledException" in disabled.stderr
 
-    # what Postgres says of it
+    # what Postgres says about it
     history = eventually(lambda: _all_of(installation.answers("history", key), 7))
     told = [(item["operation"], item["effect"], item["event_type"]) for item in history]
     assert told == [
@@ -94,7 +94,7 @@ def test_the_story_of_a_key_told_by_the_aws_command_line(installation: Installat
     assert decisions[2]["error"] == "invalid-ciphertext"
     assert decisions[3]["error"] == "key-disabled"
 
-    # every version stays, with who, when and the position
+    # every version stays, with author, time and position
     first = installation.answers("policy", key, "--version", "1")[0]
     assert json.loads(first["document"])["Id"] == "key-default-1"
     assert installation.answers("policy", key)[0]["version"] == 4
@@ -149,7 +149,7 @@ def test_asymmetric_encryption_by_openssl_is_decrypted_here(kms: Any, tmp_path: 
     assert code(unnamed) == "ValidationException"
 
 
-def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_told(kms: Any) -> None:
+def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_reported(kms: Any) -> None:
     """Row 28: a symmetric ciphertext names its key, whatever the request says."""
     one, two = (kms.create_key()["KeyMetadata"] for _ in range(2))
     sealed = kms.encrypt(KeyId=one["KeyId"], Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]

@@ -1,6 +1,6 @@
-"""Terraform's AWS provider, where `terraform` and a provider are on the machine: a second plan shows no change.
+"""Terraform's AWS provider, if the machine has `terraform` and a provider: a second plan shows no change.
 
-TERRAFORM_PLUGIN_DIR names a folder of providers; where there is none, boto3 does the same in test_authorisation.py.
+TERRAFORM_PLUGIN_DIR names a folder of providers. Without one, boto3 does the same in test_authorisation.py.
 """
 
 from __future__ import annotations

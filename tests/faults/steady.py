@@ -1,4 +1,4 @@
-"""A client that goes on whatever happens: what it was answered, and what it was refused with."""
+"""A client that goes on whatever happens, with its answers and refusals."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tests.installation import Installation
 
 
 class Steady:
-    """Two threads for as long as the block lasts: one changes a key's description, one encrypts under it."""
+    """Two threads for as long as the block lasts: one changes a key's description, one encrypts under the key."""
 
     def __init__(self, installation: Installation) -> None:
         self._kms = installation.client(read_timeout=20)
         first = installation.client(retries={"mode": "standard", "total_max_attempts": 10})
         self.key = first.create_key()["KeyMetadata"]["KeyId"]
-        first.encrypt(KeyId=self.key, Plaintext=b"x")  # the material is held from now on
+        first.encrypt(KeyId=self.key, Plaintext=b"x")  # the worker holds the material from now on
         self.changed: list[str] = []
         self.encrypted: list[tuple[float, str]] = []
-        """(seconds that it took, request id) of each."""
+        """(seconds, request id) of each."""
         self.refused: Counter[str] = Counter()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=each) for each in (self._change, self._encrypt)]
@@ -59,5 +59,5 @@ class Steady:
             self.refused[fault.response["Error"]["Code"]] += 1
         except BotoCoreError as fault:
             self.refused[type(fault).__name__] += 1
-        time.sleep(0.05)  # a client that was refused does not come back at once
+        time.sleep(0.05)  # a refused client does not come back at once
         return None

@@ -1,4 +1,4 @@
-"""Alert workers killed under load, receivers that fail or hang, and the faults of Keytrail's own that are alerts.
+"""Alert workers killed under load, receivers that fail or hang, and Keytrail's own faults that are alerts.
 
 `make test` has the short forms; `make soak` the full ones (ten kills, a minute without a receiver).
 """
@@ -69,7 +69,7 @@ async def _alerts(settings: Settings) -> list[dict[str, Any]]:
 
 
 def on_topic(installation: Installation) -> list[dict[str, Any]]:
-    """Every alert as it stands on the topic, repetitions too."""
+    """Every alert on the topic, including repetitions."""
     return asyncio.run(_alerts(installation.settings))
 
 
@@ -77,7 +77,7 @@ def on_topic(installation: Installation) -> list[dict[str, Any]]:
 
 
 class Load:
-    """Users who call and are refused, and policies that open and close, for as long as the block lasts."""
+    """Users whose calls are refused, and policies that open and close, for as long as the block lasts."""
 
     def __init__(self, installation: Installation) -> None:
         iam, self._kms = installation.client(service="iam"), installation.client()
@@ -110,7 +110,7 @@ class Load:
 
     def _tried(self, call: Any, **parameters: Any) -> None:
         self.calls += 1
-        with suppress(ClientError):  # some are refused, which is what is counted
+        with suppress(ClientError):  # some are refused, and those are counted
             call(**parameters)
 
     def __enter__(self) -> Load:
@@ -133,7 +133,7 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
             for number in range(10 if soak else 2):
                 name = f"alerts-{number % 2 + 1}"
                 before = running.pid(name)
-                time.sleep(1.5)  # under load, at no moment in particular
+                time.sleep(1.5)  # under load, at an arbitrary moment
                 running.process(name).send_signal(signal.SIGKILL)
                 eventually(lambda name=name, before=before: running.pid(name) != before)
             time.sleep(2)
@@ -143,7 +143,7 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
         assert load.calls > 200
         assert set(Counter(shown).values()) == {1}
         assert set(shown) == {each["id"] for each in disturbed}
-        # Judged anew from the first record on by workers that nobody disturbs, and by the rules over history.
+        # Undisturbed workers judge everything again from the first record, and so do the rules over history.
         execute(running.settings, "TRUNCATE alerting.positions, alerting.windows, alerting.items, alerting.pairs")
         for name in ("alerts-1", "alerts-2"):
             running.process(name).send_signal(signal.SIGKILL)
@@ -165,14 +165,14 @@ def test_killed_workers_raise_what_undisturbed_ones_do(tmp_path: Path, soak: boo
 
 
 class Receiver:
-    """A webhook's receiver; `status` is what it answers, None for nothing ever."""
+    """A webhook's receiver. `status` is its answer; None never answers."""
 
     def __init__(self) -> None:
         self.status: int | None = 200
         self.taken: list[dict[str, Any]] = []
         self.tried: list[str] = []
         self.words: list[str] = []
-        """The titles that apprise told."""
+        """The titles that apprise sent."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -187,14 +187,14 @@ class Receiver:
                 assert signature(SECRET, *named, body) == self.headers["webhook-signature"]
                 receiver.tried.append(named[0])
                 while receiver.status is None:
-                    time.sleep(0.1)  # it hangs, as it was told to
+                    time.sleep(0.1)  # it hangs, as instructed
                 if receiver.status == 200:
                     receiver.taken.append(json.loads(body))
                 self.send_response(receiver.status)
                 self.end_headers()
 
             def log_message(self, *arguments: Any) -> None:
-                """Nothing is said of each request."""
+                """Write no line for a request."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -202,7 +202,7 @@ class Receiver:
 
     @property
     def ids(self) -> list[str]:
-        """The alerts that it was told of, in order."""
+        """The alerts that it got, in order."""
         return [each for message in self.taken for each in message["data"]["alerts"]]
 
 
@@ -246,7 +246,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             running.judged()
             raised = [each["id"] for each in client.items("/v1/alerts", severity="low")][::-1]
             assert len(raised) == 13, "twelve deletions, and the root was used"
-            # The one that hangs and the one that fails delay nobody: a storm is one message after five.
+            # The receiver that hangs and the one that fails delay nobody. A storm is one message after five.
             eventually(lambda: len(told["grouping"].ids) == 13)
             stormy = [each["data"] for each in told["grouping"].taken if each["data"]["count"] > 1]
             assert [each["count"] for each in stormy] == [7]
@@ -263,7 +263,7 @@ def test_receivers_that_fail_hang_or_refuse(tmp_path: Path, soak: bool) -> None:
             eventually(lambda: set(told["hanging"].ids) == set(raised), within=60)
             assert "tried again: 13 messages" in running.keytrail("alerts", "dead-letters", "--again").stdout
             eventually(lambda: told["refusing"].ids == raised)
-            # Killed in the middle: what is acknowledged is not sent again, what is not is.
+            # Killed in the middle: acknowledged messages are not sent again, others are.
             running.process("notifier").send_signal(signal.SIGKILL)
             kms.schedule_key_deletion(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], PendingWindowInDays=30)
             eventually(lambda: len(told["failing"].ids) == 14)
@@ -292,7 +292,7 @@ async def _delete_records(settings: Settings) -> None:
 
 
 async def held_while(installation: Installation, call: Callable[[], Any]) -> None:
-    """How far the partitions are judged is locked until the workers have told that they are behind."""
+    """Lock the positions of the partitions until the workers have reported that they are behind."""
     pool = await connect(installation.settings)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT * FROM alerting.positions FOR UPDATE")
@@ -303,7 +303,8 @@ async def held_while(installation: Installation, call: Callable[[], Any]) -> Non
 
 
 async def _judged_otherwise(settings: Settings) -> None:
-    """As if another log had been judged: the position is one of Keytrail's own, and its digest not of this log's record."""
+    """As if another log had been judged: Keytrail wrote the position, but its digest is not that of this log's
+    record."""
     pool = await connect(settings)
     keys = await open_keyring(open_vault(settings, pool))
     part = ("events", 0)
@@ -319,7 +320,7 @@ def rules_of(installation: Installation) -> Counter[str]:
     return Counter(each["rule"] for each in Client(installation.data).items("/v1/alerts", suppressed="true"))
 
 
-def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
+def test_keytrails_own_faults_are_alerts(tmp_path: Path) -> None:
     (tmp_path / "alerts.toml").write_text("[rules.alerts-behind]\nseconds = 1\n")
     extra = {
         "KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"),
@@ -347,11 +348,11 @@ def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
         eventually(lambda: rules_of(running)["recheck-mismatch"] == 1)
         assert "decisions built anew" in running.keytrail("rebuild", "decisions").stdout
 
-        # Somebody holds what the workers have to write: they fall behind, say so, and go on when it is free.
+        # Somebody holds a row that the workers must write. They fall behind, say so, and go on when it is free.
         asyncio.run(held_while(running, lambda: kms.encrypt(KeyId=key, Plaintext=b"x")))
         running.judged()
 
-        # What was judged is not what stands on the log.
+        # What was judged is not what is on the log.
         asyncio.run(_judged_otherwise(running.settings))
         running.process("alerts-1").send_signal(signal.SIGKILL)
         eventually(lambda: rules_of(running)["chain-broken"] == 1, within=60)
@@ -366,7 +367,7 @@ def test_a_clock_a_root_and_records_that_go_are_alerts(tmp_path: Path) -> None:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         running.judged()
 
-        # The clock of the machine goes back by two days, and the root gets another access key.
+        # The machine's clock goes back by two days, and the root gets another access key.
         running.extra |= {"KEYTRAIL_CLOCK_OFFSET": "0", "KEYTRAIL_ALERT_WORKERS": "0",
                           "KEYTRAIL_ROOT_ACCESS_KEY_ID": "AKIAANOTHERONE000001",
                           "KEYTRAIL_ROOT_SECRET_ACCESS_KEY": "another-secret-of-the-root-for-a-test"}  # fmt: skip
@@ -375,7 +376,7 @@ def test_a_clock_a_root_and_records_that_go_are_alerts(tmp_path: Path) -> None:
         kms = running.client()
         for _ in range(5):
             kms.encrypt(KeyId=key, Plaintext=b"x")
-        time.sleep(5)  # the clock stands for as long as the rule asks
+        time.sleep(5)  # the clock stands still for as long as the rule asks
         kms.update_key_description(KeyId=key, Description="after the step")
         running.caught_up()
         asyncio.run(_delete_records(running.settings))

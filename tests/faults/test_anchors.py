@@ -1,4 +1,4 @@
-"""Decisions stay whole and become bound, whatever ends: an API worker, the broker, the projector."""
+"""Decisions stay complete and become bound, whatever ends: an API worker, the broker or the projector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.steady import Steady
 from tests.installation import Installation, eventually
 
 WITHIN = 60.0
-"""Seconds for what takes a few on a quiet machine: a worker is started again, three seconds of silence, an anchor."""
+"""Seconds for what takes a few on a quiet machine: a restart of a worker, three seconds of silence, an anchor."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def decisions(installation: Installation) -> dict[str, Any]:
 def test_a_kill_raises_no_false_alarm_and_leaves_nothing_unbound(
     running: Installation, killed: str, soak: bool
 ) -> None:
-    """A group of decisions is under way when it happens: it landed and was not acknowledged, or it did not land."""
+    """A group of decisions is under way: it landed but was not acknowledged, or it did not land."""
     answered = 0
     for _ in range(10 if soak else 1):
         with Steady(running) as steady:

@@ -1,4 +1,4 @@
-"""Logs that grow: nothing is lost but what is older than what is kept, and whoever writes notices nothing."""
+"""Logs that grow: only what is older than the kept files is lost, and the writing process notices nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ for line in sys.stdin:
 
 
 class Writing:
-    """A process that writes to its log as our children do: it has the file open for appending, for ever."""
+    """A process that writes to its log like Keytrail's children: it keeps the file open for appending."""
 
     def __init__(self, path: Path) -> None:
         with path.open("ab") as output:
@@ -64,7 +64,7 @@ def test_a_log_that_has_grown_stands_beside_itself_and_goes_on(tmp_path: Path, w
 
 
 async def test_a_log_that_cannot_be_kept_is_emptied_and_others_are_looked_after(tmp_path: Path) -> None:
-    """The disk is full, or somebody made a folder of the name."""
+    """The disk is full, or somebody made a folder of that name."""
     bad, good = tmp_path / "a.log", tmp_path / "b.log"
     for each in (bad, good):
         each.write_text("x" * 200)

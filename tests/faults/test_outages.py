@@ -1,7 +1,8 @@
-"""A full disk, a database or broker that is away or slow, a clock that steps back, kills during a start: nothing that was
-answered is lost, and /healthz says what is the matter while it lasts.
+"""A full disk, a database or broker that is away or slow, a clock that goes back, kills during a start: no answered
+call is lost, and meanwhile /healthz says what is wrong.
 
-`make test` has the short forms; `make soak` the full ones (a minute without a broker, every process killed at its start).
+`make test` has the short forms; `make soak` the full ones (a minute without a broker, every process killed at its
+start).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.faults.test_soak import read_log
 from tests.installation import Installation, eventually
 
 NOT_NOW = {"DependencyTimeoutException", "EndpointConnectionError", "ConnectionClosedError", "ReadTimeoutError"}
-"""What a client may be told while something is away: try again."""
+"""What a client may get while something is away: try again."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def health(installation: Installation) -> tuple[int, str]:
 
 
 def require_kept(installation: Installation, steady: Steady) -> None:
-    """Everything that was answered is on record, once, and the log is whole."""
+    """Every answered call is on record, once, and the log is whole."""
     assert set(steady.refused) <= NOT_NOW
     values = asyncio.run(read_log(installation))
     assert verify(values).whole
@@ -90,17 +91,17 @@ def tree(process: psutil.Process) -> list[psutil.Process]:
 
 
 def no_file_grows(process: psutil.Process) -> None:
-    """Every write of it that would make a file longer fails from now on."""
+    """From now on, each of its writes that would extend a file fails."""
     with contextlib.suppress(psutil.Error):
         theirs = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
-        who = theirs if os.geteuid() == 0 else {}  # root may not limit another's process, but become its owner
+        who = theirs if os.geteuid() == 0 else {}  # root may not limit another user's process, but may become its owner
         limit = ["prlimit", "--pid", str(process.pid), "--fsize=1:unlimited"]
         subprocess.run(limit, cwd="/", capture_output=True, check=False, **who)
 
 
 @contextlib.contextmanager
 def stopped(process: psutil.Process) -> Iterator[None]:
-    """It answers nothing, and is not dead: what a hung machine looks like."""
+    """A stopped process answers nothing but is not dead, like a hung machine."""
     processes = tree(process)
     for each in processes:
         with contextlib.suppress(psutil.Error):
@@ -114,7 +115,7 @@ def stopped(process: psutil.Process) -> Iterator[None]:
 
 
 def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
-    """What holds its material goes on without the vault; what needs the vault is told to try again."""
+    """Calls whose material a worker holds go on without the vault. Calls that need the vault are told to try again."""
     with Steady(away) as steady:
         goes_on(steady)
         for each in tree(away.process("postgres")):
@@ -127,7 +128,7 @@ def test_postgres_is_killed_and_comes_back(away: Installation) -> None:
 
 
 def test_postgres_is_killed_when_an_import_has_ended(away: Installation, tmp_path: Path) -> None:
-    """The tables that an import makes anew are in no log of Postgres: they are on the disk when it commits."""
+    """Postgres's log does not have the tables that an import recreates: they are on the disk when it commits."""
     records = [created(1, "2024-01-01T00:00:00Z")]
     records += [
         record("Decrypt", f"2024-01-01T{n // 3600:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z") for n in range(1, 20_000)
@@ -154,7 +155,7 @@ async def _answers(installation: Installation) -> bool:
 
 
 def test_postgres_is_slow(away: Installation) -> None:
-    """Nothing that needs no database waits for it, and health says that the vault does not answer."""
+    """Calls that need no database do not wait for it, and /healthz says that the vault does not answer."""
     with Steady(away) as steady:
         goes_on(steady)
         with stopped(away.process("postgres")):
@@ -191,14 +192,14 @@ def test_the_broker_is_away(away: Installation, soak: bool) -> None:
 
 @pytest.mark.parametrize("part", ["kafka", "postgres"])
 def test_the_disk_is_full(away: Installation, part: str) -> None:
-    """No file of the server grows any more, as it sees a full disk; then there is room again."""
+    """No file of the server grows any more, as on a full disk. Then there is room again."""
     with Steady(away) as steady:
         goes_on(steady)
         process = away.process(part)
         was = process.pid
         for each in tree(process):
             no_file_grows(each)
-        eventually(lambda: away.pid(part) != was, within=60)  # it ends, and is started with room
+        eventually(lambda: away.pid(part) != was, within=60)  # it ends, and starts again with room
         eventually(lambda: health(away) == (200, "ok"), within=60)
         goes_on(steady)
     require_kept(away, steady)
@@ -206,7 +207,7 @@ def test_the_disk_is_full(away: Installation, part: str) -> None:
 
 
 def test_the_clock_steps_back_an_hour(tmp_path: Path) -> None:
-    """Time on the log never goes back; calls, deadlines and retries work on."""
+    """Time on the log never goes back. Calls, deadlines and retries go on."""
     with Installation(
         tmp_path / "data", test_clock=True, KEYTRAIL_WRITERS="2", KEYTRAIL_CLOCK_OFFSET="3600"
     ) as stepping:
@@ -236,7 +237,7 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
                 was = away.process(name).pid
                 away.process(name).kill()
                 eventually(lambda name=name, was=was: away.process(name).pid != was)
-                time.sleep(delay)  # so far its start is to come
+                time.sleep(delay)  # the moments of its start so far
             eventually(away.healthy, within=60)
         goes_on(steady)
     require_kept(away, steady)
@@ -244,7 +245,7 @@ def test_processes_are_killed_while_they_start(away: Installation, soak: bool) -
 
 @pytest.mark.soak
 def test_the_supervisor_is_killed_while_it_starts(tmp_path: Path) -> None:
-    """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and is ready."""
+    """kill -9 of `keytrail up` at several moments of its start: the next `up` cleans up and becomes ready."""
     installation = Installation(tmp_path / "data", KEYTRAIL_WRITERS="2")
     found: dict[str, Any] = {}
     for delay in (0.5, 1.5, 3.0, 4.0, 5.0):

@@ -1,10 +1,11 @@
-"""Fresh or nothing: what an API does when the log's end is not known, or its decision cannot be made durable."""
+"""Fresh or nothing: an API that does not know the log's end, or cannot make its decision durable."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -45,9 +46,25 @@ async def events() -> MemoryTopic:
     return topic
 
 
+class End:
+    """In the place of the process's end."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def __call__(self, reason: str) -> NoReturn:
+        self.reasons.append(reason)
+        raise asyncio.CancelledError
+
+
 @pytest.fixture
-async def present(events: MemoryTopic) -> AsyncIterator[LiveState]:
-    found = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+def end() -> End:
+    return End()
+
+
+@pytest.fixture
+async def present(events: MemoryTopic, end: End) -> AsyncIterator[LiveState]:
+    found = LiveState(events, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(found.follow()), asyncio.create_task(found.keep_asking())]
     await found.barrier()
     yield found
@@ -61,7 +78,7 @@ async def test_a_present_that_cannot_ask_grows_stale_and_recovers_by_itself(
 ) -> None:
     present.require_fresh()
     events.down = True
-    await asyncio.sleep(FRESH_FOR + 1.2)  # time itself is what is tested: nothing else makes a present stale
+    await asyncio.sleep(FRESH_FOR + 1.2)  # time itself is tested: nothing else makes a live state stale
     with pytest.raises(NotFresh):
         present.require_fresh()
     with pytest.raises(NotFresh):
@@ -85,7 +102,7 @@ async def test_a_barrier_waits_for_what_was_on_the_log_when_it_began(present: Li
 
 
 class SlowToAnswer(MemoryTopic):
-    """A broker whose answer about the end is old when it comes."""
+    """A broker whose answer about the end is late."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,22 +116,9 @@ class SlowToAnswer(MemoryTopic):
         return found
 
 
-def the_end(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The reasons for which the process would have ended."""
-    reasons: list[str] = []
-
-    def end(reason: str) -> None:
-        reasons.append(reason)
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr("services.kms_api.live_state._end", end)
-    return reasons
-
-
-async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    reasons = the_end(monkeypatch)
-    topic = SlowToAnswer()
-    present = LiveState(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None)
+async def test_an_answer_that_is_older_than_the_fold_is_no_cut() -> None:
+    end, topic = End(), SlowToAnswer()
+    present = LiveState(topic, Fold.under(keyring()), process_keys(), FRESH_FOR, lambda record: None, end)
     tasks = [asyncio.create_task(present.follow()), asyncio.create_task(present.keep_asking())]
     await topic.asked.wait()
     for value in Log().values:
@@ -123,19 +127,16 @@ async def test_an_answer_that_is_older_than_the_fold_is_no_cut(monkeypatch: pyte
         await asyncio.sleep(0)
     topic.go_on.set()
     await present.barrier()
-    assert reasons == []
+    assert end.reasons == []
     for task in tasks:
         task.cancel()
 
 
-async def test_a_log_that_was_cut_ends_the_process(
-    present: LiveState, events: MemoryTopic, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reasons = the_end(monkeypatch)
+async def test_a_log_that_was_cut_ends_the_process(present: LiveState, events: MemoryTopic, end: End) -> None:
     del events.values[-1]
     with pytest.raises(NotFresh):
         await present.barrier()
-    assert "it was cut or made anew" in reasons[0]
+    assert "it was cut or made anew" in end.reasons[0]
 
 
 class Broken:
@@ -187,7 +188,7 @@ def encrypt_signed() -> Signed:
 
 
 async def test_a_caller_is_the_one_of_the_position_that_the_call_is_decided_on(present: LiveState) -> None:
-    """Calls that came together check their signatures first, and the log may go on meanwhile."""
+    """Calls that arrive together check their signatures first, and the log may grow meanwhile."""
     authenticator = Authenticator(present, OneSecret(), None, REGION, Clock())  # type: ignore[arg-type]
     assert (await authenticator.authenticate(encrypt_signed(), KMS)).refusal is None
     under_way = asyncio.create_task(authenticator.authenticate(encrypt_signed(), KMS))
@@ -245,19 +246,20 @@ async def test_a_changing_call_is_answered_when_its_record_is_read(present: Live
 
 
 class Keeping:
-    """A vault that keeps nothing."""
+    """A vault that stores nothing."""
 
     async def put_material(self, key: str, material: str, secret: bytes) -> None:
         pass
 
 
 async def test_making_an_rsa_key_does_not_hold_up_others(present: LiveState) -> None:
-    """Seconds of processor time in a thread: the event loop goes on meanwhile."""
-    service = Calls(load({}), present, MemoryTopic(), Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
+    """Seconds of processor time in a thread, while the event loop goes on."""
+    commands = MemoryTopic()
+    service = Calls(load({}), present, commands, Kept(), VaultMaker(Keeping(), None), OneMaterial(), None, Clock())  # type: ignore[arg-type]
     body = b'{"KeySpec":"RSA_4096","KeyUsage":"SIGN_VERIFY"}'
     turns = 0
     making = asyncio.create_task(service.answer(incoming("CreateKey", body)))
-    while not service._commands.values:  # type: ignore[attr-defined]
+    while not commands.values:
         await asyncio.sleep(0.001)
         turns += 1
     making.cancel()

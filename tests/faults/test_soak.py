@@ -1,4 +1,4 @@
-"""Real processes, killed and paused under load: nothing answered is lost, nothing happens twice.
+"""Real processes, killed and paused under load: no answered call is lost, and nothing happens twice.
 
 `make test` does one of each kind; `make soak` the full counts (DESIGN: 10 kills of the writer, 5 pauses).
 """
@@ -32,14 +32,14 @@ RESUMES_WITHIN = 10.0
 
 @pytest.fixture(scope="module")
 def struck(tmp_path_factory: pytest.TempPathFactory):
-    """An installation of its own: other tests are not to feel the kills."""
+    """A separate installation, so that other tests do not feel the kills."""
     data = tmp_path_factory.mktemp("struck") / "data"
     with Installation(data, workers=2, KEYTRAIL_WRITERS="2", KEYTRAIL_COMMAND_DEADLINE="5") as running:
         yield running
 
 
 class Load:
-    """Changing calls from IN_FLIGHT threads; remembers what was answered, and when."""
+    """Changing calls from IN_FLIGHT threads. It remembers the answers and their times."""
 
     def __init__(self, installation: Installation, calls: int) -> None:
         self._client = installation.client(
@@ -77,7 +77,7 @@ class Load:
 
 
 async def read_log(installation: Installation) -> list[tuple[int, bytes]]:
-    """Every value of the log; a broker that was struck a moment ago may be starting still."""
+    """Every value of the log. A broker that was just struck may still be starting."""
     ends = time.monotonic() + 60
     while True:
         try:
@@ -102,7 +102,7 @@ async def _read_log(installation: Installation) -> list[tuple[int, bytes]]:
 
 
 def leader(installation: Installation) -> psutil.Process:
-    """The writer in force: the one whose log says last that it leads."""
+    """The writer in force: the last one whose log says that it leads."""
     found = []
     for log in (installation.data / "logs").glob("writer-*.log"):
         lines = [line for line in log.read_text().splitlines() if '"writer leads"' in line]
@@ -147,7 +147,7 @@ STRIKES = {
     "kill an API worker": (kill_api, 2),
     "kill the broker": (kill_broker, 2),
 }
-"""What is struck, and how often in the full count."""
+"""What to strike, and how often in the full count."""
 
 
 def longest_gap(load: Load, since: float) -> float:
@@ -176,8 +176,8 @@ def test_nothing_answered_is_lost_and_nothing_happens_twice(struck: Installation
                 resumed.setdefault(name, []).append(longest_gap(load, began))
     finally:
         running.join(600)
-    # The promise is 10 s. A machine that does other work at the same time is not a broken promise: only the full count,
-    # which runs alone, holds to it to the second.
+    # The promise is 10 s. Other work on the machine does not break the promise, so only the full count, which runs
+    # alone, holds it to the second.
     slowest = max(gap for gaps in resumed.values() for gap in gaps)
     assert slowest <= (RESUMES_WITHIN if soak else 3 * RESUMES_WITHIN), resumed
     values = asyncio.run(read_log(struck))
@@ -217,14 +217,14 @@ def test_every_reader_skips_the_same_void_records(struck: Installation) -> None:
     assert list(itertools.pairwise(valid)) == [(a, b) for a, b in itertools.pairwise(valid) if a < b]
 
 
-@pytest.mark.soak  # what is under way when the signal comes depends on the moment: alone on a machine it is certain
-def test_a_worker_that_is_told_to_stop_answers_what_it_has_begun(struck: Installation) -> None:
-    """Graceful drain: a key that takes long to make is made, and answered, although SIGTERM came in the middle."""
+@pytest.mark.soak  # certain only on a machine without other work
+def test_a_worker_that_stops_answers_the_calls_it_has_begun(struck: Installation) -> None:
+    """Graceful drain: a key that takes long to make is made and answered, although SIGTERM comes in the middle."""
     client = struck.client(max_pool_connections=4)
     client.list_keys()
     with ThreadPoolExecutor(4) as pool:
         making = [pool.submit(client.create_key, KeySpec="RSA_4096", KeyUsage="SIGN_VERIFY") for _ in range(4)]
-        time.sleep(0.3)  # the requests are to be on their way; what is tested is that none is cut off
+        time.sleep(0.3)  # the requests must be under way: the test is that none is cut off
         workers = [struck.process(name) for name in ("api-1", "api-2")]
         for worker in workers:
             worker.terminate()
@@ -260,7 +260,7 @@ def test_commands_that_were_lost_unread_stop_the_writer_until_an_operator_lets_i
 
 
 async def delete_commands(installation: Installation) -> None:
-    """What retention does, now: everything on `commands` up to its end."""
+    """Do now what retention does: remove everything on `commands` up to its end."""
     topic = names(installation.settings).commands
     commands = KafkaTopic(installation.settings, topic)
     admin = AIOKafkaAdminClient(**connection(installation.settings))

@@ -1,4 +1,4 @@
-"""What a start refuses: topics that could lose or reorder the log. And TLS, as a client sees it."""
+"""A start refuses topics that could lose or reorder the log. And TLS, as a client sees it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_log_that_was_lost_is_not_taken_for_one_that_never_was(installat
 def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
     installation: Installation, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers: nothing is bundled."""
+    """KEYTRAIL_KAFKA and KEYTRAIL_POSTGRES name the other installation's servers, so nothing is bundled."""
     cert, key = certificate
     settings = installation.settings
     database = f"tls{uuid4().hex[:8]}"
@@ -136,7 +136,7 @@ def test_the_servers_that_are_named_are_used_and_tls_is_spoken(
 @pytest.mark.soak  # a start of its own
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_data_may_be_where_nothing_may_be_run_from(tmp_path: Path) -> None:
-    """Kafka unpacks a library: not there, where it could not be loaded, and no batch would be taken."""
+    """Kafka unpacks a library. Where the library could not be loaded, Kafka would accept no batch."""
     mount = tmp_path / "mounted"
     mount.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "tmpfs", str(mount)], check=False)

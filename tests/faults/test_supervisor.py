@@ -1,4 +1,4 @@
-"""`keytrail up`: one owner a folder, several side by side, everything stopped, and what a SIGKILL leaves cleaned up."""
+"""`keytrail up`: one owner for each folder, several side by side, everything stopped, and clean-up after a SIGKILL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from services.runtime.processes import AUTOGROUP, NICENESS, together
+from services.runtime.processes import AUTOGROUP, NICENESS
+from services.runtime.task_group import together
 from services.supervisor.up import CannotStart
 from tests.installation import Installation, eventually
 
@@ -26,7 +27,7 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One that these tests start, kill and stop, in their order."""
+    """An installation that these tests start, kill and stop, in their order."""
     with Installation(tmp_path_factory.mktemp("own") / "data") as running:
         yield running
 
@@ -63,7 +64,7 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
 
     api = own.process("api-1")
     api.kill()
-    # At the first try, which waits: a worker that starts takes nobody before it can answer.
+    # At the first try, which waits: a starting worker accepts nobody before it can answer.
     with urllib.request.urlopen(f"{own.url}/healthz", timeout=60) as answer:
         assert answer.status == 200
     assert own.pid("api-1") != api.pid
@@ -81,7 +82,7 @@ def test_it_starts_again_what_dies_and_is_cleaned_up_after_a_sigkill(
     own.up.kill()
     own.up.wait()
     assert not gone(children), "the children outlive a parent that was killed"
-    own.extra |= ANOTHER_ROOT | FEW_CHANGES  # what the next test looks at
+    own.extra |= ANOTHER_ROOT | FEW_CHANGES  # the next test checks it
     own.start()
     assert gone(children), "and the next start ends them"
     assert own.client().decrypt(CiphertextBlob=sealed)["Plaintext"] == b"kept"
@@ -91,7 +92,7 @@ def test_a_root_key_that_the_settings_replaced_is_refused_on_record_and_calls_ar
     own: Installation, first_root: dict[str, str]
 ) -> None:
     """A known but disabled access key: a refused decision of the rule `authentication`."""
-    if own.credentials() == first_root:  # this test alone
+    if own.credentials() == first_root:  # only this test
         own.client().create_key()
         own.stop()
         own.extra |= ANOTHER_ROOT | FEW_CHANGES
@@ -128,8 +129,8 @@ def test_sigterm_leaves_nothing_behind_and_a_missing_master_key_is_refused(own: 
     assert "There is no master key" in refused.stderr
 
 
-def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installation) -> None:
-    """By the priority of its session, too: that of a process counts within its own session only (sched(7), autogroup)."""
+def test_followers_of_the_stream_give_way_to_calls(installation: Installation) -> None:
+    """By the priority of its session too: a process's own counts only within its session (sched(7), autogroup)."""
     names = {"api-1": 0, "writer-1": 0, "projector": NICENESS["projector"], "alerts-1": NICENESS["alerts"]}
     pids = {name: installation.pid(name) for name in names}
     eventually(lambda: {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items()} == names)
@@ -139,7 +140,7 @@ def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installati
     eventually(lambda: {name: int(file.read_text().split()[-1]) for name, file in groups.items()} == names)
 
 
-def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -> None:
     other = Installation(tmp_path / "other")
     other.port = installation.port
     done = subprocess.run(
@@ -169,7 +170,7 @@ def test_a_setting_that_cannot_be_is_named(tmp_path: Path, variable: str, value:
 
 
 def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Nobody had written down yet that it is there to be stopped."""
+    """No file said yet that the process exists and must be stopped."""
     installation = Installation(tmp_path / "data")
     up = subprocess.Popen(installation.command(), env=installation.environment(), stderr=subprocess.DEVNULL)
     eventually(lambda: _of_folder(tmp_path, "pg_ctl"))
@@ -179,7 +180,8 @@ def test_ctrl_c_while_postgres_starts_leaves_nothing_behind(tmp_path: Path) -> N
 
 
 async def test_what_starts_side_by_side_is_waited_for_when_its_neighbour_fails_or_the_start_is_cancelled() -> None:
-    """Postgres starts in a thread that nobody can stop: a start that is left alone comes up after everything was stopped."""
+    """Postgres starts in a thread that nobody can stop: if a start is abandoned, it comes up after everything was
+    stopped."""
     for how in ("fails", "is cancelled"):
         ended = asyncio.Event()
 

@@ -18,7 +18,7 @@ from services.operations.table import OPERATIONS
 ROOT = Path(__file__).parents[2]
 NO_COMMANDS = {decide.Outcome, due.Deletion, due.Expiry, due.Rotation}
 """Classes of `domain/commands` that are not sent to the writer."""
-OF_A_ROW = {("services/kms_api/calls.py", "request.operation")}
+OF_A_ROW = {("services/kms_api/live_decision.py", "request.operation")}
 """Where the operation is that of a row, which tests/house/test_house.py holds to have its states."""
 
 
@@ -59,7 +59,7 @@ def test_every_use_of_a_key_is_an_operation_and_has_its_row_of_states() -> None:
     assert set(USES) <= set(TABLE)
 
 
-def test_what_uses_a_key_is_listed_once() -> None:
+def test_operations_that_use_a_key_are_listed_once() -> None:
     """Four lists of them stood beside each other, and one lacked Encapsulate and Decapsulate."""
     names = {*USES, "ReEncryptFrom", "ReEncryptTo"}
     found = []

@@ -95,7 +95,7 @@ def test_every_operation_on_a_key_has_its_states() -> None:
     assert {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling)} <= set(TABLE)
 
 
-def test_cross_account_use_is_what_the_models_documentation_says() -> None:
+def test_cross_account_use_follows_the_models_documentation() -> None:
     """Row 27: the operations that the service model's documentation marks as cross-account, and no others."""
     model = shapes.service_model("kms")
     for name, row in OPERATIONS.items():
@@ -131,7 +131,7 @@ def test_every_event_type_is_in_the_history() -> None:
             touched(event_from(document), World(region="us-east-1"))
 
 
-def test_every_event_type_is_a_change_of_access_or_said_to_be_none() -> None:
+def test_every_event_type_is_a_change_of_access_or_listed_as_harmless() -> None:
     """`keytrail changes` would leave out an event that nobody thought of."""
     assert set(KIND) | BESIDE == set(NEWEST)
     assert set(KIND) & BESIDE == set()
@@ -212,7 +212,7 @@ NAMES = {"KEYTRAIL_WRITER_NAME", "KEYTRAIL_ALERTS_NAME"}
 """The names of the processes of an installation, and no others."""
 
 
-def test_compose_names_settings_that_there_are() -> None:
+def test_compose_names_existing_settings() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     ours = [
         service for service in compose["services"].values() if "build" in service or service.get("image") == "keytrail"
@@ -229,7 +229,7 @@ def test_compose_names_settings_that_there_are() -> None:
         assert broker["environment"]["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
 
 
-def test_documents_name_settings_that_there_are() -> None:
+def test_documents_name_existing_settings() -> None:
     for path in [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]:
         named = set(re.findall(r"KEYTRAIL_[A-Z_]+[A-Z]", path.read_text()))
         assert named <= SETTINGS | NAMES, path

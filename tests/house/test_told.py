@@ -51,7 +51,7 @@ def named(call: ast.Call) -> str:
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.signed], ids=lambda route: route.function)
-def test_every_route_answers_with_what_was_told(route: Any) -> None:
+def test_every_route_answers_only_through_the_audience(route: Any) -> None:
     """The types are checked, so the annotation is true."""
     assert FUNCTIONS[route.function].__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
 
@@ -81,7 +81,7 @@ def test_only_an_audience_tells() -> None:
         assert made <= {"_signed", "answer"}, name  # the client that went away
 
 
-def test_whoever_asks_is_the_audience() -> None:
+def test_the_caller_is_the_audience() -> None:
     """An audience is made for the caller, or for a trail's reader: never for another account, or for everybody."""
     made = {
         (path.name, ast.unparse(call.args[0]))

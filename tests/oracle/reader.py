@@ -1,7 +1,7 @@
-"""A second evaluator: slow, written from the documentation's sentences, sharing no code with the one under test.
+"""A second evaluator: slow, written from the documentation's sentences, sharing no code with the evaluator under test.
 
-It reads policies as JSON each time, matches globs by a table over both strings, and answers allow or deny alone. The
-sentence that each step follows stands beside it (IAM user guide unless said otherwise).
+It reads policies as JSON each time, matches globs with a table over both strings, and answers only allow or deny.
+Beside each step stands the sentence that it follows (IAM user guide, unless another source is named).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MULTIVALUED = {
 
 @dataclass
 class Asker:
-    """`kind`: root, user or session. `policies` are the identity's own; `limits` the boundary's and the session's, each
-    a list of policy documents."""
+    """`kind`: root, user or session. `policies`: the identity's own. `limits`: the boundary's and the session's, each a
+    list of policy documents."""
 
     kind: str
     account: str
@@ -48,7 +48,8 @@ class Asked:
 
 
 def glob(pattern: list[tuple[str, bool]], text: str) -> bool:
-    """`*` any characters, `?` exactly one. The table: reachable[j] after i signs of the pattern."""
+    """`*` matches any characters, `?` exactly one. In the table, reachable[j] is true if the signs of the pattern so far match
+    the first j characters."""
     reachable = [True] + [False] * len(text)
     for sign, wild in pattern:
         if wild and sign == "*":
@@ -64,7 +65,7 @@ def glob(pattern: list[tuple[str, bool]], text: str) -> bool:
 
 
 def signs(text: str, version: str, context: dict[str, list[str]]) -> list[tuple[str, bool]] | None:
-    """The pattern's signs with policy variables put in; None where one is null.
+    """The pattern's signs with policy variables filled in; None if one is null.
 
     "Policy variables ... 2012-10-17"; "multivalued keys cannot be used"; "the value is effectively null".
     """
@@ -95,7 +96,7 @@ def signs(text: str, version: str, context: dict[str, list[str]]) -> list[tuple[
 
 
 def by_component(pattern: list[tuple[str, bool]], text: str) -> bool:
-    """Each of the six colon-delimited components of the ARN is checked separately. A last `*` goes on past colons."""
+    """Each of the six colon-delimited components of the ARN is checked separately. A last `*` also matches colons."""
     parts: list[list[tuple[str, bool]]] = [[]]
     for sign, wild in pattern:
         if sign == ":" and wild and len(parts) < 6:
@@ -210,7 +211,8 @@ def test_holds(operator: str, key: str, wanted: list[str], version: str, context
         return not null and any(
             matches(value) for value in values
         )  # "for ... a null dataset, the condition returns false"
-    # Without a set operator: one value as it is; of several, any that matches, and for a negated operator none.
+    # Without a set operator: one value as it is. With several values, any may match, and for a negated operator none
+    # may.
     return all(matches(value) for value in values) if inverted else any(matches(value) for value in values)
 
 
@@ -222,7 +224,7 @@ def names_of(asker: Asker) -> list[str]:
 
 
 def closeness(statement: dict[str, Any], asker: Asker) -> int:
-    """3: means the caller itself; 2: its role; 1: its account; 0: not the caller."""
+    """3: the principal is the caller itself; 2: its role; 1: its account; 0: not the caller."""
     root = f"arn:aws:iam::{asker.account}:root"
     principal = statement.get("Principal", statement.get("NotPrincipal"))
     listed = ["*"] if principal == "*" else [each for held in principal.values() for each in as_list(held)]
@@ -247,7 +249,7 @@ def closeness(statement: dict[str, Any], asker: Asker) -> int:
 
 
 def speaks(statement: dict[str, Any], version: str, asked: Asked) -> bool:
-    """Action, Resource and Condition; the principal is asked elsewhere."""
+    """Action, Resource and Condition. The principal is checked elsewhere."""
 
     def action_in(patterns: Any) -> bool:
         return any(glob([(sign, True) for sign in each.lower()], asked.action.lower()) for each in as_list(patterns))

@@ -1,7 +1,7 @@
-"""The question of two key policies as a formula: is there a request that the one answers higher than the other?
+"""Two key policies as a formula: is there a request that the first answers more favourably than the second?
 
-Written from the documents, sharing no code with domain/policy_analysis: a request is made of strings, numbers and sets of at most
-`SLOTS` values, and cvc5 is asked for one. Policies are given as JSON without policy variables.
+Written from the documents, sharing no code with domain/policy_analysis. A request is made of strings, numbers and sets
+of at most `SLOTS` values, and cvc5 searches for one. Policies are given as JSON without policy variables.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 from cvc5 import pythonic as z
 
 SLOTS = 3
-"""Values of one condition key: as many as there are tests of it, at most, can matter."""
+"""Values of one condition key. At most as many can matter as there are tests of the key."""
 MANY = ("kms:encryptioncontext:", "aws:requesttag/", "aws:resourcetag/")
 MANY_NAMED = {"kms:encryptioncontextkeys", "aws:tagkeys", "aws:calledvia", "kms:grantoperations", "kms:resourcealiases"}
 EMPTY = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext")
-"""Tags and encryption contexts alone can have empty values."""
+"""Only tags and encryption contexts can have empty values."""
 NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requesttag/": "aws:tagkeys"}
 OF_CALLER = {"aws:principalarn", "aws:principalaccount", "kms:calleraccount", "aws:username"}
 ROOT, USER, ROLE, SERVICE = range(4)
@@ -79,7 +79,7 @@ def arn_like(pattern: str) -> Any | None:
 
 
 MAPPED = 0xFFFF << 32
-"""The first of the addresses of IPv6 that are addresses of IPv4 (RFC 4291)."""
+"""The first IPv6 address that is an IPv4 address (RFC 4291)."""
 
 
 def _mapped(value: Any) -> Any:
@@ -104,7 +104,7 @@ class Key:
         return z.Or(*self.there)
 
     def null(self) -> Any:
-        """No value, or none but empty ones."""
+        """No value, or only empty ones."""
         return z.And(*(z.Implies(there, empty) for there, empty in zip(self.there, self.empty, strict=True)))
 
     def rules(self) -> list[Any]:
@@ -186,7 +186,7 @@ def _family(operator: str) -> str:
 
 
 class Mixed(Exception):
-    """Tests of two families on one key: not asked here."""
+    """Tests of two families on one key, which are not asked here."""
 
 
 class Formula:
@@ -208,7 +208,7 @@ class Formula:
         self.keys: dict[str, Key] = {}
 
     def rules(self) -> list[Any]:
-        """What every request keeps to."""
+        """The rules that every request obeys."""
         name = z.Plus(z.Intersect(any_sign(), z.Complement(z.Union(z.Re(":"), z.Re("/")))))
         result = [
             self.kind >= ROOT,
@@ -274,7 +274,8 @@ class Formula:
         return z.And(key.given(), met)
 
     def _of_caller(self, name: str, each: str, base: str, exists: bool, wanted: list[str]) -> Any:
-        """Keys that follow from who calls: single values, absent for services (and user names for all but users)."""
+        """Keys that follow from the caller: single values, absent for services (user names are absent for all but
+        users)."""
         made = Key(name, "words")
         if name == "aws:principalarn":
             made.values, there = [self.arn], self.kind != SERVICE
@@ -302,7 +303,7 @@ class Formula:
         return found
 
     def _elsewhere(self, name: str) -> str:
-        """The family that other tests of the key have."""
+        """The family of the key's other tests."""
         for document in self.documents:
             for statement in document["Statement"]:
                 for operator, keys in statement.get("Condition", {}).items():
@@ -312,7 +313,7 @@ class Formula:
         return "words"
 
     def who(self, statement: dict[str, Any]) -> Any:
-        """How the statement means the caller: 3 by its own name, 2 by its role's, 1 by its account's, 0 not."""
+        """How the statement names the caller: 3 by its own name, 2 by its role's, 1 by its account's, 0 not."""
         element = statement.get("Principal", statement.get("NotPrincipal"))
         names = [element] if isinstance(element, str) else element["AWS"]
         names = [names] if isinstance(names, str) else names
@@ -350,7 +351,7 @@ class Formula:
         if anyone:
             return z.IntVal(0)
         if statement["Effect"] == "Deny":
-            # Whoever has a permissions boundary is always denied.
+            # A principal with a permissions boundary is always denied.
             free = z.Not(self.bounded)
             spared = z.Or(
                 z.And(is_root, root), z.And(free, is_user, root, user), z.And(free, is_role, root, role, session)
@@ -419,8 +420,8 @@ class Formula:
 
 
 def can_rise(old: str, new: str, account: str, key: str, actions: list[str], grantable: set[str]) -> bool | None:
-    """Whether there is a request that `new` answers higher than `old`; None where the solver does not know. What is
-    denied or not allowed is told apart only where a grant could make the difference."""
+    """Whether there is a request that `new` answers more favourably than `old`; None if the solver does not know.
+    "Denied" and "not allowed" differ only if a grant could make the difference."""
     formula = Formula([old, new], account, key, actions)
     one, other = (formula.answer(document) for document in formula.documents)
     by_grant = z.Or(*(formula.action == at for at, each in enumerate(actions) if each in grantable))

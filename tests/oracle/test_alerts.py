@@ -1,4 +1,5 @@
-"""The rules on key policies against the sets that the policies mean: of generated pairs, 60 in `make test`, 2,500 in `make soak`."""
+"""The rules on key policies, compared with the sets that the policies mean: 60 generated pairs in `make test`, 2,500 in
+`make soak`."""
 
 from __future__ import annotations
 
@@ -25,17 +26,17 @@ OF_GAINS = {
     "key-policy-public", "key-policy-unknown-account", "key-policy-known-account", "key-policy-service", "key-policy-decrypt",
     "key-policy-delegated", "key-policy-administrator", "key-policy-deny-dropped", "key-policy-loosened", "key-policy-returned",
 }  # fmt: skip
-"""Rules that fire for what was let in."""
+"""Rules that fire because of what was let in."""
 
 
 def space_of(old: str, new: str) -> Space:
-    """Of the key that the rules are asked of, over every action that there is."""
+    """The sets of the key that the rules ask about, over every action."""
     key = given(a_key(policy=old)).world.keys[key_id()]
     return Space((Side(old), Side(new)), ACCOUNT, KEY_ACTIONS, arn(), fixed=known_of(key))
 
 
 def fired(old: str, new: str, *before: str) -> set[str]:
-    """Rules that fire when the one policy replaces the other, on a key that had others before."""
+    """Rules that fire when one policy replaces the other, on a key that had others before."""
     world = given(a_key(policy=old)).world
     world.replace_key(replace(world.keys[key_id()], policy_version=len(before) + 1))
     versions = tuple(Version(at, text, {}, NOW) for at, text in enumerate(before, 1))
@@ -62,8 +63,8 @@ def test_rules_fire_for_what_a_policy_lets_in_and_for_nothing_else(pair: tuple[s
 
 @settings(max_examples=2500 if SOAK else 60)
 @given_any(pairs(), st.booleans())
-def test_a_policy_that_comes_back_is_told_of_where_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
-    """An older version put again, in its own words or with its statements in another order."""
+def test_a_policy_that_returns_is_reported_if_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
+    """An older version is put again, in its own words or with its statements in another order."""
     weak, strong = pair
     assume(compare(space_of(strong, weak))["allowed"])
     again = json.loads(weak)

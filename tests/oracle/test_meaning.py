@@ -1,4 +1,5 @@
-"""The sets that a policy means, against what the evaluator says of requests and what an SMT solver says of the whole.
+"""The sets that a policy means, compared with the evaluator's answers to requests and an SMT solver's answer on the
+whole.
 
 Every example is a pair of key policies, the second often a variation of the first: 150 pairs in `make test`, 2,500 in
 `make soak`.
@@ -29,13 +30,13 @@ ACTIONS = ["kms:Decrypt", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:Encry
 
 
 def without_variables(text: str) -> str:
-    """As under a version without them; the signs stay."""
+    """The policy under a version that has no variables: their signs are ordinary text."""
     return json.dumps(json.loads(text) | {"Version": "2008-10-17"})
 
 
 @st.composite
 def pairs(draw: st.DrawFn, with_variables: bool = False) -> tuple[str, str]:
-    """Two policies: apart, the same in other words, or one with something more, less or otherwise."""
+    """Two policies: unrelated, the same in other words, or one with something more, less or different."""
     seen = str if with_variables else without_variables
     old = seen(draw(policies(True, 3)))
     if draw(st.integers(0, 4)) == 0:
@@ -71,7 +72,7 @@ def space_of(old: str, new: str) -> Space:
 
 
 def agrees(old: str, new: str) -> str:
-    """What was found, once the solver has said the same."""
+    """The difference that was found, once the solver has agreed."""
     found = compare(space_of(old, new))
     assert not any("witness" in each.get("why", "") for each in found["unknown"]), found["unknown"]
     if found["answer"] == UNKNOWN:
@@ -94,7 +95,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(pairs())
-def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) -> None:
+def test_a_solver_finds_each_reported_difference(pair: tuple[str, str]) -> None:
     agrees(*pair)
 
 
@@ -102,12 +103,12 @@ def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) ->
 
 
 def answer_of(policy: CompiledPolicy, caller: Caller, action: str, context: Context) -> int:
-    """How a key policy answers, as the first part of `evaluate` walks it."""
-    denying, allowing = policy.rows(action)
+    """A key policy's answer, found as the first part of `evaluate` does."""
+    covering = policy.covering(action)
     spoken = [
-        (DIRECT if who is None else who(caller.names), rows is denying)
-        for rows in (denying, allowing)
-        for who, holds, _ in rows
+        (DIRECT if who is None else who(caller.names), entries is covering.denies)
+        for entries in (covering.denies, covering.allows)
+        for who, holds, _ in entries
         if holds is None or holds(context)
     ]
     if any(how and denies for how, denies in spoken):
@@ -163,7 +164,7 @@ def test_a_request_is_in_the_region_that_its_answers_say(pair: tuple[str, str], 
         context.update(encryption_context_keys(encryption_context) if action in WITH_PAIRS else {})
         context = as_a_request_can_be(action, context)
         answers = [answer_of(policy, caller, action, context) for policy in compiled]
-        # What is denied and what nothing is said of differ only where a grant could let it in.
+        # "Denied" and "nothing said" differ only if a grant could let the request in.
         least = DENIES if action.removeprefix("kms:") in GRANTABLE else SILENT
         answers = [max(each, least) for each in answers]
         cell = cell_of(space, caller, action, context)

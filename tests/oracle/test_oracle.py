@@ -1,7 +1,7 @@
-"""Two evaluators, one answer: the compiled one against tests/oracle/reader.py, on generated policies and requests.
+"""Two evaluators, one answer: the compiled one and tests/oracle/reader.py, on generated policies and requests.
 
-Every example is one set of policies and some thirty requests against it: 200 examples in `make test`, 7,000 (210,000
-pairs) in `make soak`.
+Every example is one set of policies and some thirty requests: 200 examples in `make test`, 7,000 (210,000 pairs) in
+`make soak`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def statements(draw: st.DrawFn, of_key: bool) -> dict[str, Any]:
     result[draw(st.sampled_from(["Resource"] * 5 + ["NotResource"]))] = draw(st.sampled_from(RESOURCES))
     if of_key:
         named = draw(st.lists(st.sampled_from(PRINCIPALS), min_size=1, max_size=3))
-        # NotPrincipal with Allow is refused when it is put, and read where it stands on older logs.
+        # NotPrincipal with Allow is refused when it is put, but still read where older logs have it.
         result[draw(st.sampled_from(["Principal"] * 6 + ["NotPrincipal"]))] = "*" if named == ["*"] else {"AWS": named}
         if draw(st.integers(0, 19)) == 0:
             result.pop(draw(st.sampled_from(["Action", "Resource"])), None)  # no effect (rule 9)
@@ -144,7 +144,7 @@ def request(chance: random.Random) -> tuple[str, dict[str, list[str]], dict[str,
 
 
 def as_a_request_can_be(action: str, context: dict[str, Any]) -> dict[str, Any]:
-    """Without the condition keys that the action has no parameter for."""
+    """Without the condition keys for which the action has no parameter."""
     operation = action.partition(":")[2]
     return {key: values for key, values in context.items() if operation in (carriers(key) or {operation})}
 
@@ -248,7 +248,7 @@ def test_both_evaluators_say_the_same(
     st.integers(0, 2**32),
 )
 @settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
-def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
+def test_who_can_agrees_with_the_evaluator_both_ways(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
     compiled = compile_key_policy(key_policy, arn(), 1)
@@ -258,7 +258,7 @@ def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
         caller, _ = callers(own, boundary, session, chance)
         action, context, pairs = request(chance)
         if ROLE not in caller.names.values():
-            context.pop("aws:principaltag/team", None)  # a user's tags are the user's, and these have none
+            context.pop("aws:principaltag/team", None)  # a user's tags belong to the user, and these users have none
         folded = {name: tuple(values) for name, values in context.items()} | encryption_context_keys(pairs) | dict(caller.context)  # fmt: skip
         resource = Resource(arn(), ACCOUNT, compiled, {}, by_name)
         folded = as_a_request_can_be(action, folded)

@@ -1,7 +1,9 @@
-"""What `keytrail changes` says of a key policy that was replaced, read as somebody reads it who has only the sentences, against the
-evaluator's own answers: nobody is said to have lost or won what they have as before, and nobody's change is kept quiet.
+"""What `keytrail changes` says when a key policy is replaced, compared with the evaluator. A reader has only the
+sentences. They must not say that somebody lost or gained what they have as before, and must not leave out anybody's
+change.
 
-The reader below knows the words and nothing of how they were made. 150 pairs of policies in `make test`, 2,500 in `make soak`.
+The reader below knows the words, and nothing of how they were made. 150 pairs of policies in `make test`, 2,500 in
+`make soak`.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ CONTEXTS = [
 
 @dataclass(frozen=True)
 class Asking:
-    """`name` as sentences have it, `today` whether it is the one whom the policies named when they were put."""
+    """`name`: the principal's name in the sentences. `today`: whether it is the one whom the policies named when they
+    were put."""
 
     name: str
     kind: str
@@ -122,7 +125,7 @@ EVERYBODY += [bounded(each) for each in EVERYBODY if each.kind != "root"]
 
 
 def policies(chance: random.Random) -> tuple[str, str]:
-    """Two that have some statements in common."""
+    """Two policies that have some statements in common."""
     drawn = [_statement(chance) for _ in range(4)]
     sides = [[delegating(), *(each for each in drawn if chance.random() < 0.5)] for _ in range(2)]
     return policy(*sides[0]), policy(*sides[1])
@@ -218,7 +221,7 @@ def inside(item: Item, text: str) -> None:
         elif found := re.fullmatch(r"(.*) only if (?:it is|they are) made again", part):
             item.only_again = re.split(r", | and ", found[1])
         else:
-            assert item.names("like"), part  # what an example meets
+            assert item.names("like"), part  # what an example covers
 
 
 def closing(text: str, at: int) -> int:
@@ -234,7 +237,7 @@ def closing(text: str, at: int) -> int:
 
 
 def split(text: str, joint: str) -> list[str]:
-    """At the joints that stand in no brackets and no quotes."""
+    """Split the text where it has no brackets and no quotes."""
     parts, start, at = [], 0, 0
     while at < len(text):
         if text[at] == "(":
@@ -277,7 +280,7 @@ def of_item(item: Item, asking: Asking) -> int:
         return NOT
     there = asking.account != ACCOUNT if where == "any other account" else where.endswith(asking.account)
     kinds = item.names("kinds") or item.names("left") or ("root" if item.names("root") else "root user role")
-    # A name that the policy has means today's; of whoever is made again under it "every other" may or may not be said.
+    # A name in the policy means today's principal. "Every other" may or may not include one made again under the name.
     sure = CLAIMED if asking.today else PERHAPS
     return sure if there and asking.kind in kinds else NOT
 
@@ -348,7 +351,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(st.randoms(use_true_random=False))
-def test_what_changes_says_is_what_the_evaluator_answers(chance: random.Random) -> None:
+def test_changes_agrees_with_the_evaluator(chance: random.Random) -> None:
     texts = policies(chance)
     found = compare(Space(tuple(Side(each, IDS) for each in texts), ACCOUNT, ACTIONS, arn()))
     row = {"kind": "key policy", "gained": found["allowed"], "lost": found["denied"]}

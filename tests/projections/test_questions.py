@@ -362,7 +362,7 @@ def _owners(entry: Entry) -> set[str]:
 # A history is not simpler if it is shorter: print it whole when it fails, and do not shrink it.
 @settings(max_examples=300 if settings.default.max_examples > 1000 else 25, phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32), length=st.integers(5, 45))
-def test_what_postgres_answers_is_what_a_fold_says(database: str, seed: int, length: int) -> None:
+def test_postgres_agrees_with_a_fold(database: str, seed: int, length: int) -> None:
     chance = Random(seed)
     history = Recorded(chance)
     for _ in range(length):

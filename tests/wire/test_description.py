@@ -41,7 +41,7 @@ def test_every_row_of_the_types_is_of_a_route() -> None:
     assert set(schemas.BODY) <= posted
 
 
-def test_the_form_is_what_linters_want() -> None:
+def test_the_form_satisfies_linters() -> None:
     assert len({each["operationId"] for _, _, each in OPERATIONS}) == len(OPERATIONS)
     for path, method, each in OPERATIONS:
         assert each["summary"], path
@@ -123,7 +123,7 @@ def _policy(**elements: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_the_origin_of_a_key_is_told_and_the_partition_of_a_decision_is_not() -> None:
+def test_the_origin_of_a_key_is_shown_and_the_partition_of_a_decision_is_not() -> None:
     assert item({"key_id": "k", "origin": "EXTERNAL"}) == {"key_id": "k", "origin": "EXTERNAL"}
     assert call_of({"call_id": "c", "origin": 3, "record": 7}) == {"call_id": "c"}
     for path in ("/v1/keys", "/v1/keys/{key}"):

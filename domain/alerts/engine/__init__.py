@@ -1,1 +1,1 @@
-"""The rules held to records, and what an alert tells."""
+"""Runs the rules on records, and says what an alert tells about its cause."""

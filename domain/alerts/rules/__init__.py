@@ -1,1 +1,1 @@
-"""The rules: one file each, all of them in table.py."""
+"""The alert rules, one file each; table.py lists them all."""

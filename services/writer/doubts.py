@@ -1,0 +1,145 @@
+"""When a writer ends its process. `reason_to_stop` decides it, for everything that a writer observes.
+
+Whatever a writer cannot be sure of ends the process at once: the next writer folds the log and knows what counts. Nothing
+is cleaned up on the way (`os._exit`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, assert_never
+
+import structlog
+
+log = structlog.get_logger("writer")
+
+READ_BACK_DEADLINE = 10.0
+"""Seconds within which a record that was appended has to be read back."""
+
+End = Callable[[str], NoReturn]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRecord:
+    """The record at `offset` is not the next of this writer's own. `valid`: it goes on from the last valid record and is
+    authentic. `own_under_way`: records of this writer are not read back yet."""
+
+    offset: int
+    writer: str
+    valid: bool
+    own_under_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailed:
+    fault: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class AppendFailed:
+    fault: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class OldestUnread:
+    """For how many seconds the oldest record that was appended has not been read back."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FenceUnread:
+    """The records of the writer's start were not read back within READ_BACK_DEADLINE."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogUnreadable:
+    fault: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUnreadable:
+    fault: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsUnreadable:
+    fault: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Deposed:
+    """The consumer group gave `commands` to another writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermEnded:
+    fault: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class StartRefused:
+    fault: BaseException
+
+
+Observation = (
+    OtherRecord
+    | SendFailed
+    | AppendFailed
+    | OldestUnread
+    | FenceUnread
+    | LogUnreadable
+    | RecordUnreadable
+    | CommandsUnreadable
+    | Deposed
+    | TermEnded
+    | StartRefused
+)
+
+
+def reason_to_stop(observed: Observation) -> str | None:
+    """Why the process has to end; None where the writer may go on."""
+    match observed:
+        case OtherRecord(offset, writer, valid=True):
+            return f"the record at {offset} is valid and of writer {writer}: another one leads"
+        case OtherRecord(offset, own_under_way=True):
+            # The records under way were decided for offsets that are one too low now: `seen` would name the wrong record.
+            return f"a void record at {offset} came between this writer's own"
+        case OtherRecord():
+            return None
+        case SendFailed(fault):
+            return f"a record could not be sent: {fault!r}"
+        case AppendFailed(fault):
+            return f"a record could not be appended: {fault!r}"
+        case OldestUnread(seconds):
+            return "an appended record was not read back in time" if seconds > READ_BACK_DEADLINE else None
+        case FenceUnread():
+            return "the writer's start was not read back in time"
+        case LogUnreadable(fault):
+            return f"the log cannot be read: {fault}"
+        case RecordUnreadable(fault):
+            return str(fault)
+        case CommandsUnreadable(fault):
+            return f"the commands cannot be read: {fault}"
+        case Deposed():
+            return "another writer was elected"
+        case TermEnded(fault):
+            return f"leading ended: {fault!r}"
+        case StartRefused(fault):
+            return f"cannot start: {fault}"
+    assert_never(observed)
+
+
+def end_process(reason: str) -> NoReturn:
+    """The supervisor starts another writer, which begins from the log."""
+    log.error("writer stops", reason=reason)
+    os._exit(75)  # EX_TEMPFAIL: try again
+
+
+def require_certain(observed: Observation, end: End = end_process) -> None:
+    """Return where the writer may go on; else end the process."""
+    reason = reason_to_stop(observed)
+    if reason is not None:
+        end(reason)

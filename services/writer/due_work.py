@@ -1,0 +1,84 @@
+"""Work that falls due: deletions, expiries and rotations, each within a second of its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import assert_never
+
+import structlog
+
+from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
+from domain.log.events import ClockRead
+from domain.ports import Unavailable
+from services.clock import Clock
+from services.writer.doubts import READ_BACK_DEADLINE
+from services.writer.own_records import OwnRecords
+from services.writer.step import WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
+
+log = structlog.get_logger("writer")
+
+LOOK_EVERY = 1.0
+MOST_SKEW = 60.0
+MEASURED_WITHIN = 30.0
+"""Seconds after which a measured difference between the clocks is measured anew."""
+
+
+class DueWork:
+    """One task runs `keep_doing`. The agenda belongs to whichever task holds the turn of `OwnRecords`: the task of commands
+    calls `note` for each record that it appends."""
+
+    def __init__(self, step: WriterStep, own: OwnRecords, upkeep: VaultUpkeep, clock: Clock) -> None:
+        self._step = step
+        self._own = own
+        self._upkeep = upkeep
+        self._clock = clock
+        self._agenda = Agenda(step.fold.world)
+
+    def note(self, event: object | None) -> None:
+        """The event may change when work on its key falls due. Hold the turn."""
+        key = getattr(event, "key", None)
+        if key is not None:
+            self._agenda.note(key)
+
+    async def keep_doing(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                while (work := self._agenda.due(self._clock.now())) is not None:
+                    await self._do(work)
+            except Unavailable as fault:
+                log.warning("what is due waits", reason=str(fault))
+
+    async def _do(self, work: Work) -> None:
+        """Raises Unavailable: not now."""
+        material, fingerprint = "", ""
+        match work:
+            case Rotation():
+                new = await self._upkeep.new_material(work.key)
+                material, fingerprint = new.id, new.fingerprint
+            case Deletion() | Expiry():
+                await self._require_clocks_agree()
+            case _:
+                assert_never(work)
+        async with self._own.turn:
+            if self._agenda.due(self._clock.now()) == work:  # nobody changed it while this waited
+                record = self._step.fall_due(work, material, fingerprint, self._clock.now())
+                await self._own.append(record)
+                self.note(record.event)
+
+    async def _require_clocks_agree(self) -> None:
+        """What is destroyed too early never comes back: two clocks have to say that it is time. Raises Unavailable."""
+        own = self._own
+        if own.skew is None or time.monotonic() - own.skew.measured > MEASURED_WITHIN:
+            async with own.turn:
+                await own.append_event(ClockRead(self._step.writer))
+            await own.sends_ended(within=READ_BACK_DEADLINE)
+        if own.skew is None:
+            raise Unavailable("the broker does not tell its time: see message.timestamp.type of the events topic")
+        if own.skew.seconds > MOST_SKEW:
+            raise Unavailable(
+                f"the broker's clock and this machine's are {own.skew.seconds:.0f} s apart: nothing is destroyed until "
+                f"they agree within {MOST_SKEW:.0f} s"
+            )

@@ -1,0 +1,58 @@
+"""Commands that no process of Keytrail wrote: they are passed over, counted, and put on record once a minute at most."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from domain.log.events import CommandsRefused
+from services.metrics import VOIDS
+from services.writer.own_records import OwnRecords
+from services.writer.step import WriterStep
+
+log = structlog.get_logger("writer")
+
+LOOK_EVERY = 1.0
+RECORD_EVERY = 60.0
+"""Seconds between two records of foreign commands, however many come."""
+
+
+class ForeignCommands:
+    """The task of commands calls `count`; one task runs `keep_recording`."""
+
+    def __init__(self, step: WriterStep, own: OwnRecords) -> None:
+        self._step = step
+        self._own = own
+        # What is not on record yet. The task of commands adds to it; the recording task empties it, under the turn of
+        # OwnRecords, and nothing waits between its reading and its emptying.
+        self._first = 0
+        self._last = 0
+        self._count = 0
+        # Of the recording task alone: when it last made a record (monotonic).
+        self._recorded = float("-inf")
+
+    def count(self, offset: int) -> None:
+        VOIDS.labels("commands").inc()
+        if not self._count:
+            self._first = offset
+        self._last = offset
+        self._count += 1
+
+    async def keep_recording(self) -> None:
+        """The first at once, then all of a minute together: a record for each would let a stranger fill the log, which is
+        never cut."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if self._count and time.monotonic() - self._recorded >= RECORD_EVERY:
+                await self._record()
+
+    async def _record(self) -> None:
+        async with self._own.turn:
+            event = CommandsRefused(self._first, self._last, self._count)
+            self._count = 0
+            next_command = max(self._step.fold.world.next_command, event.to_command + 1)
+            await self._own.append_event(event, next_command)
+        log.error("commands were refused that Keytrail did not write", count=event.count, last=event.to_command)
+        self._recorded = time.monotonic()

@@ -1,0 +1,162 @@
+"""The records that this writer appended and has not read back yet: nobody is answered before the read-back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from domain.commands.due import destroyed_by
+from domain.log.authenticity import KeyMissing
+from domain.log.chain import digest
+from domain.log.codec import parse
+from services.adapters.kafka import KafkaTopic
+from services.adapters.keyring import VaultKeyring
+from services.clock import Clock
+from services.metrics import VOIDS
+from services.writer.doubts import (
+    AppendFailed,
+    End,
+    OldestUnread,
+    OtherRecord,
+    SendFailed,
+    end_process,
+    require_certain,
+)
+from services.writer.step import NewRecord, WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
+
+log = structlog.get_logger("writer")
+
+WINDOW = 512
+"""How many records may be appended ahead of the last one that was read back."""
+BROKERS_TIME = 1
+"""Kafka's timestamp type of a topic that says LogAppendTime."""
+
+
+@dataclass(slots=True)
+class _Unread:
+    record: NewRecord
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSkew:
+    """How far the broker's clock and ours were apart, in seconds, and when that was (monotonic)."""
+
+    seconds: float
+    measured: float
+
+
+class OwnRecords:
+    """Three kinds of task meet here. A *deciding* task (commands, due work, foreign commands) holds `turn` from its
+    decision until the record is appended. The *reading* task alone calls `confirm`. The *watching* task calls
+    `require_read_back`."""
+
+    def __init__(
+        self,
+        events: KafkaTopic,
+        step: WriterStep,
+        upkeep: VaultUpkeep,
+        keys: VaultKeyring,
+        clock: Clock,
+        end: End = end_process,
+    ) -> None:
+        self._events = events
+        self._step = step
+        self._upkeep = upkeep
+        self._keys = keys
+        self._clock = clock
+        self._end = end
+        self.turn = asyncio.Lock()
+        """Records are appended in the order in which they were decided."""
+        # Filled by the deciding task that holds `turn`, emptied by the reading task, looked at by the watching task.
+        self._unread: deque[_Unread] = deque()
+        # Taken by the deciding task, given back by the reading task.
+        self._room = asyncio.Semaphore(WINDOW)
+        # The digest of the last valid record that was read. Of the reading task alone, once the term has begun.
+        self._confirmed = step.fold.chain.head
+        # Added to by the deciding task; `_sent` takes each out when its append has ended.
+        self._sends: set[asyncio.Future[Any]] = set()
+        # Written by `_sent`, read by the task of due work.
+        self.skew: ClockSkew | None = None
+
+    def begin(self) -> None:
+        """Everything on the log is folded; before any record is appended."""
+        self._confirmed = self._step.fold.chain.head
+
+    @property
+    def all_read_back(self) -> bool:
+        return not self._unread
+
+    # -- of the deciding task -----------------------------------------------------------------------------------------
+
+    async def append_event(self, event: object, next_command: int | None = None) -> None:
+        """A record of what this writer does itself. Hold `turn`."""
+        if next_command is None:
+            next_command = self._step.fold.world.next_command
+        await self.append(self._step.record(self._clock.now(), next_command, None, None, event))
+
+    async def append(self, record: NewRecord) -> None:
+        """Hold `turn` from the decision until this returns."""
+        await self._room.acquire()
+        self._unread.append(_Unread(record, time.monotonic()))
+        try:
+            future = await self._events.send(record.value, record.headers)
+        except Exception as fault:
+            # After any failure of a send it is not known what is on the log.
+            require_certain(SendFailed(fault), self._end)
+            raise
+        self._sends.add(future)
+        future.add_done_callback(self._sent)
+
+    async def sends_ended(self, within: float) -> None:
+        """Wait for the appends that are under way."""
+        await asyncio.wait(set(self._sends), timeout=within)
+
+    def _sent(self, future: asyncio.Future[Any]) -> None:
+        self._sends.discard(future)
+        if future.cancelled():
+            return
+        fault = future.exception()
+        if fault is not None:
+            require_certain(AppendFailed(fault), self._end)
+        told = future.result()
+        if told.timestamp_type == BROKERS_TIME:
+            self.skew = ClockSkew(abs(told.timestamp / 1000 - time.time()), time.monotonic())
+
+    # -- of the reading task ------------------------------------------------------------------------------------------
+
+    def confirm(self, offset: int, value: bytes) -> None:
+        """The record at `offset` has to be the next of those that were appended. Any other is a reason to stop, or a void
+        one that is passed over."""
+        if self._unread and value == self._unread[0].record.value:
+            unread = self._unread.popleft()
+            self._room.release()
+            self._confirmed = digest(value)
+            self._upkeep.destroy(destroyed_by(unread.record.event))
+            return
+        document = parse(value) or {"previous": None}
+        writer = str(document.get("writer"))
+        valid = document["previous"] == self._confirmed and self._is_authentic(value, document)
+        require_certain(OtherRecord(offset, writer, valid, own_under_way=bool(self._unread)), self._end)
+        VOIDS.labels("writer").inc()
+        log.info("void record skipped", position=offset, writer=writer[:64])
+        self._step.fold.next = offset + 1
+
+    def _is_authentic(self, value: bytes, document: dict[str, Any]) -> bool:
+        try:
+            return self._step.fold.chain.authority.admits(self._keys, value, document)
+        except KeyMissing:
+            return True  # ours, and of a rotation that this process has not read of
+
+    # -- of the watching task -----------------------------------------------------------------------------------------
+
+    def require_read_back(self) -> None:
+        """End the process where the oldest unread record has waited for too long."""
+        if self._unread:
+            require_certain(OldestUnread(time.monotonic() - self._unread[0].since), self._end)

@@ -1,0 +1,216 @@
+"""A writer that cannot be sure of something ends at once. The decision is one function, and here its end is an exception."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable
+from typing import NoReturn, get_args
+
+import pytest
+
+from domain.log.authenticity import COMMANDS
+from domain.ports import Unavailable
+from domain.state.fold import Fold
+from services.clock import Clock
+from services.writer.doubts import (
+    READ_BACK_DEADLINE,
+    AppendFailed,
+    CommandsUnreadable,
+    Deposed,
+    FenceUnread,
+    LogUnreadable,
+    Observation,
+    OldestUnread,
+    OtherRecord,
+    RecordUnreadable,
+    SendFailed,
+    StartRefused,
+    TermEnded,
+    reason_to_stop,
+    require_certain,
+)
+from services.writer.leader import FirstIdentities, Leader
+from services.writer.step import WriterStep
+from services.writer.vault_upkeep import VaultUpkeep
+from tests.given import ACCOUNT, REGION, key_id
+from tests.keys import keyring, process_keys
+from tests.logs import Log, command, created
+from tests.memory_log import LANDED_BUT_UNANSWERED, NEVER_LANDED, MemoryTopic
+
+FAULT = Unavailable("down")
+STOPS: list[tuple[Observation, str]] = [
+    (
+        OtherRecord(7, "b", valid=True, own_under_way=False),
+        "the record at 7 is valid and of writer b: another one leads",
+    ),
+    (
+        OtherRecord(7, "b", valid=True, own_under_way=True),
+        "the record at 7 is valid and of writer b: another one leads",
+    ),
+    (OtherRecord(7, "b", valid=False, own_under_way=True), "a void record at 7 came between this writer's own"),
+    (SendFailed(FAULT), "a record could not be sent: Unavailable('down')"),
+    (AppendFailed(FAULT), "a record could not be appended: Unavailable('down')"),
+    (OldestUnread(READ_BACK_DEADLINE + 0.1), "an appended record was not read back in time"),
+    (FenceUnread(), "the writer's start was not read back in time"),
+    (LogUnreadable(FAULT), "the log cannot be read: down"),
+    (RecordUnreadable(FAULT), "down"),
+    (CommandsUnreadable(FAULT), "the commands cannot be read: down"),
+    (Deposed(), "another writer was elected"),
+    (TermEnded(FAULT), "leading ended: Unavailable('down')"),
+    (StartRefused(FAULT), "cannot start: down"),
+]
+GOES_ON: list[Observation] = [
+    OtherRecord(7, "b", valid=False, own_under_way=False),
+    OldestUnread(READ_BACK_DEADLINE),
+]
+
+
+class Ended(BaseException):
+    """In the place of the process's end: like it, nothing that a task does for exceptions keeps it."""
+
+
+def end(reason: str) -> NoReturn:
+    raise Ended(reason)
+
+
+@pytest.mark.parametrize(("observed", "reason"), STOPS)
+def test_what_a_writer_cannot_be_sure_of_ends_it(observed: Observation, reason: str) -> None:
+    assert reason_to_stop(observed) == reason
+    with pytest.raises(Ended, match="^" + "".join(f"[{each}]" if each in "().'" else each for each in reason) + "$"):
+        require_certain(observed, end)
+
+
+@pytest.mark.parametrize("observed", GOES_ON)
+def test_a_void_record_beside_no_own_and_a_record_within_its_time_are_no_doubt(observed: Observation) -> None:
+    assert reason_to_stop(observed) is None
+    require_certain(observed, end)
+
+
+def test_every_observation_is_tried() -> None:
+    assert {type(observed) for observed, _ in STOPS} == set(get_args(Observation))
+
+
+# -- a term of leadership, in memory --------------------------------------------------------------------------------------
+
+
+class EmptyVault:
+    """A vault that holds nothing."""
+
+    async def sweep(self, referenced: Collection[str]) -> int:
+        return 0
+
+    async def sweep_secrets(self, referenced: Collection[str]) -> int:
+        return 0
+
+    async def destroy(self, materials: Iterable[str]) -> int:
+        return 0
+
+
+class Term:
+    """One writer that leads over logs in memory."""
+
+    def __init__(self) -> None:
+        self.events, self.commands = MemoryTopic(), MemoryTopic()
+        self.leading: asyncio.Task[None]
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def _end(self, reason: str) -> NoReturn:
+        if not self._ended.done():
+            self._ended.set_result(reason)
+        raise Ended(reason)
+
+    async def begin(self) -> None:
+        async def permitted(*given: object) -> bool:
+            return True
+
+        async def nothing(*given: object) -> None:
+            return None
+
+        leader = Leader(
+            self.events,  # type: ignore[arg-type]
+            self.commands,  # type: ignore[arg-type]
+            WriterStep(Fold.under(keyring()), "writer-a"),
+            VaultUpkeep(EmptyVault()),  # type: ignore[arg-type]
+            Clock(),
+            FirstIdentities(REGION, ACCOUNT, "AKIAONE"),
+            permitted,
+            nothing,
+            process_keys(),
+            nothing,
+            self._end,
+        )
+        self.leading = asyncio.create_task(leader.lead())
+        async with self.events.grown:
+            await self.events.grown.wait_for(lambda: self.events.values)
+        await self.answered(created(1, 1))
+
+    async def ask(self, value: bytes) -> None:
+        """Send a command as Keytrail's own processes do."""
+        keys, log = process_keys(), fold_of(self.events).world.log
+        sealed, _ = keys.seal(keys.newest, COMMANDS, log).sealed(value)
+        await self.commands.append(sealed)
+
+    async def answered(self, value: bytes) -> None:
+        """Return once the command has its record."""
+        before = len(self.events.values)
+        await self.ask(value)
+        async with self.events.grown:
+            await self.events.grown.wait_for(lambda: len(self.events.values) > before)
+
+    async def reason(self) -> str:
+        """Why it ended."""
+        async with asyncio.timeout(READ_BACK_DEADLINE):
+            return await self._ended
+
+
+def fold_of(topic: MemoryTopic) -> Fold:
+    fold = Fold.under(keyring())
+    for offset, value in enumerate(topic.values):
+        fold.take(offset, value)
+    return fold
+
+
+@pytest.fixture
+async def term() -> AsyncIterator[Term]:
+    found = Term()
+    await found.begin()
+    yield found
+    found.leading.cancel()
+    await asyncio.gather(found.leading, return_exceptions=True)
+
+
+def other_writer(values: list[bytes]) -> Log:
+    """A writer that leads from where the log is."""
+    log = Log()
+    log.values = list(values)
+    log.lead("writer-b")
+    return log
+
+
+async def test_a_valid_record_of_another_writer_ends_the_term(term: Term) -> None:
+    log = other_writer(term.events.values)
+    log.take_over("writer-b")
+    await term.events.append(log.values[-1])
+    assert await term.reason() == (
+        f"the record at {len(log.values) - 1} is valid and of writer writer-b: another one leads"
+    )
+
+
+@pytest.mark.parametrize("fault", [LANDED_BUT_UNANSWERED, NEVER_LANDED])
+async def test_a_failed_append_ends_the_term_whether_or_not_it_landed(term: Term, fault: str) -> None:
+    landed = len(term.events.values) + (fault == LANDED_BUT_UNANSWERED)
+    term.events.fault = fault
+    await term.ask(command(2, "EnableKey", {"KeyId": key_id(1)}))
+    assert await term.reason() == f"a record could not be appended: Unavailable({fault!r})"
+    assert len(term.events.values) == landed
+
+
+async def test_a_void_record_beside_no_own_does_not_end_the_term(term: Term) -> None:
+    deposed = other_writer(term.events.values[:-1])
+    deposed.take_over("writer-b")
+    await term.events.append(deposed.values[-1])
+    await term.answered(command(2, "EnableKey", {"KeyId": key_id(1)}))
+    assert not term.leading.done()
+    fold = fold_of(term.events)
+    assert fold.voids == 1
+    assert fold.chain.position == len(term.events.values) - 1, "the record behind the void one is valid"

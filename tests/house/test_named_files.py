@@ -1,0 +1,31 @@
+"""A file that a document, docstring or comment names is there: a reader who follows a name finds the room."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from tests.house.test_house import ROOT
+
+NAMED = re.compile(r"(?<![\w./-])((?:\w+/)*\w+\.py)(?![\w])")
+ELSEWHERE = {"apprise/utils/pgp.py"}
+"""Files of libraries."""
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def test_files_that_are_named_exist() -> None:
+    files = tracked()
+    ends = {"/".join(name.split("/")[at:]) for name in files for at in range(name.count("/") + 1)}
+    read = [name for name in files if name.endswith((".py", ".md", ".sql", ".toml", ".yaml", "Makefile"))]
+    missing = [
+        f"{name} names {named}"
+        for name in read
+        if not name.startswith("conformance/")  # which names moto's files and those of other projects
+        for named in NAMED.findall((ROOT / name).read_text())
+        if named not in ends | ELSEWHERE
+    ]
+    assert missing == []
