@@ -23,7 +23,8 @@ from domain.errors import (
     MalformedPolicy,
     UnsupportedOperation,
 )
-from domain.keys.key import AWS_KMS, EXTERNAL, Key, created
+from domain.keys.key import Key, created
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.log.events import KeyCreated
 from domain.policy.check import check_policy
 from domain.policy.default import default_key_policy

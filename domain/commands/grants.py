@@ -1,6 +1,7 @@
 """CreateGrant, RetireGrant, RevokeGrant.
 
-Source: KMS API reference of the three; developer guide, grants and create-grant-overview (policy rules 24 to 27).
+Source: KMS API reference of the three; developer guide, grants and create-grant-overview.
+Rules: #grants-only-allow, #grant-constraints, #child-grant-is-no-wider, #cross-account-operations.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ def _require_constraints(command: CreateGrant, key: Key) -> None:
 
 
 def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str:
-    """The grant that allows this one, "" where a policy does. Raises AccessRefused where it would be wider (rule 26)."""
+    """The id of the grant that allows this one, "" if a policy allows it. Raises AccessRefused if the new grant would be wider
+    (#child-grant-is-no-wider)."""
     verdict = may(caller, "kms:CreateGrant", world.resource(key))
     parent = next((each for each in (verdict.by, verdict.delegation) if isinstance(each, Grant)), None)
     if parent is None:

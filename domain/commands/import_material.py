@@ -22,7 +22,8 @@ from domain.errors import (
     KeyNotFound,
     refusal,
 )
-from domain.keys.key import EXTERNAL, Key, Material, stated
+from domain.keys.key import Key, Material, stated
+from domain.keys.origins import EXTERNAL
 from domain.keys.states import require_state
 from domain.log.codec import rfc3339
 from domain.log.events import MaterialDeleted, MaterialExpired, MaterialImported

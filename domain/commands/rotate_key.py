@@ -13,7 +13,8 @@ from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
 from domain.durations import DAY_MICROS, MINUTE_MICROS, YEAR_DAYS
 from domain.errors import InvalidKeyState, InvalidRequest, LimitExceeded, RotationConflict, UnsupportedOperation
-from domain.keys.key import AUTOMATIC, AWS_KMS, EXTERNAL, ON_DEMAND, Key
+from domain.keys.key import AUTOMATIC, ON_DEMAND, Key
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State, require_state
 from domain.log.codec import rfc3339
 from domain.log.events import KeyRotated, RotationDisabled, RotationEnabled

@@ -15,7 +15,7 @@ from domain.authorization.verdict import ITS_OWN, Verdict
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import AccessRefused, AlreadyExists, NoSuchEntity
 from domain.identities.account import Service
-from domain.keys.key import AWS_KMS
+from domain.keys.origins import AWS_KMS
 from domain.log.events import KeyCreated
 from domain.policy.default import service_key_policy
 from domain.state.world import World

@@ -48,7 +48,7 @@ STILL = 2**63 - 1
 
 Name = tuple[str, str]
 """(kind, id)."""
-Found = tuple[str, str | None, str | None, documents.Document, str | None]
+Found = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
 """(account, about, arn, document, text of a key's policy)."""
 
 

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.keys.key import Key
 from domain.log.authenticity import SNAPSHOT, Keyring
@@ -29,8 +28,9 @@ from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool, make
+from services.logs import logger_of
 
-log_of_snapshots = structlog.get_logger("snapshots")
+log_of_snapshots = logger_of("snapshots")
 
 VERSION = 5
 KEEP = 3

@@ -11,9 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import typer
+import click
 
-from services.cli.terminal import ReadByNobody, err, fail, failing, progress_bar
+from services.cli.failures import fail, failing
+from services.cli.parameters import Option
+from services.cli.readers import ReadByNobody
+from services.cli.screens import err
+from services.cli.terminal import progress_bar
 from services.ownership import replacing
 
 
@@ -35,12 +39,11 @@ by --format."""
 LOG_BY_NAME = LINES | {".log": Format.JSON}
 """Of a log, which has one format."""
 
-Export = Annotated[Path | None, typer.Option("--export", help="Write them to a file; - for the output")]
+Export = Annotated[Path | None, Option("--export", help="Write them to a file; - for the output")]
 OfExport = Annotated[
     Format | None,
-    typer.Option(
+    Option(
         "--format",
-        show_choices=False,
         help="Of the export: json, csv, parquet, ocsf or cloudtrail; as the file's name ends where left out, JSON where the "
         "name has no ending",
     ),
@@ -83,7 +86,7 @@ def target_or_fail(path: Path, *, force: bool) -> Path:
         fail(f"There is no folder {path.parent}.", 2)
     if path.exists() and not force:
         asks = sys.stdin.isatty() and err.is_terminal and not failing.in_json
-        if not asks or not typer.confirm(f"{path} is there already. Replace it?", err=True):
+        if not asks or not click.confirm(f"{path} is there already. Replace it?", err=True):
             fail(f"{path} is there already: choose another name, or replace it with --force.", 2)
     return path
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
-import structlog
 
 from domain.log import lane
 from domain.log.authenticity import POSITION, Keyring, key_of_row
@@ -27,8 +26,9 @@ from projections.registry import Projection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.bounded import forget_oldest
+from services.logs import logger_of
 
-log = structlog.get_logger("projector")
+log = logger_of("projector")
 
 Partition = tuple[str, int]
 """(topic, partition)."""

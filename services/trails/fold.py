@@ -17,7 +17,7 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.known import BY, Fact, beginning, changed_by, fact_of
 from domain.cloudtrail.order import ordered
-from domain.cloudtrail.record import Broken, Reading, read
+from domain.cloudtrail.record import Broken, TrailReading, read
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
 from domain.log import events
@@ -173,7 +173,7 @@ class Folding:
                     yield from self._record(row, reading, folded)
 
     def _order(
-        self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime, folded: Folded
+        self, changes: dict[str, tuple[Any, TrailReading]], steps: list[Step], at: datetime, folded: Folded
     ) -> tuple[list[str], bool]:
         """Changes of one second, in an order that the service allows, and whether it allows no other."""
         if len(steps) == 1:
@@ -185,7 +185,7 @@ class Folding:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
         return found.ids, found.only
 
-    def _record(self, row: Any, reading: Reading, folded: Folded, *, whole: bool = True) -> Iterator[Entry]:
+    def _record(self, row: Any, reading: TrailReading, folded: Folded, *, whole: bool = True) -> Iterator[Entry]:
         before = folded.position - 1
         own: tuple[int, str | None] | None = None
         try:
@@ -205,7 +205,7 @@ class Folding:
         if own is not None:
             self._note(reading, before, *own, folded)
 
-    def _entry(self, reading: Reading | _Begun, row: Any, event: object, folded: Folded) -> Entry:
+    def _entry(self, reading: TrailReading | _Begun, row: Any, event: object, folded: Folded) -> Entry:
         at = row["at"]
         document = {
             "at": utc(at),
@@ -221,7 +221,7 @@ class Folding:
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
         return entry
 
-    def _note(self, reading: Reading, before: int, place: int, about: str | None, folded: Folded) -> None:
+    def _note(self, reading: TrailReading, before: int, place: int, about: str | None, folded: Folded) -> None:
         """`place`: of the event that is the record's own; the others only put somebody there."""
         position, _, _, name, summary, data = folded.met.pop(place)
         # Whatever it brought about is done after its last event.
@@ -251,7 +251,7 @@ _CLOSE = (
 )
 
 
-def _step(reading: Reading) -> Step:
+def _step(reading: TrailReading) -> Step:
     try:
         return step_of(reading)
     except UNSHAPED:  # the fold tells what is wrong with it

@@ -1,4 +1,4 @@
-"""CreateGrant, RetireGrant and RevokeGrant as commands (policy rules 24 to 27)."""
+"""CreateGrant, RetireGrant and RevokeGrant as commands (#grants-only-allow, #grant-constraints, #child-grant-is-no-wider)."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_every_operation_on_a_key_has_its_states() -> None:
 
 
 def test_cross_account_use_follows_the_models_documentation() -> None:
-    """Row 27: the operations that the service model's documentation marks as cross-account, and no others."""
+    """#cross-account-operations: the operations that the service model's documentation marks as cross-account, and no others."""
     model = shapes.service_model("kms")
     for name, row in OPERATIONS.items():
         if not isinstance(row, Reading) and name != "CreateKey":

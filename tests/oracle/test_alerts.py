@@ -14,9 +14,10 @@ from domain.alerts.change import Change, Facts, Version
 from domain.alerts.engine.judge import Judge
 from domain.keys.states import KEY_ACTIONS
 from domain.log.events import PolicyReplaced
-from domain.policy_analysis.check import FAILED, PASSED, Policies, not_public
-from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.check import Policies, not_public
+from domain.policy_analysis.compare import compare
 from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, a_key, arn, given, key_id
 from tests.oracle.test_meaning import SOAK, pairs

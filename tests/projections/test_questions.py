@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from domain.arn import root_arn
 from domain.authorization.audience import Audience
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import evaluate, may
 from domain.authorization.question import Question
 from domain.authorization.verdict import inputs
@@ -108,7 +108,7 @@ class Recorded(History):
             parameters["EncryptionContext"] = {"app": chance.choice("xy")}
         at = self.at + chance.choice((0, 1))
         caller = caller_of(world, access_key, None, at)
-        context = request_context(Came("127.0.0.1", "tests", False, at, REGION), operation, parameters)
+        context = request_context(RequestOrigin("127.0.0.1", "tests", False, at, REGION), operation, parameters)
         asking = caller.asking(context, encryption_context(operation, parameters))
         verdict = may(asking, f"kms:{operation}", world.resource(world.keys[key]))
         error = None if verdict.allowed else {"kind": "access-refused", "message": "no"}
