@@ -32,7 +32,7 @@ def everything(world: World) -> dict[str, Any]:
         "by_arn": dict(directory.by_arn),
         "grantees": {
             key: sorted((name, grant.id) for name, held in by_name.items() for grant in held)
-            for key, by_name in world.grantees.items()
+            for key, by_name in world.grant_index.by_grantee.items()
             if by_name
         },
     }
