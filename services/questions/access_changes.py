@@ -35,7 +35,8 @@ from projections.decisions import changes
 from projections.history import queries as history
 from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from projections.log.schema import AskedLog
-from services.questions.access_between import MET, OF_THE_CHANGE
+from projections.trails.calls import MET
+from services.questions.access_between import OF_THE_CHANGE
 from services.questions.effects import (
     GIVES,
     NOT_GIVEN,

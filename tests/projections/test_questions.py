@@ -236,7 +236,7 @@ async def _shown(log: AskedLog, world: World, key: str, moment: Any) -> None:
         dict(held.tags),
     )
     assert shown["policy"] == json.loads(held.policy_text)
-    assert shown["aliases"] == list(world.aliases_of.get(key, []))
+    assert shown["aliases"] == list(world.aliases_of(key))
     assert sorted(each["grant"] for each in shown["grants"]) == sorted(world.grants.get(key, {}))
 
 
@@ -329,8 +329,7 @@ async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
         if each.document["decision"]["resources"] != [key.arn]:
             continue
         then = history.folded(each.document["seen"])
-        then.keys[key.id] = with_policy(then.keys[key.id], text, 1, {})
-        then.resources.pop(key.id, None)
+        then.replace_key(with_policy(then.keys[key.id], text, 1, {}))
         call = each.document["call"]
         caller = caller_of(then, call["access_key"], None, then.at)
         pairs = call["parameters"].get("EncryptionContext", {})

@@ -103,7 +103,7 @@ async def _unused_of_all(
     for name in some:
         if kind == KEYS:
             held = world.keys[name]
-            of = {"key_id": name, "key_aliases": list(world.aliases_of.get(name, ()))}
+            of = {"key_id": name, "key_aliases": list(world.aliases_of(name))}
             found = await unused_of_key(source.pool, world, held, source.audience, times, decide)
         else:
             of = {"principal": name}
