@@ -1,13 +1,15 @@
 """One request decided, in the order of `evaluation_order`.
 
-- A Deny anywhere decides (rules 4 and 24).
-- In the same account, a statement that names the caller's user, its session or everyone decides alone; one that names
-  its role is limited by a boundary's or session policy's implicit deny (rule 11); one that names the account lets
-  identity policies decide, within boundary and session policy (rules 1, 4, 5).
-- Across accounts a key policy's statement needs an identity policy's Allow at home as well (rules 6, 8, 27).
-- A grant allows by itself, in either case; one to a role is limited as a statement that names the role is, one to an
-  account lets its identity policies decide. (The guide's cross-account example for service-linked roles, which have no
-  KMS permissions of their own, works by a grant alone.)
+- A Deny in any policy refuses (#explicit-deny-wins).
+- In the same account, a statement that names the caller's user, its session or everyone allows by itself. A statement that
+  names the caller's role needs the boundary and the session policy to allow as well (#implicit-deny-limits-a-role). A
+  statement that names the account leaves it to identity policies, within boundary and session policy
+  (#delegation-leaves-it-to-identity-policies, #no-delegation-no-identity-allow, #delegation-is-no-wider-than-its-actions).
+- Across accounts, an identity policy at home has to allow as well (#foreign-user-needs-an-allow-at-home,
+  #everyone-from-abroad-needs-an-allow-at-home, #cross-account-operations).
+- A grant allows by itself, across accounts too (#grants-only-allow). A grant to a role is limited as a statement that names
+  the role is; a grant to an account leaves it to that account's identity policies. (In the guide's cross-account example,
+  service-linked roles have no KMS permissions of their own, so their grant is enough.)
 
 Source: IAM user guide, reference_policies_evaluation-logic; KMS developer guide, policy-evaluation and grants.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from domain.authorization.caller import Caller
-from domain.authorization.evaluation_order import BY_STATEMENT, CLOSED, FIRST_OPEN, GRANT, Way, reach_of
+from domain.authorization.evaluation_order import BY_STATEMENT, CLOSED, FIRST_OPEN, GRANT, WayIn, reach_of
 from domain.authorization.question import Question, Resource
 from domain.authorization.trace import near_miss
 from domain.authorization.verdict import (
@@ -141,7 +143,7 @@ def _limit(caller: Caller, question: Question) -> str | None:
 
 def _with_grants(
     caller: Caller, question: Question, reach: int, statement: StatementSource | Grant | None
-) -> tuple[Way, StatementSource | Grant | None]:
+) -> tuple[WayIn, StatementSource | Grant | None]:
     """The first open way and what opens it; `reach` is that of the closest statement."""
     grant_reach, grant = _closest_grant(caller, question)
     way = FIRST_OPEN[reach][grant_reach]

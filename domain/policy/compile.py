@@ -1,9 +1,9 @@
-"""A policy compiled once: statements indexed by action, Deny first.
+"""A policy compiled once: statements indexed by action, denying and allowing apart.
 
-The index is filled as actions are asked; a walk then sees the statements that speak of the action alone. The resource
-of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call, but for one
-with policy variables. A condition that this program cannot read never lets anything through: its statement never
-allows, and denies if it is a Deny.
+The index is filled when an action is first asked about, so an evaluation visits only statements that cover its action. The
+resource of a key policy is the key that it belongs to, so Resource is settled here and costs a call nothing, except where it
+has policy variables. A condition that this program cannot read lets nobody in: its statement never allows, and if it is a
+Deny it always denies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
-from domain.policy.parse import KEY, TRUST, Kind, Policy, Principals, Statement, parse_policy
+from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
 from domain.policy.variables import Context, is_constant, resolve, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
@@ -23,9 +23,9 @@ DIRECT, ROLE, DELEGATED = 3, 2, 1
 BOUNDED = "has a permissions boundary"
 """Stands among the names of such a caller, at a level of its own (0, which means nobody): no policy can list it."""
 
-Names = Mapping[str, int]
+CallerNames = Mapping[str, int]
 """Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED); BOUNDED at 0."""
-Who = Callable[[Names], int]
+Who = Callable[[CallerNames], int]
 Covers = Callable[[str, Context], bool]
 
 
@@ -154,7 +154,7 @@ def _covering(
 
 
 @lru_cache(maxsize=4096)  # most keys have the default policy; its text differs by account alone
-def _parsed(text: str, kind: Kind) -> Policy:
+def _parsed(text: str, kind: PolicyKind) -> Policy:
     return parse_policy(text, kind)
 
 
@@ -205,14 +205,14 @@ def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, s
 
 
 def compile_identity_policy(
-    text: str, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+    text: str, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
     """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
     return identity_policy_statements(_parsed(text, kind), by, name, version, kind, via)
 
 
 def identity_policy_statements(
-    policy: Policy, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+    policy: Policy, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
     """The same of a policy that was parsed, and is asked once: its text is not kept."""
     return tuple(
@@ -241,7 +241,7 @@ def _on_key(rule: CompiledStatement, key: str, open_resource: bool) -> CompiledS
 
 
 def _rule(
-    statement: Statement, by: StatementSource, version: str, ids: Mapping[str, str], kind: Kind
+    statement: Statement, by: StatementSource, version: str, ids: Mapping[str, str], kind: PolicyKind
 ) -> CompiledStatement:
     try:
         tests: tuple[Test, ...] | None = compile_condition(statement.condition or {}, version)
@@ -270,7 +270,7 @@ def _all(tests: Sequence[Test]) -> Holds:
 
 @lru_cache(maxsize=4096)
 def _any_of(patterns: tuple[str, ...]) -> Matcher:
-    # Action names and their prefix are case-insensitive (rule 20): both sides are folded.
+    # Action names and their prefix are case-insensitive (#action-names-have-no-case): both sides are folded.
     matchers = tuple(compile_glob(pattern.lower()) for pattern in patterns)
     if len(matchers) == 1:
         return matchers[0]
@@ -283,7 +283,7 @@ def _actions(statement: Statement) -> Matcher | None:
     if statement.not_action is not None:
         excluded = _any_of(statement.not_action)
         return lambda action: not excluded(action)
-    return None  # without Action a statement has no effect (rule 9)
+    return None  # without Action a statement has no effect (#statement-without-action-or-resource)
 
 
 def _never(resource: str, context: Context) -> bool:
@@ -296,7 +296,7 @@ def _resources(statement: Statement, version: str) -> Covers | None:
     if statement.not_resource is not None:
         excluded = _any_resource(statement.not_resource, version)
         return lambda resource, context: not excluded(resource, context)
-    return _never  # without Resource a statement has no effect (rule 9)
+    return _never  # without Resource a statement has no effect (#statement-without-action-or-resource)
 
 
 def _any_resource(patterns: Sequence[str], version: str) -> Covers:
@@ -347,7 +347,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
         (only,) = meant
         return lambda names: names.get(only, 0)
 
-    def closest(names: Names) -> int:
+    def closest(names: CallerNames) -> int:
         if meant.isdisjoint(names):
             return 0
         return max(how for name, how in names.items() if name in meant)
@@ -355,7 +355,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
     return closest
 
 
-def _listed(names: Names, meant: frozenset[str]) -> set[int]:
+def _listed(names: CallerNames, meant: frozenset[str]) -> set[int]:
     return {how for name, how in names.items() if name in meant}
 
 

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import cast
 
-import structlog
 import uvicorn
 import uvloop
 
@@ -31,8 +30,10 @@ from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
-from services.audit_api.audit import Audit
-from services.audit_api.status import projected
+from services.audit_api.app import audit_app
+from services.audit_api.context import context_of
+from services.audit_api.readiness import projected
+from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
 from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
@@ -43,7 +44,7 @@ from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
@@ -51,7 +52,7 @@ from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 DRAIN = 10
 OWN_FILES = 128
@@ -114,8 +115,8 @@ async def serve(settings: Settings) -> None:
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = Audit(settings, live, authenticator, calls, making, pool, clock, publisher)
-        app = App(live, authenticator, calls, audit.app(), clock, watch)
+        audit = context_of(settings, live, pool, clock, publisher, making, calls, ACTIONS, lambda: server.should_exit)
+        app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch)
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -133,7 +134,6 @@ async def serve(settings: Settings) -> None:
         )
         zero_metrics.exist(NONE_KNOWN)
         server = DeadlineServer(config, door)
-        audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(live.follow()),
             asyncio.create_task(live.keep_asking()),

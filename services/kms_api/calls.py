@@ -97,8 +97,8 @@ class Calls:
         return await self._answer_of_change(ask.row, change)
 
     async def _with_grants_of(self, tokens: list[str], request: Request, call: Call) -> Request:
-        """The request as of the newest grant that it names: a grant token tells the position of its grant (policy
-        rule 24). Raises InvalidGrantToken, CredentialDisabled, CredentialExpired, NotFresh."""
+        """The request as of the newest grant that it names: a grant token tells the position of its grant
+        (#grants-only-allow). Raises InvalidGrantToken, CredentialDisabled, CredentialExpired, NotFresh."""
         if max(map(self._maker.position_of, tokens), default=-1) > self._live.position:
             await self._live.barrier()
         return renewed(request, call, self._live.world)

@@ -1,7 +1,7 @@
 """Encrypt, Decrypt, ReEncrypt, GenerateRandom.
 
 A symmetric ciphertext names its key, so Decrypt and ReEncrypt are authorised on that key whatever the request says; an
-asymmetric one names none, and KeyId is required (policy rule 28). What is checked of either, in this order:
+asymmetric one names none, and KeyId is required (#ciphertext-names-its-key). What is checked of either, in this order:
 
 1. the key that the request names is there;
 2. the ciphertext can be read, unless the algorithm is an asymmetric one (InvalidCiphertext);

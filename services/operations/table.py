@@ -12,7 +12,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.keys.key import EXTERNAL
+from domain.keys.origins import EXTERNAL
 from services.operations import (
     agreement,
     aliases,
@@ -98,4 +98,4 @@ CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}
     | {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling) and row.cross_account}
 )
-"""Operations (and ReEncrypt's two permissions) that can be called on a key of another account (policy rule 27)."""
+"""Operations (and ReEncrypt's two permissions) that can be called on a key of another account (#cross-account-operations)."""

@@ -6,8 +6,6 @@ import asyncio
 import time
 from collections.abc import Container
 
-import structlog
-
 from domain.log.chain import Chain
 from domain.log.lane import Tails
 from domain.state.fold import Fold
@@ -18,6 +16,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.clock import clock_of
+from services.logs import logger_of
 from services.metrics import LAG, VOIDS
 from services.projector import store
 from services.projector.feed import Batch, Feed
@@ -26,7 +25,7 @@ from services.projector.tails import Observer
 from services.runtime.processes import pause_after
 from services.settings import Settings
 
-log = structlog.get_logger("projector")
+log = logger_of("projector")
 
 BATCH = 10_000
 SNAPSHOT_EVERY = 5_000

@@ -25,13 +25,12 @@ from domain.state.world import World
 from projections.decisions import changes
 from projections.history.project import IDENTITY, POLICY, touched
 from projections.log.schema import AskedLog
+from projections.trails.calls import MET
 from services.questions.subjects import ids_in
 from services.questions.who_can import Row, can_what, everyone, row_of
 from services.rendering import utc
 from services.turns import Turn
 
-MET = "trail"
-"""Who put into a trail what was there before it began."""
 FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"

@@ -61,8 +61,7 @@ class KeyPolicyDraft:
             principals = {}  # somebody whom it names was not there yet: nobody is meant by that name
         # The same object while the key stays as it is: what was worked out of it holds.
         self._put = with_policy(held, self.text, held.policy_version, principals)
-        world.keys[held.id] = self._put
-        world.resources.pop(held.id, None)
+        world.replace_key(self._put)
 
     def whose(self) -> Whose:
         return OfKey(self.key.id, self.key.arn)

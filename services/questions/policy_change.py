@@ -12,8 +12,9 @@ from domain.policy import unseen
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY as KEY_POLICY
 from domain.policy_analysis.budget import OutOfSteps
-from domain.policy_analysis.compare import UNKNOWN, compare
+from domain.policy_analysis.compare import compare
 from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from domain.state.principals import own_principals, principals_of
 from domain.state.world import World

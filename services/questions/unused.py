@@ -142,7 +142,7 @@ async def unused_of_principal(
 
 def keys_in(world: World, account: str) -> list[str]:
     """Ids of the keys of an account, "" for every one, in order."""
-    return list(world.key_ids.get(account, ())) if account else sorted(world.keys)
+    return list(world.key_ids(account)) if account else sorted(world.keys)
 
 
 def callers_in(world: World, account: str) -> list[str]:

@@ -23,6 +23,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from domain.log.authenticity import before_envelope
 from domain.log.authority import Authority, trail_kind
 from domain.ports import Unavailable
+from projections.trails import records
 from services.adapters import snapshots
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
@@ -108,7 +109,7 @@ class Trail:
             await connection.execute(f"CREATE SCHEMA {self.schema}")
             await connection.execute(f"SET LOCAL search_path TO {self.schema}")
             await connection.execute(files("projections").joinpath("trails", "table.sql").read_text())
-            await connection.execute("INSERT INTO readers VALUES ($1)", self.settings.account_id)
+            await records.let_read(connection, self.settings.account_id)
         return True
 
     async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
@@ -150,8 +151,8 @@ class Trail:
         try:
             if new:
                 seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
-                records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
-                await producer.append_all(self.topic, 0, records)
+                values = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
+                await producer.append_all(self.topic, 0, values)
         finally:
             await before
         writing.await_writing(new, held)
@@ -222,20 +223,14 @@ class _Writing:
     async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
         """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
-        query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
-        there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        there = await records.preferred(self._connection, self._schema, ids)
         if self._waiting is not None:
             for each in self._waiting[0]:
                 if each.kind is not None:
                     there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
         places = [(each.found.source, each.found.place) for each in batch if each.reason]
-        aside = set()
-        if places:
-            query = f"""SELECT source, place FROM {self._schema}.aside
-                WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
-            rows = await self._connection.fetch(query, *map(list, zip(*places, strict=True)))
-            aside = {(row["source"], row["place"]) for row in rows}
+        aside = await records.aside_at(self._connection, self._schema, places) if places else set()
         result = []
         for each in batch:
             if each.kind is not None:
@@ -301,8 +296,7 @@ class _Writing:
     async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
         """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
         if rows:
-            query = f"SELECT id FROM {self._schema}.{table} WHERE id = ANY($1)"
-            there = {row["id"] for row in await self._connection.fetch(query, [row[0] for row in rows])}
+            there = await records.there(self._connection, self._schema, table, [row[0] for row in rows])
             new = [row for row in rows if row[0] not in there]
             if new:
                 await self._connection.copy_records_to_table(
@@ -312,13 +306,12 @@ class _Writing:
     async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
         connection, schema = self._connection, self._schema
         if aside:
-            query = f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-            await connection.executemany(query, aside)
+            await records.put_aside(connection, schema, aside)
         if rows:
             # What is there already is only here because this record says more of the same call.
             upgraded = [row[0] for row in rows if row[0] in held]
             if upgraded:
-                await connection.execute(f"DELETE FROM {schema}.records WHERE id = ANY($1)", upgraded)
+                await records.remove(connection, schema, upgraded)
             await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
 
 

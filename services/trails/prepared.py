@@ -12,7 +12,7 @@ import orjson
 
 from domain.cloudtrail.kms_changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
-from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, Elsewhere, PassedOver, Reading, read
+from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, NotOurService, PassedOver, TrailReading, read
 from services.bounded import forget_oldest
 from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
 from services.trails.wrappers import Found
@@ -89,7 +89,7 @@ class Preparing:
                 if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at)
             return self._read(found, key)
-        except Elsewhere:
+        except NotOurService:
             return Prepared(found, elsewhere=True)
         except PassedOver as passed:
             return Prepared(found, passed=str(passed))
@@ -139,6 +139,6 @@ _MARK = b"\xe2\x81\xa3"
 """A character that no id and no time has."""
 
 
-def _met(reading: Reading) -> tuple[tuple[str, str], ...]:
+def _met(reading: TrailReading) -> tuple[tuple[str, str], ...]:
     who = reading.role_id or reading.unique or reading.principal
     return (("who", who), *(("key", arn) for arn in reading.resources if arn))

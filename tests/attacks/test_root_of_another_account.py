@@ -341,7 +341,7 @@ def test_each_side_of_a_call_across_accounts_sees_its_own_part(house: House) -> 
             answers.append((status, text.replace(named, "?")))
     assert len(set(answers)) == 1
     assert answers[0][0] == 404
-    assert "No call of this account names ?, which belongs to another account" in answers[0][1]
+    assert "No call of this account names ?. It belongs to another account" in answers[0][1]
     status, text = house.b.asks(f"/v1/decisions?principal={quote(house.alice, safe='')}")
     assert (status, f"--principal {A}" in text) == (400, True)
     last = json.loads(house.b.asks(f"/v1/keys/{house.mine}/last-use")[1])

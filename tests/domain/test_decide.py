@@ -124,7 +124,7 @@ def test_a_policy_has_one_name() -> None:
 
 
 def test_a_policy_cannot_be_put_on_a_key_of_another_account() -> None:
-    """Row 27: PutKeyPolicy does not reach across accounts, whatever the key policy says."""
+    """#cross-account-operations: PutKeyPolicy does not reach across accounts, whatever the key policy says."""
     open_to_all = a_key(policy=json.dumps({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}))  # fmt: skip
     given(open_to_all).when(PutKeyPolicy(arn(), DEFAULT), by=STRANGER).refused(AccessRefused)
     given(open_to_all).when(PutKeyPolicy(key_id(), DEFAULT), by=STRANGER).refused(KeyNotFound)

@@ -69,7 +69,7 @@ INVALID_PRINCIPALS = [
 
 @pytest.mark.parametrize("principal", INVALID_PRINCIPALS)
 def test_an_invalid_principal_is_refused_in_the_words_of_aws(principal: str) -> None:
-    """Row 10: no partial wildcard in a principal."""
+    """#role-arn-covers-its-sessions: no partial wildcard in a principal."""
     with pytest.raises(MalformedPolicy) as refused:
         parse_policy(text(GOOD | {"Principal": {"AWS": principal}}), KEY)
     assert (

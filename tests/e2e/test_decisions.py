@@ -80,7 +80,7 @@ def test_calls_are_counted_by_principal_and_operation(used: Used) -> None:
     by_hour = used.answers("decisions", "--by", "hour,key,effect", "--key", used.key)
     assert sum(each["calls"] for each in by_hour) == len(used.answers("decisions", "--key", used.key))
     done = used.installation.keytrail("decisions", "--by", "colour", check=False)
-    assert (done.returncode, "by is one or several of" in done.stderr) == (1, True)
+    assert (done.returncode, "by must be one or more of" in done.stderr) == (1, True)
 
 
 def test_the_last_use_of_a_key_is_shown(used: Used) -> None:

@@ -50,7 +50,7 @@ def test_the_refusals_that_schemathesis_passes_over_are_still_worded_so() -> Non
     files = [
         *(root / "domain").rglob("*.py"),
         *(root / "services/kms_api").glob("*.py"),
-        *(root / "services/audit_api").glob("*.py"),
+        *(root / "services/audit_api").rglob("*.py"),
         *(root / "services/questions").glob("*.py"),
     ]
     said = "".join(each.read_text() for each in files)

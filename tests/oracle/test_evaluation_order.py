@@ -59,14 +59,13 @@ PRINCIPALS: list[Any] = [
     {"AWS": user_arn()},
     {"AWS": [user_arn("bob"), SESSION]},
     {"AWS": role_arn()},
+    {"AWS": [role_arn(), role_arn("other")]},
     {"AWS": ACCOUNT},
     {"AWS": [root_arn(OTHER), user_arn(account=OTHER)]},
     {"Service": "logs.amazonaws.com"},
 ]
 CONDITIONS: list[dict[str, Any]] = [
-    {},
-    {},
-    {},
+    *[{}] * 8,
     {"StringEquals": {"aws:ResourceTag/team": "blue"}},
     {"StringNotEquals": {"aws:ResourceTag/team": "blue"}},
     {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}},
@@ -78,9 +77,9 @@ CONDITIONS: list[dict[str, Any]] = [
 @st.composite
 def statements(draw: st.DrawFn, *, of_key: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
-        "Effect": draw(st.sampled_from(["Allow", "Allow", "Allow", "Allow", "Deny"])),
+        "Effect": draw(st.sampled_from(["Allow"] * 6 + ["Deny"])),
         "Action": draw(st.sampled_from([*ACTIONS, "kms:*", "kms:*"])),
-        "Resource": draw(st.sampled_from(["*", "*", arn(), arn(2)])),
+        "Resource": draw(st.sampled_from(["*", "*", "*", arn(), arn(2)])),
     }
     if of_key:
         name = draw(st.sampled_from(["Principal"] * 9 + ["NotPrincipal"]))
@@ -93,7 +92,7 @@ key_policies = st.lists(statements(of_key=True), min_size=1, max_size=4).map(
     lambda each: json.dumps({"Version": V2012, "Statement": each})
 )
 of_identity = st.lists(statements(of_key=False), max_size=2)
-limits = st.one_of(st.none(), st.none(), st.lists(statements(of_key=False), min_size=1, max_size=2))
+limits = st.one_of(st.none(), st.lists(statements(of_key=False), min_size=1, max_size=2))
 grants = st.lists(
     st.tuples(
         st.sampled_from([user_arn(), role_arn(), SESSION, root_arn(ACCOUNT), user_arn(account=OTHER), root_arn(OTHER)]),
@@ -105,7 +104,9 @@ grants = st.lists(
 
 @st.composite
 def callers(draw: st.DrawFn) -> Caller:
-    kind = draw(st.sampled_from(["user", "user", "session", "session", "foreign", "root", "foreign root", "service"]))
+    kind = draw(
+        st.sampled_from(["user", "user", "session", "session", "session", "foreign", "root", "foreign root", "service"])
+    )
     if kind in ("root", "foreign root"):
         return root_of(ACCOUNT if kind == "root" else OTHER)
     if kind == "service":

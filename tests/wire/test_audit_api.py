@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
-from services.audit_api.openapi import ROUTES
-from services.audit_api.route import EVENT_STREAM
+from services.audit_api.answer_shapes import EVENT_STREAM
+from services.audit_api.resources.routes import ROUTES
 from services.cli.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
@@ -84,10 +84,10 @@ def key(installation: Installation) -> str:
 
 
 OF_TIME = sorted(
-    (route.path, name)
+    (route.path, each.name)
     for route in ROUTES
-    for name, _ in route.parameters
-    if route.method == "GET" and route.media != EVENT_STREAM and name in ("at", "from", "to")
+    for each in route.parameters
+    if route.method == "GET" and route.answer.media != EVENT_STREAM and each.name in ("at", "from", "to")
 )
 
 
@@ -155,7 +155,7 @@ def test_a_key_of_another_partition_or_region_is_refused(installation: Installat
         status, told = get(installation, f"/v1/{asked}?key={quote(abroad, safe='')}")
         assert (status, told["error"]["message"]) == (
             404,
-            f"{abroad} is in another Region or partition: this installation has keys of us-east-1 alone.",
+            f"{abroad} is in another Region or partition: this installation only has keys of us-east-1.",
         )
 
 

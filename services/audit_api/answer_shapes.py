@@ -1,0 +1,82 @@
+"""The shape of a route's answer: one object, a page of items, one object a line, or events as they happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from services.audit_api.schemas import JsonSchema, Member, Members, object_of, schema
+
+DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
+BEGAN = Member("began", "time", "when the record begins, where that is after the time that was asked from")
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One object. `items` are the members of each object in its list `items`, where it has one."""
+
+    members: Members
+    items: Members = ()
+    media: ClassVar[str] = DOCUMENT
+
+    def schema(self) -> JsonSchema:
+        found = object_of(self.members)
+        if self.items:
+            found["properties"]["items"] = {"type": "array", "items": object_of(self.items)}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A list with the cursor of the next page. `beside` are members that stand next to the list."""
+
+    items: Members
+    beside: Members = ()
+    media: ClassVar[str] = DOCUMENT
+
+    @property
+    def members(self) -> Members:
+        return (*self.items, *self.beside)
+
+    def schema(self) -> JsonSchema:
+        more = {"type": ["string", "null"], "description": "the cursor of the next page, null at the end"}
+        properties = {"items": {"type": "array", "items": object_of(self.items)}, "next": more}
+        properties |= {name: schema(kind, text) for name, kind, text in self.beside}
+        return {"type": "object", "required": ["items", "next"], "properties": properties}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """One JSON object a line while a long question is being answered. Each line has some of the members."""
+
+    members: Members
+    media: ClassVar[str] = LINES
+
+    def schema(self) -> JsonSchema:
+        return object_of(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Server-sent events, each with an object of these members."""
+
+    members: Members
+    media: ClassVar[str] = EVENT_STREAM
+
+    def schema(self) -> JsonSchema:
+        return object_of(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """An object whose members a standard defines."""
+
+    name: str
+    members: ClassVar[Members] = ()
+    media: ClassVar[str] = DOCUMENT
+
+    def schema(self) -> JsonSchema:
+        return {"type": "object", "additionalProperties": True, "description": self.name}
+
+
+AnswerShape = One | Page | Lines | Events | Standard
