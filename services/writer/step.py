@@ -126,12 +126,12 @@ class WriterStep:
         if own is not None:
             return self.record(now, offset + 1, None, None, own)
         call = command.call
-        if call.id in world.calls:
+        if call.id in world.recent_calls.ids:
             return None
         if now > command.not_after:
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
-        answered = world.answered.get(call.invocation) if call.invocation else None
+        answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None
         if answered is not None:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
