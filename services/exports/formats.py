@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-Calls = Iterator[dict[str, Any]]
+ExportedCalls = Iterator[dict[str, Any]]
 """As /v1/decisions gives them."""
-ToLines = Callable[[Calls, str], Iterator[str]]
+ToLines = Callable[[ExportedCalls, str], Iterator[str]]
 """Calls and the Region to the text of a file, line after line."""
-ToFile = Callable[[Calls, str, Path], None]
+ToFile = Callable[[ExportedCalls, str, Path], None]
 """Calls and the Region into a file: for a format that is not text."""
 
 

@@ -35,7 +35,7 @@ Partition = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Reached:
+class ReadTo:
     """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
     was authentic behind it; and how far each lane of decisions was read, and up to which number it is anchored (after a batch: of
     those that moved)."""
@@ -58,7 +58,7 @@ class Going:
     """By schema, the rows of positions as they were proved or written last."""
 
 
-class Changed(Exception):
+class ProjectionChanged(Exception):
     """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: nothing in its tables would show
     it, so it is filled anew whatever they say."""
 
@@ -205,12 +205,12 @@ async def positions(connection: Connection, schema: str) -> dict[Partition, int]
 
 async def reached(
     connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
-) -> Reached:
+) -> ReadTo:
     """How far a projection is. Raises Changed."""
     schema = projection.schema
     if not await are_ours(connection, projection, keys, schema, retired):
-        raise Changed(projection, "positions that Keytrail did not write")
-    result = Reached(await positions(connection, schema))
+        raise ProjectionChanged(projection, "positions that Keytrail did not write")
+    result = ReadTo(await positions(connection, schema))
     row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
     if row is not None:
         result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
@@ -225,7 +225,7 @@ async def take_in(
     connection: Connection,
     projection: Projection,
     entries: Sequence[Entry],
-    to: Reached,
+    to: ReadTo,
     keys: VaultKeyring,
     schema: str | None = None,
     going: Going | None = None,
@@ -260,7 +260,7 @@ async def take_in(
             for change in projection.changes(new, state):
                 await writer.write(change)
         except asyncpg.UniqueViolationError as fault:
-            raise Changed(projection, f"rows that were to come were there: {fault}", anew=True) from fault
+            raise ProjectionChanged(projection, f"rows that were to come were there: {fault}", anew=True) from fault
         authority = json.dumps(to.authority.document(), sort_keys=True)
         moved = [
             (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
@@ -288,7 +288,7 @@ def require_onward(
     """A position never goes back, nor away: one that somebody wrote down before and puts back is not believed while a process
     remembers. Raises Changed."""
     if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
-        raise Changed(projection, "positions went back", anew=True)
+        raise ProjectionChanged(projection, "positions went back", anew=True)
 
 
 async def _proved(
@@ -303,7 +303,7 @@ async def _proved(
     require_onward(projection, stored, seen)
     new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
     if new and not await _prove(projection, keys, {"positions": new}, retired):
-        raise Changed(projection, "positions that Keytrail did not write")
+        raise ProjectionChanged(projection, "positions that Keytrail did not write")
     return stored
 
 

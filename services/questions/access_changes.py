@@ -51,7 +51,7 @@ from services.questions.effects import (
     statement,
     unseen_in,
 )
-from services.questions.policy_change import Policy
+from services.questions.policy_change import ComparedPolicy
 from services.rendering import utc
 
 Aggregate = TypeVar("Aggregate")
@@ -98,7 +98,7 @@ ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
 """What is given and refused, by the ARN of the group whose policies say so."""
 OWN = ""
 """Stands for the holder's own policies, or those that are told of."""
-Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
+Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
 class Reviewed:
@@ -206,7 +206,7 @@ class Reviewed:
             told.more["unclear"] = unclear
         return told
 
-    async def _difference(self, key: Key, old: Policy, new: Policy) -> dict[str, Any]:
+    async def _difference(self, key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         """Most keys are made with the same policy: what was compared before is not compared again, unless it names the key."""
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
@@ -408,7 +408,7 @@ def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in region.items() if name != "witness"}
 
 
-def _policy(key: Key | None) -> Policy:
+def _policy(key: Key | None) -> ComparedPolicy:
     if key is None:
-        return Policy(Side(EMPTY), {})
-    return Policy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})
+        return ComparedPolicy(Side(EMPTY), {})
+    return ComparedPolicy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})

@@ -8,7 +8,6 @@ state of that position. A call of a second with changes in it is judged on each 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -19,13 +18,12 @@ from projections.log.schema import AskedLog, Schema
 from projections.trails import calls
 from services.questions.replay import Replay
 from services.rendering import utc
-from services.trails.fold import Folded, Folding
+from services.trails.fold import Folded, Folding, ImportProgress
 from services.trails.judged_calls import Judging
 from services.trails.memory import seldom
 from services.trails.seconds import Within
 
 BATCH = 1_000
-Progress = Callable[[str, int], None]
 
 
 class Building:
@@ -33,13 +31,13 @@ class Building:
         self._connection, self._kept, self._name = connection, schema, name
         self._schema = f"{schema}_beside"
 
-    async def build(self, progress: Progress) -> dict[str, Any]:
+    async def build(self, progress: ImportProgress) -> dict[str, Any]:
         """In one transaction, beside what is there and put in its place at the end: who asks meanwhile is answered from
         that. The report."""
         with seldom():
             return await self._build(progress)
 
-    async def _build(self, progress: Progress) -> dict[str, Any]:
+    async def _build(self, progress: ImportProgress) -> dict[str, Any]:
         connection, kept, beside = self._connection, self._kept, self._schema
         async with connection.transaction():
             await self._begin()
@@ -84,7 +82,7 @@ class Building:
         for statements in (calls.COUNT_FOLDED, calls.CALLS, calls.ADD_MET, calls.INDEXES):
             await connection.execute(statements)
 
-    async def _judge(self, folded: Folded, progress: Progress) -> None:
+    async def _judge(self, folded: Folded, progress: ImportProgress) -> None:
         asking = AskedLog(self._connection, Schema(self._schema))
         replay = await Replay.begin(asking, "", -1, folded.position - 1)
         seconds = {positions[0]: positions for positions in folded.seconds.values()}

@@ -37,7 +37,8 @@ from services.trails.rows import names
 
 BATCH = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Progress = Callable[[str, int], None]
+ImportProgress = Callable[[str, int], None]
+"""(what is being done, how many records so far)."""
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Folding:
         self._entries: list[Entry] = []
         """Those of the batch."""
 
-    async def fold(self, progress: Progress) -> Folded:
+    async def fold(self, progress: ImportProgress) -> Folded:
         await self._begin()
         rows = await self._connection.cursor(records.CHANGING)
         done, rest = 0, list[Any]()

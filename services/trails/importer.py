@@ -8,7 +8,7 @@ twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -34,11 +34,12 @@ from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.trails.documents import KEPT
+from services.trails.fold import ImportProgress
 from services.trails.memory import keep, seldom
 from services.trails.prepared import Kind, Prepared, Preparing
 from services.trails.reader_process import BATCH, Ahead
-from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
-from services.trails.wrappers import Found
+from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow
+from services.trails.wrappers import FoundRecord
 
 LOCK = 1802661490
 REASONS = 1_000
@@ -86,10 +87,6 @@ class Taken:
                     self.reasons[short] = self.reasons.get(short, 0) + 1
 
 
-Progress = Callable[[str, int], None]
-"""(what is being done, how many records so far)."""
-
-
 class Trail:
     """A trail of this name, on an installation's broker and database."""
 
@@ -112,7 +109,7 @@ class Trail:
             await records.let_read(connection, self.settings.account_id)
         return True
 
-    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> Taken:
         """Every record into the trail. Raises Unavailable."""
         keep()
         fresh = await self.prepare(connection)
@@ -158,7 +155,7 @@ class Trail:
         writing.await_writing(new, held)
         taken.count(batch, set(held))
 
-    async def _kept(self) -> AsyncIterator[list[Found]]:
+    async def _kept(self) -> AsyncIterator[list[FoundRecord]]:
         """What is on the topic."""
         topic = KafkaTopic(self.settings, self.topic)
         try:
@@ -178,11 +175,11 @@ class Trail:
         finally:
             await topic.close()
 
-    def _of_topic(self, value: bytes, offset: int) -> Found:
+    def _of_topic(self, value: bytes, offset: int) -> FoundRecord:
         place = f"offset {offset}"
         if not self._authority.believes(self._keys, self._kind, 0, offset, value):
-            return Found(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
-        return Found(self.topic, place, before_envelope(value))
+            return FoundRecord(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
+        return FoundRecord(self.topic, place, before_envelope(value))
 
 
 @asynccontextmanager
@@ -202,7 +199,7 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
         await pool.close()
 
 
-def _headers(found: Found) -> list[tuple[str, bytes]]:
+def _headers(found: FoundRecord) -> list[tuple[str, bytes]]:
     return [("source", _encoded(found.source)), ("place", found.place.encode())]
 
 
@@ -254,10 +251,10 @@ class _Writing:
 
     async def put(self, batch: list[Prepared], held: set[str]) -> None:
         """`held`: ids that the trail has."""
-        rows: dict[str, Row] = {}
-        kinds: dict[bytes, Row] = {}
-        cases: dict[bytes, Row] = {}
-        aside: list[Row] = []
+        rows: dict[str, TrailRow] = {}
+        kinds: dict[bytes, TrailRow] = {}
+        cases: dict[bytes, TrailRow] = {}
+        aside: list[TrailRow] = []
         for each in batch:
             kind = each.kind
             if kind is None:
@@ -293,7 +290,7 @@ class _Writing:
                 found = True
         return found
 
-    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[TrailRow]) -> None:
         """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
         if rows:
             there = await records.there(self._connection, self._schema, table, [row[0] for row in rows])
@@ -303,7 +300,7 @@ class _Writing:
                     table, schema_name=self._schema, columns=columns, records=new
                 )
 
-    async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
+    async def _write(self, rows: list[TrailRow], aside: list[TrailRow], held: set[str]) -> None:
         connection, schema = self._connection, self._schema
         if aside:
             await records.put_aside(connection, schema, aside)
@@ -315,7 +312,7 @@ class _Writing:
             await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
 
 
-def _aside(each: Prepared) -> Row:
+def _aside(each: Prepared) -> TrailRow:
     raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
     return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
 
