@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.policy.glob import compile_glob
-from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.compare import compare
+from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import ACTION, CALLER, Dimension, Side, Space, bits_of
 
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
-PASSED, FAILED = "passed", "failed"
 
 # What a stranger's request says where a policy may limit whom it lets in: an organization, a source, an address that are
 # nobody's in particular. What a stranger can choose (an encryption context, tags) is not here.

@@ -33,6 +33,7 @@ from domain.policy_analysis.boxes import Box, apart, merged, subtract, within
 from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.named_people import people
+from domain.policy_analysis.outcomes import DIFFERENT, EQUIVALENT, UNKNOWN
 from domain.policy_analysis.space import Dimension, Meaning, Side, Space, bits_of
 from domain.policy_analysis.words import TooMany
 
@@ -51,7 +52,6 @@ SURROUNDINGS = {
     DIRECT: "no identity policy",
 }
 WITHIN_NOTHING = "no identity policy, and a boundary that allows nothing"
-EQUIVALENT, DIFFERENT, UNKNOWN = "equivalent", "different", "unknown"
 _EVERYTHING = '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'
 
 

@@ -15,15 +15,15 @@ from domain.policy_analysis.space import Space
 
 BUT, MEETS = "but", "meets"
 UNBOUNDED = "no permissions boundary"
-Name = tuple[str, str, str, str, bool]
+PersonName = tuple[str, str, str, str, bool]
 """Kind, account, ARN, unique id, and whether there is a permissions boundary: what tells one from another in words."""
 
 
 def people(space: Space, bits: int) -> list[dict[str, Any]]:
     """Those of the callers' cases `bits`. `but` in one that stands for others: those who are named and outside; `meets` in one
     that is an example: the conditions on who calls that it meets."""
-    inside: dict[Name, Someone] = {}
-    outside: dict[Name, Someone] = {}
+    inside: dict[PersonName, Someone] = {}
+    outside: dict[PersonName, Someone] = {}
     for at, everyone in enumerate(space.callers.members):
         held = inside if bits >> at & 1 else outside
         for each in everyone:
@@ -46,17 +46,17 @@ def people(space: Space, bits: int) -> list[dict[str, Any]]:
     return found
 
 
-def _name(each: Someone) -> Name:
+def _name(each: Someone) -> PersonName:
     return each.kind, each.of, each.arn, each.unique, BOUNDED in each.names
 
 
-def _twin(name: Name) -> Name:
+def _twin(name: PersonName) -> PersonName:
     return (*name[:4], not name[4])
 
 
 def _folded(
-    inside: dict[Name, Someone], outside: dict[Name, Someone], tests: Sequence[Test]
-) -> Iterator[tuple[Name, Someone, dict[str, Any]]]:
+    inside: dict[PersonName, Someone], outside: dict[PersonName, Someone], tests: Sequence[Test]
+) -> Iterator[tuple[PersonName, Someone, dict[str, Any]]]:
     """One for those who are in it with and without a permissions boundary."""
     for name, each in inside.items():
         shown: dict[str, Any] = dict(each.document())
@@ -74,7 +74,7 @@ def _folded(
         yield name, each, shown
 
 
-def _is_among(of: Name, other: Name, own: str) -> bool:
+def _is_among(of: PersonName, other: PersonName, own: str) -> bool:
     """Whether words for the one would take in the other."""
     kind, account, arn, unique, _ = of
     if unique and not arn:
@@ -94,7 +94,7 @@ def _sessions(role: str) -> str:
 
 
 def _without(
-    outside: dict[Name, Someone], inside: dict[Name, Someone], tests: Sequence[Test]
+    outside: dict[PersonName, Someone], inside: dict[PersonName, Someone], tests: Sequence[Test]
 ) -> Iterator[dict[str, Any]]:
     """Those who are left out: by name alone where nobody of the name is let in."""
     partly = {(name[0], name[1], name[2]) for name in inside if name[2]}

@@ -23,7 +23,16 @@ from domain.policy_analysis import values, words
 from domain.policy_analysis.boxes import Box
 from domain.policy_analysis.budget import spend, steps_of
 from domain.policy_analysis.callers import FOLLOWING, Someone, someones
-from domain.policy_analysis.values import VARIABLE, WORDS, Case, Unmodelled, cases, family, parts_of, require_readable
+from domain.policy_analysis.values import (
+    VARIABLE,
+    WORDS,
+    Unmodelled,
+    ValueCase,
+    cases,
+    family,
+    parts_of,
+    require_readable,
+)
 from domain.policy_analysis.words import TooMany
 
 EITHER = 3
@@ -284,7 +293,7 @@ class Space:
             if key in self._fixed:
                 context = {key: self._fixed[key]} if self._fixed[key] else {}
                 passes = tuple(test.holds(context) for _, test, _ in tests.values())
-                made = (Case(self._fixed[key], passes),)
+                made = (ValueCase(self._fixed[key], passes),)
             return Dimension(key, made, [test for _, test, _ in tests.values()])
         return None
 

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.keys.key import Key
 from domain.log.authenticity import SNAPSHOT, Keyring
@@ -23,13 +22,15 @@ from domain.log.chain import Chain, digest
 from domain.ports import OutOfRange, Topic
 from domain.state import documents
 from domain.state.fold import Fold
-from domain.state.world import Answered, World
+from domain.state.recent_calls import FirstAnswer
+from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool, make
+from services.logs import logger_of
 
-log_of_snapshots = structlog.get_logger("snapshots")
+log_of_snapshots = logger_of("snapshots")
 
 VERSION = 5
 KEEP = 3
@@ -72,9 +73,10 @@ def encode(fold: Fold) -> bytes:
         "destroyed": list(world.destroyed.items()),
         "services": {access_key: documents.service_document(each) for access_key, each in world.services.items()},
         "answered": [
-            [name, each.position, each.at, each.resource, each.effect] for name, each in world.answered.items()
+            [name, each.position, each.at, each.resource, each.effect]
+            for name, each in world.recent_calls.answers.items()
         ],
-        "calls": list(world.calls.items()),
+        "calls": list(world.recent_calls.ids.items()),
     }
     keys = sorted(world.all_keys(), key=lambda key: key.id)
     parts = [document] + [_keys_document(keys[start : start + PART]) for start in range(0, len(keys), PART)]
@@ -139,13 +141,13 @@ def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fol
         world.add_grant(documents.grant_from(grant))
     for alias in document["aliases"]:
         world.add_alias(documents.alias_from(alias))
-    world.deleted.update(document["deleted"])
-    world.destroyed.update((name, at) for name, at in document["destroyed"])
+    world.key_index.deleted.update(document["deleted"])
+    world.key_index.destroyed.update((name, at) for name, at in document["destroyed"])
     world.services.update(
         (access_key, documents.service_from(each)) for access_key, each in document["services"].items()
     )
-    world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
-    world.calls.update((name, at) for name, at in document["calls"])
+    world.recent_calls.answers.update((name, FirstAnswer(*rest)) for name, *rest in document["answered"])
+    world.recent_calls.ids.update((name, at) for name, at in document["calls"])
     chain = Chain(head, position, keys, authority_from(document["authority"]))
     return Fold(world, chain, document["next"], document["voids"])
 

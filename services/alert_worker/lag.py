@@ -11,8 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from domain.alerts.engine.judge import Judge
 from domain.alerts.health import Health
 from domain.alerts.rules import alerts_behind
@@ -26,10 +24,11 @@ from services.alert_worker import rotation, tables
 from services.alert_worker.books import Books, Changed, Part
 from services.alert_worker.tables import Reached
 from services.alert_worker.topic import Publisher
+from services.logs import logger_of
 from services.metrics import ALERTS_LAG
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 READ_PATIENCE = 5.0
 """Seconds for which Postgres may take to say how far everything is judged."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
 
@@ -24,9 +23,10 @@ from services.adapters.committed import Committed
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.alert_worker.books import Books, Part
+from services.logs import logger_of
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 
 KEEP_EVERY, TRY_EVERY = 3600.0, 60.0

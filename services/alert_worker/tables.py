@@ -18,15 +18,15 @@ from typing import Any
 
 import asyncpg
 import orjson
-import structlog
 
 from domain.log.row_sets import Field, added
 from domain.ports import Unavailable
 from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, Changed, Part, goes_on
 from services.alert_worker.marks import Marked, Marks
+from services.logs import logger_of
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 _TABLES = """
 CREATE SCHEMA alerting;

@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from domain.alerts import unjudged
 from domain.alerts.engine.judge import Judge, JudgedChange
 from domain.policy_analysis.budget import Budget
@@ -20,10 +18,11 @@ from services.adapters.postgres import Pool
 from services.alert_worker import tables
 from services.alert_worker.books import Books
 from services.alert_worker.topic import Publisher
+from services.logs import logger_of
 from services.runtime.task_group import together
 from services.shares import Shares, breathe
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 MOST_STEPS = 100_000_000
 """Some minutes of a processor: what takes more stays as it was told, not known."""

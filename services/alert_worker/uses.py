@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
-import structlog
 
 from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.judge import Candidate, Judge, Pair
@@ -32,9 +31,10 @@ from services.alert_worker.key_ages import Ages
 from services.alert_worker.tables import Locked, Reached, Written
 from services.alert_worker.topic import Publisher
 from services.alert_worker.voids import Voids
+from services.logs import logger_of
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 READ = 500
 Found = tuple[Candidate, int, Mapping[str, Any]]

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import cast
 
-import structlog
 import uvicorn
 import uvloop
 
@@ -45,7 +44,7 @@ from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
@@ -53,7 +52,7 @@ from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 DRAIN = 10
 OWN_FILES = 128

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any, assert_never
 
 import orjson
-import structlog
 from starlette.responses import Response, StreamingResponse
 
 from domain.authorization.audience import Told
@@ -20,8 +19,9 @@ from services.audit_api.request import AuditRequest
 from services.kms_api import errors
 from services.kms_api.app import where
 from services.kms_api.errors import WireError
+from services.logs import logger_of
 
-log = structlog.get_logger("audit")
+log = logger_of("audit")
 
 RouteAnswer = Told | Live | AsyncGenerator[Told, None]
 """What an endpoint returns: one document, one a line, or events as they happen."""

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import asyncpg
 import orjson
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -36,9 +35,10 @@ from services.kms_api.app import Disconnected, read_body, where
 from services.kms_api.authentication import Authenticator
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import NotFresh
+from services.logs import logger_of
 from services.metrics import UNAUTHENTICATED
 
-log = structlog.get_logger("audit")
+log = logger_of("audit")
 
 SIGNED_FOR = frozenset({"keytrail", "kms"})
 NOBODY = Caller("", "", {}, "")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
-from projections.decisions.queries import FIELDS, Filters
+from projections.decisions.queries import FIELDS, CallFilters
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
 from services.audit_api.operation_names import rule_named
@@ -85,7 +85,7 @@ INPUTS = Parameter(
 OF_HISTORY = (*_OF_CALLS, INPUTS, ORDER, LIMIT, CURSOR)
 
 
-async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
+async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
     """Raises WireError."""
     request.one_of("effect", EFFECTS)
     key, pair = request.text("key"), request.text("encryption_context")
@@ -102,7 +102,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
     if key:
         key = await audit.keys.recorded(request, source, key)
     since, until = await span_of(source.pool, request)
-    return Filters(
+    return CallFilters(
         key=key or None,
         since=since,
         until=until,
@@ -111,7 +111,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
     )
 
 
-async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Filters) -> Told:
+async def calls_answer(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> Told:
     """A page of calls. Raises WireError."""
     inputs = request.flag("inputs")
     cursor, limit = request.cursor(str, int, int), request.limit()

@@ -45,7 +45,7 @@ class KeyReferences:
         if (account, f"alias/{text}") in world.aliases:
             return f"alias/{text}"
         begun = text.lower().rstrip("…")
-        ids = world.key_ids.get(account, [])
+        ids = world.key_ids(account)
         start = bisect_left(ids, begun)
         found = [each for each in ids[start : start + 4] if each.startswith(begun)]
         if len(begun) < LEAST or not found:
@@ -80,7 +80,7 @@ class KeyReferences:
         if people:
             whose = people[0].rpartition(":")[2]
             return f" {whose} is not a key. Commands that also take principals have --principal {whose}."
-        names = [*world.alias_names.get(account, ())[:MOST_NAMES], *world.key_ids.get(account, ())[:MOST_NAMES]]
+        names = [*world.alias_names(account)[:MOST_NAMES], *world.key_ids(account)[:MOST_NAMES]]
         return in_words(nearest(text, names), "`keytrail keys` lists your keys.")
 
     async def _near_in(self, source: Source, text: str) -> str:
@@ -193,7 +193,7 @@ class KeyReferences:
         world = self._present.world
         key = world.keys.get(row.get("key_id") or "")
         own = key is not None and key.account == audience.account
-        return row | {"key_aliases": list(world.aliases_of.get(key.id, ())) if own and key is not None else []}
+        return row | {"key_aliases": list(world.aliases_of(key.id)) if own and key is not None else []}
 
     async def with_aliases(self, source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows that have keys' ids, with the aliases of the keys: now, or at the end of a trail."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from starlette.requests import Request
 
 from domain.arn import audit_arn
-from domain.authorization.context import Came, request_context
+from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
@@ -33,8 +33,8 @@ class RoutePermissions:
         self._keys = keys
         self.records = records
 
-    def origin(self, http: Request) -> Came:
-        return Came(
+    def origin(self, http: Request) -> RequestOrigin:
+        return RequestOrigin(
             http.client.host if http.client else "",
             printable(http.headers.get("user-agent", ""), MOST_AGENT),
             http.url.scheme == "https",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import structlog
-
 from domain.log.authenticity import COMMANDS
 from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
@@ -16,8 +14,9 @@ from services.adapters import cloudevents
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
+from services.logs import logger_of
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 ANCHOR_EVERY = 0.5
 """Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""

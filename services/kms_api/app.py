@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.errors import Refusal
 from domain.ports import Unavailable
@@ -27,9 +26,10 @@ from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.presigned import is_presigned
 from services.kms_api.shapes import operation_names
 from services.kms_api.vault_watch import VaultWatch
+from services.logs import logger_of
 from services.metrics import TALLY, UNAUTHENTICATED, Scrapes, exposition
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

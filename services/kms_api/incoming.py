@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, Via, encryption_context, request_context
 from domain.errors import Refusal
 from domain.log.record import Call
 from domain.state.callers import caller_of
@@ -68,8 +68,8 @@ def _invocation(incoming: Incoming) -> str:
 def request_of(incoming: Incoming, parameters: dict[str, Any], region: str, org: str) -> Request:
     who, operation = incoming.who, incoming.operation
     assert who.caller is not None, "a refused credential was refused before"
-    came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
-    context = request_context(came, operation, parameters)
+    origin = RequestOrigin(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
+    context = request_context(origin, operation, parameters)
     caller = who.caller.asking(context, encryption_context(operation, parameters))
     return Request(operation, parameters, caller, incoming.at, who.session)
 

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-import structlog
-
 from domain.log.authenticity import KeyMissing, Seal
 from domain.log.codec import Unreadable, parse, record_from
 from domain.log.record import Record
@@ -24,8 +22,9 @@ from domain.state.fold import Fold
 from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.keyring import VaultKeyring
+from services.logs import logger_of
 
-log = structlog.get_logger("present")
+log = logger_of("present")
 
 ASK_EVERY = 1.0
 BARRIER_DEADLINE = 4.0

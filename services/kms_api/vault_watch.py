@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from services.adapters.postgres import INTERRUPTED, Pool
+from services.logs import logger_of
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 ASK_EVERY = 1.0
 PATIENCE = 2.0

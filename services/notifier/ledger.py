@@ -22,13 +22,13 @@ from typing import Any
 
 import asyncpg
 import orjson
-import structlog
 
 from domain.alerts.severities import SEVERITIES
 from domain.ports import Unavailable
 from services.adapters.alerts_file import Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
+from services.logs import logger_of
 from services.notifier import outbox
 from services.notifier.marks import Mark, Proved
 from services.notifier.outbox import Waiting
@@ -37,7 +37,7 @@ from services.notifier.rows import CURSOR, DEAD, STORMS, WAITING, Fields, Held, 
 from services.notifier.storms import Message, Storm, gathered, storm_from
 from services.rendering import utc
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 AT_ONCE = 100
 """Dead letters that are tried again in one transaction."""

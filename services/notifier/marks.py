@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
 
@@ -20,10 +19,11 @@ from domain.ports import Unavailable
 from services.adapters.committed import Committed
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
+from services.logs import logger_of
 from services.rendering import utc
 from services.settings import Settings
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 _ONE_KEY = "of one key"
 """In the MAC of a mark whose key is that of every row."""

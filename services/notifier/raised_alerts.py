@@ -12,7 +12,6 @@ from typing import Any
 
 import asyncpg
 import orjson
-import structlog
 
 from domain.alerts.engine.telling import telling
 from domain.alerts.severities import SEVERITIES
@@ -24,9 +23,10 @@ from projections.alerts import queries
 from projections.log.schema import AskedLog
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool
+from services.logs import logger_of
 from services.rendering import utc
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 TAKEN = 500
 PATIENCE = 5.0

@@ -157,7 +157,7 @@ def access_to_list_retirable(request: Request, world: World) -> Sequence[Verdict
 def list_retirable(request: Request, world: World) -> Answer:
     principal = _retiring(request)
     means = meaning(principal, world, request.caller.account)
-    found = world.retirable.get(means or "", {})
+    found = world.retirable_by(means or "")
     if means != principal:  # grants to a role's session that an earlier version made, by the session's name alone
-        found = {**world.retirable.get(principal, {}), **found}
+        found = {**world.retirable_by(principal), **found}
     return _page(found.values(), request, world)

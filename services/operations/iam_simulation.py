@@ -15,7 +15,14 @@ from domain.arn import ACCOUNT_ID, PARTITION, Arn, parse_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
-from domain.authorization.simulate import OF_RESOURCE, RESOURCE_POLICY, Simulation, Source, context_keys, statements_of
+from domain.authorization.simulate import (
+    OF_RESOURCE,
+    RESOURCE_POLICY,
+    SimulatedPolicy,
+    Simulation,
+    context_keys,
+    statements_of,
+)
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
 from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
@@ -98,20 +105,20 @@ class _Policies:
 
     rules: list[CompiledStatement]
     boundary: Permissions | None
-    sources: dict[str, Source]
+    sources: dict[str, SimulatedPolicy]
 
 
 def _of(identity: Identity, world: World) -> _Policies:
     directory = world.directory
     rules = list(directory.permissions(identity).statements)
-    sources: dict[str, Source] = {}
+    sources: dict[str, SimulatedPolicy] = {}
     for each in (identity, *(directory.identities[group] for group in identity.groups)):
         for name, inline in each.inline.items():
-            sources[f"{each.arn}#{name}"] = Source(f"{each.kind}_{each.name}_{name}", inline.document)
+            sources[f"{each.arn}#{name}"] = SimulatedPolicy(f"{each.kind}_{each.name}_{name}", inline.document)
         for arn in each.attached:
             policy = directory.managed(arn)
             if policy is not None:
-                sources[arn] = Source(policy.name, policy.document)
+                sources[arn] = SimulatedPolicy(policy.name, policy.document)
     return _Policies(rules, directory.boundary(identity), sources)
 
 
@@ -124,7 +131,7 @@ def _take_inputs(policies: _Policies, request: Request) -> None:
     for number, text in enumerate(texts, 1):
         name = f"PolicyInputList.{number}"
         policies.rules += _rules(text, IDENTITY_POLICY, name)
-        policies.sources[name] = Source(name, text)
+        policies.sources[name] = SimulatedPolicy(name, text)
     if len(boundaries) > 1:
         raise InvalidInput("There is one permissions boundary at most.")
     for text in boundaries:
@@ -245,7 +252,7 @@ def _simulation(policies: _Policies, caller_arn: str, request: Request, world: W
             check_policy(text, KEY)
         except (MalformedPolicy, LimitExceeded) as fault:
             raise InvalidInput(f"ResourcePolicy: {fault.message}") from None
-        policies.sources[RESOURCE_POLICY] = Source(RESOURCE_POLICY, text, OF_RESOURCE)
+        policies.sources[RESOURCE_POLICY] = SimulatedPolicy(RESOURCE_POLICY, text, OF_RESOURCE)
     caller = replace(
         caller, identity=Permissions(tuple(policies.rules)), boundary=policies.boundary, needs_policies=True
     )

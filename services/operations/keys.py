@@ -22,7 +22,8 @@ from domain.crypto.specs import (
 )
 from domain.errors import InvalidRequest, Refusal, UnsupportedOperation
 from domain.keys import key as keys
-from domain.keys.key import AWS_KMS, EXTERNAL, Key
+from domain.keys.key import Key
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State
 from domain.log.codec import micros
 from domain.state.world import World

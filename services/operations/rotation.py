@@ -9,7 +9,8 @@ from domain.authorization.context import Parameters
 from domain.commands.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.errors import InvalidMarker
-from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
+from domain.keys.key import Key, Material
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State
 from domain.state.world import World
 from services.operations.keys import page

@@ -12,7 +12,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.keys.key import EXTERNAL
+from domain.keys.origins import EXTERNAL
 from services.operations import (
     agreement,
     aliases,

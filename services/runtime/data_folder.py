@@ -10,13 +10,14 @@ import signal
 import string
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO
-
-import psutil
+from typing import IO, TYPE_CHECKING
 
 from services.adapters.bundled import login
 from services.ownership import NotOurs, make_own, read_private, require_owned, write_private
 from services.settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    import psutil
 
 STOP_DEADLINE = 10.0
 
@@ -121,7 +122,7 @@ class Folder:
     def live_state(self) -> Running | None:
         """What runs now, None where nothing does."""
         running = self.state()
-        return running if running is not None and psutil.pid_exists(running.pid) else None
+        return running if running is not None and _exists(running.pid) else None
 
     def reached(self, settings: Settings) -> Settings | None:
         """The settings, with the broker and the database that run here where they name none; None where nothing runs."""
@@ -144,6 +145,8 @@ class Folder:
 
     def clean_up(self) -> list[str]:
         """End what an earlier `up` that was killed has left running; the names of what there was."""
+        import psutil  # every command asks for the folder, and only a start needs this
+
         running = self.state()
         if running is None:
             return []
@@ -189,7 +192,19 @@ class Folder:
             return None
 
 
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _ours(pid: int, started: float) -> psutil.Process | None:
+    import psutil
+
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - started) < 2

@@ -11,14 +11,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
@@ -44,7 +43,7 @@ async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Aw
     `lock` is the number of its advisory lock. One that waits is a standby. Anybody may hold that lock: `while_waiting`, called
     every few seconds, looks elsewhere whether another process is at work.
     """
-    log = structlog.get_logger(what)
+    log = logger_of(what)
     connection = await pool.acquire()
     connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
@@ -99,7 +98,7 @@ def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
     """
     configure()
     give_way(NICENESS[what])
-    log, code = structlog.get_logger(what), 0
+    log, code = logger_of(what), 0
     try:
         uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
     except* CANNOT_START as faults:

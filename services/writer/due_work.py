@@ -6,18 +6,17 @@ import asyncio
 import time
 from typing import assert_never
 
-import structlog
-
 from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
 from services.clock import Clock
+from services.logs import logger_of
 from services.writer.doubts import READ_BACK_DEADLINE
 from services.writer.own_records import OwnRecords
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 LOOK_EVERY = 1.0
 MOST_SKEW = 60.0

@@ -8,7 +8,7 @@ from typing import assert_never
 from uuid import uuid4
 
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, Parameters, Via, encryption_context, request_context
+from domain.authorization.context import Parameters, RequestOrigin, Via, encryption_context, request_context
 from domain.commands.accounts import CreateAccount
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
@@ -126,12 +126,12 @@ class WriterStep:
         if own is not None:
             return self.record(now, offset + 1, None, None, own)
         call = command.call
-        if call.id in world.calls:
+        if call.id in world.recent_calls.ids:
             return None
         if now > command.not_after:
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
-        answered = world.answered.get(call.invocation) if call.invocation else None
+        answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None
         if answered is not None:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
@@ -180,8 +180,8 @@ class WriterStep:
             session = None if call.session is None else session_from(call.session)
             via = None if call.via is None else Via(**call.via)
             caller = caller_of(world, call.access_key, session, at, via)
-            came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
-            context = request_context(came, call.operation, call.parameters)
+            origin = RequestOrigin(call.source, call.agent, call.secure, at, world.region, self._org, via)
+            context = request_context(origin, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
             if command.made == UNMADE:
                 return refuse(_command(call, Unmade()), asking, world)

@@ -11,15 +11,14 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 
-import structlog
-
 from domain.crypto.material import NewMaterial, generate
 from domain.crypto.specs import SPECS, SYMMETRIC_DEFAULT
 from domain.ports import Unavailable
 from domain.state.world import World
 from services.adapters.vault import Vault
+from services.logs import logger_of
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 SWEEP_EVERY = 600.0
 RETRY_AFTER = 1.0

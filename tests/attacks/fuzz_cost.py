@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.authorization.audience import Audience
-from domain.authorization.context import Came
+from domain.authorization.context import RequestOrigin
 from domain.errors import Refusal
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY
@@ -33,7 +33,7 @@ from tests.given import ACCOUNT, key_id
 
 MOST_SECONDS = 0.05
 MOST_BYTES = 5 << 20
-CAME = Came("127.0.0.1", "tests", False, 1_800_000_000_000_000, "us-east-1")
+ORIGIN = RequestOrigin("127.0.0.1", "tests", False, 1_800_000_000_000_000, "us-east-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def of_operations(size: int) -> Iterator[Finding]:
 
 
 def _explain(body: bytes) -> None:
-    HypotheticalCall.read(body).explanation(DOOR.world, Audience(ACCOUNT), CAME)
+    HypotheticalCall.read(body).explanation(DOOR.world, Audience(ACCOUNT), ORIGIN)
 
 
 def _draft(body: bytes) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.alerts.engine.telling import COMMAND, PLACEHOLDER, deed, filled, telling
+from domain.alerts.deeds import deed
+from domain.alerts.engine.telling import COMMAND, PLACEHOLDER, filled, telling
 from domain.alerts.rules.table import RULES
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"

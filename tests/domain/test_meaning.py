@@ -13,7 +13,8 @@ import pytest
 from domain.keys.states import KEY_ACTIONS
 from domain.policy.default import default_key_policy
 from domain.policy_analysis.check import Policies, no_new_access_than, not_grants, not_public
-from domain.policy_analysis.compare import DIFFERENT, EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.compare import compare
+from domain.policy_analysis.outcomes import DIFFERENT, EQUIVALENT, UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.words import TooMany, arn, glob, literal, samples
 from tests.given import ACCOUNT, OTHER

@@ -23,7 +23,7 @@ from rich.cells import cell_len
 
 from services.cli.client import Client
 from services.cli.main import main
-from services.cli.terminal import out
+from services.cli.screens import out
 from tests.installation import KEYTRAIL, Installation, clean_environment
 
 ACCOUNT = "111122223333"

@@ -192,7 +192,7 @@ def test_every_code_is_one_that_a_client_knows() -> None:
 
 
 def test_every_command_is_decided_and_every_projection_explains_itself() -> None:
-    assert all(asks is not decide for asks, decide in COMMANDS.values())
+    assert all(required is not decide for required, decide in COMMANDS.values())
     for projection in PROJECTIONS.values():
         assert projection.table.startswith("-- "), "table.sql begins with the question that it answers"
         assert (ROOT / "projections" / projection.name / "queries.py").exists()

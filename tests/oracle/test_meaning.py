@@ -19,7 +19,8 @@ from domain.authorization.context import encryption_context_keys
 from domain.grants.operations import GRANTABLE
 from domain.policy.compile import DELEGATED, DIRECT, CompiledPolicy, compile_key_policy
 from domain.policy.variables import Context
-from domain.policy_analysis.compare import DENIES, SILENT, UNKNOWN, compare, gains
+from domain.policy_analysis.compare import DENIES, SILENT, compare, gains
+from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, arn
 from tests.oracle import solver

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.state import documents
 from domain.state.world import World
 from projections.history import project, queries
-from projections.log.entry import Appends, Closes, Interns
+from projections.log.changes import Appends, Closes, Interns
 from tests.histories import History
 
 
@@ -32,7 +32,7 @@ def everything(world: World) -> dict[str, Any]:
         "by_arn": dict(directory.by_arn),
         "grantees": {
             key: sorted((name, grant.id) for name, held in by_name.items() for grant in held)
-            for key, by_name in world.grantees.items()
+            for key, by_name in world.grant_index.by_grantee.items()
             if by_name
         },
     }

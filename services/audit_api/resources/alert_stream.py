@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from domain.authorization.audience import Told
 from projections.alerts import queries as alerts
-from projections.alerts.queries import Filters
+from projections.alerts.queries import AlertFilters
 from services.adapters.postgres import INTERRUPTED
 from services.audit_api.answer_shapes import EventStream
 from services.audit_api.answers import ASK_AGAIN_EVERY
@@ -42,7 +42,7 @@ async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
 
 
 async def _follow(
-    audit: AuditContext, request: AuditRequest, filters: Filters, number: int
+    audit: AuditContext, request: AuditRequest, filters: AlertFilters, number: int
 ) -> AsyncIterator[tuple[int, Told] | Ended | None]:
     loop = asyncio.get_running_loop()
     quiet, ask_at = 0.0, loop.time()

@@ -26,7 +26,7 @@ from services.audit_api.schemas import Member
 from services.questions.access_changes import Reviewed
 from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
-from services.questions.policy_change import Policy, difference
+from services.questions.policy_change import ComparedPolicy, difference
 from services.questions.source import Source
 
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
@@ -57,7 +57,7 @@ async def _changes(
     if not source.is_trail:
         await _reached(audit, last)
 
-    async def compare(key: Key, old: Policy, new: Policy) -> dict[str, Any]:
+    async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         return await audit.long_questions.worked(request, difference, key, old, new, [])
 
     async with audit.long_questions.still(request, source) as found:

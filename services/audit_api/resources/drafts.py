@@ -9,7 +9,7 @@ from domain.authorization.audience import Told
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
-from projections.decisions.spans import Times
+from projections.decisions.spans import TimeBounds
 from projections.history import queries as history
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.bodies import document_in, text_in
@@ -55,7 +55,7 @@ async def _answers(
     request: AuditRequest,
     source: Source,
     draft: Draft,
-    times: Times,
+    times: TimeBounds,
     after: int | None,
     *,
     calls: bool,

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from domain.authorization.audience import ACROSS, OF_THE_CALLER, Audience, Told, account_in
-from domain.authorization.context import Came, encryption_context_keys, request_context
+from domain.authorization.context import RequestOrigin, encryption_context_keys, request_context
 from domain.authorization.explain import explain
 from domain.authorization.question import Question
 from domain.authorization.verdict import OTHER_ACCOUNT
@@ -103,7 +103,7 @@ class HypotheticalCall:
             )
         return HypotheticalCall(principal, operation, key, pairs, conditions, at)
 
-    def explanation(self, world: World, audience: Audience, came: Came) -> Told:
+    def explanation(self, world: World, audience: Audience, origin: RequestOrigin) -> Told:
         """What would be decided, as the asking account may be told. Raises WireError, AccessRefused."""
         name = canonical(self.principal)
         of = account_in(name) or audience.account
@@ -123,7 +123,7 @@ class HypotheticalCall:
                 caller = foreign(world, key, of, name)
         except Refusal as fault:
             raise missing(fault.message) from None
-        context = request_context(came, self.operation, {}) | encryption_context_keys(self.encryption_context)
+        context = request_context(origin, self.operation, {}) | encryption_context_keys(self.encryption_context)
         given = {name.lower(): tuple(values) for name, values in self.conditions.items()}
         whole = {**caller.context, **context, **resource.context, **given}
         question = Question(f"kms:{self.operation}", resource, whole, self.encryption_context)

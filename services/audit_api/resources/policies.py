@@ -41,7 +41,7 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
 
 async def _side(
     audit: AuditContext, source: Source, key: Key, reference: str, text: str, name: str
-) -> policy_change.Policy:
+) -> policy_change.ComparedPolicy:
     """Raises WireError, NoSuchMoment, Unavailable."""
     if not text:
         reference = reference or str(key.policy_version)

@@ -32,7 +32,7 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
         own = {
             "log": present.world.log,
             "position": present.position,
-            "keys": len(present.world.key_ids.get(account, ())),
+            "keys": len(present.world.key_ids(account)),
             "accounts": [account],
         }
         return request.audience.own(account, own)

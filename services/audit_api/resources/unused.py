@@ -22,7 +22,7 @@ from services.questions.source import Source
 from services.questions.unused import (
     NOT_USED_FOR,
     Decide,
-    Period,
+    UsePeriod,
     callers_in,
     keys_in,
     of_our_own,
@@ -72,7 +72,7 @@ def _days(request: AuditRequest) -> int:
 
 
 async def _unused(
-    audit: AuditContext, request: AuditRequest, source: Source, key: str | None, principal: str | None, times: Period
+    audit: AuditContext, request: AuditRequest, source: Source, key: str | None, principal: str | None, times: UsePeriod
 ) -> tuple[list[dict[str, Any]], str | None, str]:
     """(rows, the cursor of the next page, what is not known)."""
     decide = let_in_by if source.is_trail else of_our_own(source.audience)
@@ -91,7 +91,7 @@ async def _unused(
 
 
 async def _unused_of_all(
-    request: AuditRequest, source: Source, world: World, times: Period, decide: Decide
+    request: AuditRequest, source: Source, world: World, times: UsePeriod, decide: Decide
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Every key of the account, and then its users and roles, a page of them at a time."""
     limit, cursor = request.limit(), request.cursor(str, str)
@@ -103,7 +103,7 @@ async def _unused_of_all(
     for name in some:
         if kind == KEYS:
             held = world.keys[name]
-            of = {"key_id": name, "key_aliases": list(world.aliases_of.get(name, ()))}
+            of = {"key_id": name, "key_aliases": list(world.aliases_of(name))}
             found = await unused_of_key(source.pool, world, held, source.audience, times, decide)
         else:
             of = {"principal": name}
