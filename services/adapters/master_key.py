@@ -118,12 +118,12 @@ def _read(path: Path) -> dict[str, bytes]:
     except FileNotFoundError:
         raise MasterKeyRefused(
             f"There is no master key at {path}. Without the key that sealed the vault no key can be used: put it back, "
-            "or name its place in KEYTRAIL_MASTER_KEY_FILE."
+            "or say where it is in KEYTRAIL_MASTER_KEY_FILE."
         ) from None
     except NotOurs as fault:
-        raise MasterKeyRefused(f"The master key is not ours alone: {fault}") from None
+        raise MasterKeyRefused(f"Others can read or replace the master key: {fault}") from None
     except (OSError, ValueError):
-        raise MasterKeyRefused(f"The master key at {path} cannot be read: it takes 32 bytes in base64.") from None
+        raise MasterKeyRefused(f"The master key at {path} cannot be read: it has to be 32 bytes in base64.") from None
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise MasterKeyRefused(f"The master key at {path} is not {KEY_BYTES} bytes long.")
     return {name_of(key): key for key in keys}

@@ -38,7 +38,7 @@ def _kept(path: Path) -> tuple[str, str] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise LogRefused(
-            f"{path} cannot be read. It says from where on this installation's log is authenticated: restore it from a "
+            f"{path} cannot be read. It says where the authenticated part of this installation's log begins: restore it from a "
             "copy of the data folder."
         ) from None
 

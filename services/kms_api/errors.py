@@ -95,8 +95,8 @@ def from_signature(refused: signing.SignatureRefused) -> WireError:
 
 QUESTION_FAILED = (
     "The request failed inside the server. "
-    "If it fails again, whoever runs Keytrail checks its tables with `keytrail verify` "
-    "and fills them anew with `keytrail rebuild`."
+    "If it fails again, ask the operator to check Keytrail's tables with `keytrail verify` "
+    "and to fill them again with `keytrail rebuild`."
 )
 
 
