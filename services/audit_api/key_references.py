@@ -70,7 +70,7 @@ class KeyReferences:
         return found[0] if found else text
 
     def near(self, text: str, account: str) -> str:
-        """A sentence to follow "there is no such key": whose name the text is instead, or which names are near it."""
+        """A sentence to follow "there is no such key": who has that name instead, or which names are near it."""
         world = self._present.world
         people = (
             ()

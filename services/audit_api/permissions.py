@@ -65,7 +65,7 @@ class RoutePermissions:
         return request
 
     async def still_may(self, request: AuditRequest) -> AuditRequest:
-        """A long answer goes on only for a caller who could ask for it now. Returns the request with the caller and the time
+        """A long answer goes on only while its caller may ask for it. Returns the request with the caller and the time
         as they are now.
 
         Raises WireError, with a record: the credential has ended, or the permission is gone.

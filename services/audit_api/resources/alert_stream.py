@@ -54,7 +54,7 @@ async def _follow(
                 if newest > number:
                     rows = await alerts.after(audit.log, filters, number, AT_ONCE)
             if rows or loop.time() >= ask_at:
-                # Nothing is told to a caller who could not ask for it now.
+                # A caller who may no longer ask is sent nothing more.
                 try:
                     request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
                 except WireError as fault:

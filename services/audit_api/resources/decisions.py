@@ -49,7 +49,7 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
         if "key" in by:
             named = await audit.keys.with_aliases(source, [{"key_id": row["key"]} for row in counted])
             counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
-    # The query counts by what each call is told as, and so tells no more than the calls do.
+    # The query counts what the account may read of each call, so the counts reveal no more than the calls.
     return source.audience.own(source.account, only_page(counted) | more)
 
 

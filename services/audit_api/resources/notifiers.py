@@ -1,4 +1,4 @@
-"""Notifiers: how far each is, and the messages that were given up. The first account alone is told."""
+"""Notifiers: how far each is, and the messages that were given up. Only the first account sees them."""
 
 from __future__ import annotations
 
