@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.change_words import besides, exact, sentences, subject
@@ -247,6 +247,8 @@ def _export(
             lines = html_text(heading, evidence, HTML, map(shown.html, rows))
         case Format.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
+        case _:
+            assert_never(form)
     try:
         write_lines(lines, path)
     except OSError as fault:

@@ -25,7 +25,7 @@ from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from domain.log import events, identity_events
-from domain.log.catalogue import NEWEST
+from domain.log.catalogue import CATALOGUE, NEWEST
 from domain.log.codec import event_from
 from domain.policy import statement_set, unseen
 from domain.policy_analysis.fixed_keys import known_of
@@ -35,7 +35,8 @@ from projections.decisions import changes
 from projections.history import queries as history
 from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from projections.log.schema import AskedLog
-from services.questions.access_between import MET, OF_THE_CHANGE
+from projections.trails.calls import MET
+from services.questions.access_between import OF_THE_CHANGE
 from services.questions.effects import (
     GIVES,
     NOT_GIVEN,
@@ -50,7 +51,7 @@ from services.questions.effects import (
     statement,
     unseen_in,
 )
-from services.questions.policy_change import Policy
+from services.questions.policy_change import ComparedPolicy
 from services.rendering import utc
 
 Aggregate = TypeVar("Aggregate")
@@ -59,31 +60,8 @@ COMPARED = 500
 """Pairs of policies whose difference is held."""
 TOLD_EVERY = 50
 """Changes after which it is told how far the answer is."""
-KINDS: dict[str, tuple[str, ...]] = {
-    "key policy": ("key.created", "key.policy-replaced", "key.deleted"),
-    "grant": ("grant.created", "grant.revoked", "grant.retired"),
-    "identity": (
-        "account.created", "access-key.created", "access-key.disabled", "user.created", "group.created", "role.created",
-        "identity.moved", "identity.deleted", "user.access-key-created", "user.access-key-changed",
-        "user.access-key-deleted", "group.member-added", "group.member-removed", "role.trust-replaced",
-        "identity.policy-put", "identity.policy-deleted", "identity.policy-attached", "identity.policy-detached",
-        "identity.boundary-set", "policy.created", "policy.version-created", "policy.default-set",
-        "policy.version-deleted", "policy.deleted",
-    ),
-    "tags": ("key.tagged", "key.untagged", "identity.tagged", "identity.untagged"),
-    "alias": ("alias.created", "alias.moved", "alias.deleted"),
-}  # fmt: skip
+KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
 """What bears on who may do what, by event."""
-BESIDE = frozenset({
-    "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
-    "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
-    "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
-    "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
-    "key.deletion-cancelled", "grant.found", "role.described",
-    "account.alias-set", "instance-profile.created", "instance-profile.deleted", "instance-profile.role-set",
-})  # fmt: skip
-"""What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
-KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (#statement-without-action-or-resource)."""
@@ -97,7 +75,7 @@ ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
 """What is given and refused, by the ARN of the group whose policies say so."""
 OWN = ""
 """Stands for the holder's own policies, or those that are told of."""
-Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
+Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
 class Reviewed:
@@ -205,7 +183,7 @@ class Reviewed:
             told.more["unclear"] = unclear
         return told
 
-    async def _difference(self, key: Key, old: Policy, new: Policy) -> dict[str, Any]:
+    async def _difference(self, key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         """Most keys are made with the same policy: what was compared before is not compared again, unless it names the key."""
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
@@ -407,7 +385,7 @@ def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in region.items() if name != "witness"}
 
 
-def _policy(key: Key | None) -> Policy:
+def _policy(key: Key | None) -> ComparedPolicy:
     if key is None:
-        return Policy(Side(EMPTY), {})
-    return Policy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})
+        return ComparedPolicy(Side(EMPTY), {})
+    return ComparedPolicy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})

@@ -36,10 +36,10 @@ from services.turns import Turn
 NOT_USED_FOR = 90
 """Days."""
 AT_A_TIME = 200
-Name = tuple[str, str, str]
+PermissionName = tuple[str, str, str]
 
 
-def _name(by: Mapping[str, Any]) -> Name:
+def _name(by: Mapping[str, Any]) -> PermissionName:
     """What a decider is known by, whatever its policy's version: (kind, policy or grant, index)."""
     return by.get("kind", ""), str(by.get("policy") or by.get("grant") or ""), str(by.get("index", ""))
 
@@ -52,7 +52,7 @@ class Use:
     principals: set[str] = field(default_factory=set)
 
 
-Period = tuple[datetime, datetime]
+UsePeriod = tuple[datetime, datetime]
 """From a time on, and before another."""
 Given = tuple[str, Mapping[str, Any]]
 """An action, and the statement or grant that lets it in today."""
@@ -89,8 +89,8 @@ def _recorded(case: Mapping[str, Any]) -> Caller:
 
 async def _uses(
     log: AskedLog, world: World, rows: Sequence[Any], decide: Decide, audience: Audience
-) -> dict[Name, Use]:
-    found: dict[Name, Use] = {}
+) -> dict[PermissionName, Use]:
+    found: dict[PermissionName, Use] = {}
     turn = Turn()
     for begin in range(0, len(rows), AT_A_TIME):
         some = rows[begin : begin + AT_A_TIME]
@@ -111,7 +111,7 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
 
 
 async def unused_of_key(
-    log: AskedLog, world: World, key: Key, audience: Audience, times: Period, decide: Decide
+    log: AskedLog, world: World, key: Key, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
     rows_of = await uses_of.let_in_with(log, key.id, key.arn, *times)
@@ -126,7 +126,7 @@ async def unused_of_key(
 
 
 async def unused_of_principal(
-    log: AskedLog, world: World, principal: str, audience: Audience, times: Period, decide: Decide
+    log: AskedLog, world: World, principal: str, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
@@ -142,7 +142,7 @@ async def unused_of_principal(
 
 def keys_in(world: World, account: str) -> list[str]:
     """Ids of the keys of an account, "" for every one, in order."""
-    return list(world.key_ids.get(account, ())) if account else sorted(world.keys)
+    return list(world.key_ids(account)) if account else sorted(world.keys)
 
 
 def callers_in(world: World, account: str) -> list[str]:
@@ -151,7 +151,7 @@ def callers_in(world: World, account: str) -> list[str]:
     return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
 
-def of_rules(rules: Iterable[CompiledStatement], uses: dict[Name, Use]) -> list[dict[str, Any]]:
+def of_rules(rules: Iterable[CompiledStatement], uses: dict[PermissionName, Use]) -> list[dict[str, Any]]:
     rows = []
     for rule in rules:
         if rule.denies or rule.elsewhere or rule.acts is None or is_unseen(rule):

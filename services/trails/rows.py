@@ -23,7 +23,7 @@ CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ASKED = frozenset({"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom", "RetireGrant"})
 """Operations of KMS that ask no key's policy (RetireGrant by the grant's own word)."""
-Row = tuple[Any, ...]
+TrailRow = tuple[Any, ...]
 
 
 def names(service: str, operation: str, members: Document | None) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def case_of(reading: TrailReading) -> dict[str, Any] | None:
     return found
 
 
-def kind_row(reading: TrailReading, case: bytes | None) -> Row:
+def kind_row(reading: TrailReading, case: bytes | None) -> TrailRow:
     """The row of `kinds`; its name follows from the rest of it."""
     destination = None
     if reading.operation == "ReEncrypt":
@@ -98,7 +98,7 @@ def at_of(reading: TrailReading) -> datetime:
     return _EPOCH + timedelta(microseconds=reading.at)
 
 
-def case_row(reading: TrailReading, case: dict[str, Any]) -> tuple[bytes, Row]:
+def case_row(reading: TrailReading, case: dict[str, Any]) -> tuple[bytes, TrailRow]:
     """(name, row)."""
     text = orjson.dumps(case)
     name = blake2b(text, digest_size=16).digest()

@@ -174,11 +174,7 @@ def test_aliases_of_a_foreign_key_are_found(monkeypatch: pytest.MonkeyPatch) -> 
         key = world.keys.get(str(request.parameters.get("KeyId", "")).rpartition("/")[2])
         if key is None or key.account == request.caller.account:
             return run(request, world)
-        return {
-            "Aliases": [
-                name in world.alias_names.get(request.caller.account, []) for name in world.aliases_of.get(key.id, [])
-            ]
-        }
+        return {"Aliases": [name in world.alias_names(request.caller.account) for name in world.aliases_of(key.id)]}
 
     monkeypatch.setitem(BY_NAME, "ListAliases", replace(row, access=in_own_account("kms:ListAliases"), run=leaking))
     assert found()

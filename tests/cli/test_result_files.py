@@ -13,8 +13,9 @@ import pytest
 from services.cli.changes import BY_NAME as OF_CHANGES
 from services.cli.changes import Format as OfChanges
 from services.cli.main import COMMANDS
-from services.cli.result_files import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.result_files import BY_NAME, LOG_BY_NAME, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet
+from services.exports.formats import CallFormat
 from services.exports.ocsf import event_of
 from tests.cli.replay import read, typed
 
@@ -53,7 +54,7 @@ def test_the_name_of_a_format_as_an_ending_points_to_the_option(form: str, tmp_p
 
 
 def test_a_format_that_is_named_goes_before_the_ending() -> None:
-    for form in Format:
+    for form in CallFormat:
         assert format_or_fail(Path("x.html"), form, BY_NAME) is form
     for of_changes in OfChanges:
         assert format_or_fail(Path("x.dat"), of_changes, OF_CHANGES) is of_changes
@@ -61,7 +62,7 @@ def test_a_format_that_is_named_goes_before_the_ending() -> None:
 
 @pytest.mark.parametrize("name", ["-", "x", "1", "/dev/stdout", "/dev/fd/63", "folder.d/x", "x."])
 def test_a_name_without_an_ending_says_json(name: str) -> None:
-    assert asked_format(Path(name), None, BY_NAME) is Format.JSON
+    assert asked_format(Path(name), None, BY_NAME) is CallFormat.JSON
     assert asked_format(Path(name), None, OF_CHANGES) is OfChanges.JSON
 
 

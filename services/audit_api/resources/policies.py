@@ -41,11 +41,11 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
 
 async def _side(
     audit: AuditContext, source: Source, key: Key, reference: str, text: str, name: str
-) -> policy_change.Policy:
+) -> policy_change.ComparedPolicy:
     """Raises WireError, NoSuchMoment, Unavailable."""
     if not text:
         reference = reference or str(key.policy_version)
-        return await policy_change.policy_in(source.pool, key, reference, source.end)
+        return await policy_change.policy_in(source.log, key, reference, source.end)
     try:
         return policy_change.draft(text, None if source.is_trail else audit.present.world, 0, key.account)
     except Refusal as fault:

@@ -9,7 +9,7 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.health import Health
 from domain.alerts.rules import recheck_mismatch
 from domain.authorization.audience import Told
-from projections.decisions.spans import Times
+from projections.decisions.spans import TimeBounds
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
@@ -31,7 +31,7 @@ async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> Async
     return _rechecked(audit, request, (begin, end))
 
 
-async def _rechecked(audit: AuditContext, request: AuditRequest, times: Times) -> AsyncGenerator[Told, None]:
+async def _rechecked(audit: AuditContext, request: AuditRequest, times: TimeBounds) -> AsyncGenerator[Told, None]:
     audience, source = request.audience, await audit.sources.of(request)
     more = await source.before_it_began(times[0])
     async with audit.long_questions.still(request, source) as found:
