@@ -20,11 +20,11 @@ from services.questions.nearest import in_words, last, meant, nearest
 from services.questions.source import Source
 
 CALLERS = (USER, ROLE)
-"""The kinds that call."""
+"""The kinds of principal that make calls."""
 RESOURCE_TYPES = {USER: "user", ROLE: "role", GROUP: "group", POLICY: "policy"}
 """How the resource of an ARN of each kind begins."""
 MOST_NAMES = 5_000
-"""Names that one is looked for among."""
+"""At most so many names are compared with the one that a question gives."""
 
 
 class PrincipalReferences:

@@ -14,7 +14,7 @@ from services.questions.source import Source
 from services.questions.worlds import world_then
 
 MOST_KEYS = 10_000
-"""Keys of a trail that a principal's permissions are looked for on."""
+"""At most so many keys of a trail are searched for a principal's permissions."""
 
 
 async def world_now(present: LiveState, source: Source, key: str | None) -> World:
@@ -44,5 +44,5 @@ async def world_of_rows(source: Source, keys: list[Any], moment: Moment) -> Worl
 async def _accounts(source: Source) -> list[str]:
     """Whose people a question is asked about: the account's that asks, or every account's of a trail. Nobody else is in the
     world, so nobody else can be told of."""
-    # AWS's own policies that a trail never saw are AWS's in its world.
+    # In a trail's world, the policies that AWS manages belong to AWS.
     return [*await history.accounts(source.log), AWS] if source.is_trail else [source.account]
