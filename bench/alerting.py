@@ -27,13 +27,10 @@ from bench.appending import bare_append
 from bench.installed import Installed, until
 from domain.alerts.engine.judge import Judge
 from domain.alerts.rules import key_policy_public
-from domain.log.authenticity import Keyring
 from projections.policy_versions.queries import POLICY_VERSIONS
-from projections.registry import PROJECTIONS
 from services.adapters import kafka, topics
 from services.adapters.kafka import connection
 from services.alert_worker import scan
-from services.projector import store
 from services.questions.snapshot import still
 from services.settings import Settings
 
@@ -256,30 +253,23 @@ async def _scan_changes(settings: Settings) -> list[Figure]:
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
         span = scan.ScannedSpan(-1, found.last, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        changes = await found.connection.fetchval(f"SELECT count(*) FROM {POLICY_VERSIONS}")
-        raised, taken = await _walk(scan.changes(found.connection, settings.region, judge, span, scan.ScanProgress()))
+        changes = await found.log.fetchval(f"SELECT count(*) FROM {POLICY_VERSIONS}")
+        raised, taken = await _walk(scan.changes(found.log, settings.region, judge, span, scan.ScanProgress()))
     what = f"scan of history: {changes:,} policy changes, {raised:,} alerts"
     return [(what, f"{changes / taken:,.0f} policy changes/s", "at least 200/s")]
 
 
 async def _scan_uses(installed: Installed) -> list[Figure]:
-    server = await asyncpg.connect(installed.running.postgres)
-    await server.execute("DROP DATABASE IF EXISTS bench_alerts")
-    await server.execute("CREATE DATABASE bench_alerts")
-    settings = past.settings_of(installed, "bench_alerts")
-    connection = await asyncpg.connect(settings.postgres)
-    for projection in PROJECTIONS.values():
-        await store.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
+    connection, settings = await past.empty_database(installed, "bench_alerts")
     world, key = past.a_world()
     await past.put_cases(connection, world, key, CASES, 7)
     await past.put_decisions(connection, SCANNED, CASES)
     judge = Judge("bench", region=settings.region)
     async with still(settings) as found:
         span = scan.ScannedSpan(-1, 0, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
-        raised, taken = await _walk(scan.uses(found.connection, judge, span, scan.ScanProgress()))
+        raised, taken = await _walk(scan.uses(found.log, judge, span, scan.ScanProgress()))
     await connection.close()
-    await server.execute("DROP DATABASE bench_alerts")
-    await server.close()
+    await past.drop_database(installed, "bench_alerts")
     what = f"scan of history: {SCANNED:,} decisions of {CASES:,} requests, {raised:,} alerts"
     return [(what, f"{SCANNED / taken:,.0f} decisions/s", "at least 30,000/s")]
 

@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,12 +22,12 @@ import orjson
 from bench.installed import Installed
 from domain.arn import iam_arn, key_arn
 from domain.authorization.audience import Audience
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import inputs
 from domain.decisions.case import case_of
 from domain.identities.identity import USER, AccessKey, Identity, InlinePolicy
-from domain.keys.key import created
+from domain.keys.key import Key, created
 from domain.log import events
 from domain.log.authenticity import Keyring
 from domain.log.codec import rfc3339
@@ -105,7 +105,7 @@ def _case(world: World, key: str, number: int, apps: int) -> dict[str, Any]:
     parameters = {"EncryptionContext": pairs}
     access_key = f"AKIA{number % PRINCIPALS:08d}"
     caller = caller_of(world, access_key, None, BEGAN)
-    context = request_context(Came("10.0.0.1", "bench", False, BEGAN, REGION), "Decrypt", parameters)
+    context = request_context(RequestOrigin("10.0.0.1", "bench", False, BEGAN, REGION), "Decrypt", parameters)
     asking = caller.asking(context, encryption_context("Decrypt", parameters))
     verdict = may(asking, "kms:Decrypt", world.resource(world.keys[key]))
     error = None if verdict.allowed else {"kind": "access-refused", "message": ""}
@@ -210,15 +210,49 @@ async def _timed(settings: Settings, question: Callable[[Any], Any]) -> tuple[di
     return last, time.perf_counter() - began
 
 
-async def _measure(installed: Installed) -> list[Figure]:
-    gc.set_threshold(50_000, 20, 50)  # the API does the same
+@dataclass(frozen=True)
+class _Asked:
+    """The two questions that decide every logged call again, each with its result and its rate."""
+
+    settings: Settings
+    key: Key
+
+    async def what_if(self) -> tuple[dict[str, Any], str]:
+        draft = KeyPolicyDraft(self.key, default_key_policy(ACCOUNT))
+        return await self._answer(
+            lambda found: what_if(found, REGION, draft, (None, None), None, Audience(ACCOUNT), calls=False)
+        )
+
+    async def recheck(self) -> tuple[dict[str, Any], str]:
+        return await self._answer(lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
+
+    async def _answer(self, question: Callable[[Any], Any]) -> tuple[dict[str, Any], str]:
+        last, taken = await _timed(self.settings, question)
+        return last["result"], f"{last['result']['decisions'] / taken:,.0f} decisions/s"
+
+
+async def empty_database(installed: Installed, name: str) -> tuple[asyncpg.Connection, Settings]:
+    """A database of a benchmark's own, with every projection's tables, beside the installation's."""
     server = await asyncpg.connect(installed.running.postgres)
-    await server.execute("DROP DATABASE IF EXISTS bench_past")
-    await server.execute("CREATE DATABASE bench_past")
-    settings = settings_of(installed, "bench_past")
+    await server.execute(f"DROP DATABASE IF EXISTS {name}")
+    await server.execute(f"CREATE DATABASE {name}")
+    await server.close()
+    settings = settings_of(installed, name)
     connection = await asyncpg.connect(settings.postgres)
     for projection in PROJECTIONS.values():
         await store.prepare(connection, projection, "bench", Keyring([bytes(32)]))  # type: ignore[arg-type]  # a connection without a pool
+    return connection, settings
+
+
+async def drop_database(installed: Installed, name: str) -> None:
+    server = await asyncpg.connect(installed.running.postgres)
+    await server.execute(f"DROP DATABASE {name}")
+    await server.close()
+
+
+async def _measure(installed: Installed) -> list[Figure]:
+    gc.set_threshold(50_000, 20, 50)  # the API does the same
+    connection, settings = await empty_database(installed, "bench_past")
     world, key = a_world()
     figures: list[Figure] = []
     await _fill(connection, world, key)
@@ -234,32 +268,20 @@ async def _measure(installed: Installed) -> list[Figure]:
         (f"who-can on one key, {PRINCIPALS:,} principals ({len(rows):,} could)", f"{taken:.2f} s", "at most 1 s")
     )
     assert moment.position == EVENTS + 99
-    draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
-    last, taken = await _timed(
-        settings, lambda found: what_if(found, REGION, draft, (None, None), None, Audience(ACCOUNT), calls=False)
-    )
-    done = last["result"]["decisions"]
-    what = f"what-if, {done:,} decisions of {CASES:,} requests, {last['result']['flipped']:,} flip"
-    figures.append((what, f"{done / taken:,.0f} decisions/s", "at least 300,000/s"))
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
-    figures.append((f"recheck, the same ({last['result']['mismatches']} mismatches)", f"{done / taken:,.0f} decisions/s", "at least 50,000/s"))  # fmt: skip
+    asked = _Asked(settings, world.keys[key])
+    result, rate = await asked.what_if()
+    what = f"what-if, {result['decisions']:,} decisions of {CASES:,} requests, {result['flipped']:,} flip"
+    figures.append((what, rate, "at least 300,000/s"))
+    result, rate = await asked.recheck()
+    figures.append((f"recheck, the same ({result['mismatches']} mismatches)", rate, "at least 50,000/s"))
     await put_cases(connection, world, key, DISTINCT, DISTINCT)
     await put_decisions(connection, DISTINCT, DISTINCT)
-    draft = KeyPolicyDraft(world.keys[key], default_key_policy(ACCOUNT))
-    last, taken = await _timed(
-        settings, lambda found: what_if(found, REGION, draft, (None, None), None, Audience(ACCOUNT), calls=False)
-    )
-    done = last["result"]["decisions"]
-    figures.append(
-        (f"what-if, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
-    )
-    last, taken = await _timed(settings, lambda found: recheck(found, REGION, (_at(0), None), Audience(ACCOUNT)))
-    figures.append(
-        (f"recheck, {done:,} decisions, all distinct", f"{done / taken:,.0f} decisions/s", "at least 50,000/s")
-    )
+    result, rate = await asked.what_if()
+    figures.append((f"what-if, {result['decisions']:,} decisions, all distinct", rate, "at least 50,000/s"))
+    _, rate = await asked.recheck()
+    figures.append((f"recheck, {result['decisions']:,} decisions, all distinct", rate, "at least 50,000/s"))
     await connection.close()
-    await server.execute("DROP DATABASE bench_past")
-    await server.close()
+    await drop_database(installed, "bench_past")
     return figures
 
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from domain.alerts.rules.table import FAMILIES as ALERT_FAMILIES
 from domain.log.catalogue import CATALOGUE, EventType
 from domain.policy.condition_keys import CONDITION_KEYS
-from services.audit_api.openapi import ROUTES
+from services.audit_api.resources.routes import ROUTES
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Researching, Using
 from services.operations.table import CROSS_ACCOUNT, SERVICES
 from services.settings import table as settings_table

@@ -12,10 +12,9 @@ from projections.decisions import project as decisions
 from projections.history import project as history
 from projections.history.queries import restore
 from projections.keys import project as keys
-from projections.log.entry import ALERTS, DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.log.changes import TableChange
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.policy_versions import project as policy_versions
-
-Changes = Appends | Closes | Interns | Upserts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Projection:
 
     name: str
     topics: tuple[str, ...]
-    changes: Callable[[Sequence[Entry], Any], Sequence[Changes]]
+    changes: Callable[[Sequence[Entry], Any], Sequence[TableChange]]
     restore: Callable[[Any], Awaitable[Any]] | None = None
 
     @property
@@ -39,8 +38,8 @@ class Projection:
 
 
 def _alone(
-    changes: Callable[[Sequence[Entry]], Sequence[Changes]],
-) -> Callable[[Sequence[Entry], Any], Sequence[Changes]]:
+    changes: Callable[[Sequence[Entry]], Sequence[TableChange]],
+) -> Callable[[Sequence[Entry], Any], Sequence[TableChange]]:
     return lambda entries, state: changes(entries)
 
 

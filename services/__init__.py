@@ -11,9 +11,3 @@ if (
     # The command line, which cannot tell anybody anything yet: Ctrl-C ends it at once and without a traceback, from its very
     # first import of ours on. Where a shell has it ignored, it stays so. services/cli takes it over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-if "structlog" not in sys.modules and "rich" not in sys.modules:
-    # structlog loads rich wherever it is installed, for tracebacks that no process of ours prints: a tenth of a start.
-    sys.modules["rich"] = None  # type: ignore[assignment]  # how Python is told that there is no such module
-    import structlog  # noqa: F401  # this is its first import, and the only one that counts
-
-    del sys.modules["rich"]

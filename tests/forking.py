@@ -30,7 +30,7 @@ from tests.asking import KIND, ask
 
 PROGRAMS = {"keytrail": ("services.cli.command", "main"), "aws": ("awscli.clidriver", "main")}
 LIBRARIES = (
-    *("typer", "typer._adapters", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
+    *("click", "rich.console", "rich.table", "rich.progress", "rich.live", "rich.text", "psutil"),
     *("asyncpg", "aiokafka", "aiokafka.admin", "structlog", "orjson", "cryptography.x509", "botocore.session"),
     *("botocore.auth", "botocore.httpsession", "awscli.clidriver", "asyncio", "ssl", "http.client"),
 )

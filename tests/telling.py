@@ -18,7 +18,7 @@ from services.notifier.held_rows import LedgerChanged
 from services.notifier.ledger import Ledger
 from services.notifier.marks import Proved
 from services.notifier.outbox import Waiting
-from services.notifier.raised_alerts import AlertFeed, Authentic, Earlier, digest_of
+from services.notifier.raised_alerts import PATIENCE, AlertFeed, Authentic, Earlier, digest_of
 from tests.keys import ROOT
 from tests.memory_log import MemoryTopic
 
@@ -51,8 +51,8 @@ class Vault:
 class Telling:
     """One notifier with a unique name. `start` starts it again as a new process on the same rows."""
 
-    def __init__(self, pool: Pool, group_seconds: int = 0) -> None:
-        self.pool = pool
+    def __init__(self, pool: Pool, group_seconds: int = 0, patience: float = PATIENCE) -> None:
+        self.pool, self.patience = pool, patience
         self.topic, self.mark, self.vault = MemoryTopic(), MemoryMark(), Vault()
         self.notifier = Notifier(WEBHOOK, f"n-{uuid4().hex}", "", group_seconds=group_seconds)
         self.now = datetime.now(UTC)
@@ -71,7 +71,7 @@ class Telling:
 
         authentic = Authentic(self.keys, authority, newest)
         self._authentic, self._feed = authentic, AlertFeed(self.topic)
-        self._earlier = Earlier(self.pool, self.topic, authentic)
+        self._earlier = Earlier(self.pool, self.topic, authentic, self.patience)
         beginning = Proved(len(self.topic.values), self.now)
         self.ledger = Ledger(self.pool, self.keys, self.notifier, LOG, self.mark, self.topic.end, beginning)
 

@@ -1,16 +1,17 @@
-"""The evaluation, in the documented order: explicit denies, then key policy, grants, identity policies under their
-limits.
+"""One request decided, in the order of `evaluation_order`.
+
+- A Deny in any policy refuses (#explicit-deny-wins).
+- In the same account, a statement that names the caller's user, its session or everyone allows by itself. A statement that
+  names the caller's role needs the boundary and the session policy to allow as well (#implicit-deny-limits-a-role). A
+  statement that names the account leaves it to identity policies, within boundary and session policy
+  (#delegation-leaves-it-to-identity-policies, #no-delegation-no-identity-allow, #delegation-is-no-wider-than-its-actions).
+- Across accounts, an identity policy at home has to allow as well (#foreign-user-needs-an-allow-at-home,
+  #everyone-from-abroad-needs-an-allow-at-home, #cross-account-operations).
+- A grant allows by itself, across accounts too (#grants-only-allow). A grant to a role is limited as a statement that names
+  the role is; a grant to an account leaves it to that account's identity policies. (In the guide's cross-account example,
+  service-linked roles have no KMS permissions of their own, so their grant is enough.)
 
 Source: IAM user guide, reference_policies_evaluation-logic; KMS developer guide, policy-evaluation and grants.
-
-- A Deny anywhere decides (rules 4 and 24).
-- In the same account, a statement that names the caller's user, its session or everyone decides alone; one that names
-  its role is limited by a boundary's or session policy's implicit deny (rule 11); one that names the account lets
-  identity policies decide, within boundary and session policy (rules 1, 4, 5).
-- Across accounts a key policy's statement needs an identity policy's Allow at home as well (rules 6, 8, 27).
-- A grant allows by itself, in either case; one to a role is limited as a statement that names the role is, one to an
-  account lets its identity policies decide. (The guide's cross-account example for service-linked roles, which have no
-  KMS permissions of their own, works by a grant alone.)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from domain.authorization.caller import Caller
+from domain.authorization.evaluation_order import BY_STATEMENT, CLOSED, FIRST_OPEN, GRANT, WayIn, reach_of
 from domain.authorization.question import Question, Resource
 from domain.authorization.trace import near_miss
 from domain.authorization.verdict import (
@@ -30,7 +32,7 @@ from domain.authorization.verdict import (
     Verdict,
 )
 from domain.grants.grant import Grant
-from domain.policy.compile import DIRECT, ROLE, Decider, Permissions, Row
+from domain.policy.compile import DIRECT, Permissions, ResourceEntry, StatementSource
 from domain.policy.variables import BEFORE_NULL_SETS, Context
 
 
@@ -57,70 +59,77 @@ def may(
 def evaluate(caller: Caller, question: Question) -> Verdict:
     """The verdict; an implicit deny names the near miss where there was exactly one."""
     action, resource, context = question.action, question.resource, question.context
-    arn, policy, identity = resource.arn, resource.policy, caller.identity
-    # Both indexes are looked up once: this is the path of every call.
-    own = identity.by_action.get(action) or identity.rows(action)
-    denied = _first(own[0], arn, context) if own[0] else None
-    if denied is None and (caller.boundary is not None or caller.session is not None):
-        denied = _denied_by_limit(caller, question)
-    if policy is None:
-        return _in_account(caller, question) if denied is None else Verdict(False, action, arn, denied)
-    stated_rows = policy.by_action.get(action) or policy.rows(action)
-    for who, holds, by in stated_rows[0]:
-        if (who is None or who(caller.names)) and (holds is None or holds(context)):
-            return Verdict(False, action, arn, by)
-    if denied is not None:
+    arn, policy, identity, names = resource.arn, resource.policy, caller.identity, caller.names
+    # Every call comes through here, so both indexes are looked up once and the grants only where there are any.
+    own = identity.by_action.get(action) or identity.covering(action)
+    limited = caller.boundary is not None or caller.session is not None
+
+    # 1. Explicit deny: in the resource's policy, an identity policy, the boundary or the session policy.
+    if policy is not None:
+        stated = policy.by_action.get(action) or policy.covering(action)
+        for who, holds, by in stated.denies:
+            if (who is None or who(names)) and (holds is None or holds(context)):
+                return Verdict(False, action, arn, by)
+    if own.denies and (denied := _first(own.denies, arn, context)):
         return Verdict(False, action, arn, denied)
-    how, stated, names = 0, None, caller.names
-    for who, holds, by in stated_rows[1]:
-        closer = DIRECT if who is None else who(names)
-        if closer > how and (holds is None or holds(context)):
-            how, stated = closer, by
-            if how == DIRECT:
+    if limited and (denied := _denied_by_limit(caller, question)):
+        return Verdict(False, action, arn, denied)
+    if policy is None:
+        return _in_account(caller, question)
+
+    # 2. Way in: by the statement or the grant that means the caller most closely.
+    reach = CLOSED
+    opening: StatementSource | Grant | None = None
+    for who, holds, by in stated.allows:
+        means = DIRECT if who is None else who(names)
+        if means > reach and (holds is None or holds(context)):
+            reach, opening = means, by
+            if reach == DIRECT:
                 break
-    at_home = caller.account == resource.account or not caller.account
-    if at_home and how == DIRECT and stated is not None:
-        return Verdict(True, action, arn, stated)
-    grant_how, grant = _grant(caller, question) if resource.grants else (0, None)
-    if grant is not None and grant_how == DIRECT:
-        return Verdict(True, action, arn, grant)
-    if stated is None and grant is None:
+    if reach and caller.account != resource.account and caller.account:
+        reach = reach_of(reach, at_home=False, needs_policies=caller.needs_policies)
+    if reach != DIRECT and resource.grants:
+        way, opening = _with_grants(caller, question, reach, opening)
+    else:
+        way = BY_STATEMENT[reach]
+    if opening is None:
         return _no(caller, question, NO_RESOURCE_POLICY)
-    if (caller.boundary is not None or caller.session is not None) and (short := _limit(caller, question)):
-        return _no(caller, question, short)
-    if grant is not None and grant_how == ROLE:
-        return Verdict(True, action, arn, grant)
-    if stated is not None and (how == ROLE if at_home else not caller.needs_policies):
-        return Verdict(True, action, arn, stated)
-    allowing = _first(own[1], arn, context)
-    if allowing is None:
-        return _no(caller, question, NO_IDENTITY_POLICY)
-    return Verdict(True, action, arn, allowing, stated or grant)
+    if way.limits:
+        # 3. Limits: boundary and session policy.
+        if limited and (short := _limit(caller, question)):
+            return _no(caller, question, short)
+        # 4. Identity policies.
+        if way.identity_policy:
+            allowing = _first(own.allows, arn, context)
+            if allowing is None:
+                return _no(caller, question, NO_IDENTITY_POLICY)
+            return Verdict(True, action, arn, allowing, opening)
+    return Verdict(True, action, arn, opening)
 
 
 def _no(caller: Caller, question: Question, rule: str) -> Verdict:
     return Verdict(False, question.action, question.resource.arn, rule, near=near_miss(caller, question))
 
 
-def _first(rows: Sequence[Row], arn: str, context: Context) -> Decider | None:
-    """The first of an identity's statements that speaks of the question."""
-    for covers, holds, by in rows:
+def _first(entries: Sequence[ResourceEntry], arn: str, context: Context) -> StatementSource | None:
+    """The first of an identity's statements that matches the question."""
+    for covers, holds, by in entries:
         if (covers is None or covers(arn, context)) and (holds is None or holds(context)):
             return by
     return None
 
 
-def _denied_by_limit(caller: Caller, question: Question) -> Decider | None:
+def _denied_by_limit(caller: Caller, question: Question) -> StatementSource | None:
     for permissions in (caller.boundary, caller.session):
         if permissions is not None:
-            found = _first(permissions.rows(question.action)[0], question.resource.arn, question.context)
+            found = _first(permissions.covering(question.action).denies, question.resource.arn, question.context)
             if found is not None:
                 return found
     return None
 
 
-def _first_allow(permissions: Permissions, question: Question) -> Decider | None:
-    return _first(permissions.rows(question.action)[1], question.resource.arn, question.context)
+def _first_allow(permissions: Permissions, question: Question) -> StatementSource | None:
+    return _first(permissions.covering(question.action).allows, question.resource.arn, question.context)
 
 
 def _limit(caller: Caller, question: Question) -> str | None:
@@ -132,23 +141,33 @@ def _limit(caller: Caller, question: Question) -> str | None:
     return None
 
 
-def _grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
-    """The grant that means the caller most closely and lets the request through, and how it means the caller."""
+def _with_grants(
+    caller: Caller, question: Question, reach: int, statement: StatementSource | Grant | None
+) -> tuple[WayIn, StatementSource | Grant | None]:
+    """The first open way and what opens it; `reach` is that of the closest statement."""
+    grant_reach, grant = _closest_grant(caller, question)
+    way = FIRST_OPEN[reach][grant_reach]
+    return way, grant if way.opened_by is GRANT else statement
+
+
+def _closest_grant(caller: Caller, question: Question) -> tuple[int, Grant | None]:
+    """The grant that means the caller most closely and lets the request through, behind its reach."""
     by_name = question.resource.grants
-    closest, found = 0, None
+    closest, found = CLOSED, None
     source = question.context.get("aws:sourcearn", (None,))[0]
     lets = Grant.let_before if BEFORE_NULL_SETS in question.context else Grant.lets
-    for name, how in caller.names.items():
-        if how > closest:
+    for name, means in caller.names.items():
+        if means > closest:
             for grant in by_name.get(name, ()):
                 if lets(grant, question.action, question.encryption_context, source):
-                    closest, found = how, grant
+                    closest, found = means, grant
                     break
     return closest, found
 
 
 def _in_account(caller: Caller, question: Question) -> Verdict:
-    """No resource's policy is asked (CreateKey, an alias, a user): identity policies decide, root may everything."""
+    """The resource has no policy (CreateKey, an alias, a user): identity policies decide, and a root user may call every
+    operation."""
     if caller.account != question.resource.account:
         return _no(caller, question, OTHER_ACCOUNT)
     if not caller.needs_policies:

@@ -19,7 +19,7 @@ RULES_OF_BEFORE = frozenset({BEFORE_MAPPED, BEFORE_NULL_SETS})
 
 def explain(caller: Caller, question: Question, *, reaches: bool = True) -> dict[str, Any]:
     """The verdict in the record's form, AWS's message where it is a refusal, and the tree below it. `reaches`: whether
-    the operation can be called on this key from the caller's account (policy rule 27)."""
+    the operation can be called on this key from the caller's account (#cross-account-operations)."""
     unreachable = Verdict(False, question.action, question.resource.arn, OTHER_ACCOUNT)
     verdict = evaluate(caller, question) if reaches else unreachable
     found = list(look(caller, question))

@@ -23,9 +23,9 @@ from domain.policy.compile import (
     IDENTITY_POLICY,
     KEY_POLICY,
     CompiledPolicy,
-    Decider,
+    CompiledStatement,
     Permissions,
-    Rule,
+    StatementSource,
     compile_key_policy,
 )
 from domain.policy.parse import Statement
@@ -36,12 +36,12 @@ OF_IAM, OF_RESOURCE, OF_BOUNDARY = "IAM Policy", "Resource Policy", "Permissions
 RESOURCE_POLICY = "ResourcePolicy"
 _VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
 _BETWEEN = re.compile(r"[\s,:]*")
-Place = tuple[int, int]
+LineAndColumn = tuple[int, int]
 """(line, column), both from 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SimulatedPolicy:
     """A policy that statements come from: what the answer calls it, and its text."""
 
     name: str
@@ -53,10 +53,10 @@ class Source:
 class Match:
     """A statement that determined an answer."""
 
-    source: Source
+    source: SimulatedPolicy
     index: int
 
-    def places(self) -> tuple[Place, Place]:
+    def places(self) -> tuple[LineAndColumn, LineAndColumn]:
         begin, end = spans(self.source.text)[self.index]
         return _place(self.source.text, begin), _place(self.source.text, end)
 
@@ -81,7 +81,7 @@ class Simulation:
 
     caller: Caller
     owner: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SimulatedPolicy]
     given: Context
     resource_policy: str = ""
     _compiled: dict[str, CompiledPolicy] = field(default_factory=dict)
@@ -89,9 +89,9 @@ class Simulation:
     @property
     def statements(self) -> int:
         """How many are looked at for each action on each resource."""
-        boundary = () if self.caller.boundary is None else self.caller.boundary.rules
+        boundary = () if self.caller.boundary is None else self.caller.boundary.statements
         of_resource = self.resource_policy.count("Effect")
-        return len(self.caller.identity.rules) + len(boundary) + of_resource
+        return len(self.caller.identity.statements) + len(boundary) + of_resource
 
     def on(self, action: str, resource: str) -> Simulated:
         caller, named = self.caller, parse_arn(resource)
@@ -127,7 +127,7 @@ class Simulation:
             verdict = evaluate(self.caller, replace(question, resource=replace(resource, policy=None)))
         if verdict.allowed:
             return ALLOWED
-        return EXPLICIT if isinstance(verdict.by, Decider) else IMPLICIT
+        return EXPLICIT if isinstance(verdict.by, StatementSource) else IMPLICIT
 
     def _by_boundary(self, question: Question) -> bool:
         assert self.caller.boundary is not None, "asked where there is one"
@@ -155,9 +155,9 @@ def _stated(looked: Iterable[Looked], layer: str) -> str:
 
 
 def _alone(permissions: Permissions, question: Question) -> str:
-    denying, allowing = permissions.rows(question.action)
-    for rows, answer in ((denying, EXPLICIT), (allowing, ALLOWED)):
-        for covers, holds, _ in rows:
+    covering = permissions.covering(question.action)
+    for entries, answer in ((covering.denies, EXPLICIT), (covering.allows, ALLOWED)):
+        for covers, holds, _ in entries:
             if (covers is None or covers(question.resource.arn, question.context)) and (
                 holds is None or holds(question.context)
             ):
@@ -201,7 +201,7 @@ def context_keys(rules: Iterable[Statement]) -> list[str]:
     return [found[key] for key in sorted(found)]
 
 
-def statements_of(rules: Iterable[Rule]) -> Iterator[Statement]:
+def statements_of(rules: Iterable[CompiledStatement]) -> Iterator[Statement]:
     return (rule.statement for rule in rules)
 
 
@@ -234,5 +234,5 @@ def _behind(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _place(text: str, at: int) -> Place:
+def _place(text: str, at: int) -> LineAndColumn:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.authorization.caller import Caller
 from domain.authorization.question import Question
-from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, Rule
+from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, CompiledStatement
 from domain.policy.conditions import Test
 
 
@@ -29,7 +29,7 @@ class Looked:
     """A statement that was looked at, in its layer."""
 
     layer: str
-    rule: Rule
+    rule: CompiledStatement
     checks: tuple[Check, ...]
 
     @property
@@ -37,18 +37,18 @@ class Looked:
         return all(check.holds for check in self.checks)
 
 
-def layers(caller: Caller, question: Question) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+def layers(caller: Caller, question: Question) -> Iterator[tuple[str, tuple[CompiledStatement, ...]]]:
     """Every layer of policies that the question goes through, by kind."""
     policy = question.resource.policy
     if policy is not None:
-        yield (policy.rules[0].by.kind if policy.rules else KEY_POLICY), policy.rules
+        yield (policy.statements[0].by.kind if policy.statements else KEY_POLICY), policy.statements
     if not caller.needs_policies:
         return
-    yield IDENTITY_POLICY, caller.identity.rules
+    yield IDENTITY_POLICY, caller.identity.statements
     if caller.boundary is not None:
-        yield BOUNDARY, caller.boundary.rules
+        yield BOUNDARY, caller.boundary.statements
     if caller.session is not None:
-        yield SESSION_POLICY, caller.session.rules
+        yield SESSION_POLICY, caller.session.statements
 
 
 def look(caller: Caller, question: Question) -> Iterator[Looked]:
@@ -57,7 +57,7 @@ def look(caller: Caller, question: Question) -> Iterator[Looked]:
             yield Looked(layer, rule, tuple(_checks(rule, caller, question)))
 
 
-def _checks(rule: Rule, caller: Caller, question: Question) -> Iterator[Check]:
+def _checks(rule: CompiledStatement, caller: Caller, question: Question) -> Iterator[Check]:
     statement = rule.statement
     if statement.principal is not None or statement.not_principal is not None:
         element = "Principal" if statement.principal is not None else "NotPrincipal"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from domain import errors
 from domain.authorization.caller import Caller
 from domain.authorization.question import Resource
 from domain.errors import AccessRefused, Refusal
 from domain.grants.grant import Grant
-from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, TRUST_POLICY, Decider
+from domain.policy.compile import BOUNDARY, IDENTITY_POLICY, KEY_POLICY, SESSION_POLICY, TRUST_POLICY, StatementSource
 from domain.policy.variables import Context
 
 NO_RESOURCE_POLICY = "no-resource-policy-allows"
@@ -30,7 +30,7 @@ DUE = "due"
 ITS_OWN = "service-managed"
 """A service makes the key that it manages for an account."""
 OTHER_ACCOUNT = "not-across-accounts"
-"""The operation cannot be called on a resource of another account (policy rule 27)."""
+"""The operation cannot be called on a resource of another account (#cross-account-operations)."""
 
 IMPLICIT_DENY = "implicit-deny"
 RULE_KINDS: dict[str, str] = {
@@ -71,8 +71,8 @@ class Verdict:
     allowed: bool
     action: str
     resource: str
-    by: Decider | Grant | str
-    delegation: Decider | Grant | None = None
+    by: StatementSource | Grant | str
+    delegation: StatementSource | Grant | None = None
     near: dict[str, Any] | None = None
     about: Resource | None = None
     asked: Context | None = None
@@ -84,8 +84,10 @@ class Verdict:
                 return RULE_KINDS[self.by]
             case Grant():
                 return "grant"
-            case _:
+            case StatementSource():
                 return self.by.kind
+            case _:
+                assert_never(self.by)
 
     def document(self) -> dict[str, Any]:
         by = {"kind": RULE_KINDS[self.by], "rule": self.by} if isinstance(self.by, str) else self.by.document()
@@ -113,7 +115,7 @@ CIPHERTEXT = (
 
 def because(verdict: Verdict) -> str:
     """The end of AWS's sentence (IAM user guide, troubleshoot_access-denied)."""
-    if isinstance(verdict.by, Decider):
+    if isinstance(verdict.by, StatementSource):
         return f"with an explicit deny in {_EXPLICIT[verdict.by.kind]}"
     if isinstance(verdict.by, str) and verdict.by in _IMPLICIT:
         return f"because no {_IMPLICIT[verdict.by]} allows the {verdict.action} action"

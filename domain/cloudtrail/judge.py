@@ -1,8 +1,8 @@
 """A call of a trail decided on what the trail knows: allowed, refused, or unknown with what is missing.
 
-The order is that of `evaluate`, and every step has three answers: what a condition reads and nobody recorded makes its
-statement one that may or may not match. What was answered then is evidence: a call that was let in was denied by nothing,
-whatever was never seen; one that only a delegation could let in shows that an identity policy allowed it.
+The steps are those of `authorization.evaluation_order`, each with three answers: a statement whose condition reads something
+that was not recorded may match. The recorded answer is evidence: if the call was let in, no policy denied it, not even one that
+the trail never saw; and if only a delegation could let it in, an identity policy allowed it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from domain.authorization.evaluation_order import GRANT, STATEMENT, TURN, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
 from domain.policy import unseen
-from domain.policy.compile import DIRECT, ROLE, Permissions, Rule
+from domain.policy.compile import DIRECT, CompiledStatement, Permissions
 from domain.policy.condition_keys import PARAMETERS, RESOURCE, row_of
 from domain.policy.conditions import Test
 from domain.policy.variables import Context, Variable, template
@@ -26,7 +27,7 @@ NO, MAYBE, YES = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrailCall:
     """A call as the trail has it. `context` is whole but for what was not recorded; `sure`: nothing is missing; `root`: the
     caller is an account's root, whom no identity policies limit."""
 
@@ -40,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SeenPolicies:
     """The policies of a caller, as far as they were seen; what was not stands in them as unseen.py has it."""
 
     identity: Permissions
@@ -49,7 +50,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """`by` is the statement, grant or rule in the record's form; `missing`: in words, what would have to be known."""
 
     answer: str
@@ -65,7 +66,7 @@ class _Missing:
         self.words[words] = None
 
 
-def _is_known(key: str, asked: Asked, of_key: str) -> bool:
+def _is_known(key: str, asked: TrailCall, of_key: str) -> bool:
     """Whether the value, or the absence, of a condition key was recorded. `of_key`: what of the key was never seen."""
     if key in asked.context or asked.sure:
         return key != unseen.KEY.lower()
@@ -88,7 +89,7 @@ def _read_by(key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _test(test: Test, asked: Asked, context: Context, of_key: str, missing: _Missing) -> int:
+def _test(test: Test, asked: TrailCall, context: Context, of_key: str, missing: _Missing) -> int:
     for key in _read_by(test.key, tuple(test.wanted)):
         if key == unseen.KEY.lower():
             missing.add(test.wanted[0])
@@ -99,7 +100,7 @@ def _test(test: Test, asked: Asked, context: Context, of_key: str, missing: _Mis
     return YES if test.holds(context) else NO
 
 
-def _rule(rule: Rule, asked: Asked, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
+def _rule(rule: CompiledStatement, asked: TrailCall, arn: str, context: Context, of_key: str, missing: _Missing) -> int:
     """Whether a statement speaks of the call: who and action are known, Resource and Condition may not be."""
     if rule.elsewhere or rule.acts is None or not rule.acts(asked.action.lower()):
         return NO
@@ -118,12 +119,12 @@ def _rule(rule: Rule, asked: Asked, arn: str, context: Context, of_key: str, mis
     return answer
 
 
-Spoken = list[tuple[int, Rule]]
+Spoken = list[tuple[int, CompiledStatement]]
 
 
 def _speaking(
-    rules: Iterable[Rule],
-    asked: Asked,
+    rules: Iterable[CompiledStatement],
+    asked: TrailCall,
     arn: str,
     context: Context,
     of_key: str,
@@ -149,38 +150,30 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """A way in: `answer` is YES or MAYBE; `identity` and `limits` are what it led through; `evaluate` takes the one of the
-    lowest `turn`."""
+class _OpenWay:
+    """A way in that is open (`answer` YES) or may be (MAYBE). `means` is how what opens it means the caller, `by` what lets
+    the call in."""
 
+    way: WayIn
+    means: int
     answer: int
     by: Mapping[str, Any]
-    turn: int
-
-    @property
-    def identity(self) -> bool:
-        return self.turn == BY_IDENTITY
-
-    @property
-    def limits(self) -> bool:
-        return self.turn > GRANTED
-
-
-STATED, GRANTED, GRANTED_ROLE, STATED_ROLE, BY_IDENTITY = range(5)
 
 
 @dataclass(slots=True)
-class _Case:
+class _CallOnState:
     """One call on one state."""
 
-    asked: Asked
+    asked: TrailCall
     resource: Resource
     of_key: str
-    known: Known
+    known: SeenPolicies
     evidence: Evidence | None
     context: Context
 
-    def speaking(self, rules: Iterable[Rule], *, denies: bool, missing: _Missing, of_key: str = "") -> Spoken:
+    def speaking(
+        self, rules: Iterable[CompiledStatement], *, denies: bool, missing: _Missing, of_key: str = ""
+    ) -> Spoken:
         return _speaking(rules, self.asked, self.resource.arn, self.context, of_key, denies, missing)
 
     def layers(self) -> list[Permissions]:
@@ -188,55 +181,54 @@ class _Case:
         return [known.identity, *(each for each in (known.boundary, known.session) if each is not None)]
 
     def denies(self, missing: _Missing) -> Spoken:
-        policy = self.resource.policy.rules if self.resource.policy is not None else ()
+        policy = self.resource.policy.statements if self.resource.policy is not None else ()
         found = self.speaking(policy, denies=True, missing=missing, of_key=self.of_key)
         for held in self.layers():
-            found += self.speaking(held.rules, denies=True, missing=missing)
+            found += self.speaking(held.statements, denies=True, missing=missing)
         return found
 
-    def ways(self, missing: _Missing) -> list[_Way]:
-        """The surest first, in the order of `evaluate`."""
-        found = [*self._stated(missing), *self._granted(missing)]
-        return sorted(found, key=lambda way: (-way.answer, way.turn))
+    def ways(self, missing: _Missing) -> list[_OpenWay]:
+        """The surest first; of equally sure ones the first in the order of evaluation, by what means the caller most
+        closely."""
+        found = [*self._by_statement(missing), *self._by_grant(missing)]
+        return sorted(found, key=lambda each: (-each.answer, TURN[each.way], -each.means))
 
-    def _stated(self, missing: _Missing) -> Iterator[_Way]:
+    def _by_statement(self, missing: _Missing) -> Iterator[_OpenWay]:
         asked = self.asked
-        home = asked.account == self.resource.account or not asked.account
-        rules = self.resource.policy.rules if self.resource.policy is not None else ()
+        at_home = is_at_home(asked.account, self.resource.account)
+        statements = self.resource.policy.statements if self.resource.policy is not None else ()
         told = _Missing()
-        for answer, rule in self.speaking(rules, denies=False, missing=told, of_key=self.of_key):
-            how = DIRECT if rule.who is None else rule.who(asked.names)
-            by = rule.by.document()
-            if home and how == DIRECT:
-                way = _Way(answer, by, STATED)
-            elif (home and how == ROLE) or (not home and asked.root):
-                way = _Way(min(answer, self._limits(told)), by, STATED_ROLE)
-            else:
-                allowing, its = self._identity(told)
-                least = min(answer, allowing, self._limits(told))
-                way = _Way(least, {**its, "delegation": by} if its else by, BY_IDENTITY)
-            if way.answer:
-                yield way
+        for answer, statement in self.speaking(statements, denies=False, missing=told, of_key=self.of_key):
+            means = DIRECT if statement.who is None else statement.who(asked.names)
+            reach = reach_of(means, at_home=at_home, needs_policies=not asked.root)
+            yield from self._open(WAY_OF[STATEMENT, reach], means, answer, statement.by.document(), told)
         missing.words.update(told.words)
 
-    def _granted(self, missing: _Missing) -> Iterator[_Way]:
+    def _by_grant(self, missing: _Missing) -> Iterator[_OpenWay]:
         source = self.context.get("aws:sourcearn", (None,))[0]
-        for name, how in self.asked.names.items():
+        for name, means in self.asked.names.items():
             for grant in self.resource.grants.get(name, ()):
-                if not grant.lets(self.asked.action, self.asked.pairs, source):
-                    continue
-                by = dict(grant.document())
-                if how == DIRECT:
-                    yield _Way(YES, by, GRANTED)
-                elif how == ROLE:
-                    if limits := self._limits(missing):
-                        yield _Way(limits, by, GRANTED_ROLE)
-                elif least := min(self._identity(missing)[0], self._limits(missing)):
-                    yield _Way(least, by, BY_IDENTITY)
+                if grant.lets(self.asked.action, self.asked.pairs, source):
+                    yield from self._open(WAY_OF[GRANT, means], means, YES, dict(grant.document()), missing)
+
+    def _open(
+        self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing
+    ) -> Iterator[_OpenWay]:
+        """The way with what else has to allow the call; nothing where that does not."""
+        by = opening
+        if way.identity_policy:
+            allowing, statement = self._identity(missing)
+            answer = min(answer, allowing)
+            if statement is not None:
+                by = {**statement, "delegation": opening}
+        if way.limits:
+            answer = min(answer, self._limits(missing))
+        if answer:
+            yield _OpenWay(way, means, answer, by)
 
     def _identity(self, missing: _Missing) -> tuple[int, Mapping[str, Any] | None]:
         """Whether identity policies allow it, and the statement that does."""
-        spoken = self.speaking(self.known.identity.rules, denies=False, missing=missing)
+        spoken = self.speaking(self.known.identity.statements, denies=False, missing=missing)
         answer, rule = max(spoken, key=lambda each: each[0], default=(NO, None))
         if answer != YES and self.evidence is not None and self.evidence.identity:
             return YES, None
@@ -247,54 +239,60 @@ class _Case:
             return YES
         answer: int = YES
         for held in self.layers()[1:]:
-            spoken = self.speaking(held.rules, denies=False, missing=missing)
+            spoken = self.speaking(held.statements, denies=False, missing=missing)
             answer = min(answer, max((each for each, _ in spoken), default=NO))
         return answer
 
 
-def _case(asked: Asked, resource: Resource, of_key: str, known: Known, evidence: Evidence | None) -> _Case:
-    return _Case(asked, resource, of_key, known, evidence, {**resource.context, **asked.context})
+def _case(
+    asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies, evidence: Evidence | None
+) -> _CallOnState:
+    return _CallOnState(asked, resource, of_key, known, evidence, {**resource.context, **asked.context})
 
 
-def judge(asked: Asked, resource: Resource, of_key: str, known: Known, evidence: Evidence | None = None) -> Judged:
+def judge(
+    asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies, evidence: Evidence | None = None
+) -> Judgement:
     """`of_key` says what of the key was never seen, `evidence` what the call itself shows, where it was let in then."""
     case = _case(asked, resource, of_key, known, evidence)
     missing = _Missing()
     return _judged(case, case.ways(missing), missing)
 
 
-def _judged(case: _Case, ways: list[_Way], allowing: _Missing) -> Judged:
+def _judged(case: _CallOnState, ways: list[_OpenWay], allowing: _Missing) -> Judgement:
     """`allowing`: what the ways in would need known."""
     denying = _Missing()
     denies = case.denies(denying)
     for answer, rule in denies:
         if answer == YES:
-            return Judged(REFUSED, rule.by.document())
+            return Judgement(REFUSED, rule.by.document())
     if case.evidence is not None:
         # It was let in: nothing that was never seen denied it. What a draft denies perhaps is not of that kind.
         denies = [each for each in denies if not unseen.is_unseen(each[1])]
     if not ways:
         if not unseen.may_let_in(case.of_key):
-            return Judged(REFUSED, NOTHING)
-        return Judged(UNKNOWN, NOTHING, (f"{case.of_key} of {case.resource.arn} from before the trail began",))
+            return Judgement(REFUSED, NOTHING)
+        return Judgement(UNKNOWN, NOTHING, (f"{case.of_key} of {case.resource.arn} from before the trail began",))
     if ways[0].answer == YES and not denies:
-        return Judged(ALLOWED, ways[0].by)
+        return Judgement(ALLOWED, ways[0].by)
     words = [*denying.words] if denies else []
     words += [] if ways[0].answer == YES else [*allowing.words]
-    return Judged(UNKNOWN, ways[0].by, tuple(dict.fromkeys(words)))
+    return Judgement(UNKNOWN, ways[0].by, tuple(dict.fromkeys(words)))
 
 
-def evidence_of(asked: Asked, resource: Resource, of_key: str, known: Known) -> Evidence:
+def evidence_of(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Evidence:
     """What follows from this call's having been let in, under the policies of then."""
     return _evidence(_case(asked, resource, of_key, known, None).ways(_Missing()), of_key)
 
 
-def _evidence(ways: list[_Way], of_key: str) -> Evidence:
+def _evidence(ways: list[_OpenWay], of_key: str) -> Evidence:
     sure = bool(ways) and not unseen.may_let_in(of_key)
-    return Evidence(sure and all(way.identity for way in ways), sure and all(way.limits for way in ways))
+    return Evidence(
+        sure and all(each.way.identity_policy for each in ways), sure and all(each.way.limits for each in ways)
+    )
 
 
-def let_in(asked: Asked, resource: Resource, of_key: str, known: Known) -> Judged:
+def let_in(asked: TrailCall, resource: Resource, of_key: str, known: SeenPolicies) -> Judgement:
     """A call judged with what it shows itself. Its ways in are worked out again only where that makes one of them surer."""
     case, missing = _case(asked, resource, of_key, known, None), _Missing()
     ways = case.ways(missing)
@@ -310,19 +308,19 @@ EXPLAINED, UNEXPLAINED, OPEN, OTHER_ERROR = "explained", "unexplained", "open", 
 
 
 def explained(
-    asked: Asked,
+    asked: TrailCall,
     resource: Resource,
     of_key: str,
-    known: Known,
+    known: SeenPolicies,
     *,
     refused: bool,
     denied: bool,
     denial: Mapping[str, str] | None = None,
-) -> tuple[str, Judged]:
+) -> tuple[str, Judgement]:
     """Whether the recorded policies explain what was answered, and by which statement. OPEN: what was never seen may.
     `denial`: what the message of a denied call tells (denial.py): which kind of policy refused it."""
     if refused and not denied:
-        return OTHER_ERROR, Judged(UNKNOWN, {})
+        return OTHER_ERROR, Judgement(UNKNOWN, {})
     if denied:
         found = judge(asked, resource, of_key, known)
         if found.answer == REFUSED or not denial or not denial.get("kind"):
@@ -332,6 +330,6 @@ def explained(
             return UNEXPLAINED, found
         by = {"kind": kind, "rule": denial["rule"]} | ({"policy": denial["policy"]} if "policy" in denial else {})
         missing = found.missing or (f"the {kind.replace('-', ' ')} that refused it",)
-        return OPEN, Judged(UNKNOWN, by, missing)
+        return OPEN, Judgement(UNKNOWN, by, missing)
     found = let_in(asked, resource, of_key, known)
     return {ALLOWED: EXPLAINED, REFUSED: UNEXPLAINED, UNKNOWN: OPEN}[found.answer], found

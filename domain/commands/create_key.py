@@ -23,7 +23,8 @@ from domain.errors import (
     MalformedPolicy,
     UnsupportedOperation,
 )
-from domain.keys.key import AWS_KMS, EXTERNAL, Key, created
+from domain.keys.key import Key, created
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.log.events import KeyCreated
 from domain.policy.check import check_policy
 from domain.policy.default import default_key_policy
@@ -72,7 +73,7 @@ def spec_and_usage(spec: str, usage: str) -> tuple[str, str]:
     return spec, usage
 
 
-def asks(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     anywhere = in_account(key_arn(world.region, caller.account, "*"), caller.account)
     actions = ["kms:CreateKey"] + (["kms:TagResource"] if command.tags else [])
     return tuple(may(caller, action, anywhere) for action in actions)

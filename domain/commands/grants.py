@@ -1,6 +1,7 @@
 """CreateGrant, RetireGrant, RevokeGrant.
 
-Source: KMS API reference of the three; developer guide, grants and create-grant-overview (policy rules 24 to 27).
+Source: KMS API reference of the three; developer guide, grants and create-grant-overview.
+Rules: #grants-only-allow, #grant-constraints, #child-grant-is-no-wider, #cross-account-operations.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from domain.grants.operations import ALWAYS, grant_operations
 from domain.keys.key import Key, nobodys
 from domain.keys.states import require_state
 from domain.log.events import GrantCreated, GrantFound, GrantRetired, GrantRevoked
-from domain.policy.compile import DELEGATED, Decider
+from domain.policy.compile import DELEGATED, StatementSource
 from domain.policy.parse import is_principal
 from domain.state.principals import canonical, meaning
 from domain.state.world import World
@@ -67,7 +68,7 @@ class RevokeGrant:
     dry_run: bool
 
 
-def asks_to_create(command: CreateGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, "kms:CreateGrant", world.resource(world.key(command.key, caller.account))),)
 
 
@@ -152,7 +153,8 @@ def _require_constraints(command: CreateGrant, key: Key) -> None:
 
 
 def _parent(command: CreateGrant, key: Key, caller: Caller, world: World) -> str:
-    """The grant that allows this one, "" where a policy does. Raises AccessRefused where it would be wider (rule 26)."""
+    """The id of the grant that allows this one, "" if a policy allows it. Raises AccessRefused if the new grant would be wider
+    (#child-grant-is-no-wider)."""
     verdict = may(caller, "kms:CreateGrant", world.resource(key))
     parent = next((each for each in (verdict.by, verdict.delegation) if isinstance(each, Grant)), None)
     if parent is None:
@@ -188,7 +190,7 @@ def _grant(key: Key, grant: str, world: World) -> Grant:
     return found
 
 
-def asks_to_revoke(command: RevokeGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_revoke(command: RevokeGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, "kms:RevokeGrant", world.resource(world.key(command.key, caller.account))),)
 
 
@@ -202,7 +204,7 @@ def revoke(command: RevokeGrant, caller: Caller, world: World) -> GrantRevoked:
     return GrantRevoked(key.id, grant.id)
 
 
-def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     """The retiring principal, the grantee where the grant gives RetireGrant, and the account that issued it or owns the
     key, which may delegate by identity policies (API reference, RetireGrant)."""
     key = world.key(command.key, caller.account)
@@ -212,7 +214,7 @@ def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[
         return (may(caller, action, nobodys(key.arn, key.account)),)
     grant = _grant(key, command.grant, world)
     denied = may(caller, action, resource)
-    if isinstance(denied.by, Decider) and not denied.allowed:
+    if isinstance(denied.by, StatementSource) and not denied.allowed:
         return (denied,)
     at_home = may(caller, action, in_account(key.arn, caller.account, resource.context))
     how = caller.names.get(grant.retiring, 0)

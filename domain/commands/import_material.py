@@ -22,7 +22,8 @@ from domain.errors import (
     KeyNotFound,
     refusal,
 )
-from domain.keys.key import EXTERNAL, Key, Material, stated
+from domain.keys.key import Key, Material, stated
+from domain.keys.origins import EXTERNAL
 from domain.keys.states import require_state
 from domain.log.codec import rfc3339
 from domain.log.events import MaterialDeleted, MaterialExpired, MaterialImported
@@ -65,15 +66,15 @@ class ExpireMaterial:
     material: str
 
 
-def asks_to_import(command: ImportKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_import(command: ImportKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:ImportKeyMaterial", command.key, caller, world)
 
 
-def asks_to_delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:DeleteImportedKeyMaterial", command.key, caller, world)
 
 
-def asks_when_due(command: ExpireMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_when_due(command: ExpireMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (Verdict(True, "kms:DeleteExpiredKeyMaterial", world.keys[command.key].arn, DUE),)
 
 

@@ -13,7 +13,8 @@ from domain.authorization.verdict import DUE, Verdict
 from domain.commands.change_key import on_own_key, require_origin
 from domain.durations import DAY_MICROS, MINUTE_MICROS, YEAR_DAYS
 from domain.errors import InvalidKeyState, InvalidRequest, LimitExceeded, RotationConflict, UnsupportedOperation
-from domain.keys.key import AUTOMATIC, AWS_KMS, EXTERNAL, ON_DEMAND, Key
+from domain.keys.key import AUTOMATIC, ON_DEMAND, Key
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State, require_state
 from domain.log.codec import rfc3339
 from domain.log.events import KeyRotated, RotationDisabled, RotationEnabled
@@ -65,19 +66,19 @@ def require_rotatable(key: Key, *origins: str) -> None:
     require_origin(key, *origins)
 
 
-def asks_to_enable(command: EnableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_enable(command: EnableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:EnableKeyRotation", command.key, caller, world)
 
 
-def asks_to_disable(command: DisableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_disable(command: DisableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:DisableKeyRotation", command.key, caller, world)
 
 
-def asks_on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:RotateKeyOnDemand", command.key, caller, world)
 
 
-def asks_when_due(command: RotateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_when_due(command: RotateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (Verdict(True, "kms:RotateKey", world.keys[command.key].arn, DUE),)
 
 

@@ -15,7 +15,7 @@ from domain.authorization.verdict import ITS_OWN, Verdict
 from domain.crypto.specs import ENCRYPT_DECRYPT, SYMMETRIC_DEFAULT
 from domain.errors import AccessRefused, AlreadyExists, NoSuchEntity
 from domain.identities.account import Service
-from domain.keys.key import AWS_KMS
+from domain.keys.origins import AWS_KMS
 from domain.log.events import KeyCreated
 from domain.policy.default import service_key_policy
 from domain.state.world import World
@@ -42,7 +42,7 @@ def _service(caller: Caller, world: World) -> Service:
     return found
 
 
-def asks(command: CreateServiceKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: CreateServiceKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     alias = alias_for(_service(caller, world))
     return (Verdict(True, "kms:CreateKey", alias_arn(world.region, command.account, alias), ITS_OWN),)
 

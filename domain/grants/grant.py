@@ -1,6 +1,7 @@
 """The grant aggregate, and whether it lets a request through. A grant never changes: it is made, and it ends.
 
-Source: KMS API reference, CreateGrant and GrantConstraints; developer guide, grants (policy rules 24 to 26).
+Source: KMS API reference, CreateGrant and GrantConstraints; developer guide, grants.
+Rules: #grants-only-allow, #grant-constraints, #child-grant-is-no-wider.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ EQUALS = "EncryptionContextEquals"
 SUBSET = "EncryptionContextSubset"
 SOURCE_ARN = "SourceArn"
 UNCONSTRAINED = frozenset({"kms:DescribeKey", "kms:RetireGrant", "kms:CreateGrant"})
-"""Actions that encryption-context constraints do not speak of (rule 25); a child grant is compared as a whole."""
+"""Actions that encryption-context constraints do not speak of (#grant-constraints); a child grant is compared as a whole."""
 
 
 Constraints = Mapping[str, Mapping[str, str] | str]
@@ -118,7 +119,7 @@ def _is_from(constraints: Constraints, source_arn: str | None) -> bool:
 
 
 def is_narrower(child: Constraints, parent: Constraints) -> bool:
-    """Whether a child's constraints let through no request that its parent's refuse (rule 26)."""
+    """Whether a child's constraints let through no request that its parent's refuse (#child-grant-is-no-wider)."""
     if SOURCE_ARN in parent and child.get(SOURCE_ARN) != parent[SOURCE_ARN]:
         return False
     equals, subset = _pairs(parent, EQUALS), _pairs(parent, SUBSET)

@@ -33,8 +33,8 @@ from domain.policy.compile import (
     BOUNDARY,
     IDENTITY_POLICY,
     SESSION_POLICY,
+    CompiledStatement,
     Permissions,
-    Rule,
     compile_identity_policy,
     compile_trust_policy,
 )
@@ -120,7 +120,7 @@ class Directory:
         if not document and not arns:
             return None
 
-        def rules() -> Iterator[Rule]:
+        def rules() -> Iterator[CompiledStatement]:
             if document:
                 yield from compile_identity_policy(document, SESSION_POLICY, session, 0, SESSION)
             for arn in arns:
@@ -128,13 +128,13 @@ class Directory:
 
         return Permissions(tuple(rules()))
 
-    def _cached(self, name: tuple[str, str], rules: Callable[[], Iterator[Rule]]) -> Permissions:
+    def _cached(self, name: tuple[str, str], rules: Callable[[], Iterator[CompiledStatement]]) -> Permissions:
         held = self._permissions.get(name)
         if held is None or held[0] != self.changes:
             held = self._permissions[name] = (self.changes, Permissions(tuple(rules())))
         return held[1]
 
-    def _identity_rules(self, identity: Identity, via: str = "") -> Iterator[Rule]:
+    def _identity_rules(self, identity: Identity, via: str = "") -> Iterator[CompiledStatement]:
         for name, inline in identity.inline.items():
             known_as = f"{identity.arn}#{name}"
             yield from compile_identity_policy(inline.document, IDENTITY_POLICY, known_as, inline.position, INLINE, via)
@@ -144,7 +144,7 @@ class Directory:
             found = self.identities[group]
             yield from self._identity_rules(found, found.arn)
 
-    def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[Rule]:
+    def _managed_rules(self, arn: str, by: str, via: str = "") -> Iterator[CompiledStatement]:
         policy = self.managed(arn)
         if policy is not None:  # a session's policy may be deleted under it, and gives nothing any more
             yield from compile_identity_policy(policy.document, by, arn, policy.default, MANAGED, via)

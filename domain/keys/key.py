@@ -11,12 +11,12 @@ from domain.arn import key_arn
 from domain.authorization.question import Resource
 from domain.crypto.specs import ENCRYPT_DECRYPT, SPECS, SYMMETRIC_DEFAULT, Spec
 from domain.durations import DAY_MICROS, YEAR_DAYS
+from domain.keys.origins import AWS_KMS
 from domain.keys.states import State
 from domain.log import events
 from domain.log.codec import micros
 from domain.policy.compile import CompiledPolicy, compile_key_policy
 
-AWS_KMS, EXTERNAL = "AWS_KMS", "EXTERNAL"
 AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
 
 

@@ -1,8 +1,8 @@
-"""What may be put into force: stricter than what can be read, since what stands on the log stays readable for ever.
+"""Checks a policy before it is put into force. Stricter than the parser, since what is on the log stays readable for ever.
 
 Raises MalformedPolicy with AWS's message and the JSON path of the fault. Source: IAM user guide,
 reference_policies_elements_condition_operators, _sid and _notprincipal, reference-arns; KMS developer guide, conditions-kms
-(rule 17) and key-policy-overview (a Sid of a key policy may have spaces).
+(#no-set-operator-on-a-pair) and key-policy-overview (a Sid of a key policy may have spaces).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from domain.policy.parse import (
     SESSION,
     SIMULATED,
     TRUST,
-    Kind,
     Policy,
+    PolicyKind,
     Principals,
     Statement,
     invalid_principals,
@@ -37,7 +37,7 @@ _WILD = frozenset("*?")
 _PARTITION = re.compile(r"arn:((?:\$\{[^}]*\}|[^:])*):")
 
 
-def check_policy(text: str, kind: Kind) -> Policy:
+def check_policy(text: str, kind: PolicyKind) -> Policy:
     """The policy, fit to be put into force. Raises MalformedPolicy, LimitExceeded."""
     policy = parse_policy(text, kind)
     if "\\u" in text or not text.isascii():
@@ -130,7 +130,7 @@ def _overly_permissive(statement: Statement) -> None:
 
 
 _OF_IAM = (_sid_of_iam, _foreign_resources)
-REFUSED: dict[Kind, tuple[Callable[[Statement], None], ...]] = {
+REFUSED: dict[PolicyKind, tuple[Callable[[Statement], None], ...]] = {
     KEY: (_foreign_principals, _allow_but_for, _overly_permissive),
     TRUST: (_sid_of_iam, _foreign_principals, _not_principal),
     MANAGED: _OF_IAM,

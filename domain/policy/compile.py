@@ -1,9 +1,9 @@
-"""A policy compiled once: statements indexed by action, Deny first.
+"""A policy compiled once: statements indexed by action, denying and allowing apart.
 
-The index is filled as actions are asked; a walk then sees the statements that speak of the action alone. The resource
-of a key policy is the key that it belongs to, so Resource is settled at once and costs nothing per call, but for one
-with policy variables. A condition that this program cannot read never lets anything through: its statement never
-allows, and denies if it is a Deny.
+The index is filled when an action is first asked about, so an evaluation visits only statements that cover its action. The
+resource of a key policy is the key that it belongs to, so Resource is settled here and costs a call nothing, except where it
+has policy variables. A condition that this program cannot read lets nobody in: its statement never allows, and if it is a
+Deny it always denies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
-from domain.policy.parse import KEY, TRUST, Kind, Policy, Principals, Statement, parse_policy
+from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
 from domain.policy.variables import Context, is_constant, resolve, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
@@ -23,14 +23,14 @@ DIRECT, ROLE, DELEGATED = 3, 2, 1
 BOUNDED = "has a permissions boundary"
 """Stands among the names of such a caller, at a level of its own (0, which means nobody): no policy can list it."""
 
-Names = Mapping[str, int]
+CallerNames = Mapping[str, int]
 """Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED); BOUNDED at 0."""
-Who = Callable[[Names], int]
+Who = Callable[[CallerNames], int]
 Covers = Callable[[str, Context], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Decider:
+class StatementSource:
     """The statement that decided. `policy` is the key's ARN, a managed policy's, or an identity's with the inline
     policy's name; `version` counts a key policy's replacements, is a managed policy's version id, or the position at
     which an inline policy was put; `index` counts from 0; `via` is the group that lends the policy."""
@@ -61,11 +61,11 @@ TRUST_POLICY = "trust-policy"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CompiledStatement:
     """A compiled statement. `who` None: every caller; `covers` None: every resource; `tests` None: a condition that
     cannot be read; `holds` None: no condition."""
 
-    by: Decider
+    by: StatementSource
     statement: Statement
     acts: Callable[[str], bool] | None
     who: Who | None
@@ -80,43 +80,62 @@ class Rule:
         return self.statement.effect == "Deny"
 
 
-KeyRow = tuple[Who | None, Holds | None, Decider]
-Row = tuple[Covers | None, Holds | None, Decider]
+PrincipalEntry = tuple[Who | None, Holds | None, StatementSource]
+"""A statement of a resource's policy as evaluation reads it: Principal, Condition, and where it stands."""
+ResourceEntry = tuple[Covers | None, Holds | None, StatementSource]
+"""A statement of an identity's policy as evaluation reads it: Resource, Condition, and where it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfResourcePolicy:
+    """The statements of a resource's policy that cover one action, in the document's order."""
+
+    denies: tuple[PrincipalEntry, ...]
+    allows: tuple[PrincipalEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfPermissions:
+    """The statements of an identity's policies that cover one action, in the documents' order."""
+
+    denies: tuple[ResourceEntry, ...]
+    allows: tuple[ResourceEntry, ...]
 
 
 @dataclass(slots=True, eq=False)
 class CompiledPolicy:
-    """A resource's policy. `rules` are all of its statements; `rows` those that can have an effect, by action."""
+    """A resource's policy. `covering` keeps what it found in `by_action`."""
 
-    rules: tuple[Rule, ...]
-    by_action: dict[str, tuple[tuple[KeyRow, ...], tuple[KeyRow, ...]]] = field(default_factory=dict)
+    statements: tuple[CompiledStatement, ...]
+    by_action: dict[str, OfResourcePolicy] = field(default_factory=dict)
 
-    def rows(self, action: str) -> tuple[tuple[KeyRow, ...], tuple[KeyRow, ...]]:
-        """(denying, allowing) statements that cover the action, in the document's order."""
+    def covering(self, action: str) -> OfResourcePolicy:
+        """The statements that cover the action and can have an effect."""
         found = self.by_action.get(action)
         if found is None:
-            denying, allowing = _speaking(self.rules, action)
-            found = self.by_action[action] = (
-                tuple((rule.who, rule.holds, rule.by) for rule in denying),
-                tuple((rule.who, rule.holds, rule.by) for rule in allowing),
+            denying, allowing = _covering(self.statements, action)
+            found = self.by_action[action] = OfResourcePolicy(
+                tuple((each.who, each.holds, each.by) for each in denying),
+                tuple((each.who, each.holds, each.by) for each in allowing),
             )
         return found
 
 
 @dataclass(slots=True, eq=False)
 class Permissions:
-    """What an identity's policies say together (or its boundary, or its session's policies)."""
+    """What an identity's policies say together, or its boundary, or its session's policies."""
 
-    rules: tuple[Rule, ...]
-    by_action: dict[str, tuple[tuple[Row, ...], tuple[Row, ...]]] = field(default_factory=dict)
+    statements: tuple[CompiledStatement, ...]
+    by_action: dict[str, OfPermissions] = field(default_factory=dict)
 
-    def rows(self, action: str) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+    def covering(self, action: str) -> OfPermissions:
+        """The statements that cover the action and can have an effect."""
         found = self.by_action.get(action)
         if found is None:
-            denying, allowing = _speaking(self.rules, action)
-            found = self.by_action[action] = (
-                tuple((rule.covers, rule.holds, rule.by) for rule in denying),
-                tuple((rule.covers, rule.holds, rule.by) for rule in allowing),
+            denying, allowing = _covering(self.statements, action)
+            found = self.by_action[action] = OfPermissions(
+                tuple((each.covers, each.holds, each.by) for each in denying),
+                tuple((each.covers, each.holds, each.by) for each in allowing),
             )
         return found
 
@@ -124,15 +143,18 @@ class Permissions:
 NO_PERMISSIONS = Permissions(())
 
 
-def _speaking(rules: Iterable[Rule], action: str) -> tuple[list[Rule], list[Rule]]:
+def _covering(
+    statements: Iterable[CompiledStatement], action: str
+) -> tuple[list[CompiledStatement], list[CompiledStatement]]:
+    """(denying, allowing)"""
     folded = action.lower()
-    speaking = [rule for rule in rules if not rule.elsewhere and rule.acts is not None and rule.acts(folded)]
-    denying = [rule for rule in speaking if rule.denies]
-    return denying, [rule for rule in speaking if not rule.denies and rule.tests is not None]
+    covering = [each for each in statements if not each.elsewhere and each.acts is not None and each.acts(folded)]
+    denying = [each for each in covering if each.denies]
+    return denying, [each for each in covering if not each.denies and each.tests is not None]
 
 
 @lru_cache(maxsize=4096)  # most keys have the default policy; its text differs by account alone
-def _parsed(text: str, kind: Kind) -> Policy:
+def _parsed(text: str, kind: PolicyKind) -> Policy:
     return parse_policy(text, kind)
 
 
@@ -140,7 +162,7 @@ def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str]
     """`key` is the ARN of the key that the policy belongs to; `ids` the unique ids that its principals' ARNs meant when
     it was put. Raises what parse_policy raises."""
     policy = _parsed(text, KEY)
-    rules = key_policy_rules(policy, key, version, ids or {})
+    rules = key_policy_statements(policy, key, version, ids or {})
     return CompiledPolicy(
         tuple(
             _on_key(rule, key, has_variables(statement, policy.version))
@@ -149,10 +171,18 @@ def compile_key_policy(text: str, key: str, version: int, ids: Mapping[str, str]
     )
 
 
-def key_policy_rules(policy: Policy, key: str, version: int, ids: Mapping[str, str]) -> tuple[Rule, ...]:
+def key_policy_statements(
+    policy: Policy, key: str, version: int, ids: Mapping[str, str]
+) -> tuple[CompiledStatement, ...]:
     """The statements of a key policy before their Resource is settled for a key."""
     return tuple(
-        _rule(statement, Decider(KEY_POLICY, key, version, statement.sid, statement.index), policy.version, ids, KEY)
+        _rule(
+            statement,
+            StatementSource(KEY_POLICY, key, version, statement.sid, statement.index),
+            policy.version,
+            ids,
+            KEY,
+        )
         for statement in policy.statements
     )
 
@@ -164,7 +194,7 @@ def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, s
         tuple(
             _rule(
                 statement,
-                Decider(TRUST_POLICY, role, version, statement.sid, statement.index),
+                StatementSource(TRUST_POLICY, role, version, statement.sid, statement.index),
                 policy.version,
                 ids,
                 TRUST,
@@ -175,18 +205,20 @@ def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, s
 
 
 def compile_identity_policy(
-    text: str, by: str, name: str, version: int | str, kind: Kind, via: str = ""
-) -> tuple[Rule, ...]:
+    text: str, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
+) -> tuple[CompiledStatement, ...]:
     """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
-    return identity_policy_rules(_parsed(text, kind), by, name, version, kind, via)
+    return identity_policy_statements(_parsed(text, kind), by, name, version, kind, via)
 
 
-def identity_policy_rules(
-    policy: Policy, by: str, name: str, version: int | str, kind: Kind, via: str = ""
-) -> tuple[Rule, ...]:
+def identity_policy_statements(
+    policy: Policy, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
+) -> tuple[CompiledStatement, ...]:
     """The same of a policy that was parsed, and is asked once: its text is not kept."""
     return tuple(
-        _rule(statement, Decider(by, name, version, statement.sid, statement.index, via), policy.version, {}, kind)
+        _rule(
+            statement, StatementSource(by, name, version, statement.sid, statement.index, via), policy.version, {}, kind
+        )
         for statement in policy.statements
     )
 
@@ -196,7 +228,7 @@ def has_variables(statement: Statement, version: str) -> bool:
     return not all(is_constant(template(pattern, version)) for pattern in patterns)
 
 
-def _on_key(rule: Rule, key: str, open_resource: bool) -> Rule:
+def _on_key(rule: CompiledStatement, key: str, open_resource: bool) -> CompiledStatement:
     """The rule with its Resource settled for this key; one with policy variables is asked with each request."""
     covers, holds = rule.covers, rule.holds
     if covers is None:
@@ -208,12 +240,14 @@ def _on_key(rule: Rule, key: str, open_resource: bool) -> Rule:
     return replace(rule, holds=lambda context: covers(key, context) and holds(context))
 
 
-def _rule(statement: Statement, by: Decider, version: str, ids: Mapping[str, str], kind: Kind) -> Rule:
+def _rule(
+    statement: Statement, by: StatementSource, version: str, ids: Mapping[str, str], kind: PolicyKind
+) -> CompiledStatement:
     try:
         tests: tuple[Test, ...] | None = compile_condition(statement.condition or {}, version)
     except (UnknownOperator, BadValue):
         tests = None
-    return Rule(
+    return CompiledStatement(
         by=by,
         statement=statement,
         acts=_actions(statement),
@@ -236,7 +270,7 @@ def _all(tests: Sequence[Test]) -> Holds:
 
 @lru_cache(maxsize=4096)
 def _any_of(patterns: tuple[str, ...]) -> Matcher:
-    # Action names and their prefix are case-insensitive (rule 20): both sides are folded.
+    # Action names and their prefix are case-insensitive (#action-names-have-no-case): both sides are folded.
     matchers = tuple(compile_glob(pattern.lower()) for pattern in patterns)
     if len(matchers) == 1:
         return matchers[0]
@@ -249,7 +283,7 @@ def _actions(statement: Statement) -> Matcher | None:
     if statement.not_action is not None:
         excluded = _any_of(statement.not_action)
         return lambda action: not excluded(action)
-    return None  # without Action a statement has no effect (rule 9)
+    return None  # without Action a statement has no effect (#statement-without-action-or-resource)
 
 
 def _never(resource: str, context: Context) -> bool:
@@ -262,7 +296,7 @@ def _resources(statement: Statement, version: str) -> Covers | None:
     if statement.not_resource is not None:
         excluded = _any_resource(statement.not_resource, version)
         return lambda resource, context: not excluded(resource, context)
-    return _never  # without Resource a statement has no effect (rule 9)
+    return _never  # without Resource a statement has no effect (#statement-without-action-or-resource)
 
 
 def _any_resource(patterns: Sequence[str], version: str) -> Covers:
@@ -313,7 +347,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
         (only,) = meant
         return lambda names: names.get(only, 0)
 
-    def closest(names: Names) -> int:
+    def closest(names: CallerNames) -> int:
         if meant.isdisjoint(names):
             return 0
         return max(how for name, how in names.items() if name in meant)
@@ -321,7 +355,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
     return closest
 
 
-def _listed(names: Names, meant: frozenset[str]) -> set[int]:
+def _listed(names: CallerNames, meant: frozenset[str]) -> set[int]:
     return {how for name, how in names.items() if name in meant}
 
 

@@ -1,8 +1,9 @@
-"""Condition operators: a Condition element to tests of a request's context.
+"""Condition operators: compiles a Condition element to tests of a request's context.
 
 Source: IAM user guide, reference_policies_elements_condition_operators and reference_policies_multi-value-conditions.
-Without a set operator a test holds if any of the key's values matches any wanted value; an inverted operator holds if
-none does, also for a missing key (rules 12 to 16).
+Without a set operator a test holds if any of the key's values matches any wanted value. A negated operator holds if no value
+matches, and so for a missing key (#negated-operator-on-a-missing-key, #if-exists-on-a-missing-key,
+#bool-on-a-missing-key, #null-is-absence, #set-operators-on-a-missing-key).
 """
 
 from __future__ import annotations
@@ -340,7 +341,7 @@ FAMILIES: dict[str, tuple[bool, Callable[[Sequence[str], str], Matches]]] = {
     "BinaryEquals": (False, _compared(as_binary, eq)),
     "IpAddress": (False, _addresses),
     "NotIpAddress": (True, _addresses),
-    # ArnEquals behaves as ArnLike (rule 19).
+    # ArnEquals behaves as ArnLike (#arn-operators-match-by-component).
     "ArnEquals": (False, _arns),
     "ArnLike": (False, _arns),
     "ArnNotEquals": (True, _arns),

@@ -1,12 +1,12 @@
-"""`*` and `?` as IAM has them, matched in linear time (rule 30 of the policy rules).
+"""`*` and `?` as IAM has them, matched in linear time (#globs-in-linear-time).
 
-A pattern is cut at its stars. The first and last piece are anchored, each piece between is taken at its first place
-after the one before: leftmost is always at least as good as any later place, so nothing is ever tried again.
+A pattern is cut at its stars. The first and the last piece are anchored. Each piece between is taken at its first place behind
+the previous one; no later place can be better, so the matcher never goes back.
 
-A `?` costs nothing: a piece is its length and the runs of characters between its `?`. Where a piece has several runs, or
-one so long that a search could compare every place with all of it, its places are found bit by bit: the places of each
-character are the bits of one integer, and a piece stands where the integers of its characters, each shifted by its
-place in the piece, have a bit in common. A regular expression took length times length, 18 s for the longest.
+A piece is its length and the runs of characters between its `?`. If a piece has several runs, or one so long that a search
+could compare all of it at every place, its places are found with bits: the places of each character are the bits of one
+integer, and a piece stands where the integers of its characters, each shifted by its place in the piece, share a bit.
+A regular expression needed quadratic time, 18 s for the longest pattern.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ ARN_PARTS = 6
 
 
 def compile_arn(parts: Sequence[tuple[str, bool]]) -> Matcher:
-    """ArnLike and the Resource element: each of the six components between colons is matched by itself (rule 19).
+    """ArnLike and the Resource element: each of the six components between colons is matched by itself
+    (#arn-operators-match-by-component).
 
     A pattern of fewer components whose last ends with `*` covers what follows, colons too (IAM user guide,
     reference_arns: "it can expand to match beyond the colon boundaries").

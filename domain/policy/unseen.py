@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the command line names these words and compiles nothing
-    from domain.policy.compile import Rule
+    from domain.policy.compile import CompiledStatement
 
 KEY = "keytrail:Unseen"
 """The condition key; its wanted value says what was never seen."""
@@ -46,7 +46,7 @@ def is_document(text: str) -> bool:
     return f'"Id": "{NAME}"' in text and f'"{KEY}"' in text
 
 
-def is_unseen(rule: Rule) -> bool:
+def is_unseen(rule: CompiledStatement) -> bool:
     """Whether a statement stands for what was never seen."""
     return any(test.key == KEY for test in rule.tests or ())
 

@@ -1,8 +1,8 @@
 """Policy variables: `${aws:username}`, `${aws:PrincipalTag/team, 'none'}`, and `${*}`, `${?}`, `${$}` for the signs.
 
-Source: IAM user guide, reference_policies_variables. They are variables in Version 2012-10-17 alone (rule 21), a
-multivalued key is none, and one that the request does not have is null: it equals and is like nothing, so that inverted
-operators are true of it.
+Source: IAM user guide, reference_policies_variables. They are variables only in Version 2012-10-17
+(#variables-need-version-2012). A condition key of many values cannot be a variable. A variable whose key the request lacks is
+null: it equals and is like nothing, so negated operators hold.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from domain.policy.condition_keys import row_of
 
@@ -43,7 +44,7 @@ class Sign:
 
 
 Template = tuple[str | Sign | Variable, ...]
-Parts = list[tuple[str, bool]]
+PatternParts = list[tuple[str, bool]]
 """(text, whether `*` and `?` in it are wildcards)."""
 
 
@@ -76,9 +77,9 @@ def is_constant(parts: Template) -> bool:
     return not any(isinstance(part, Variable) for part in parts)
 
 
-def resolve(parts: Template, context: Context) -> Parts | None:
+def resolve(parts: Template, context: Context) -> PatternParts | None:
     """The template's parts with the request's values; None where a variable is null."""
-    result: Parts = []
+    result: PatternParts = []
     for part in parts:
         match part:
             case str():
@@ -95,8 +96,10 @@ def resolve(parts: Template, context: Context) -> Parts | None:
                     return None
                 else:
                     result.append((default, False))
+            case _:
+                assert_never(part)
     return result
 
 
-def joined(parts: Parts) -> str:
+def joined(parts: PatternParts) -> str:
     return "".join(text for text, _ in parts)

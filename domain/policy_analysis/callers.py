@@ -17,6 +17,7 @@ from domain.policy.parse import UNIQUE_ID, Principals
 from domain.policy.variables import Context
 from domain.policy_analysis import words
 from domain.policy_analysis.budget import spend
+from domain.policy_analysis.outcomes import AGAIN
 from domain.policy_analysis.values import patterns_of
 from domain.policy_analysis.words import Element, Pattern
 
@@ -28,7 +29,6 @@ FOLLOWING = frozenset(
 SOMEBODY, SOME_SESSION = "somebody-else", "some-session"
 STRANGERS = range(999_999_999_999, 0, -1)
 """Accounts that stand for every account that no policy names; the first that is not named is taken."""
-AGAIN = "made-again"
 SERVICE, FEDERATED, CANONICAL = "Service:", "Federated:", "CanonicalUser:"
 
 _DIGITS: Pattern = (words.DIGIT,) * 12
@@ -54,13 +54,17 @@ class Someone:
     unique: str = ""
     example: bool = False
 
+    @property
+    def needs_policies(self) -> bool:
+        return self.kind not in ("root", "service")
+
     def caller(self) -> Caller:
         return Caller(
             self.account,
             self.principal,
             self.names,
             self.unique or "AIDAEXAMPLE",
-            needs_policies=self.kind not in ("root", "service"),
+            needs_policies=self.needs_policies,
             context=dict(self.context),
         )
 

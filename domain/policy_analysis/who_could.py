@@ -1,9 +1,8 @@
-"""Who could: an evaluation with the request left open, in the order of `evaluate`.
+"""Who could: an evaluation with the request left open, in the order of `authorization.evaluation_order`.
 
-Of a caller and a key everything is known but the request: whether a condition holds is settled where it reads what is known
-of caller and key, and stays open where it reads the request. A path is what would let the caller in, with the conditions
-that are still open; none is left out but those that no request can meet, so a caller without a path is refused whatever the
-request says.
+Caller and key are known, the request is not. A condition on caller or key is settled: it holds or does not. A condition on
+the request stays open. A path is a way in with the conditions that are still open on it. Every path that some request can
+take is found, so a caller without a path is refused whatever the request says.
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from typing import Any, TypeVar
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import carriers
+from domain.authorization.evaluation_order import CLOSED, GRANT, STATEMENT, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource, made
 from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
-from domain.policy.compile import DIRECT, ROLE, Rule
+from domain.policy.compile import DIRECT, ROLE, CompiledStatement
 from domain.policy.condition_keys import row_of
 from domain.policy.conditions import Test
 from domain.policy.variables import Context
@@ -33,7 +33,7 @@ _SIGNS = frozenset("*?$")
 _OF_THE_KEY = ("aws:resourcetag/", "kms:resourcealiases", "aws:resourceaccount", "kms:keyspec", "kms:keyusage")
 _OF_A_USER = ("aws:principaltag/", "aws:username", "aws:sourceidentity")
 _OF_THE_REQUEST = frozenset({"aws:viaawsservice", "aws:tokenissuetime", "aws:multifactorauthpresent"})
-"""Known of a caller by default, and otherwise in another request."""
+"""KnownFacts of a caller by default, and otherwise in another request."""
 _OF_THE_SESSION = frozenset({"aws:userid"})
 PAIRS = "kms:EncryptionContextKeys"
 
@@ -66,7 +66,7 @@ class Could:
 NEVER = Could((), ())
 
 
-class Known:
+class KnownFacts:
     """What is known of a caller and a key, whatever the request."""
 
     def __init__(self, caller: Caller, action: str, resource: Resource) -> None:
@@ -108,43 +108,50 @@ def _varies(name: str) -> bool:
 
 def could(caller: Caller, action: str, resource: Resource, *, reaches: bool = True) -> Could:
     """`reaches`: whether the operation can be called from another account."""
-    at_home = caller.account == resource.account
-    if not at_home and not reaches:
+    if caller.account != resource.account and not reaches:
         return NEVER
-    known = Known(caller, action, resource)
+    known = KnownFacts(caller, action, resource)
     policy = resource.policy
     assert policy is not None, "a key has its policy"
-    spend(10 + len(policy.rules) + len(caller.identity.rules))
-    own = list(_speaking(caller.identity.rules, action, resource, known))
+    spend(10 + len(policy.statements) + len(caller.identity.statements))
+    own = list(_speaking(caller.identity.statements, action, resource, known))
     limits = [
-        list(_speaking(each.rules, action, resource, known))
+        list(_speaking(each.statements, action, resource, known))
         for each in (caller.boundary, caller.session)
         if each is not None
     ]
     stated = [
-        (rule.who(caller.names) if rule.who is not None else DIRECT, rule, conditions)
-        for rule, conditions in _speaking(policy.rules, action, resource, known)
+        (means, statement, conditions)
+        for statement, conditions in _speaking(policy.statements, action, resource, known)
+        if (means := DIRECT if statement.who is None else statement.who(caller.names)) != CLOSED
     ]
-    denies = [(rule, conditions) for how, rule, conditions in stated if how and rule.denies]
-    denies += [(rule, conditions) for rules in (own, *limits) for rule, conditions in rules if rule.denies]
+
+    # 1. Explicit deny.
+    denies = [(statement, conditions) for _, statement, conditions in stated if statement.denies]
+    denies += [each for statements in (own, *limits) for each in statements if each[0].denies]
     if any(not conditions for _, conditions in denies):
         return NEVER
-    identity, *limiting = [[each for each in rules if not each[0].denies] for rules in (own, *limits)]
-    allowing, within = _least(identity), [_least(rules) for rules in limiting]
+
+    # 2. Ways in; 3. and 4. what else has to allow the request on each of them.
+    identity, *limiting = [[each for each in statements if not each[0].denies] for statements in (own, *limits)]
+    allowing, within = _least(identity), [_least(statements) for statements in limiting]
     paths: list[Path] = []
-    speaking = [each for each in stated if each[0] and not each[1].denies]
+    speaking = [each for each in stated if not each[1].denies]
     granted = sorted(_granted(caller, action, resource), key=lambda each: made(each[1]))
-    for how, rule, conditions in _least_of_each(speaking):
-        paths += _through(rule.by.document(), how, conditions, at_home, caller, allowing, within)
-    for how, grant, conditions in _least_of_each(granted):
-        paths += _by_grant(grant, how, conditions, allowing, within)
+    at_home = is_at_home(caller.account, resource.account)
+    for means, statement, conditions in _least_of_each(speaking):
+        reach = reach_of(means, at_home=at_home, needs_policies=caller.needs_policies)
+        paths += _paths(WAY_OF[STATEMENT, reach], statement.by.document(), conditions, allowing, within)
+    for means, grant, conditions in _least_of_each(granted):
+        paths += _paths(WAY_OF[GRANT, means], dict(grant.document()), conditions, allowing, within)
     paths.sort(key=lambda path: len(path.open))
+
     told = _met([conditions for _, conditions in denies], paths[:MOST_PATHS])
     counts = (*map(len, (identity, *limiting)), len(speaking), len(granted), len(paths))
     whole = max(counts) <= MOST_PATHS
     if not told and not whole:
         told = paths[:MOST_PATHS]  # some other path may be met, and nobody is left out
-    unless = tuple({"by": rule.by.document(), "open": list(conditions)} for rule, conditions in denies)
+    unless = tuple({"by": statement.by.document(), "open": list(conditions)} for statement, conditions in denies)
     return Could(tuple(told), unless) if told else NEVER
 
 
@@ -161,10 +168,12 @@ def _met(denies: Sequence[Open], paths: Sequence[Path]) -> list[Path]:
     ]
 
 
-Stated = tuple[Rule, Open]
+OpenStatement = tuple[CompiledStatement, Open]
 
 
-def _speaking(rules: Iterable[Rule], action: str, resource: Resource, known: Known) -> Iterator[Stated]:
+def _speaking(
+    rules: Iterable[CompiledStatement], action: str, resource: Resource, known: KnownFacts
+) -> Iterator[OpenStatement]:
     """The statements that can say something of the action, each with its open conditions; () where there is none."""
     folded = action.lower()
     for rule in rules:
@@ -184,7 +193,7 @@ def _speaking(rules: Iterable[Rule], action: str, resource: Resource, known: Kno
             yield rule, (*where, *conditions)
 
 
-def _open(rule: Rule, known: Known) -> Open | None:
+def _open(rule: CompiledStatement, known: KnownFacts) -> Open | None:
     """The conditions that are open; None where a settled one does not hold."""
     if rule.tests is None:
         return () if rule.denies else None
@@ -198,7 +207,7 @@ def _open(rule: Rule, known: Known) -> Open | None:
     return tuple(found)
 
 
-def _least(statements: Sequence[Stated]) -> Sequence[Stated]:
+def _least(statements: Sequence[OpenStatement]) -> Sequence[OpenStatement]:
     """One without open conditions stands for all."""
     free = [each for each in statements if not each[1]]
     return free[:1] or _fewest(statements, lambda each: len(each[1]))
@@ -228,40 +237,25 @@ def _least_of_each(found: Sequence[tuple[int, T, Open]]) -> Sequence[tuple[int, 
     return [each for each in found if id(each) in kept]
 
 
-def _through(
+def _paths(
+    way: WayIn,
     by: dict[str, Any],
-    how: int,
     conditions: Open,
-    at_home: bool,
-    caller: Caller,
-    allowing: Sequence[Stated],
-    within: Sequence[Sequence[Stated]],
+    allowing: Sequence[OpenStatement],
+    within: Sequence[Sequence[OpenStatement]],
 ) -> Iterator[Path]:
-    """Paths of a key policy's statement, as `evaluate` goes on from it."""
-    if at_home and how == DIRECT:
-        yield Path(by, None, conditions)
-    elif (at_home and how == ROLE) or (not at_home and not caller.needs_policies):
+    """The paths through a way in that `by` opens, with what else has to allow the request."""
+    if way.identity_policy:
+        for statement, more in allowing:
+            yield from _limited(statement.by.document(), by, (*conditions, *more), within)
+    elif way.limits:
         yield from _limited(by, None, conditions, within)
     else:
-        for rule, more in allowing:
-            yield from _limited(rule.by.document(), by, (*conditions, *more), within)
-
-
-def _by_grant(
-    grant: Grant, how: int, conditions: Open, allowing: Sequence[Stated], within: Sequence[Sequence[Stated]]
-) -> Iterator[Path]:
-    by: dict[str, Any] = dict(grant.document())
-    if how == DIRECT:
         yield Path(by, None, conditions)
-    elif how == ROLE:
-        yield from _limited(by, None, conditions, within)
-    else:
-        for rule, more in allowing:
-            yield from _limited(rule.by.document(), by, (*conditions, *more), within)
 
 
 def _limited(
-    by: dict[str, Any], delegation: dict[str, Any] | None, conditions: Open, within: Sequence[Sequence[Stated]]
+    by: dict[str, Any], delegation: dict[str, Any] | None, conditions: Open, within: Sequence[Sequence[OpenStatement]]
 ) -> Iterator[Path]:
     """Within boundary and session policy, each of which has to allow it too."""
     for chosen in islice(product(*within), MOST_PATHS):

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from domain.arn import ACCOUNT_ID
-from projections.log.conditions import Conditions
+from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
 Cursor = tuple[datetime, int, int]
@@ -84,7 +84,7 @@ EXPRESSIONS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class CallFilters:
     """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history. `fields`: values of
     FIELDS, text with `*` for any characters. `pair`: a name and value of the encryption context."""
 
@@ -102,9 +102,9 @@ class Filters:
     pair: tuple[str, str] | None = None
 
 
-def _where(account: str, filters: Filters) -> Conditions:
+def _where(account: str, filters: CallFilters) -> QueryConditions:
     """What an account is told of, and of that what the filters leave."""
-    found = Conditions(account)
+    found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
     for condition, value in (
         ("key_id = {}", filters.key),
@@ -133,7 +133,7 @@ def _where(account: str, filters: Filters) -> Conditions:
     return found
 
 
-def _add_field(found: Conditions, name: str, value: str | int) -> None:
+def _add_field(found: QueryConditions, name: str, value: str | int) -> None:
     assert name in FIELDS, "only a column's name becomes part of a query"
     if name == "principal" and isinstance(value, str) and ACCOUNT_ID.fullmatch(value):
         found.add(f"account = {{}} AND NOT ({CALLED} OR {SERVICES})", value)
@@ -152,7 +152,7 @@ def _add_field(found: Conditions, name: str, value: str | int) -> None:
 async def page(
     log: AskedLog,
     account: str,
-    filters: Filters,
+    filters: CallFilters,
     after: Cursor | None,
     limit: int,
     *,
@@ -215,7 +215,7 @@ async def callers(log: AskedLog, account: str, limit: int) -> list[str]:
     return [name for name in names if not account or f"::{account}:" in name or not name.startswith("arn:")]
 
 
-async def counts(log: AskedLog, account: str, filters: Filters, by: Sequence[str], limit: int) -> list[Any]:
+async def counts(log: AskedLog, account: str, filters: CallFilters, by: Sequence[str], limit: int) -> list[Any]:
     """How many calls there were of each kind, how many of them were refused, the first and the last; most first. `by` are
     names of EXPRESSIONS. Reads every row that the filters leave."""
     where = _where(account, filters)

@@ -82,7 +82,7 @@ UNION SELECT until_position FROM around WHERE until_position > $1 AND until_posi
 ORDER BY 1
 """
 
-Row = Any
+VersionRow = Any
 
 
 async def position_at(log: AskedLog, at: datetime) -> int | None:
@@ -217,7 +217,7 @@ async def aliases_of(log: AskedLog, position: int, keys: Sequence[str]) -> dict[
     return found
 
 
-async def whole(log: AskedLog, position: int) -> list[Row]:
+async def whole(log: AskedLog, position: int) -> list[VersionRow]:
     """Everything that was there at a position: what a replay begins with."""
     return await log.fetch(WHOLE, position)
 
@@ -228,17 +228,17 @@ async def made_at(log: AskedLog, key: str) -> datetime | None:
     return found
 
 
-async def one(log: AskedLog, position: int, kind: str, name: str) -> Row | None:
+async def one(log: AskedLog, position: int, kind: str, name: str) -> VersionRow | None:
     return await log.fetchrow(ONE, position, kind, name)
 
 
-async def alias_named(log: AskedLog, position: int, name: str) -> Row | None:
+async def alias_named(log: AskedLog, position: int, name: str) -> VersionRow | None:
     """The first alias of this name in any account and Region. Index: history_pkey, within its kind."""
-    found: Row | None = await log.fetchrow(ALIAS_NAMED, position, name)
+    found: VersionRow | None = await log.fetchrow(ALIAS_NAMED, position, name)
     return found
 
 
-async def in_regions(log: AskedLog, position: int, name: str) -> list[Row]:
+async def in_regions(log: AskedLog, position: int, name: str) -> list[VersionRow]:
     """A trail's keys of one id, of each Region. Index: history_pkey, within its kind."""
     return await log.fetch(IN_REGIONS, position, name)
 
@@ -248,7 +248,7 @@ async def accounts(log: AskedLog) -> list[str]:
     return [row["id"] for row in await log.fetch(ACCOUNTS)]
 
 
-async def by_arn(log: AskedLog, position: int, arn: str) -> Row | None:
+async def by_arn(log: AskedLog, position: int, arn: str) -> VersionRow | None:
     """The identity or managed policy that had this ARN then."""
     return await log.fetchrow(BY_ARN, position, arn)
 
@@ -258,25 +258,25 @@ async def ever(log: AskedLog, arn: str) -> bool:
     return bool(await log.fetchval(f"SELECT EXISTS (SELECT FROM {HISTORY} WHERE arn = $1)", arn))
 
 
-async def by_arns(log: AskedLog, position: int, arns: Sequence[str]) -> list[Row]:
+async def by_arns(log: AskedLog, position: int, arns: Sequence[str]) -> list[VersionRow]:
     return await log.fetch(BY_ARNS, position, list(arns)) if arns else []
 
 
-async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -> list[Row]:
+async def named(log: AskedLog, position: int, kind: str, names: Sequence[str]) -> list[VersionRow]:
     return await log.fetch(NAMED, position, kind, list(names)) if names else []
 
 
-async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[Row]:
+async def keys_after(log: AskedLog, position: int, after: str, limit: int, account: str) -> list[VersionRow]:
     """The next keys of an account ("" for every one), in the order of their ids."""
     return await log.fetch(KEYS_AFTER, position, after, limit, account or "%")
 
 
-async def policies_between(log: AskedLog, key: str, first: int, last: int, limit: int) -> list[Row]:
+async def policies_between(log: AskedLog, key: str, first: int, last: int, limit: int) -> list[VersionRow]:
     """A version of a key for each policy, and each meaning of its principals, that it had at some position of a span."""
     return await log.fetch(POLICIES_BETWEEN, first, last, key, limit)
 
 
-async def policy_spans(log: AskedLog, key: str, position: int) -> list[Row]:
+async def policy_spans(log: AskedLog, key: str, position: int) -> list[VersionRow]:
     """Of each policy that a key had before a position, the last version of the key with it."""
     return await log.fetch(POLICY_SPANS, key, position)
 
@@ -286,12 +286,12 @@ async def keys_between(log: AskedLog, first: int, last: int, after: str, limit: 
     return [row["id"] for row in await log.fetch(KEYS_BETWEEN, first, last, after, limit, account or "%")]
 
 
-async def about(log: AskedLog, position: int, keys: Sequence[str]) -> list[Row]:
+async def about(log: AskedLog, position: int, keys: Sequence[str]) -> list[VersionRow]:
     """The aliases and grants that these keys had then."""
     return await log.fetch(ABOUT, position, list(keys))
 
 
-async def of_accounts(log: AskedLog, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[Row]:
+async def of_accounts(log: AskedLog, position: int, accounts: Sequence[str], kinds: Sequence[str]) -> list[VersionRow]:
     return await log.fetch(OF_ACCOUNTS, position, list(accounts), list(kinds))
 
 
@@ -301,7 +301,7 @@ async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: i
 
 
 def aggregate(
-    row: Row,
+    row: VersionRow,
 ) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
     """What a row is of; a service comes with its access key."""
     document = orjson.loads(row["document"])
@@ -326,7 +326,7 @@ def aggregate(
 ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDENTITY, PROFILE, KEY, ALIAS, GRANT))}
 
 
-def world_of(rows: Iterable[Row], region: str, position: int, at: int) -> World:
+def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
     """A world that holds these rows and nothing else; the evaluator asks it as it asks any other."""
     world = World(region=region, position=position, at=at)
     # Grants in the order in which they were made: of several that would do, the first decides.

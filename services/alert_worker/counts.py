@@ -189,15 +189,15 @@ DELETE FROM alerting.{table} WHERE ctid = ANY(ARRAY(
 """
 
 
-async def forget(pool: Pool, books: Books, before: int) -> None:
-    """Windows that began before (seconds since the epoch). Raises RowsChanged, JudgedElsewhere."""
+async def forget(pool: Pool, books: Books, before: int, at_once: int = FORGOTTEN_AT_ONCE) -> None:
+    """Windows that began before (seconds since the epoch), so many in one transaction. Raises RowsChanged, JudgedElsewhere."""
     for table, what in ((WINDOWS, "count"), (ITEMS, "item")):
         question = _GONE.format(table=table, what=what)
-        gone = FORGOTTEN_AT_ONCE
-        while gone == FORGOTTEN_AT_ONCE:
+        gone = at_once
+        while gone == at_once:
             async with pool.acquire() as connection, connection.transaction():
                 held = await locked(connection, books, FORGOTTEN)
-                rows = await connection.fetch(question, before, FORGOTTEN_AT_ONCE)
+                rows = await connection.fetch(question, before, at_once)
                 gone = len(rows)
                 for row in rows:
                     held.add(-held.number(table, row))

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NoReturn
 
 import orjson
-import structlog
 
 from domain.alerts.engine.judge import Judge, Pair
 from domain.alerts.health import Health
@@ -29,9 +28,10 @@ from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import SourcedCandidate, Tally
 from services.alert_worker.voids import Voids
+from services.logs import logger_of
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 READ = 500
 

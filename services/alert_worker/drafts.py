@@ -9,7 +9,7 @@ from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.judge import Judge
 from domain.alerts.engine.telling import telling
 from domain.identities.account import ACTIVE, Account
-from domain.keys.key import AWS_KMS
+from domain.keys.origins import AWS_KMS
 from domain.log.events import KeyCreated
 from domain.policy.check import check_policy
 from domain.policy.parse import KEY

@@ -7,8 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import structlog
-
 from domain.alerts import change_document
 from domain.alerts.change import Change
 from domain.alerts.engine.alert import Alert
@@ -39,9 +37,10 @@ from services.alert_worker.publisher import Publisher
 from services.alert_worker.tally import SourcedCandidate, Tally
 from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids
+from services.logs import logger_of
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 PART = (EVENTS, 0)
 READ = 500

@@ -11,8 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from domain.alerts.engine.judge import Judge
 from domain.alerts.health import Health
 from domain.alerts.rules import alerts_behind
@@ -26,10 +24,11 @@ from services.alert_worker import positions, proof, rotation, unjudged
 from services.alert_worker.books import Books, Partition, RowsChanged
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
+from services.logs import logger_of
 from services.metrics import ALERTS_LAG
 from services.settings import Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 READ_PATIENCE = 5.0
 """Seconds for which Postgres may take to say how far everything is judged."""
@@ -43,6 +42,16 @@ KEY_OVERDUE = 900.0
 TELL_EVERY = 3600.0
 LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
 CatchUp = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """Seconds after which the watch tells of what does not come."""
+
+    read: float = READ_PATIENCE
+    proof: float = PROOF_OVERDUE
+    policy: float = POLICY_OVERDUE
+    key: float = KEY_OVERDUE
 
 
 @dataclass(slots=True)
@@ -64,7 +73,9 @@ class LagWatch:
         judge: Callable[[], Judge],
         publisher: Publisher,
         catch_up: CatchUp,
+        overdue: Overdue | None = None,
     ) -> None:
+        self.overdue = overdue or Overdue()
         self._settings = settings
         self._pool = pool
         self._books = books
@@ -88,14 +99,18 @@ class LagWatch:
     async def look(self) -> None:
         """How many records are not judged, of every partition: a worker tells of what another one leaves lying. Raises
         RowsChanged, JudgedElsewhere, INTERRUPTED."""
-        late = time.monotonic() - self._proved > PROOF_OVERDUE
-        summary = f"what was counted was not proved for {PROOF_OVERDUE:.0f} s: somebody may hold a lock in Postgres"
+        late = time.monotonic() - self._proved > self.overdue.proof
+        summary = (
+            f"what was counted was not proved for {self.overdue.proof:.0f} s: somebody may hold a lock in Postgres"
+        )
         await self._tell_while(PROOF, summary if late else "", 0)
-        summary = f"what was counted is not sealed under the key of records that is used now, for {KEY_OVERDUE:.0f} s"
-        await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", KEY_OVERDUE)
+        summary = (
+            f"what was counted is not sealed under the key of records that is used now, for {self.overdue.key:.0f} s"
+        )
+        await self._tell_while(KEY, summary if rotation.is_due(self._books) else "", self.overdue.key)
         least = self._judge().settings.numbers_of(alerts_behind.RULE)[alerts_behind.LAG]
         try:
-            async with asyncio.timeout(READ_PATIENCE):
+            async with asyncio.timeout(self.overdue.read):
                 reached = await positions.standing(self._pool, self._books)
                 oldest = await unjudged.oldest_position(self._pool)
         except INTERRUPTED as fault:
@@ -143,8 +158,8 @@ class LagWatch:
         if oldest != self._oldest:
             self._oldest = oldest
             self._wrong.pop(POLICY, None)
-        summary = f"the policy at @{oldest} has waited {POLICY_OVERDUE:.0f} s for being judged to the end"
-        await self._tell_while(POLICY, summary if oldest is not None else "", POLICY_OVERDUE)
+        summary = f"the policy at @{oldest} has waited {self.overdue.policy:.0f} s for being judged to the end"
+        await self._tell_while(POLICY, summary if oldest is not None else "", self.overdue.policy)
 
     async def _tell_while(self, what: str, summary: str, least: float) -> None:
         """Tell of what has lasted for `least` seconds, and again once an hour. No summary: it is over."""

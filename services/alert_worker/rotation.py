@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
 from domain.log.row_sets import added
 from services.adapters.postgres import Connection, Pool
 from services.alert_worker.books import Books, Partition, RowsChanged
 from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved, row_of
 from services.alert_worker.proof import every_row, require_same
 from services.alert_worker.schema import NAMED, ROWS, look_at_tables
+from services.logs import logger_of
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 # Whoever judges a policy to the end holds its row, and then a partition's; whoever puts one off, the other way round. So the
 # second lock is given up before Postgres looks for a deadlock (after a second) and ends somebody else's transaction.

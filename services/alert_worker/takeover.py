@@ -13,7 +13,6 @@ by what Kafka has (marks.py). Then everything is judged anew.
 from __future__ import annotations
 
 import asyncpg
-import structlog
 
 from domain.ports import Unavailable
 from services.adapters.postgres import Connection, Pool
@@ -21,8 +20,9 @@ from services.alert_worker.books import Books, RowsChanged, goes_on
 from services.alert_worker.marks import Marked, Marks
 from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved
 from services.alert_worker.schema import TABLES, look_at_tables
+from services.logs import logger_of
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 PREPARING = 1802661490
 """The number of the advisory lock."""
 _STANDS = """

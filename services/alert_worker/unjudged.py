@@ -12,21 +12,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.alerts import change_document
 from domain.alerts.engine.judge import Judge, JudgedChange
 from domain.policy_analysis.budget import Budget
 from services.adapters.postgres import Connection, Pool
-from services.alert_worker import unjudged
 from services.alert_worker.books import Books, RowsChanged
 from services.alert_worker.positions import JUDGED_LATER, LockedPosition, locked, of_era
 from services.alert_worker.publisher import Publisher
 from services.alert_worker.schema import UNJUDGED
+from services.logs import logger_of
 from services.runtime.task_group import together
 from services.shares import Shares, breathe
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 MOST_STEPS = 100_000_000
 """Some minutes of a processor: what takes more stays as it was told, not known."""
@@ -55,7 +54,7 @@ class UnjudgedChanges:
     async def one(self) -> bool:
         """Judge the next; whether there was one. Raises RowsChanged, JudgedElsewhere, INTERRUPTED."""
         async with self._pool.acquire() as connection, connection.transaction():
-            row = await unjudged.oldest_unjudged(connection, self._books, sorted(self._busy))
+            row = await oldest_unjudged(connection, self._books, sorted(self._busy))
             if row is None:
                 return False
             account, position, document = row
@@ -69,7 +68,7 @@ class UnjudgedChanges:
             else:
                 told = set(document["told"])
                 await self._publisher.publish([each for each in found.alerts if each.id not in told])
-            await unjudged.judged(connection, self._books, position)
+            await judged(connection, self._books, position)
         return True
 
 

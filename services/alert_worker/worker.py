@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-import structlog
-
 from domain.alerts.engine.judge import Judge
 from domain.log.codec import Unreadable
 from domain.ports import OutOfRange, Stored
@@ -28,10 +26,11 @@ from services.alert_worker.marks import Marking, Marks
 from services.alert_worker.publisher import Publisher
 from services.alert_worker.voids import AlertsTopic, Voids
 from services.clock import clock_of
+from services.logs import logger_of
 from services.runtime.processes import pause_after_proof
 from services.settings import BadSetting, Settings
 
-log = structlog.get_logger("alerts")
+log = logger_of("alerts")
 
 LOOK_EVERY = 1.0
 WATCH_EVERY = 5.0

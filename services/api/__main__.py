@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import cast
 
-import structlog
 import uvicorn
 import uvloop
 
@@ -22,7 +21,7 @@ from domain.log.authenticity import DECISIONS
 from domain.log.record import Record
 from domain.ports import LogRefused
 from services.adapters import snapshots, topics
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
@@ -31,8 +30,10 @@ from services.api import zero_metrics
 from services.api.door import Door, networks
 from services.api.protocol import GuardedProtocol
 from services.api.server import DeadlineServer
-from services.audit_api.audit import Audit
-from services.audit_api.status import projected
+from services.audit_api.app import audit_app
+from services.audit_api.context import context_of
+from services.audit_api.readiness import projected
+from services.audit_api.resources.routes import ACTIONS, ROUTES
 from services.clock import clock_of
 from services.kms_api.anchors import Anchors
 from services.kms_api.app import NONE_KNOWN, App
@@ -43,7 +44,7 @@ from services.kms_api.maker import VaultMaker
 from services.kms_api.materials import HeldMaterials
 from services.kms_api.recall import ProjectedRecall
 from services.kms_api.vault_watch import VaultWatch
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.metrics import TALLY, VOIDS
 from services.runtime.bootstrap import open_pool, open_tokens, prepare
 from services.runtime.listening_socket import listen
@@ -51,7 +52,7 @@ from services.settings import BadSetting, Settings, load
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 DRAIN = 10
 OWN_FILES = 128
@@ -69,7 +70,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _door(settings: Settings) -> Door:
-    """Its places, and no more than there are file descriptors for."""
+    """The door, with no more places than there are file descriptors."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if most != resource.RLIM_INFINITY:
         # The soft limit is 1,024 nearly everywhere, for the sake of programs that use select(); this one does not.
@@ -105,7 +106,7 @@ async def serve(settings: Settings) -> None:
         fold = await snapshots.restore(pool, events, keys)
         live = LiveState(events, fold, keys, settings.fresh_for, _following(materials))
         start = random.randrange(prepared.partitions)  # noqa: S311  # spreads load, no secret
-        decisions = Decisions(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
+        decisions = DecisionLanes(settings, names.decisions, prepared.partitions, start, lambda: live.seal(DECISIONS))
         for each in (events, commands, decisions):
             closing.push_async_callback(each.close)
         anchors = Anchors(live, decisions, commands, clock)
@@ -114,8 +115,8 @@ async def serve(settings: Settings) -> None:
         authenticator = Authenticator(live, vault, tokens, settings.region, clock)
         publisher = Publisher(settings, keys)
         closing.push_async_callback(publisher.close)
-        audit = Audit(settings, live, authenticator, calls, making, pool, clock, publisher)
-        app = App(live, authenticator, calls, audit.app(), clock, watch)
+        audit = context_of(settings, live, pool, clock, publisher, making, calls, ACTIONS, lambda: server.should_exit)
+        app = App(live, authenticator, calls, audit_app(ROUTES, audit, authenticator), clock, watch)
         door = _door(settings)
         config = uvicorn.Config(
             app,
@@ -133,7 +134,6 @@ async def serve(settings: Settings) -> None:
         )
         zero_metrics.exist(NONE_KNOWN)
         server = DeadlineServer(config, door)
-        audit.stopping = lambda: server.should_exit
         tasks = [
             asyncio.create_task(live.follow()),
             asyncio.create_task(live.keep_asking()),
@@ -143,8 +143,8 @@ async def serve(settings: Settings) -> None:
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
-        gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
-        gc.freeze()  # what was loaded until here stays: the collector need not walk it again
+        gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so the collector need not look often
+        gc.freeze()  # everything loaded so far stays: the collector need not walk it again
         try:
             await asyncio.gather(live.begun(), projected(pool))
             await server.serve(sockets=[listening])
@@ -157,7 +157,7 @@ async def serve(settings: Settings) -> None:
         for fault in ended:
             if isinstance(
                 fault, Exception
-            ):  # none of them ends by itself: without one, calls would be refused for ever
+            ):  # none of these tasks ends by itself; without one of them, calls would be refused for ever
                 raise fault
 
 

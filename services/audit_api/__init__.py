@@ -1,1 +1,1 @@
-"""The audit API under /v1: what the projections answer, to those who may ask."""
+"""The audit API under /v1: who may ask, how a request is read, and how its answer leaves."""

@@ -1,218 +1,170 @@
-"""The audit API's routes as one table; `description.py` makes the OpenAPI document of it."""
+"""The OpenAPI document of the audit API, made of the table of routes."""
 
 from __future__ import annotations
 
-from projections.decisions.queries import EXPRESSIONS
-from services.audit_api.route import CURSOR, DECISION, FILTERS, INPUTS, LIMIT, OF_HISTORY, ORDER, SPAN, RouteRow
-from services.audit_api.routes_alerts import ALERTS, CHECK
-from services.audit_api.routes_past import PAST
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
 
-KEY = (
-    ("key_id", "the key"),
-    ("account", "whose it is"),
-    ("arn", "its ARN"),
-    ("spec", "KeySpec"),
-    ("usage", "KeyUsage"),
-    ("origin", "Origin: AWS_KMS, or EXTERNAL where the material is imported"),
-    ("state", "KeyState"),
-    ("description", "Description"),
-    ("tags", "tags"),
-    ("policy_version", "the version of its policy in force"),
-    ("manager", "the service that manages it for the account"),
-    ("deletion_at", "when a scheduled deletion falls due; a deleted key stays, in the state Deleted"),
-    ("rotation_days", "of automatic rotation, where there is one"),
-    ("next_rotation_at", "when it is next rotated automatically"),
-    ("expires_at", "when the material that was imported last expires"),
-    ("created_at", "when it was made"),
-    ("created_by", "by whom"),
-    ("key_aliases", "the names of its aliases"),
-    ("changed_at", "when it was last changed"),
-    ("position", "the last change's position"),
-)
-VERSION = (
-    ("key_id", "the key"),
-    ("version", "counts from 1"),
-    ("document", "the policy's text as it was put"),
-    ("at", "when"),
-    ("position", "where on the log"),
-    ("principal", "who put it"),
-    ("access_key", "with which credential"),
-    ("call_id", "by which call"),
-    ("bypassed_lockout_check", "whether the safety check was bypassed"),
-    ("locked_out", "whether its author may not put another"),
-)
+from starlette.requests import Request
+from starlette.responses import Response
 
-ROUTES: tuple[RouteRow, ...] = (
-    RouteRow(
-        "GET",
-        "/v1/keys",
-        "list_keys",
-        "The account's keys as they are now",
-        KEY,
-        (LIMIT, CURSOR),
-        action="keytrail:ListKeys",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/keys/{key:path}/history",
-        "history",
-        "Every change of a key, refused attempts included",
-        DECISION,
-        OF_HISTORY,
-        of_trails=True,
-        action="keytrail:ReadHistory",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/keys/{key:path}/policies",
-        "policies",
-        "Every version of a key's policy",
-        VERSION,
-        (LIMIT, CURSOR),
-        action="keytrail:ReadPolicies",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/keys/{key:path}/last-use",
-        "last_use",
-        "When a key was last used, for what and by whom, operation by operation",
-        (
-            ("key_id", "the key"),
-            ("created_at", "when it was made, where it is still there"),
-            ("last", "the last use: operation, last, principal, call_id; null for a key that never was"),
-            ("by_operation", "the same of every operation, with the number of calls"),
-        ),
-        is_list=False,
-        of_trails=True,
-        action="keytrail:ReadDecisions",
-    ),
-    CHECK,
-    RouteRow(
-        "GET",
-        "/v1/keys/{key:path}",
-        "show_key",
-        "One key, by id, ARN or alias",
-        KEY,
-        is_list=False,
-        action="keytrail:ReadKey",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/decisions",
-        "decisions",
-        "Every call that concerned the account, and what decided it",
-        DECISION,
-        (*FILTERS, INPUTS, ORDER, LIMIT, CURSOR),
-        of_trails=True,
-        action="keytrail:ReadDecisions",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/decisions/counts",
-        "counts",
-        "How many calls there were by principal, operation, key, hour or any other field; most first",
-        (
-            ("calls", "how many"),
-            ("refused", "how many of them were refused"),
-            ("first", "when the first was decided"),
-            ("last", "when the last was"),
-            *((name, "where it is counted by") for name in sorted(EXPRESSIONS)),
-            ("key_aliases", "where it is counted by key: the names of the key's aliases"),
-        ),
-        (("by", f"one or several of {', '.join(sorted(EXPRESSIONS))}, separated by commas"), *FILTERS, LIMIT),
-        of_trails=True,
-        action="keytrail:ReadDecisions",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/unused",
-        "unused",
-        "What the statements and grants on a key, of a principal, or of all of the account, allow and nobody used",
-        (
-            ("items", "a row for each Allow statement and grant"),
-            ("by", "in a row: the statement or grant"),
-            ("used", "in a row: the actions that it let in since, with the number of calls and the last"),
-            ("unused", "in a row: the actions that it allows and let nobody in for"),
-            ("principals_unused", "in a row: whom it names and who never came in by it"),
-            ("never_used", "in a row: whether it let nobody in"),
-            ("not_counted", "in a row: what it allows beside actions on keys, whose use is not looked for"),
-            ("since", "when the time looked at began: never before the record"),
-            ("until", "when it ended"),
-            ("began", "when the record began"),
-            ("next", "where neither a key nor a principal is named: the cursor of the next page"),
-        ),
-        (
-            ("key", "id, ARN or alias of a key; without it and a principal, everything of the account"),
-            ("principal", "or a user or role"),
-            ("days", "how many days are looked at; 90 where left out"),
-            *SPAN,
-            LIMIT,
-            CURSOR,
-        ),
-        is_list=False,
-        of_trails=True,
-        action="keytrail:ReadDecisions",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/events",
-        "events",
-        "The log's records that concern the account, by position",
-        DECISION,
-        (("after", "the position after which to begin; -1 where left out"), LIMIT, CURSOR),
-        action="keytrail:ReadEvents",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/log",
-        "log",
-        "The account's own part of the log, changes and decisions, for its auditor; a JSON object a line",
-        (
-            ("record", "a call, as /v1/decisions gives it with its inputs"),
-            ("end", "in the last line: records, and the position of the log that it goes up to"),
-            ("began", "in the last line too: when the record begins, where that is after the time that was asked from"),
-        ),
-        SPAN,
-        is_list=False,
-        action="keytrail:ReadLog",
-    ),
-    RouteRow(
-        "POST",
-        "/v1/accounts",
-        "create_account",
-        "Host one more account; the first account's root alone may",
-        (
-            ("account_id", "twelve digits"),
-            ("access_key_id", "its root's access key"),
-            ("secret_access_key", "shown once"),
-        ),
-        body=(("account_id", "twelve digits"),),
-        is_list=False,
-        action="keytrail:CreateAccount",
-    ),
-    RouteRow(
-        "GET",
-        "/v1/status",
-        "status",
-        "Where the log stands and what the account has; for the first account who leads, lag and sizes too",
-        (
-            ("log", "the log's name"),
-            ("position", "the last valid record"),
-            ("keys", "how many keys the account has; for the first account, how many there are"),
-            ("leader", "the writer in force"),
-            ("head", "its digest: keep it to check the log's end later"),
-            ("lag", "records of its topics that each projection has not taken in"),
-            ("alerts", "how far each partition is judged, and what waits to be"),
-            ("accounts", "the account; for the first account every one that there is"),
-            ("next_command", "where on its topic the next command stands that is not decided yet"),
-            ("void_records", "values on the log that Keytrail did not write"),
-            ("projections", "how far each projection has taken in each partition"),
-            ("database_bytes", "how large the database is"),
-        ),
-        is_list=False,
-        action="keytrail:ReadStatus",
-    ),
-    *ALERTS,
-    *PAST,
-    RouteRow("GET", "/v1/openapi.json", "openapi", "This description", (), is_list=False, signed=False),
+from services.audit_api import schemas
+from services.audit_api.answer_shapes import DOCUMENT, Standard
+from services.audit_api.route import PLACES, Parameter, RouteRow, RouteTag, Unsigned
+from services.audit_api.schemas import JsonSchema, schema
+
+TAGS: dict[RouteTag, str] = {
+    "keys": "Keys as they are, their history and their policies",
+    "decisions": "What was decided, and what nobody used",
+    "past": "As of any time, who could, and what a draft would have done",
+    "alerts": "Risky changes and uses",
+    "installation": "Where the log stands, and its accounts",
+}
+ERROR = {"$ref": "#/components/responses/Error"}
+ERRORS = {
+    "400": "a parameter that cannot be taken",
+    "403": "no signature, a wrong one, or no permission",
+    "404": "something that is not there",
+    "413": "more than a request may hold",
+    "500": "a fault of the server's, which is on its log",
+    "503": "the newest state is not known now; try again",
+}
+PLACE = {
+    "key": "id, ARN or alias of a key",
+    "reference": "id, ARN or alias of a key, as it was called then",
+    "principal": "ARN of a user, group, role or managed policy",
+    "alert": "the alert's id, or how it begins",
+    "call": "the call's id, as in x-amzn-RequestId",
+}
+"""What a name in a path stands for."""
+
+
+def document(routes: Sequence[RouteRow], address: str = "http://127.0.0.1:8600") -> dict[str, Any]:
+    """OpenAPI 3.1. `address` is the server's, unless a client says otherwise."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(PLACES.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Keytrail audit API",
+            "version": "1",
+            "summary": "Who did what with which key, who may, and why",
+            "description": "Every request but the one for this description is signed by AWS Signature Version 4, for the "
+            "service `keytrail` and the installation's region. An account is told what concerns it. A reference in a path "
+            "(an ARN or an alias) is percent-encoded.",
+            "contact": {"name": "Whoever runs this installation"},
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [
+            {
+                "url": "{address}",
+                "description": "this installation",
+                "variables": {
+                    "address": {"default": address, "description": "as KEYTRAIL_PORT and the network have it"}
+                },
+            }
+        ],
+        "security": [{"sigv4": []}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "sigv4": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "AWS Signature Version 4 over the request; docs/howto/clients.md has a hook for each client",
+                    "x-amazon-apigateway-authtype": "awsSigv4",
+                }
+            },
+            "schemas": {
+                "Error": {
+                    "type": "object",
+                    "required": ["error"],
+                    "properties": {
+                        "error": {
+                            "type": "object",
+                            "required": ["code", "message"],
+                            "properties": {
+                                "code": schema("text", "AWS's code, where AWS has one"),
+                                "message": schema("text", "what went wrong"),
+                            },
+                        }
+                    },
+                }
+            },
+            "responses": {
+                "Error": {
+                    "description": "An error",
+                    "content": {DOCUMENT: {"schema": {"$ref": "#/components/schemas/Error"}}},
+                }
+            },
+        },
+    }
+
+
+def _operation(route: RouteRow) -> dict[str, Any]:
+    needs = f"Asks `{route.action}`." if route.action else "Asks no permission."
+    signed = not isinstance(route.endpoint, Unsigned)
+    operation: dict[str, Any] = {
+        "operationId": route.operation_id,
+        "summary": route.summary,
+        "description": f"{route.summary}. {needs}",
+        "tags": [route.tag],
+        "parameters": [*_places(route), *map(_parameter, route.query)],
+        "responses": {
+            "200": {
+                "description": "The answer",
+                "content": {route.answer.media: {"schema": route.answer.schema()}},
+            },
+            **{status: ERROR | {"description": text} for status, text in ERRORS.items() if signed or status == "404"},
+        },
+    }
+    if not signed:
+        operation["security"] = []
+    if route.body:
+        operation["requestBody"] = {"required": True, "content": {DOCUMENT: {"schema": _body(route)}}}
+    return operation
+
+
+def _places(route: RouteRow) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "description": PLACE[name], "schema": schemas.WORD}
+        for name in PLACES.findall(route.path)
+    ]
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.required,
+        "description": parameter.description,
+        "schema": dict(parameter.schema),
+    }
+
+
+def _body(route: RouteRow) -> JsonSchema:
+    members = route.body_schemas()
+    properties = {each.name: members[each.name] | {"description": each.description} for each in route.body}
+    body: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
+    required = [each.name for each in route.body if each.required]
+    return body | ({"required": required} if required else {})
+
+
+async def _described(request: Request) -> Response:
+    """For everyone, signed or not. The document is made once, so a stranger's question costs what a small file costs."""
+    return Response(request.app.state.openapi, 200, {"x-amzn-requestid": str(uuid4())}, DOCUMENT)
+
+
+OPENAPI = RouteRow(
+    "GET",
+    "/v1/openapi.json",
+    "openapi",
+    Unsigned(_described),
+    "This description",
+    tag="installation",
+    answer=Standard("OpenAPI 3.1"),
 )

@@ -1,120 +1,102 @@
-"""What a route of the audit API is, and the words that routes share."""
+"""A route of the audit API, and the parameters that several routes take."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from projections.decisions.queries import FIELDS
+from starlette.requests import Request
+from starlette.responses import Response
 
-Parameter = tuple[str, str]
-"""(name, description) of a query parameter, of a member of a body, or of an answer."""
+from services.audit_api.answer_shapes import AnswerShape
+from services.audit_api.answers import RouteAnswer
+from services.audit_api.context import AuditContext
+from services.audit_api.request import MOST, USUAL, AuditRequest
+from services.audit_api.schemas import MOMENT, WORD, JsonSchema
+
 PLACES = re.compile(r"{(\w+)(?::path)?}")
 """What stands for a name in a path."""
-DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
+RouteTag = Literal["keys", "decisions", "past", "alerts", "installation"]
+Endpoint = Callable[[AuditContext, AuditRequest], Awaitable[RouteAnswer]]
 
-LIMIT = ("limit", "how many items at most, 1 to 1000; 100 where left out")
-CURSOR = ("cursor", "`next` of the answer before")
-TRAIL = ("trail", "the name of an imported trail, asked instead of our own log")
-AT = ("at", "a time (RFC 3339) or a position such as @1234; now where left out")
+
+class Parameter(NamedTuple):
+    """A parameter of a query, or a member of a body."""
+
+    name: str
+    description: str
+    schema: JsonSchema = WORD
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """An endpoint for everyone, without a signature."""
+
+    answer: Callable[[Request], Awaitable[Response]]
+
+
+LIMIT = Parameter(
+    "limit",
+    "how many items at most, 1 to 1000; 100 where left out",
+    {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+)
+CURSOR = Parameter("cursor", "`next` of the answer before", {"type": "string", "pattern": "^[A-Za-z0-9_-]+={0,2}$"})
+TRAIL = Parameter(
+    "trail",
+    "the name of an imported trail, asked instead of our own log",
+    {"type": "string", "pattern": "^[a-z0-9][a-z0-9_]{0,40}$"},
+)
+AT = Parameter("at", "a time (RFC 3339) or a position such as @1234; now where left out", MOMENT)
 SPAN = (
-    ("from", "the first time, RFC 3339, or a position such as @1234"),
-    ("to", "the time after the last, RFC 3339, or a position such as @1234"),
+    Parameter("from", "the first time, RFC 3339, or a position such as @1234", MOMENT),
+    Parameter("to", "the time after the last, RFC 3339, or a position such as @1234", MOMENT),
 )
-BETWEEN = (
-    ("from", "the first moment: a time or a position"),
-    ("to", "the last; now where left out"),
-)
-BEGAN = ("began", "time", "when the record begins, where that is after the time that was asked from")
-AS_OF = ("position", "integer", "the last record at that moment")
-ROLES = ("roles", "objects", "on the first page: roles that the principal could assume, and by which paths")
 
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """`function` is the name of a method of Audit or Questions; `fields` are an item's members, in words."""
+    """`endpoint` answers. `tag` and `operation_id` are those of the OpenAPI document."""
 
-    method: str
+    method: Literal["GET", "POST"]
     path: str
-    function: str
+    operation_id: str
+    endpoint: Endpoint | Unsigned
     summary: str
-    fields: tuple[Parameter, ...]
-    parameters: tuple[Parameter, ...] = ()
-    is_list: bool = True
-    of_trails: bool = False
-    """Whether it can be asked of an imported trail."""
+    answer: AnswerShape
+    tag: RouteTag
     action: str = ""
-    """The permission that it asks, "" for none."""
+    """The permission that the caller needs, "" for none."""
+    also: tuple[str, ...] = ()
+    """Further permissions that the caller needs."""
+    parameters: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] = ()
-    """The members of what is posted."""
-    signed: bool = True
-    """Whether it wants a signature: the description alone is for everyone."""
+    """The members of the posted object."""
+    of_trails: bool = False
+    """Whether an imported trail can be asked."""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return (self.action, *self.also) if self.action else self.also
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
 
     @property
     def query(self) -> tuple[Parameter, ...]:
-        """Everything that may stand behind the path's question mark."""
+        """All parameters that may follow the path's question mark."""
         return (*self.parameters, TRAIL) if self.of_trails else self.parameters
 
-    @property
-    def beside(self) -> tuple[tuple[str, str, str], ...]:
-        """(name, type, description) of what stands beside the items of a list."""
-        found = (BEGAN,) if SPAN[0] in self.parameters else ()
-        return (*found, AS_OF, ROLES) if self.function == "can_what" else found
-
-    @property
-    def media(self) -> str:
-        """How the answer comes: one document, one a line, or as it happens."""
-        if self.function == "alert_stream":
-            return EVENT_STREAM
-        return LINES if "object a line" in self.summary else DOCUMENT
-
-
-DECISION = (
-    ("at", "when it was decided"),
-    ("position", "the record's place on the log, for changing calls; null for others"),
-    ("seen", "the position of the log that it was decided at"),
-    ("call_id", "the call, as in x-amzn-RequestId"),
-    ("account", "whose principal called"),
-    ("principal", "who called"),
-    ("via", "the service that called for it"),
-    ("access_key", "with which credential"),
-    ("operation", "what was asked"),
-    ("effect", "allowed or refused"),
-    ("key_id", "the key concerned"),
-    ("key_aliases", "the names that it has now, where it is the account's own"),
-    (
-        "kind",
-        "what decided: key-policy, identity-policy, grant, boundary, session-policy, implicit-deny, key-state, ...",
-    ),
-    ("decided_by", "the policy or grant that decided"),
-    ("policy_version", "the policy's version; of an inline policy, the position at which it was put"),
-    ("sid", "the deciding statement's Sid"),
-    ("statement", "the deciding statement's index, from 0"),
-    ("rule", "the rule that decided where no statement did"),
-    ("error", "the kind of refusal"),
-    ("message", "what the caller was told"),
-    ("source", "the caller's address"),
-    ("agent", "the caller's user agent"),
-    ("encryption_context", "the encryption context, where there was one"),
-    ("event_type", "the event that the call caused"),
-    ("summary", "one line"),
-    (
-        "names",
-        "of the ids that the summary has: the ARN that a user, group, role or policy had then, the alias that a key has now",
-    ),
-    ("parameters", "the request, with secrets left out"),
-    ("reasons", "every permission that was asked, and what decided each"),
-    ("resources", "the ARNs that were asked about"),
-    ("materials", "the key material that was used"),
-    ("event", "the event's data"),
-)
-
-ORDER = ("order", "newest: the last first; in the order of time where left out")
-_FIELDS: tuple[Parameter, ...] = (
-    ("encryption_context", "NAME=VALUE"),
-    *((name, f"{dict(DECISION).get(name, 'as shown')}; * for any characters") for name in FIELDS),
-    *SPAN,
-)
-FILTERS: tuple[Parameter, ...] = (("key", "id, ARN or alias of a key"), *_FIELDS)
-INPUTS = ("inputs", "true: with everything that the evaluator read, in members `inputs` and `session` of each item")
-OF_HISTORY: tuple[Parameter, ...] = (*_FIELDS, INPUTS, ORDER, LIMIT, CURSOR)
+    def body_schemas(self) -> dict[str, JsonSchema]:
+        """By the member's name. An optional member may be null."""
+        found = {}
+        for name, _, of, required in self.body:
+            member = dict(of)
+            if not required:
+                member["type"] = [member["type"], "null"]
+                member.pop("minLength", None)  # earlier clients send "" for what they leave out
+            found[name] = member
+        return found

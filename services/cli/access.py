@@ -7,27 +7,28 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
-import typer
-
 from domain.keys.states import KEY_ACTIONS
 from domain.policy import unseen
 from services.cli import names
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
+from services.cli.failures import fail
+from services.cli.options import AsJson, At, Data, From, Key, Most, OfTrail, To
+from services.cli.parameters import Argument, Option
 from services.cli.tables import Column, Row, print_rows
-from services.cli.terminal import AsJson, Data, Most, OfTrail, as_line, fail, progress_bar, said, say, times_or_fail
-from services.cli.times import At, From, Span, Times, To
+from services.cli.terminal import as_line, progress_bar, said, say, times_or_fail
+from services.cli.times import Span, Times
 
 Between = Annotated[
     tuple[str, str] | None,
-    typer.Option(help="What earlier versions called --from and --to", hidden=True),
+    Option(help="What earlier versions called --from and --to", hidden=True),
 ]
-OldestFirst = Annotated[bool, typer.Option("--reverse", help="With --from: the oldest change first")]
+OldestFirst = Annotated[bool, Option("--reverse", help="With --from: the oldest change first")]
 
 
 def who_can(
-    action: Annotated[str, typer.Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
-    key: Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")],
+    action: Annotated[str, Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
+    key: Key,
     at: At = None,
     since: From = None,
     until: To = None,
@@ -104,7 +105,7 @@ def _condition(shown: dict[str, Any]) -> str:
 
 
 def can_what(
-    principal: Annotated[str, typer.Argument(help="Who: bob, role/app, or the ARN of a user, role, session or root")],
+    principal: Annotated[str, Argument(help="Who: bob, role/app, or the ARN of a user, role, session or root")],
     at: At = None,
     since: From = None,
     until: To = None,

@@ -5,31 +5,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from click.exceptions import Exit
 from rich.text import Text
 
-from domain.alerts.engine.telling import deed
+from domain.alerts.deeds import deed
 from domain.alerts.severities import SEVERITIES
 from domain.errors import Refusal
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
-from services.cli.policies import show_region
+from services.cli.failures import fail
+from services.cli.options import AsJson, Data, From, Most, OfTrail, Since, To
+from services.cli.parameters import Argument, Option
+from services.cli.regions import show_region
+from services.cli.screens import err, out
 from services.cli.tables import Column, member, print_rows
 from services.cli.terminal import (
-    AsJson,
-    Data,
-    Most,
-    OfTrail,
     as_line,
     counted,
-    err,
-    fail,
-    out,
     progress_bar,
     read_or_fail,
     said,
@@ -37,26 +33,24 @@ from services.cli.terminal import (
     settings_or_fail,
     times_or_fail,
 )
-from services.cli.times import From, Since, Times, To
-from services.exports.ocsf_finding import finding_of
+from services.cli.times import Times
 from services.settings import BadSetting
 
 SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan", "info": "dim"}
 FOUND = 1
 """Exit code of `check` where a rule fires."""
 
-State = Annotated[str | None, typer.Option(help="open, acknowledged or resolved")]
-OfRule = Annotated[str | None, typer.Option("--rule", help="One rule; `keytrail alerts rules` lists them")]
-Severity = Annotated[str | None, typer.Option(help=f"The mildest that is shown: {', '.join(SEVERITIES)}")]
-OfKey = Annotated[str | None, typer.Option("--key", help="id, ARN or alias of a key")]
-About = Annotated[str | None, typer.Option("--principal", help="Whom it is about: bob, role/app, an ARN")]
-Suppressed = Annotated[bool, typer.Option("--suppressed", help="With those that an allow-list covers")]
-Id = Annotated[str, typer.Argument(help="The alert's id")]
-Note = Annotated[str, typer.Option(help="Why")]
+State = Annotated[str | None, Option(help="open, acknowledged or resolved")]
+OfRule = Annotated[str | None, Option("--rule", help="One rule; `keytrail alerts rules` lists them")]
+Severity = Annotated[str | None, Option(help=f"The mildest that is shown: {', '.join(SEVERITIES)}")]
+OfKey = Annotated[str | None, Option("--key", help="id, ARN or alias of a key")]
+About = Annotated[str | None, Option("--principal", help="Whom it is about: bob, role/app, an ARN")]
+Suppressed = Annotated[bool, Option("--suppressed", help="With those that an allow-list covers")]
+Id = Annotated[str, Argument(help="The alert's id")]
+Note = Annotated[str, Option(help="Why")]
 
 
 def alerts(
-    context: typer.Context,
     state: State = None,
     rule: OfRule = None,
     severity: Severity = None,
@@ -65,18 +59,20 @@ def alerts(
     suppressed: Suppressed = False,
     since: From = None,
     until: To = None,
-    ocsf: Annotated[bool, typer.Option("--ocsf", help="As OCSF Detection Findings (class 2004), one a line")] = False,
+    ocsf: Annotated[bool, Option("--ocsf", help="As OCSF Detection Findings (class 2004), one a line")] = False,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
     """The alerts that were raised, the newest first."""
-    if context.invoked_subcommand is not None:
-        return
     times, client = times_or_fail(), Client(data)
     span = said(lambda: times.span(since, until))
     asked = _asked(state, rule, severity, key, principal, suppressed) | span.parameters
     if ocsf:
+        from importlib.metadata import version  # for whoever asks: the service models that it needs take half a second
+
+        from services.exports.ocsf_finding import finding_of
+
         for each in client.items("/v1/alerts", most, **asked):
             whole = client.get(f"/v1/alerts/{each['id']}")
             as_line(finding_of(whole, version=version("keytrail")))
@@ -148,7 +144,7 @@ def follow(
     key: OfKey = None,
     principal: About = None,
     suppressed: Suppressed = False,
-    after: Annotated[int | None, typer.Option(help="From after this number on; from now on where left out")] = None,
+    after: Annotated[int | None, Option(help="From after this number on; from now on where left out")] = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
@@ -276,7 +272,7 @@ def notifiers(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def dead_letters(
-    again: Annotated[bool, typer.Option("--again", help="Try all of them again")] = False,
+    again: Annotated[bool, Option("--again", help="Try all of them again")] = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -336,11 +332,9 @@ def scan(
 
 
 def check(
-    policy: Annotated[Path, typer.Option(help="The draft: a key policy")],
-    key: Annotated[
-        str | None, typer.Option(help="A key whose policy it would replace; a new key's where left out")
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="The account of a new key [KEYTRAIL_ACCOUNT_ID]")] = None,
+    policy: Annotated[Path, Option(help="The draft: a key policy")],
+    key: Annotated[str | None, Option(help="A key whose policy it would replace; a new key's where left out")] = None,
+    account: Annotated[str | None, Option(help="The account of a new key [KEYTRAIL_ACCOUNT_ID]")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -363,4 +357,4 @@ def check(
             _line({name: value for name, value in each.items() if name not in ("at", "id")})
     if not found and not as_json:
         say("no rule fires", "green")
-    raise typer.Exit(FOUND if any(each["suppressed"] is None for each in found) else 0)
+    raise Exit(FOUND if any(each["suppressed"] is None for each in found) else 0)

@@ -6,22 +6,23 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from click.exceptions import Exit
 from rich.text import Text
 
-from domain.alerts.rules.table import RULES
-from domain.alerts.settings import EVERY, AlertSettings, Allow
 from domain.durations import DAY_MICROS
-from services.adapters import alerts_file
-from services.adapters.alerts_file import AlertsFile
 from services.cli import names
+from services.cli.failures import fail
+from services.cli.options import AsJson, Data
+from services.cli.parameters import Option
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, say, settings_or_fail, times_or_fail
-from services.notifier.delivery import NotDelivered, Undeliverable, sender_of
-from services.notifier.outbox import Waiting
+from services.cli.terminal import as_line, say, settings_or_fail, times_or_fail
 from services.settings import BadSetting, Settings
+
+if TYPE_CHECKING:
+    from domain.alerts.settings import AlertSettings, Allow
+    from services.adapters.alerts_file import AlertsFile
 
 SOON = 14
 """Days before its end in which an entry is named."""
@@ -44,7 +45,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 def try_notifiers(
-    notifier: Annotated[str | None, typer.Option(help="This one alone, by its name; every one where left out")] = None,
+    notifier: Annotated[str | None, Option(help="This one alone, by its name; every one where left out")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -66,10 +67,13 @@ def try_notifiers(
         else:
             say(Text.assemble(("taken  ", "bold green"), f"{each['notifier']} ({each['kind']}), {each['seconds']} s"))
     if any(each["fault"] for each in results):
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 async def _try(found: AlertsFile, only: str | None) -> list[dict[str, Any]]:
+    from services.notifier.delivery import NotDelivered, Undeliverable, sender_of  # see host.py
+    from services.notifier.outbox import Waiting
+
     results: list[dict[str, Any]] = []
     for each in found.notifiers:
         if only not in (None, each.name):
@@ -115,7 +119,7 @@ def allow_list(as_json: AsJson = False, data: Data = None) -> None:
             for fault in row["faults"]:
                 say(Text.assemble(("look at ", "bold yellow"), f"number {row['number']}: {fault}"), more=8)
     if any(PAST in row["faults"] for row in rows):
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 PAST = "it is past its end, and allows nothing any more"
@@ -130,6 +134,9 @@ def _rows(settings: AlertSettings, now: int) -> list[dict[str, Any]]:
 
 
 def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
+    from domain.alerts.rules.table import RULES  # all of the rules: see host.py
+    from domain.alerts.settings import EVERY
+
     left = (entry.expires - now) / DAY_MICROS
     if left <= 0:
         yield PAST
@@ -144,6 +151,8 @@ def _faults(entry: Allow, settings: AlertSettings, now: int) -> Iterator[str]:
 
 
 def _file(settings: Settings) -> AlertsFile:
+    from services.adapters import alerts_file  # see host.py
+
     try:
         return alerts_file.load(settings)
     except BadSetting as fault:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-import typer
 from rich.text import Text
 
 from services.cli import names
 from services.cli.client import Client
+from services.cli.options import AsJson, At, Data, OfTrail
+from services.cli.parameters import Argument
 from services.cli.references import kind_of
-from services.cli.terminal import AsJson, Data, OfTrail, as_line, member, out, said, say, times_or_fail
-from services.cli.times import At, Times
+from services.cli.screens import out
+from services.cli.terminal import as_line, member, said, say, times_or_fail
+from services.cli.times import Times
 
 
 def show_as_of(
     of: Annotated[
         str,
-        typer.Argument(
-            metavar="key-or-principal",
+        Argument(
+            name="key-or-principal",
             help="A key (id, ARN or alias/NAME), or a user, group or role: bob, role/app, an ARN",
         ),
     ],

@@ -8,8 +8,9 @@ from typing import Any
 from services.cli import names
 from services.cli.change_words import close_misses
 from services.cli.client import Client
+from services.cli.screens import err, out
 from services.cli.tables import Column, Row, member, print_rows
-from services.cli.terminal import as_line, err, out, say
+from services.cli.terminal import as_line, say
 from services.cli.times import Span, Times
 
 CALL = member("call_id", heading="call", spare=True)

@@ -8,33 +8,21 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Annotated, Any, assert_never
 
 from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.change_words import besides, exact, sentences, subject
 from services.cli.client import Client
+from services.cli.failures import fail
 from services.cli.names import short
+from services.cli.options import AsJson, Data, Force, From, MostOfAll, OfTrail, Reverse, To
+from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
 from services.cli.result_files import asked_format, target_or_fail, write_lines, wrote
+from services.cli.screens import err
 from services.cli.tables import Column, Row, print_rows
-from services.cli.terminal import (
-    AsJson,
-    Data,
-    Force,
-    MostOfAll,
-    OfTrail,
-    Reverse,
-    as_line,
-    counted,
-    err,
-    fail,
-    progress_bar,
-    say,
-    settings_or_fail,
-)
-from services.cli.times import BadTime, From, Span, Times, To
+from services.cli.terminal import as_line, counted, progress_bar, say, settings_or_fail
+from services.cli.times import BadTime, Span, Times
 
 
 class Format(StrEnum):
@@ -65,22 +53,22 @@ HTML = ("When", "Who", "Did", "To what", "Let in", "Took away", "Besides", "Call
 def changes(
     of: Annotated[
         str | None,
-        typer.Argument(
-            metavar="key-or-principal",
+        Argument(
+            name="key-or-principal",
             help="A key (id, ARN or alias/NAME) or a principal (bob, role/app or an ARN); everything where left out",
         ),
     ] = None,
     since: From = None,
     until: To = None,
     trail: OfTrail = None,
-    detail: Annotated[bool, typer.Option("--detail", help="Every operation, and how it was answered before and after")] = False,
+    detail: Annotated[bool, Option("--detail", help="Every operation, and how it was answered before and after")] = False,
     export: Annotated[
-        Path | None, typer.Option("--export", help="Write them to a file: .csv, .html (for print) or .json; - for the output")
+        Path | None, Option("--export", help="Write them to a file: .csv, .html (for print) or .json; - for the output")
     ] = None,
     form: Annotated[
         Format | None,
-        typer.Option(
-            "--format", show_choices=False, help="Of the export: json, csv or html; as the file's name ends where left out"
+        Option(
+            "--format", help="Of the export: json, csv or html; as the file's name ends where left out"
         ),
     ] = None,
     force: Force = False,
@@ -259,6 +247,8 @@ def _export(
             lines = html_text(heading, evidence, HTML, map(shown.html, rows))
         case Format.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
+        case _:
+            assert_never(form)
     try:
         write_lines(lines, path)
     except OSError as fault:

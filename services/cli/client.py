@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode, urlsplit
 
-from services.cli.terminal import fail, failing, settings_or_fail, times_or_fail
+from services.cli.failures import fail, failing
+from services.cli.terminal import settings_or_fail, times_or_fail
 from services.runtime.data_folder import Credentials, Folder
 from services.settings import BadSetting
 from services.signing import Signed, sign

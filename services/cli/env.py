@@ -13,7 +13,10 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 
-from services.cli.terminal import Data, ReadByNobody, as_it_is, err, read_by_nobody
+from services.cli.options import Data
+from services.cli.readers import ReadByNobody, read_by_nobody
+from services.cli.screens import err
+from services.cli.terminal import as_it_is
 from services.runtime.data_folder import Credentials, Folder
 from services.settings import BadSetting, Settings, load
 

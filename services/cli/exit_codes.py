@@ -14,45 +14,52 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import typer
-from typer._click import exceptions as click  # typer's own copy of click, which it names nowhere else
+import click
+from click.exceptions import Exit, NoArgsIsHelpError
 
-from services.cli.terminal import ReadByNobody, err, fail, failing, read_by_nobody, say
-from services.questions.nearest import in_words, nearest
+from services.cli.failures import fail, failing
+from services.cli.readers import ReadByNobody, read_by_nobody
 
 ANSWERS = ("diff", "check-policy", "recheck", "verify", "alerts check")
 """Commands whose exit code 1 is an answer."""
+DIFFERS, NOT_KNOWN = 1, 3
+"""Of `diff` and `check-policy`."""
 INTERRUPTED = 130
+PROGRAM = "keytrail"
 
 
-def run(build: Callable[[], typer.Typer], asked: Sequence[str], commands: Iterable[str]) -> NoReturn:
+def run(command: click.Command, asked: Sequence[str], commands: Iterable[str]) -> NoReturn:
     """Run the command line to its end. Nothing ends in a traceback."""
     failing.in_json = "--json" in asked
     failing.code = 2 if any(" ".join(asked).startswith(each) for each in ANSWERS) else 1
     try:
-        sys.exit(_ended(build, commands))
-    except typer.Exit as ended:
+        sys.exit(_exit_code(command, asked, commands))
+    except Exit as ended:
         sys.exit(ended.exit_code)
     except KeyboardInterrupt:
         sys.exit(_interrupted())
 
 
-def _ended(build: Callable[[], typer.Typer], commands: Iterable[str]) -> int:
+def _exit_code(command: click.Command, asked: Sequence[str], commands: Iterable[str]) -> int:
     try:
-        code = typer.main.get_command(build()).main(standalone_mode=False)
-    except click.NoArgsIsHelpError as fault:
+        # Not click's own `main`, which takes Ctrl-C for a question that was answered with no.
+        with command.make_context(PROGRAM, list(asked)) as context:
+            command.invoke(context)
+    except NoArgsIsHelpError as fault:
         fault.show()
         return 2
     except click.UsageError as fault:
         fail(_usage(fault, commands), 2)
     except click.ClickException as fault:
         fail(fault.format_message(), 2)
-    except typer.Abort:
+    except click.Abort:
         fail("Nothing was done.")
+    except Exit:
+        raise
     except MemoryError:
         fail("There is not enough memory for the answer: ask for less, by --limit or --from.")
     except (BrokenPipeError, ReadByNobody):
@@ -64,12 +71,12 @@ def _ended(build: Callable[[], typer.Typer], commands: Iterable[str]) -> int:
     except Exception as fault:  # noqa: BLE001  # whatever nobody foresaw: one sentence, with the place for whoever mends it
         last = traceback.extract_tb(fault.__traceback__)[-1]
         fail(f"This is a fault of Keytrail's own: {type(fault).__name__} in {Path(last.filename).name}:{last.lineno}.")
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
     """One sentence, and where help is."""
-    path = fault.ctx.command_path if fault.ctx is not None else "keytrail"
+    path = fault.ctx.command_path if fault.ctx is not None else PROGRAM
     message = " ".join(fault.format_message().split()).rstrip(".")
     near = ""
     if message.startswith("No such command"):
@@ -77,6 +84,8 @@ def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
         names = {
             each.removeprefix(group).split()[0] for each in commands if each.startswith(f"{group} " if group else "")
         }
+        from services.questions.nearest import in_words, nearest  # for whoever mistyped
+
         near = in_words(nearest(message.split("'")[1], sorted(names)))
     return f"{message}.{near} See `{path} --help`."
 
@@ -84,5 +93,8 @@ def _usage(fault: click.UsageError, commands: Iterable[str]) -> str:
 def _interrupted() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not end the ending in a traceback
     if not failing.in_json:
+        from services.cli.screens import err  # see failures.py
+        from services.cli.terminal import say
+
         say("stopped", "dim", screen=err)
     return INTERRUPTED

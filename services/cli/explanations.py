@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
 from rich.text import Text
 
 from services.cli import names
 from services.cli.client import Client
-from services.cli.terminal import AsJson, Data, as_line, fail, said, say, times_or_fail
-from services.cli.times import At, Times
+from services.cli.failures import fail
+from services.cli.options import AsJson, At, Data
+from services.cli.parameters import Argument, Option
+from services.cli.terminal import as_line, said, say, times_or_fail
+from services.cli.times import Times
 
-Pairs = Annotated[list[str] | None, typer.Option("--context", help="An encryption context pair, k=v; may be repeated")]
+Pairs = Annotated[list[str] | None, Option("--context", help="An encryption context pair, k=v; may be repeated")]
 Conditions = Annotated[
-    list[str] | None, typer.Option("--condition", help="Another condition key, aws:SourceIp=10.0.0.1; may be repeated")
+    list[str] | None, Option("--condition", help="Another condition key, aws:SourceIp=10.0.0.1; may be repeated")
 ]
 
 
@@ -36,13 +38,13 @@ RULES = {
 
 def explain(
     call: Annotated[
-        str | None, typer.Argument(metavar="CALL_ID", help="A past call: the request id that its answer carried")
+        str | None, Argument(name="CALL_ID", help="A past call: the request id that its answer carried")
     ] = None,
     principal: Annotated[
-        str | None, typer.Option(help="Who would call: bob, role/app, or the ARN of a user, role, session or root")
+        str | None, Option(help="Who would call: bob, role/app, or the ARN of a user, role, session or root")
     ] = None,
-    operation: Annotated[str | None, typer.Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")] = None,
-    key: Annotated[str | None, typer.Option(help="A key: id, ARN or alias/NAME")] = None,
+    operation: Annotated[str | None, Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")] = None,
+    key: Annotated[str | None, Option(help="A key: id, ARN or alias/NAME")] = None,
     context: Pairs = None,
     condition: Conditions = None,
     at: At = None,

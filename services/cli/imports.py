@@ -4,38 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from rich.text import Text
 
 from domain.cloudtrail.record import Broken, moment
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
-from services.adapters.trail_topics import BadName, checked
 from services.cli import names
-from services.cli.log_export import reaching_both
+from services.cli.failures import fail
+from services.cli.host import reaching_both, unreachable
+from services.cli.options import AsJson, Data
+from services.cli.parameters import Argument, Option
+from services.cli.screens import err
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, err, fail, progress_bar, said, say, times_or_fail
+from services.cli.terminal import as_line, progress_bar, said, say, times_or_fail
+from services.cli.trails import require_name
 from services.settings import Settings
-from services.trails.answers import known_in
-from services.trails.build import Building
-from services.trails.files import files_in, records_of
-from services.trails.importer import open_connection, opened
-from services.trails.reader_process import Ahead, ReadingOf
 
-COLOURS = {"explained": "green", "open": "yellow", "unexplained": "red"}
+if TYPE_CHECKING:
+    from services.trails.reader_process import Ahead, ReadingOf
 
 
 def cloudtrail(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders: JSON, a JSON object a line, .gz")],
-    trail: Annotated[str, typer.Option(help="The trail's name")] = "cloudtrail",
+    paths: Annotated[list[Path], Argument(help="Files and folders: JSON, a JSON object a line, .gz")],
+    trail: Annotated[str, Option(help="The trail's name")] = "cloudtrail",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Read AWS CloudTrail into a trail, which questions are then asked of with --trail NAME. What is there already is not
     read twice."""
     settings = reaching_both(data)
+    from services.trails.files import records_of  # see host.py
+
     found = _files(trail, paths)
     _take_in(settings, trail, found, records_of, as_json)
 
@@ -43,17 +42,19 @@ def cloudtrail(
 def policies(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Answers of get-key-policy, list-grants and get-account-authorization-details"),
+        Argument(help="Answers of get-key-policy, list-grants and get-account-authorization-details"),
     ],
-    taken: Annotated[str, typer.Option(help="When AWS gave the answers: a time, as for --at")],
-    key: Annotated[str, typer.Option(help="The key's ARN, for get-key-policy, whose answer does not name it")] = "",
-    trail: Annotated[str, typer.Option(help="The trail's name")] = "cloudtrail",
+    taken: Annotated[str, Option(help="When AWS gave the answers: a time, as for --at")],
+    key: Annotated[str, Option(help="The key's ARN, for get-key-policy, whose answer does not name it")] = "",
+    trail: Annotated[str, Option(help="The trail's name")] = "cloudtrail",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Tell a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
+    """TellBar a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
     the trail's beginning on."""
     settings = reaching_both(data)
+    from services.trails.answers import known_in  # see host.py
+
     found = _files(trail, paths)
     at = _moment(taken)
     _take_in(settings, trail, found, lambda path: known_in(path, at, key), as_json)
@@ -74,11 +75,11 @@ def _moment(taken: str) -> int:
 
 def _files(trail: str, paths: list[Path]) -> list[Path]:
     """The files to read into a trail of this name."""
+    from services.trails.files import files_in
+
+    require_name(trail)
     try:
-        checked(trail)
         found = files_in(paths)
-    except BadName as fault:
-        fail(f"{fault}.", 2)
     except FileNotFoundError as fault:
         fail(f"There is no file or folder {fault}.", 2)
     if not found:
@@ -87,13 +88,16 @@ def _files(trail: str, paths: list[Path]) -> list[Path]:
 
 
 def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: ReadingOf, as_json: bool) -> None:
+    from services.adapters.master_key import MasterKeyRefused  # see host.py
+    from services.trails.reader_process import Ahead
+
     try:
         with Ahead(paths, reading_of) as ahead:
             report = asyncio.run(_import(settings, trail, paths, ahead))
     except MasterKeyRefused as fault:
         fail(str(fault))
-    except UNREACHABLE as fault:
-        fail(f"The import was broken off; the same command goes on: {fault}")
+    except unreachable() as fault:
+        fail(f"The import was interrupted; the same command goes on with it: {fault}")
     if as_json:
         as_line(report)
     else:
@@ -105,6 +109,9 @@ def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: Read
 
 
 async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead) -> dict[str, Any]:
+    from services.trails.build import Building  # see host.py
+    from services.trails.importer import open_connection, opened
+
     connection = await open_connection(settings)
     try:
         with progress_bar() as progress:

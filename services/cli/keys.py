@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
-
-from domain.keys.key import EXTERNAL
-from domain.log.codec import micros
+from domain.keys.origins import EXTERNAL
 from services.cli import names
 from services.cli.calls import asked_for, of_changes, print_calls
 from services.cli.client import Client
 from services.cli.decisions import WHERE, fields_or_fail, list_calls
+from services.cli.options import AsJson, Data, Errors, Force, From, Most, MostOfAll, OfTrail, Reverse, To
+from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
 from services.cli.result_files import BY_NAME, Export, OfExport, asked_format
 from services.cli.tables import Column, Row, member
-from services.cli.terminal import (
-    AsJson,
-    Data,
-    Errors,
-    Force,
-    Most,
-    MostOfAll,
-    OfTrail,
-    Reverse,
-    as_it_is,
-    as_line,
-    fail,
-    out,
-    said,
-    say,
-    times_or_fail,
-)
-from services.cli.times import At, From, Times, To, is_position
-
-Key = Annotated[str, typer.Argument(help="A key: id, ARN or alias/NAME")]
+from services.cli.terminal import said, times_or_fail
 
 
 def keys(as_json: AsJson = False, most: Most = None, data: Data = None) -> None:
@@ -63,15 +43,15 @@ def _kind(row: Row) -> str:
 def history(
     of: Annotated[
         str,
-        typer.Argument(
-            metavar="key-or-principal",
+        Argument(
+            name="key-or-principal",
             help="A key (id, ARN or alias/NAME), or a principal or policy: bob, role/app, policy/p, an ARN",
         ),
     ],
-    principal: Annotated[str | None, typer.Option(help="Who changed it: bob, role/app, an ARN; * for any characters")] = None,
-    operation: Annotated[str | None, typer.Option(help="PutKeyPolicy, for instance")] = None,
-    effect: Annotated[str | None, typer.Option(help="allowed or refused")] = None,
-    where: Annotated[list[str] | None, typer.Option(help=WHERE)] = None,
+    principal: Annotated[str | None, Option(help="Who changed it: bob, role/app, an ARN; * for any characters")] = None,
+    operation: Annotated[str | None, Option(help="PutKeyPolicy, for instance")] = None,
+    effect: Annotated[str | None, Option(help="allowed or refused")] = None,
+    where: Annotated[list[str] | None, Option(help=WHERE)] = None,
     since: From = None,
     until: To = None,
     errors: Errors = False,
@@ -99,59 +79,3 @@ def history(
         f"/v1/{kind}/{of}/history", client, {**asked, **span.parameters, "trail": trail}, columns, nothing, times,
         most=most, reverse=reverse, export=export, form=form, force=force, as_json=as_json,
     )  # fmt: skip
-
-
-def policy(
-    key: Key,
-    version: Annotated[int | None, typer.Option(help="This version")] = None,
-    at: At = None,
-    as_json: AsJson = False,
-    data: Data = None,
-) -> None:
-    """A key's policy: the one in force, an earlier version, or the one in force at a time. In a pipe it is the text as it was
-    put."""
-    client, times = Client(data), times_or_fail()
-    versions = list(client.items(f"/v1/keys/{key}/policies"))
-    found = _chosen(versions, version, said(lambda: times.at(at)), times)
-    if as_json:
-        as_line(found)
-        return
-    say(
-        f"version {found['version']} of {len(versions)}, put at {times.shown(found['at'])} (@{found['position']}) "
-        f"by {names.short(found['principal'], client.account)}",
-        "dim",
-    )
-    if out.is_terminal:
-        out.print_json(found["document"])
-    else:
-        as_it_is(found["document"])
-
-
-def _chosen(versions: list[dict[str, Any]], version: int | None, at: str | None, times: Times) -> dict[str, Any]:
-    if version is not None and at is not None:
-        fail("--version and --at exclude each other.", 2)
-    if version is not None:
-        found = [each for each in versions if each["version"] == version]
-    elif at is not None and is_position(at):
-        found = [each for each in versions if each["position"] <= int(at[1:])]
-    elif at is not None:
-        found = [each for each in versions if micros(each["at"]) <= micros(at)]
-    else:
-        found = versions
-    if not found and at is not None:
-        fail(f"The key had no policy at {times.shown(at)}: the first was put at {times.shown(versions[0]['at'])}.")
-    if not found:
-        fail(f"There is no version {version}; the key has versions 1 to {len(versions)}.")
-    return found[-1]
-
-
-def create_account(
-    account_id: Annotated[str, typer.Argument(help="Twelve digits")], as_json: AsJson = False, data: Data = None
-) -> None:
-    """Host one more account, and print its root's keys: they are shown once."""
-    made = Client(data).post("/v1/accounts", {"account_id": account_id})
-    if as_json:
-        as_line(made)
-        return
-    as_it_is(f"export AWS_ACCESS_KEY_ID={made['access_key_id']}")
-    as_it_is(f"export AWS_SECRET_ACCESS_KEY={made['secret_access_key']}")

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from services.cli.calls import tell_of_the_beginning
 from services.cli.client import Client
+from services.cli.failures import fail
+from services.cli.options import Data, Force, From, To
+from services.cli.parameters import Argument
 from services.cli.result_files import LOG_BY_NAME, Counted, format_or_fail, target_or_fail, write_lines, wrote
-from services.cli.terminal import Data, Force, counted, err, fail, said, say, times_or_fail
-from services.cli.times import From, To
+from services.cli.screens import err
+from services.cli.terminal import counted, said, say, times_or_fail
 
 
 def own_log(
-    file: Annotated[Path | None, typer.Argument(help="Where to write it; the standard output where left out")] = None,
+    file: Annotated[Path | None, Argument(help="Where to write it; the standard output where left out")] = None,
     since: From = None,
     until: To = None,
     force: Force = False,

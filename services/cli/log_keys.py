@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from domain.log.authority import Authority
-from domain.log.codec import Unreadable
-from domain.ports import LogRefused, OutOfRange
-from services.adapters.keyring import open_keyring
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
-from services.cli.log_export import reaching_both
-from services.cli.terminal import AsJson, Data, as_line, fail, progress_bar, say, telling
-from services.log_keys.rotation import LogKeys, NotYet, Tell
-from services.runtime.bootstrap import open_pool, open_vault
+from services.cli.host import TellBar, done_or_fail, reaching_both
+from services.cli.options import AsJson, Data
+from services.cli.terminal import as_line, say
 from services.settings import Settings
 
-FAILS: tuple[type[BaseException], ...] = (
-    NotYet, MasterKeyRefused, LogRefused, OutOfRange, Unreadable, OSError, *UNREACHABLE,
-)  # fmt: skip
+if TYPE_CHECKING:
+    from domain.log.authority import Authority
+    from services.log_keys.rotation import LogKeys
 
 
 def begin(as_json: AsJson = False, data: Data = None) -> None:
-    """Have every record authenticated from now on, on a log that an earlier version began. Run it once, when every process is
-    of this version: from then on no record without a MAC counts, and there is no way back."""
-    found = _run(reaching_both(data), LogKeys.authenticate)
+    """Authenticate every record from now on, on a log that an earlier version began.
+
+    Run it once, when every process is of this version. From then on a record without a MAC does not count, and there is no way
+    back.
+    """
+    found = _done_or_fail(reaching_both(data), lambda keys: keys.authenticate())
     if as_json:
         as_line({"log": found["log"], "since": found["since"], "key": found["key"]})
         return
@@ -36,9 +31,12 @@ def begin(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def rotate(as_json: AsJson = False, data: Data = None) -> None:
-    """Authenticate records with a new key from now on, while calls go on. What is on record under the key before stays good;
-    whoever has that key can write nothing that counts any more. It takes a quarter of a minute."""
-    found = _run(reaching_both(data), LogKeys.rotate)
+    """Authenticate records with a new key from now on. Calls go on meanwhile.
+
+    Records under the old key stay valid. Whoever holds the old key can no longer write a record that counts. It takes about
+    fifteen seconds.
+    """
+    found = _done_or_fail(reaching_both(data), lambda keys: keys.rotate())
     if as_json:
         as_line({"log": found["log"], "key": found["key"], "filled_anew": found["filled_anew"]})
         return
@@ -52,16 +50,15 @@ def rotate(as_json: AsJson = False, data: Data = None) -> None:
         )
 
 
-def _run(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]]) -> dict[str, Any]:
-    with progress_bar() as progress:
-        try:
-            return asyncio.run(_done(settings, work, telling(progress)))
-        except FAILS as fault:
-            progress.stop()
-            fail(str(fault))
+def _done_or_fail(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]]) -> dict[str, Any]:
+    return done_or_fail(lambda tell: _done(settings, work, tell))
 
 
-async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: Tell) -> dict[str, Any]:
+async def _done(settings: Settings, work: Callable[[LogKeys], Awaitable[Authority]], tell: TellBar) -> dict[str, Any]:
+    from services.adapters.keyring import open_keyring  # see host.py
+    from services.log_keys.rotation import LogKeys
+    from services.runtime.bootstrap import open_pool, open_vault
+
     pool = await open_pool(settings)
     vault = open_vault(settings, pool)
     log_keys = LogKeys(settings, pool, vault, await open_keyring(vault), tell)

@@ -1,7 +1,5 @@
-"""`keytrail`: the command line. One file a family of commands; this table joins them.
-
-Only the file of the command that is asked for is imported: all of them together take a second.
-"""
+"""`keytrail`: the command line. One file a group of commands; this table joins them, and a file is loaded when one of its
+commands is asked for."""
 
 from __future__ import annotations
 
@@ -9,124 +7,98 @@ import os
 import resource
 import signal
 import sys
-from importlib import import_module
-from importlib.metadata import version
-from typing import Annotated
 
-import typer
+import click
 
-from services.cli.exit_codes import run
-from services.cli.pager import paging
-from services.cli.terminal import as_it_is
+from services.cli.exit_codes import PROGRAM, run
+from services.cli.groups import CommandGroup, CommandRow
 
-COMMANDS: dict[str, str] = {
-    "up": "services.cli.up:up",
-    "env": "services.cli.env:env",
-    "status": "services.cli.status:status",
-    "keys": "services.cli.keys:keys",
-    "history": "services.cli.keys:history",
-    "policy": "services.cli.keys:policy",
-    "decisions": "services.cli.decisions:decisions",
-    "last-use": "services.cli.decisions:last_use",
-    "unused": "services.cli.decisions:unused",
-    "changes": "services.cli.changes:changes",
-    "explain": "services.cli.explanations:explain",
-    "show": "services.cli.as_of:show_as_of",
-    "who-can": "services.cli.access:who_can",
-    "can-what": "services.cli.access:can_what",
-    "diff": "services.cli.policies:diff",
-    "check-policy": "services.cli.policies:check_policy",
-    "what-if": "services.cli.past:what_if",
-    "recheck": "services.cli.past:recheck",
-    "alerts": "services.cli.alerts:alerts",
-    "alerts follow": "services.cli.alerts:follow",
-    "alerts show": "services.cli.alerts:show_one",
-    "alerts ack": "services.cli.alerts:acknowledge",
-    "alerts resolve": "services.cli.alerts:resolve",
-    "alerts reopen": "services.cli.alerts:reopen",
-    "alerts rules": "services.cli.alerts:rules",
-    "alerts notifiers": "services.cli.alerts:notifiers",
-    "alerts dead-letters": "services.cli.alerts:dead_letters",
-    "alerts test": "services.cli.alerts_file:try_notifiers",
-    "alerts allow-list": "services.cli.alerts_file:allow_list",
-    "alerts scan": "services.cli.alerts:scan",
-    "alerts check": "services.cli.alerts:check",
-    "import cloudtrail": "services.cli.imports:cloudtrail",
-    "import policies": "services.cli.imports:policies",
-    "trails": "services.cli.trails:trails",
-    "trails remove": "services.cli.trails:remove",
-    "account create": "services.cli.keys:create_account",
-    "log": "services.cli.log:own_log",
-    "verify": "services.cli.verification:verify_log",
-    "export-log": "services.cli.log_export:export_log",
-    "log-keys begin": "services.cli.log_keys:begin",
-    "log-keys rotate": "services.cli.log_keys:rotate",
-    "rebuild": "services.cli.log_export:rebuild",
-    "backup": "services.cli.backup:backup",
-    "restore": "services.cli.backup:restore",
-    "master-key rotate": "services.cli.backup:rotate_master_key",
-    "master-key add": "services.cli.backup:add_master_key",
-    "skip-commands": "services.cli.log_export:skip_commands",
+COMMANDS: dict[str, CommandRow] = {
+    "up": CommandRow("up:up", "Start Keytrail and keep it running until Ctrl-C"),
+    "env": CommandRow("env:env", "Print shell text that points aws, boto3 and Terraform at Keytrail"),
+    "completion": CommandRow("completion:completion", "Print shell text that completes commands on Tab"),
+    "status": CommandRow("status:status", "What runs, who leads, positions, lag and sizes", paged=True),
+    "keys": CommandRow("keys:keys", "The account's keys", paged=True),
+    "history": CommandRow("keys:history", "Every change of a key or a principal", paged=True),
+    "policy": CommandRow("policies:policy", "A key's policy, now or at an earlier time", paged=True),
+    "decisions": CommandRow("decisions:decisions", "Every call, its answer and what decided it", paged=True),
+    "last-use": CommandRow("uses:last_use", "When a key was last used, for what and by whom", paged=True),
+    "unused": CommandRow("uses:unused", "Permissions that nobody used", paged=True),
+    "changes": CommandRow("changes:changes", "Who changed who may do what", paged=True),
+    "explain": CommandRow("explanations:explain", "Why a call was decided as it was, or would be", paged=True),
+    "show": CommandRow("as_of:show_as_of", "A key or a principal as it was at a time", paged=True),
+    "who-can": CommandRow("access:who_can", "Everyone who could call an operation on a key", paged=True),
+    "can-what": CommandRow("access:can_what", "Everything that a principal could do", paged=True),
+    "diff": CommandRow("policies:diff", "What two versions of a policy allow differently", paged=True),
+    "check-policy": CommandRow("policy_check:check_policy", "Check a policy file without a server", paged=True),
+    "what-if": CommandRow("past:what_if", "What a draft of a policy would have decided differently", paged=True),
+    "recheck": CommandRow("past:recheck", "Decide every logged decision again and compare", paged=True),
+    "alerts": CommandRow("alerts:alerts", "Alerts on risky changes and uses", paged=True),
+    "alerts follow": CommandRow("alerts:follow", "Show alerts as they are raised, until Ctrl-C"),
+    "alerts show": CommandRow("alerts:show_one", "One alert, what it means and what to do", paged=True),
+    "alerts ack": CommandRow("alerts:acknowledge", "Acknowledge an alert: somebody is looking at it"),
+    "alerts resolve": CommandRow("alerts:resolve", "Mark an alert as dealt with"),
+    "alerts reopen": CommandRow("alerts:reopen", "Open an alert again"),
+    "alerts rules": CommandRow("alerts:rules", "Every rule, with your settings", paged=True),
+    "alerts notifiers": CommandRow("alerts:notifiers", "How far each notifier is", paged=True),
+    "alerts dead-letters": CommandRow("alerts:dead_letters", "Messages that could not be delivered", paged=True),
+    "alerts test": CommandRow("alerts_file:try_notifiers", "Send a test message to every notifier"),
+    "alerts allow-list": CommandRow(
+        "alerts_file:allow_list", "What the alerts file allows, and until when", paged=True
+    ),
+    "alerts scan": CommandRow("alerts:scan", "What the rules find in the past", paged=True),
+    "alerts check": CommandRow("alerts:check", "What the rules say about a draft", paged=True),
+    "import cloudtrail": CommandRow("imports:cloudtrail", "Read AWS CloudTrail files into a trail", paged=True),
+    "import policies": CommandRow(
+        "imports:policies", "Add policies and grants that AWS reported to a trail", paged=True
+    ),
+    "trails": CommandRow("trails:trails", "The imported trails", paged=True),
+    "trails remove": CommandRow("trails:remove", "Remove a trail"),
+    "account create": CommandRow("accounts:create_account", "Host one more account"),
+    "log": CommandRow("log:own_log", "Write the account's own part of the log, for its auditor"),
+    "verify": CommandRow("verification:verify_log", "Check every record and every table on the host", paged=True),
+    "export-log": CommandRow("log_export:export_log", "Write the whole log to a file that can be verified elsewhere"),
+    "log-keys begin": CommandRow("log_keys:begin", "Authenticate every record from now on"),
+    "log-keys rotate": CommandRow("log_keys:rotate", "Authenticate records with a new key"),
+    "rebuild": CommandRow("repairs:rebuild", "Build the tables of a projection again from the log"),
+    "backup": CommandRow("backup:backup", "Write everything to one sealed file"),
+    "restore": CommandRow("backup:restore", "Restore a backup"),
+    "master-key rotate": CommandRow("master_key:rotate_master_key", "Seal the vault under another master key"),
+    "master-key add": CommandRow("master_key:add_master_key", "Add a new master key to the file"),
+    "skip-commands": CommandRow("repairs:skip_commands", "Let the writer pass over lost commands"),
 }
-
-PAGED = frozenset({
-    "status", "keys", "history", "policy", "decisions", "last-use", "unused", "changes", "explain", "show", "who-can",
-    "can-what", "diff", "check-policy", "what-if", "recheck", "alerts", "alerts show", "alerts rules", "alerts notifiers",
-    "alerts dead-letters", "alerts allow-list", "alerts scan", "alerts check", "import cloudtrail", "import policies",
-    "trails", "verify",
-})  # fmt: skip
-"""Commands whose answer is read in a pager where it is longer than the screen. The others go on until Ctrl-C, ask, print what is
+"""`paged` is set where the answer is something to read. The other commands go on until Ctrl-C, ask something, print what is
 copied, or say that something was done."""
 
 GROUPS: dict[str, str] = {
-    "alerts": "Risky changes and uses: without a command, those that were raised.",
-    "import": "Trails from elsewhere.",
-    "trails": "Trails from elsewhere: without a command, which there are.",
-    "account": "Accounts that this installation hosts.",
-    "master-key": "The key that seals the vault.",
-    "log-keys": "The key that records are authenticated with.",
+    "alerts": COMMANDS["alerts"].says,
+    "import": "Import AWS CloudTrail, and policies beside it",
+    "trails": COMMANDS["trails"].says,
+    "account": "The accounts that this installation hosts",
+    "master-key": "The key that seals the vault",
+    "log-keys": "The key that records are authenticated with",
 }
 
 
-def build(names: list[str]) -> typer.Typer:
-    """The command line with these commands."""
-    app = typer.Typer(
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,  # a traceback with local variables could show a secret
-        help="A key manager that keeps every change and every decision on a verifiable log.",
+def command_line() -> click.Group:
+    version = click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        help="Print the version and exit.",
+        callback=_print_version,
     )
-    app.callback()(_common)  # with a callback a lone command keeps its name
-    groups: dict[str, typer.Typer] = {}
-    for name in names:
-        module, _, function = COMMANDS[name].partition(":")
-        group, _, short = name.rpartition(" ")
-        run = getattr(import_module(module), function)
-        if name in PAGED:
-            run = paging(run)
-        if name in GROUPS:  # the group's own command, which stands before the others
-            groups[name] = typer.Typer(invoke_without_command=True, help=GROUPS[name])
-            groups[name].callback()(run)
-            app.add_typer(groups[name], name=name)
-            continue
-        if group and group not in groups:
-            groups[group] = typer.Typer(no_args_is_help=True, help=GROUPS[group])
-            groups[group].callback()(lambda: None)
-            app.add_typer(groups[group], name=group)
-        (groups[group] if group else app).command(short)(run)
-    return app
+    says = "A key manager that keeps every change and every decision on a verifiable log."
+    return CommandGroup(PROGRAM, COMMANDS, GROUPS, help=says, params=[version])
 
 
-def _version(asked: bool) -> None:
+def _print_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if asked:
-        as_it_is(f"keytrail {version('keytrail')}")
-        raise typer.Exit
+        from importlib.metadata import version  # for whoever asks
 
-
-def _common(
-    own: Annotated[bool, typer.Option("--version", help="Print the version", is_eager=True, callback=_version)] = False,
-) -> None:
-    """Options of every command."""
+        click.echo(f"keytrail {version('keytrail')}")
+        context.exit()
 
 
 def main() -> None:
@@ -137,12 +109,13 @@ def main() -> None:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = sys.argv[1:]
-    if asked[:1] == ["--version"]:  # without the commands, which take a second to load
-        run(lambda: build([]), asked, COMMANDS)
-    wanted = [name for name in COMMANDS if asked and name.split(" ")[0] == asked[0]]
-    if asked[:1] == ["env"]:
-        from services.cli.env import guarded  # only here: see above
+    if completing := os.environ.get("_KEYTRAIL_COMPLETE"):
+        from click.shell_completion import shell_complete
 
-        guarded(build(wanted))
+        sys.exit(shell_complete(command_line(), {}, PROGRAM, "_KEYTRAIL_COMPLETE", completing))
+    if asked[:1] == ["env"]:
+        from services.cli.env import guarded
+
+        guarded(lambda: command_line().main(prog_name=PROGRAM))
     else:
-        run(lambda: build(wanted or list(COMMANDS)), asked, COMMANDS)
+        run(command_line(), asked, COMMANDS)

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import IO, Any
 
-from services.cli.terminal import ReadByNobody, err, out
+from services.cli.readers import ReadByNobody
+from services.cli.screens import err, out
 from services.settings import BadSetting, load
 
 

@@ -7,29 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from click.exceptions import Exit
 from rich.text import Text
 
 from services.cli import names
 from services.cli.calls import asked_for, tell_of_the_beginning
 from services.cli.client import Client
+from services.cli.failures import fail
+from services.cli.options import AsJson, Data, OfTrail, Since, To
+from services.cli.parameters import Argument, Option
 from services.cli.references import kind_of
+from services.cli.screens import err
 from services.cli.tables import Column, Row, member, print_rows
-from services.cli.terminal import (
-    AsJson,
-    Data,
-    OfTrail,
-    as_line,
-    counted,
-    err,
-    fail,
-    progress_bar,
-    read_or_fail,
-    said,
-    say,
-    times_or_fail,
-)
-from services.cli.times import Since, To
+from services.cli.terminal import as_line, counted, progress_bar, read_or_fail, said, say, times_or_fail
 from services.ownership import write_private
 
 UNKNOWN_OF_LOG = "a permission would be asked that never was"
@@ -65,7 +55,7 @@ def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data
             _explain(each, client.account)
         tell_of_the_beginning(client, times)
     if found["mismatches"] or found["gaps"]:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _evaluator(row: Row) -> str:
@@ -96,22 +86,22 @@ def _came_out(found: dict[str, Any]) -> None:
 def what_if(
     key: Annotated[
         str | None,
-        typer.Argument(
-            metavar="key-or-principal",
+        Argument(
+            name="key-or-principal",
             help="A key (id, ARN or alias/NAME), or a user, group or role: the draft is of its policy",
         ),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="The draft: a policy document")] = None,
+    policy: Annotated[Path | None, Option(help="The draft: a policy document")] = None,
     principal: Annotated[
-        str | None, typer.Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
+        str | None, Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
     ] = None,
-    policy_name: Annotated[str, typer.Option(help="The inline policy that the draft replaces or adds")] = "draft",
-    grant: Annotated[str | None, typer.Option(help="A grant of the key that would have been revoked")] = None,
+    policy_name: Annotated[str, Option(help="The inline policy that the draft replaces or adds")] = "draft",
+    grant: Annotated[str | None, Option(help="A grant of the key that would have been revoked")] = None,
     since: Since = None,
     until: To = None,
-    calls: Annotated[bool, typer.Option("--calls", help="The calls themselves too")] = False,
+    calls: Annotated[bool, Option("--calls", help="The calls themselves too")] = False,
     trail: OfTrail = None,
-    go_on: Annotated[Path | None, typer.Option(help="What an interrupted run kept")] = None,
+    go_on: Annotated[Path | None, Option(help="What an interrupted run kept")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from domain.arn import parse_arn
-from domain.policy_analysis.callers import AGAIN
+from domain.policy_analysis.outcomes import AGAIN
 from services.cli.condition_words import test
 from services.cli.names import short
 

@@ -7,9 +7,11 @@ from typing import Any
 import psutil
 
 from services.cli.client import Client
+from services.cli.options import AsJson, Data
+from services.cli.screens import out
 from services.cli.tables import member as column
 from services.cli.tables import print_rows
-from services.cli.terminal import AsJson, Data, as_line, member, out, settings_or_fail
+from services.cli.terminal import as_line, member, settings_or_fail
 from services.runtime.data_folder import Folder
 
 

@@ -14,7 +14,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from domain.characters import visible
-from services.cli.terminal import out, say
+from services.cli.screens import out
+from services.cli.terminal import say
 from services.cli.text_lines import folded
 
 Row = Mapping[str, Any]

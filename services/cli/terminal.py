@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
+import click
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from domain.characters import visible
+from services.cli.failures import fail
+from services.cli.readers import ReadByNobody
+from services.cli.screens import WIDE, Screen, err, out
 from services.cli.times import BadTime, Times
 from services.settings import BadSetting, Settings, load
 
@@ -25,76 +23,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
-WIDE = 100_000
-"""Columns of what is not a terminal: a pipe wants every value whole, and every line one line."""
-
-
-class ReadByNobody(Exception):
-    """Whoever reads has seen enough (`| head`): that is no failure, and no file that cannot be written."""
-
-
-class Screen(Console):
-    """A console on which a caller's words are words: no markup, no emoji names, and whatever is written goes through
-    `visible`, so that nobody who once made a call moves the cursor of whoever looks at it."""
-
-    @contextmanager
-    def writing_to(self, file: Any) -> Iterator[None]:
-        """`file` has what a console writes with."""
-        before, self._file = self._file, file
-        try:
-            yield
-        finally:
-            self._file = before
-
-    def on_broken_pipe(self) -> None:
-        """As pager.py and exit_codes.py take it."""
-        raise ReadByNobody
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            # Control segments are rich's own: a progress bar that goes back to its line's beginning.
-            yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
-
-
-def _screen(stream: TextIO, *, stderr: bool) -> Screen:
-    width = None if stream.isatty() else WIDE
-    return Screen(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
-
-
-out = _screen(sys.stdout, stderr=False)
-err = _screen(sys.stderr, stderr=True)
-
-Data = Annotated[Path | None, typer.Option(help="The data folder [KEYTRAIL_DATA, .keytrail]")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines, one object a line for lists")]
-
-OfTrail = Annotated[str | None, typer.Option("--trail", help="Ask a trail that was imported, and not our own log")]
-Most = Annotated[int | None, typer.Option("--limit", help="How many at most", min=1)]
-MostOfAll = Annotated[
-    int | None,
-    typer.Option(
-        "--limit", help="How many at most: the newest, or the oldest of a table that --reverse turned round", min=1
-    ),
-]
-Reverse = Annotated[
-    bool,
-    typer.Option(
-        "--reverse", help="The other way round: people read the newest first, --json and exports have the oldest first"
-    ),
-]
-Errors = Annotated[bool, typer.Option("--errors", help="With the sentence that each refused caller read")]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there")]
-
-
-@dataclass(slots=True)
-class Failing:
-    """How the command that runs tells of a failure."""
-
-    code: int = 1
-    """2 where 1 is an answer: `keytrail diff` of policies that differ."""
-    in_json: bool = False
-
-
-failing = Failing()
 
 
 def say(text: str | Text, style: str = "", *, indent: int = 0, more: int = 2, screen: Screen | None = None) -> None:
@@ -124,25 +52,6 @@ def member(name: str, value: str, wide: int) -> None:
     room = (out.width if out.is_terminal else WIDE) - wide - 2
     beside = max(map(cell_len, value.split(" "))) <= room
     say(Text.assemble((name.ljust(wide), "bold"), f"  {value}"), more=wide + 2 if beside else 4)
-
-
-def fail(message: str, code: int | None = None, error: str = "") -> NoReturn:
-    """End the command with one sentence. Where --json was asked the error is JSON too; `error` is the server's own code."""
-    code = failing.code if code is None else code
-    message = (
-        message.rstrip() if message.rstrip().endswith((".", "?", "!")) or "\n" in message else f"{message.rstrip()}."
-    )
-    if failing.in_json:
-        typer.echo(json.dumps({"error": {"code": error or KINDS.get(code, "Failed"), "message": message}}), err=True)
-    else:
-        err.print(
-            Text.assemble(("error:", "bold red"), " ", f"{error}: {message}" if error else message), soft_wrap=True
-        )
-    raise typer.Exit(code)
-
-
-KINDS = {1: "Failed", 2: "BadRequest"}
-"""What an error of the command line itself is called in JSON, by its exit code."""
 
 
 def read_or_fail(path: Path) -> str:
@@ -205,11 +114,6 @@ def telling(progress: Progress) -> Callable[[str, int, int], None]:
     return tell
 
 
-def read_by_nobody() -> None:
-    """What is left to write at the end goes nowhere: who read it has seen enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def as_line(document: Any) -> None:
     """A JSON document on one line, for machines: ASCII, every other character by its escape."""
     _write(json.dumps(document))
@@ -222,6 +126,6 @@ def as_it_is(text: str) -> None:
 
 def _write(text: str) -> None:
     try:
-        typer.echo(text)
-    except BrokenPipeError:  # which typer would make a failure of
+        click.echo(text)
+    except BrokenPipeError:  # which click would make a failure of
         raise ReadByNobody from None

@@ -9,33 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Annotated
-
-import typer
 
 from services.settings import zone_of
 
 EXAMPLES = '7d, yesterday, "last week", 2026-11-20, "2026-11-20 14:30", 2026-11-20T14:30:00Z or @1234'
-
-From = Annotated[
-    str | None,
-    typer.Option("--from", help='The beginning: 7d, yesterday, 2026-11-20, "last week", a time or a @position'),
-]
-To = Annotated[
-    str | None, typer.Option("--to", help="The end, said in the same ways; a day or week is in it as a whole; now where left out")
-]  # fmt: skip
-Since = Annotated[
-    str | None,
-    typer.Option(
-        "--from", "--since", help="The beginning: 7d, yesterday, 2026-11-20, a time or a @position; all where left out"
-    ),
-]
-"""--from of what earlier versions called --since."""
-At = Annotated[
-    str | None,
-    typer.Option("--at", help="As of then: 7d, 2026-11-20 (its end), a time or a @position; now where left out"),
-]
-
 
 MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 """A time as answers write it."""

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
-import asyncpg
-import typer
+import click
 
-from domain.ports import Unavailable
-from services.adapters.postgres import LOST, UNREACHABLE
-from services.adapters.trail_topics import BadName, checked
-from services.cli.log_export import reaching_both
+from services.cli.failures import fail
+from services.cli.host import done_or_fail, reaching_both
+from services.cli.options import AsJson, Data, Yes
+from services.cli.parameters import Argument
 from services.cli.tables import Column, member, print_rows
-from services.cli.terminal import AsJson, Data, as_line, fail, say, times_or_fail
+from services.cli.terminal import as_line, say, times_or_fail
 from services.settings import Settings
-from services.trails.importer import open_connection
-from services.trails.shelf import listed
-from services.trails.shelf import remove as removed
 
 
-def trails(ctx: typer.Context, as_json: AsJson = False, data: Data = None) -> None:
+def trails(as_json: AsJson = False, data: Data = None) -> None:
     """Which trails there are: their calls, changes and span."""
-    if ctx.invoked_subcommand is not None:
-        return
     settings = reaching_both(data)
-    try:
-        found = asyncio.run(_listed(settings))
-    except UNREACHABLE as fault:
-        fail(str(fault))
+    found = done_or_fail(lambda _: _listed(settings))
     if as_json:
         for each in found:
             as_line(each)
@@ -46,31 +36,42 @@ def trails(ctx: typer.Context, as_json: AsJson = False, data: Data = None) -> No
 
 
 def remove(
-    name: Annotated[str, typer.Argument(help="The trail's name")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    name: Annotated[str, Argument(help="The trail's name")],
+    yes: Yes = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Remove a trail: what was imported and what was made of it. Keytrail's own log is not touched."""
     settings = reaching_both(data)
-    try:
-        checked(name)
-        if not yes and not as_json and not typer.confirm(f"Remove the trail {name}? It can only be imported again"):
-            fail("Nothing was removed.")
-        there = asyncio.run(_removed(settings, name))
-    except BadName as fault:
-        fail(f"{fault}.", 2)
-    except UNREACHABLE as fault:
-        fail(str(fault))
+    require_name(name)
+    if not yes and not as_json and not click.confirm(f"Remove the trail {name}? It can only be imported again"):
+        fail("Nothing was removed.")
+    there = done_or_fail(lambda _: _removed(settings, name))
     if not there:
-        fail(f"There is no trail {name}; `keytrail trails` lists those that there are.")
+        fail(f"There is no trail {name}; `keytrail trails` lists them.")
     if as_json:
         as_line({"removed": name})
     else:
         say(f"removed the trail {name}")
 
 
+def require_name(name: str) -> None:
+    """End the command where no trail can have the name."""
+    from services.adapters.trail_topics import BadName, checked  # see host.py
+
+    try:
+        checked(name)
+    except BadName as fault:
+        fail(f"{fault}.", 2)
+
+
 async def _listed(settings: Settings) -> list[dict[str, Any]]:
+    import asyncpg  # see host.py
+
+    from domain.ports import Unavailable
+    from services.adapters.postgres import LOST
+    from services.trails.shelf import listed
+
     try:
         connection = await asyncpg.connect(settings.postgres, timeout=5)
     except LOST as fault:
@@ -82,8 +83,11 @@ async def _listed(settings: Settings) -> list[dict[str, Any]]:
 
 
 async def _removed(settings: Settings, name: str) -> bool:
+    from services.trails.importer import open_connection
+    from services.trails.shelf import remove as remove_trail
+
     connection = await open_connection(settings)
     try:
-        return await removed(connection, settings, name)
+        return await remove_trail(connection, settings, name)
     finally:
         await connection.close(timeout=5)

@@ -10,42 +10,35 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from click.exceptions import Exit
 from rich.text import Text
 
-from services.adapters.bundled.postgres import PostgresFailed
-from services.cli.terminal import Data, err, fail, out, progress_bar, say, settings_or_fail
-from services.logs import configure
-from services.ownership import NotOurs
-from services.runtime.data_folder import ClockRefused, FolderInUse
-from services.settings import BadSetting, Settings
-from services.supervisor.up import CannotStart, Supervisor
-
-CANNOT_START: tuple[type[BaseException], ...] = (
-    CannotStart,
-    FolderInUse,
-    NotOurs,
-    ClockRefused,
-    BadSetting,
-    PostgresFailed,
-    OSError,
-)
+from services.cli.failures import fail
+from services.cli.options import Data
+from services.cli.parameters import Option
+from services.cli.screens import err, out
+from services.cli.terminal import progress_bar, say, settings_or_fail
+from services.settings import Settings
 
 
 def up(
     data: Data = None,
-    port: Annotated[int | None, typer.Option(help="The port of the API [KEYTRAIL_PORT, 8600]")] = None,
-    workers: Annotated[int | None, typer.Option(help="API worker processes [KEYTRAIL_WORKERS, 1]")] = None,
+    port: Annotated[int | None, Option(help="The port of the API [KEYTRAIL_PORT, 8600]")] = None,
+    workers: Annotated[int | None, Option(help="API worker processes [KEYTRAIL_WORKERS, 1]")] = None,
     test_clock: Annotated[
-        bool, typer.Option("--test-clock", help="Allow KEYTRAIL_CLOCK_OFFSET, on a new data folder")
+        bool, Option("--test-clock", help="Allow KEYTRAIL_CLOCK_OFFSET, on a new data folder")
     ] = False,
 ) -> None:
     """Start everything, and keep it running until Ctrl-C."""
+    from services.logs import configure  # see host.py
+
     configure()
     asyncio.run(_up(settings_or_fail(data=data, port=port, workers=workers), test_clock))
 
 
 async def _up(settings: Settings, test_clock: bool) -> None:
+    from services.supervisor.up import Supervisor  # see host.py
+
     began = time.monotonic()
     # From the first moment on: a Ctrl-C while things start must leave as little behind as one later.
     this = asyncio.current_task()
@@ -61,7 +54,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         supervisor = Supervisor(settings, tell, test_clock=test_clock)
         try:
             await supervisor.start()
-        except CANNOT_START as fault:
+        except cannot_start() as fault:
             progress.stop()
             await supervisor.stop()
             fail(str(fault))
@@ -69,7 +62,7 @@ async def _up(settings: Settings, test_clock: bool) -> None:
             progress.stop()
             say("stopping", screen=err)
             await supervisor.stop()
-            raise typer.Exit(130) from None
+            raise Exit(130) from None
         except BaseException:  # what nobody foresaw: told by its traceback, and no server is left running
             progress.stop()
             await supervisor.stop()
@@ -84,6 +77,17 @@ async def _up(settings: Settings, test_clock: bool) -> None:
         say("stopping", screen=err)
     finally:
         await supervisor.stop()
+
+
+def cannot_start() -> tuple[type[BaseException], ...]:
+    """What a start raises with a message for whoever asked for it."""
+    from services.adapters.bundled.postgres import PostgresFailed
+    from services.ownership import NotOurs
+    from services.runtime.data_folder import ClockRefused, FolderInUse
+    from services.settings import BadSetting
+    from services.supervisor.up import CannotStart
+
+    return (CannotStart, FolderInUse, NotOurs, ClockRefused, BadSetting, PostgresFailed, OSError)
 
 
 def first_call(settings: Settings) -> str:

@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from click.exceptions import Exit
 from rich.text import Text
 
 from domain.log.authenticity import COMMANDS, TRAIL
-from domain.log.codec import Unreadable
-from domain.ports import LogRefused, OutOfRange
 from domain.verification.log import Expected, Report, verify
-from services.adapters.keyring import open_keyring
-from services.adapters.master_key import MasterKeyRefused
-from services.adapters.postgres import UNREACHABLE
-from services.backup.sealed_file import MAGIC
-from services.cli.log_export import reaching
-from services.cli.terminal import AsJson, Data, as_line, counted, fail, out, progress_bar, say, telling, times_or_fail
-from services.runtime.bootstrap import open_pool, open_vault
+from services.cli.failures import fail
+from services.cli.host import TellBar, done_or_fail, reaching
+from services.cli.options import AsJson, Data
+from services.cli.parameters import Option
+from services.cli.screens import out
+from services.cli.terminal import as_line, counted, say, times_or_fail
 from services.settings import Settings
-from services.verification.projections import Difference, verify_projections
-from services.verification.topics import TopicsReport, verify_topics
 
-FAILS: tuple[type[BaseException], ...] = (MasterKeyRefused, LogRefused, OutOfRange, Unreadable, *UNREACHABLE)
+if TYPE_CHECKING:
+    from services.verification.projections import Difference
+    from services.verification.topics import TopicsReport
+
 NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
 
 
 def verify_log(
     file: Annotated[
         Path | None,
-        typer.Option(
-            help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked"
-        ),
+        Option(help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked"),
     ] = None,
-    expect: Annotated[str | None, typer.Option(help="POSITION:DIGEST that was noted down earlier")] = None,
+    expect: Annotated[str | None, Option(help="POSITION:DIGEST that was noted down earlier")] = None,
     projections: Annotated[
-        bool, typer.Option("--projections/--topics-only", help="Compare the tables in Postgres with the topics as well")
+        bool, Option("--projections/--topics-only", help="Compare the tables in Postgres with the topics as well")
     ] = True,
     as_json: AsJson = False,
     data: Data = None,
@@ -63,22 +58,22 @@ def verify_log(
     settings = reaching(data)
     if not settings.postgres:
         fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`: the keys of the records are in it.")
-    with progress_bar() as progress:
-        try:
-            found = asyncio.run(_verify(settings, expected, telling(progress), projections))
-        except FAILS as fault:
-            progress.stop()
-            fail(str(fault))
+    found = done_or_fail(lambda tell: _verify(settings, expected, tell, projections))
     if as_json:
         as_line(found)
     else:
         _show(found, expected)
     if not found["whole"]:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
-async def _verify(settings: Settings, expected: Expected | None, tell: Any, projections: bool) -> dict[str, Any]:
+async def _verify(settings: Settings, expected: Expected | None, tell: TellBar, projections: bool) -> dict[str, Any]:
     """What was found, as --json prints it; people read what `_show` makes of it."""
+    from services.adapters.keyring import open_keyring  # see host.py
+    from services.runtime.bootstrap import open_pool, open_vault
+    from services.verification.projections import verify_projections
+    from services.verification.topics import verify_topics
+
     pool = await open_pool(settings)
     try:
         keys = await open_keyring(open_vault(settings, pool))
@@ -109,7 +104,7 @@ def _from_export(path: Path, expected: Expected | None, as_json: bool) -> None:
                     indent=2,
                 )
     if not found["whole"]:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _checked(path: Path, expected: Expected | None) -> dict[str, Any]:
@@ -147,6 +142,8 @@ def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _no_record(path: Path, number: int, line: bytes) -> str:
     """What is told of a line that is no record."""
+    from services.backup.sealed_file import MAGIC  # for whoever mistook one
+
     if line.startswith(MAGIC):
         return f"{path} is a backup, which `keytrail restore` reads."
     try:

@@ -5,30 +5,30 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import structlog
-
 from domain.log.authenticity import COMMANDS
 from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
 from domain.log.own_commands import ANCHOR, own_call
 from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
+from services.logs import logger_of
 
-log = structlog.get_logger("api")
+log = logger_of("api")
 
 ANCHOR_EVERY = 0.5
 """Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""
 GOOD_FOR = 10_000_000
-"""Microseconds until an anchor that the writer has not taken is given up; the next one says more."""
+"""Microseconds after which an anchor that the writer has not taken is given up; the next one reaches further."""
 
 
 class Anchors:
-    """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
+    """The one task that asks the writer to anchor. An anchor that does not get through is sent again, with the
+    decisions since."""
 
-    def __init__(self, live: LiveState, decisions: Decisions, commands: Topic, clock: Clock) -> None:
+    def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
         self._live = live
         self._decisions = decisions
         self._commands = commands
@@ -40,7 +40,7 @@ class Anchors:
             await self.anchor()
 
     async def anchor(self) -> None:
-        """Once, for what moved since the last time."""
+        """Ask once, for the lanes that moved since the last time."""
         lanes = self._decisions.moved()
         if not lanes:
             return

@@ -1,7 +1,7 @@
-"""One request of `POST /` and its answer, on uvicorn's protocol and without ASGI between: a scope, messages and a task's
-events for every request take longer than the signature, and none of that is needed for one body in and one body out.
+"""One request of `POST /` and its answer, on uvicorn's protocol and without ASGI between.
 
-To uvicorn's protocol an Exchange is its `cycle` (RequestResponseCycle): it sets and reads the attributes below.
+ASGI's scope, messages and events take longer than the signature, and one body in and one body out needs none of them.
+uvicorn's protocol takes an Exchange for its `cycle` (RequestResponseCycle), and knows it by UVICORNS alone.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ from services.signing import Signed, joined
 from services.waiting_room import WaitingRoom
 
 Answering = Callable[[Signed, str, bool], Awaitable[Reply]]
-Headers = list[tuple[bytes, bytes]]
+HeaderPairs = list[tuple[bytes, bytes]]
+
+UVICORNS = ("disconnected", "keep_alive", "message_event", "response_complete")
+"""What uvicorn's protocol sets and reads of its cycle, when a connection is lost and when the server stops. A house test
+compares these with its source."""
 
 STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 CLOSE = b"connection: close\r\n"
 MOST_DROPPED = 8_388_608
-"""Bytes of a body that is refused already, after which its connection ends."""
+"""Bytes of a body that are dropped once it is refused; after these its connection ends."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """What an exchange needs of the connection that it is on."""
 
     loop: asyncio.AbstractEventLoop
@@ -52,23 +56,30 @@ class Connection(Protocol):
         """A correctly signed call came on it."""
         ...
 
-    def on_response_complete(self) -> None: ...
+    def on_response_complete(self) -> None:
+        """uvicorn's: the next request that was sent ahead takes its turn."""
+        ...
 
 
-class _Nobody:
-    """uvicorn's protocol wakes whoever waits for a message; here nobody does."""
+class _NoEvent:
+    """uvicorn's protocol sets an event when a connection is lost; nothing here waits for one."""
 
     def set(self) -> None: ...
 
 
-NOBODY = _Nobody()
+NO_EVENT = _NoEvent()
 
 
 class Exchange:
-    """Parts of a body are taken until `more_body` is False; then the call is answered, once it is this request's turn: a
-    client may send requests ahead, and has its answers in their order."""
+    """Parts of a body are taken until `more_body` is False. Then the call is answered, once it is this request's turn: a
+    client may send requests ahead, and has its answers in their order.
+
+    The parser's callbacks call `take_turn`, `take` and `complete`, and own what has come of the body; the one task that
+    `_begin` makes answers, and owns the response.
+    """
 
     __slots__ = (
+        *UVICORNS,
         "_connection",
         "_expects_continue",
         "_headers",
@@ -79,19 +90,15 @@ class Exchange:
         "_task",
         "_turn",
         "body",
-        "disconnected",
-        "keep_alive",
-        "message_event",
         "more_body",
         "refused",
-        "response_complete",
     )
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClientConnection,
         query: bytes,
-        headers: Headers,
+        headers: HeaderPairs,
         source: str,
         *,
         keep_alive: bool,
@@ -102,17 +109,19 @@ class Exchange:
         self._headers = headers
         self._source = source
         self._expects_continue = expects_continue
+        # Of the parser's callbacks.
         self._turn = False
         self._parts: list[bytes] | None = None
         self._size = 0
-        self._task: asyncio.Task[None]
-        self.keep_alive = keep_alive
         self.body = b""
         self.more_body = True
         self.refused = False
+        # Of the task that answers, but for what uvicorn sets: `disconnected`, and `keep_alive` when the server stops.
+        self._task: asyncio.Task[None]
+        self.keep_alive = keep_alive
         self.disconnected = False
         self.response_complete = False
-        self.message_event = NOBODY
+        self.message_event = NO_EVENT
 
     def take_turn(self) -> None:
         self._turn = True
@@ -121,8 +130,8 @@ class Exchange:
         self._begin()
 
     def take(self, part: bytes) -> None:
-        """A part of the body. One that is too large is refused as soon as that is seen, and what still comes is dropped:
-        a client whose connection ended while it sent would not read why."""
+        """A part of the body. A body that is too large is refused at once, and the rest of it is dropped: a client
+        whose connection ended while it was sending would not read the reason."""
         if self.refused:
             return
         self._size += len(part)
@@ -134,7 +143,7 @@ class Exchange:
         elif self._parts is not None:
             self._parts.append(part)
         elif self.body:
-            # Joined once, at the end: joined to what was there, a body in small parts costs the square of its size.
+            # Joined once, at the end: joining each part to the ones before costs the square of the body's size.
             self._parts = [self.body, part]
         else:
             self.body = part
@@ -151,7 +160,7 @@ class Exchange:
     def _begin(self) -> None:
         if self._turn and (self.refused or not self.more_body):
             connection = self._connection
-            # The set keeps a task from being collected, and is what a graceful stop waits for.
+            # The set keeps the task from being collected, and a graceful stop waits for the tasks in it.
             self._task = connection.loop.create_task(self._answer())
             connection.tasks.add(self._task)
 
@@ -170,11 +179,11 @@ class Exchange:
                     connection.recognise()
             if connection.flow.write_paused and not self.disconnected:
                 await connection.flow.drain()
-            # `disconnected` is told to the request that came last alone.
+            # uvicorn sets `disconnected` on the request that came last alone.
             if not connection.plain.is_closing():
                 self._write(reply)
         except Exception:  # noqa: BLE001  # a connection whose answer never comes would keep its place for ever
-            # Counted and not logged: whoever can bring it about could fill the disk.
+            # Counted and not logged: a client that can cause it could fill the disk.
             NOT_ANSWERED.labels("answer-failed").inc()
             connection.plain.abort()
         finally:

@@ -26,7 +26,7 @@ from domain.errors import InvalidTag, cut
 from domain.log.codec import rfc3339
 
 
-class WrongType(Exception):
+class WrongJsonType(Exception):
     """A JSON value of another type than the shape's: SerializationException."""
 
 
@@ -44,7 +44,7 @@ MOST_MEMBERS = 200
 TAGS = "TagList"
 """The shape of the tags of a key, which the model leaves open."""
 MOST_FAULTS = 20
-"""Faults after which a request is not looked at further: it is refused, and its answer is not many times as long."""
+"""How many faults of a request are listed: its answer must not be many times as long as the request."""
 LONGEST_SHOWN = 256
 """Characters of a value, or of a name in a map, that a fault repeats."""
 
@@ -83,20 +83,21 @@ OFFERED: dict[str, frozenset[str]] = {
     "WrappingKeySpec": frozenset(WRAPPING_SPECS),
     "AlgorithmSpec": frozenset(RSA_OAEP + RSA_AES),
 }
-"""Of enums of specs and algorithms, by shape, what this installation has. A fault names nothing else, though the model
-lists it (SM2, ML_KEM_512): who follows its sentence must not be refused again. AWS leaves SM2 out where it has none."""
+"""The values of specs and algorithms that this installation has, by shape. A message names only these, though the
+model lists more (SM2, ML_KEM_512): a caller who follows the message must not be refused again. AWS leaves SM2 out
+where it has none."""
 
 Checked = Callable[[Any, str, Faults], Any]
 """(value, path, faults) -> the value as the operations take it; faults are added to the list."""
 
 
 Left = Callable[[Any], Any]
-"""A parameter to what a record may hold of it."""
+"""From a parameter to what a record may hold of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What no record may hold of an operation's parameters: `whole` members, and `partly` members that hold such a
+    """Parameters of an operation that no record may hold: `whole` members, and `partly` members that hold a secret
     member deeper down."""
 
     whole: frozenset[str]
@@ -113,7 +114,7 @@ class Input:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    # The models that came with botocore, and none that somebody keeps in ~/.aws.
+    # Only the models that came with botocore, not those in ~/.aws.
     loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
@@ -125,7 +126,7 @@ def operation_names(service: str) -> frozenset[str]:
 
 @cache
 def compiled(service: str, operation: str) -> Input:
-    """The validator of an operation's input. Its `check` raises WrongType and Invalid."""
+    """The validator of an operation's input. Its `check` raises WrongJsonType and Invalid."""
     model: OperationModel = service_model(service).operation_model(operation)
     shape = model.input_shape
     check = _structure(shape, operation) if shape is not None else _nothing
@@ -145,7 +146,7 @@ def _nothing(value: Any, path: str, faults: Faults) -> Any:
 
 
 GRANT_TOKENS = frozenset({"GrantTokens", "GrantToken"})
-"""Bearer secrets, until the grant is everywhere."""
+"""Whoever holds one can use its grant until the grant is known everywhere."""
 
 
 def _secrets(shape: Shape | None) -> Secrets:
@@ -218,7 +219,7 @@ def _structure(shape: Shape, operation: str) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, dict):
-            raise WrongType("Expected an object")
+            raise WrongJsonType("Expected an object")
         result: dict[str, Any] = {}
         prefix = f"{path}." if path else ""
         for name, each in value.items():
@@ -270,14 +271,14 @@ def _string(shape: Shape) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, str):
-            raise WrongType(f"{type(value).__name__} can not be converted to a String")
+            raise WrongJsonType(f"{type(value).__name__} can not be converted to a String")
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise WrongType("A string holds half of a surrogate pair") from None
+                raise WrongJsonType("A string holds half of a surrogate pair") from None
             if STANDS_FOR_NUL in value:
-                raise WrongType("A string holds U+10FFFE, which is no character")
+                raise WrongJsonType("A string holds U+10FFFE, which is no character")
         shown = HIDDEN if hide else value
         if enum and value not in enum:
             faults.append(_fault(shown, path, f"satisfy enum value set: {shown_enum}"))
@@ -295,11 +296,11 @@ def _blob(shape: Shape) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, str):
-            raise WrongType("A blob is a string of base64")
+            raise WrongJsonType("A blob is a string of base64")
         try:
             decoded = b64decode(value, validate=True)
         except (Base64Error, ValueError):
-            raise WrongType("A blob is not valid base64") from None
+            raise WrongJsonType("A blob is not valid base64") from None
         length(len(decoded), HIDDEN, path, faults)
         return decoded
 
@@ -308,18 +309,18 @@ def _blob(shape: Shape) -> Checked:
 
 def _boolean(value: Any, path: str, faults: Faults) -> Any:
     if not isinstance(value, bool):
-        raise WrongType(f"{type(value).__name__} can not be converted to a Boolean")
+        raise WrongJsonType(f"{type(value).__name__} can not be converted to a Boolean")
     return value
 
 
 def _timestamp(value: Any, path: str, faults: Faults) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise WrongType("A timestamp is a number of seconds")
+        raise WrongJsonType("A timestamp is a number of seconds")
     try:
         # As text, so that a record holds what conditions and operations read.
         return rfc3339(round(value * 1_000_000))
     except (ValueError, OverflowError, OSError):
-        raise WrongType("A timestamp is out of range") from None
+        raise WrongJsonType("A timestamp is out of range") from None
 
 
 def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
@@ -329,7 +330,7 @@ def _integer(shape: Shape, documented: tuple[int, int] | None) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise WrongType(f"{type(value).__name__} can not be converted to an Integer")
+            raise WrongJsonType(f"{type(value).__name__} can not be converted to an Integer")
         if most is not None and value > most:
             faults.append(_fault(value, path, f"have value less than or equal to {most}"))
         if least is not None and value < least:
@@ -346,7 +347,7 @@ def _list(shape: Shape, operation: str) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, list):
-            raise WrongType("Expected a list")
+            raise WrongJsonType("Expected a list")
         if len(value) > most and shape.name == TAGS:  # as the writer says of fewer: it is more than a key has
             raise InvalidTag(TOO_MANY)
         if len(value) > most:  # its members are not looked at: that would cost many times the list
@@ -363,7 +364,7 @@ def _map(shape: Shape, operation: str) -> Checked:
 
     def check(value: Any, path: str, faults: Faults) -> Any:
         if not isinstance(value, dict):
-            raise WrongType("Expected a map")
+            raise WrongJsonType("Expected a map")
         result = {}
         for name, each in value.items():
             where = f"{path}.{cut(name, LONGEST_SHOWN)}.member"

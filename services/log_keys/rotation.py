@@ -36,8 +36,8 @@ from services.verification.topics import trails
 WITHIN = 30.0
 """Seconds for which the writer is waited for."""
 LOCK_PATIENCE = 5_000
-"""Milliseconds for which a lock on a projection is waited for: a batch is written in less."""
-Tell = Callable[[str, int, int], None]
+"""Milliseconds; a batch is written in less."""
+TellProgress = Callable[[str, int, int], None]
 
 
 class NotYet(Exception):
@@ -47,12 +47,22 @@ class NotYet(Exception):
 class LogKeys:
     """One command, on the host. Raises Unavailable, MasterKeyRefused, LogRefused, NotYet."""
 
-    def __init__(self, settings: Settings, pool: Pool, vault: Vault, keys: VaultKeyring, tell: Tell) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        vault: Vault,
+        keys: VaultKeyring,
+        tell: TellProgress,
+        lock_patience: int = LOCK_PATIENCE,
+    ) -> None:
+        """`lock_patience`: milliseconds for which a lock on a projection is waited for."""
         self._settings = settings
         self._pool = pool
         self._vault = vault
         self._keys = keys
         self._tell = tell
+        self._lock_patience = lock_patience
         self._events = KafkaTopic(settings, names(settings).events)
         self._commands = KafkaTopic(settings, names(settings).commands)
         self.filled_anew: list[str] = []
@@ -63,19 +73,19 @@ class LogKeys:
         await self._commands.close()
 
     async def authenticate(self) -> Authority:
-        """Begin the time in which every record has to be authentic; nothing changes where it has begun."""
+        """From now on every record has to be authentic. Nothing changes where that has begun already."""
         authority = await self._authority()
         if not authority.begun:
             await self._require_new_processes()
             await self._ask(authority, AUTHENTICATE, {"before": await self._offsets()})
             authority = await self._until(lambda found: found.begun)
-        # After the event, and not before: a vault that takes no log without MACs would refuse the one that has none yet.
+        # Only after the event: from then on the vault refuses a log without MACs, and this one had none before.
         await self._vault.require_authentic()
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
 
     async def rotate(self) -> Authority:
-        """Go on under a new key, and let those before it authenticate nothing new."""
+        """Go on under a new key; the earlier ones authenticate nothing new."""
         authority = await self._authority()
         if not authority.begun:
             raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
@@ -101,8 +111,8 @@ class LogKeys:
         return (await snapshots.newest(self._pool, self._events, self._keys)).chain.authority
 
     async def _let_others_follow(self) -> None:
-        """Until whoever decides has read the rotation, and what was under way has landed: a worker that is not fresh decides
-        nothing."""
+        """Wait until every process that decides has read the rotation, and until records under way have landed: a
+        worker that is not fresh decides nothing."""
         seconds = int(self._settings.fresh_for + APPEND_DEADLINE) + 1
         for second in range(seconds):
             self._tell("waiting until every process uses the new key", second, seconds)
@@ -117,7 +127,7 @@ class LogKeys:
                 if not await self._seal(projection, authority):
                     left.append(projection.name)
             except LOST as fault:
-                raise Unavailable(f"Postgres does not answer: {fault!r}; run it again") from fault
+                raise Unavailable(f"Postgres does not answer: {fault!r}; run the command again") from fault
             except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
                 left.append(projection.name)
         return left
@@ -125,14 +135,14 @@ class LogKeys:
     async def _seal(self, projection: Projection, authority: Authority) -> bool:
         async with self._pool.acquire() as connection:
             # Until the connection goes back to the pool.
-            await connection.execute(f"SET lock_timeout = {LOCK_PATIENCE}")
+            await connection.execute(f"SET lock_timeout = {self._lock_patience}")
             if not await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.anchors"):
                 return True  # there is nothing yet
             return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
-        """Where the topics end whose values stay readable for ever. Commands are not among them: one that waits for the writer
-        is refused, and its caller tries again."""
+        """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that
+        waits for the writer is refused, and its caller tries again."""
         topics = names(self._settings)
         found = {DECISIONS: topics.decisions, ALERTS: topics.alerts}
         found |= {trail_kind(name): topic_of(self._settings, name) for name in await trails(self._settings)}
@@ -142,7 +152,7 @@ class LogKeys:
         }
 
     async def _require_new_processes(self) -> None:
-        """Raises NotYet where a process of an earlier version wrote lately: what it goes on to write would be void."""
+        """Raises NotYet where a process of an earlier version has written lately: its next records would be void."""
         topic = names(self._settings).decisions
         for partition, end in (await ends(self._settings, topic)).items():
             if not end:

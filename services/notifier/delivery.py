@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import aiohttp
 import orjson
 
-from domain.alerts.engine.telling import deed
+from domain.alerts.deeds import deed
 from domain.characters import all_visible, visible
 from services.adapters.alerts_file import APPRISE, Notifier
 from services.exports.ocsf_finding import finding_of

@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-import structlog
 
 from domain.ports import Unavailable
 from services.adapters.postgres import Connection, Pool
+from services.logs import logger_of
 from services.notifier.rows import DEAD, STORMS, WAITING, CursorRow, Fields, FoundRows, NotifierRows
 from services.notifier.storms import Message, Storm
 from services.rendering import utc
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 AT_ONCE = 100
 """Dead letters that are tried again in one transaction."""

@@ -21,13 +21,13 @@ from datetime import datetime
 
 import asyncpg
 import orjson
-import structlog
 
 from domain.alerts.severities import SEVERITIES
 from domain.ports import Unavailable
 from services.adapters.alerts_file import Notifier
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
+from services.logs import logger_of
 from services.notifier import outbox
 from services.notifier.held_rows import HeldRows, LedgerChanged
 from services.notifier.marks import Mark, Proved
@@ -36,7 +36,7 @@ from services.notifier.raised_alerts import Raised
 from services.notifier.rows import CURSOR, CursorRow, NotifierRows, not_after, shown
 from services.notifier.storms import gathered, storm_from
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 """What Postgres says before the first start, and where an earlier version's tables stand."""

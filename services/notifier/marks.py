@@ -11,19 +11,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import orjson
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError
 
 from domain.log.authenticity import TOLD, key_of_row
 from domain.ports import Unavailable
-from services.adapters.committed import Committed
+from services.adapters.committed_offsets import CommittedOffsets
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
+from services.logs import logger_of
 from services.rendering import utc
 from services.settings import Settings
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 _ONE_KEY = "of one key"
 """In the MAC of a mark whose key is that of every row."""
@@ -59,7 +59,7 @@ class KafkaMark:
         self._keys = keys
         self._of = ("mark", log_name, notifier)
         self._name = notifier
-        self._committed = Committed(settings, f"{settings.topic_prefix}.notifier.{notifier}")
+        self._committed = CommittedOffsets(settings, f"{settings.topic_prefix}.notifier.{notifier}")
         self._partition = TopicPartition(names(settings).alerts, 0)
 
     async def read(self) -> Proved | None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from asyncpg import UndefinedColumnError
 
 from services.adapters.postgres import Connection, Pool
+from services.logs import logger_of
 from services.rendering import item, utc
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS notifying;

@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import structlog
-
 from domain.ports import Topic, Unavailable
 from services.adapters.postgres import INTERRUPTED
+from services.logs import logger_of
 from services.metrics import NOTIFIERS_LAG, NOTIFIERS_STUCK
 from services.notifier import outbox
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 LOOK_EVERY, SAY_EVERY = 5.0, 60.0
 STUCK = 120.0

@@ -12,7 +12,6 @@ from typing import Any
 
 import asyncpg
 import orjson
-import structlog
 
 from domain.alerts.engine.telling import telling
 from domain.alerts.severities import SEVERITIES
@@ -24,9 +23,10 @@ from projections.alerts import queries
 from projections.log.schema import AskedLog
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import LOST, Pool
+from services.logs import logger_of
 from services.rendering import utc
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 TAKEN = 500
 PATIENCE = 5.0
@@ -173,7 +173,9 @@ class Earlier:
     alert before it is raised, and nobody would hear of it.
     """
 
-    def __init__(self, pool: Pool, topic: Topic, authentic: Authentic) -> None:
+    def __init__(self, pool: Pool, topic: Topic, authentic: Authentic, patience: float = PATIENCE) -> None:
+        """`patience`: seconds for which the projection is waited for."""
+        self._patience = patience
         self._pool = pool
         self._topic = topic
         self._authentic = authentic
@@ -203,7 +205,7 @@ class Earlier:
 
     async def _claimed(self, ids: Sequence[str]) -> dict[str, int]:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return await queries.numbers(AskedLog(self._pool), ids)
         except TimeoutError:
             # Somebody may hold a lock on that table for ever. What was raised twice is told twice then, under the same id.

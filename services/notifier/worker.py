@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-import structlog
-
 from domain.log.authority import Authority
 from domain.ports import OutOfRange, Topic
 from services.adapters import alerts_file
@@ -19,6 +17,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import INTERRUPTED, UNREACHABLE, Pool
 from services.adapters.topics import names
+from services.logs import logger_of
 from services.metrics import NOTIFICATIONS
 from services.notifier import outbox
 from services.notifier.delivery import NotDelivered, Sender, Undeliverable, sender_of
@@ -31,7 +30,7 @@ from services.projector.worker import chain_now
 from services.runtime.processes import pause_after_proof
 from services.settings import Settings
 
-log = structlog.get_logger("notifier")
+log = logger_of("notifier")
 
 LOOK_EVERY, LOOK_AROUND_EVERY = 0.2, 1.0
 """Seconds between two looks for what waits, and for storms that are over and dead letters that are asked for."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import OTHER_ACCOUNT, Verdict
 from domain.commands.aliases import CreateAlias, DeleteAlias, UpdateAlias
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Parameters, Request, in_own_account
+from services.operations.rows import Answer, Made, Request, in_own_account
 
 
 def create_alias(parameters: Parameters, made: Made) -> CreateAlias:
@@ -25,8 +26,8 @@ def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
 
 
 def access_to_list(request: Request, world: World) -> Sequence[Verdict]:
-    """In the caller's own account; a key of another one is refused whatever aliases it has (API reference, ListAliases:
-    no cross-account use)."""
+    """Asked in the caller's own account; a key of another account is refused, whatever aliases it has (API reference,
+    ListAliases: no cross-account use)."""
     account = request.caller.account
     if "KeyId" in request.parameters:
         key = world.key(request["KeyId"], account)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from domain.authorization.context import Parameters
 from domain.commands.identity_policies import (
     Attach,
     DeleteInline,
@@ -33,13 +34,13 @@ from domain.commands.users_and_groups import (
 )
 from domain.identities.identity import POLICY, PROFILE, ROLE
 from services.operations import iam_descriptions
-from services.operations.rows import Answer, Issuer, Made, Maker, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Issuer, Made, Maker, RecordedChange, Request
 
-Command = Callable[[Parameters, Made], object]
+CommandOfParameters = Callable[[Parameters, Made], object]
 
 
 def named(kind: str) -> str:
-    """The parameter that names one of a kind: UserName, GroupName, RoleName; PolicyArn."""
+    """The parameter that names an identity of each kind."""
     if kind == PROFILE:
         return "InstanceProfileName"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
@@ -95,7 +96,7 @@ def created(kind: str) -> Callable[[RecordedChange], Answer]:
     return answer
 
 
-def move(kind: str) -> Command:
+def move(kind: str) -> CommandOfParameters:
     def command(parameters: Parameters, made: Made) -> MoveIdentity:
         new_name = parameters.get(f"New{kind.capitalize()}Name", "")
         return MoveIdentity(kind, parameters[named(kind)], new_name, parameters.get("NewPath", ""))
@@ -103,7 +104,7 @@ def move(kind: str) -> Command:
     return command
 
 
-def delete(kind: str) -> Command:
+def delete(kind: str) -> CommandOfParameters:
     return lambda parameters, made: DeleteIdentity(kind, parameters[named(kind)])
 
 
@@ -153,7 +154,7 @@ def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
 
 
 def described(changed: RecordedChange) -> Answer:
-    """The role; nothing where it was deleted again by the time that a retry asks: its event has no name to show."""
+    """The role; {} where it was deleted before the client's retry came: its event has no name to show."""
     return created(ROLE)(changed) if changed.event.id in changed.world.directory.identities else {}
 
 
@@ -161,37 +162,37 @@ def replace_trust(parameters: Parameters, made: Made) -> ReplaceTrust:
     return ReplaceTrust(parameters["RoleName"], parameters["PolicyDocument"])
 
 
-def put_inline(kind: str) -> Command:
+def put_inline(kind: str) -> CommandOfParameters:
     return lambda parameters, made: PutInline(
         kind, parameters[named(kind)], parameters["PolicyName"], parameters["PolicyDocument"]
     )
 
 
-def delete_inline(kind: str) -> Command:
+def delete_inline(kind: str) -> CommandOfParameters:
     return lambda parameters, made: DeleteInline(kind, parameters[named(kind)], parameters["PolicyName"])
 
 
-def attach(kind: str) -> Command:
+def attach(kind: str) -> CommandOfParameters:
     return lambda parameters, made: Attach(kind, parameters[named(kind)], parameters["PolicyArn"])
 
 
-def detach(kind: str) -> Command:
+def detach(kind: str) -> CommandOfParameters:
     return lambda parameters, made: Detach(kind, parameters[named(kind)], parameters["PolicyArn"])
 
 
-def set_boundary(kind: str) -> Command:
+def set_boundary(kind: str) -> CommandOfParameters:
     return lambda parameters, made: SetBoundary(kind, parameters[named(kind)], parameters["PermissionsBoundary"])
 
 
-def remove_boundary(kind: str) -> Command:
+def remove_boundary(kind: str) -> CommandOfParameters:
     return lambda parameters, made: RemoveBoundary(kind, parameters[named(kind)])
 
 
-def tag(kind: str) -> Command:
+def tag(kind: str) -> CommandOfParameters:
     return lambda parameters, made: Tag(kind, parameters[named(kind)], parameters["Tags"])
 
 
-def untag(kind: str) -> Command:
+def untag(kind: str) -> CommandOfParameters:
     return lambda parameters, made: Untag(kind, parameters[named(kind)], parameters["TagKeys"])
 
 

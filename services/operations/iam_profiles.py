@@ -1,9 +1,10 @@
-"""Instance profiles and the account's alias: parameters to commands, and what is answered of them."""
+"""Instance profiles and the account's alias: parameters to commands, and events to answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from domain.authorization.context import Parameters
 from domain.authorization.verdict import Verdict
 from domain.commands.accounts import SetAccountAlias
 from domain.commands.identity_permissions import on_profile
@@ -13,7 +14,7 @@ from domain.state.world import World
 from services.operations import iam_descriptions
 from services.operations.iam_lists import paged
 from services.operations.markers import after_marker
-from services.operations.rows import AccessCheck, Answer, Made, Parameters, RecordedChange, Request
+from services.operations.rows import AccessCheck, Answer, Made, RecordedChange, Request
 
 
 def create(parameters: Parameters, made: Made) -> CreateProfile:
@@ -23,7 +24,7 @@ def create(parameters: Parameters, made: Made) -> CreateProfile:
 
 
 def created(changed: RecordedChange) -> Answer:
-    """The new profile; its name alone where it was deleted again by the time that a retry asks."""
+    """The new profile; only its name where it was deleted before the client's retry came."""
     profile = changed.world.directory.profiles.get(changed.event.id)
     if profile is None:
         return {"InstanceProfile": {"InstanceProfileName": changed.event.name}}

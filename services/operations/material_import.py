@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.commands.import_material import EXPIRES, TOKEN_LIFE, DeleteImportedKeyMaterial, ImportKeyMaterial
 from domain.crypto.wrapping import require_wrapping
 from domain.keys.key import Key
 from domain.log.codec import micros
 from domain.state.world import World
-from services.operations.rows import Answer, Made, Maker, Materials, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Made, Maker, Materials, RecordedChange, Request
 
 
 async def get_parameters_for_import(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.authorization.context import Parameters
 from domain.commands.put_key_policy import POLICY_NAME, PutKeyPolicy, require_policy_name
 from domain.keys.key import Key
 from domain.state.principals import shown
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Materials, Parameters, Request
+from services.operations.rows import Answer, Made, Materials, Request
 
 
 def put_key_policy(parameters: Parameters, made: Made) -> PutKeyPolicy:
@@ -29,5 +30,5 @@ async def get_key_policy(request: Request, world: World, found: Sequence[Key], m
 
 
 async def list_key_policies(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    after_marker(request)  # there is one page, so no answer gave a marker that could be right
+    after_marker(request)  # there is only one page, so no answer has ever given a marker
     return page(request, "PolicyNames", [POLICY_NAME], None)

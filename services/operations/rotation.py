@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.arn import KEY_ID
+from domain.authorization.context import Parameters
 from domain.commands.import_material import DOES_NOT_EXPIRE, EXPIRES
 from domain.commands.rotate_key import DisableKeyRotation, EnableKeyRotation, RotateKeyOnDemand, require_rotatable
 from domain.errors import InvalidMarker
-from domain.keys.key import AWS_KMS, EXTERNAL, Key, Material
+from domain.keys.key import Key, Material
+from domain.keys.origins import AWS_KMS, EXTERNAL
 from domain.keys.states import State
 from domain.state.world import World
 from services.operations.keys import page
 from services.operations.markers import after_marker
-from services.operations.rows import Answer, Made, Maker, Materials, Parameters, RecordedChange, Request
+from services.operations.rows import Answer, Made, Maker, Materials, RecordedChange, Request
 
 USUAL = 100
 ALL = "ALL_KEY_MATERIAL"
@@ -43,9 +45,9 @@ def rotated(changed: RecordedChange) -> Answer:
 
 
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log. A key that
-    is not rotated automatically answers that it is not, one with imported material included, whose rotations on demand
-    this operation tells of too (API reference, GetKeyRotationStatus)."""
+    """Off while the key is pending deletion, whatever was set. A rotation is over as soon as it is on the log. For a
+    key that is not rotated automatically the answer says so, also for one with imported material, whose rotations on
+    demand are part of it (API reference, GetKeyRotationStatus)."""
     (key,) = found
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}

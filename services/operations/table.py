@@ -12,7 +12,7 @@ from domain.crypto.specs import (
     KEY_AGREEMENT,
     SIGN_VERIFY,
 )
-from domain.keys.key import EXTERNAL
+from domain.keys.origins import EXTERNAL
 from services.operations import (
     agreement,
     aliases,
@@ -92,10 +92,11 @@ OPERATIONS: dict[str, OperationRow] = {
 }
 
 SERVICES: dict[str, dict[str, OperationRow]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS}
-"""By the service in the signature's scope. Operation names are unique over all three: a record names the operation."""
+"""The operations by the service in the signature's scope. Their names are unique over all three, because a record
+names only the operation."""
 BY_NAME: dict[str, OperationRow] = {name: row for table in SERVICES.values() for name, row in table.items()}
 CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}
     | {name for name, row in OPERATIONS.items() if isinstance(row, Using | Recalling) and row.cross_account}
 )
-"""Operations (and ReEncrypt's two permissions) that can be called on a key of another account (policy rule 27)."""
+"""Operations (and ReEncrypt's two permissions) that can be called on a key of another account (#cross-account-operations)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from projections.registry import Projection
 from services.adapters import topics
@@ -10,10 +10,13 @@ from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import store
-from services.projector.feed import Feed, topics_read
-from services.projector.store import Reached
+from services.projector.feed import EntryFeed, topics_read
+from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
+
+Ends = Callable[[Settings, str], Awaitable[dict[int, int]]]
+"""Where each partition of a topic ends."""
 
 
 async def rebuild_projection(
@@ -27,12 +30,12 @@ async def rebuild_projection(
     name = await log_name(settings, keys)
     partitions = await topics.prepare(settings, flush=False)
     done = 0
-    feed = Feed(settings, partitions, keys)
+    feed = EntryFeed(settings, partitions, keys)
     going = store.Going()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)
-        await feed.open(Reached(), await chain_now(settings, pool, keys))
+        await feed.open(ReadTo(), await chain_now(settings, pool, keys))
         try:
             while True:
                 batch = await feed.next(BATCH)
@@ -49,7 +52,7 @@ async def rebuild_projection(
             await feed.close()
 
 
-async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str) -> bool:
+async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends) -> bool:
     """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
     somebody changed, no more is asked for than the topics hold."""
     live = projection.schema

@@ -10,8 +10,6 @@ import asyncio
 import time
 from uuid import uuid4
 
-import structlog
-
 from domain.log.authenticity import COMMANDS, Keyring
 from domain.log.codec import rfc3339
 from domain.log.command import Command, encode
@@ -22,9 +20,10 @@ from services.adapters import cloudevents
 from services.adapters.kafka import KafkaTopic
 from services.adapters.topics import names
 from services.clock import Clock
+from services.logs import logger_of
 from services.settings import Settings
 
-log = structlog.get_logger("projector")
+log = logger_of("projector")
 
 LOOK_EVERY = 1.0
 IDLE = 3.0

@@ -68,7 +68,7 @@ class _Flipped:
         self.last = max(self.last, each.last)
 
 
-Beside = Callable[[int], Awaitable[int]]
+CountBeside = Callable[[int], Awaitable[int]]
 """How many more calls there are up to a position that need not be weighed."""
 
 
@@ -77,7 +77,7 @@ async def none_beside(position: int) -> int:
 
 
 async def told(
-    log: AskedLog, weighed: AsyncIterator[Weighed], beside: Beside, last: int, total: int | None, *, calls: bool
+    log: AskedLog, weighed: AsyncIterator[Weighed], beside: CountBeside, last: int, total: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, `{"flipped"}` for each call
     that comes out otherwise. `total`: of how many calls, None where nobody has counted them."""

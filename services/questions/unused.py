@@ -21,7 +21,7 @@ from domain.errors import NoSuchEntity
 from domain.identities.identity import GROUP
 from domain.keys.key import Key
 from domain.keys.states import KEY_ACTIONS
-from domain.policy.compile import ROLE, Rule
+from domain.policy.compile import ROLE, CompiledStatement
 from domain.policy.glob import compile_glob
 from domain.policy.unseen import is_unseen
 from domain.state.callers import caller_for
@@ -36,10 +36,10 @@ from services.turns import Turn
 NOT_USED_FOR = 90
 """Days."""
 AT_A_TIME = 200
-Name = tuple[str, str, str]
+PermissionName = tuple[str, str, str]
 
 
-def _name(by: Mapping[str, Any]) -> Name:
+def _name(by: Mapping[str, Any]) -> PermissionName:
     """What a decider is known by, whatever its policy's version: (kind, policy or grant, index)."""
     return by.get("kind", ""), str(by.get("policy") or by.get("grant") or ""), str(by.get("index", ""))
 
@@ -52,7 +52,7 @@ class Use:
     principals: set[str] = field(default_factory=set)
 
 
-Period = tuple[datetime, datetime]
+UsePeriod = tuple[datetime, datetime]
 """From a time on, and before another."""
 Given = tuple[str, Mapping[str, Any]]
 """An action, and the statement or grant that lets it in today."""
@@ -89,8 +89,8 @@ def _recorded(case: Mapping[str, Any]) -> Caller:
 
 async def _uses(
     log: AskedLog, world: World, rows: Sequence[Any], decide: Decide, audience: Audience
-) -> dict[Name, Use]:
-    found: dict[Name, Use] = {}
+) -> dict[PermissionName, Use]:
+    found: dict[PermissionName, Use] = {}
     turn = Turn()
     for begin in range(0, len(rows), AT_A_TIME):
         some = rows[begin : begin + AT_A_TIME]
@@ -111,14 +111,14 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
 
 
 async def unused_of_key(
-    log: AskedLog, world: World, key: Key, audience: Audience, times: Period, decide: Decide
+    log: AskedLog, world: World, key: Key, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
     rows_of = await uses_of.let_in_with(log, key.id, key.arn, *times)
     uses = await _uses(log, world, rows_of, decide, audience)
     resource = world.resource(key)
     assert resource.policy is not None, "a key has its policy"
-    rows = of_rules(resource.policy.rules, uses)
+    rows = of_rules(resource.policy.statements, uses)
     for grant in resource.grants_in_order():
         by = dict(grant.document()) | {"name": grant.name, "grantee": grant.grantee_shown}
         rows.append(_row(by, sorted(grant.operations), uses.get(_name(by), Use()), []))
@@ -126,7 +126,7 @@ async def unused_of_key(
 
 
 async def unused_of_principal(
-    log: AskedLog, world: World, principal: str, audience: Audience, times: Period, decide: Decide
+    log: AskedLog, world: World, principal: str, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
     """A row for every Allow statement of the policies of a user or role, its groups' too. Raises NoSuchEntity."""
     name = canonical(principal)
@@ -137,12 +137,12 @@ async def unused_of_principal(
     assert arn is not None, "whoever calls has an ARN"
     session = f"arn:aws:sts::{arn.account}:assumed-role/{arn.resource.rpartition('/')[2]}/"
     uses = await _uses(log, world, await uses_of.let_in_of(log, name, session, *times), decide, audience)
-    return of_rules(caller.identity.rules, uses)
+    return of_rules(caller.identity.statements, uses)
 
 
 def keys_in(world: World, account: str) -> list[str]:
     """Ids of the keys of an account, "" for every one, in order."""
-    return list(world.key_ids.get(account, ())) if account else sorted(world.keys)
+    return list(world.key_ids(account)) if account else sorted(world.keys)
 
 
 def callers_in(world: World, account: str) -> list[str]:
@@ -151,7 +151,7 @@ def callers_in(world: World, account: str) -> list[str]:
     return sorted(each.arn for each in identities if each.kind != GROUP and account in ("", each.account))
 
 
-def of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any]]:
+def of_rules(rules: Iterable[CompiledStatement], uses: dict[PermissionName, Use]) -> list[dict[str, Any]]:
     rows = []
     for rule in rules:
         if rule.denies or rule.elsewhere or rule.acts is None or is_unseen(rule):
@@ -166,7 +166,7 @@ def of_rules(rules: Iterable[Rule], uses: dict[Name, Use]) -> list[dict[str, Any
     return rows
 
 
-def _not_counted(rule: Rule, use: Use) -> list[str]:
+def _not_counted(rule: CompiledStatement, use: Use) -> list[str]:
     """What a statement allows beside actions on keys, as it is written: of those no use is looked for."""
     if rule.statement.not_action:
         return [f"everything but {', '.join(rule.statement.not_action)}"]

@@ -10,11 +10,11 @@ from typing import Any
 from domain.authorization.audience import Audience
 from domain.decisions.again import was_allowed
 from projections.decisions import spans
-from projections.decisions.spans import Span, Times, Touched
+from projections.decisions.spans import DecisionSpan, TimeBounds, Touched
 from projections.log.schema import AskedLog
-from services.questions.decided_again import Decided, Deciding
+from services.questions.decided_again import DecidedAgain, Deciding
 from services.questions.drafts import Draft
-from services.questions.flips import Beside, Flip, Otherwise, Weighed, decider_in_words, none_beside, told
+from services.questions.flips import CountBeside, Flip, Otherwise, Weighed, decider_in_words, none_beside, told
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
@@ -26,7 +26,7 @@ async def what_if(
     still: Still,
     region: str,
     draft: Draft,
-    times: Times,
+    times: TimeBounds,
     after: int | None,
     audience: Audience,
     *,
@@ -39,11 +39,11 @@ async def what_if(
 
     With a `through` that was told as `after`, the same question goes on behind it, and the results add up.
     """
-    log, last = still.connection, still.last
-    span = Span(-2 if after is None else after, last, times, draft.whose(), audience.account)
+    log, last = still.log, still.last
+    span = DecisionSpan(-2 if after is None else after, last, times, draft.whose(), audience.account)
     total, first = await spans.counted(log, span)
     weighed = _nothing()
-    beside: Beside = none_beside
+    beside: CountBeside = none_beside
     if first is not None:
         touched = await draft.touched(log, first, last)
         beside = _beside(log, span, touched)
@@ -58,7 +58,7 @@ async def _nothing() -> AsyncIterator[Weighed]:
     yield
 
 
-def _beside(log: AskedLog, span: Span, touched: Touched | None) -> Beside:
+def _beside(log: AskedLog, span: DecisionSpan, touched: Touched | None) -> CountBeside:
     """Calls that the draft cannot change, as the sets of requests show that it and the policies of then have apart: they are
     counted and not decided."""
     if touched is None:
@@ -75,7 +75,7 @@ def _beside(log: AskedLog, span: Span, touched: Touched | None) -> Beside:
 
 
 async def _weighed(
-    log: AskedLog, replay: Replay, draft: Draft, span: Span, audience: Audience
+    log: AskedLog, replay: Replay, draft: Draft, span: DecisionSpan, audience: Audience
 ) -> AsyncIterator[Weighed]:
     epochs = await draft.epochs(log, span.after, span.last)
     async for each in Deciding(log, replay, draft.put).walk(span, epochs):
@@ -90,7 +90,7 @@ def _before_the_epoch(epochs: Sequence[int], seen: int, begin: int) -> int:
     return epochs[number - 1] - 1 if number else begin
 
 
-def _otherwise(each: Decided, audience: Audience) -> Otherwise | None:
+def _otherwise(each: DecidedAgain, audience: Audience) -> Otherwise | None:
     before = was_allowed(each.case)
     if before == each.again.allowed:
         return None

@@ -21,12 +21,12 @@ from domain.state.principals import canonical
 from domain.state.world import World
 from services.operations.table import CROSS_ACCOUNT
 
-Row = dict[str, Any]
+AccessRow = dict[str, Any]
 ANYONE = "*"
 ASSUME = "sts:AssumeRole"
 
 
-def who_can(world: World, key: Key, action: str) -> list[Row]:
+def who_can(world: World, key: Key, action: str) -> list[AccessRow]:
     """A row for everyone who could: the principals of this world by kind and ARN, then whom else policy and grants admit.
 
     The world is that of the asking account (all of them, of a trail): of another account it holds nobody, so a row says that
@@ -42,7 +42,7 @@ def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]
     yield from outside(world, key, action)
 
 
-def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Row | None:
+def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> AccessRow | None:
     """None for a caller who could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
@@ -61,13 +61,13 @@ def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
     )
 
 
-def _told(found: Could) -> Row:
+def _told(found: Could) -> AccessRow:
     paths = [_seen(path.document() | {"open": _conditions(path.open)}) for path in found.paths]
     unless = [_seen({"by": each["by"], "open": _conditions(each["open"])}) for each in found.unless]
     return {"paths": paths, "unless": unless, "for_sure": not found.unless and not found.paths[0].open}
 
 
-def _seen(path: Row) -> Row:
+def _seen(path: AccessRow) -> AccessRow:
     """A path in which nothing stands for a statement that was never seen: only whose policy it would be in."""
     if any(each["key"] == unseen.KEY for each in path["open"]):
         for name in path.keys() & {"by", "delegation"}:
@@ -75,13 +75,13 @@ def _seen(path: Row) -> Row:
     return path
 
 
-def _statement(by: Mapping[str, Any]) -> Row:
+def _statement(by: Mapping[str, Any]) -> AccessRow:
     if by.get("sid") not in unseen.SIDS:
         return dict(by)
     return {"kind": by["kind"], "policy": by["policy"].removesuffix(f"#{unseen.NAME}"), "unknown": True}
 
 
-def _conditions(found: Sequence[Row]) -> list[Row]:
+def _conditions(found: Sequence[AccessRow]) -> list[AccessRow]:
     return [{name: each[name] for name in ("operator", "key", "wanted")} for each in found]
 
 
@@ -104,7 +104,7 @@ def _named(resource: Resource) -> set[str]:
     """Every name in the key policy's statements, and every grantee."""
     assert resource.policy is not None, "a key has its policy"
     names: set[str] = set(resource.grants)
-    for rule in resource.policy.rules:
+    for rule in resource.policy.statements:
         if rule.statement.principal is not None:
             names |= rule.statement.principal.names
     return names
@@ -144,7 +144,7 @@ def _admits_everyone(resource: Resource, action: str) -> bool:
         and rule.acts(action.lower())
         and not rule.elsewhere
         and ((rule.statement.principal is not None and rule.statement.principal.anyone) or rule.statement.not_principal)
-        for rule in resource.policy.rules
+        for rule in resource.policy.statements
     )
 
 
@@ -156,7 +156,7 @@ def require_principal(world: World, principal: str, audience: Audience) -> None:
 
 def can_what(
     world: World, principal: str, keys: Sequence[Key], actions: Sequence[str], audience: Audience
-) -> list[Row]:
+) -> list[AccessRow]:
     """Of each key that the principal could do something with: the operations, those for sure and those under conditions.
     Of a principal of another account it is what the keys' own policies and grants give it. Raises NoSuchEntity."""
     name = canonical(principal)
@@ -167,7 +167,7 @@ def can_what(
         caller = caller_for(world, principal) if own else foreign(world, key, account, name)
         resource = world.resource(key)
         sure: list[str] = []
-        under: dict[str, Row] = {}
+        under: dict[str, AccessRow] = {}
         for action in actions:
             name_of = action.removeprefix("kms:")
             found = could(caller, action, resource, reaches=name_of in CROSS_ACCOUNT)
@@ -182,7 +182,7 @@ def can_what(
     return rows
 
 
-def assumable(world: World, principal: str, audience: Audience) -> list[Row]:
+def assumable(world: World, principal: str, audience: Audience) -> list[AccessRow]:
     """The roles of this world that a principal could assume, and by which paths: what they could it could as well, in a session
     of theirs. Root can assume none (STS API reference, AssumeRole). Raises NoSuchEntity."""
     name = canonical(principal)

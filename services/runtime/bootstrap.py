@@ -1,4 +1,4 @@
-"""Where parts are joined, and the only place: settings in, adapters out."""
+"""The one place where processes get their parts: settings in, adapters out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.settings import BadSetting, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedProcess:
     """What every process needs: the number of partitions of `decisions`, the vault, and the keys of its records."""
 
     partitions: int
@@ -39,7 +39,7 @@ async def open_tokens(vault: Vault) -> Tokens:
     return Tokens(await vault.root())
 
 
-async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> Prepared:
+async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = False) -> PreparedProcess:
     """Topics, vault, snapshots and the root's secret, made where they are missing and checked where they are there.
 
     Every process does this at its start: on several machines there is no supervisor that did it before. Raises LogRefused,
@@ -51,7 +51,7 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
         if await Vault.is_sealed(pool):
             raise MasterKeyRefused(
                 f"There is no master key at {settings.master_key_path}, and the vault is sealed with one. "
-                "Put it back, or name its place in KEYTRAIL_MASTER_KEY_FILE."
+                "Put it back, or say where it is in KEYTRAIL_MASTER_KEY_FILE."
             )
         master_key.make(settings.master_key_path)
     vault = open_vault(settings, pool)
@@ -66,4 +66,4 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
     await vault.put_secret(settings.root_access_key_id, settings.root_secret_access_key)
     for each in services_file.load(settings):
         await vault.put_secret(each.registered.access_key, each.secret)
-    return Prepared(partitions, vault, keys)
+    return PreparedProcess(partitions, vault, keys)

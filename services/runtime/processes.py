@@ -11,20 +11,19 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from domain.log.codec import Unreadable
 from domain.ports import LogRefused, OutOfRange
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE, Pool
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 NICENESS = {"alerts": 3, "notifier": 3, "projector": 10}
-"""Who calls comes first: under full load these fall behind, and catch up when there is room. Whoever is told of an alert
-waits for it; the projections are read later."""
+"""Calls come first: under full load these processes fall behind, and catch up afterwards. Somebody waits for an alert,
+while projections are read later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
@@ -33,7 +32,7 @@ PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 
 
 def end_when_told() -> None:
-    """SIGTERM and Ctrl-C end the process at once: what it does are transactions, which count whole or not at all."""
+    """SIGTERM and Ctrl-C end the process at once: its work is transactions, which count whole or not at all."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
 
@@ -41,10 +40,10 @@ def end_when_told() -> None:
 async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
     """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
 
-    `lock` is the number of its advisory lock. One that waits is a standby. Anybody may hold that lock: `while_waiting`, called
-    every few seconds, looks elsewhere whether another process is at work.
+    `lock` is the number of its advisory lock. One that waits is a standby. Anybody can hold that lock, so
+    `while_waiting`, called every few seconds, finds out elsewhere whether another process is at work.
     """
-    log = structlog.get_logger(what)
+    log = logger_of(what)
     connection = await pool.acquire()
     connection.add_termination_listener(lambda _: os._exit(75))  # the lock went with the connection
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock):
@@ -99,7 +98,7 @@ def run_until_told(what: str, run: Callable[[], Awaitable[None]]) -> int:
     """
     configure()
     give_way(NICENESS[what])
-    log, code = structlog.get_logger(what), 0
+    log, code = logger_of(what), 0
     try:
         uvloop.run(run())  # type: ignore[arg-type]  # a coroutine, as every async function gives
     except* CANNOT_START as faults:

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import structlog
-
 from services.inherited import piped
+from services.logs import logger_of
 
-log = structlog.get_logger("supervisor")
+log = logger_of("supervisor")
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 2.0

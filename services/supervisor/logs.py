@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-import structlog
+from services.logs import logger_of
 
-log = structlog.get_logger("supervisor")
+log = logger_of("supervisor")
 
 KEPT = 3
 """Older files of each log: NAME.log.1 is the newest."""

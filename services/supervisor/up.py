@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import structlog
 
 from services.adapters.bundled import login
 from services.adapters.bundled.jars import CACHE, are_there, class_path
@@ -25,6 +24,7 @@ from services.adapters.bundled.ports import free_ports
 from services.adapters.bundled.postgres import BundledPostgres
 from services.clock import TEST_CLOCK
 from services.inherited import BUNDLED_KAFKA, for_own, for_server
+from services.logs import logger_of
 from services.runtime.data_folder import Credentials, Folder, Running
 from services.runtime.listening_socket import listen
 from services.runtime.task_group import together
@@ -33,7 +33,7 @@ from services.supervisor.child import Child, python
 from services.supervisor.logs import keep_rotating
 from services.supervisor.start_step import CONTROLLER_PASSWORD, StepRefused, answer_of
 
-log = structlog.get_logger("supervisor")
+log = logger_of("supervisor")
 
 READY_DEADLINE = 90.0
 StartProgress = Callable[[str, int, int], None]

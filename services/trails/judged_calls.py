@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from domain.authorization.question import Resource
-from domain.cloudtrail.judge import Asked, Evidence, Judged, Known, evidence_of, explained, judge, let_in
+from domain.cloudtrail.judge import Evidence, Judgement, SeenPolicies, TrailCall, evidence_of, explained, judge, let_in
 from domain.cloudtrail.keys_named import id_of
 from domain.cloudtrail.record import ACCESS_DENIED
 from domain.decisions.case import timed
@@ -105,7 +105,9 @@ class Judging:
         case = self._cases[name]
         known = known_of(case, self.world)
         layers = [known.identity, known.boundary, known.session]
-        return Read(self._reads(case), [None if each is None else [rule.by for rule in each.rules] for each in layers])
+        return Read(
+            self._reads(case), [None if each is None else [rule.by for rule in each.statements] for each in layers]
+        )
 
     def _reads(self, case: dict[str, Any]) -> _Reads:
         world = self.world
@@ -145,10 +147,10 @@ class Read:
 
 
 _ORDER = ("unexplained", "open", "other error", "explained")
-NOT_THERE = Judged("unknown", {}, ("the key",))
+NOT_THERE = Judgement("unknown", {}, ("the key",))
 
 
-def _columns(found: Judged) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
+def _columns(found: Judgement) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
     by = found.by.get("delegation", found.by) if "kind" not in found.by else found.by
     # A statement that stands for what was never seen is none: `missing` says what is.
     seen = {} if by.get("sid") in unseen.SIDS and found.missing else by
@@ -164,10 +166,10 @@ def _columns(found: Judged) -> tuple[Any, Any, Any, Any, Any, Any, list[str]]:
     )
 
 
-Question = tuple[Asked, Resource, str, Known]
+TrailQuestion = tuple[TrailCall, Resource, str, SeenPolicies]
 
 
-def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Question]:
+def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[TrailQuestion]:
     """What was asked of which key: two of ReEncrypt, none where the key is not there."""
     found = []
     arns = [arn for arn in case["resources"] if ":key/" in arn] or [case["key"]]
@@ -186,7 +188,7 @@ def questions_of(case: dict[str, Any], world: World, at: datetime) -> list[Quest
     return found
 
 
-def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Asked:
+def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> TrailCall:
     context = {name: tuple(values) for name, values in case["context"].items()}
     context |= timed(round(at.timestamp() * 1_000_000))
     principal = case["principal"]
@@ -195,7 +197,7 @@ def _asked(case: dict[str, Any], action: str, at: datetime, world: World) -> Ask
     account = "" if not principal.startswith("arn:") else case["account"]
     identity = _identity_of(case, world)
     names = case["names"] if identity is None or not identity.boundary else {**case["names"], BOUNDED: 0}
-    return Asked(action, account, names, context, case.get("pairs", {}), case.get("sure", False), root)
+    return TrailCall(action, account, names, context, case.get("pairs", {}), case.get("sure", False), root)
 
 
 def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
@@ -210,10 +212,10 @@ def _identity_of(case: dict[str, Any], world: World) -> Identity | None:
     return None
 
 
-def known_of(case: dict[str, Any], world: World) -> Known:
+def known_of(case: dict[str, Any], world: World) -> SeenPolicies:
     principal = case["principal"]
     if principal.endswith(":root") or not principal.startswith("arn:"):
-        return Known(NO_PERMISSIONS)
+        return SeenPolicies(NO_PERMISSIONS)
     identity = _identity_of(case, world)
     own = NO_PERMISSIONS if identity is None else world.directory.permissions(identity)
     if identity is None:
@@ -225,7 +227,7 @@ def known_of(case: dict[str, Any], world: World) -> Known:
             session = _unseen(f"the session policy of {principal}", SESSION_POLICY)
         elif case.get("policy"):
             session = Permissions(compile_identity_policy(case["policy"], SESSION_POLICY, principal, 0, SESSION))
-    return Known(own, boundary, session)
+    return SeenPolicies(own, boundary, session)
 
 
 @lru_cache(maxsize=10_000)
@@ -233,7 +235,7 @@ def _unseen(what: str, by: str) -> Permissions:
     return Permissions(compile_identity_policy(unseen.document(what, of_key=False), by, what, 0, INLINE))
 
 
-def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judged:
+def again(case: dict[str, Any], world: World, at: datetime, evidence: list[Evidence] | None) -> Judgement:
     """A case judged on a world with a draft in it; `evidence` is of the world without, where the call was let in."""
     answers = []
     for number, (asked, resource, of_key, known) in enumerate(questions_of(case, world, at)):

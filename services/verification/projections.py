@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any
 
 import orjson
 
+from domain.log.chain import Chain
 from domain.ports import Unavailable
 from projections.registry import PROJECTIONS, Projection
 from services.adapters import topics
@@ -24,10 +25,11 @@ from services.adapters.kafka import KafkaReader, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import store
-from services.projector.feed import Feed, topics_read
-from services.projector.store import Reached
+from services.projector.feed import EntryFeed, topics_read
+from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
+from services.verification.topics import VerificationProgress
 
 NAMED = 5
 """Rows of a table that are shown where it differs; all are counted."""
@@ -37,9 +39,13 @@ COMPARED = 1000
 """Rows that are missing among which the one is looked for that a row that is not in the log was made of."""
 SHOWN = 300
 """Characters of a row, or of a value."""
+ChainNow = Callable[[Settings, Pool, VaultKeyring], Awaitable[Chain]]
+LookAtPositions = Callable[
+    [Settings, Connection, VaultKeyring, Projection, dict[store.Partition, int], Container[str]],
+    Awaitable["Difference | None"],
+]
 OWN = ("positions", "lanes", "anchors", "origin")
 """Tables that say how far a projection is, and not what."""
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -52,7 +58,9 @@ class Difference:
     examples: list[str] = field(default_factory=list)
 
 
-async def verify_projections(settings: Settings, pool: Pool, keys: VaultKeyring, tell: Tell) -> list[Difference]:
+async def verify_projections(
+    settings: Settings, pool: Pool, keys: VaultKeyring, tell: VerificationProgress
+) -> list[Difference]:
     """Every table that is not what the topics make of it. Raises Unavailable, OutOfRange, Unreadable."""
     found: list[Difference] = []
     for projection in PROJECTIONS.values():
@@ -61,8 +69,16 @@ async def verify_projections(settings: Settings, pool: Pool, keys: VaultKeyring,
 
 
 async def differences(
-    settings: Settings, pool: Pool, keys: VaultKeyring, projection: Projection, tell: Tell
+    settings: Settings,
+    pool: Pool,
+    keys: VaultKeyring,
+    projection: Projection,
+    tell: VerificationProgress,
+    chain_now: ChainNow = chain_now,
+    look_at_positions: LookAtPositions | None = None,
 ) -> list[Difference]:
+    """`chain_now` gives the log's chain as it is now, and is asked first; `look_at_positions` a difference of the positions
+    themselves, behind which nothing more is compared."""
     beside = f"{projection.schema}_verified"
     # Before the positions are seen, which are sealed anew before a key is retired.
     retired = (await chain_now(settings, pool, keys)).authority.retired
@@ -70,7 +86,7 @@ async def differences(
         if not await live.fetchval("SELECT to_regclass($1) IS NOT NULL", f"{projection.schema}.positions"):
             raise Unavailable(f"the projection {projection.name} is not there yet")
         at = await store.positions(live, projection.schema)
-        changed = await _of_positions(settings, live, keys, projection, at, retired)
+        changed = await (look_at_positions or _of_positions)(settings, live, keys, projection, at, retired)
         if changed is not None:
             return [changed]
         async with pool.acquire() as other:
@@ -126,13 +142,13 @@ async def _fill(
     projection: Projection,
     schema: str,
     to: dict[store.Partition, int],
-    tell: Tell,
+    tell: VerificationProgress,
 ) -> None:
     """The projection in another schema, from the topics up to these offsets and no further."""
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
-    feed = Feed(settings, await topics.prepare(settings, flush=False), keys)
-    await feed.open(Reached(), await chain_now(settings, pool, keys))
+    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     going, reached, total, done = store.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):

@@ -9,8 +9,6 @@ import signal
 from contextlib import suppress
 from uuid import uuid4
 
-import structlog
-
 from domain.keys.limits import Limits
 from domain.ports import LogRefused
 from services.adapters import origin, pins, services_file, skips, snapshots, topics
@@ -18,7 +16,7 @@ from services.adapters.kafka import KafkaTopic
 from services.adapters.master_key import MasterKeyRefused
 from services.adapters.postgres import UNREACHABLE
 from services.clock import clock_of
-from services.logs import configure
+from services.logs import configure, logger_of
 from services.runtime.bootstrap import open_pool, prepare
 from services.settings import BadSetting, Settings, load
 from services.writer.doubts import Deposed, StartRefused, TermEnded, require_certain
@@ -27,7 +25,7 @@ from services.writer.leader import FirstIdentities, Leader
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 
@@ -80,7 +78,7 @@ async def main() -> None:
     settings = load()
     task = asyncio.ensure_future(_lead(settings))
     loop = asyncio.get_running_loop()
-    # Nothing is to be finished in order: what was read back counts, and what was not the next writer settles.
+    # Nothing needs to be finished in order: records that were read back count, and the next writer settles the others.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: os._exit(0))
     try:

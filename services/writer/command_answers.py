@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from domain.log.authenticity import KeyMissing
 from domain.log.events import CommandsSkipped
 from domain.ports import OutOfRange, Stored, Unavailable
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
+from services.logs import logger_of
 from services.writer.doubts import CommandsUnreadable, End, end_process, require_certain
 from services.writer.due_work import DueWork
 from services.writer.foreign_commands import ForeignCommands
 from services.writer.own_records import OwnRecords
 from services.writer.step import NewRecord, WriterStep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 BATCH = 500
 

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, assert_never
 
-import structlog
+from services.logs import logger_of
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 READ_BACK_DEADLINE = 10.0
 """Seconds within which a record that was appended has to be read back."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import assert_never
 
-import structlog
-
-from domain.commands.due import Agenda, Rotation, Work
+from domain.commands.due import Agenda, Deletion, Expiry, Rotation, Work
 from domain.log.events import ClockRead
 from domain.ports import Unavailable
 from services.clock import Clock
+from services.logs import logger_of
 from services.writer.doubts import READ_BACK_DEADLINE
 from services.writer.own_records import OwnRecords
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 LOOK_EVERY = 1.0
 MOST_SKEW = 60.0
@@ -53,11 +53,14 @@ class DueWork:
     async def _do(self, work: Work) -> None:
         """Raises Unavailable: not now."""
         material, fingerprint = "", ""
-        if isinstance(work, Rotation):
-            new = await self._upkeep.new_material(work.key)
-            material, fingerprint = new.id, new.fingerprint
-        else:
-            await self._require_clocks_agree()
+        match work:
+            case Rotation():
+                new = await self._upkeep.new_material(work.key)
+                material, fingerprint = new.id, new.fingerprint
+            case Deletion() | Expiry():
+                await self._require_clocks_agree()
+            case _:
+                assert_never(work)
         async with self._own.turn:
             if self._agenda.due(self._clock.now()) == work:  # nobody changed it while this waited
                 record = self._step.fall_due(work, material, fingerprint, self._clock.now())
@@ -72,7 +75,7 @@ class DueWork:
                 await own.append_event(ClockRead(self._step.writer))
             await own.sends_ended(within=READ_BACK_DEADLINE)
         if own.skew is None:
-            raise Unavailable("the broker does not tell its time: see message.timestamp.type of the events topic")
+            raise Unavailable("the broker does not say what time it is: see message.timestamp.type of the events topic")
         if own.skew.seconds > MOST_SKEW:
             raise Unavailable(
                 f"the broker's clock and this machine's are {own.skew.seconds:.0f} s apart: nothing is destroyed until "

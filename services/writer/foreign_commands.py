@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-import structlog
-
 from domain.log.events import CommandsRefused
+from services.logs import logger_of
 from services.metrics import VOIDS
 from services.writer.own_records import OwnRecords
 from services.writer.step import WriterStep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 LOOK_EVERY = 1.0
 RECORD_EVERY = 60.0

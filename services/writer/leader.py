@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
-import structlog
-
 from domain.commands.accounts import root_credential_events, service_events
 from domain.log.authority import Authority
 from domain.log.codec import Unreadable
@@ -23,6 +21,7 @@ from services.adapters import keyring
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
+from services.logs import logger_of
 from services.metrics import TAKEOVERS
 from services.writer.command_answers import BATCH, CommandAnswers
 from services.writer.doubts import (
@@ -40,7 +39,7 @@ from services.writer.own_records import OwnRecords
 from services.writer.step import WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 WATCH_EVERY = 1.0
 

@@ -8,8 +8,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from domain.commands.due import destroyed_by
 from domain.log.authenticity import KeyMissing
 from domain.log.chain import digest
@@ -17,6 +15,7 @@ from domain.log.codec import parse
 from services.adapters.kafka import KafkaTopic
 from services.adapters.keyring import VaultKeyring
 from services.clock import Clock
+from services.logs import logger_of
 from services.metrics import VOIDS
 from services.writer.doubts import (
     AppendFailed,
@@ -30,7 +29,7 @@ from services.writer.doubts import (
 from services.writer.step import NewRecord, WriterStep
 from services.writer.vault_upkeep import VaultUpkeep
 
-log = structlog.get_logger("writer")
+log = logger_of("writer")
 
 WINDOW = 512
 """How many records may be appended ahead of the last one that was read back."""

@@ -1,16 +1,18 @@
-"""Command bytes to record: the writer's step, without I/O. State in, record out; the world takes the record in."""
+"""The writer's step, without I/O: from a command's bytes to its record, which the world takes in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import assert_never
 from uuid import uuid4
 
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.context import Parameters, RequestOrigin, Via, encryption_context, request_context
 from domain.commands.accounts import CreateAccount
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
-from domain.commands.due import Deletion, Expiry, Work
+from domain.commands.due import Deletion, Expiry, Rotation, Work
 from domain.commands.import_material import ExpireMaterial
 from domain.commands.mark_alert import MARK, MarkAlert
 from domain.commands.rotate_key import RotateKey
@@ -28,7 +30,7 @@ from domain.state.callers import caller_of, session_from
 from domain.state.fold import Fold
 from services.adapters import cloudevents
 from services.operations.keys import SERVICE_KEY
-from services.operations.rows import UNMADE, Changing, Unmade
+from services.operations.rows import UNMADE, Changing, Made, Unmade
 from services.operations.table import BY_NAME
 
 MAX_COMMAND = 1_048_576
@@ -52,7 +54,7 @@ class NewRecord:
 
 
 class WriterStep:
-    """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
+    """Decides on one fold: the log, and the records that this writer has appended and not yet read back."""
 
     def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
         self.fold = fold
@@ -69,7 +71,7 @@ class WriterStep:
         event: object | None,
         repeats: Repeat | None = None,
     ) -> NewRecord:
-        """The next record; the fold has taken it in. Time never runs backwards on the log."""
+        """Make the next record and take it into the fold. Time never runs backwards on the log."""
         world = self.fold.world
         record = Record(
             previous=self.fold.chain.head,
@@ -85,7 +87,7 @@ class WriterStep:
         document = codec.document_of(record)
         text = codec.canonical(document)
         if len(text) > LONGEST_RECORD and call is not None and decision is not None:
-            # An append that Kafka refuses would end every writer that comes to this command.
+            # Kafka would refuse the append, and that would end every writer that comes to this command.
             short, refusal = shortened(call, decision)
             record, event = replace(record, call=short, decision=refusal, event=None), None
             document = codec.document_of(record)
@@ -124,12 +126,12 @@ class WriterStep:
         if own is not None:
             return self.record(now, offset + 1, None, None, own)
         call = command.call
-        if call.id in world.calls:
+        if call.id in world.recent_calls.ids:
             return None
         if now > command.not_after:
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
-        answered = world.answered.get(call.invocation) if call.invocation else None
+        answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None
         if answered is not None:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
@@ -139,8 +141,8 @@ class WriterStep:
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
 
     def _own(self, command: _Readable, value: bytes) -> object | None:
-        """The event of what Keytrail itself asks for, None for a call. Raises KeyMissing; ValueError where no process of its
-        own asked."""
+        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises KeyMissing;
+        ValueError where none of Keytrail's processes asked."""
         event = own_event(command.call)
         if event is None:
             return None
@@ -154,7 +156,7 @@ class WriterStep:
         return event
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:
-        """The record of what time brings to a key; a rotation takes new material."""
+        """The record of work that falls due on a key; a rotation takes new material."""
         world = self.fold.world
         world.deciding_at = now
         operation, command = _when_due(work, material, fingerprint)
@@ -178,8 +180,8 @@ class WriterStep:
             session = None if call.session is None else session_from(call.session)
             via = None if call.via is None else Via(**call.via)
             caller = caller_of(world, call.access_key, session, at, via)
-            came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
-            context = request_context(came, call.operation, call.parameters)
+            origin = RequestOrigin(call.source, call.agent, call.secure, at, world.region, self._org, via)
+            context = request_context(origin, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
             if command.made == UNMADE:
                 return refuse(_command(call, Unmade()), asking, world)
@@ -197,8 +199,9 @@ def _when_due(work: Work, material: str, fingerprint: str) -> tuple[str, object]
             return "DeleteKey", DeleteKey(work.key)
         case Expiry():
             return "DeleteExpiredKeyMaterial", ExpireMaterial(work.key, work.material)
-        case _:
+        case Rotation():
             return "RotateKey", RotateKey(work.key, material, fingerprint)
+    assert_never(work)
 
 
 def _read(value: bytes) -> _Readable:
@@ -218,14 +221,30 @@ def _read(value: bytes) -> _Readable:
     return _Readable(call, made, not_after)
 
 
-def _command(call: Call, made: dict[str, str]) -> object:
-    if call.operation == SERVICE_KEY:
-        return CreateServiceKey(call.parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
-    if call.operation == MARK:
-        parameters = call.parameters
-        return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
-    if call.operation == "CreateAccount":
-        return CreateAccount(call.parameters["AccountId"], made["access_key"], made["host"])
+def _create_service_key(parameters: Parameters, made: Made) -> CreateServiceKey:
+    return CreateServiceKey(parameters["AccountId"], made["key"], made["material"], made["fingerprint"])
+
+
+def _mark_alert(parameters: Parameters, made: Made) -> MarkAlert:
+    return MarkAlert(made["owner"], parameters["AlertId"], parameters["State"], parameters["Note"])
+
+
+def _create_account(parameters: Parameters, made: Made) -> CreateAccount:
+    return CreateAccount(parameters["AccountId"], made["access_key"], made["host"])
+
+
+OUR_CHANGES: dict[str, Callable[[Parameters, Made], object]] = {
+    SERVICE_KEY: _create_service_key,
+    MARK: _mark_alert,
+    "CreateAccount": _create_account,
+}
+"""Changes that AWS's API has no operation for: the audit API asks for them, or the first call through a service."""
+
+
+def _command(call: Call, made: Made) -> object:
+    ours = OUR_CHANGES.get(call.operation)
+    if ours is not None:
+        return ours(call.parameters, made)
     row = BY_NAME[call.operation]
     if not isinstance(row, Changing):
         raise TypeError(f"{call.operation} changes nothing")

@@ -7,7 +7,6 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from random import Random
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -19,7 +18,7 @@ from domain.alerts.engine.judge import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
 from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told, account_in
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, request_context
+from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import Verdict, refusal_of
 from domain.commands.decide import allowed, decide, refused
@@ -40,9 +39,9 @@ from projections.decisions import project as decisions
 from projections.history import queries as history
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.log.schema import OWN
-from services.audit_api.audit import Audit
-from services.audit_api.questions import Questions
-from services.audit_api.status import Standing
+from services.audit_api.context import context_of
+from services.audit_api.request import AuditRequest
+from services.audit_api.resources import routes
 from services.kms_api.errors import WireError
 from services.kms_api.live_decision import OperationPorts, carry_out
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Request, Using
@@ -371,12 +370,20 @@ class Asking:
     def __init__(self, world: World, account: str) -> None:
         self.world, self.account, self.audience = world, account, Audience(account)
         present = SimpleNamespace(world=world, position=world.position, barrier=_nothing, log=world.log)
-        audit = SimpleNamespace(came=lambda request: _came(world), hosts=lambda asked: False, _present=present)
-        audit.named = partial(Audit.named, cast(Any, audit))
-        audit.with_aliases = partial(Audit.with_aliases, cast(Any, audit))
-        settings = SimpleNamespace(region=REGION, account_id="000000000000")
-        self.questions = Questions(cast(Any, audit), cast(Any, settings), cast(Any, present), cast(Any, Rows(world)))
-        self._standing = Standing(cast(Any, audit), cast(Any, None), cast(Any, settings), cast(Any, present), cast(Any, None))  # fmt: skip
+        settings: Any = SimpleNamespace(region=REGION, account_id="000000000000", org_id="")
+        clock: Any = SimpleNamespace(now=lambda: world.at)
+        nobody: Any = None
+        self._audit = context_of(
+            settings,
+            cast(Any, present),
+            cast(Any, Rows(world)),
+            clock,
+            nobody,
+            nobody,
+            nobody,
+            routes.ACTIONS,
+            lambda: False,
+        )
         self._ports = OperationPorts(*[cast(Any, None)] * 3)
 
     def callers(self) -> list[Caller]:
@@ -391,16 +398,13 @@ class Asking:
 
     # -- the audit API
 
-    def route(self, function: str, path: Mapping[str, str], body: bytes = b"", **query: str) -> Any:
-        """(status, answer) of a route's function."""
-        asked = SimpleNamespace(
-            request=SimpleNamespace(path_params=path, query_params=query),
-            caller=self.callers()[0], audience=self.audience, body=body, text=query.get,
-            limit=lambda: 100, cursor=lambda *kinds: None,
-        )  # fmt: skip
-        of = self._standing if function == "status" else self.questions
+    def route(self, operation: str, path: Mapping[str, str], body: bytes = b"", **query: str) -> Any:
+        """(status, answer) of a route's endpoint."""
+        url, nobody = SimpleNamespace(scheme="http"), cast(Any, None)
+        http: Any = SimpleNamespace(path_params=path, query_params=query, client=None, headers={}, url=url)
+        request = AuditRequest(http, self.callers()[0], nobody, body, operation, "", "call")
         try:
-            told = done(getattr(of, function)(asked))
+            told = done(ENDPOINTS[operation](self._audit, request))
         except WireError as fault:
             return fault.status, fault.code, fault.message
         except Refusal as fault:
@@ -433,7 +437,7 @@ class Asking:
 
     def call(self, caller: Caller, operation: str, parameters: dict[str, Any]) -> Any:
         row = BY_NAME[operation]
-        asking = caller.asking(request_context(_came(self.world), operation, parameters), {})
+        asking = caller.asking(request_context(_origin(self.world), operation, parameters), {})
         request = Request(operation, parameters, asking, self.world.at)
         if isinstance(row, Changing):
             made = {
@@ -575,6 +579,7 @@ def _with(caller: Caller, pairs: Sequence[tuple[str, str]]) -> Caller:
 
 
 CONTEXT = {"app": "x"}
+ENDPOINTS: dict[str, Any] = {route.operation_id: route.endpoint for route in routes.ROUTES}
 
 
 def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Caller, Verdict]:
@@ -583,8 +588,8 @@ def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Call
     return asking, may(asking, f"kms:{operation}", world.resource(key), None, CONTEXT)
 
 
-def _came(world: World) -> Came:
-    return Came("127.0.0.1", "agent", False, world.at, REGION, "", None)
+def _origin(world: World) -> RequestOrigin:
+    return RequestOrigin("127.0.0.1", "agent", False, world.at, REGION, "", None)
 
 
 async def _nothing() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from botocore.model import Shape
 from hypothesis import strategies as st
 
-from services.audit_api.openapi import ROUTES
+from services.audit_api.resources.routes import ROUTES
 from services.audit_api.route import RouteRow
 from services.kms_api.shapes import service_model
 from services.operations.table import SERVICES
@@ -143,8 +143,8 @@ def question(known: Mapping[str, list[str]]) -> st.SearchStrategy[tuple[RouteRow
 
     def of(route: RouteRow) -> st.SearchStrategy[tuple[RouteRow, str, Any]]:
         names = [part.strip("{}").partition(":")[0] for part in route.path.split("/") if part.startswith("{")]
-        parameters = [name for name, _ in route.parameters]
-        members = [name for name, _ in route.body]
+        parameters = [each.name for each in route.parameters]
+        members = [each.name for each in route.body]
         return st.tuples(
             st.just(route),
             st.fixed_dictionaries(dict.fromkeys(names, text)),

@@ -58,7 +58,7 @@ def test_a_step_is_worth_about_as_much_wherever_it_is_counted(name: str, soak: b
     assert lines < 30 * budget.spent + 200_000, (lines, budget.spent)
 
 
-def test_what_the_text_shows_is_told_before_the_budget_and_whatever_it_is() -> None:
+def test_findings_from_the_text_alone_need_no_budget() -> None:
     """A key that is open to everyone hides behind 300 statements that nobody can afford to understand."""
     text = policy(STATEMENTS["patterns of callers"], 32_700, PUBLIC)
     not_principal = PUBLIC | {"NotPrincipal": {"AWS": ACCOUNT}}
@@ -76,7 +76,7 @@ def test_what_the_text_shows_is_told_before_the_budget_and_whatever_it_is() -> N
     assert {"key-policy-delegated", "key-policy-lockout"} <= {each.rule.id for each in found.alerts}
 
 
-def test_what_was_put_off_is_judged_as_if_it_had_not_been() -> None:
+def test_postponed_policies_are_judged_like_others() -> None:
     """A policy that is costly enough would never be judged, or under other names than the log gives them."""
     text = policy(STATEMENTS["accounts"], 4_000, PUBLIC)
     whole = Judge("log").of_change(change(text), {})
@@ -130,8 +130,8 @@ def test_an_ordinary_policy_is_judged_at_once() -> None:
 def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
     """One account's `diff` of two such policies kept the worker, and everybody's calls, busy."""
     key = given(a_key()).world.keys[key_id()]
-    old = policy_change.Policy(Side(default_key_policy(ACCOUNT)), {})
-    new = policy_change.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
+    old = policy_change.ComparedPolicy(Side(default_key_policy(ACCOUNT)), {})
+    new = policy_change.ComparedPolicy(Side(policy(STATEMENTS["patterns of callers"])), {})
     with spending(Budget(AT_ONCE)):
         found = policy_change.difference(key, old, new, [])
     assert found["answer"] == "unknown"

@@ -308,7 +308,7 @@ def test_decisions_that_were_cut_off_are_missed(attacked: Installation) -> None:
     assert found["decisions"]["faults"]
 
 
-def test_the_log_made_anew_is_refused(attacked: Installation) -> None:
+def test_a_recreated_log_is_refused(attacked: Installation) -> None:
     """Gained: every former ban is forgotten, since a writer that finds an empty topic begins a new log.
 
     This is the last test here: it leaves the installation stopped.

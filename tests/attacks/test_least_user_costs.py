@@ -29,7 +29,7 @@ from domain.policy.glob import compile_arn, compile_glob
 from domain.ports import TooLarge
 from domain.state.callers import caller_of
 from domain.state.fold import Fold
-from services.adapters.decisions import Decisions
+from services.adapters.decisions import DecisionLanes
 from services.adapters.kafka import MAX_VALUE
 from services.clock import Clock
 from services.kms_api import shapes
@@ -150,7 +150,7 @@ async def test_what_conditions_are_asked_of_is_bounded_before_any_is_asked(
     assert "at most" in refused.value.message
 
 
-def test_a_refusal_is_not_many_times_as_long_as_what_it_refuses() -> None:
+def test_a_refusal_is_not_many_times_longer_than_the_request() -> None:
     """30 kB of empty tags made 1.9 MB of answer and record, for a user without rights."""
     check = shapes.compiled("kms", "TagResource").check
     with pytest.raises(shapes.Invalid) as told:
@@ -179,7 +179,7 @@ def never_asked() -> Seal:
 
 async def test_a_decision_that_no_record_takes_fails_alone() -> None:
     """One record of 1.1 MB made the append of its group fail, and with it 43 of 824 decisions of other callers."""
-    decisions = Decisions(load({}), "decisions", 1, 0, never_asked)
+    decisions = DecisionLanes(load({}), "decisions", 1, 0, never_asked)
     with pytest.raises(TooLarge):
         await decisions.append(Decided(b"{}", b"x" * (MAX_VALUE + 1)), {})
     assert decisions._waiting == []
@@ -257,7 +257,7 @@ class NoMaker:
 
 
 @pytest.mark.parametrize("name", [name for name, row in BY_NAME.items() if isinstance(row, Changing)])
-async def test_what_is_costly_to_prepare_is_marked_so(name: str) -> None:
+async def test_costly_preparation_is_marked_as_such(name: str) -> None:
     """An operation that makes keys or rows before anybody asks who calls: 40 refused CreateKey RSA_4096 kept others
     waiting for 49 s, and 200 refused CreateAccessKey left 200 rows in the vault."""
     row = BY_NAME[name]

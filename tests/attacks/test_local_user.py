@@ -203,7 +203,7 @@ GREETINGS = {
 """A broker's answers to SaslHandshake (it accepts either mechanism) and to ApiVersions."""
 
 
-async def test_whoever_takes_the_brokers_port_learns_no_password() -> None:
+async def test_taking_the_brokers_port_reveals_no_password() -> None:
     """While the broker is down, they would have listened in its place, and each client would have sent the password."""
     heard = b""
 
@@ -271,7 +271,7 @@ json.dump(given, sys.stdout, default=str)
 """
 
 
-async def test_a_process_that_we_start_is_given_every_secret_and_shows_none(tmp_path: Path) -> None:
+async def test_a_child_process_gets_every_secret_and_shows_none(tmp_path: Path) -> None:
     """With your own cluster and database too: the password in an address would have been in seven environments."""
     secret = {each.name: f"secret of {each.name}" for each in fields(Settings) if each.metadata["secret"]}
     settings = Settings(root_access_key_id="AKIAGIVEN", kafka_username="somebody", **secret)
@@ -338,7 +338,7 @@ def test_another_user_opens_nothing(attacked: Installation) -> None:
     assert opened == []
 
 
-def test_what_a_command_writes_is_its_owners_alone(attacked: Installation, tmp_path: Path) -> None:
+def test_files_of_a_command_are_its_owners_alone(attacked: Installation, tmp_path: Path) -> None:
     """They would have read an export: the whole log, every caller's names and addresses."""
     for command in (
         ["export-log"],

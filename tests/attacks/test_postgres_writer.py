@@ -196,7 +196,7 @@ def test_a_position_that_is_moved_while_rules_judge_hides_nothing(attacked: Inst
     assert eventually(lambda: "key-policy-public" in rules(), within=60)
 
 
-def test_a_burst_that_somebody_keeps_from_being_counted_is_told(attacked: Installation) -> None:
+def test_a_burst_is_reported_though_somebody_prevents_its_count(attacked: Installation) -> None:
     """Gained: forty refused calls and no alert. The window's row said that it was full, or far from it. A worker that
     relies on it ends, and counts again from the log."""
     name = f"mallory-{uuid4().hex[:8]}"
@@ -300,7 +300,9 @@ async def test_a_permission_to_skip_is_good_once_and_for_one_command(attacked: I
         ),
     ],
 )
-def test_another_root_is_refused_and_none_is_made(attacked: Installation, statement: str, said: str) -> None:
+def test_another_root_secret_is_refused_and_no_new_one_is_made(
+    attacked: Installation, statement: str, said: str
+) -> None:
     """Gained: every earlier record is void, and there is a new log under a root of the attacker's time. A start made
     whatever was missing."""
     kept = {table: fetch(attacked, f"SELECT * FROM vault.{table}")[0] for table in ("seal", "pin")}
@@ -406,7 +408,7 @@ MOVES = {
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["while it runs", "while it does not run"])
 @pytest.mark.parametrize("move", MOVES)
-async def test_what_a_notifier_holds_is_not_believed(
+async def test_a_notifiers_forged_rows_are_not_believed(
     move: str, stopped: bool, telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Gained: alerts that nobody gets, and made-up ones that are sent and signed. The notifier sent what stood in
@@ -428,7 +430,7 @@ async def test_what_a_notifier_holds_is_not_believed(
     await telling.pool.execute("ALTER TABLE notifying.outbox ALTER COLUMN mac SET NOT NULL")
 
 
-async def test_what_is_told_again_has_the_same_id(telling: Telling) -> None:
+async def test_a_repeated_message_has_the_same_id(telling: Telling) -> None:
     """A receiver recognises a repetition by its id, but ids were new each time."""
     await telling.ledger.prove()
     first = await telling.told()
@@ -515,7 +517,7 @@ async def test_a_row_of_the_projection_neither_makes_an_alert_nor_hides_one(
     await telling.pool.execute("DELETE FROM p_alerts.alerts WHERE starts_with(id, $1)", telling.name)
 
 
-async def test_an_alert_that_a_stranger_raised_is_told_to_nobody(telling: Telling) -> None:
+async def test_an_alert_that_a_stranger_raised_is_never_sent(telling: Telling) -> None:
     await telling.told()
     await telling.raise_alert("of-a-stranger", keys=keyring(STRANGERS))
     await telling.raise_alert("ours")

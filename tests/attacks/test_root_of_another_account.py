@@ -162,7 +162,7 @@ def test_what_a_foreign_principal_can_is_answered_whether_or_not_it_is_there(hou
 
 
 @pytest.mark.parametrize("path", ["/v1/changes?principal={}", "/v1/changes?key=arn:aws:kms:us-east-1:" + A + ":key/{}"])
-def test_changes_of_what_is_not_ones_own_are_refused_whether_or_not_it_is_there(house: House, path: str) -> None:
+def test_changes_of_another_accounts_resource_are_refused_whether_or_not_it_exists(house: House, path: str) -> None:
     """Whether an ARN of A exists, or ever did."""
     there, absent = (house.alice, iam_arn(A, "user", "/", "nobody")) if "principal" in path else (house.key, NOBODYS)
     answers = [house.b.asks(path.format(name)) for name in (there, absent)]
@@ -202,7 +202,7 @@ def test_explain_tells_one_side_and_never_whether_an_arn_is_there(house: House) 
     assert mine[0] == mine[1] == mine[2]
 
 
-def test_status_tells_what_is_ones_own(house: House) -> None:
+def test_status_shows_the_callers_own_account(house: House) -> None:
     """How many keys every account has, and the log's head."""
     told = json.loads(house.b.asks("/v1/status")[1])
     own = house.b.client().list_keys(Limit=1000)["Keys"]
@@ -291,7 +291,7 @@ def test_a_foreign_key_that_is_absent_is_answered_as_one_that_does_not_admit(hou
     assert told[0] == told[1] == told[2] == told[3]
 
 
-def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> None:
+def test_each_side_of_a_call_across_accounts_sees_its_own_part(house: House) -> None:
     """Who in A uses B's key, with which credential and from where; and to B, what A's policies say about a refused
     call."""
     iam = house.a.client("iam")
@@ -341,7 +341,7 @@ def test_each_side_of_a_call_across_accounts_is_told_its_own(house: House) -> No
             answers.append((status, text.replace(named, "?")))
     assert len(set(answers)) == 1
     assert answers[0][0] == 404
-    assert "No call of this account names ?, which belongs to another account" in answers[0][1]
+    assert "No call of this account names ?. It belongs to another account" in answers[0][1]
     status, text = house.b.asks(f"/v1/decisions?principal={quote(house.alice, safe='')}")
     assert (status, f"--principal {A}" in text) == (400, True)
     last = json.loads(house.b.asks(f"/v1/keys/{house.mine}/last-use")[1])

@@ -22,10 +22,10 @@ from unittest.mock import patch
 
 from rich.progress import Progress
 
-from services.cli import alerts_file, backup, imports, log_export, log_keys, trails, verification
+from services.cli import alerts_file, backup, imports, log_export, log_keys, master_key, repairs, trails, verification
 from services.cli.client import Client
 from services.cli.main import main
-from services.cli.terminal import WIDE, err, out
+from services.cli.screens import WIDE, err, out
 from services.settings import load
 from tests.installation import clean_environment
 
@@ -44,13 +44,13 @@ BESIDE = {
     "verified": (verification, "_verify"),
     "checked": (verification, "_checked"),
     "authority": (log_keys, "_done"),
-    "rebuilt": (log_export, "_rebuild"),
+    "rebuilt": (repairs, "_rebuild"),
     "taken": (backup, "_taken"),
     "restored": (backup, "_restore"),
-    "added": (backup, "_added"),
-    "sealed_anew": (backup, "_rotate"),
+    "added": (master_key, "_added"),
+    "sealed_anew": (master_key, "_rotate"),
     "exported": (log_export, "_exported"),
-    "permitted": (log_export, "_permit_skip"),
+    "permitted": (repairs, "_permit_skip"),
     "removed": (trails, "_removed"),
     "tried": (alerts_file, "_try"),
     "allowed": (alerts_file, "_rows"),

@@ -86,7 +86,7 @@ def test_a_receiver_that_refuses_is_named_and_the_command_fails(receiver: Receiv
     assert "names no notifier" in keytrail(tmp_path, "", "test").stderr
 
 
-def test_the_allow_list_is_shown_and_what_is_wrong_with_it_is_named(tmp_path: Path) -> None:
+def test_the_allow_list_is_shown_and_its_faults_are_named(tmp_path: Path) -> None:
     today = datetime.now(UTC).date()
     soon, past = today + timedelta(days=5), today - timedelta(days=1)
     text = f"""

@@ -56,7 +56,7 @@ def test_a_sentence(before: str, after: str, more: dict[str, Any], words: str) -
     assert said(before, after, **more) == words
 
 
-def test_what_is_not_known_is_said_and_a_boundary_and_a_credential_have_their_words() -> None:
+def test_unknown_effects_boundaries_and_credentials_have_their_words() -> None:
     limited = row(kind="identity", about=[BOB], boundary={"from": None, "to": f"arn:aws:iam::{ACCOUNT}:policy/edge"})
     assert besides(limited, ACCOUNT) == ["user/bob now limited to what policy/edge allows"]
     freed = row(kind="identity", about=[BOB], boundary={"from": f"arn:aws:iam::{ACCOUNT}:policy/edge", "to": None})
@@ -98,7 +98,7 @@ def test_what_a_statement_wanted_that_came_close(
     assert close_misses(call, ACCOUNT) == f'v2 "Payroll": {words}'
 
 
-def test_every_operator_has_words_for_what_it_wanted() -> None:
+def test_every_operator_can_say_what_it_wanted() -> None:
     assert set(OPERATORS) == set(FAMILIES)
     assert set(OPERATORS.values()) == set(WISHES)
     for name in FAMILIES:
@@ -122,7 +122,7 @@ def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return row(gained=found["allowed"], lost=found["denied"], unknown=told, unclear=found["unknown"])
 
 
-def test_whoever_still_may_under_a_condition_is_told_with_the_condition() -> None:
+def test_a_principal_that_keeps_access_under_a_condition_is_shown_with_the_condition() -> None:
     lost = changed(statement(**USE), named(ALICE, **USE, Condition=PAYROLL))
     assert sentences(lost, "lost", ACCOUNT) == [
         "anyone of any other account and every other service no longer may Decrypt, PutKeyPolicy (nor may its users and roles, "
@@ -136,7 +136,7 @@ def test_whoever_still_may_under_a_condition_is_told_with_the_condition() -> Non
     ]
 
 
-def test_whoever_may_as_before_is_left_out_by_name() -> None:
+def test_a_principal_with_unchanged_access_is_excepted_by_name() -> None:
     lost = changed(
         statement(Action="kms:Decrypt"), named(ALICE, "arn:aws:iam::444455556666:root", Action="kms:Decrypt")
     )
@@ -151,7 +151,7 @@ def test_whoever_may_as_before_is_left_out_by_name() -> None:
     )
 
 
-def test_an_example_of_a_pattern_is_told_as_one() -> None:
+def test_an_example_of_a_pattern_is_marked_as_one() -> None:
     team = {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:user/team/*"}}
     gained = changed(statement(Action="kms:Nothing"), statement(Action="kms:Decrypt", Condition=team))
     (words,) = sentences(gained, "gained", ACCOUNT)
@@ -159,7 +159,7 @@ def test_an_example_of_a_pattern_is_told_as_one() -> None:
     assert f"(aws:PrincipalArn is like arn:aws:iam::{ACCOUNT}:user/team/*) now may Decrypt" in words
 
 
-def test_what_could_not_be_told_says_of_whom_and_what_it_depends_on() -> None:
+def test_an_unclear_change_says_whom_it_concerns_and_what_it_depends_on() -> None:
     own = {"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}}
     told = besides(changed(statement(Action="kms:Nothing"), statement(Action="kms:Decrypt", Condition=own)), ACCOUNT)
     assert told[0] == (

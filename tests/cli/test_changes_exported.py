@@ -105,7 +105,7 @@ def test_a_file_has_a_column_for_what_was_found_where_it_was_asked_for() -> None
         assert {row["operation"] for row in rows} == {each["change"]["operation"] for each in changes()}
 
 
-def test_grants_and_inline_policies_are_told_by_what_they_are_called() -> None:
+def test_grants_and_inline_policies_are_identified_by_their_names() -> None:
     for row in csv.DictReader(io.StringIO(asked_of(read("changes"), ["changes", "--export", "-", "--format", "csv"]))):
         if row["operation"] in ("CreateGrant", "RevokeGrant"):
             assert re.search(r" grant [0-9a-f]{64}$", row["what"])

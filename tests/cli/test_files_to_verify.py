@@ -74,7 +74,7 @@ def test_an_exported_log_cut_at_every_byte_is_whole_only_where_a_record_ends(tmp
         "alerts check --policy FILE --key alias/x", "what-if alias/x --grant g --go-on FILE",
     ],
 )  # fmt: skip
-def test_an_empty_file_is_never_taken_for_none_at_all(command: str, content: bytes, tmp_path: Path) -> None:
+def test_an_empty_file_is_never_taken_for_a_missing_one(command: str, content: bytes, tmp_path: Path) -> None:
     """`diff --to` with an empty file compared with the version in force, and did not say so."""
     path, full = tmp_path / "empty.json", tmp_path / "full.json"
     path.write_bytes(content)

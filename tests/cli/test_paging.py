@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.main import COMMANDS, PAGED
+from services.cli.main import COMMANDS
 from tests.cli.replay import AWAY, FOLDER, read, recordings, replayed, typed
 from tests.installation import KEYTRAIL, clean_environment
 
 ROWS = 5
 """Lines of the screen."""
-UNPAGED = {"up", "env", "log", "alerts follow", "alerts ack", "alerts resolve", "alerts reopen", "alerts test", "trails remove",
+PAGED = {name for name, row in COMMANDS.items() if row.paged}
+UNPAGED = {"up", "env", "completion", "log", "alerts follow", "alerts ack", "alerts resolve", "alerts reopen", "alerts test", "trails remove",
            "account create", "export-log", "log-keys begin", "log-keys rotate", "rebuild", "backup", "restore",
            "master-key rotate", "master-key add", "skip-commands"}  # fmt: skip
 NAMES = [name for name in recordings() if name not in ("alerts-follow", "alerts-ack", "account-create")]
@@ -157,7 +158,7 @@ def reader(tmp_path: Path) -> str:
     return f"{sys.executable} {script}"
 
 
-def test_whoever_quits_the_pager_gets_the_prompt_and_no_traceback(reader: str) -> None:
+def test_quitting_the_pager_gives_the_prompt_and_no_traceback(reader: str) -> None:
     screen = Screen(*LONG, pager=reader)
     screen.until("READING")
     screen.press("q\n")

@@ -9,7 +9,7 @@ import pytest
 from domain.arn import audit_arn
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import NO_IDENTITY_POLICY, Verdict, refusal_of
-from services.audit_api.openapi import ROUTES
+from services.audit_api.resources.routes import ROUTES
 from services.cli.client import next_step
 
 ACCOUNT = "111122223333"
@@ -31,7 +31,7 @@ def test_a_missing_permission_is_named_with_the_page_that_gives_it(action: str) 
     "message",
     [
         "What you ask about does not exist, or belongs to another account.",
-        "A trail is read by the first account's principals alone.",
+        "Only principals of the first account can read a trail.",
         "User: x is not authorized to perform: kms:Decrypt on resource: y because no resource-based policy allows it",
     ],
 )

@@ -13,8 +13,9 @@ import pytest
 from services.cli.changes import BY_NAME as OF_CHANGES
 from services.cli.changes import Format as OfChanges
 from services.cli.main import COMMANDS
-from services.cli.result_files import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.result_files import BY_NAME, LOG_BY_NAME, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet
+from services.exports.formats import Binary, CallFormat, Text
 from services.exports.ocsf import event_of
 from tests.cli.replay import read, typed
 
@@ -47,13 +48,13 @@ def test_a_name_that_says_another_format_is_refused_before_anything_is_asked(
 
 
 @pytest.mark.parametrize("form", ["cloudtrail", "ocsf"])
-def test_the_name_of_a_format_as_an_ending_is_told_how_to_ask_for_it(form: str, tmp_path: Path) -> None:
+def test_the_name_of_a_format_as_an_ending_points_to_the_option(form: str, tmp_path: Path) -> None:
     code, told = typed(["decisions", "--export", str(tmp_path / f"pay.{form}")], None)
     assert (code, f"--format {form}." in told) == (2, True)
 
 
 def test_a_format_that_is_named_goes_before_the_ending() -> None:
-    for form in Format:
+    for form in CallFormat:
         assert format_or_fail(Path("x.html"), form, BY_NAME) is form
     for of_changes in OfChanges:
         assert format_or_fail(Path("x.dat"), of_changes, OF_CHANGES) is of_changes
@@ -61,7 +62,7 @@ def test_a_format_that_is_named_goes_before_the_ending() -> None:
 
 @pytest.mark.parametrize("name", ["-", "x", "1", "/dev/stdout", "/dev/fd/63", "folder.d/x", "x."])
 def test_a_name_without_an_ending_says_json(name: str) -> None:
-    assert asked_format(Path(name), None, BY_NAME) is Format.JSON
+    assert asked_format(Path(name), None, BY_NAME) is CallFormat.JSON
     assert asked_format(Path(name), None, OF_CHANGES) is OfChanges.JSON
 
 
@@ -87,6 +88,18 @@ def test_every_member_of_a_call_has_a_column_and_a_key_its_names(name: str, tmp_
             assert ("outcome" in row) is (name == "decisions-trail")
             assert (row["key_id"] or None, row["key_aliases"] or "") == (item["key_id"], " ".join(item["key_aliases"]))
     assert any(item["key_aliases"] for item in items)
+
+
+@pytest.mark.parametrize("form", CallFormat)
+def test_every_format_of_the_table_writes_every_call(form: CallFormat, tmp_path: Path) -> None:
+    items = json.loads("".join(*read("decisions").answers.values()))["items"]
+    match form.written:
+        case Text(load):
+            text = "".join(load()(iter(items), "us-east-1"))
+            assert [item["call_id"] for item in items if item["call_id"] not in text] == []
+        case Binary(load):
+            load()(iter(items), "us-east-1", tmp_path / "written")
+            assert (tmp_path / "written").stat().st_size > 0
 
 
 def test_a_key_of_an_event_has_its_names() -> None:

@@ -108,7 +108,7 @@ def test_words_that_say_days(words: str, period: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("words", NONE)
-def test_what_is_no_time_is_told_with_what_is(words: str) -> None:
+def test_an_invalid_time_is_refused_with_valid_examples(words: str) -> None:
     with pytest.raises(BadTime, match="yesterday"):
         period_of(words, NOW, UTC)
 
@@ -171,7 +171,7 @@ def test_a_span_in_words() -> None:
     )
 
 
-def test_what_both_ends_of_an_empty_span_mean_is_told() -> None:
+def test_an_empty_span_says_what_both_its_ends_mean() -> None:
     with pytest.raises(BadTime) as told:
         sent("today", "yesterday")
     assert str(told.value) == (
@@ -182,7 +182,7 @@ def test_what_both_ends_of_an_empty_span_mean_is_told() -> None:
 @pytest.mark.parametrize(
     ("since", "comes"), [("tomorrow", True), ("2027", True), ("now", False), ("today", False), ("1s", False)]
 )
-def test_a_time_that_is_still_to_come_is_told_as_such(since: str, comes: bool) -> None:
+def test_a_future_time_is_reported_as_such(since: str, comes: bool) -> None:
     times = Times("", NOW)
     for until in (None, "2031"):
         assert times.between(times.span(since, until)).endswith(", a time that is still to come") is comes

@@ -47,7 +47,7 @@ GRANT = {"by": {"kind": "grant", "grant": "0" * 64, "position": 30}, "open": HR}
          'now whatever the request says; no longer by v1 "Use" if kms:EncryptionContext:team StringEquals hr'),
     ],
 )  # fmt: skip
-def test_what_became_otherwise(before: dict[str, Any], now: dict[str, Any], words: str) -> None:
+def test_who_can_says_what_changed(before: dict[str, Any], now: dict[str, Any], words: str) -> None:
     of_people = {"changed": [{"principal": BOB, "kind": "user", **now, "before": before}]}
     assert list(otherwise(of_people, ACCOUNT)) == [f"user/bob: {words}"]
     of_keys = {"changed": ["kms:Decrypt", "kms:Encrypt"]}

@@ -82,7 +82,7 @@ async def test_a_key_that_the_log_does_not_tell_of_is_no_reason_to_be_silent() -
     assert await Worker().ages.of([used(9, NOW + 90 * DAY_MICROS)], 7 * DAY_SECONDS) == {arn(9): 0}
 
 
-async def test_what_somebody_else_wrote_makes_no_key_younger() -> None:
+async def test_a_forged_record_makes_no_key_younger() -> None:
     """Somebody who can write to Kafka makes a key for the second time, under a key of his own."""
     worker = Worker()
     forged = Log(keyring(OTHER))

@@ -1,5 +1,4 @@
-"""The JVM's caches: everybody gets the formatter's, only callers that ask get the broker's, and neither comes from
-somebody else."""
+"""The JVM's caches: the formatter's for everybody, the broker's for those who ask, and neither from somebody else."""
 
 from __future__ import annotations
 
@@ -7,36 +6,30 @@ from pathlib import Path
 
 import pytest
 
-from services.adapters.bundled import class_caches
+from services.adapters.bundled.class_caches import BROKER, FORMATTER, WANTED, option, place
 from services.ownership import NotOurs
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     made = tmp_path / "ahead"
     made.mkdir(mode=0o700)
-    monkeypatch.setattr(class_caches, "FOLDER", made)
-    monkeypatch.delenv(class_caches.WANTED, raising=False)
     return made
 
 
-def test_the_broker_starts_from_its_cache_where_it_is_wanted_alone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    caches = {what: class_caches.place(what) for what in (class_caches.FORMATTER, class_caches.BROKER)}
-    assert {what: class_caches.option(what) for what in caches} == {class_caches.FORMATTER: "", class_caches.BROKER: ""}
+def test_the_broker_starts_from_its_cache_where_it_is_wanted_alone(folder: Path) -> None:
+    caches = {what: place(what, folder) for what in (FORMATTER, BROKER)}
+    assert {what: option(what, folder, ()) for what in caches} == {FORMATTER: "", BROKER: ""}
     for path in caches.values():
         path.touch(0o600)
-    assert class_caches.option(class_caches.FORMATTER) == f"-XX:AOTCache={caches[class_caches.FORMATTER]}"
-    assert class_caches.option(class_caches.BROKER) == ""
-    monkeypatch.setenv(class_caches.WANTED, "1")
-    assert class_caches.option(class_caches.BROKER) == f"-XX:AOTCache={caches[class_caches.BROKER]}"
+    assert option(FORMATTER, folder, ()) == f"-XX:AOTCache={caches[FORMATTER]}"
+    assert option(BROKER, folder, ()) == ""
+    assert option(BROKER, folder, {WANTED}) == f"-XX:AOTCache={caches[BROKER]}"
 
 
-@pytest.mark.parametrize("what", [class_caches.FORMATTER, class_caches.BROKER])
-def test_a_cache_that_others_may_write_is_refused(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(class_caches.WANTED, "1")
-    class_caches.place(what).touch(0o600)
+@pytest.mark.parametrize("what", [FORMATTER, BROKER])
+def test_a_cache_that_others_may_write_is_refused(what: str, folder: Path) -> None:
+    place(what, folder).touch(0o600)
     folder.chmod(0o777)
     with pytest.raises(NotOurs):
-        class_caches.option(what)
+        option(what, folder, {WANTED})

@@ -190,7 +190,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-async def test_what_somebody_else_does_to_the_rows_shows_and_everything_is_judged_anew(
+async def test_a_tampered_row_shows_and_everything_is_judged_again(
     pool: Pool, books: Books, marks: MemoryMarks, move: str
 ) -> None:
     await some(pool, books)
@@ -263,18 +263,17 @@ async def test_a_row_of_somebody_elses_is_not_counted_with(pool: Pool, books: Bo
         await touch(pool, books)
 
 
-async def test_what_is_forgotten_leaves_the_sum(pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "FORGOTTEN_AT_ONCE", 2)
+async def test_a_forgotten_row_leaves_the_sum(pool: Pool, books: Books) -> None:
     for subject in range(5):
         await count(pool, books, denied(f"s{subject}", start=1) + denied(f"i{subject}", item="x", start=1))
     await some(pool, books)
-    await counts.forget(pool, books, 2)
+    await counts.forget(pool, books, 2, at_once=2)
     assert await pool.fetchval("SELECT min(start) FROM alerting.windows") == START
     assert await pool.fetchval("SELECT min(start) FROM alerting.items") == START
     await checked(pool, books)
 
 
-async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_are_judged_anew(
+async def test_another_log_a_forged_position_and_an_earlier_version_are_judged_again(
     pool: Pool, books: Books, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And each is reported."""
@@ -303,7 +302,7 @@ async def test_another_log_a_position_of_somebody_elses_and_an_earlier_version_a
     await checked(pool, another)
 
 
-async def test_a_worker_forgets_what_it_knew_of_tables_that_another_one_emptied(pool: Pool, books: Books) -> None:
+async def test_a_worker_forgets_tables_that_another_worker_emptied(pool: Pool, books: Books) -> None:
     known = Counts()
     for _ in range(2):
         async with holding(pool, books) as held:

@@ -13,7 +13,7 @@ from services.settings import Settings
 
 
 @pytest.mark.parametrize("schema", ["alerting", "notifying", "p_keys", "p_alerts", "p_history"])
-async def test_a_restore_refuses_what_is_left_of_another_time(schema: str, database: Settings) -> None:
+async def test_a_restore_refuses_the_remains_of_an_earlier_installation(schema: str, database: Settings) -> None:
     pool = await connect(database)
     try:
         assert not await pool.fetchval("SELECT to_regnamespace('vault') IS NOT NULL"), "the vault is gone"

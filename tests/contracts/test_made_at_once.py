@@ -8,7 +8,7 @@ from projections.registry import PROJECTIONS
 from services.adapters import origin, skips, snapshots
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool, connect
-from services.audit_api.status import projected
+from services.audit_api.readiness import projected
 from services.projector import store
 from services.settings import Settings
 from tests.keys import ROOT, process_keys

@@ -13,7 +13,7 @@ import pytest
 
 from services.adapters.postgres import Pool
 from services.notifier import progress as watching
-from services.notifier import raised_alerts, worker
+from services.notifier import worker
 from services.notifier.outbox import Waiting
 from services.notifier.progress import STUCK, UNPROVED, NotifierProgress, ProgressWatch, StandBy
 from services.notifier.raised_alerts import digest_of
@@ -62,12 +62,9 @@ async def until(condition: Callable[[], Awaitable[Any]]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_lock_on_the_projection_of_alerts_keeps_none_from_being_told(
-    installation: Installation, pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_lock_on_the_projection_of_alerts_stops_no_notification(installation: Installation, pool: Pool) -> None:
     """The notifier asked that table which alerts were raised before, and waited."""
-    monkeypatch.setattr(raised_alerts, "PATIENCE", 0.5, raising=False)
-    telling = await Telling(pool).begun()
+    telling = await Telling(pool, patience=0.5).begun()
     await telling.raise_alert("one")
     async with locked(installation, "p_alerts.alerts"), asyncio.timeout(20):
         assert [ids for _, ids, _ in await telling.told()] == [["one"]]
@@ -219,7 +216,7 @@ async def test_a_notifier_that_stays_behind_its_topic_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("alerts", [2, 3, 5])
-async def test_a_topic_that_was_made_anew_is_told_from_its_start(
+async def test_a_recreated_topic_is_sent_from_its_start(
     alerts: int, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody who writes to Kafka removed the topic while no notifier ran. Once it had as many new alerts as were sent

@@ -47,7 +47,7 @@ async def count(pool: Pool) -> int:
 
 async def go_on(pool: Pool, going: store.Going | None = None) -> None:
     async with pool.acquire() as connection:
-        await store.take_in(connection, DECISIONS, MORE, store.Reached({(CALLS, 0): 4}), BEFORE, None, going)
+        await store.take_in(connection, DECISIONS, MORE, store.ReadTo({(CALLS, 0): 4}), BEFORE, None, going)
 
 
 async def put(pool: Pool, rows: list[Any]) -> None:
@@ -63,7 +63,7 @@ async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Po
     """The projector left out the records before the forged position, and signed the position."""
     await filled(pool)
     await pool.execute(f"UPDATE {S}.positions SET {changed} WHERE topic = 'decisions' AND partition = 0")
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await go_on(pool)
 
 
@@ -72,11 +72,11 @@ async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> No
     for each in PROJECTIONS.values():
         async with pool.acquire() as connection:
             await store.prepare(connection, each, "log", BEFORE, anew=True)
-            await store.take_in(connection, each, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
+            await store.take_in(connection, each, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
     await worker._start(pool, BEFORE, (), store.Going())
     await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await worker._start(pool, BEFORE, (), store.Going())
 
 
@@ -86,12 +86,12 @@ async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_rememb
     going = store.Going()
     await go_on(pool, going)
     await put(pool, saved)
-    with pytest.raises(store.Changed) as found:
+    with pytest.raises(store.ProjectionChanged) as found:
         await go_on(pool, going)
     assert found.value.anew, "each position by itself is ours"
     async with pool.acquire() as connection:
         stored = await store.positions(connection, S)
-        with pytest.raises(store.Changed):
+        with pytest.raises(store.ProjectionChanged):
             store.require_onward(DECISIONS, stored, going.seen[S])
 
 
@@ -100,9 +100,9 @@ async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
     history = PROJECTIONS["history"]
     async with pool.acquire() as connection:
         await store.prepare(connection, history, "log", BEFORE, anew=True)
-        await store.take_in(connection, history, ENTRIES, store.Reached({(EVENTS, 0): 3}, "digest"), BEFORE)
-        with pytest.raises(store.Changed) as found:
-            await store.take_in(connection, history, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
+        await store.take_in(connection, history, ENTRIES, store.ReadTo({(EVENTS, 0): 3}, "digest"), BEFORE)
+        with pytest.raises(store.ProjectionChanged) as found:
+            await store.take_in(connection, history, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     assert found.value.anew
 
 
@@ -113,20 +113,18 @@ async def test_the_mac_of_a_lane_is_not_good_for_a_position(pool: Pool) -> None:
     )
     async with pool.acquire() as connection:
         assert not await store.are_ours(connection, DECISIONS, BEFORE, S)
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await go_on(pool)
 
 
-async def test_tables_of_another_shape_are_made_anew(pool: Pool) -> None:
+async def test_tables_of_another_shape_are_recreated(pool: Pool) -> None:
     await filled(pool)
     await pool.execute(f"ALTER TABLE {S}.anchors DROP COLUMN mac")
     assert not await started(pool, BEFORE, [])
     await go_on(pool)
 
 
-async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
-    pool: Pool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_standby_goes_on_after_the_key_was_rotated(pool: Pool, capsys: pytest.CaptureFixture[str]) -> None:
     await filled(pool)
     vault = Vault()
     standby = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
@@ -137,7 +135,7 @@ async def test_whoever_stood_by_while_the_key_was_rotated_goes_on(
     assert "filled anew" not in capsys.readouterr().out
 
 
-async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_else(
+async def test_positions_under_a_retired_key_are_distinguished_from_forged_ones(
     pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await filled(pool)
@@ -147,42 +145,37 @@ async def test_positions_under_a_retired_key_are_told_from_those_of_somebody_els
     assert "somebody else" not in told
 
 
-async def test_what_is_built_beside_goes_on_behind_a_rotation_and_its_end(pool: Pool) -> None:
+async def test_a_rebuild_goes_on_after_a_rotation_and_its_end(pool: Pool) -> None:
     """In one batch: otherwise it was put in place under the retired key."""
     beside = f"{S}_beside"
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
-        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
-        to = store.Reached({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
+        await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
+        to = store.ReadTo({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
         await store.take_in(connection, DECISIONS, [], to, AFTER, beside)
     assert await macs(pool, beside) == {NEW}
     await pool.execute(f"DROP SCHEMA {beside} CASCADE")
 
 
-async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
-    pool: Pool, database: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(pool: Pool, database: Settings) -> None:
     """The command that SECURITY.md names as the repair never ended."""
     beside = f"{S}_beside"
 
     async def ends(settings: Settings, topic: str) -> dict[int, int]:
         return {0: 2, 3: 1} if topic.endswith(CALLS) else {0: REACHED[EVENTS, 0]}
 
-    monkeypatch.setattr(rebuild, "ends", ends)  # of the topics of ENTRIES
     await filled(pool)
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
-    assert not await rebuild._swapped(database, pool, DECISIONS, beside), "the live one is further"
+    assert not await rebuild._swapped(database, pool, DECISIONS, beside, ends), "the live one is further"
     async with pool.acquire() as connection:
-        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
+        await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
     await pool.execute(f"UPDATE {S}.positions SET next = next + 1000000")
     await pool.execute(f"INSERT INTO {S}.positions VALUES ('nowhere', 0, 1, '', '', '')")
-    assert await rebuild._swapped(database, pool, DECISIONS, beside)
+    assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)
 
 
-async def test_a_rotation_beside_a_verification_is_no_alarm(
-    pool: Pool, database: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_rotation_beside_a_verification_is_no_alarm(pool: Pool, database: Settings) -> None:
     await filled(pool)
     vault = Vault()
     keys = VaultKeyring(vault, vault.secrets, strict=True)  # type: ignore[arg-type]  # a vault of a test
@@ -197,19 +190,18 @@ async def test_a_rotation_beside_a_verification_is_no_alarm(
         assert await store.are_ours(given[1], DECISIONS, keys, S, given[5])
         return verification.Difference("as far as this test goes")
 
-    monkeypatch.setattr(verification, "chain_now", rotated_meanwhile)
-    monkeypatch.setattr(verification, "_of_positions", positions_alone)
-    (found,) = await verification.differences(database, pool, keys, DECISIONS, lambda *_: None)
+    (found,) = await verification.differences(
+        database, pool, keys, DECISIONS, lambda *_: None, rotated_meanwhile, positions_alone
+    )
     assert found.table == "as far as this test goes"
 
 
 @pytest.mark.parametrize("how", ["a lock", "a row", "a table"])
 async def test_a_projection_that_cannot_be_sealed_keeps_no_key_from_being_retired(
-    pool: Pool, database: Settings, how: str, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, database: Settings, how: str
 ) -> None:
-    monkeypatch.setattr("services.log_keys.rotation.LOCK_PATIENCE", 300)
     await filled(pool)
-    command = LogKeys(database, pool, open_vault(database, pool), AFTER, lambda *_: None)
+    command = LogKeys(database, pool, open_vault(database, pool), AFTER, lambda *_: None, lock_patience=300)
     async with pool.acquire() as other, other.transaction():
         if how == "a lock":
             await other.execute(f"LOCK TABLE {S}.positions IN ROW EXCLUSIVE MODE")

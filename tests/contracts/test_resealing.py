@@ -51,7 +51,7 @@ async def macs(pool: Pool) -> set[str]:
     return {row["mac"].partition(":")[0] for rows in (await taken(pool)).values() for row in rows}
 
 
-async def test_what_was_counted_goes_on_under_the_new_key(
+async def test_counts_go_on_under_the_new_key(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await some(pool, books)
@@ -92,17 +92,17 @@ async def test_a_process_that_asks_first_for_a_policy_or_a_position_goes_on_as_w
     vault: Vault, pool: Pool, books: Books
 ) -> None:
     await some(pool, books)
-    others = [Books(of(vault), "log") for _ in range(4)]
+    others = asking, counting, checking, late = [Books(of(vault), "log") for _ in range(4)]
     for other in others:
         await positions.standing(pool, other)
     await rotated(vault, books)
     await rotation.seal_anew(pool, books)
     async with pool.acquire() as connection, connection.transaction():
-        assert await unjudged.oldest_unjudged(connection, others[0], []) is not None
-    await count(pool, others[1], part=("decisions", 7))
-    await checked(pool, others[2])
-    await others[3].keys.read_again()
-    await rotation.seal_anew(pool, others[3])
+        assert await unjudged.oldest_unjudged(connection, asking, []) is not None
+    await count(pool, counting, part=("decisions", 7))
+    await checked(pool, checking)
+    await late.keys.read_again()
+    await rotation.seal_anew(pool, late)
     assert {each.era for each in others} == {books.era}
 
 
@@ -179,9 +179,7 @@ FORGED: dict[str, Callable[[Pool, Books], Coroutine[Any, Any, None]]] = {
 
 
 @pytest.mark.parametrize("what", FORGED)
-async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
-    vault: Vault, pool: Pool, books: Books, what: str
-) -> None:
+async def test_rows_forged_under_the_former_key_are_void(vault: Vault, pool: Pool, books: Books, what: str) -> None:
     await some(pool, books)
     thief = Books(of(vault), "log")
     await rotated(vault, books)
@@ -247,7 +245,7 @@ async def test_nor_are_rows_of_before_that_are_put_back(
 # -- what may come between ---------------------------------------------------------------------------------------------
 
 
-async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+async def test_a_killed_process_leaves_everything_unchanged(
     vault: Vault, pool: Pool, books: Books, marks: MemoryMarks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At its last statement, and after it, before the mark is stored."""
@@ -310,7 +308,7 @@ async def test_of_several_at_once_one_seals(vault: Vault, pool: Pool, books: Boo
     assert await macs(pool) == {books.keys.names()[3]}
 
 
-async def test_rows_that_are_not_right_are_judged_anew_and_not_sealed(vault: Vault, pool: Pool, books: Books) -> None:
+async def test_wrong_rows_are_judged_again_and_not_resealed(vault: Vault, pool: Pool, books: Books) -> None:
     await some(pool, books)
     await rotated(vault, books)
     await pool.execute("DELETE FROM alerting.pairs")
@@ -320,9 +318,7 @@ async def test_rows_that_are_not_right_are_judged_anew_and_not_sealed(vault: Vau
     assert await taken(pool) == before
 
 
-async def test_whoever_looks_at_all_rows_as_they_were_meanwhile_gives_no_alarm(
-    vault: Vault, pool: Pool, books: Books
-) -> None:
+async def test_a_check_of_rows_from_before_a_change_raises_no_alarm(vault: Vault, pool: Pool, books: Books) -> None:
     await some(pool, books)
     era = books.era
     await rotated(vault, books)

@@ -179,7 +179,7 @@ async def test_a_worker_goes_on_in_the_era_that_another_one_began(
 
 
 @pytest.mark.parametrize("marked", ["never", "an era ago", "some records ago", "at last"])
-async def test_a_worker_that_is_killed_at_any_moment_takes_over_what_it_left(
+async def test_a_killed_worker_takes_over_where_it_stopped(
     pool: Pool, books: Books, marks: MemoryMarks, marked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Between a commit and its mark, between a new era and its mark, and before the first mark."""
@@ -254,7 +254,7 @@ TABLES_MADE_STRANGE = {
 
 
 @pytest.mark.parametrize("what", TABLES_MADE_STRANGE)
-async def test_tables_that_somebody_made_strange_are_made_anew(
+async def test_tables_that_somebody_altered_are_recreated(
     pool: Pool, books: Books, marks: MemoryMarks, what: str
 ) -> None:
     await some(pool, books)
@@ -281,9 +281,13 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
     async def authority() -> Authority:
         return Authority(log, 0, "", books.keys.newest)
 
-    yield lambda: DecisionStream(
-        installation.settings, pool, books, lambda: judge, publisher, Voids(), authority, NO_AGES
-    )
+    def current() -> Judge:
+        return judge
+
+    def started() -> DecisionStream:
+        return DecisionStream(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
+
+    yield started
     await publisher.close()
 
 

@@ -35,7 +35,7 @@ def alerts(told: list[tuple[str, list[str], str]]) -> list[str]:
     return [each for _, ids, _ in told for each in ids]
 
 
-async def test_each_is_told_once_and_in_order(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_alert_is_sent_once_and_in_order(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         await telling.raise_alert(f"a{number}")
     await telling.raise_alert("a1")  # judged again after a crash
@@ -49,7 +49,7 @@ async def test_each_is_told_once_and_in_order(telling: Telling, capsys: pytest.C
     assert "error" not in capsys.readouterr().out
 
 
-async def test_a_new_notifier_is_told_of_what_is_raised_from_then_on(pool: Pool) -> None:
+async def test_a_new_notifier_sends_alerts_raised_from_then_on(pool: Pool) -> None:
     telling = Telling(pool)
     await telling.raise_alert("before")
     telling.start()
@@ -116,7 +116,7 @@ async def test_a_rotation_changes_nothing(telling: Telling, capsys: pytest.Captu
     assert "error" not in capsys.readouterr().out
 
 
-async def test_a_message_that_was_told_while_everything_began_anew_is_not_counted_twice(
+async def test_a_message_sent_while_everything_starts_over_is_not_counted_twice(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await telling.raise_alert("a0")

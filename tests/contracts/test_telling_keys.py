@@ -84,9 +84,7 @@ async def thief_of(telling: Telling, pool: Pool) -> Telling:
     return await thief.begun()
 
 
-async def test_what_a_notifier_holds_goes_on_under_the_new_key(
-    telling: Telling, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_notifiers_rows_go_on_under_the_new_key(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
     old = telling.keys.newest
     assert all((await rows(telling)).values())
     rotate(telling)
@@ -110,7 +108,7 @@ async def test_what_a_notifier_holds_goes_on_under_the_new_key(
 
 
 @pytest.mark.parametrize("lives", [True, False], ids=["while it lives", "while it does not"])
-async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
+async def test_rows_forged_under_the_former_key_are_void(
     telling: Telling, lives: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Everything fits together, and the notifier would send nothing any more."""
@@ -127,7 +125,7 @@ async def test_what_somebody_wrote_under_the_key_of_before_is_nothing(
     assert await keys_of(telling) == {telling.keys.newest}
 
 
-async def test_a_cursor_of_another_log_under_the_key_of_before_does_not_begin_anew(telling: Telling) -> None:
+async def test_a_cursor_of_another_log_under_the_former_key_does_not_start_over(telling: Telling) -> None:
     rotate(telling)
     await telling.ledger.prove()
     held = NotifierRows(telling.keys, telling.name).authentic((await rows(telling))["cursors"][0])
@@ -172,7 +170,7 @@ async def test_a_dead_letter_under_the_key_of_before_is_not_tried_again(
     assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
 
 
-async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_again(telling: Telling) -> None:
+async def test_a_forged_dead_letter_is_not_kept_when_everything_is_sent_again(telling: Telling) -> None:
     """If the cursor is wrong, everything starts over. Dead letters under the current key stay."""
     await forge_a_dead_letter(telling)
     await telling.pool.execute("DELETE FROM notifying.cursors WHERE notifier = $1", telling.name)
@@ -181,9 +179,7 @@ async def test_nor_does_one_that_somebody_put_there_before_everything_was_told_a
     assert len((await rows(telling))["dead"]) == AT_ONCE - 2, "its own stay"
 
 
-async def test_rows_of_before_that_are_put_back_are_told_again(
-    telling: Telling, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_rows_that_are_rolled_back_are_sent_again(telling: Telling, capsys: pytest.CaptureFixture[str]) -> None:
     before = await rows(telling)
     rotate(telling)
     await telling.ledger.prove()
@@ -194,7 +190,7 @@ async def test_rows_of_before_that_are_put_back_are_told_again(
     assert "a key of records that was replaced" in capsys.readouterr().out
 
 
-async def test_whoever_is_killed_in_it_leaves_everything_as_it_was(
+async def test_a_killed_process_leaves_everything_unchanged(
     telling: Telling, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the middle, and after it, before the mark is stored."""

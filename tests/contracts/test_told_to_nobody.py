@@ -83,7 +83,7 @@ async def test_an_older_message_does_not_stand_in_for_another_of_its_number(
     assert "[error" in capsys.readouterr().out
 
 
-async def test_what_is_held_back_only_while_rows_are_proved_is_noticed(
+async def test_a_row_that_is_held_back_only_during_checks_is_noticed(
     pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The message at the end of a storm was never sent: a query for finished storms found none."""

@@ -8,38 +8,24 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from domain.ports import OutOfRange, Topic
 from services.adapters import snapshots
-from services.adapters.kafka import KafkaTopic, connection
 from services.adapters.postgres import connect
-from services.adapters.topics import BROKERS_CLOCK
 from services.writer.due_work import MOST_SKEW
 from services.writer.own_records import BROKERS_TIME
+from tests.contracts.adapters import TOPICS, AnyTopic
 from tests.installation import Installation
 from tests.logs import a_log
-from tests.memory_log import MemoryTopic
 
 
-@pytest.fixture(params=["memory", "kafka"])
-async def topic(request: pytest.FixtureRequest) -> AsyncIterator[Topic]:
-    if request.param == "memory":
-        yield MemoryTopic()
-        return
-    installation: Installation = request.getfixturevalue("installation")
-    settings = installation.settings
-    name = f"contract.{uuid4().hex}"
-    admin = AIOKafkaAdminClient(**connection(settings))
-    await admin.start()
-    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=BROKERS_CLOCK)])
-    await admin.close()
-    kafka = KafkaTopic(settings, name)
-    yield kafka
-    await kafka.close()
+@pytest.fixture(params=TOPICS)
+async def topic(request: pytest.FixtureRequest) -> AsyncIterator[AnyTopic]:
+    async with TOPICS[request.param](lambda: request.getfixturevalue("installation").settings) as found:
+        yield found
 
 
-async def test_what_is_sent_is_durable_in_order_once_its_future_ends(topic: KafkaTopic | MemoryTopic) -> None:
+async def test_sent_values_are_durable_in_order_once_their_future_ends(topic: AnyTopic) -> None:
     futures = [await topic.send(f"value {number}".encode()) for number in range(20)]
     sent = [await future for future in futures]
     assert [each.offset for each in sent] == list(range(20))
@@ -51,7 +37,7 @@ async def test_what_is_sent_is_durable_in_order_once_its_future_ends(topic: Kafk
     assert last.value == b"value 19"
 
 
-async def test_what_is_appended_is_read_in_order_at_dense_offsets(topic: Topic) -> None:
+async def test_appended_values_are_read_in_order_at_dense_offsets(topic: Topic) -> None:
     offsets = [await topic.append(f"value {number}".encode()) for number in range(20)]
     assert offsets == list(range(20))
     reader = await topic.reader(0)
@@ -73,7 +59,7 @@ async def test_a_reader_begins_where_it_is_told_and_waits_for_what_comes(topic: 
     await reader.close()
 
 
-async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: Topic) -> None:
+async def test_a_reader_beyond_the_end_gets_an_error_and_never_starts_over(topic: Topic) -> None:
     await topic.append(b"one")
     reader = await topic.reader(1_000)
     with pytest.raises(OutOfRange):
@@ -81,7 +67,7 @@ async def test_a_reader_behind_the_end_is_told_so_and_never_starts_over(topic: T
     await reader.close()
 
 
-async def test_the_end_is_what_the_next_append_gets(topic: Topic) -> None:
+async def test_the_end_is_the_next_appends_position(topic: Topic) -> None:
     assert await topic.end() == 0
     assert await topic.start() == 0
     offset = await topic.append(b"one", [("ce_id", b"1")])

@@ -47,7 +47,7 @@ async def test_material_is_bound_to_its_key(vault: Vault, installation: Installa
         await vault.material("moved", material)
 
 
-async def test_what_no_event_refers_to_is_swept_after_an_hour(vault: Vault, installation: Installation) -> None:
+async def test_material_without_an_event_is_swept_after_an_hour(vault: Vault, installation: Installation) -> None:
     old, new, used = uuid4().hex, uuid4().hex, uuid4().hex
     pool = await connect(installation.settings)
     known = {row["material"] for row in await pool.fetch("SELECT material FROM vault.materials")} | {used}
@@ -86,7 +86,7 @@ def test_a_master_key_is_made_once_with_mode_0600_and_never_printed(tmp_path: Pa
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUFB\n"])
-def test_a_master_key_file_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_master_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "master.key"
     path.write_bytes(content)
     path.chmod(0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -16,9 +17,9 @@ from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.kafka import KafkaTopic
 from services.adapters.postgres import Pool
 from services.adapters.topics import names
-from services.alert_worker import lag, unjudged
+from services.alert_worker import unjudged
 from services.alert_worker.books import Books, RowsChanged
-from services.alert_worker.lag import LagWatch
+from services.alert_worker.lag import LagWatch, Overdue
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
 from services.cli.client import Client
@@ -68,14 +69,11 @@ async def told(installation: Installation) -> AsyncIterator[Told]:
 
 
 @pytest.fixture
-async def watch(
-    installation: Installation, pool: Pool, books: Books, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[LagWatch]:
-    monkeypatch.setattr(lag, "READ_PATIENCE", 0.5)
+async def watch(installation: Installation, pool: Pool, books: Books) -> AsyncIterator[LagWatch]:
     log = Client(installation.data).get("/v1/status")["log"]
     judge = Judge(log, AlertSettings({"alerts-behind": RuleSettings(numbers={"seconds": 0})}))
     publisher = Publisher(installation.settings, books.keys)
-    found = LagWatch(installation.settings, pool, books, lambda: judge, publisher, nothing)
+    found = LagWatch(installation.settings, pool, books, lambda: judge, publisher, nothing, Overdue(read=0.5))
     yield found
     await found.close()
     await publisher.close()
@@ -101,18 +99,20 @@ async def locking(database: Settings, statement: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("table", ["positions", "unjudged"])
-async def test_who_locks_what_is_asked_is_told_of(database: Settings, watch: LagWatch, told: Told, table: str) -> None:
+async def test_a_lock_on_the_asked_table_is_reported(
+    database: Settings, watch: LagWatch, told: Told, table: str
+) -> None:
     """No record was judged and no alert came: the watch asked the same table, and waited too."""
     async with locking(database, f"LOCK TABLE alerting.{table} IN ACCESS EXCLUSIVE MODE"):
         await watch.look()
     assert [each for each in await told.summaries() if "Postgres has not said" in each]
 
 
-async def test_a_policy_that_nobody_can_judge_is_told_of(
-    database: Settings, pool: Pool, books: Books, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
+async def test_a_policy_that_cannot_be_judged_is_reported(
+    database: Settings, pool: Pool, books: Books, watch: LagWatch, told: Told
 ) -> None:
     """A row that somebody holds is skipped, without a message."""
-    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
+    watch.overdue = replace(watch.overdue, policy=0.0)
     await policies(pool, books)
     held = "SELECT FROM alerting.unjudged WHERE position = 7 FOR UPDATE"
     async with locking(database, held), pool.acquire() as connection, connection.transaction():
@@ -125,21 +125,23 @@ async def test_a_policy_that_nobody_can_judge_is_told_of(
     assert not [each for each in await told.summaries() if "policy" in each], "once an hour"
 
 
-async def test_a_policy_that_gives_way_to_the_next_is_not_told_of(
-    pool: Pool, books: Books, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
+async def test_a_policy_that_is_replaced_at_once_is_not_reported(
+    pool: Pool, books: Books, watch: LagWatch, told: Told
 ) -> None:
     await policies(pool, books)
     await watch.look()
     async with pool.acquire() as connection, connection.transaction():
         await unjudged.judged(connection, books, 7)
-    monkeypatch.setattr(lag, "POLICY_OVERDUE", 0.0)
+    watch.overdue = replace(watch.overdue, policy=0.0)
     async with pool.acquire() as connection, connection.transaction():
         await unjudged.judged(connection, books, 8)
     await watch.look()
     assert not [each for each in await told.summaries() if "policy" in each]
 
 
-async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool, books: Books, watch: LagWatch) -> None:
+async def test_decisions_that_end_before_the_judged_position_are_reported(
+    pool: Pool, books: Books, watch: LagWatch
+) -> None:
     """By these numbers nothing is late, and new records up to there would count as judged. A single look may have reached
     a broker that is behind."""
     async with holding(pool, books, ("decisions", 0)) as held:
@@ -149,18 +151,16 @@ async def test_decisions_that_end_before_what_was_judged_are_told_of(pool: Pool,
         await watch.look()
 
 
-async def test_a_proof_that_does_not_end_is_told_of(
-    database: Settings, watch: LagWatch, told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_check_that_does_not_end_is_reported(database: Settings, watch: LagWatch, told: Told) -> None:
     """A lock on one table that is read last: the sums are never compared, and everything else goes on."""
     await watch.prove()
-    monkeypatch.setattr(lag, "PROOF_OVERDUE", 0.0)
+    watch.overdue = replace(watch.overdue, proof=0.0)
     async with locking(database, "LOCK TABLE alerting.unjudged IN ACCESS EXCLUSIVE MODE"):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(watch.prove(), 0.5)
     await watch.look()
     assert [each for each in await told.summaries() if "was not proved" in each]
-    monkeypatch.setattr(lag, "PROOF_OVERDUE", 600.0)
+    watch.overdue = replace(watch.overdue, proof=600.0)
     await watch.prove()
     await watch.look()
     assert not [each for each in await told.summaries() if "was not proved" in each]

@@ -577,7 +577,7 @@ def test_a_rule_goes_by_the_numbers_of_the_settings(rule: str, number: str) -> N
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_it_says_what_it_means_and_what_to_do(rule: str) -> None:
+def test_an_alert_says_what_it_means_and_what_to_do(rule: str) -> None:
     row = RULES[rule]
     assert row.title
     assert row.means.endswith(".")
@@ -630,7 +630,7 @@ def test_a_key_that_a_service_manages_raises_nothing() -> None:
     assert judged(a_key(policy=text, manager="s3.amazonaws.com", alias="alias/aws/s3")) == []
 
 
-def test_what_a_trail_had_to_assume_raises_nothing() -> None:
+def test_assumptions_of_a_trail_raise_nothing() -> None:
     """The key existed before the trail began. The first policy that the trail shows is judged like a new key's."""
     met = a_key(policy=unseen.policy_before(arn()), tags={unseen.NAME: unseen.POLICY})
     assert judged(met) == []
@@ -642,7 +642,7 @@ def test_what_a_trail_had_to_assume_raises_nothing() -> None:
     assert [each.rule.id for each in judged(public, met)] == ["key-policy-public"]
 
 
-def test_a_rule_that_fails_is_told_of_and_keeps_no_other_from_judging() -> None:
+def test_a_rule_that_fails_is_reported_and_stops_no_other() -> None:
     """A boundary without a principal: no record explains it, and a rule that trusted it fails."""
     judge = Judge("the-log")
     change = Change(identities.BoundarySet(ACCOUNT, "user", "AIDANOBODY", ""), given().world, NOW, 7)
@@ -659,7 +659,7 @@ def test_a_witness_stands_beside_what_a_policy_lets_in() -> None:
         assert (region["witness"]["refused"]["effect"], region["witness"]["allowed"]["effect"]) == ("deny", "allow")
 
 
-def test_whoever_was_let_in_already_is_left_out_of_the_others() -> None:
+def test_a_principal_with_earlier_access_is_excepted_from_the_others() -> None:
     theirs = allow(root_arn(UNKNOWN), "kms:Decrypt")
     found = put(policy(ROOTED, theirs), policy(ROOTED, theirs, OPEN))
     (alert,) = (each for each in found if each.rule.id == "key-policy-public")

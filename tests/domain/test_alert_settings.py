@@ -61,7 +61,7 @@ def read(folder: Path, text: str) -> alerts_file.AlertsFile:
     return alerts_file.load(Settings(alerts_file=str(path)))
 
 
-def test_a_file_sets_severities_numbers_and_what_is_off(tmp_path: Path) -> None:
+def test_a_file_sets_severities_and_numbers_and_switches_rules_off(tmp_path: Path) -> None:
     found = read(tmp_path, '[rules.denied-burst]\nthreshold = 3\nseverity = "high"\n[rules.root-used]\noff = true\n')
     judge = Judge("the-log", found.settings)
     numbers = {number.name: value for number, value in found.settings.numbers_of(RULES["denied-burst"]).items()}
@@ -76,26 +76,26 @@ ALLOW = '[[allow]]\nrule = "*"\nprincipal = "*"\nreason = "x"\nexpires = 2999-01
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("rules = 3", "rules are tables"),
+        ("rules = 3", "each rule needs a table"),
         ("[rules.nothing]", "there is no rule 'nothing'"),
         ("[rules.root-used]\nthreshold = 3", "takes off, severity"),
-        ('[rules.root-used]\nseverity = "bad"', "severity is one of info"),
-        ('[rules.denied-burst]\nthreshold = "3"', "threshold is a whole number: refused calls"),
+        ('[rules.root-used]\nseverity = "bad"', "severity must be one of info"),
+        ('[rules.denied-burst]\nthreshold = "3"', "threshold must be a whole number: refused calls"),
         ("[rules.denied-burst]\nthreshold = -1", "whole number"),
-        ("[rules.root-used]\noff = 1", "off is true or false"),
+        ("[rules.root-used]\noff = 1", "off must be true or false"),
         ("known_accounts = [444455556666]", "write twelve digits in quotes"),
-        (ALLOW.replace('reason = "x"\n', ""), "wants a reason"),
-        (ALLOW.replace("expires = 2999-01-01\n", ""), "wants expires"),
-        (ALLOW.replace('principal = "*"\n', ""), "wants a principal, a key or a tag"),
-        (ALLOW.replace('"*"\nprincipal', '"all"\nprincipal'), "rule is one of"),
+        (ALLOW.replace('reason = "x"\n', ""), "needs a reason"),
+        (ALLOW.replace("expires = 2999-01-01\n", ""), "needs expires"),
+        (ALLOW.replace('principal = "*"\n', ""), "needs a principal, a key or a tag"),
+        (ALLOW.replace('"*"\nprincipal', '"all"\nprincipal'), "rule must be one of"),
         (ALLOW.replace("2999-01-01", '"2999-01-01"'), "without quotes"),
-        ('[[webhook]]\nname = "a"\nurl = "ftp://x"\nsecret_file = "SECRET"', "url begins with https"),
-        ('[[webhook]]\nname = "a"\nurl = "https://x"', "secret_file with 16 characters"),
+        ('[[webhook]]\nname = "a"\nurl = "ftp://x"\nsecret_file = "SECRET"', "url must begin with https"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"', "secret_file of 16 characters"),
         ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "/nowhere"', "cannot be read"),
-        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nleast = "x"', "least is one of"),
-        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nformat = "x"', "format is one of"),
-        ('[[apprise]]\nname = "a"\nurl = "nonsense"', "none that apprise knows"),
-        ('[[apprise]]\nurl = "json://x"', "wants a name"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nleast = "x"', "least must be one of"),
+        ('[[webhook]]\nname = "a"\nurl = "https://x"\nsecret_file = "SECRET"\nformat = "x"', "format must be one of"),
+        ('[[apprise]]\nname = "a"\nurl = "nonsense"', "apprise does not know a url of this kind"),
+        ('[[apprise]]\nurl = "json://x"', "needs a name"),
         ('[[apprise]]\nname = "a"\nurl = "json://x"\n[[apprise]]\nname = "a"\nurl = "json://y"', "two notifiers"),
         ("this is not TOML", "cannot be read"),
         ("strange = 1", "the file has 'strange'"),

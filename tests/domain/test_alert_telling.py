@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.alerts.engine.telling import COMMAND, PLACEHOLDER, deed, filled, telling
+from domain.alerts.deeds import deed
+from domain.alerts.engine.telling import COMMAND, PLACEHOLDER, filled, telling
 from domain.alerts.rules.table import RULES
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -37,7 +38,7 @@ def test_an_alert_says_who_did_what_at_which_position_and_from_which_version_to_
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_no_command_of_any_rule_lacks_what_it_is_of(rule: str) -> None:
+def test_no_command_of_any_rule_lacks_its_subject(rule: str) -> None:
     found = telling(alert(rule=rule, subject="alias/first"))
     assert [each for each in found["commands"] if PLACEHOLDER.search(each)] == []
     for command in COMMAND.findall(found["do"]):

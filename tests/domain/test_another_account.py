@@ -99,7 +99,7 @@ def test_an_alias_is_not_resolved_for_whom_its_key_does_not_admit() -> None:
     assert (there.account, gone.account) == (OTHER, OTHER)
     assert there.resource.policy is not None
     assert gone.resource.policy is not None
-    assert not gone.resource.policy.rules
+    assert not gone.resource.policy.statements
 
 
 @pytest.mark.parametrize("kind", ["user", "role", "put"])
@@ -127,7 +127,7 @@ def test_a_boundary_that_another_account_set_before_keeps_nobody_from_deleting_t
 
 
 @pytest.mark.parametrize("command", [lambda arn: Attach(USER, "bob", arn), lambda arn: Tag(POLICY, arn, [])])
-def test_a_foreign_policy_is_answered_as_one_that_is_not_there(command: Any) -> None:
+def test_a_foreign_policy_is_answered_like_a_missing_one(command: Any) -> None:
     there, messages = theirs(), []
     for arn in (THEIRS, THEIRS + "x"):
         there.when(command(arn))
@@ -158,7 +158,7 @@ def test_a_foreign_principal_is_accepted_whether_or_not_it_is_there(naming: str,
 
 
 @pytest.mark.parametrize(("naming", "refusal"), [("policy", MalformedPolicy), ("grant", InvalidArn)])
-def test_an_own_principal_that_is_not_there_is_refused(naming: str, refusal: Any) -> None:
+def test_a_missing_principal_of_the_own_account_is_refused(naming: str, refusal: Any) -> None:
     theirs().when(NAMING[naming](iam_arn(ACCOUNT, USER, "/", "nobody"))).refused(refusal)
 
 

@@ -85,7 +85,7 @@ def test_bytes_that_are_not_ours_come_back_as_they_were(value: bytes) -> None:
     assert (SEAL.holds(sealed), before_envelope(sealed)) == (True, value)
 
 
-def test_what_is_authentic_on_one_kind_of_topic_or_in_one_log_is_nothing_elsewhere() -> None:
+def test_a_value_authentic_on_one_kind_of_topic_or_log_is_void_elsewhere() -> None:
     value, _ = SEAL.sealed(b'{"a":1}')
     others = [Seal(ROOT, key_id(ROOT), kind, LOG) for kind in KINDS if kind != EVENTS]
     others += [Seal(ROOT, key_id(ROOT), EVENTS, "another"), Seal(STRANGERS, key_id(ROOT), EVENTS, LOG)]
@@ -148,7 +148,7 @@ def across(account: str) -> dict[str, Any]:
     return {"v": 1, "seen": 4, "call": call, "decision": decision}
 
 
-def test_across_accounts_neither_part_says_what_is_the_other_accounts() -> None:
+def test_across_accounts_neither_part_reveals_the_other_accounts_own() -> None:
     parts = parts_of(across(ACCOUNT), canonical)
     assert parts is not None
     of_caller, of_key = (b"secret-of-the-caller", b"tag-of-the-caller", b"agent-of-the-caller", b"identity-based"), (b"secret-of-the-key", b"tag-of-the-key")  # fmt: skip
@@ -230,7 +230,7 @@ def test_only_an_authentic_record_begins_the_new_time_or_changes_the_key() -> No
         assert read([*log.values, value], keyring(strict=False)).voids == voids + 1
 
 
-def test_after_a_rotation_the_old_key_writes_nothing_and_still_verifies_what_it_wrote() -> None:
+def test_after_a_rotation_the_old_key_writes_nothing_and_still_verifies_its_records() -> None:
     old, new = bytes(32), b"\1" * 32
     log = Log(keyring(old))
     log.keys.renew([new])
@@ -362,7 +362,7 @@ def test_a_copy_and_a_strangers_value_are_counted_and_change_nothing() -> None:
     assert report.copies == ["2@4", "2@12"]
 
 
-def test_what_a_retention_removed_is_counted_and_no_fault() -> None:
+def test_records_removed_by_a_retention_are_counted_and_not_a_fault() -> None:
     values = [value for value, _ in lane_of(9)]
     report = checked(values[5:], 9, begins=5)
     assert (report.whole, report.gone, report.valid) == (True, 5, 4)

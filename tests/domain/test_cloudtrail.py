@@ -12,16 +12,16 @@ from domain.cloudtrail.judge import (
     ALLOWED,
     REFUSED,
     UNKNOWN,
-    Asked,
     Evidence,
-    Known,
+    SeenPolicies,
+    TrailCall,
     evidence_of,
     explained,
     judge,
     let_in,
 )
 from domain.cloudtrail.kms_changes import changes_of, is_own
-from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
+from domain.cloudtrail.record import Broken, NotOurService, TrailReading, moment, read
 from domain.log import events
 from domain.policy import unseen
 from domain.policy.compile import (
@@ -45,7 +45,7 @@ from tests.policies import delegating, key, named, permissions, policy, statemen
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def reading(document: dict[str, Any]) -> Reading:
+def reading(document: dict[str, Any]) -> TrailReading:
     return read(document, names)
 
 
@@ -69,7 +69,7 @@ def test_times_are_read_in_every_form(text: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "", None, True, "2024-13-01T00:00:00Z", [], "Jan 1"])
-def test_what_is_no_time_is_broken(text: Any) -> None:
+def test_an_invalid_time_makes_a_record_broken(text: Any) -> None:
     with pytest.raises(Broken):
         moment(text)
 
@@ -101,7 +101,7 @@ def test_a_caller_is_known_by_every_name_that_a_policy_can_mean_it_by() -> None:
 
 
 def test_another_services_record_is_elsewhere_and_a_record_without_id_is_broken() -> None:
-    with pytest.raises(Elsewhere):
+    with pytest.raises(NotOurService):
         reading(record("RunInstances", "2024-01-01T00:00:00Z", eventSource="ec2.amazonaws.com"))
     with pytest.raises(Broken):
         reading(record("Decrypt", "2024-01-01T00:00:00Z", eventID=None))
@@ -158,7 +158,7 @@ def test_a_grant_is_retired_by_the_id_beside_null_parameters() -> None:
     )
     key_id = key_arn(1).rpartition("/")[2]
     assert list(fold(created(1, "2024-01-01T00:00:00Z"), made).grants[key_id]) == ["g1"]
-    assert fold(created(1, "2024-01-01T00:00:00Z"), made, retired).grants[key_id] == {}
+    assert fold(created(1, "2024-01-01T00:00:00Z"), made, retired).grants.get(key_id, {}) == {}
 
 
 def test_a_managed_policy_that_was_never_seen_says_so() -> None:
@@ -183,19 +183,21 @@ def test_a_key_event_is_of_our_catalogue() -> None:
 # -- three answers ------------------------------------------------------------------------------------------------------
 
 
-def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> Asked:
+def asked(action: str = "kms:Decrypt", sure: bool = False, **context: str) -> TrailCall:
     names = {user_arn(): DIRECT, f"arn:aws:iam::{ACCOUNT}:root": DELEGATED}
     given = {name.replace("__", ":"): (value,) for name, value in context.items()}
-    return Asked(action, ACCOUNT, names, given, {}, sure, root=False)
+    return TrailCall(action, ACCOUNT, names, given, {}, sure, root=False)
 
 
-UNSEEN = Known(Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED)))
-NONE = Known(Permissions(()))
-ALLOWING = Known(permissions(to_identity()))
+UNSEEN = SeenPolicies(
+    Permissions(compile_identity_policy(unseen.policies_of("alice"), IDENTITY_POLICY, "u", 0, MANAGED))
+)
+NONE = SeenPolicies(Permissions(()))
+ALLOWING = SeenPolicies(permissions(to_identity()))
 OWN, DELEGATING = policy(named(user_arn())), policy(delegating())
 
 
-def test_what_is_known_is_answered_as_the_evaluator_answers() -> None:
+def test_known_cases_are_answered_as_by_the_evaluator() -> None:
     assert judge(asked(), key(OWN), "", NONE).answer == ALLOWED
     assert judge(asked(), key(DELEGATING), "", NONE).answer == REFUSED
     assert judge(asked(), key(DELEGATING), "", ALLOWING).answer == ALLOWED
@@ -223,7 +225,7 @@ def test_a_call_that_was_let_in_shows_that_nothing_denied_it() -> None:
 
 @pytest.mark.parametrize("held", [NONE, ALLOWING, UNSEEN], ids=["none", "allowing", "unseen"])
 @pytest.mark.parametrize("of_key", ["", unseen.POLICY, unseen.REST])
-def test_what_was_let_in_is_judged_with_what_follows_from_that(held: Known, of_key: str) -> None:
+def test_what_was_let_in_is_judged_with_what_follows_from_that(held: SeenPolicies, of_key: str) -> None:
     """If nothing depends on the call, the ways in are computed once. The answer is the same."""
     denied = policy(delegating(), statement(Effect="Deny"))
     both = policy(delegating(), named(user_arn()))
@@ -252,7 +254,7 @@ def test_a_key_from_before_the_trail_is_never_refused_for_what_was_not_seen() ->
     assert judge(asked(), nothing, "", NONE).answer == REFUSED
 
 
-def test_what_the_policies_do_not_explain_is_told() -> None:
+def test_calls_that_the_policies_do_not_explain_are_reported() -> None:
     assert explained(asked(), key(OWN), "", NONE, refused=False, denied=False)[0] == "explained"
     assert (
         explained(asked(), key(policy(statement(Action="kms:Encrypt"))), "", NONE, refused=False, denied=False)[0]
@@ -363,7 +365,7 @@ def test_the_key_that_a_denied_re_encrypt_names_is_asked_for_what_the_message_sa
 
 
 def test_a_denial_that_the_trail_cannot_explain_names_the_policy_that_aws_named() -> None:
-    def found(kind: str, known: Known = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
+    def found(kind: str, known: SeenPolicies = UNSEEN) -> tuple[str, Any, tuple[str, ...]]:
         told = {"kind": kind, "rule": "nothing-allows"}
         outcome, by = explained(asked(), key(OWN), "", known, refused=True, denied=True, denial=told)
         return outcome, by.by.get("kind"), by.missing

@@ -151,7 +151,7 @@ def test_an_empty_value_is_a_null_data_set_to_set_operators(operator: str, value
         assert compile_test(f"ForAllValues:{operator}IfExists", TAG, wanted, V).holds(context)
 
 
-def test_an_empty_value_is_null_and_otherwise_a_value() -> None:
+def test_an_empty_value_is_null_unless_it_stands_beside_others() -> None:
     """User guide: Null with "false" keeps "context keys with empty values from evaluating to true"."""
     empty, filled = {TAG.lower(): ("",)}, {TAG.lower(): ("", "a")}
     assert compile_test("Null", TAG, ["true"], V).holds(empty)

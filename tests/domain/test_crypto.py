@@ -29,7 +29,7 @@ FAST = [name for name in SPECS if name not in ("RSA_3072", "RSA_4096")]
 
 
 @given(st.binary(max_size=4096), CONTEXTS)
-def test_what_was_encrypted_comes_back(plaintext: bytes, context: dict[str, str]) -> None:
+def test_an_encrypted_message_is_decrypted(plaintext: bytes, context: dict[str, str]) -> None:
     sealed = symmetric.encrypt(SECRET, key_id(), MATERIAL, plaintext, context)
     assert symmetric.name_of(sealed).key == key_id()
     assert symmetric.decrypt(SECRET, sealed, context) == plaintext
@@ -55,7 +55,7 @@ def test_a_changed_ciphertext_does_not_open(place: int, change: int) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_what_encrypt_never_made_is_refused(text: bytes) -> None:
+def test_a_ciphertext_that_encrypt_never_made_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidCiphertext):
         symmetric.name_of(text)
         symmetric.decrypt(SECRET, text, {})
@@ -137,7 +137,7 @@ def test_two_peers_agree_on_a_secret(spec: str) -> None:
 
 
 @pytest.mark.parametrize("spec", [name for name in PAIRS if name.startswith("ML_KEM")])
-def test_what_is_encapsulated_is_decapsulated(spec: str) -> None:
+def test_an_encapsulated_secret_is_decapsulated(spec: str) -> None:
     """FIPS 203: a ciphertext of the right length always opens to something (implicit rejection)."""
     made = generate(SPECS[spec])
     shared, sealed = asymmetric.encapsulate(b64decode(made.public_key))
@@ -165,7 +165,7 @@ def test_material_of_every_spec_can_be_imported_and_only_of_its_own(spec: str) -
 
 
 @pytest.mark.parametrize("algorithm", [*RSA_OAEP, *RSA_AES])
-def test_what_was_wrapped_is_unwrapped(algorithm: str) -> None:
+def test_wrapped_material_is_unwrapped(algorithm: str) -> None:
     """RFC 8017 (OAEP) and RFC 5649, combined as in PKCS #11's CKM_RSA_AES_KEY_WRAP."""
     wrapping = generate(SPECS["RSA_2048"])
     public, private = b64decode(wrapping.public_key), load_private(wrapping.secret)

@@ -124,7 +124,7 @@ def test_a_policy_has_one_name() -> None:
 
 
 def test_a_policy_cannot_be_put_on_a_key_of_another_account() -> None:
-    """Row 27: PutKeyPolicy does not reach across accounts, whatever the key policy says."""
+    """#cross-account-operations: PutKeyPolicy does not reach across accounts, whatever the key policy says."""
     open_to_all = a_key(policy=json.dumps({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}))  # fmt: skip
     given(open_to_all).when(PutKeyPolicy(arn(), DEFAULT), by=STRANGER).refused(AccessRefused)
     given(open_to_all).when(PutKeyPolicy(key_id(), DEFAULT), by=STRANGER).refused(KeyNotFound)
@@ -143,7 +143,7 @@ def test_a_policy_cannot_be_put_on_a_key_of_another_account() -> None:
         ("arn:", InvalidArn),
     ],
 )
-def test_what_names_no_key(reference: str, refusal: type) -> None:
+def test_an_unknown_key_is_refused(reference: str, refusal: type) -> None:
     given(a_key(), events.AliasCreated(ACCOUNT, "alias/a", key_id())).when(EnableKey(reference)).refused(refusal)
 
 

@@ -47,7 +47,7 @@ def told(old: str, new: str) -> tuple[list[Any], list[Any]]:
         ([allow("kms:Decrypt")], [allow("kms:Decrypt") | {"Effect": "Deny"}], [["kms:Decrypt"]], [["kms:Decrypt"]]),
     ],
 )  # fmt: skip
-def test_only_what_changed_is_told(old: list[Any], new: list[Any], gained: list[Any], lost: list[Any]) -> None:
+def test_only_changes_are_shown(old: list[Any], new: list[Any], gained: list[Any], lost: list[Any]) -> None:
     before = policy(*old) if old else "nothing"
     assert told(before, policy(*new)) == (gained, lost)
     assert told(policy(*new), before) == (lost, gained)

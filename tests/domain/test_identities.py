@@ -70,7 +70,7 @@ def test_a_name_is_taken_whatever_its_case() -> None:
     given(a_user()).when(made).then(events.UserCreated(ACCOUNT, "AIDATWO", "bob", "/eng/", {"a": "b"}, ""))
 
 
-def test_another_accounts_root_sees_none_of_it() -> None:
+def test_another_accounts_root_sees_nothing_of_it() -> None:
     given(a_user()).when(users_and_groups.DeleteIdentity("user", "alice"), by=STRANGER).refused(NoSuchEntity)
     given(a_policy()).when(managed_policies.DeletePolicy(LIMIT_ARN), by=STRANGER).refused(AccessRefused)
 

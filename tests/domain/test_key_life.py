@@ -150,7 +150,7 @@ def test_where_no_period_is_given_it_is_a_year_again() -> None:
     "command", [EnableKeyRotation(key_id()), DisableKeyRotation(key_id()), RotateKeyOnDemand(key_id(), "aa" * 32, "f")]
 )
 @pytest.mark.parametrize("key", [a_key(**HMAC), a_key(**RSA)])
-def test_a_state_is_told_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
+def test_a_state_is_reported_before_a_spec_and_an_origin(command: object, key: events.KeyCreated) -> None:
     """Operations on material that only imported keys have are the exception: developer guide, key-state, notes [8] and
     [9]."""
     given(key, events.KeyDisabled(key_id())).when(command).refused(KeyDisabled)
@@ -315,7 +315,7 @@ def test_names_of_material_are_for_symmetric_keys(field: dict[str, str]) -> None
     given(external(**HMAC)).when(bring(**field)).refused(InvalidRequest)
 
 
-def test_a_key_whose_material_is_ours_takes_none() -> None:
+def test_a_key_with_generated_material_accepts_no_import() -> None:
     given(a_key()).when(bring()).refused(UnsupportedOperation)
     given(a_key()).when(DeleteImportedKeyMaterial(key_id())).refused(UnsupportedOperation)
 
@@ -426,11 +426,11 @@ def test_a_key_is_deleted_when_it_is_due_with_all_that_refers_to_it() -> None:
     doomed.when(DeleteKey(key_id())).then(deleted)
     world = given(*there, deleted).world
     assert list(world.keys) == [key_id(2)]
-    assert world.key_ids[ACCOUNT] == [key_id(2)]
+    assert world.key_ids(ACCOUNT) == [key_id(2)]
     assert not world.aliases
     assert not world.grants
-    assert not world.grantees
-    assert not world.retirable["444455556666"]
+    assert not world.grant_index.by_grantee
+    assert not world.retirable_by("444455556666")
     assert world.materials == {f"{2:064x}"}
     assert set(world.destroyed) == {f"{1:064x}", "aa" * 32}
     given(*there, deleted).when(EnableKey(key_id())).refused(KeyNotFound)
@@ -454,7 +454,7 @@ def test_the_agenda_follows_what_happens() -> None:
 # -- limits ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_account_has_so_many_keys_of_its_own() -> None:
+def test_an_account_has_a_limited_number_of_keys_of_its_own() -> None:
     """A key that a service manages for the account does not count."""
     managed = a_key(3, manager="s3.amazonaws.com", alias="alias/aws/s3")
     there = given(a_key(1), managed)
@@ -464,7 +464,7 @@ def test_an_account_has_so_many_keys_of_its_own() -> None:
     assert isinstance(there.when(create_key()).outcome.event, events.KeyCreated)  # type: ignore[union-attr]
 
 
-def test_a_key_has_so_many_aliases() -> None:
+def test_a_key_has_a_limited_number_of_aliases() -> None:
     one = events.AliasCreated(ACCOUNT, "alias/a", key_id(1))
     other = events.AliasCreated(ACCOUNT, "alias/b", key_id(2))
     there = given(a_key(1), a_key(2), one, other)

@@ -13,7 +13,8 @@ import pytest
 from domain.keys.states import KEY_ACTIONS
 from domain.policy.default import default_key_policy
 from domain.policy_analysis.check import Policies, no_new_access_than, not_grants, not_public
-from domain.policy_analysis.compare import DIFFERENT, EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.compare import compare
+from domain.policy_analysis.outcomes import DIFFERENT, EQUIVALENT, UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.words import TooMany, arn, glob, literal, samples
 from tests.given import ACCOUNT, OTHER
@@ -83,7 +84,7 @@ def test_a_new_statement_lets_in_whom_it_names_with_a_witness() -> None:
     assert witness["allowed"]["by"]["index"] == 1
 
 
-def test_the_other_way_round_is_what_is_kept_out() -> None:
+def test_the_reverse_comparison_shows_what_is_shut_out() -> None:
     found = diff(policy(delegating(), named(role_arn())), policy(delegating()))
     assert found["allowed"] == []
     assert {(each["before"], each["after"]) for each in found["denied"]} == {
@@ -125,7 +126,7 @@ def test_a_pair_and_its_name_go_together() -> None:
     assert diff(policy(pair), policy(name))["answer"] == EQUIVALENT
 
 
-def test_a_policy_variable_is_unknown_and_told_with_its_statement() -> None:
+def test_a_policy_variable_is_unknown_and_its_statement_is_named() -> None:
     more = statement(Sid="own", Condition={"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}})
     found = diff(policy(delegating()), policy(delegating(), more))
     assert (found["answer"], found["allowed"]) == (UNKNOWN, [])
@@ -134,7 +135,7 @@ def test_a_policy_variable_is_unknown_and_told_with_its_statement() -> None:
     assert diff(policy(delegating(), more), policy(more, delegating()))["answer"] == EQUIVALENT
 
 
-def test_what_is_not_cut_hides_nothing_that_is() -> None:
+def test_an_uncut_condition_hides_no_cut_one() -> None:
     more = statement(Condition={"StringEquals": {"kms:EncryptionContext:user": "${aws:username}"}})
     found = diff(policy(delegating()), policy(delegating(), more, named(OTHER, Action="kms:Decrypt")))
     assert found["answer"] == UNKNOWN

@@ -28,7 +28,7 @@ def test_it_is_worked_out_once_an_object() -> None:
     assert Asked.answer.__doc__ == "How often the work was done."
 
 
-def test_nobody_waits_for_what_a_thread_works_out_of_another_object() -> None:
+def test_a_thread_working_on_another_object_keeps_nobody_waiting() -> None:
     """One account's costly policy kept every other account's alert waiting."""
     may_end = threading.Event()
     costly, cheap = Asked([], may_end), Asked([])

@@ -52,7 +52,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("document", "says"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_is_no_key_policy_is_refused_with_its_place(document: str, says: str) -> None:
+def test_an_invalid_key_policy_is_refused_with_the_place_of_the_fault(document: str, says: str) -> None:
     with pytest.raises(MalformedPolicy) as refused:
         parse_policy(document, KEY)
     assert says in refused.value.message
@@ -69,7 +69,7 @@ INVALID_PRINCIPALS = [
 
 @pytest.mark.parametrize("principal", INVALID_PRINCIPALS)
 def test_an_invalid_principal_is_refused_in_the_words_of_aws(principal: str) -> None:
-    """Row 10: no partial wildcard in a principal."""
+    """#role-arn-covers-its-sessions: no partial wildcard in a principal."""
     with pytest.raises(MalformedPolicy) as refused:
         parse_policy(text(GOOD | {"Principal": {"AWS": principal}}), KEY)
     assert (
@@ -79,7 +79,7 @@ def test_an_invalid_principal_is_refused_in_the_words_of_aws(principal: str) -> 
 
 
 @pytest.mark.parametrize("version", ["2012-10-17", "2008-10-17"])
-def test_both_versions_are_taken_and_none(version: str) -> None:
+def test_both_versions_and_no_version_are_accepted(version: str) -> None:
     assert parse_policy(text(GOOD, Version=version), KEY).version == version
     assert parse_policy(json.dumps({"Statement": GOOD}), KEY).version == "2008-10-17"
 

@@ -1,7 +1,7 @@
-"""The thirty documented rules that implementers get wrong: each is a test that names its row.
+"""The documented rules that implementers get wrong (docs/authorisation-rules.md): each test names its rule.
 
-Row 28, and a half of 27, only whole calls show: tests/e2e/test_authorisation.py. Row 25's and 26's grants are decided as commands in
-test_grants.py too.
+Only whole calls show #ciphertext-names-its-key and a half of #cross-account-operations: tests/e2e/test_authorisation.py. Grants are
+decided as commands in test_grants.py too (#grant-constraints, #child-grant-is-no-wider).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def when(operator: str, condition_key: str, *values: str) -> dict[str, Any]:
     return {"Condition": {operator: {condition_key: list(values)}}}
 
 
-def test_row_1_delegation_to_the_root_lets_identity_policies_decide() -> None:
+def test_delegation_to_the_root_lets_identity_policies_decide() -> None:
+    """#delegation-leaves-it-to-identity-policies"""
     assert not allows(policy(delegating()), user())
     assert ask(policy(delegating()), user()).by == NO_IDENTITY_POLICY
     assert allows(policy(delegating()), user(ALLOW))
@@ -61,57 +62,66 @@ def test_row_1_delegation_to_the_root_lets_identity_policies_decide() -> None:
     assert verdict.delegation is not None
 
 
-def test_row_2_the_root_user_has_what_the_key_policy_gives_and_no_more() -> None:
+def test_the_root_user_has_what_the_key_policy_gives_and_no_more() -> None:
+    """#root-user-has-what-the-key-policy-gives"""
     assert allows(policy(delegating()))
     assert not allows(policy(named(user_arn())))
 
 
-def test_row_3_an_account_id_is_its_root_arn() -> None:
+def test_an_account_id_is_its_root_arn() -> None:
+    """#account-id-is-its-root-arn"""
     assert allows(policy(named(ACCOUNT)))
     assert allows(policy(named(ACCOUNT)), user(ALLOW))
     assert not allows(policy(named(ACCOUNT)), root_of(OTHER))
 
 
-def test_row_4_without_delegation_identity_policies_cannot_allow_but_still_deny() -> None:
+def test_without_delegation_identity_policies_cannot_allow_but_still_deny() -> None:
+    """#no-delegation-no-identity-allow"""
     assert not allows(policy(named(user_arn("bob"))), user(ALLOW))
     assert ask(policy(named(user_arn("bob"))), user(ALLOW)).by == NO_RESOURCE_POLICY
     assert not allows(policy(named(user_arn())), user(to_identity(**DENY)))
     assert ask(policy(named(user_arn())), user(to_identity(**DENY))).kind == "identity-policy"
 
 
-def test_row_5_a_delegation_is_no_wider_than_its_actions() -> None:
+def test_a_delegation_is_no_wider_than_its_actions() -> None:
+    """#delegation-is-no-wider-than-its-actions"""
     limited = policy(delegating(Action="kms:Describe*"))
     assert not allows(limited, user(ALLOW), "kms:Decrypt")
     assert allows(limited, user(ALLOW), "kms:DescribeKey")
 
 
-def test_row_6_a_foreign_user_that_the_key_policy_names_needs_an_allow_at_home() -> None:
+def test_a_foreign_user_that_the_key_policy_names_needs_an_allow_at_home() -> None:
+    """#foreign-user-needs-an-allow-at-home"""
     text = policy(named(user_arn(account=OTHER)))
     assert not allows(text, user(account=OTHER))
     assert allows(text, user(ALLOW, account=OTHER))
 
 
-def test_row_7_everyone_of_the_callers_own_account() -> None:
+def test_everyone_of_the_callers_own_account() -> None:
+    """#everyone-with-caller-account"""
     text = policy(statement(**when("StringEquals", "kms:CallerAccount", ACCOUNT)))
     assert allows(text, user())
     assert not allows(text, user(ALLOW, account=OTHER))
 
 
-def test_row_8_everyone_without_a_condition_still_needs_an_allow_at_home_from_abroad() -> None:
+def test_everyone_without_a_condition_still_needs_an_allow_at_home_from_abroad() -> None:
+    """#everyone-from-abroad-needs-an-allow-at-home"""
     assert allows(policy(statement()), user())
     assert not allows(policy(statement()), user(account=OTHER))
     assert allows(policy(statement()), user(ALLOW, account=OTHER))
 
 
 @pytest.mark.parametrize("missing", ["Action", "Resource"])
-def test_row_9_a_statement_without_action_or_resource_has_no_effect(missing: str) -> None:
+def test_a_statement_without_action_or_resource_has_no_effect(missing: str) -> None:
+    """#statement-without-action-or-resource"""
     without = {name: value for name, value in statement().items() if name != missing}
     check_policy(policy(without), KEY)
     assert not allows(policy(without))
     assert allows(policy(statement(), without | DENY))
 
 
-def test_row_10_a_roles_arn_is_all_its_sessions_and_a_sessions_arn_is_that_one() -> None:
+def test_a_roles_arn_is_all_its_sessions_and_a_sessions_arn_is_that_one() -> None:
+    """#role-arn-covers-its-sessions"""
     assert allows(policy(named(role_arn())), session_of())
     assert allows(policy(named(role_arn())), session_of(session="s2"))
     one = policy(named(session_arn(ACCOUNT, "app", "s1")))
@@ -122,7 +132,8 @@ def test_row_10_a_roles_arn_is_all_its_sessions_and_a_sessions_arn_is_that_one()
             check_policy(policy(named(partial)), KEY)
 
 
-def test_row_11_implicit_denies_limit_what_a_role_arn_gives_and_not_what_a_session_or_user_gives() -> None:
+def test_implicit_denies_limit_what_a_role_arn_gives_and_not_what_a_session_or_user_gives() -> None:
+    """#implicit-deny-limits-a-role"""
     narrow = to_identity(Action="kms:Sign")
     by_role, by_session = policy(named(role_arn())), policy(named(session_arn(ACCOUNT, "app", "s1")))
     for limited in (session_of(limit=boundary(narrow)), session_of(policies=session_policy(narrow))):
@@ -138,24 +149,28 @@ def test_row_11_implicit_denies_limit_what_a_role_arn_gives_and_not_what_a_sessi
     assert ask(by_session, denied).kind == "boundary"
 
 
-def test_row_12_a_deny_with_not_equals_on_a_missing_key_denies() -> None:
+def test_a_deny_with_not_equals_on_a_missing_key_denies() -> None:
+    """#negated-operator-on-a-missing-key"""
     denying = statement(**DENY, **when("StringNotEquals", "aws:SourceVpce", "vpce-1"))
     assert not allows(policy(statement(), denying))
 
 
-def test_row_13_if_exists_on_a_missing_key() -> None:
+def test_if_exists_on_a_missing_key() -> None:
+    """#if-exists-on-a-missing-key"""
     assert allows(policy(statement(**when("StringEqualsIfExists", "aws:SourceVpce", "vpce-1"))))
     denying = statement(**DENY, **when("StringNotEqualsIfExists", "aws:SourceVpce", "vpce-1"))
     assert not allows(policy(statement(), denying))
 
 
-def test_row_14_bool_false_on_a_missing_key_does_not_match() -> None:
+def test_bool_false_on_a_missing_key_does_not_match() -> None:
+    """#bool-on-a-missing-key"""
     text = policy(statement(**when("Bool", "aws:MultiFactorAuthPresent", "false")))
     assert not allows(text)
     assert allows(text, context={"aws:MultiFactorAuthPresent": "false"})
 
 
-def test_row_15_null_is_absence_and_not_equals_is_none_of_them() -> None:
+def test_null_is_absence_and_not_equals_matches_an_absent_key() -> None:
+    """#null-is-absence"""
     absent = policy(statement(**when("Null", "aws:TokenIssueTime", "true")))
     assert allows(absent)
     assert not allows(absent, context={"aws:TokenIssueTime": "2026-01-01T00:00:00Z"})
@@ -165,7 +180,8 @@ def test_row_15_null_is_absence_and_not_equals_is_none_of_them() -> None:
     assert allows(neither, context={"aws:PrincipalTag/team": "c"})
 
 
-def test_row_16_for_all_values_is_true_of_nothing_and_for_any_value_false() -> None:
+def test_for_all_values_is_true_of_nothing_and_for_any_value_false() -> None:
+    """#set-operators-on-a-missing-key"""
     every = policy(statement(**when("ForAllValues:StringEquals", "aws:TagKeys", "a", "b")))
     some = policy(statement(**when("ForAnyValue:StringEquals", "aws:TagKeys", "a", "b")))
     assert allows(every)
@@ -177,14 +193,16 @@ def test_row_16_for_all_values_is_true_of_nothing_and_for_any_value_false() -> N
     assert not allows(some, context={"aws:TagKeys": ["c"]})
 
 
-def test_row_17_for_all_values_on_an_encryption_context_pair_is_refused() -> None:
+def test_for_all_values_on_an_encryption_context_pair_is_refused() -> None:
+    """#no-set-operator-on-a-pair"""
     text = policy(statement(**when("ForAllValues:StringEquals", "kms:EncryptionContext:app", "x")))
     with pytest.raises(MalformedPolicy, match=r"OverlyPermissiveCondition.*\$\.Statement\[0\]\.Condition"):
         check_policy(text, KEY)
     check_policy(policy(statement(**when("ForAllValues:StringEquals", "kms:EncryptionContextKeys", "x"))), KEY)
 
 
-def test_row_18_a_pairs_name_has_no_case_its_value_has_and_the_keys_have() -> None:
+def test_a_pairs_name_has_no_case_its_value_has_and_the_keys_have() -> None:
+    """#case-of-an-encryption-context"""
     text = policy(statement(**when("StringEquals", "kms:EncryptionContext:AppName", "Pay")))
     assert allows(text, pairs={"appname": "Pay"})
     assert not allows(text, pairs={"AppName": "pay"})
@@ -196,7 +214,8 @@ def test_row_18_a_pairs_name_has_no_case_its_value_has_and_the_keys_have() -> No
     assert not allows(keys, pairs={"appname": "x"})
 
 
-def test_row_19_arn_operators_match_by_component_string_like_does_not_and_string_equals_never_globs() -> None:
+def test_arn_operators_match_by_component_string_like_does_not_and_string_equals_never_globs() -> None:
+    """#arn-operators-match-by-component"""
     own = {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/team/app"}
     for operator in ("ArnEquals", "ArnLike"):
         assert allows(policy(statement(**when(operator, "aws:PrincipalArn", "arn:aws:iam::*:role/*"))), context=own)
@@ -206,13 +225,15 @@ def test_row_19_arn_operators_match_by_component_string_like_does_not_and_string
 
 
 @pytest.mark.parametrize("action", ["KMS:encrypt", "kms:ENCRYPT", "kms:Encryp?", "kms:E*", "*", "kms:*", "k*:*t"])
-def test_row_20_action_names_are_case_insensitive_and_have_wildcards(action: str) -> None:
+def test_action_names_are_case_insensitive_and_have_wildcards(action: str) -> None:
+    """#action-names-have-no-case"""
     assert allows(policy(statement(Action=action)))
     assert not allows(policy(statement(Action="kms:Decryp?")))
 
 
 @pytest.mark.parametrize("version", ["2008-10-17", None])
-def test_row_21_a_variable_is_text_under_old_versions(version: str | None) -> None:
+def test_a_variable_is_text_under_old_versions(version: str | None) -> None:
+    """#variables-need-version-2012"""
     condition = when("StringEquals", "kms:EncryptionContext:user", "${aws:username}")
     assert allows(policy(statement(**condition)), user(), pairs={"user": "alice"})
     old = policy(statement(**condition), version=version)
@@ -220,12 +241,14 @@ def test_row_21_a_variable_is_text_under_old_versions(version: str | None) -> No
     assert allows(old, user(), pairs={"user": "${aws:username}"})
 
 
-def test_row_21_a_key_of_many_values_is_no_variable() -> None:
+def test_a_key_of_many_values_is_no_variable() -> None:
+    """#variables-need-version-2012"""
     text = policy(statement(**when("StringEquals", "kms:EncryptionContext:tag", "${aws:TagKeys}")))
     assert not allows(text, pairs={"tag": "a"}, context={"aws:TagKeys": ["a", "b"]})
 
 
-def test_row_22_addresses_and_dates_on_missing_keys() -> None:
+def test_addresses_and_dates_on_missing_keys() -> None:
+    """#addresses-and-dates-on-missing-keys"""
     outside = statement(**DENY, **when("NotIpAddress", "aws:VpcSourceIp", "10.0.0.0/8"))
     assert not allows(policy(statement(), outside))
     later = policy(statement(**when("DateGreaterThan", "aws:TokenIssueTime", "2020-01-01T00:00:00Z")))
@@ -233,7 +256,8 @@ def test_row_22_addresses_and_dates_on_missing_keys() -> None:
     assert allows(later, context={"aws:TokenIssueTime": "2026-01-01T00:00:00Z"})
 
 
-def test_row_23_an_alias_arn_in_resource_is_the_alias_and_not_the_key() -> None:
+def test_an_alias_arn_in_resource_is_the_alias_and_not_the_key() -> None:
+    """#alias-arn-is-not-the-key"""
     alias = alias_arn("us-east-1", ACCOUNT, "alias/a")
     assert not allows(policy(statement(Resource=alias)))
     assert not allows(policy(delegating()), user(to_identity(Resource=alias)))
@@ -242,7 +266,8 @@ def test_row_23_an_alias_arn_in_resource_is_the_alias_and_not_the_key() -> None:
     assert not may(user(to_identity(Resource=arn())), "kms:CreateAlias", in_account(alias, ACCOUNT)).allowed
 
 
-def test_row_24_a_grant_allows_without_being_named_and_an_explicit_deny_beats_it() -> None:
+def test_a_grant_allows_without_being_named_and_an_explicit_deny_beats_it() -> None:
+    """#grants-only-allow"""
     nothing = policy(named(user_arn("bob")))
     granted = key(nothing, grant("AIDAalice", "Encrypt"))
     assert allows(granted, user())
@@ -253,8 +278,9 @@ def test_row_24_a_grant_allows_without_being_named_and_an_explicit_deny_beats_it
     assert not allows(key(policy(named(user_arn(), **DENY)), grant("AIDAalice", "Encrypt")), user())
 
 
-def test_row_25_grant_constraints_are_exact_or_a_subset_and_their_values_have_case() -> None:
-    """The row says that names have case too; the API reference's GrantConstraints, which is newer, says that they have not."""
+def test_grant_constraints_are_exact_or_a_subset_and_their_values_have_case() -> None:
+    """#grant-constraints: the developer guide says that names have case. The API reference's GrantConstraints, which is newer,
+    says that they have not."""
     nothing = policy(named(user_arn("bob")))
     operations = ("Encrypt", "DescribeKey", "RetireGrant")
     exact = key(nothing, grant("AIDAalice", *operations, constraints={"EncryptionContextEquals": {"App": "x"}}))
@@ -272,7 +298,8 @@ def test_row_25_grant_constraints_are_exact_or_a_subset_and_their_values_have_ca
     assert allows(exact, user(), "kms:RetireGrant")
 
 
-def test_row_26_a_child_grants_constraints_are_equal_or_stricter() -> None:
+def test_a_child_grants_constraints_are_equal_or_stricter() -> None:
+    """#child-grant-is-no-wider"""
     equals, subset = "EncryptionContextEquals", "EncryptionContextSubset"
     assert is_narrower({equals: {"a": "1"}}, {equals: {"a": "1"}})
     assert not is_narrower({equals: {"a": "1", "b": "2"}}, {equals: {"a": "1"}})
@@ -300,19 +327,22 @@ def test_a_grant_for_an_encryption_context_of_no_pairs() -> None:
     assert allows(some, user(), pairs={"a": "b"})
 
 
-def test_row_27_what_cannot_be_called_across_accounts_is_a_table() -> None:
+def test_what_cannot_be_called_across_accounts_is_a_table() -> None:
+    """#cross-account-operations"""
     assert "PutKeyPolicy" not in CROSS_ACCOUNT
     assert {"Encrypt", "Decrypt", "DescribeKey", "CreateGrant"} <= CROSS_ACCOUNT
 
 
-def test_row_29_iam_knows_re_encrypt_from_and_to() -> None:
+def test_iam_knows_re_encrypt_from_and_to() -> None:
+    """#re-encrypt-has-two-permissions"""
     both = policy(statement(Action=["kms:ReEncryptFrom", "kms:ReEncryptTo"]))
     assert allows(both, action="kms:ReEncryptFrom")
     assert not allows(policy(statement(Action="kms:ReEncrypt")), action="kms:ReEncryptFrom")
     assert "ReEncrypt" in BY_NAME
 
 
-def test_row_30_a_pattern_full_of_stars_takes_no_backtracking() -> None:
+def test_a_pattern_full_of_stars_takes_no_backtracking() -> None:
+    """#globs-in-linear-time"""
     matches = compile_glob("*a*a*a*a*a*a*a*a*b")
     began = time.perf_counter()
     assert not matches("a" * 384)
@@ -322,6 +352,7 @@ def test_row_30_a_pattern_full_of_stars_takes_no_backtracking() -> None:
 
 
 def test_a_deny_beats_every_allow() -> None:
+    """#explicit-deny-wins"""
     assert not allows(policy(statement(), statement(Effect="Deny", Action="kms:Encrypt")))
     assert allows(policy(statement(), statement(Effect="Deny", Action="kms:Decrypt")))
 
@@ -374,10 +405,10 @@ def test_the_deciding_statement_is_named_and_so_is_the_one_that_came_close() -> 
         "wanted": ["pay"],
         "found": ["x"],
     }
-    assert compile_key_policy(text, arn(), 7).rules[0].by.version == 7
+    assert compile_key_policy(text, arn(), 7).statements[0].by.version == 7
 
 
-def test_a_service_principal_is_what_the_key_policy_names_it() -> None:
+def test_a_service_principal_has_the_name_that_key_policies_use() -> None:
     """A service has no account and no policies of its own, and a user is never meant by a service's name."""
     service = Caller("", "logs.amazonaws.com", {"Service:logs.amazonaws.com": DIRECT}, "logs", needs_policies=False)
     for_logs = policy(statement(Principal={"Service": "logs.amazonaws.com"}))

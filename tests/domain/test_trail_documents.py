@@ -20,17 +20,17 @@ from services.trails import documents
 from services.trails.documents import Stream, records_in
 from services.trails.files import records_of
 from services.trails.prepared import Preparing
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 from tests.e2e.test_trails import record
 
-Read = Callable[..., list[Found]]
+Read = Callable[..., list[FoundRecord]]
 
 
-def read(text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE) -> list[Found]:
+def read(text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE) -> list[FoundRecord]:
     return list(records_in(Stream(io.BytesIO(text).read, piece, at_once), "file"))
 
 
-def file_of(path: Path, text: bytes) -> list[Found]:
+def file_of(path: Path, text: bytes) -> list[FoundRecord]:
     path.write_bytes(text)
     return list(records_of(path))
 
@@ -100,24 +100,22 @@ BOUNDED = (
     "columns around each",
     "what Lambda is given of a subscription",
 )
+"""Answers of a bounded length, or lines of text: one that is longer than what is held is broken."""
+SIZES = ((1 << 20, 1 << 25, 1 << 23), (7, 4000, 1 << 23), (64, 100, 3000))
+READ = [(*sizes, form) for sizes in SIZES for form in FORMS if form not in BOUNDED or sizes[2] >= len(FORMS[form])]
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    ("piece", "at_once", "longest"), [(1 << 20, 1 << 25, 1 << 23), (7, 4000, 1 << 23), (64, 100, 3000)]
-)
+@pytest.mark.parametrize(("piece", "at_once", "longest", "form"), READ)
 def test_every_form_of_every_size_gives_each_record_byte_for_byte(
     form: str, piece: int, at_once: int, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(documents, "LONGEST", longest)
-    if longest < len(FORMS[form]) and form in BOUNDED:
-        pytest.skip("these are answers of a bounded length, or lines of text")
     found = read(FORMS[form], piece, at_once)
     assert [(each.raw, each.reason, each.passed) for each in found] == [(each, "", "") for each in RECORDS]
     assert len({each.place for each in found}) == len(RECORDS)
 
 
-def test_a_document_longer_than_what_is_held_gives_every_record(tmp_path: Path) -> None:
+def test_a_document_longer_than_memory_gives_every_record(tmp_path: Path) -> None:
     """635 KB or 40 MB make no difference."""
     records = some(40, requestParameters={"x": "y" * 900_000})
     for text in (envelope(records), envelope(records[:20]) + envelope(records[20:])):
@@ -125,7 +123,7 @@ def test_a_document_longer_than_what_is_held_gives_every_record(tmp_path: Path) 
         assert [each.raw for each in file_of(tmp_path / "long.json", text)] == records
 
 
-def test_what_is_broken_is_one_record_and_the_others_are_read() -> None:
+def test_one_broken_record_does_not_stop_the_others() -> None:
     deep = b'{"eventVersion":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     cases = {
         "cut": (envelope(RECORDS)[:-700], 11),
@@ -153,7 +151,7 @@ def test_lines_of_text_are_one_broken_piece_and_hide_no_record() -> None:
     assert len([each for each in found if each.reason]) == 2
 
 
-def test_what_is_packed_and_is_no_record_is_broken_and_stops_nothing() -> None:
+def test_packed_text_without_a_record_is_broken_and_stops_nothing() -> None:
     """Input that is cut, is not base64, has no JSON inside, or has more bytes than are unpacked."""
     whole = packed(envelope(RECORDS))
     for data in (whole[: len(whole) // 2], "H4sI****", packed(b"text"), packed(b"{" * 100), packed(b" " * (65 << 20))):
@@ -312,14 +310,14 @@ def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
     preparing = Preparing()
     texts = [*(json.dumps(each) for each in (one, two, three, *plain, spaced)), escaped, escaped]
     for text in texts:
-        found, alone = (each.prepare(Found("f", "p", text.encode())) for each in (preparing, Preparing()))
+        found, alone = (each.prepare(FoundRecord("f", "p", text.encode())) for each in (preparing, Preparing()))
         assert (found.id, found.at, found.reason, found.kind and found.kind.row) == (
             alone.id,
             alone.at,
             alone.reason,
             alone.kind and alone.kind.row,
         )
-    assert preparing.prepare(Found("f", "p", escaped.encode())).id == "own"
+    assert preparing.prepare(FoundRecord("f", "p", escaped.encode())).id == "own"
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900, 2_000, 200_000])

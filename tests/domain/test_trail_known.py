@@ -107,12 +107,12 @@ def test_identities_are_known_with_everything_that_decides() -> None:
         ({"UserDetailList": [{}]}, "no Arn"),
     ],
 )
-def test_an_answer_that_is_none_says_why(answer: Any, why: str) -> None:
+def test_a_failed_answer_says_why(answer: Any, why: str) -> None:
     with pytest.raises(Broken, match=why):
         list(parts_of(answer, ""))
 
 
-def test_a_change_before_an_answer_was_taken_is_told_by_what_it_writes() -> None:
+def test_a_change_before_an_answer_was_taken_is_known_by_its_content() -> None:
     known = facts(DETAILS) | facts({"Policy": document(allow("*", "kms:*"))}, KEY)
     changes = {
         "key-policy": put(1, "2024-01-01T00:00:00Z", allow("*", "kms:*")),

@@ -124,14 +124,14 @@ def test_a_role_ends_after_whatever_it_had_and_a_policy_names_only_who_is_there(
         [kms("UpdateAlias", targetKeyId=key_arn(1), aliasName="alias/a"), kms("UpdateAlias", 2, targetKeyId=key_arn(2), aliasName="alias/a")],
     ],
 )  # fmt: skip
-def test_where_either_may_have_come_last_it_is_told(second: list[dict[str, Any]]) -> None:
+def test_changes_that_may_each_have_come_last_are_reported(second: list[dict[str, Any]]) -> None:
     earlier = [created(1, T), created(2, T), ALIAS, role(), PUT, GROUP[0], ACCESS_KEY]
     for ids in ((0, 1), (1, 0)):
         _, found = came_out(earlier, named(second, ids))
         assert (len(found.open), found.unfit) == (1, [])
 
 
-def test_what_comes_to_the_same_in_either_order_is_not_told() -> None:
+def test_changes_with_the_same_result_in_either_order_are_not_reported() -> None:
     second = [
         ATTACH,
         iam("AttachRolePolicy", roleName="r", policyArn=f"{MANAGED}2"),
@@ -143,7 +143,7 @@ def test_what_comes_to_the_same_in_either_order_is_not_told() -> None:
     assert (found.open, found.unfit) == ([], [])
 
 
-def test_changes_that_fit_in_no_order_are_told_and_stand_in_the_usual_one() -> None:
+def test_changes_that_fit_in_no_order_are_reported_and_keep_the_usual_order() -> None:
     operations, found = came_out([role(), PUT], named([role(), iam("DeleteRole", roleName="r")], (1, 0)))
     assert (operations, found.unfit) == (["DeleteRole", "CreateRole"], [])
     operations, found = came_out([role()], named([role(), PUT], (1, 0)))

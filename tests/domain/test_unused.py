@@ -22,7 +22,7 @@ from tests.policies import policy, to_identity
         ({"Action": "sts:AssumeRole"}, [], ["sts:AssumeRole"], False),
     ],
 )  # fmt: skip
-def test_every_row_says_what_is_unused_or_what_is_not_counted(
+def test_every_row_says_which_actions_are_unused_or_not_counted(
     elements: dict[str, Any], unused: list[str], not_counted: list[str], never_used: bool
 ) -> None:
     rules = compile_identity_policy(policy(to_identity(**elements)), IDENTITY_POLICY, "p", "v1", MANAGED)
@@ -30,7 +30,7 @@ def test_every_row_says_what_is_unused_or_what_is_not_counted(
     assert (row["unused"], row["not_counted"], row["never_used"]) == (unused, not_counted, never_used)
 
 
-def test_a_statement_of_what_it_leaves_out_is_told_so() -> None:
+def test_a_statement_about_an_omitted_subject_says_so() -> None:
     statement = {"Effect": "Allow", "NotAction": ["kms:*", "iam:*"], "Resource": "*"}
     rules = compile_identity_policy(policy(statement), IDENTITY_POLICY, "p", "v1", MANAGED)
     (row,) = of_rules(rules, {})

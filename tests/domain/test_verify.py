@@ -77,7 +77,7 @@ def test_a_copy_of_a_record_is_named_and_hides_nothing_behind_it(offset: int) ->
         assert not verify(enumerate([*copied[:-1], changed(copied[-1], previous="0" * 64)])).whole
 
 
-def test_what_is_no_record_at_all_is_found() -> None:
+def test_a_value_that_is_not_a_record_is_found() -> None:
     assert verify([*LOG, (LAST + 1, b"hello")]).at == LAST + 1
     assert verify([(0, b"hello")]).at == 0
 

@@ -32,7 +32,7 @@ TAGGED = policy(
 )
 
 
-def test_its_owner_is_told_all_of_it() -> None:
+def test_the_owner_sees_all_of_it() -> None:
     world = given(a_key(1, OTHER, policy=SHARED)).world
     del world.accounts[ACCOUNT]  # the state of the asking account
     rows = {row["principal"]: row for row in who_can(world, world.keys[key_id(1)], "kms:Decrypt")}
@@ -52,7 +52,7 @@ def test_of_another_accounts_principal_its_own_tags_are_not_known() -> None:
     assert [each["key"] for each in rows[root_arn(ACCOUNT)]["paths"][0]["open"]] == ["aws:PrincipalTag/a"]
 
 
-def test_what_another_accounts_principal_could_is_what_the_keys_policy_gives_it() -> None:
+def test_another_accounts_principal_could_do_what_the_keys_policy_allows() -> None:
     world = given(a_key(1, OTHER, policy=SHARED)).world
     del world.accounts[ACCOUNT]
     (row,) = can_what(
@@ -180,7 +180,7 @@ def test_a_grants_constraints_are_conditions_that_can_exclude_each_other() -> No
     assert could(ALICE, "kms:Decrypt", key(policy(nothing, deny), no_pairs)).paths == ()
 
 
-def test_whoever_could_and_can_still_but_otherwise_is_told_with_how_it_was() -> None:
+def test_a_principal_that_keeps_access_in_another_way_is_shown_with_both_ways() -> None:
     theirs = root_arn("777788889999")
     use = named(theirs, Action="kms:Decrypt")
     world = given(a_key(1, ACCOUNT, policy=policy(delegating(), use))).world

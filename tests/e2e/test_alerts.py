@@ -501,7 +501,7 @@ def test_who_may_not_reads_and_marks_nothing(house: Installation, raised: list[d
         assert (done.returncode, "AccessDenied" in done.stderr) == (1, True), (words, done.stderr)
 
 
-def test_another_accounts_alert_is_none(house: Installation, played: Any, raised: list[dict[str, Any]]) -> None:
+def test_another_accounts_alert_is_not_found(house: Installation, played: Any, raised: list[dict[str, Any]]) -> None:
     given = played["root-used", True].other | {"AWS_ENDPOINT_URL": house.url}
     foreign = next(each for each in raised if each["account"] == ACCOUNT)
     for words in (["alerts", "show", foreign["id"]], ["alerts", "resolve", foreign["id"]]):

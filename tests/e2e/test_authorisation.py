@@ -274,7 +274,8 @@ def test_the_lockout_check_counts_identity_policies_under_delegation(house: Hous
         kms.create_key(Policy=document(to(f"{arn}", "kms:Encrypt")))
 
 
-def test_row_28_decrypt_is_authorised_on_the_key_that_the_ciphertext_names(house: House) -> None:
+def test_decrypt_is_authorised_on_the_key_that_the_ciphertext_names(house: House) -> None:
+    """#ciphertext-names-its-key"""
     _, arn, who = house.user()
     shut, opened = house.key(), house.key(to(arn))
     sealed = house.kms.encrypt(KeyId=shut, Plaintext=b"x")["CiphertextBlob"]
@@ -286,7 +287,8 @@ def test_row_28_decrypt_is_authorised_on_the_key_that_the_ciphertext_names(house
         house.client(who).decrypt(CiphertextBlob=sealed, KeyId=opened)
 
 
-def test_row_27_a_key_policy_cannot_be_put_from_another_account(house: House) -> None:
+def test_a_key_policy_cannot_be_put_from_another_account(house: House) -> None:
+    """#cross-account-operations"""
     other = second_account(house)
     key = house.key(to(OTHER))
     house.client(other).encrypt(KeyId=key, Plaintext=b"x")

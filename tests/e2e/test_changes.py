@@ -94,7 +94,7 @@ def test_each_change_says_who_made_it_and_what_it_let_in_and_took_away(told: Tol
     ]  # fmt: skip
 
 
-def test_a_change_that_changes_nothing_says_so_and_a_credential_is_told_apart(told: Told) -> None:
+def test_a_change_without_effect_says_so_and_a_credential_is_distinguished(told: Told) -> None:
     path = told.house.installation.data.parent / "besides.csv"
     span = ("--from", told.begin, "--to", told.end, "--force", "--export", str(path))
     done = told.house.installation.keytrail("changes", *span)
@@ -110,7 +110,7 @@ def test_a_change_that_changes_nothing_says_so_and_a_credential_is_told_apart(to
     assert all(row["call"] and row["from"] and row["time"].endswith("Z") for row in rows)
 
 
-def test_of_a_key_or_a_principal_there_is_what_concerns_it(told: Told) -> None:
+def test_changes_of_a_key_or_principal_are_those_that_concern_it(told: Told) -> None:
     of_key = [each["change"]["operation"] for each in told.changes(f"alias/{told.bob}")]
     assert of_key == ["CreateKey", "CreateAlias", "PutKeyPolicy", "PutKeyPolicy", "CreateGrant", "RevokeGrant",
                       "PutUserPolicy", "PutUserPolicy", "PutGroupPolicy", "AddUserToGroup", "PutKeyPolicy"]  # fmt: skip

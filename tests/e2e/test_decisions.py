@@ -80,10 +80,10 @@ def test_calls_are_counted_by_principal_and_operation(used: Used) -> None:
     by_hour = used.answers("decisions", "--by", "hour,key,effect", "--key", used.key)
     assert sum(each["calls"] for each in by_hour) == len(used.answers("decisions", "--key", used.key))
     done = used.installation.keytrail("decisions", "--by", "colour", check=False)
-    assert (done.returncode, "by is one or several of" in done.stderr) == (1, True)
+    assert (done.returncode, "by must be one or more of" in done.stderr) == (1, True)
 
 
-def test_the_last_use_of_a_key_is_told(used: Used) -> None:
+def test_the_last_use_of_a_key_is_shown(used: Used) -> None:
     (found,) = used.answers("last-use", used.key)
     assert (found["last"]["operation"], found["last"]["principal"]) == ("Encrypt", used.alice)
     assert [(each["operation"], each["calls"]) for each in found["by_operation"]] == [("Encrypt", 4)]
@@ -92,7 +92,7 @@ def test_the_last_use_of_a_key_is_told(used: Used) -> None:
     assert used.answers("last-use", other)[0]["last"] is None
 
 
-def test_what_nobody_used_is_told_statement_by_statement(used: Used) -> None:
+def test_unused_actions_are_listed_statement_by_statement(used: Used) -> None:
     (found,) = used.answers("unused", used.key)
     root, both, grant = found["items"]
     assert (both["by"]["sid"], both["used"]["kms:Encrypt"]["calls"], both["unused"]) == ("Both", 4, ["kms:Decrypt"])
@@ -103,7 +103,7 @@ def test_what_nobody_used_is_told_statement_by_statement(used: Used) -> None:
     assert (done.returncode, "not both" in done.stderr) == (2, True)
 
 
-def test_what_nobody_used_of_the_whole_account_and_never_before_the_record(used: Used) -> None:
+def test_unused_covers_the_whole_account_and_never_a_time_before_the_record(used: Used) -> None:
     rows = used.answers("unused")
     of_key = [row for row in rows if row.get("key_id") == used.key]
     (asked,) = used.answers("unused", used.key)
@@ -125,7 +125,7 @@ def test_a_statement_keeps_its_use_when_the_policy_is_put_again(used: Used) -> N
     used.installation.caught_up()
 
 
-def test_an_identity_policys_unused_actions_are_told(installation: Installation) -> None:
+def test_an_identity_policys_unused_actions_are_listed(installation: Installation) -> None:
     name = f"cy-{uuid4().hex[:8]}"
     arn, as_cy = user(installation, name)
     beside = ["sts:AssumeRole", "keytrail:*", "kms:ListKeys"]

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "key-life.md": "it goes on ninety-one days later, where tests/e2e/test_due.py runs it",
     "clients.md": "it needs openapi-generator and npm, which the project does not install",
 }
+HERE = [each for each in DOCUMENTS if each.name not in ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +53,13 @@ def cleared(installation: Installation) -> None:
     installation.caught_up()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_a_documents_session_works_as_a_stranger_pastes_it(fresh: Installation, document: Path) -> None:
-    if document.name in ELSEWHERE:
-        pytest.skip(ELSEWHERE[document.name])
+@pytest.mark.parametrize("document", HERE, ids=lambda path: path.name)
+def test_a_documents_session_works_when_pasted(fresh: Installation, document: Path) -> None:
     cleared(fresh)
     assert stumbled(list(typed(document.read_text())), fresh.data.parent) == []
 
 
-def test_what_a_session_is() -> None:
+def test_sessions_of_a_document_are_found() -> None:
     text = "```console\n$ one \\\n  two\nprinted\n$ a '\n$ b'\n```\n```sh\nthree   # why\n\nmake run\n```\n```json\n$ no\n```\n"
     assert list(typed(text)) == [
         Typed("one \\\n  two", "printed"),
@@ -81,7 +80,7 @@ def test_what_a_session_is() -> None:
         ("a line that ends\nhere", "a line\n  that ends here", True),
     ],
 )
-def test_what_is_printed_as_a_document_has_it(printed: str, output: str, same: bool) -> None:
+def test_output_is_compared_as_a_document_shows_it(printed: str, output: str, same: bool) -> None:
     assert Ran(Typed("keytrail x", printed), 0, output).as_printed is same
 
 
@@ -98,7 +97,9 @@ def test_what_is_printed_as_a_document_has_it(printed: str, output: str, same: b
         ("keytrail keys", "", 0, "Traceback", "Traceback"),
     ],
 )
-def test_what_a_stranger_would_stumble_over(command: str, printed: str, code: int, output: str, fault: str) -> None:
+def test_faults_that_a_reader_would_stumble_over(
+    command: str, printed: str, code: int, output: str, fault: str
+) -> None:
     assert Ran(Typed(command, printed), code, output).fault == fault
 
 

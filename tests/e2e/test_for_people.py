@@ -23,7 +23,7 @@ from rich.cells import cell_len
 
 from services.cli.client import Client
 from services.cli.main import main
-from services.cli.terminal import out
+from services.cli.screens import out
 from tests.installation import KEYTRAIL, Installation, clean_environment
 
 ACCOUNT = "111122223333"
@@ -178,7 +178,7 @@ def test_a_word_is_a_principals_name_where_it_is_no_keys(people: People) -> None
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_is_not_there_is_told_with_what_is_near(people: People, arguments: tuple[str, ...], near: str) -> None:
+def test_an_unknown_name_is_answered_with_similar_ones(people: People, arguments: tuple[str, ...], near: str) -> None:
     for name, value in (("ALIA", people.alias[:-1]), ("NAM", people.name[:-1])):  # one letter is missing
         arguments = tuple(each.replace(f"{name}x", f"{value}x") for each in arguments)
     for name, value in (("NAME", people.name), ("ALIAS", people.alias), ("KEY", people.key)):
@@ -400,7 +400,7 @@ def test_every_refusal_is_one_sentence(
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_read_or_written_is_told_at_once(people: People, arguments: tuple[str, ...]) -> None:
+def test_an_unreadable_or_unwritable_file_is_reported_at_once(people: People, arguments: tuple[str, ...]) -> None:
     assert people.refused(*arguments)[0] == 2
 
 
@@ -430,6 +430,6 @@ def test_a_servers_refusal_is_json_where_json_was_asked(people: People) -> None:
     assert (code, error["code"], "Decrypt" in error["message"]) == (1, "ValidationException", True)
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = subprocess.run([str(KEYTRAIL), "--version"], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == f"keytrail {version('keytrail')}\n"

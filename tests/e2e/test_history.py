@@ -116,12 +116,12 @@ def test_an_alias_means_the_key_that_it_meant_then(told: Told) -> None:
 
 
 @pytest.mark.parametrize("at", ["@999999999", "yesterday", "1999-01-01T00:00:00Z"])
-def test_what_is_no_moment_of_the_log_is_told(told: Told, at: str) -> None:
+def test_a_time_that_the_log_does_not_have_is_reported(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, "ValidationException" in done.stderr) == (1, True)
 
 
-def test_a_time_before_the_record_is_told_with_the_first_moment_that_there_is(told: Told) -> None:
+def test_a_time_before_the_record_is_an_error_with_the_first_moment_on_record(told: Told) -> None:
     for command in (("show", told.key), ("who-can", "Decrypt", told.key), ("can-what", told.alice)):
         done = told.installation.keytrail(*command, "--at", "2020-01-01", check=False)
         found = re.search(
@@ -133,7 +133,7 @@ def test_a_time_before_the_record_is_told_with_the_first_moment_that_there_is(to
 
 
 @pytest.mark.parametrize("at", ["@x", "soon", "20.11.2026"])
-def test_what_is_no_time_is_told_with_what_is(told: Told, at: str) -> None:
+def test_an_invalid_time_is_refused_with_valid_examples(told: Told, at: str) -> None:
     done = told.installation.keytrail("show", told.key, "--at", at, check=False)
     assert (done.returncode, done.stderr.count("\n"), "yesterday" in done.stderr) == (2, 1, True)
 
@@ -234,7 +234,7 @@ async def folded(installation: Installation) -> list[World]:
     return [(value, fold) for value in values]  # type: ignore[return-value]  # folded by the caller, step by step
 
 
-async def test_every_key_at_random_positions_is_what_a_fold_says(told: Told) -> None:
+async def test_every_key_at_random_positions_agrees_with_a_fold(told: Told) -> None:
     chance = random.Random(7)
     steps = await folded(told.installation)
     chosen = set(chance.sample(range(told.made, len(steps)), min(12, len(steps) - told.made)))
@@ -251,7 +251,7 @@ async def test_every_key_at_random_positions_is_what_a_fold_says(told: Told) -> 
             assert shown["key"]["tags"] == dict(held.tags)
             assert shown["key"]["policy_version"] == held.policy_version
             assert shown["policy"] == json.loads(held.policy_text)
-            assert shown["aliases"] == fold.world.aliases_of.get(key, [])
+            assert shown["aliases"] == fold.world.aliases_of(key)
             assert sorted(each["grant"] for each in shown["grants"]) == sorted(fold.world.grants.get(key, {}))
 
 
@@ -395,7 +395,7 @@ def lines(told: Told, *arguments: str) -> tuple[list[dict[str, Any]], dict[str, 
     return changes, last["result"]
 
 
-def test_who_gained_and_lost_is_told_with_the_change_and_its_author(told: Told) -> None:
+def test_gains_and_losses_name_the_change_and_its_author(told: Told) -> None:
     span = ("--between", f"@{told.made}", f"@{told.last}")
     changes, result = lines(told, "who-can", "kms:Decrypt", told.key, *span)
     gained, lost = changes
@@ -412,7 +412,7 @@ def test_who_gained_and_lost_is_told_with_the_change_and_its_author(told: Told) 
     assert result["gained"] == [told.alice]
 
 
-def test_what_somebody_gained_and_lost_is_told_key_by_key(told: Told) -> None:
+def test_gains_and_losses_of_a_principal_are_listed_key_by_key(told: Told) -> None:
     changes, _ = lines(told, "can-what", told.alice, "--between", f"@{told.made}", f"@{told.last}")
     mine = [each for each in changes if each["key_id"] == told.key]
     assert [(each["gained"], each["lost"]) for each in mine] == [

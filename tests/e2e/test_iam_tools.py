@@ -169,7 +169,7 @@ def test_instance_profiles_and_the_accounts_alias_are_kept(iam: Any, installatio
         ("list_virtual_mfa_devices", "VirtualMFADevices"),
     ],
 )
-def test_what_there_is_none_of_is_an_empty_list(iam: Any, operation: str, member: str) -> None:
+def test_an_absent_collection_is_an_empty_list(iam: Any, operation: str, member: str) -> None:
     assert getattr(iam, operation)()[member] == []
 
 
@@ -217,7 +217,7 @@ def test_a_users_policies_are_simulated_and_answer_as_the_calls_do(iam: Any, ins
     assert paged == actions
 
 
-def test_a_simulation_of_given_policies_refuses_what_it_cannot_do(iam: Any, installation: Installation) -> None:
+def test_a_simulation_of_given_policies_refuses_unsupported_parameters(iam: Any, installation: Installation) -> None:
     answer = iam.simulate_custom_policy(
         PolicyInputList=[allowing("s3:Get*")], ActionNames=["s3:GetObject", "s3:PutObject"]
     )
@@ -273,7 +273,7 @@ def test_a_simulation_is_of_users_groups_and_roles(
         assert fault.value.response["Error"]["Message"] == said
 
 
-def test_the_past_of_a_credential_is_what_the_decisions_say(iam: Any, installation: Installation) -> None:
+def test_the_past_of_a_credential_comes_from_the_decisions(iam: Any, installation: Installation) -> None:
     """When a key was last used, by whom a service was used, and the report on all of them."""
     name, arn, credentials = a_user(iam, installation, allowing("kms:ListKeys", "sts:*"))
     access_key = credentials["AWS_ACCESS_KEY_ID"]

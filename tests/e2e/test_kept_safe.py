@@ -300,7 +300,7 @@ def _opens(installation: Installation, sealed: bytes) -> bool:
     return False
 
 
-def test_what_was_destroyed_opens_with_no_key_that_is_left(kept: Installation, tmp_path: Path) -> None:
+def test_destroyed_material_opens_with_no_remaining_key(kept: Installation, tmp_path: Path) -> None:
     """One command completes the destruction: there is another master key, and the old one is gone."""
     sealed = asyncio.run(_destroyed(kept))
     assert _opens(kept, sealed), "the row is gone, and its bytes in the heap file open with the master key still"

@@ -175,7 +175,7 @@ def test_openssl_derives_the_same_secret(kms: Any, spec: str, curve: str, tmp_pa
 
 
 @pytest.mark.parametrize(("spec", "length"), [("ML_KEM_768", 1088), ("ML_KEM_1024", 1568)])
-def test_what_is_encapsulated_is_decapsulated(kms: Any, spec: str, length: int) -> None:
+def test_an_encapsulated_secret_is_decapsulated(kms: Any, spec: str, length: int) -> None:
     key = a_key(kms, spec, "ENCAPSULATE_DECAPSULATE")["KeyId"]
     made = kms.encapsulate(KeyId=key, EncapsulationAlgorithm="ML_KEM")
     sealed = made["SharedSecretCiphertextBlob"]
@@ -467,7 +467,7 @@ def test_the_aws_command_line_goes_through_it_too(installation: Installation, tm
     assert aws("describe-key", "--key-id", external)["KeyMetadata"]["KeyState"] == "PendingImport"
 
 
-def test_the_last_use_of_a_key_is_told(installation: Installation, kms: Any) -> None:
+def test_the_last_use_of_a_key_is_shown(installation: Installation, kms: Any) -> None:
     """API reference, GetKeyLastUsage: refused calls and dry runs do not count as use; ReEncrypt uses two keys."""
     one, two = (a_key(kms)["KeyId"] for _ in range(2))
     assert kms.get_key_last_usage(KeyId=one)["KeyLastUsage"] == {}

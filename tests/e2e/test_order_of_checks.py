@@ -92,7 +92,7 @@ ROWS = [
 
 @pytest.mark.parametrize("operation", ["Decrypt", "ReEncrypt"])
 @pytest.mark.parametrize(("ciphertext", "named", "algorithm", "told"), ROWS)
-def test_of_two_rules_the_first_is_told(
+def test_of_two_broken_rules_the_first_is_reported(
     house: House,
     keys: dict[str, str],
     ciphertexts: dict[str, str],

@@ -60,7 +60,7 @@ def test_a_refused_call_is_explained_as_it_was_then(house: House) -> None:
     assert "there is nothing" in told
 
 
-def test_what_came_after_the_permission_is_told_and_never_why_a_decryption_failed_inside(house: House) -> None:
+def test_an_error_after_the_permission_is_shown_but_never_the_inner_cause_of_a_failed_decryption(house: House) -> None:
     key = house.key()
     sealed = house.kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"app": "pay"})["CiphertextBlob"]
     answered = house.kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"app": "pay"})["ResponseMetadata"]
@@ -138,7 +138,7 @@ def test_our_own_command_line_prints_the_command_that_explains_a_refusal(house: 
         (("explain", "keytrail-0"), 1, "No call of this account"),
     ],
 )
-def test_what_names_no_call_is_told(house: House, arguments: tuple[str, ...], code: int, says: str) -> None:
+def test_a_word_that_names_no_call_is_reported(house: House, arguments: tuple[str, ...], code: int, says: str) -> None:
     done = house.installation.keytrail(*arguments, check=False)
     assert done.returncode == code
     assert says in " ".join(done.stderr.split())

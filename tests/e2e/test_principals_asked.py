@@ -95,7 +95,7 @@ def test_a_row_of_a_principals_history_says_of_which_key_it_is(told: Told) -> No
     assert told.key in line
 
 
-def test_what_a_group_still_gives_is_told_with_what_a_policy_took(told: Told) -> None:
+def test_a_change_says_what_a_group_still_gives_after_a_policy_took_it(told: Told) -> None:
     shown = told.house.installation.keytrail("changes", told.lena, "--export", "-", "--format", "csv").stdout
     rows = [each for each in shown.splitlines() if "DeleteUserPolicy" in each or "RemoveUserFromGroup" in each]
     gone = f"user/{told.lena} no longer may by this policy Decrypt on every key"
@@ -105,7 +105,7 @@ def test_what_a_group_still_gives_is_told_with_what_a_policy_took(told: Told) ->
     assert f"{gone} ({still}/{told.shift}-2)" in rows[1]
 
 
-def test_the_roles_that_somebody_could_assume_are_told_beside_their_keys(told: Told) -> None:
+def test_the_roles_that_a_principal_could_assume_stand_beside_its_keys(told: Told) -> None:
     shown = told.house.installation.keytrail("can-what", told.lena).stdout
     head, role = shown.splitlines()[-2:]
     assert head.split() == ["role", "by", "only", "what", "it", "could"]
@@ -119,7 +119,7 @@ def test_the_roles_that_somebody_could_assume_are_told_beside_their_keys(told: T
     assert "keytrail can-what role/" not in alone
 
 
-def test_of_whoever_has_no_policy_each_command_says_so_and_where_to_look(installation: Installation) -> None:
+def test_for_a_principal_without_policies_each_command_says_where_to_look(installation: Installation) -> None:
     (made,) = installation.answers("account", "create", "262626262626")
     theirs = {"AWS_ACCESS_KEY_ID": made["access_key_id"], "AWS_SECRET_ACCESS_KEY": made["secret_access_key"]}
     installation.client(theirs, service="iam").create_user(UserName="noa")

@@ -149,8 +149,8 @@ def test_asymmetric_encryption_by_openssl_is_decrypted_here(kms: Any, tmp_path: 
     assert code(unnamed) == "ValidationException"
 
 
-def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_told(kms: Any) -> None:
-    """Row 28: a symmetric ciphertext names its key, whatever the request says."""
+def test_re_encryption_asks_both_keys_and_a_wrong_key_id_is_reported(kms: Any) -> None:
+    """#ciphertext-names-its-key: a symmetric ciphertext names its key, whatever the request says."""
     one, two = (kms.create_key()["KeyMetadata"] for _ in range(2))
     sealed = kms.encrypt(KeyId=one["KeyId"], Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
     with pytest.raises(ClientError) as incorrect:

@@ -74,7 +74,7 @@ def test_a_backup_takes_no_devices_or_pipes_place(installation: Installation, tm
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_a_backup_that_is_not_there_is_missed_before_a_master_key(installation: Installation, tmp_path: Path) -> None:
+def test_a_missing_backup_is_reported_before_a_missing_master_key(installation: Installation, tmp_path: Path) -> None:
     for file, told in ((tmp_path / "none", "There is no file {}."), (tmp_path, "{} is a folder: name a file.")):
         done = installation.keytrail_as({"KEYTRAIL_DATA": str(tmp_path / "new")}, "restore", str(file))
         assert (done.returncode, done.stderr) == (2, f"error: {told.format(file)}\n")

@@ -747,7 +747,7 @@ def test_trails_are_listed_and_removed_and_a_key_that_was_encrypted_to_was_used(
     assert imported(installation, trail, path)["new"] == 3
 
 
-def test_what_is_known_beside_a_trail_answers_for_its_beginning(
+def test_facts_given_beside_a_trail_answer_for_its_beginning(
     installation: Installation, trail: str, tmp_path: Path
 ) -> None:
     alice, bob = who()["arn"], who("bob")["arn"]

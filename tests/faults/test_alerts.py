@@ -320,7 +320,7 @@ def rules_of(installation: Installation) -> Counter[str]:
     return Counter(each["rule"] for each in Client(installation.data).items("/v1/alerts", suppressed="true"))
 
 
-def test_what_befalls_keytrail_is_an_alert(tmp_path: Path) -> None:
+def test_keytrails_own_faults_are_alerts(tmp_path: Path) -> None:
     (tmp_path / "alerts.toml").write_text("[rules.alerts-behind]\nseconds = 1\n")
     extra = {
         "KEYTRAIL_ALERTS_FILE": str(tmp_path / "alerts.toml"),

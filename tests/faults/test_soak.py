@@ -218,7 +218,7 @@ def test_every_reader_skips_the_same_void_records(struck: Installation) -> None:
 
 
 @pytest.mark.soak  # certain only on a machine without other work
-def test_a_worker_that_is_told_to_stop_answers_what_it_has_begun(struck: Installation) -> None:
+def test_a_worker_that_stops_answers_the_calls_it_has_begun(struck: Installation) -> None:
     """Graceful drain: a key that takes long to make is made and answered, although SIGTERM comes in the middle."""
     client = struck.client(max_pool_connections=4)
     client.list_keys()

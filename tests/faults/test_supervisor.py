@@ -129,7 +129,7 @@ def test_sigterm_leaves_nothing_behind_and_a_missing_master_key_is_refused(own: 
     assert "There is no master key" in refused.stderr
 
 
-def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installation) -> None:
+def test_followers_of_the_stream_give_way_to_calls(installation: Installation) -> None:
     """By the priority of its session too: a process's own counts only within its session (sched(7), autogroup)."""
     names = {"api-1": 0, "writer-1": 0, "projector": NICENESS["projector"], "alerts-1": NICENESS["alerts"]}
     pids = {name: installation.pid(name) for name in names}
@@ -140,7 +140,7 @@ def test_what_follows_the_stream_gives_way_to_who_calls(installation: Installati
     eventually(lambda: {name: int(file.read_text().split()[-1]) for name, file in groups.items()} == names)
 
 
-def test_a_port_that_is_taken_is_told(installation: Installation, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(installation: Installation, tmp_path: Path) -> None:
     other = Installation(tmp_path / "other")
     other.port = installation.port
     done = subprocess.run(

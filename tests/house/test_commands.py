@@ -59,7 +59,7 @@ def test_every_use_of_a_key_is_an_operation_and_has_its_row_of_states() -> None:
     assert set(USES) <= set(TABLE)
 
 
-def test_what_uses_a_key_is_listed_once() -> None:
+def test_operations_that_use_a_key_are_listed_once() -> None:
     """Four lists of them stood beside each other, and one lacked Encapsulate and Decapsulate."""
     names = {*USES, "ReEncryptFrom", "ReEncryptTo"}
     found = []

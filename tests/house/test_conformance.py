@@ -32,7 +32,7 @@ def test_the_row_tells_the_version_that_is_fetched(client: Client) -> None:
     assert version[0] in ROWS[client.name][1]
 
 
-def test_reasons_are_of_clients_that_there_are() -> None:
+def test_reasons_belong_to_existing_clients() -> None:
     named = {name for name, _ in re.findall(r"^\| `([\w-]+)` \| `([^`]+)` \|", DOCUMENT, re.MULTILINE)}
     assert named <= {client.name for client in CLIENTS}
 
@@ -50,7 +50,7 @@ def test_the_refusals_that_schemathesis_passes_over_are_still_worded_so() -> Non
     files = [
         *(root / "domain").rglob("*.py"),
         *(root / "services/kms_api").glob("*.py"),
-        *(root / "services/audit_api").glob("*.py"),
+        *(root / "services/audit_api").rglob("*.py"),
         *(root / "services/questions").glob("*.py"),
     ]
     said = "".join(each.read_text() for each in files)

@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"aiokafka", "asyncpg", "cryptography", "uvloop", "orjson", "botocore", "jgo", "starlette", "faust", "prometheus_client"}
+HEAVY = {
+    "aiokafka",
+    "asyncpg",
+    "cryptography",
+    "uvloop",
+    "orjson",
+    "botocore",
+    "jgo",
+    "starlette",
+    "faust",
+    "prometheus_client",
+}
 
 
 def imported_by(module: str) -> set[str]:

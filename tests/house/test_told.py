@@ -6,28 +6,21 @@ from __future__ import annotations
 import ast
 import asyncio
 from collections.abc import AsyncGenerator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from services.audit_api.alerting import Alerting
 from services.audit_api.answers import answered, in_lines
-from services.audit_api.audit import Audit
-from services.audit_api.counted import Counted
-from services.audit_api.openapi import ROUTES
-from services.audit_api.questions import Questions
-from services.audit_api.repeated import Repeated
-from services.audit_api.reviewing import Reviewing
-from services.audit_api.status import Standing
+from services.audit_api.resources.routes import ROUTES
+from services.audit_api.route import RouteRow, Unsigned
 from tests.house.test_house import ROOT
 
-FUNCTIONS = {
-    name: getattr(each, name)
-    for each in (Audit, Questions, Counted, Alerting, Standing, Reviewing, Repeated)
-    for name in dir(each)
-}
+SIGNED = [route for route in ROUTES if not isinstance(route.endpoint, Unsigned)]
+DOOR = frozenset({"answers.py", "app.py", "openapi.py", "unknown_routes.py"})
+"""The files of the audit API that make responses: of what was told, and of what anybody may read unsigned."""
 ASKED: Any = SimpleNamespace(id="call")
 
 
@@ -50,10 +43,10 @@ def named(call: ast.Call) -> str:
     )
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.signed], ids=lambda route: route.function)
-def test_every_route_answers_with_what_was_told(route: Any) -> None:
+@pytest.mark.parametrize("route", SIGNED, ids=lambda route: route.operation_id)
+def test_every_route_answers_only_through_the_audience(route: Any) -> None:
     """The types are checked, so the annotation is true."""
-    assert FUNCTIONS[route.function].__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
+    assert route.endpoint.__annotations__["return"] in ("Told", "Live", "AsyncGenerator[Told, None]")
 
 
 def test_the_door_sends_nothing_else() -> None:
@@ -74,14 +67,31 @@ def test_only_an_audience_tells() -> None:
         for path in (ROOT / package).rglob("*.py"):
             if path.name != "audience.py":
                 assert [name for name, call in calls(path) if named(call) == "Told"] == [], path
-    for name in ("audit", "questions", "counted", "alerting", "status", "explaining", "reviewing", "repeated"):
-        made = {
-            where for where, call in calls(ROOT / f"services/audit_api/{name}.py") if named(call).endswith("Response")
-        }
-        assert made <= {"_signed", "answer"}, name  # the client that went away
+    for path in (ROOT / "services/audit_api").rglob("*.py"):
+        made = {where for where, call in calls(path) if named(call).endswith("Response")}
+        if path.name == "app.py":
+            assert made <= {"_signed", "answer"}  # the client that went away
+        elif path.name not in DOOR:
+            assert made == set(), path
 
 
-def test_whoever_asks_is_the_audience() -> None:
+def test_every_row_of_a_route_is_in_the_table() -> None:
+    """A row that its file leaves out of ROUTES, or a file that the table leaves out, would be a route that nobody reaches."""
+    files = sorted(path.stem for path in (ROOT / "services/audit_api/resources").glob("*.py"))
+    written = [
+        each.operation_id
+        for name in files
+        for each in vars(import_module(f"services.audit_api.resources.{name}")).values()
+        if isinstance(each, RouteRow)
+    ]
+    assert sorted({*written, "openapi"}) == sorted(route.operation_id for route in ROUTES)
+
+
+def test_only_the_description_is_unsigned() -> None:
+    assert [route.operation_id for route in ROUTES if route not in SIGNED] == ["openapi"]
+
+
+def test_the_caller_is_the_audience() -> None:
     """An audience is made for the caller, or for a trail's reader: never for another account, or for everybody."""
     made = {
         (path.name, ast.unparse(call.args[0]))
@@ -89,4 +99,4 @@ def test_whoever_asks_is_the_audience() -> None:
         for _, call in calls(path)
         if named(call) == "Audience"
     }
-    assert made == {("asked.py", "self.caller.account"), ("source.py", "self.account"), ("as_of.py", "account")}
+    assert made == {("request.py", "self.caller.account"), ("source.py", "self.account"), ("as_of.py", "account")}

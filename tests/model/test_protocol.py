@@ -48,7 +48,7 @@ class NoRule(Model):
 
 
 @pytest.mark.parametrize("rule", [EpochFencing, NoRule])
-def test_the_model_finds_what_is_wrong_with_other_rules(rule: type[Model]) -> None:
+def test_the_model_finds_the_faults_of_other_rules(rule: type[Model]) -> None:
     """Fencing by epoch fails when a batch is lost and a later one lands (and when a late batch meets its own epoch)."""
     with pytest.raises(Violation):
         rule(Bounds(2, (1, 2))).explore()

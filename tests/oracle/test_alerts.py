@@ -14,9 +14,10 @@ from domain.alerts.change import Change, Facts, Version
 from domain.alerts.engine.judge import Judge
 from domain.keys.states import KEY_ACTIONS
 from domain.log.events import PolicyReplaced
-from domain.policy_analysis.check import FAILED, PASSED, Policies, not_public
-from domain.policy_analysis.compare import EQUIVALENT, UNKNOWN, compare
+from domain.policy_analysis.check import Policies, not_public
+from domain.policy_analysis.compare import compare
 from domain.policy_analysis.fixed_keys import known_of
+from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, a_key, arn, given, key_id
 from tests.oracle.test_meaning import SOAK, pairs
@@ -38,7 +39,7 @@ def space_of(old: str, new: str) -> Space:
 def fired(old: str, new: str, *before: str) -> set[str]:
     """Rules that fire when one policy replaces the other, on a key that had others before."""
     world = given(a_key(policy=old)).world
-    world.keys[key_id()] = replace(world.keys[key_id()], policy_version=len(before) + 1)
+    world.replace_key(replace(world.keys[key_id()], policy_version=len(before) + 1))
     versions = tuple(Version(at, text, {}, NOW) for at, text in enumerate(before, 1))
     event = PolicyReplaced(key_id(), len(before) + 2, new, False, False, {})
     change = Change(event, world, NOW, 100, caller="somebody", account=ACCOUNT, facts=Facts(versions=versions))
@@ -63,7 +64,7 @@ def test_rules_fire_for_what_a_policy_lets_in_and_for_nothing_else(pair: tuple[s
 
 @settings(max_examples=2500 if SOAK else 60)
 @given_any(pairs(), st.booleans())
-def test_a_policy_that_comes_back_is_told_of_where_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
+def test_a_policy_that_returns_is_reported_if_it_lets_in_more(pair: tuple[str, str], other_words: bool) -> None:
     """An older version is put again, in its own words or with its statements in another order."""
     weak, strong = pair
     assume(compare(space_of(strong, weak))["allowed"])

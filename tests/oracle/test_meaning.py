@@ -19,7 +19,9 @@ from domain.authorization.context import encryption_context_keys
 from domain.grants.operations import GRANTABLE
 from domain.policy.compile import DELEGATED, DIRECT, CompiledPolicy, compile_key_policy
 from domain.policy.variables import Context
-from domain.policy_analysis.compare import DENIES, SILENT, UNKNOWN, compare, gains
+from domain.policy_analysis.compare import DENIES, SILENT, compare, gains
+from domain.policy_analysis.dimensions import RESOURCE_AT
+from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, arn
 from tests.oracle import solver
@@ -95,7 +97,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(pairs())
-def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) -> None:
+def test_a_solver_finds_each_reported_difference(pair: tuple[str, str]) -> None:
     agrees(*pair)
 
 
@@ -104,11 +106,11 @@ def test_a_solver_finds_a_difference_where_one_is_told(pair: tuple[str, str]) ->
 
 def answer_of(policy: CompiledPolicy, caller: Caller, action: str, context: Context) -> int:
     """A key policy's answer, found as the first part of `evaluate` does."""
-    denying, allowing = policy.rows(action)
+    covering = policy.covering(action)
     spoken = [
-        (DIRECT if who is None else who(caller.names), rows is denying)
-        for rows in (denying, allowing)
-        for who, holds, _ in rows
+        (DIRECT if who is None else who(caller.names), entries is covering.denies)
+        for entries in (covering.denies, covering.allows)
+        for who, holds, _ in entries
         if holds is None or holds(context)
     ]
     if any(how and denies for how, denies in spoken):
@@ -136,7 +138,7 @@ def cell_of(space: Space, caller: Caller, action: str, context: Context) -> list
     result = [bits[0]]
     result += [1 << at for at, names in enumerate(space.actions.members) if action in names]
     result += [1]
-    for dimension in space.dimensions[3:]:
+    for dimension in space.dimensions[RESOURCE_AT + 1 :]:
         if dimension.name not in space.keys:
             result.append(3)
             continue

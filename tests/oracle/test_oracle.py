@@ -89,7 +89,7 @@ def conditions(draw: st.DrawFn) -> dict[str, Any]:
         key = draw(st.sampled_from(keys))
         each = draw(st.sampled_from(["", "", "", "ForAllValues:", "ForAnyValue:"]))
         if key.startswith("kms:EncryptionContext:"):
-            each = ""  # a set operator on a pair is refused (rule 17)
+            each = ""  # a set operator on a pair is refused (#no-set-operator-on-a-pair)
         operator = each + operator + draw(st.sampled_from(["", "", "IfExists"]))
         wanted = draw(st.lists(st.sampled_from(values), min_size=1, max_size=3))
         result.setdefault(operator, {})[key] = wanted if draw(st.booleans()) else wanted[0]
@@ -106,7 +106,9 @@ def statements(draw: st.DrawFn, of_key: bool) -> dict[str, Any]:
         # NotPrincipal with Allow is refused when it is put, but still read where older logs have it.
         result[draw(st.sampled_from(["Principal"] * 6 + ["NotPrincipal"]))] = "*" if named == ["*"] else {"AWS": named}
         if draw(st.integers(0, 19)) == 0:
-            result.pop(draw(st.sampled_from(["Action", "Resource"])), None)  # no effect (rule 9)
+            result.pop(
+                draw(st.sampled_from(["Action", "Resource"])), None
+            )  # no effect (#statement-without-action-or-resource)
     if draw(st.integers(0, 2)) == 0:
         result["Condition"] = draw(conditions())
     return result
@@ -248,7 +250,7 @@ def test_both_evaluators_say_the_same(
     st.integers(0, 2**32),
 )
 @settings(max_examples=settings.default.max_examples * 7 // 5 if settings.default.max_examples > 1000 else 200)
-def test_whoever_is_let_in_could_and_whoever_could_for_sure_is_let_in(
+def test_who_can_agrees_with_the_evaluator_both_ways(
     key_policy: str, own: list[str], boundary: str | None, session: str | None, granted: list[Any], seed: int
 ) -> None:
     compiled = compile_key_policy(key_policy, arn(), 1)

@@ -351,7 +351,7 @@ SOAK = settings.default.max_examples > 1000
 
 @settings(max_examples=2500 if SOAK else 150)
 @given(st.randoms(use_true_random=False))
-def test_what_changes_says_is_what_the_evaluator_answers(chance: random.Random) -> None:
+def test_changes_agrees_with_the_evaluator(chance: random.Random) -> None:
     texts = policies(chance)
     found = compare(Space(tuple(Side(each, IDS) for each in texts), ACCOUNT, ACTIONS, arn()))
     row = {"kind": "key policy", "gained": found["allowed"], "lost": found["denied"]}

@@ -16,8 +16,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from domain.characters import STANDS_FOR_NUL
-from services.audit_api.openapi import ROUTES
-from services.audit_api.route import EVENT_STREAM
+from services.audit_api.answer_shapes import EVENT_STREAM
+from services.audit_api.resources.routes import ROUTES
 from services.cli.names import summary
 from tests.conforming import conforms
 from tests.installation import Installation, eventually
@@ -84,10 +84,10 @@ def key(installation: Installation) -> str:
 
 
 OF_TIME = sorted(
-    (route.path, name)
+    (route.path, each.name)
     for route in ROUTES
-    for name, _ in route.parameters
-    if route.method == "GET" and route.media != EVENT_STREAM and name in ("at", "from", "to")
+    for each in route.parameters
+    if route.method == "GET" and route.answer.media != EVENT_STREAM and each.name in ("at", "from", "to")
 )
 
 
@@ -99,7 +99,7 @@ def test_a_time_at_the_end_of_time_is_answered(installation: Installation, key: 
         assert (status < 500, b"Internal" in answer) == (True, False), (at, answer[-300:])
 
 
-def test_what_is_not_there_is_a_404(installation: Installation) -> None:
+def test_a_missing_resource_is_a_404(installation: Installation) -> None:
     assert get(installation, "/v1/keys/nope")[0] == 404
     assert get(installation, "/v1/keys/alias/nope/history")[0] == 404
     assert get(installation, "/v1/nothing")[0] == 404
@@ -144,9 +144,7 @@ def test_a_key_is_found_by_id_arn_and_alias(installation: Installation) -> None:
     "path", ["keys/{}", "keys/{}/history", "keys/{}/policies", "keys/{}/last-use", "as-of/keys/{}"]
 )
 @pytest.mark.parametrize("elsewhere", ["arn:aws-cn:kms:us-east-1", "arn:aws:kms:eu-west-1"])
-def test_a_key_of_another_partition_or_region_is_none_of_ours(
-    installation: Installation, path: str, elsewhere: str
-) -> None:
+def test_a_key_of_another_partition_or_region_is_refused(installation: Installation, path: str, elsewhere: str) -> None:
     made = installation.client().create_key()["KeyMetadata"]
     eventually(lambda: get(installation, f"/v1/keys/{made['KeyId']}")[0] == 200)
     assert get(installation, "/v1/" + path.format(quote(made["Arn"], safe="")))[0] == 200
@@ -157,7 +155,7 @@ def test_a_key_of_another_partition_or_region_is_none_of_ours(
         status, told = get(installation, f"/v1/{asked}?key={quote(abroad, safe='')}")
         assert (status, told["error"]["message"]) == (
             404,
-            f"{abroad} is in another Region or partition: this installation has keys of us-east-1 alone.",
+            f"{abroad} is in another Region or partition: this installation only has keys of us-east-1.",
         )
 
 
@@ -231,7 +229,7 @@ def test_an_account_that_cannot_be(installation: Installation, body: bytes) -> N
         "/v1/recheck?trail=x",
     ],
 )
-def test_what_is_not_as_described_is_refused_and_never_passed_over(installation: Installation, path: str) -> None:
+def test_undescribed_input_is_refused_and_never_ignored(installation: Installation, path: str) -> None:
     status, document = get(installation, path)
     assert (status, document["error"]["code"]) == (400, "ValidationException")
 
@@ -269,7 +267,7 @@ def test_a_body_that_is_not_as_described_is_refused(installation: Installation, 
     assert (status, document["error"]["code"]) == (400, "ValidationException"), document
 
 
-def test_whom_a_change_concerns_is_told_by_name_too(installation: Installation) -> None:
+def test_a_change_names_the_principal_it_concerns(installation: Installation) -> None:
     """Summaries have unique ids. Each answer gives the name of that time, also for deleted things, and the alias of a
     key."""
     iam, kms = installation.client(service="iam"), installation.client()
@@ -324,7 +322,7 @@ def test_a_number_without_a_fraction_is_an_integer_however_json_writes_it(instal
 
 
 @pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
-def test_another_method_is_told_which_there_are(installation: Installation, path: str) -> None:
+def test_a_wrong_method_is_answered_with_the_right_ones(installation: Installation, path: str) -> None:
     url, taken = re.sub("{[^}]*}", "x", path), {route.method for route in ROUTES if route.path == path}
     allow = sorted(taken | ({"HEAD"} if "GET" in taken else set()))
     for method in {"GET", "POST", "DELETE", "TRACE", "OPTIONS"} - taken:

@@ -56,7 +56,7 @@ def test_changed_on_its_way(installation: Installation, credentials: dict[str, s
     assert refused(installation, headers, body)[1] == "InvalidSignatureException"
 
 
-def test_a_header_that_says_what_is_asked_has_to_be_signed(
+def test_a_header_that_selects_the_operation_has_to_be_signed(
     installation: Installation, credentials: dict[str, str]
 ) -> None:
     headers = sign(installation.url, credentials, OK) | {"X-Amz-Extra": "x"}
@@ -217,7 +217,7 @@ def test_a_request_that_does_not_arrive_is_cut_off_and_others_are_answered(insta
     assert time.monotonic() - began < 35
 
 
-def test_what_is_no_http_is_a_400(installation: Installation) -> None:
+def test_input_that_is_not_http_is_a_400(installation: Installation) -> None:
     with raw(installation) as client:
         client.sendall(b"\x16\x03\x01\x02\x00hello\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 400")

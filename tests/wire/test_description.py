@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
 from services.audit_api import schemas
-from services.audit_api.description import TAGS, document
-from services.audit_api.openapi import ROUTES
-from services.audit_api.route import DOCUMENT, EVENT_STREAM, LINES
+from services.audit_api.answer_shapes import DOCUMENT, EVENT_STREAM, LINES
+from services.audit_api.openapi import TAGS, document
+from services.audit_api.resources.routes import ROUTES
 from services.rendering import call_of, item
 from tests.conforming import conforms, undescribed
 from tests.installation import Installation
 from tests.wire.test_audit_api import get
 
-DESCRIBED = document()
+DESCRIBED = document(ROUTES)
 OPERATIONS = [(path, method, each) for path, methods in DESCRIBED["paths"].items() for method, each in methods.items()]
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.function)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
 def test_every_member_of_every_answer_has_a_type(route: Any) -> None:
-    for name, _ in route.fields:
-        assert schemas.schema(schemas.type_of(route.function, name))["type"], name
-    said = {name for name, _ in (*route.parameters, *route.body)}
-    assert set(schemas.REQUIRED.get(route.function, ())) <= said
+    for name, kind, description in route.answer.members:
+        assert schemas.schema(kind)["type"], name
+        assert description, name
 
 
-def test_every_row_of_the_types_is_of_a_route() -> None:
-    functions = {route.function for route in ROUTES}
-    assert set(schemas.OF_ROUTE) | set(schemas.REQUIRED) <= functions
-    answered = {name for route in ROUTES for name, _ in route.fields}
-    assert set(schemas.ANSWERED) <= answered
-    asked = {name for route in ROUTES for name, _ in route.query}
-    assert set(schemas.TAKEN) <= asked
-    posted = {name for route in ROUTES for each, _ in route.body for name in (each, f"{route.function}.{each}")}
-    assert set(schemas.BODY) <= posted
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
+def test_every_name_stands_once_in_a_route(route: Any) -> None:
+    for names in (route.query, route.body, route.answer.members):
+        assert len({each.name for each in names}) == len(names)
 
 
-def test_the_form_is_what_linters_want() -> None:
+def test_every_type_is_of_a_member() -> None:
+    assert set(get_args(schemas.TypeName)) == {kind for route in ROUTES for _, kind, _ in route.answer.members}
+
+
+def test_the_form_satisfies_linters() -> None:
     assert len({each["operationId"] for _, _, each in OPERATIONS}) == len(OPERATIONS)
     for path, method, each in OPERATIONS:
         assert each["summary"], path
@@ -49,7 +47,7 @@ def test_the_form_is_what_linters_want() -> None:
         assert set(each["tags"]) <= set(TAGS), path
         named = {parameter["name"] for parameter in each["parameters"] if parameter["in"] == "path"}
         assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}
-        has_body = any(route.body for route in ROUTES if route.function == each["operationId"])
+        has_body = any(route.body for route in ROUTES if route.operation_id == each["operationId"])
         assert ("requestBody" in each) == has_body, path
         assert method == "post" or not has_body, path
         assert {"200", "404"} <= set(each["responses"]), path
@@ -123,7 +121,7 @@ def _policy(**elements: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_the_origin_of_a_key_is_told_and_the_partition_of_a_decision_is_not() -> None:
+def test_the_origin_of_a_key_is_shown_and_the_partition_of_a_decision_is_not() -> None:
     assert item({"key_id": "k", "origin": "EXTERNAL"}) == {"key_id": "k", "origin": "EXTERNAL"}
     assert call_of({"call_id": "c", "origin": 3, "record": 7}) == {"call_id": "c"}
     for path in ("/v1/keys", "/v1/keys/{key}"):

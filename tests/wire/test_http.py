@@ -96,7 +96,7 @@ def test_a_slash_too_many_leads_nowhere(client: socket.socket) -> None:
     assert (status.split()[1], b"location" in headers) == (b"404", False)
 
 
-def test_a_client_that_asks_whether_to_go_on_is_told_so(installation: Installation, client: socket.socket) -> None:
+def test_a_client_that_expects_100_continue_gets_it(installation: Installation, client: socket.socket) -> None:
     whole = request(installation, extra="Expect: 100-continue\r\n")
     client.sendall(whole[: -len(BODY)])
     assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -252,7 +252,7 @@ UNSAID: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("operation", "parameters", "code"), UNSAID)
-def test_what_does_not_fit_is_refused_without_a_message(
+def test_a_ciphertext_signature_or_mac_that_does_not_fit_is_refused_without_a_message(
     installation: Installation, names: dict[str, Any], operation: str, parameters: dict[str, Any], code: str
 ) -> None:
     """Neither answer nor record gives the cause: padding, tag, material and encryption context are one reason."""
@@ -261,7 +261,7 @@ def test_what_does_not_fit_is_refused_without_a_message(
     assert (status, answer) == (400, {"__type": code})
 
 
-def test_what_is_not_rotated_automatically_says_so(installation: Installation, names: dict[str, Any]) -> None:
+def test_a_key_that_is_never_rotated_automatically_says_so(installation: Installation, names: dict[str, Any]) -> None:
     """API reference, GetKeyRotationStatus; developer guide, symm-asymm-compare: "KeyRotationEnabled will always be false"."""
     kms = installation.client()
     for name in ("rsa", "signing", "ecc", "agreeing", "edwards", "lattice", "hmac", "asleep"):

@@ -64,7 +64,7 @@ def every_line_is_as_described(context: Any, response: Any, case: Any) -> None:
 
 
 UNFORESEEN = (
-    "cursor is not one that an earlier answer gave",
+    "the cursor does not come from an earlier answer",
     "the log ends at ",
     "the log begins later",
     "the record begins at ",
@@ -73,10 +73,10 @@ UNFORESEEN = (
     "There is no rule ",
     "'s policy has no version ",
     "is the beginning of several keys' ids",
-    "is a time or position, and not after to",
-    "name a key or a principal, or neither",
-    "which alone is told which of its principals called",
-    "the body is {",
+    "must be a time or a position, and not later than to",
+    "name a key or a principal, not both",
+    "only that account learns which of its principals called",
+    "the body must be {",
     "exists already",
     "the key was not there at ",
     "_policy: ",

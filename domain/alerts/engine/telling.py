@@ -31,18 +31,6 @@ def telling(alert: Shown) -> dict[str, Any]:
     return told | {"commands": list(dict.fromkeys(_commands(alert, told)))}
 
 
-def deed(alert: Shown) -> str:
-    """Who did it, in one line; "" where nobody did."""
-    parts = [f"by {alert['by']}"] if alert.get("by") else []
-    if alert.get("operation"):
-        at = f" @{alert['position']}" if alert.get("position") is not None else ""
-        parts.append(f"{alert['operation']}{at}")
-    if alert.get("to_version") is not None:
-        old = alert.get("from_version")
-        parts.append(f"policy v{old} → v{alert['to_version']}" if old else f"policy v{alert['to_version']}")
-    return ", ".join(parts)
-
-
 def filled(text: str, alert: Shown) -> str:
     """The text with what is known of the alert in the place of KEY, V1, V2, @POSITION and ARN, within its commands alone."""
     known = _known(alert)

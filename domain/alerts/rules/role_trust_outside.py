@@ -11,7 +11,7 @@ from domain.alerts.severities import HIGH
 from domain.arn import iam_arn, parse_arn, root_arn
 from domain.identities.identity import ROLE
 from domain.log.identity_events import RoleCreated, TrustReplaced
-from domain.policy.compile import Rule, compile_trust_policy
+from domain.policy.compile import CompiledStatement, compile_trust_policy
 from domain.policy.parse import TRUST, parse_policy
 
 ASSUME = "sts:assumerole"
@@ -39,7 +39,7 @@ def admitted(text: str, account: str, role: str) -> set[str]:
     """Names of other accounts that the trust policy lets assume the role, under some condition; `*` for everyone."""
     policy = parse_policy(text, TRUST)
     names = {name for each in policy.statements if each.principal is not None for name in each.principal.names}
-    rules = compile_trust_policy(text, role, 1, {}).rules
+    rules = compile_trust_policy(text, role, 1, {}).statements
     found = set()
     for name in [*sorted(names), f"arn:aws:iam::{STRANGER}:user/stranger"]:
         arn = parse_arn(name)
@@ -53,7 +53,7 @@ def admitted(text: str, account: str, role: str) -> set[str]:
     return {"*"} if "*" in found else found
 
 
-def _speaks(rule: Rule, means: dict[str, int]) -> bool:
+def _speaks(rule: CompiledStatement, means: dict[str, int]) -> bool:
     return rule.acts is not None and rule.acts(ASSUME) and (rule.who is None or bool(rule.who(means)))
 
 
@@ -61,8 +61,8 @@ RULE = AlertRule(
     id="role-trust-outside",
     title="Role trust opened to another account",
     severity=HIGH,
-    means="A principal of another account may become this role, with everything that the role may.",
-    do="Ask for sts:ExternalId or name the one role that needs it, if anybody does.",
+    means="A principal of another account can assume this role, with all its permissions.",
+    do="Require sts:ExternalId, or name the one role that needs access, if any does.",
     references=("T1199", "T1484.002"),
     kind=OnChange(judge, on=(TrustReplaced, RoleCreated)),
 )

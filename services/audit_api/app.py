@@ -1,0 +1,124 @@
+"""The audit API under /v1: what the projections answer, as JSON, signed like everything else.
+
+Lists come as {"items": [...], "next": cursor}; `next` is null at the end. A caller sees what concerns its own account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import uuid4
+
+import asyncpg
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from domain.authorization.caller import Caller
+from domain.authorization.context import request_context
+from domain.errors import AccessRefused
+from domain.ports import Unavailable
+from services import signing
+from services.adapters.postgres import INTERRUPTED
+from services.audit_api.answers import answered, of_fault
+from services.audit_api.context import AuditContext
+from services.audit_api.faults import denied, invalid
+from services.audit_api.openapi import document
+from services.audit_api.request import AuditRequest
+from services.audit_api.request_shape import require_body, require_query
+from services.audit_api.route import Endpoint, RouteRow, Unsigned
+from services.audit_api.unknown_routes import fixed_length, no_path, other_methods
+from services.kms_api import errors
+from services.kms_api.app import Disconnected, read_body, where
+from services.kms_api.authentication import Authenticator
+from services.kms_api.errors import WireError
+from services.kms_api.live_state import NotFresh
+from services.logs import logger_of
+from services.metrics import UNAUTHENTICATED
+
+log = logger_of("audit")
+
+SIGNED_FOR = frozenset({"keytrail", "kms"})
+NOBODY = Caller("", "", {}, "")
+"""Stands for the caller of a credential that may not be used any more."""
+
+
+def audit_app(rows: Sequence[RouteRow], context: AuditContext, authenticator: Authenticator) -> Starlette:
+    door = _SignedRoutes(context, authenticator)
+    routes = [Route(row.path, door.endpoint(row), methods=[row.method]) for row in rows]
+    routes = sorted([*routes, *other_methods(rows)], key=lambda route: fixed_length(route.path), reverse=True)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: no_path})
+    app.state.openapi = orjson.dumps(document(rows))
+    app.router.redirect_slashes = False  # a redirect would repeat the Host header, which may name any host
+    return app
+
+
+class _SignedRoutes:
+    """The order of every signed request: signature, shape, permission, endpoint; a refusal is recorded before it is answered."""
+
+    def __init__(self, context: AuditContext, authenticator: Authenticator) -> None:
+        self._context = context
+        self._authenticator = authenticator
+
+    def endpoint(self, row: RouteRow) -> Callable[[Request], Awaitable[Response]]:
+        if isinstance(row.endpoint, Unsigned):
+            return row.endpoint.answer
+        return self._signed(row.endpoint, row)
+
+    def _signed(self, endpoint: Endpoint, row: RouteRow) -> Callable[[Request], Awaitable[Response]]:
+        context, records = self._context, self._context.records
+
+        async def answer(http: Request) -> Response:
+            call, request = str(uuid4()), None
+            try:
+                request = await self._authenticated(http, row, call)
+                request.require_no_nul()
+                require_query(row, http.query_params.multi_items())
+                require_body(row, request.body)
+                for action in row.actions:
+                    request = await context.permissions.authorized(request, action)
+                return await answered(await endpoint(context, request), request, context.permissions)
+            except AccessRefused as fault:
+                return of_fault(await records.on_record(request, denied(fault.message)), call)
+            except WireError as fault:
+                return of_fault(await records.on_record(request, fault), call)
+            except Disconnected:
+                return Response(status_code=400)
+            except asyncpg.DataError:  # before INTERRUPTED, of which it is one: the database is there
+                return of_fault(await records.on_record(request, invalid("a value is out of range")), call)
+            except INTERRUPTED as fault:
+                log.error("the projections cannot be asked", call=call, fault=type(fault).__name__)
+                return of_fault(errors.not_now("The projections cannot be asked now; try again."), call)
+            except Exception as fault:  # noqa: BLE001  # the last line, as in kms_api/app.py
+                log.error("audit call failed", call=call, fault=type(fault).__name__, where=where(fault))
+                return of_fault(await records.failure(request), call)
+
+        return answer
+
+    async def _authenticated(self, http: Request, row: RouteRow, call: str) -> AuditRequest:
+        """Raises WireError, Disconnected."""
+        scope = http.scope
+        body = await read_body(http.receive)
+        signed = signing.Signed(
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
+            signing.joined(scope["headers"]),
+            body,
+        )
+        try:
+            who = await self._authenticator.authenticate(signed, SIGNED_FOR)
+        except signing.SignatureRefused as fault:
+            UNAUTHENTICATED.labels(fault.kind).inc()
+            raise WireError(403, errors.from_signature(fault).code, fault.message) from None
+        except (NotFresh, Unavailable):
+            raise errors.not_now("The caller could not be authenticated now; try again.") from None
+        if who.caller is None:
+            assert who.refusal is not None, "a credential without a caller was refused"
+            nobodys = AuditRequest(http, NOBODY, who, body, row.name, row.action, call)
+            await self._context.records.refuse_credential(nobodys, who.refusal)
+        http.state.recognise()  # the protocol's own: this connection is not a stranger's
+        caller = who.caller.asking(request_context(self._context.permissions.origin(http), "", {}), {})
+        return AuditRequest(http, caller, who, body, row.name, row.action, call)

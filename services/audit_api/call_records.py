@@ -1,0 +1,80 @@
+"""Records of requests to the audit API: refusals, internal errors, and changes that the writer decides."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from domain.authorization.verdict import Verdict, refusal_of
+from domain.errors import CredentialDisabled, CredentialExpired
+from domain.log.record import Call
+from services.audit_api.request import AuditRequest
+from services.kms_api import errors
+from services.kms_api.app import MOST_AGENT, printable
+from services.kms_api.calls import Calls
+from services.kms_api.errors import WireError
+
+
+class CallRecords:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def on_record(self, request: AuditRequest | None, fault: WireError) -> WireError:
+        """What the caller of a refused question reads, once the refusal is durable. A fault that says "try again" decided
+        nothing, and has no record."""
+        if request is None or request.record.done or fault.recorded or fault.status >= 500:
+            return fault
+        call = call_of(request, request.parameters)
+        try:
+            await self._calls.records.refusal(call, errors.QuestionRefused(fault.message))
+        except WireError as other:
+            return other
+        return fault
+
+    async def failure(self, request: AuditRequest | None) -> WireError:
+        """What the caller reads after an internal error, once that is on record."""
+        try:
+            if request is not None and not request.record.done:
+                await self._calls.records.failure(call_of(request, {}))
+        except WireError as other:
+            return other
+        return WireError(500, "KMSInternalException", errors.QUESTION_FAILED)
+
+    async def refuse_credential(self, request: AuditRequest, fault: CredentialDisabled | CredentialExpired) -> NoReturn:
+        """Refuse a credential that may not be used any more. Raises WireError."""
+        await self._calls.records.refusal(call_of(request, {}, request.name), fault)
+        request.record.done = True
+        raise WireError(403, errors.wire_error(fault).code, fault.message, recorded=True)
+
+    async def refuse_access(self, request: AuditRequest, action: str, verdict: Verdict) -> NoReturn:
+        """Refuse a request that the caller's policies do not allow. Raises WireError."""
+        refusal = refusal_of(request.caller, verdict)
+        call = call_of(request, request.parameters, action)
+        await self._calls.records.of_access(call, refusal, request.caller, verdict)
+        request.record.done = True
+        raise WireError(403, "AccessDeniedException", refusal.message, recorded=True)
+
+    async def change(
+        self, request: AuditRequest, operation: str, parameters: dict[str, Any], made: dict[str, str]
+    ) -> int:
+        """Have the writer decide a change; the position of its record. Raises WireError."""
+        position = (await self._calls.writer.decide(call_of(request, parameters, operation), made))[0]
+        request.record.done = True
+        return position
+
+
+def call_of(request: AuditRequest, parameters: dict[str, Any], operation: str = "") -> Call:
+    """The call as a record holds it, named by the route's action, or by the route where it needs none. The path itself is
+    the caller's text: it stands among the parameters, where nobody takes it for the name of an operation."""
+    http, who = request.http, request.who
+    return Call(
+        id=request.id,
+        access_key=who.access_key,
+        principal=who.principal,
+        account=who.account,
+        source=http.client.host if http.client else "",
+        agent=printable(http.headers.get("user-agent", ""), MOST_AGENT),
+        operation=operation or request.action or request.name,
+        parameters=parameters,
+        session=who.document,
+        secure=http.url.scheme == "https",
+    )

@@ -1,0 +1,83 @@
+"""What every endpoint of the audit API is given beside the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from projections.log.schema import AskedLog
+from services.adapters.postgres import Pool
+from services.alert_worker.publisher import Publisher
+from services.audit_api.call_records import CallRecords
+from services.audit_api.key_references import KeyReferences
+from services.audit_api.long_questions import LongQuestions
+from services.audit_api.operation_names import OperationNames
+from services.audit_api.permissions import RoutePermissions
+from services.audit_api.principal_references import PrincipalReferences
+from services.audit_api.request import AuditRequest
+from services.audit_api.sources import Sources
+from services.audit_api.streams import Streams
+from services.clock import Clock
+from services.kms_api.calls import Calls
+from services.kms_api.live_state import LiveState
+from services.kms_api.maker import VaultMaker
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class AuditContext:
+    """Nothing here refers back to the routes or to the application."""
+
+    settings: Settings
+    present: LiveState
+    pool: Pool
+    log: AskedLog
+    """The read models of our own log."""
+    clock: Clock
+    publisher: Publisher
+    maker: VaultMaker
+    records: CallRecords
+    permissions: RoutePermissions
+    sources: Sources
+    keys: KeyReferences
+    principals: PrincipalReferences
+    operations: OperationNames
+    long_questions: LongQuestions
+    streams: Streams
+
+    def is_host(self, request: AuditRequest) -> bool:
+        """Whether the first account asks, which hosts the others."""
+        return request.account == self.settings.account_id
+
+
+def context_of(
+    settings: Settings,
+    present: LiveState,
+    pool: Pool,
+    clock: Clock,
+    publisher: Publisher,
+    maker: VaultMaker,
+    calls: Calls,
+    actions: frozenset[str],
+    stopping: Callable[[], bool],
+) -> AuditContext:
+    """`actions` are the permissions that the routes need."""
+    records, sources = CallRecords(calls), Sources(settings, present, pool)
+    keys, long_questions = KeyReferences(present, sources), LongQuestions(settings)
+    return AuditContext(
+        settings=settings,
+        present=present,
+        pool=pool,
+        log=AskedLog(pool),
+        clock=clock,
+        publisher=publisher,
+        maker=maker,
+        records=records,
+        permissions=RoutePermissions(settings, present, clock, records, keys),
+        sources=sources,
+        keys=keys,
+        principals=PrincipalReferences(present, long_questions),
+        operations=OperationNames(actions),
+        long_questions=long_questions,
+        streams=Streams(stopping),
+    )

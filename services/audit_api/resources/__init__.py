@@ -1,0 +1,1 @@
+"""Routes of the audit API: each endpoint stands beside its row."""

@@ -1,0 +1,253 @@
+"""Access: who can do what, at a moment and between two."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+from domain.authorization.audience import Told
+from domain.keys.states import KEY_ACTIONS
+from projections.history import queries as history
+from services.audit_api.answer_shapes import Lines, One, Page
+from services.audit_api.context import AuditContext
+from services.audit_api.freshness import fresh
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import AT, CURSOR, LIMIT, Parameter, RouteRow
+from services.audit_api.schemas import MOMENT, Member
+from services.audit_api.times import at_moment, two_moments
+from services.audit_api.worlds import world_of_keys, world_of_rows
+from services.kms_api.errors import WireError
+from services.questions import access_between
+from services.questions import who_can as questions
+from services.questions.moments import Moment
+from services.questions.source import Source
+from services.rendering import following
+
+KEYS_AT_ONCE = 200
+"""Keys whose changes are followed in one pass over the log."""
+BETWEEN = (
+    Parameter("from", "the first moment: a time or a position", MOMENT, required=True),
+    Parameter("to", "the last; now where left out", MOMENT),
+)
+
+
+def _action(audit: AuditContext, request: AuditRequest) -> str:
+    """Raises WireError."""
+    return f"kms:{audit.operations.of_kms(request.text('action') or '')}"
+
+
+async def who_can(audit: AuditContext, request: AuditRequest) -> Told:
+    action = _action(audit, request)
+    async with at_moment(audit, request) as (source, moment):
+        row = await audit.keys.row(source, request.place("reference"), moment)
+        world = await world_of_rows(source, [row], moment)
+        key = world.keys[row["id"]]
+        answer = {
+            "position": moment.position,
+            "at": moment.text,
+            "action": action,
+            "items": await audit.long_questions.worked(request, questions.who_can, world, key, action),
+        }
+        return source.audience.own(key.account, answer)
+
+
+WHO_CAN = RouteRow(
+    "GET",
+    "/v1/who-can/{reference:path}",
+    "who_can",
+    who_can,
+    "Everyone who could do something with a key, and by which path",
+    tag="past",
+    action="keytrail:WhoCan",
+    parameters=(Parameter("action", "kms:Decrypt, for instance", required=True), AT),
+    of_trails=True,
+    answer=One(
+        (
+            Member("action", "text", "what was asked about"),
+            Member("items", "objects", "a row for everyone who could"),
+            Member("position", "integer", "the last record at that moment"),
+            Member("at", "time", "that record's time"),
+        ),
+        items=(
+            Member("principal", "text", "who"),
+            Member("kind", "text?", "root, user, role, session, service, everyone; account or foreign: may delegate"),
+            Member("for_sure", "yes-or-no", "whatever the request says"),
+            Member(
+                "paths", "objects", "the statement or grant that lets in, its delegation, and the conditions still open"
+            ),
+            Member("unless", "objects", "statements that would deny under their conditions"),
+        ),
+    ),
+)
+
+
+async def can_what(audit: AuditContext, request: AuditRequest) -> Told:
+    limit, cursor, worked = request.limit(), request.cursor(str), audit.long_questions.worked
+    async with at_moment(audit, request) as (source, moment):
+        principal = await audit.principals.principal(request, source, request.place("principal"))
+        account, after = source.account, cursor[0] if cursor else ""
+        rows = await history.keys_after(source.log, moment.position, after, limit, account)
+        world = await world_of_rows(source, rows, moment)
+        keys = [world.keys[row["id"]] for row in rows]
+        questions.require_principal(world, principal, source.audience)
+        items = await worked(request, questions.can_what, world, principal, keys, KEY_ACTIONS, source.audience)
+        items = await audit.keys.with_aliases(source, items)
+        # The roles are the same for every page, so the first alone has them.
+        roles = [] if cursor else await worked(request, questions.assumable, world, principal, source.audience)
+    more = following(len(rows), limit, [rows[-1]["id"]] if rows else None)
+    found = {"items": items, "next": more, "position": moment.position, "roles": roles}
+    return source.audience.own(account, found)
+
+
+CAN_WHAT = RouteRow(
+    "GET",
+    "/v1/can-what/{principal:path}",
+    "can_what",
+    can_what,
+    "Every key of the account that a principal could do something with, and what",
+    tag="past",
+    action="keytrail:CanWhat",
+    parameters=(AT, LIMIT, CURSOR),
+    of_trails=True,
+    answer=Page(
+        (
+            Member("key_id", "text?", "the key"),
+            Member("arn", "text", "its ARN"),
+            Member("key_aliases", "texts", "the names of its aliases"),
+            Member("operations", "texts", "what it could whatever the request says"),
+            Member("under_conditions", "object", "what it could under conditions, with the paths"),
+        ),
+        beside=(
+            Member("position", "integer", "the last record at that moment"),
+            Member("roles", "objects", "on the first page: roles that the principal could assume, and by which paths"),
+        ),
+    ),
+)
+
+
+async def who_between(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
+    action = _action(audit, request)
+    source, first, last, began = await two_moments(audit, request)
+    async with fresh(audit.present):
+        # The key may be newer than `last` where the whole span lies before the record.
+        moments = [first, last, *([await source.moment(None)] if last is first else [])]
+        row = await _first_row(audit, source, request.place("reference"), moments)
+    return _who_between(audit, request, source, row["id"], action, first, last, began)
+
+
+async def _first_row(audit: AuditContext, source: Source, reference: str, moments: list[Moment]) -> Any:
+    """The key that the text meant at the first of the moments at which it meant any. Raises WireError, AccessRefused."""
+    *before, last = moments
+    for moment in before:
+        with suppress(WireError):
+            return await audit.keys.row(source, reference, moment)
+    return await audit.keys.row(source, reference, last)
+
+
+async def _who_between(
+    audit: AuditContext,
+    request: AuditRequest,
+    source: Source,
+    key: str,
+    action: str,
+    first: Moment,
+    last: Moment,
+    began: dict[str, str],
+) -> AsyncGenerator[Told, None]:
+    audience = source.audience
+    if began:
+        yield audience.own(source.account, began)
+    async with audit.long_questions.still(request, source) as found:
+        connection = found.log
+        world = await world_of_keys(source, [key], first, connection)
+        async for each in access_between.who_between(connection, world, key, action, audience, last.position):
+            yield audience.own(source.account, each)
+
+
+WHO_BETWEEN = RouteRow(
+    "GET",
+    "/v1/who-could/{reference:path}",
+    "who_between",
+    who_between,
+    "Who gained and who lost access to a key between two moments, and by which change; a JSON object a line",
+    tag="past",
+    action="keytrail:WhoCan",
+    parameters=(Parameter("action", "kms:Decrypt, for instance", required=True), *BETWEEN),
+    of_trails=True,
+    answer=Lines(
+        (
+            Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),
+            Member("gained", "objects", "rows as of /v1/who-can: those who could not before"),
+            Member("lost", "objects", "those who could no more, as they could before"),
+            Member(
+                "changed",
+                "objects",
+                "those who could before and after, under other conditions; `before` in a row says how they could",
+            ),
+            Member("result", "object", "at last: changes, and who gained and lost from the first moment to the last"),
+        )
+    ),
+)
+
+
+async def what_between(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
+    source, first, last, began = await two_moments(audit, request)
+    principal = await audit.principals.principal(request, source, request.place("principal"))
+    return _what_between(audit, request, source, principal, first, last, began)
+
+
+async def _what_between(
+    audit: AuditContext,
+    request: AuditRequest,
+    source: Source,
+    principal: str,
+    first: Moment,
+    last: Moment,
+    began: dict[str, str],
+) -> AsyncGenerator[Told, None]:
+    audience = source.audience
+    if began:
+        yield audience.own(source.account, began)
+    async with audit.long_questions.still(request, source) as found:
+        connection, after, count = found.log, "", 0
+        while True:
+            span = (first.position, last.position)
+            keys = await history.keys_between(connection, *span, after, KEYS_AT_ONCE, source.account)
+            world = await world_of_keys(source, keys, first, connection)
+            async for each in access_between.what_between(connection, world, keys, principal, audience, last.position):
+                count += 1
+                (named,) = await audit.keys.with_aliases(source, [each])
+                yield audience.own(source.account, named)
+            if len(keys) < KEYS_AT_ONCE:
+                break
+            after = keys[-1]
+            yield audience.own(source.account, {"through": after})
+        yield audience.own(source.account, {"result": {"changes": count}})
+
+
+WHAT_BETWEEN = RouteRow(
+    "GET",
+    "/v1/could-what/{principal:path}",
+    "what_between",
+    what_between,
+    "What a principal gained and lost on every key between two moments, and by which change; a JSON object a line",
+    tag="past",
+    action="keytrail:CanWhat",
+    parameters=BETWEEN,
+    of_trails=True,
+    answer=Lines(
+        (
+            Member("change", "object", "the change: position, at, principal, operation, summary, names, call_id"),
+            Member("key_id", "text?", "the key"),
+            Member("gained", "texts", "operations"),
+            Member("lost", "texts", "operations"),
+            Member("changed", "texts", "operations that it could before and after, under other conditions"),
+            Member("otherwise", "object", "of each of these: how it could `before`, and how `now`"),
+            Member("result", "object", "at last: changes"),
+        )
+    ),
+)
+
+
+ROUTES = (WHO_CAN, CAN_WHAT, WHO_BETWEEN, WHAT_BETWEEN)

@@ -1,0 +1,56 @@
+"""Accounts that the first account hosts."""
+
+from __future__ import annotations
+
+import orjson
+
+from domain.authorization.audience import Told
+from domain.ports import Unavailable
+from services.audit_api.answer_shapes import One
+from services.audit_api.context import AuditContext
+from services.audit_api.faults import invalid
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import Parameter, RouteRow
+from services.audit_api.schemas import Member
+from services.kms_api import errors
+from services.kms_api.bounds import parsed
+
+
+async def create_account(audit: AuditContext, request: AuditRequest) -> Told:
+    try:
+        account = parsed(request.body)["account_id"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise invalid('the body must be {"account_id": "444455556666"}') from None
+    if not isinstance(account, str) or len(account) > 64:
+        raise invalid("account_id must be a string of twelve digits")
+    try:
+        made = await audit.maker.access_key()
+        host = audit.settings.account_id
+        await audit.records.change(request, "CreateAccount", {"AccountId": account}, {**made, "host": host})
+        secret = await audit.maker.secret(made["access_key"])
+    except Unavailable as fault:
+        raise errors.not_now(str(fault)) from None
+    answer = {"account_id": account, "access_key_id": made["access_key"], "secret_access_key": secret}
+    return request.audience.own(request.account, answer)
+
+
+CREATE_ACCOUNT = RouteRow(
+    "POST",
+    "/v1/accounts",
+    "create_account",
+    create_account,
+    "Host one more account; the first account's root alone may",
+    tag="installation",
+    action="keytrail:CreateAccount",
+    body=(Parameter("account_id", "twelve digits", {"type": "string", "pattern": "^[0-9]{12}$"}, required=True),),
+    answer=One(
+        (
+            Member("account_id", "text", "twelve digits"),
+            Member("access_key_id", "text", "its root's access key"),
+            Member("secret_access_key", "text", "shown once"),
+        )
+    ),
+)
+
+
+ROUTES = (CREATE_ACCOUNT,)

@@ -1,0 +1,92 @@
+"""Alerts as they are raised, as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from domain.authorization.audience import Told
+from projections.alerts import queries as alerts
+from projections.alerts.queries import AlertFilters
+from services.adapters.postgres import INTERRUPTED
+from services.audit_api.answer_shapes import EventStream
+from services.audit_api.answers import ASK_AGAIN_EVERY
+from services.audit_api.context import AuditContext
+from services.audit_api.event_stream import Ended, Live
+from services.audit_api.faults import invalid
+from services.audit_api.raised_alerts import ALERT, EVIDENCE, EXPLAINED, FILTERS, filters_of, shown
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import Parameter, RouteRow
+from services.audit_api.schemas import AFTER
+from services.kms_api.errors import WireError
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the projection."""
+BEAT_EVERY = 10.0
+AT_ONCE = 100
+
+
+async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
+    """The id of each event is the alert's number: a client that connects again goes on from there. Raises WireError."""
+    audit.streams.require_place()
+    filters = await filters_of(audit, request)
+    text = request.http.headers.get("last-event-id") or request.text("after")
+    if text is None:
+        number = await alerts.newest(audit.log)
+    elif text.removeprefix("-").isdigit() and text.isascii() and len(text) < 19:
+        number = int(text)
+    else:
+        raise invalid("after and Last-Event-ID must be the number of an alert")
+    return Live("alert", _follow(audit, request, filters, number))
+
+
+async def _follow(
+    audit: AuditContext, request: AuditRequest, filters: AlertFilters, number: int
+) -> AsyncIterator[tuple[int, Told] | Ended | None]:
+    loop = asyncio.get_running_loop()
+    quiet, ask_at = 0.0, loop.time()
+    with audit.streams.place():
+        while not audit.streams.stopping():
+            newest, rows = number, []
+            with suppress(*INTERRUPTED):  # the database comes back, and so do the alerts
+                newest = await alerts.newest(audit.log)
+                if newest > number:
+                    rows = await alerts.after(audit.log, filters, number, AT_ONCE)
+            if rows or loop.time() >= ask_at:
+                # A caller who may no longer ask is sent nothing more.
+                try:
+                    request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
+                except WireError as fault:
+                    yield Ended(fault.code, fault.message)
+                    return
+            for row in rows:
+                number, quiet = row["number"], 0.0
+                yield number, request.audience.alerts([row["account"]], shown(audit, request, row))
+            if len(rows) < AT_ONCE:  # alerts that the filters leave out are passed over for good
+                number = max(number, newest)
+            if not rows:
+                quiet += LOOK_EVERY
+                if quiet >= BEAT_EVERY:
+                    quiet = 0.0
+                    yield None
+                await asyncio.sleep(LOOK_EVERY)
+
+
+ALERT_STREAM = RouteRow(
+    "GET",
+    "/v1/alerts/stream",
+    "alert_stream",
+    alert_stream,
+    "Alerts as they are raised: server-sent events, an alert in JSON each, its number as the id",
+    tag="alerts",
+    action="keytrail:ReadAlerts",
+    parameters=(
+        *FILTERS,
+        Parameter("after", "the number after which to begin; the newest where left out, as Last-Event-ID says", AFTER),
+    ),
+    answer=EventStream((*ALERT, *EXPLAINED, EVIDENCE)),
+)
+
+
+ROUTES = (ALERT_STREAM,)

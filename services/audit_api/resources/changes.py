@@ -1,0 +1,191 @@
+"""Changes of access in a span: who may do what since, and who no longer may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+from domain.arn import parse_arn, root_arn
+from domain.authorization.audience import Told
+from domain.errors import NoSuchEntity, Refusal
+from domain.identities.identity import GROUP, POLICY, ROLE, USER
+from domain.keys.key import Key
+from domain.ports import Unavailable
+from projections.decisions import queries as decisions
+from projections.history import queries as history
+from services.audit_api.answer_shapes import Lines
+from services.audit_api.context import AuditContext
+from services.audit_api.faults import not_found
+from services.audit_api.freshness import fresh
+from services.audit_api.operation_names import KMS_ACTIONS
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import SPAN, Parameter, RouteRow
+from services.audit_api.schemas import Member
+from services.questions.access_changes import Reviewed
+from services.questions.effects import Scope
+from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
+from services.questions.policy_change import ComparedPolicy, difference
+from services.questions.source import Source
+
+UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
+
+
+async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
+    """Raises WireError, AccessRefused."""
+    async with fresh(audit.present):
+        source = await audit.sources.of(request)
+        await source.moment(None)  # waits for the history
+        first = await _before(source, request.text("from"), -1)
+        last = await _before(source, request.text("to"), source.end)
+        scope = await _scope(audit, request, source)
+        since = request.text("from")
+        began = await source.before_it_began(read_moment(since)[1] if since else None)
+    return _changes(audit, request, source, scope, first, last, began)
+
+
+async def _changes(
+    audit: AuditContext,
+    request: AuditRequest,
+    source: Source,
+    scope: Scope,
+    first: int,
+    last: int,
+    began: dict[str, str],
+) -> AsyncGenerator[Told, None]:
+    if not source.is_trail:
+        await _reached(audit, last)
+
+    async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
+        return await audit.long_questions.worked(request, difference, key, old, new, [])
+
+    async with audit.long_questions.still(request, source) as found:
+        reviewed = Reviewed(found.log, source.audience, UNIVERSE, compare)
+        async for each in reviewed.changes(first, last, scope):
+            if "result" in each:
+                each |= began
+                if not source.is_trail:
+                    each["result"]["log"] = audit.present.world.log
+            yield source.audience.own(source.account, each)
+
+
+async def _before(source: Source, text: str | None, otherwise: int) -> int:
+    """The last position before a time or a position; -1 before the log begins. Raises NoSuchMoment."""
+    if not text:
+        return otherwise
+    position, at = read_moment(text)
+    if at is not None:
+        position = await history.position_at(source.log, at - timedelta(microseconds=1))
+        return -1 if position is None else position
+    assert position is not None, "it is one of the two"
+    if position > source.end + 1:
+        raise NoSuchMoment(f"the log ends at @{source.end}")
+    return position - 1
+
+
+async def _reached(audit: AuditContext, position: int) -> None:
+    """Wait until the decisions hold the log so far: a caller reads what it has just changed. Raises WireError."""
+    async with fresh(audit.present):
+        try:
+            async with asyncio.timeout(PATIENCE):
+                # The projector is another process: there is no event to wait for.
+                while await decisions.reached(audit.log) < position:  # noqa: ASYNC110  # see above
+                    await asyncio.sleep(LOOK_EVERY)
+        except TimeoutError:
+            raise Unavailable("the projections are behind the log") from None
+
+
+async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> Scope:
+    """What `key` or `principal` names: it exists, or existed once. Raises WireError, Refusal."""
+    key, principal = request.text("key"), request.text("principal")
+    if key:
+        return await _scope_of_key(audit, request, source, key)
+    if principal:
+        source.audience.require_reference(principal)
+        name = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP, POLICY))
+        if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.log, name):
+            raise NoSuchEntity(f"This account has no user, group, role or policy {principal}, and never had one.")
+        return Scope(principal=name)
+    return Scope()
+
+
+async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Source, text: str) -> Scope:
+    """Raises WireError, AccessRefused."""
+    if source.is_trail:
+        found = await audit.keys.of_trail(request, text)
+        row = await history.one(source.log, source.end, "key", found)
+        if row is None:
+            await audit.keys.require_recorded(source, found, text)
+        return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
+    try:
+        found, account = audit.present.world.once(audit.keys.written(text, source.account), source.account)
+    except Refusal as fault:
+        raise not_found(fault, audit.keys.near(text, source.account)) from None
+    source.audience.require(account)
+    return Scope(key=found, key_arn=f"arn:aws:kms:{source.region}:{account}:key/{found}")
+
+
+CHANGES = RouteRow(
+    "GET",
+    "/v1/changes",
+    "changes",
+    access_changes,
+    "Every change of who may do what in a span, and what it let in and took away; a JSON object a line, oldest first",
+    tag="past",
+    action="keytrail:ReadHistory",
+    parameters=(
+        Parameter("key", "id, ARN or alias of a key: its own changes, and those of identities that reach it"),
+        Parameter("principal", "or the ARN of a user, group, role or managed policy"),
+        *SPAN,
+    ),
+    of_trails=True,
+    answer=Lines(
+        (
+            Member(
+                "change",
+                "object",
+                "the change: position, at, principal, access_key, source, operation, summary, call_id",
+            ),
+            Member("kind", "text?", "key policy, grant, identity, tags or alias"),
+            Member("keys", "objects", "the keys concerned: key_id and key_aliases"),
+            Member("about", "texts", "the principals or managed policies concerned, by ARN"),
+            Member(
+                "gained",
+                "objects",
+                "what is let in since: who, actions, conditions; `before` and `after` say how it is answered",
+            ),
+            Member(
+                "lost",
+                "objects",
+                "what is let in no more, in the same form; of an identity policy `still` and `refused` say what the holder's "
+                "other statements say of the same actions",
+            ),
+            Member("unknown", "objects", "what could not be compared, and why"),
+            Member(
+                "unclear",
+                "objects",
+                "of a key policy: whom and what that concerns, as the comparison of two policies has it under `unknown`",
+            ),
+            Member("depends", "text", "of tags and aliases: the policies that it depends on"),
+            Member("grant", "text", "of a grant: its id"),
+            Member(
+                "policy",
+                "text",
+                "of a policy that an identity got or lost: an inline policy's name, or a managed policy's ARN",
+            ),
+            Member("done", "integer", "in a line of its own: positions looked at, `of` how many"),
+            Member(
+                "result",
+                "object",
+                "at last: changes, the account that asked, the log's name, and the positions between which they were looked for",
+            ),
+            Member(
+                "began", "time?", "beside it: when the record begins, where that is after the time that was asked from"
+            ),
+        )
+    ),
+)
+
+
+ROUTES = (CHANGES,)

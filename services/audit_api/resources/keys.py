@@ -1,0 +1,188 @@
+"""Keys: as they are now, their history, the versions of their policies, and their last use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from domain.authorization.audience import Audience, Told
+from projections.decisions import uses
+from projections.keys import queries as keys
+from projections.policy_versions import queries as policy_versions
+from services.audit_api.answer_shapes import BEGAN, One, Page
+from services.audit_api.context import AuditContext
+from services.audit_api.decided_calls import DECISION, OF_HISTORY, calls_answer, filters_of
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import CURSOR, LIMIT, RouteRow
+from services.audit_api.schemas import Member, with_types
+from services.kms_api import errors
+from services.questions.as_of import utc as utc_of
+from services.rendering import item, page
+
+KEY = (
+    Member("key_id", "text?", "the key"),
+    Member("account", "text", "whose it is"),
+    Member("arn", "text", "its ARN"),
+    Member("spec", "text", "KeySpec"),
+    Member("usage", "text", "KeyUsage"),
+    Member("origin", "text", "Origin: AWS_KMS, or EXTERNAL where the material is imported"),
+    Member("state", "text", "KeyState"),
+    Member("description", "text", "Description"),
+    Member("tags", "object", "tags"),
+    Member("policy_version", "integer", "the version of its policy in force"),
+    Member("manager", "text?", "the service that manages it for the account"),
+    Member("deletion_at", "time?", "when a scheduled deletion falls due; a deleted key stays, in the state Deleted"),
+    Member("rotation_days", "integer?", "of automatic rotation, where there is one"),
+    Member("next_rotation_at", "time?", "when it is next rotated automatically"),
+    Member("expires_at", "time?", "when the material that was imported last expires"),
+    Member("created_at", "time", "when it was made"),
+    Member("created_by", "text", "by whom"),
+    Member("key_aliases", "texts", "the names of its aliases"),
+    Member("changed_at", "time", "when it was last changed"),
+    Member("position", "integer?", "the last change's position"),
+)
+
+
+async def list_keys(audit: AuditContext, request: AuditRequest) -> Told:
+    cursor, limit = request.cursor(str), request.limit()
+    rows = await keys.page(audit.log, request.account, cursor[0] if cursor else "", limit)
+    items = [audit.keys.with_aliases_now(item(row, ("tags",)), request.audience) for row in rows]
+    found = page(items, limit, [rows[-1]["key_id"]] if rows else None)
+    return request.audience.own(request.account, found)
+
+
+LIST_KEYS = RouteRow(
+    "GET",
+    "/v1/keys",
+    "list_keys",
+    list_keys,
+    "The account's keys as they are now",
+    tag="keys",
+    action="keytrail:ListKeys",
+    parameters=(LIMIT, CURSOR),
+    answer=Page(KEY),
+)
+
+
+async def key_history(audit: AuditContext, request: AuditRequest) -> Told:
+    if request.text("trail"):
+        key = await audit.keys.recorded(request, await audit.sources.of(request), request.place("key"))
+    else:
+        key = await audit.keys.own_of_path(request)
+    filters = replace(await filters_of(audit, request), key=key, changes_only=True)
+    return await calls_answer(audit, request, filters)
+
+
+KEY_HISTORY = RouteRow(
+    "GET",
+    "/v1/keys/{key:path}/history",
+    "history",
+    key_history,
+    "Every change of a key, refused attempts included",
+    tag="keys",
+    action="keytrail:ReadHistory",
+    parameters=OF_HISTORY,
+    of_trails=True,
+    answer=Page(DECISION, beside=(BEGAN,)),
+)
+
+
+VERSION = (
+    Member("key_id", "text?", "the key"),
+    Member("version", "integer", "counts from 1"),
+    Member("document", "text", "the policy's text as it was put"),
+    Member("at", "time", "when"),
+    Member("position", "integer?", "where on the log"),
+    Member("principal", "text", "who put it"),
+    Member("access_key", "text", "with which credential"),
+    Member("call_id", "text", "by which call"),
+    Member("bypassed_lockout_check", "yes-or-no", "whether the safety check was bypassed"),
+    Member("locked_out", "yes-or-no", "whether its author may not put another"),
+)
+
+
+async def key_policies(audit: AuditContext, request: AuditRequest) -> Told:
+    key_id, cursor, limit = await audit.keys.own_of_path(request), request.cursor(int), request.limit()
+    rows = await policy_versions.page(audit.log, key_id, cursor[0] if cursor else 0, limit)
+    found = page([item(row) for row in rows], limit, [rows[-1]["version"]] if rows else None)
+    return request.audience.own(request.account, found)
+
+
+KEY_POLICIES = RouteRow(
+    "GET",
+    "/v1/keys/{key:path}/policies",
+    "policies",
+    key_policies,
+    "Every version of a key's policy",
+    tag="keys",
+    action="keytrail:ReadPolicies",
+    parameters=(LIMIT, CURSOR),
+    answer=Page(VERSION),
+)
+
+
+async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
+    source = await audit.sources.of(request)
+    if source.is_trail:
+        key_id = await audit.keys.recorded(request, source, request.place("key"))
+        key, arn = None, await uses.destination(source.log, key_id)
+    else:
+        key_id = await audit.keys.own_of_path(request)
+        key = audit.present.world.keys.get(key_id)
+        arn = key.arn if key is not None else ""
+    rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.log, key_id, arn)]
+    used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
+    answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
+    return source.audience.own(source.account, answer)
+
+
+def _use(row: dict[str, Any], audience: Audience) -> dict[str, Any]:
+    account = row.pop("account")
+    return row | {"principal": audience.who(account, row["principal"])}
+
+
+LAST_USE = RouteRow(
+    "GET",
+    "/v1/keys/{key:path}/last-use",
+    "last_use",
+    last_use,
+    "When a key was last used, for what and by whom, operation by operation",
+    tag="keys",
+    action="keytrail:ReadDecisions",
+    of_trails=True,
+    answer=One(
+        (
+            Member("key_id", "text?", "the key"),
+            Member("created_at", "time?", "when it was made, where it is still there"),
+            Member(
+                "last", "object?", "the last use: operation, last, principal, call_id; null for a key that never was"
+            ),
+            Member("by_operation", "objects", "the same of every operation, with the number of calls"),
+        )
+    ),
+)
+
+
+async def show_key(audit: AuditContext, request: AuditRequest) -> Told:
+    key_id = await audit.keys.own_of_path(request)
+    row = await keys.one(audit.log, request.account, key_id)
+    if row is None:
+        raise errors.not_now("The key was created a moment ago and is not in the projection yet; try again.")
+    found = audit.keys.with_aliases_now(item(row, ("tags",)), request.audience)
+    return request.audience.own(request.account, found)
+
+
+SHOW_KEY = RouteRow(
+    "GET",
+    "/v1/keys/{key:path}",
+    "show_key",
+    show_key,
+    "One key, by id, ARN or alias",
+    tag="keys",
+    action="keytrail:ReadKey",
+    answer=One(with_types(KEY, position="integer")),
+)
+
+
+ROUTES = (LIST_KEYS, KEY_HISTORY, KEY_POLICIES, LAST_USE)
+ONE_KEY = (SHOW_KEY,)

@@ -1,0 +1,124 @@
+"""How the installation stands: who leads, how far every process is, and what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from domain.authorization.audience import Told
+from domain.ports import Unavailable
+from projections.log.entry import ALERTS, DECISIONS, EVENTS
+from projections.registry import PROJECTIONS
+from services.adapters import kafka
+from services.adapters.topics import names
+from services.alert_worker.positions import reached as judged_up_to
+from services.audit_api.answer_shapes import One
+from services.audit_api.context import AuditContext
+from services.audit_api.request import AuditRequest
+from services.audit_api.route import RouteRow
+from services.audit_api.schemas import Member
+from services.projector.store import positions
+from services.settings import Settings
+
+ASK_PATIENCE = 2.0
+"""Seconds that the broker may take to say where its topics end."""
+
+
+async def status(audit: AuditContext, request: AuditRequest) -> Told:
+    """Only the first account sees the whole installation, since sizes and the log's head reveal what other accounts do. Any other
+    account sees where the log stands and what it has itself."""
+    present, account = audit.present, request.account
+    if not audit.is_host(request):
+        own = {
+            "log": present.world.log,
+            "position": present.position,
+            "keys": len(present.world.key_ids(account)),
+            "accounts": [account],
+        }
+        return request.audience.own(account, own)
+    async with audit.pool.acquire() as connection:
+        reached = {
+            name: {f"{topic}/{partition}": after for (topic, partition), after in found.items()}
+            for name in PROJECTIONS
+            if (found := await positions(connection, f"p_{name}")) is not None
+        }
+        size = await connection.fetchval("SELECT pg_database_size(current_database())")
+    topics = names(audit.settings)
+    decisions_end, alerts_end = await asyncio.gather(
+        *(_ends(audit.settings, each) for each in (topics.decisions, topics.alerts))
+    )
+    ends = {EVENTS: {0: present.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
+    whole = {
+        "log": present.world.log,
+        "leader": present.world.writer,
+        "position": present.position,
+        "head": present.head,
+        "next_command": present.world.next_command,
+        "void_records": present.voids,
+        "keys": len(present.world.keys),
+        "accounts": sorted(present.world.accounts),
+        "projections": reached,
+        "lag": {
+            name: sum(
+                max(0, end - each.get(f"{topic}/{partition}", 0))
+                for topic in PROJECTIONS[name].topics
+                for partition, end in ends[topic].items()
+            )
+            for name, each in reached.items()
+        },
+        "alerts": await _judged(audit, decisions_end),
+        "database_bytes": size,
+    }
+    return request.audience.public(whole)
+
+
+async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[str, Any]:
+    """How far each partition is judged, and how many records wait to be."""
+    if await audit.pool.fetchval("SELECT to_regclass('alerting.positions') IS NULL"):
+        return {"judged": {}, "lag": {}}
+    found = await judged_up_to(audit.pool)
+    judged = {f"{topic}/{partition}": each.next for (topic, partition), each in sorted(found.items())}
+    left = {
+        f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0)
+        for partition, end in decisions_end.items()
+    }
+    return {"judged": judged, "lag": {"events/0": audit.present.next - judged.get("events/0", 0), **left}}
+
+
+async def _ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Where the partitions of a topic end, {} while the broker does not say."""
+    try:
+        async with asyncio.timeout(ASK_PATIENCE):
+            return await kafka.ends(settings, topic)
+    except (Unavailable, TimeoutError):
+        return {}
+
+
+STATUS = RouteRow(
+    "GET",
+    "/v1/status",
+    "status",
+    status,
+    "Where the log stands and what the account has; for the first account who leads, lag and sizes too",
+    tag="installation",
+    action="keytrail:ReadStatus",
+    answer=One(
+        (
+            Member("log", "text", "the log's name"),
+            Member("position", "integer", "the last valid record"),
+            Member("keys", "integer", "how many keys the account has; for the first account, how many there are"),
+            Member("leader", "text", "the writer in force"),
+            Member("head", "text", "its digest: keep it to check the log's end later"),
+            Member("lag", "object", "records of its topics that each projection has not taken in"),
+            Member("alerts", "object", "how far each partition is judged, and what waits to be"),
+            Member("accounts", "texts", "the account; for the first account every one that there is"),
+            Member("next_command", "integer", "where on its topic the next command stands that is not decided yet"),
+            Member("void_records", "integer", "values on the log that Keytrail did not write"),
+            Member("projections", "object", "how far each projection has taken in each partition"),
+            Member("database_bytes", "integer", "how large the database is"),
+        )
+    ),
+)
+
+
+ROUTES = (STATUS,)

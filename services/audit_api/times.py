@@ -1,0 +1,65 @@
+"""Times and positions in a question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from projections.decisions import queries as decisions
+from projections.log.schema import AskedLog
+from services.audit_api.context import AuditContext
+from services.audit_api.faults import invalid
+from services.audit_api.freshness import fresh
+from services.audit_api.request import AuditRequest
+from services.questions.moments import Moment, read_moment, read_time
+from services.questions.source import Source
+
+
+async def time_of(log: AskedLog, text: str, name: str) -> datetime:
+    """A time (RFC 3339) or a position (@1234) as a time. `name` is what the text was called. Raises WireError."""
+    if text.startswith("@") and text[1:].isascii() and text[1:].isdigit() and len(text) < 19:
+        found = await decisions.moment_of(log, int(text[1:]))
+        if found is None:
+            raise invalid(f"there is no record at position {text}")
+        return found
+    try:
+        return read_time(text)
+    except ValueError:
+        raise invalid(f"{name} must be a time in RFC 3339 or a position such as @1234") from None
+
+
+async def span_of(log: AskedLog, request: AuditRequest) -> tuple[datetime | None, datetime | None]:
+    """The parameters `from` and `to`. Raises WireError."""
+    since, until = [
+        None if (text := request.text(name)) is None else await time_of(log, text, name) for name in ("from", "to")
+    ]
+    return since, until
+
+
+@asynccontextmanager
+async def at_moment(audit: AuditContext, request: AuditRequest) -> AsyncIterator[tuple[Source, Moment]]:
+    """What is asked, and the moment that the parameter `at` names: now where it is left out. Raises WireError, also for what
+    did not exist then."""
+    async with fresh(audit.present):
+        source = await audit.sources.of(request)
+        yield source, await source.moment(request.text("at"))
+
+
+async def two_moments(audit: AuditContext, request: AuditRequest) -> tuple[Source, Moment, Moment, dict[str, str]]:
+    """The moments `from` and `to`. The first is never before the record begins; where an earlier one was asked for, the last
+    member says when the record begins. Raises WireError."""
+    text = request.text("from")
+    if not text:
+        raise invalid("from must be a time or a position, and not later than to")
+    async with fresh(audit.present):
+        source = await audit.sources.of(request)
+        began = await source.before_it_began(read_moment(text)[1])
+        first = await source.moment(began.get("began", text))
+        until = request.text("to")
+        ended = bool(began and until and await source.before_it_began(read_moment(until)[1]))
+        last = first if ended else await source.moment(until)
+    backwards = ended and read_moment(text)[1] > read_moment(until or "")[1]  # type: ignore[operator]  # both are times
+    if first.position > last.position or backwards:
+        raise invalid("from must be a time or a position, and not later than to")
+    return source, first, last, began

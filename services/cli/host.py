@@ -1,0 +1,94 @@
+"""What commands of the operator work on: the broker, the database and the files of an installation.
+
+The clients of Kafka and Postgres take longer to load than most commands take in all, so these commands import them where they
+work, and print their help without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from services.cli.failures import fail
+from services.cli.terminal import progress_bar, settings_or_fail, telling
+from services.settings import BadSetting, Settings
+
+Result = TypeVar("Result")
+TellBar = Callable[[str, int, int], None]
+"""What work that takes long calls to say how far it is: what is being done, how much of it is done, of how much."""
+
+
+def reaching(data: Path | None) -> Settings:
+    """Settings that name a broker and a database: those given, else those that run on the data folder."""
+    from services.logs import quiet
+    from services.runtime.data_folder import Folder
+
+    settings = settings_or_fail(data=data)
+    quiet()
+    try:
+        settings = Folder(settings.data).reached(settings) or settings
+    except BadSetting as fault:
+        fail(str(fault))
+    if not settings.kafka:
+        fail(
+            f"Nothing is running on {settings.data}. Start `keytrail up`, name the folder that it runs on (--data or "
+            "KEYTRAIL_DATA), or name a broker in KEYTRAIL_KAFKA."
+        )
+    return settings
+
+
+def reaching_both(data: Path | None) -> Settings:
+    """As `reaching`, where the database is needed as well."""
+    settings = reaching(data)
+    if not settings.postgres:
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`.")
+    return settings
+
+
+def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
+    """Do the work with a bar that shows how far it is. What can go wrong on a host ends the command with its message, and with
+    `why` before it."""
+    import asyncio
+
+    try:
+        with progress_bar() as progress:
+            return asyncio.run(work(telling(progress)))
+    except host_faults() as fault:
+        fail(f"{why}{fault}")
+
+
+def unreachable() -> tuple[type[BaseException], ...]:
+    """What says that the broker or the database does not answer."""
+    from services.adapters.postgres import UNREACHABLE
+
+    return UNREACHABLE
+
+
+def host_faults() -> tuple[type[BaseException], ...]:
+    """What work on a host raises with a message for whoever asked for it."""
+    from domain.log.codec import Unreadable
+    from domain.ports import LogRefused, OutOfRange
+    from services.adapters.bundled.jars import DownloadFailed
+    from services.adapters.bundled.postgres import PostgresFailed
+    from services.adapters.master_key import MasterKeyRefused
+    from services.adapters.vault import AlreadyRotating
+    from services.backup.restoration import NotEmpty
+    from services.backup.sealed_file import BadBackup
+    from services.log_keys.rotation import NotYet
+    from services.ownership import NotOurs
+    from services.runtime.data_folder import ClockRefused, FolderInUse
+    from services.supervisor.up import CannotStart
+
+    refusals = (
+        AlreadyRotating,
+        BadBackup,
+        BadSetting,
+        CannotStart,
+        ClockRefused,
+        DownloadFailed,
+        FolderInUse,
+        LogRefused,
+    )
+    more = (MasterKeyRefused, NotEmpty, NotOurs, NotYet, OutOfRange, PostgresFailed, Unreadable)
+    return (*refusals, *more, *unreachable())

@@ -1,0 +1,79 @@
+"""rebuild, skip-commands: what an operator does when a table or a topic is damaged."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import click
+
+from projections.registry import PROJECTIONS
+from services.cli.failures import fail
+from services.cli.host import TellBar, done_or_fail, reaching, reaching_both
+from services.cli.options import AsJson, Data, Yes
+from services.cli.parameters import Argument
+from services.cli.terminal import as_line, counted, say
+from services.settings import Settings
+
+
+def rebuild(
+    name: Annotated[str, Argument(help=f"One of {', '.join(PROJECTIONS)}")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Build the tables of a projection from the log, beside the live ones, and put them in their place when they are complete."""
+    if name not in PROJECTIONS:
+        fail(f"There is no projection {name!r}: name one of {', '.join(PROJECTIONS)}.", 2)
+    settings = reaching_both(data)
+    count = done_or_fail(lambda tell: _rebuild(settings, name, tell), "The projection is unchanged: ")
+    if as_json:
+        as_line({"projection": name, "records": count})
+        return
+    say(f"{name} built anew from {counted(count, 'record')}")
+
+
+async def _rebuild(settings: Settings, name: str, tell: TellBar) -> int:
+    """From how many records it was built."""
+    from services.adapters.keyring import open_keyring  # see host.py
+    from services.projector.rebuild import rebuild_projection
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        return await rebuild_projection(
+            settings, pool, keys, PROJECTIONS[name], lambda done, count: tell(f"rebuilding {name}", done, count)
+        )
+    finally:
+        await pool.close()
+
+
+def skip_commands(yes: Yes = False, as_json: AsJson = False, data: Data = None) -> None:
+    """Let the writer go on after commands were lost before it could read them. The log records the skip."""
+    settings = reaching(data)
+    if not yes:
+        click.confirm("The calls that were lost will never be answered. Go on?", abort=True)
+    done_or_fail(lambda _: _permit_skip(settings))
+    if as_json:
+        as_line({"skips": 1})
+    else:
+        say("the writer may skip once")
+
+
+async def _permit_skip(settings: Settings) -> None:
+    from services.adapters import skips, snapshots  # see host.py
+    from services.adapters.kafka import KafkaTopic
+    from services.adapters.keyring import open_keyring
+    from services.adapters.topics import names
+    from services.runtime.bootstrap import open_pool, open_vault
+
+    pool = await open_pool(settings)
+    try:
+        keys = await open_keyring(open_vault(settings, pool))
+        events = KafkaTopic(settings, names(settings).events)
+        try:
+            fold = await snapshots.newest(pool, events, keys)
+        finally:
+            await events.close()
+        await skips.permit(pool, keys, fold.world.log, fold.world.next_command)
+    finally:
+        await pool.close()

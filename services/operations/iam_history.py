@@ -1,0 +1,390 @@
+"""IAM's answers about the past: when an access key was used, which services an identity used, the credential report.
+
+AWS gathers this hours later, and for services that report it. Here every call has its decision, so the answer is what the
+decisions say: a moment behind the log, and whole from the log's first day on.
+Source: IAM API reference, GetAccessKeyLastUsed, GenerateServiceLastAccessedDetails and what it leads to; IAM user guide,
+id_credentials_getting-report (the columns).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.arn import parse_arn, root_arn, session_arn
+from domain.authorization.evaluate import may
+from domain.authorization.question import in_account
+from domain.authorization.verdict import Verdict
+from domain.commands.identity_permissions import resource_of
+from domain.durations import DAY_MICROS
+from domain.errors import InvalidInput, NoSuchEntity
+from domain.identities.account import ACTIVE
+from domain.identities.holders import attachable, attached
+from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
+from domain.identities.published import PUBLISHED
+from domain.policy.compile import CompiledStatement, identity_policy_statements
+from domain.policy.glob import compile_glob
+from domain.policy.parse import MANAGED, Statement, parse_policy
+from domain.state.world import World
+from services.aside import long_aside
+from services.operations import iam_descriptions
+from services.operations.markers import after_marker, marker_after
+from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
+
+USUAL = 100
+LOOKED_BACK = 400 * DAY_MICROS
+"""Microseconds; at least as long as AWS reports."""
+NOT_USED = "N/A"
+SERVICE_NAMES = {
+    "iam": "AWS Identity and Access Management",
+    "kms": "AWS Key Management Service",
+    "sts": "AWS Security Token Service",
+}
+"""The services of this installation, by their namespace."""
+
+
+# -- an access key ----------------------------------------------------------------------------------------------------
+
+
+def _owner(access_key: str, account: str, world: World) -> Identity | None:
+    unique = world.directory.users_of.get(access_key)
+    found = None if unique is None else world.directory.identities[unique]
+    return found if found is not None and found.account == account else None
+
+
+def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:
+    """On the user whose key it is; of the root's and of one that is not here, on the account."""
+    caller = request.caller
+    owner = _owner(request["AccessKeyId"], caller.account, world)
+    resource = in_account("*", caller.account) if owner is None else resource_of(owner)
+    return (may(caller, "iam:GetAccessKeyLastUsed", resource),)
+
+
+async def access_key_last_used(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises NoSuchEntity, Unavailable."""
+    access_key, account = request["AccessKeyId"], request.caller.account
+    owner = _owner(access_key, account, world)
+    if owner is None and world.access_keys.get(access_key) != account:
+        raise NoSuchEntity(f"The Access Key with id {access_key} cannot be found.")
+    principal = root_arn(account) if owner is None else owner.arn
+    use = (await recall.last_uses_of([(principal, access_key)])).get(access_key)
+    used: Answer = {"ServiceName": NOT_USED, "Region": NOT_USED}
+    if use is not None:
+        used = {"LastUsedDate": iam_descriptions.seconds(use.at), "ServiceName": use.service, "Region": world.region}
+    return {"UserName": "root" if owner is None else owner.name, "AccessKeyLastUsed": used}
+
+
+# -- the credential report --------------------------------------------------------------------------------------------
+
+_KEY_COLUMNS = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
+_PASSWORD_COLUMNS = ("password_enabled", "password_last_used", "password_last_changed", "password_next_rotation")
+COLUMNS = (
+    *("user", "arn", "user_creation_time"),
+    *_PASSWORD_COLUMNS,
+    "mfa_active",
+    *(f"access_key_{place}_{column}" for place in (1, 2) for column in _KEY_COLUMNS),
+    *(f"cert_{place}_{column}" for place in (1, 2) for column in ("active", "last_rotated")),
+)
+ROOT = "<root_account>"
+NO_PASSWORD = ("false", NOT_USED, NOT_USED, NOT_USED)
+NO_PASSWORD_OF_ROOT = ("not_supported", "no_information", "not_supported", "not_supported")
+"""There are no passwords. What a report says of the root's is the same for every account whose root never signed in with
+one; password_last_used has no "not_supported" (user guide, id_credentials_getting-report)."""
+NO_CERTIFICATES = ("false", NOT_USED, "false", NOT_USED)
+_Key = tuple[str, bool, int]
+"""(id, whether it is active, when it was made)."""
+_Person = tuple[str, str, int, list[_Key]]
+"""(name, ARN, when they were made, their access keys)."""
+
+
+def report_made(request: Request, world: World) -> Answer:
+    """Nothing is prepared: a report is made when it is fetched, and is never old."""
+    return {"State": "COMPLETE"}
+
+
+async def credential_report(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises Unavailable."""
+    account, directory = request.caller.account, world.directory
+    held = world.accounts[account]
+    of_root = [(key, True, held.created) for key, status in held.access_keys.items() if status == ACTIVE]
+    people: list[_Person] = [(ROOT, root_arn(account), held.created, of_root)]
+    for name in directory.listed.get((USER, account), ()):
+        user = directory.identities[directory.ids[USER, account, name]]
+        keys = [(key, each.status == ACTIVE, each.created) for key, each in user.access_keys.items()]
+        people.append((user.name, user.arn, user.created, sorted(keys, key=lambda key: key[2])))
+    asked = [(arn, key) for _, arn, _, keys in people for key, _, _ in keys[:2]]
+    uses = await recall.last_uses_of(asked)
+    text = await long_aside(account, _report, people, uses, world.region)
+    generated = iam_descriptions.seconds(request.at)
+    return {"Content": text.encode(), "ReportFormat": "text/csv", "GeneratedTime": generated}
+
+
+def _report(people: Sequence[_Person], uses: Mapping[str, LastUse], region: str) -> str:
+    """Apart, since an account may have thousands of users and other callers wait for the event loop."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for name, arn, created, keys in people:
+        password = NO_PASSWORD_OF_ROOT if name == ROOT else NO_PASSWORD
+        row = [name, arn, _time(created), *password, "false"]
+        for place in range(2):
+            row += _columns(keys[place] if place < len(keys) else None, uses, region)
+        writer.writerow([*row, *NO_CERTIFICATES])
+    return text.getvalue()
+
+
+def _columns(key: _Key | None, uses: Mapping[str, LastUse], region: str) -> list[str]:
+    if key is None:
+        return ["false", *[NOT_USED] * 4]
+    access_key, active, created = key
+    use = uses.get(access_key)
+    used = [NOT_USED] * 3 if use is None else [_time(use.at), region, use.service]
+    return ["true" if active else "false", _time(created), *used]
+
+
+def _time(micros: int) -> str:
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+# -- services that were used --------------------------------------------------------------------------------------------
+
+KINDS = (USER, GROUP, ROLE, POLICY)
+_LETTERS = string.digits + string.ascii_uppercase
+_DIGITS = re.compile(r"[0-9a-f]{32}")
+GRANULARITY = ("SERVICE_LEVEL", "ACTION_LEVEL")
+_LENGTH = 17
+"""Characters of a unique id behind the letters that name its kind."""
+_UNIQUE = 36**_LENGTH
+_TIME_BITS = 34
+"""All together are 126 bits: a job's id has 128."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The content of a job's id. It holds everything about the job, so nothing is stored: whoever fetches the result
+    needs the permission to generate it. `at` is seconds since the epoch."""
+
+    unique: str
+    at: int
+    by_action: bool
+
+    def name(self) -> str:
+        kind = next(place for place, each in enumerate(KINDS) if self.unique.startswith(PREFIXES[each]))
+        number = ((kind << 1 | self.by_action) << _TIME_BITS | self.at) * _UNIQUE
+        digits = f"{number + int(self.unique[4:], 36):032x}"
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+    @staticmethod
+    def read(name: str) -> Job:
+        """Raises NoSuchEntity."""
+        digits = name.replace("-", "")
+        if not _DIGITS.fullmatch(digits):
+            raise NoSuchEntity(f"There is no job {name}.")
+        number, unique = divmod(int(digits, 16), _UNIQUE)
+        number, at = divmod(number, 1 << _TIME_BITS)
+        if number >= 2 * len(KINDS):
+            raise NoSuchEntity(f"There is no job {name}.")
+        letters = []
+        for _ in range(_LENGTH):
+            unique, letter = divmod(unique, 36)
+            letters.append(_LETTERS[letter])
+        return Job(PREFIXES[KINDS[number >> 1]] + "".join(reversed(letters)), at, bool(number & 1))
+
+
+Entity = Identity | ManagedPolicy
+
+
+def _entity(arn: str, account: str, world: World) -> Entity | None:
+    """A user, group, role or policy that the account may ask about."""
+    unique = world.directory.by_arn.get(arn)
+    if unique is not None:
+        found = world.directory.identities[unique]
+        return found if found.account == account else None
+    try:
+        return attachable(world.directory, arn, account)
+    except NoSuchEntity:
+        return None
+
+
+def _entity_of(job: Job, account: str, world: World) -> Entity | None:
+    found = world.directory.identities.get(job.unique)
+    if found is not None:
+        return found if found.account == account else None
+    arn = world.directory.policy_arns.get(job.unique)
+    published = next((each for each in PUBLISHED.values() if each.id == job.unique), None)
+    return _entity(arn, account, world) if arn is not None else published
+
+
+def _asks(request: Request, arn: str, entity: Entity | None) -> Verdict:
+    caller = request.caller
+    named = parse_arn(arn)
+    account = named.account if named is not None and named.account.isdigit() else caller.account
+    resource = resource_of(entity) if isinstance(entity, Identity) else in_account(arn, account)
+    return may(caller, "iam:GenerateServiceLastAccessedDetails", resource)
+
+
+def access_to_generate(request: Request, world: World) -> Sequence[Verdict]:
+    return (_asks(request, request["Arn"], _entity(request["Arn"], request.caller.account, world)),)
+
+
+def generate(request: Request, world: World) -> Answer:
+    """Raises NoSuchEntity, InvalidInput."""
+    entity = _entity(request["Arn"], request.caller.account, world)
+    if entity is None:
+        raise NoSuchEntity(f"ARN {request['Arn']} cannot be found.")
+    if len(entity.id) != 4 + _LENGTH:
+        raise InvalidInput(f"{entity.arn} has no unique id that a job could name.")
+    by_action = request.get("Granularity") == GRANULARITY[1]
+    return {"JobId": Job(entity.id, request.at // 1_000_000, by_action).name()}
+
+
+def access_to_job(request: Request, world: World) -> Sequence[Verdict]:
+    caller = request.caller
+    verdicts = [may(caller, f"iam:{request.operation}", in_account("*", caller.account))]
+    entity = _entity_of(Job.read(request["JobId"]), caller.account, world)
+    if entity is not None:
+        verdicts.append(_asks(request, entity.arn, entity))
+    return tuple(verdicts)
+
+
+def _job(request: Request, world: World) -> tuple[Job, Entity]:
+    """Raises NoSuchEntity."""
+    job = Job.read(request["JobId"])
+    entity = _entity_of(job, request.caller.account, world)
+    if entity is None:
+        raise NoSuchEntity(f"There is no job {request['JobId']}.")
+    return job, entity
+
+
+def _identities(entity: Entity, account: str, world: World) -> list[Identity]:
+    """The users and roles whose calls count: for a group its members, for a policy everybody who has it."""
+    directory = world.directory
+    if isinstance(entity, ManagedPolicy):
+        held = [directory.identities[each] for each in attached(directory, entity, account)]
+        return [one for each in held for one in _identities(each, account, world)]
+    if entity.kind == GROUP:
+        return [directory.identities[each] for each in directory.members.get(entity.id, ())]
+    return [entity]
+
+
+def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
+    """(ARNs, beginnings of the ARNs of roles' sessions)."""
+    exact, sessions = [], []
+    for each in identities:
+        if each.kind == ROLE:
+            sessions.append(session_arn(each.account, each.name, ""))
+        else:
+            exact.append(each.arn)
+    return exact, sessions
+
+
+def _namespaces(entity: Entity, world: World) -> list[str]:
+    """The services that the permission policies allow anything of, in order."""
+    rules: Sequence[CompiledStatement]
+    if isinstance(entity, ManagedPolicy):
+        rules = identity_policy_statements(
+            parse_policy(entity.document, MANAGED), "", entity.arn, entity.default, MANAGED
+        )
+    else:
+        rules = world.directory.permissions(entity).statements
+    allowing = [rule.statement for rule in rules if not rule.denies]
+    return [service for service in SERVICE_NAMES if any(_gives(statement, service) for statement in allowing)]
+
+
+def _gives(statement: Statement, service: str) -> bool:
+    """Whether the statement covers any action of a service."""
+    if statement.action is not None:
+        return any(compile_glob(each.lower().partition(":")[0])(service) for each in statement.action)
+    return not {"*", f"{service}:*"} & {each.lower() for each in statement.not_action or ()}
+
+
+async def last_accessed(request: Request, world: World, recall: Recall) -> Answer:
+    """Raises NoSuchEntity, Unavailable."""
+    job, entity = _job(request, world)
+    account = request.caller.account
+    exact, sessions = _principals(_identities(entity, account, world))
+    accesses = await recall.accesses(account, exact, sessions, request.at - LOOKED_BACK)
+    items = [_service(name, accesses, job, world) for name in _namespaces(entity, world)]
+    return _done(job) | _paged("ServicesLastAccessed", items, request) | {"JobType": GRANULARITY[job.by_action]}
+
+
+def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: World) -> Answer:
+    own = [each for each in accesses if each.service == namespace]
+    shown: Answer = {
+        "ServiceName": SERVICE_NAMES[namespace],
+        "ServiceNamespace": namespace,
+        "TotalAuthenticatedEntities": len({_of(each.principal) for each in own}),
+    }
+    if own:
+        last = max(own, key=lambda each: each.at)
+        shown |= {
+            "LastAuthenticated": iam_descriptions.seconds(last.at),
+            "LastAuthenticatedEntity": _of(last.principal),
+            "LastAuthenticatedRegion": world.region,
+        }
+    if job.by_action:
+        by_action: dict[str, Accessed] = {}
+        for each in own:
+            if each.operation not in by_action or by_action[each.operation].at < each.at:
+                by_action[each.operation] = each
+        shown["TrackedActionsLastAccessed"] = [
+            {
+                "ActionName": name,
+                "LastAccessedEntity": _of(each.principal),
+                "LastAccessedTime": iam_descriptions.seconds(each.at),
+                "LastAccessedRegion": world.region,
+            }
+            for name, each in sorted(by_action.items())
+        ]
+    return shown
+
+
+def _of(principal: str) -> str:
+    """For a role's session the role, as far as the ARN names it: it leaves out the role's path."""
+    named = parse_arn(principal)
+    if named is None or not named.resource.startswith("assumed-role/"):
+        return principal
+    return f"arn:{named.partition}:iam::{named.account}:role/{named.resource.split('/')[1]}"
+
+
+async def accessed_by(request: Request, world: World, recall: Recall) -> Answer:
+    """Of a group or a policy, who used one service. Raises NoSuchEntity, Unavailable."""
+    job, entity = _job(request, world)
+    account, namespace = request.caller.account, request["ServiceNamespace"]
+    identities = _identities(entity, account, world)
+    accesses = await recall.accesses(account, *_principals(identities), request.at - LOOKED_BACK)
+    items = []
+    for each in sorted(identities, key=lambda identity: identity.arn):
+        exact, sessions = _principals([each])
+        times = [
+            found.at
+            for found in accesses
+            if found.service == namespace and (found.principal in exact or found.principal.startswith(tuple(sessions)))
+        ]
+        info = {"Arn": each.arn, "Name": each.name, "Type": each.kind.upper(), "Id": each.id, "Path": each.path}
+        items.append(
+            {"EntityInfo": info} | ({"LastAuthenticated": iam_descriptions.seconds(max(times))} if times else {})
+        )
+    return _done(job) | _paged("EntityDetailsList", items, request)
+
+
+def _done(job: Job) -> Answer:
+    return {"JobStatus": "COMPLETED", "JobCreationDate": job.at, "JobCompletionDate": job.at}
+
+
+def _paged(member: str, items: Sequence[Answer], request: Request) -> Answer:
+    """A page, addressed by the number of items before it."""
+    after = after_marker(request) or "0"
+    if not after.isascii() or not after.isdigit() or len(after) > 9:
+        raise InvalidInput("The marker is not one that an earlier answer gave.")
+    begin, limit = int(after), request.get("MaxItems", USUAL)
+    page = items[begin : begin + limit]
+    more = begin + limit < len(items)
+    return {member: list(page), "IsTruncated": more} | (
+        {"Marker": marker_after(request, str(begin + limit))} if more else {}
+    )

@@ -1,0 +1,84 @@
+"""Every port, its adapters, and the file of promises that each adapter keeps.
+
+The fixture of a contract is made of this list: an adapter that is added here is held to every promise of its port.
+tests/house/test_contracts.py fails where a file of services/adapters stands in no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from services.adapters import skips, snapshots
+from services.adapters.kafka import KafkaTopic, connection
+from services.adapters.master_key import FileMasterKey
+from services.adapters.tokens import Tokens
+from services.adapters.topics import BROKERS_CLOCK
+from services.adapters.vault import Vault
+from services.settings import Settings
+from tests.memory_log import MemoryTopic
+
+AnyTopic = MemoryTopic | KafkaTopic
+OpenTopic = Callable[[Callable[[], Settings]], AbstractAsyncContextManager[AnyTopic]]
+"""Takes where to find an installation's settings, which starts the installation."""
+
+
+@asynccontextmanager
+async def memory_topic(settings: Callable[[], Settings]) -> AsyncIterator[MemoryTopic]:
+    yield MemoryTopic()
+
+
+@asynccontextmanager
+async def kafka_topic(settings: Callable[[], Settings]) -> AsyncIterator[KafkaTopic]:
+    found, name = settings(), f"contract.{uuid4().hex}"
+    admin = AIOKafkaAdminClient(**connection(found))
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1, topic_configs=BROKERS_CLOCK)])
+    await admin.close()
+    topic = KafkaTopic(found, name)
+    yield topic
+    await topic.close()
+
+
+TOPICS: dict[str, OpenTopic] = {"memory": memory_topic, "kafka": kafka_topic}
+TOKENS: dict[str, type[Tokens]] = {"sealed": Tokens}
+SKIPS: dict[str, Any] = {"postgres": skips}
+SNAPSHOTS: dict[str, Any] = {"postgres": snapshots}
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """`promises` are the tests that each of `adapters` passes; `files` are those of services/adapters that they are in."""
+
+    promises: tuple[str, ...]
+    adapters: Mapping[str, Any]
+    files: tuple[str, ...] = field(default=())
+
+
+CONTRACTS: dict[str, Contract] = {
+    "topic": Contract(("test_topic.py",), TOPICS, ("kafka.py",)),
+    "topics": Contract(
+        ("test_kafka_security.py", "test_feed.py"), {"kafka": KafkaTopic}, ("topics.py", "trail_topics.py")
+    ),
+    "tokens": Contract(("test_tokens.py",), TOKENS, ("tokens.py",)),
+    "snapshots": Contract(("test_snapshots.py",), SNAPSHOTS, ("snapshots.py", "directory_snapshot.py")),
+    "skips": Contract(("test_skips.py",), SKIPS, ("skips.py",)),
+    "vault": Contract(("test_vault.py",), {"postgres": Vault}, ("vault.py", "keyring.py")),
+    "master key": Contract(("test_vault.py",), {"file": FileMasterKey}, ("master_key.py",)),
+    "pins": Contract(("test_positions_permits_pins.py",), {"vault and file": None}, ("pins.py",)),
+}
+ELSEWHERE: dict[str, str] = {
+    "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
+    "services_file.py": "a file of settings: tests/e2e/test_services.py",
+    "cloudevents.py": "pure: names of headers",
+    "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
+    "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
+    "origin.py": "a row that names the log: tests/faults/test_start.py",
+    "postgres.py": "the pool itself, under every test here",
+}
+"""Files of services/adapters without a contract of their own, and where they are tried."""
