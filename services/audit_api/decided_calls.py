@@ -101,7 +101,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
         fields["principal"] = await audit.principals.caller(request, source, str(fields["principal"]))
     if key:
         key = await audit.keys.recorded(request, source, key)
-    since, until = await span_of(source.pool, request)
+    since, until = await span_of(source.log, request)
     return CallFilters(
         key=key or None,
         since=since,
@@ -125,7 +125,7 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Call
     source = await audit.sources.of(request)
     newest_first = request.one_of("order", ("newest",)) is not None
     rows = await decisions.page(
-        source.pool, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
+        source.log, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
     )
     last = rows[-1] if rows else None
     cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None

@@ -20,7 +20,7 @@ from services.audit_api.freshness import fresh
 from services.audit_api.principal_references import MOST_NAMES, named_now
 from services.audit_api.request import AuditRequest
 from services.audit_api.sources import Sources
-from services.kms_api import errors
+from services.kms_api import errors, unanswered
 from services.kms_api.live_state import LiveState, NotFresh
 from services.questions.as_of import find_key
 from services.questions.moments import Moment
@@ -70,7 +70,7 @@ class KeyReferences:
         return found[0] if found else text
 
     def near(self, text: str, account: str) -> str:
-        """A sentence to follow "there is no such key": whose name the text is instead, or which names are near it."""
+        """A sentence to follow "there is no such key": who has that name instead, or which names are near it."""
         world = self._present.world
         people = (
             ()
@@ -98,7 +98,7 @@ class KeyReferences:
                 await self._present.barrier()
                 return self._present.world.once(self.written(text, account), account)
             except NotFresh:
-                raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+                raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
             except Refusal:
                 raise not_found(first, self.near(text, account)) from None
 
@@ -149,7 +149,7 @@ class KeyReferences:
 
     async def require_recorded(self, source: Source, key: str, text: str) -> None:
         """Raises WireError where a trail, or our own log, has nothing of this key."""
-        if await decisions.names_key(source.pool, source.account, key):
+        if await decisions.names_key(source.log, source.account, key):
             return
         raise missing(f"No record here names a key {text}.{await self._near_in(source, text)}")
 
@@ -157,7 +157,7 @@ class KeyReferences:
     async def _require_called(source: Source, key: str, text: str) -> None:
         """Whether another account's key exists is not looked up: the asking account has calls of its own on it, or nothing.
         Raises WireError where it has none."""
-        if not await decisions.names_key(source.pool, source.account, key):
+        if not await decisions.names_key(source.log, source.account, key):
             raise missing(
                 f"No call of this account names {text}. It belongs to another account, and only that account learns what "
                 "others did with it."
@@ -169,7 +169,7 @@ class KeyReferences:
         """The history's row of the key that a text meant then. Raises WireError, AccessRefused."""
         reference = await self.written_of_trail(source, text) if source.is_trail else self.written(text, source.account)
         try:
-            return await find_key(source.pool, reference, source.account, source.region, moment)
+            return await find_key(source.log, reference, source.account, source.region, moment)
         except KeyNotFound as fault:
             raise not_found(fault, await self._near_in(source, text)) from None
 
@@ -200,10 +200,10 @@ class KeyReferences:
         if not source.is_trail:
             return [self.with_aliases_now(row, source.audience) for row in rows]
         ids = sorted({row["key_id"] for row in rows if row["key_id"]})
-        found = await history.aliases_of(source.pool, source.end, ids) if ids else {}
+        found = await history.aliases_of(source.log, source.end, ids) if ids else {}
         return [row | {"key_aliases": found.get(row["key_id"], [])} for row in rows]
 
 
 async def names_in(source: Source) -> list[str]:
     """Keys and aliases of a trail."""
-    return await history.names(source.pool, (KEY, ALIAS), MOST_NAMES)
+    return await history.names(source.log, (KEY, ALIAS), MOST_NAMES)

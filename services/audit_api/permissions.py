@@ -17,7 +17,7 @@ from services.audit_api.call_records import CallRecords
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.request import AuditRequest
 from services.clock import Clock
-from services.kms_api import errors
+from services.kms_api import errors, unanswered
 from services.kms_api.app import MOST_AGENT, printable
 from services.kms_api.live_state import LiveState, NotFresh
 from services.settings import Settings
@@ -56,7 +56,7 @@ class RoutePermissions:
             await self._present.barrier()
             request = self._renewed(request)
         except NotFresh:
-            raise errors.not_now("The log's newest state is not known to this server now; try again.") from None
+            raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
         except (CredentialDisabled, CredentialExpired) as fault:
             await self.records.refuse_credential(request, fault)
         verdict = await self._verdict(request, action)
@@ -65,7 +65,7 @@ class RoutePermissions:
         return request
 
     async def still_may(self, request: AuditRequest) -> AuditRequest:
-        """A long answer goes on only for a caller who could ask for it now. Returns the request with the caller and the time
+        """A long answer goes on only while its caller may ask for it. Returns the request with the caller and the time
         as they are now.
 
         Raises WireError, with a record: the credential has ended, or the permission is gone.

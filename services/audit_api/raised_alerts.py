@@ -56,7 +56,7 @@ EXPLAINED = (
     Member("references", "texts", "CIS, Security Hub, MITRE ATT&CK"),
     Member("commands", "texts", "the commands that show more, as a shell takes them"),
 )
-"""What a reader is told of an alert beside its row."""
+"""What an answer adds to an alert's row."""
 EVIDENCE = Member("evidence", "object?", "what it rests on: sets of requests with a witness each, for a policy")
 MARKS = Member("marks", "objects", "everything that was done about it, with who and when")
 FILTERS = (
@@ -94,8 +94,8 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> AlertFilters
 
 
 def accounts_of(audit: AuditContext, request: AuditRequest) -> list[str]:
-    """Whose alerts an account is told of: its own, and the first account also those about Keytrail itself, whose account
-    is ""."""
+    """The accounts whose alerts the caller sees: its own. The first account also sees alerts about Keytrail itself, whose
+    account is ""."""
     return [request.account, ""] if audit.is_host(request) else [request.account]
 
 

@@ -1,4 +1,4 @@
-"""An authenticated request, before it is looked at; the call that its record holds, and the request that operations see."""
+"""A request whose caller is authenticated; the call that its record holds, and the request that operations see."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Incoming:
     fields: Mapping[str, str] | None = None
     """The form of a request of the Query protocol."""
     unreadable: Refusal | None = None
-    """Why the form cannot be read, where it cannot."""
+    """The reason why the form cannot be read, if it cannot."""
 
 
 def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
@@ -56,7 +56,7 @@ def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
 
 
 def _invocation(incoming: Incoming) -> str:
-    """What a client's retries of one call have in common; "" for a client that does not say."""
+    """The digest that a client's retries of one call share; "" for a client that sends no invocation id."""
     if not incoming.invocation:
         return ""
     digest = sha256(incoming.body)

@@ -19,7 +19,7 @@ from services.kms_api.live_state import LiveState
 from services.kms_api.records import Records
 
 MOST_COMMAND = 393_216
-"""Bytes of a command. Its record says everything twice, as parameters and as event, and has to fit the log."""
+"""Bytes of a command. Its record holds everything twice, as parameters and as event, and has to fit the log."""
 ANSWER_SLACK = 2.0
 """Seconds beyond a command's deadline for which its record is still waited for."""
 

@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy, SimulateCustomPolicy, and the condition keys that policies read.
 
-Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it. What
-the simulation of service control policies and of EC2's scenarios would need is not here: a request that asks for them is
-refused, not answered as if it had not.
+Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it.
+Service control policies and EC2's scenarios are not simulated: a request that asks for them is refused, and not
+answered as if it had not asked.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ from services.shares import QUESTIONS, breathe
 MOST_TEXT = 32_768
 """Characters of all policies of a request together."""
 MOST_STEPS = 100_000
-"""Statements that one answer looks at: a page is as long as that allows, and at least one action."""
+"""Statements that one answer evaluates: a page has as many actions as that allows, and at least one."""
 MOST_ENTRIES, MOST_CHARACTERS = 64, 8192
-"""Of the context: as many as a real request may bring to conditions."""
+"""Context entries: as many as a real request may bring to conditions."""
 USUAL = 100
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
-"""What a caller's session says; a simulation has it where a context entry says so."""
+"""Keys that a caller's session fills; a simulation has them only from context entries."""
 
 
 # -- which permission -------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def _source(request: Request, world: World) -> Identity:
 
 @dataclass(slots=True)
 class _Policies:
-    """What is simulated, as it is gathered."""
+    """The policies that are simulated, while they are gathered."""
 
     rules: list[CompiledStatement]
     boundary: Permissions | None
@@ -164,7 +164,7 @@ def _is_of(boundary: Permissions, excluded: Callable[[str], bool]) -> bool:
 
 
 def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
-    """Whether a policy, by the name that its statements have, is meant."""
+    """Whether the identifier means a policy; the policy is given by the name that its statements have."""
     match identifier:
         case {"PolicyType": "inline"}:
             return lambda policy: "#" in policy
@@ -179,7 +179,7 @@ def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
         case {"InlinePolicyIdentifier": {"PolicyName": name, "AttachmentType": kind, "AttachmentName": owner}}:
             held = re.compile(rf".*:{re.escape(str(kind))}/(?:.*/)?{re.escape(str(owner))}#{re.escape(str(name))}")
             return lambda policy: held.fullmatch(policy) is not None
-        case _:  # boundaries are looked at apart; of service control policies there are none
+        case _:  # boundaries are handled apart, and there are no service control policies
             return lambda policy: False
 
 

@@ -12,7 +12,7 @@ from services.operations.rows import Changing, Issuing, OperationRow, Reading, R
 
 
 def _of_each(kind: str) -> dict[str, OperationRow]:
-    """What users, groups and roles have alike."""
+    """The operations that users, groups and roles share."""
     noun = kind.capitalize()
     return {
         f"Delete{noun}": Changing(iam.delete(kind)),
@@ -30,7 +30,7 @@ def _of_each(kind: str) -> dict[str, OperationRow]:
 
 
 def _with_boundary(kind: str) -> dict[str, OperationRow]:
-    """What users and roles have and groups have not."""
+    """The operations that users and roles share, and groups do not have."""
     noun = kind.capitalize()
     return {
         f"Put{noun}PermissionsBoundary": Changing(iam.set_boundary(kind)),
@@ -42,12 +42,12 @@ def _with_boundary(kind: str) -> dict[str, OperationRow]:
 
 
 def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
-    """A user's other credentials, of which there are none."""
+    """Lists of a user's other credentials, which are always empty."""
     return {operation: Reading(reading.access_on_self(operation), reading.empty(member))}
 
 
 def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
-    """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
+    """Lists of an account's providers, certificates and devices, which are always empty: scanners ask for each."""
     return {operation: Reading(overview.access_on_account(f"iam:{operation}"), reading.empty(member))}
 
 

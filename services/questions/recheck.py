@@ -66,7 +66,7 @@ class Rechecked:
 
 async def recheck(still: Still, region: str, times: TimeBounds, audience: Audience) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of"}` now and then, and `{"result"}` at last."""
-    log, last = still.connection, still.last
+    log, last = still.log, still.last
     since = times[0]
     total = await spans.all_counted(log, times)
     first = -1 if since is None else await spans.first_seen_since(log, since)

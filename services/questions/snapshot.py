@@ -20,7 +20,7 @@ from services.settings import Settings
 class Still:
     """`last` is the position up to which every projection has the log."""
 
-    connection: AskedLog
+    log: AskedLog
     last: int
     history: int
 

@@ -46,7 +46,7 @@ async def with_names(
     identity or policy had then, the alias that a key has now."""
     of = [changed(call) for call in calls]
     asked = {pair for its in of for pair in its.identities}
-    arns = await history.arns_then(source.pool, asked, source.audience.account) if asked else {}
+    arns = await history.arns_then(source.log, asked, source.audience.account) if asked else {}
     keys: SubjectRows = [{"key_id": key} for key in sorted({its.key for its in of if its.key})]
     aliases = {row["key_id"]: row["key_aliases"] for row in await with_aliases(source, keys)}
     rows = await with_aliases(source, calls)

@@ -39,7 +39,7 @@ async def what_if(
 
     With a `through` that was told as `after`, the same question goes on behind it, and the results add up.
     """
-    log, last = still.connection, still.last
+    log, last = still.log, still.last
     span = DecisionSpan(-2 if after is None else after, last, times, draft.whose(), audience.account)
     total, first = await spans.counted(log, span)
     weighed = _nothing()

@@ -61,7 +61,7 @@ async def _changes(
         return await audit.long_questions.worked(request, difference, key, old, new, [])
 
     async with audit.long_questions.still(request, source) as found:
-        reviewed = Reviewed(found.connection, source.audience, UNIVERSE, compare)
+        reviewed = Reviewed(found.log, source.audience, UNIVERSE, compare)
         async for each in reviewed.changes(first, last, scope):
             if "result" in each:
                 each |= began
@@ -76,7 +76,7 @@ async def _before(source: Source, text: str | None, otherwise: int) -> int:
         return otherwise
     position, at = read_moment(text)
     if at is not None:
-        position = await history.position_at(source.pool, at - timedelta(microseconds=1))
+        position = await history.position_at(source.log, at - timedelta(microseconds=1))
         return -1 if position is None else position
     assert position is not None, "it is one of the two"
     if position > source.end + 1:
@@ -104,7 +104,7 @@ async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> 
     if principal:
         source.audience.require_reference(principal)
         name = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP, POLICY))
-        if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.pool, name):
+        if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.log, name):
             raise NoSuchEntity(f"This account has no user, group, role or policy {principal}, and never had one.")
         return Scope(principal=name)
     return Scope()
@@ -114,7 +114,7 @@ async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Sour
     """Raises WireError, AccessRefused."""
     if source.is_trail:
         found = await audit.keys.of_trail(request, text)
-        row = await history.one(source.pool, source.end, "key", found)
+        row = await history.one(source.log, source.end, "key", found)
         if row is None:
             await audit.keys.require_recorded(source, found, text)
         return Scope(key=found, key_arn="" if row is None else row["arn"] or "")

@@ -23,7 +23,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import Parameter, RouteRow
 from services.kms_api import errors
 from services.kms_api.errors import WireError
-from services.rendering import page
+from services.rendering import only_page
 from services.shares import QUESTIONS, breathe
 
 MOST_STEPS = 20_000_000
@@ -56,7 +56,7 @@ async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
     judge = Judge(world.log, settings, world.region)
     judged = await QUESTIONS.run(caller.account, judge.within, change, {}, Budget(MOST_STEPS, breathe))
     found = judged.alerts
-    answer = page([shown(each) for each in found], len(found) + 1, None)
+    answer = only_page([shown(each) for each in found])
     return request.audience.alerts([each.finding.account for each in found], answer)
 
 

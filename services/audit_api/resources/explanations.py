@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from domain.authorization.audience import ACROSS, OF_THE_CALLER, Audience, Told, account_in
+from domain.authorization.caller import Caller
 from domain.authorization.context import RequestOrigin, encryption_context_keys, request_context
 from domain.authorization.explain import explain
-from domain.authorization.question import Question
+from domain.authorization.question import Question, Resource
 from domain.authorization.verdict import OTHER_ACCOUNT
 from domain.errors import Refusal
 from domain.keys.key import nobodys
@@ -41,7 +42,7 @@ EXPLAIN_BODY = (
     '"at": "@1234"}; the last three may be left out'
 )
 LEFT = "left"
-"""The effect where this account's side lets the call through, and the other account's side is not for it to know."""
+"""The effect where the asking account's side allows the call. What the other account's side decides is not told."""
 
 
 async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
@@ -111,16 +112,7 @@ class HypotheticalCall:
         if not audience.owns(of):
             audience.require(owner)
         try:
-            if audience.owns(owner):
-                key = world.key(self.key, audience.account, aliases=True)
-                resource = world.resource(key)
-            else:  # of another account's key nothing is known, not even whether it is there
-                key, resource = None, nobodys(self.key, owner)
-            if audience.owns(of):
-                caller = caller_for(world, self.principal)
-            else:
-                assert key is not None, "one of the two is the account's own"
-                caller = foreign(world, key, of, name)
+            caller, resource = self._sides(world, audience, name, of, owner)
         except Refusal as fault:
             raise missing(fault.message) from None
         context = request_context(origin, self.operation, {}) | encryption_context_keys(self.encryption_context)
@@ -131,9 +123,18 @@ class HypotheticalCall:
         found = explain(caller, question, reaches=reaches)
         return audience.own(audience.account, _one_side(found, of, owner, audience) | {"position": world.position})
 
+    def _sides(self, world: World, audience: Audience, name: str, of: str, owner: str) -> tuple[Caller, Resource]:
+        """The caller, who is of account `of`, and the key, which is of account `owner`: one of the two is the asking account.
+        Raises refusals for what does not exist."""
+        if not audience.owns(owner):  # whether another account's key exists is not looked up
+            return caller_for(world, self.principal), nobodys(self.key, owner)
+        key = world.key(self.key, audience.account, aliases=True)
+        caller = caller_for(world, self.principal) if audience.owns(of) else foreign(world, key, of, name)
+        return caller, world.resource(key)
+
 
 def _one_side(answer: dict[str, Any], of: str, owner: str, audience: Audience) -> dict[str, Any]:
-    """Across accounts an explanation is of the asking account's side: what the other one's policies say, they say to it."""
+    """Across accounts, an explanation covers the asking account's side alone: its policies, not those of the other account."""
     if of == owner:
         return answer
     answer = dict(answer)

@@ -19,7 +19,7 @@ from services.questions.subjects import with_names
 from services.rendering import call_of, following
 
 AT_ONCE = 100
-"""Records of a long answer that are read together."""
+"""Records that a long answer reads at a time."""
 
 
 async def events(audit: AuditContext, request: AuditRequest) -> Told:

@@ -45,7 +45,7 @@ async def _side(
     """Raises WireError, NoSuchMoment, Unavailable."""
     if not text:
         reference = reference or str(key.policy_version)
-        return await policy_change.policy_in(source.pool, key, reference, source.end)
+        return await policy_change.policy_in(source.log, key, reference, source.end)
     try:
         return policy_change.draft(text, None if source.is_trail else audit.present.world, 0, key.account)
     except Refusal as fault:

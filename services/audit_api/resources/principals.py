@@ -36,11 +36,11 @@ async def principal_history(audit: AuditContext, request: AuditRequest) -> Told:
 async def _concerning(filters: CallFilters, source: Source, about: str) -> CallFilters:
     """With every change that concerns a principal: those of its earlier names, of its groups, and of grants, key policies and
     trust policies that name it. For another account's principal: those that name this ARN."""
-    ids, arns = await history.all_arns(source.pool, about, source.account)
-    own = await history.changed_at(source.pool, ids)
+    ids, arns = await history.all_arns(source.log, about, source.account)
+    own = await history.changed_at(source.log, ids)
     names = [*ids, about]
-    grants, others = await history.named_at(source.pool, source.account, names)
-    named = await decisions.naming(source.pool, others, names)
+    grants, others = await history.named_at(source.log, source.account, names)
+    named = await decisions.naming(source.log, others, names)
     return replace(filters, earlier=arns, positions=sorted({*own, *grants, *named}))
 
 

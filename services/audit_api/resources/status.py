@@ -25,7 +25,7 @@ ASK_PATIENCE = 2.0
 
 
 async def status(audit: AuditContext, request: AuditRequest) -> Told:
-    """The first account sees the whole installation. How much it holds, and the log's head, say what other accounts do: any other
+    """Only the first account sees the whole installation, since sizes and the log's head reveal what other accounts do. Any other
     account sees where the log stands and what it has itself."""
     present, account = audit.present, request.account
     if not audit.is_host(request):

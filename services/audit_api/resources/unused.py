@@ -42,7 +42,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     if key is not None and principal is not None:
         raise invalid("name a key or a principal, not both")
     source = await audit.sources.of(request)
-    since, until = await span_of(source.pool, request)
+    since, until = await span_of(source.log, request)
     ends = (await source.ended() if source.is_trail else None) or datetime.now(UTC)
     until = ends if until is None else min(until, ends)
     since = until - timedelta(days=days) if since is None else since
@@ -79,13 +79,13 @@ async def _unused(
     if key is not None:
         held = await audit.keys.now(source, key)
         world = await world_now(audit.present, source, held.id)
-        rows = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+        rows = await unused_of_key(source.log, world, held, source.audience, times, decide)
         return rows, None, unseen.unseen_of(held.tags)
     world = await world_now(audit.present, source, None)
     unknown = unseen.IDENTITY if source.is_trail else ""
     if principal is not None:
         name = await audit.principals.principal(request, source, principal)
-        return await unused_of_principal(source.pool, world, name, source.audience, times, decide), None, unknown
+        return await unused_of_principal(source.log, world, name, source.audience, times, decide), None, unknown
     rows, cursor = await _unused_of_all(request, source, world, times, decide)
     return rows, cursor, unknown
 
@@ -104,10 +104,10 @@ async def _unused_of_all(
         if kind == KEYS:
             held = world.keys[name]
             of = {"key_id": name, "key_aliases": list(world.aliases_of(name))}
-            found = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+            found = await unused_of_key(source.log, world, held, source.audience, times, decide)
         else:
             of = {"principal": name}
-            found = await unused_of_principal(source.pool, world, name, source.audience, times, decide)
+            found = await unused_of_principal(source.log, world, name, source.audience, times, decide)
         rows += [of | row for row in found]
     if begin + limit < len(names):
         return rows, cursor_of([kind, some[-1]])
