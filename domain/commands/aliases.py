@@ -112,8 +112,9 @@ def update(command: UpdateAlias, caller: Caller, world: World) -> AliasMoved:
     require_name(command.name)
     _require_own(new, caller)
     if (old.usage, old.spec.pair) != (new.usage, new.spec.pair):
+        alias = _existing(command.name, caller, world).arn
         raise InvalidRequest(
-            f"Alias {_existing(command.name, caller, world).arn} cannot be changed to key {new.arn}: its key type or key usage differs from that of "
+            f"Alias {alias} cannot be changed to key {new.arn}: its key type or key usage differs from that of "
             f"the current key {old.arn}."
         )
     if new.id != old.id:
