@@ -20,7 +20,7 @@ from services.audit_api.freshness import fresh
 from services.audit_api.principal_references import MOST_NAMES, named_now
 from services.audit_api.request import AuditRequest
 from services.audit_api.sources import Sources
-from services.kms_api import errors, unanswered
+from services.kms_api import errors, no_answer
 from services.kms_api.live_state import LiveState, NotFresh
 from services.questions.as_of import find_key
 from services.questions.moments import Moment
@@ -98,7 +98,7 @@ class KeyReferences:
                 await self._present.barrier()
                 return self._present.world.once(self.written(text, account), account)
             except NotFresh:
-                raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
+                raise errors.not_now(no_answer.NEWEST_STATE_UNKNOWN) from None
             except Refusal:
                 raise not_found(first, self.near(text, account)) from None
 

@@ -17,7 +17,7 @@ from services.audit_api.call_records import CallRecords
 from services.audit_api.key_references import KeyReferences
 from services.audit_api.request import AuditRequest
 from services.clock import Clock
-from services.kms_api import errors, unanswered
+from services.kms_api import errors, no_answer
 from services.kms_api.app import MOST_AGENT, printable
 from services.kms_api.live_state import LiveState, NotFresh
 from services.settings import Settings
@@ -56,7 +56,7 @@ class RoutePermissions:
             await self._present.barrier()
             request = self._renewed(request)
         except NotFresh:
-            raise errors.not_now(unanswered.NEWEST_STATE_UNKNOWN) from None
+            raise errors.not_now(no_answer.NEWEST_STATE_UNKNOWN) from None
         except (CredentialDisabled, CredentialExpired) as fault:
             await self.records.refuse_credential(request, fault)
         verdict = await self._verdict(request, action)

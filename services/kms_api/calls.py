@@ -21,9 +21,9 @@ from domain.log.record import Call
 from domain.ports import Topic, Unavailable
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors, live_decision, service_keys, unanswered
+from services.kms_api import errors, live_decision, no_answer, service_keys
 from services.kms_api.errors import WireError
-from services.kms_api.incoming import Incoming, call_of, renewed, request_of
+from services.kms_api.incoming_request import Incoming, call_of, renewed, request_of
 from services.kms_api.live_decision import LiveDecision, OperationPorts, Unchanging
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.maker import VaultMaker
@@ -88,9 +88,9 @@ class Calls:
             await self.records.refusal(call or call_of(incoming, {}), refusal)
             raise errors.on_record(refusal) from None
         except NotFresh:
-            raise unanswered.not_fresh() from None
+            raise no_answer.not_fresh() from None
         except Unavailable as fault:
-            raise unanswered.vault_away(str(fault)) from None
+            raise no_answer.vault_away(str(fault)) from None
         except Exception:
             await self.records.failure(call or call_of(incoming, {}))
             raise
@@ -155,4 +155,4 @@ class Calls:
         try:
             return row.answer(change) | await row.issue(change, self._maker)
         except Unavailable as fault:
-            raise unanswered.vault_away(str(fault)) from None
+            raise no_answer.vault_away(str(fault)) from None

@@ -11,7 +11,7 @@ from domain.errors import AccessRefused, UnsupportedOperation
 from domain.identities.identity import PREFIXES, ROLE
 from services.kms_api import errors, query, shapes
 from services.kms_api.bounds import SMALL, parsed, require_bounded
-from services.kms_api.incoming import Incoming
+from services.kms_api.incoming_request import Incoming
 from services.operations.rows import OperationRow
 from services.operations.table import SERVICES
 

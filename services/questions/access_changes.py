@@ -25,7 +25,7 @@ from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from domain.log import events, identity_events
-from domain.log.catalogue import NEWEST
+from domain.log.catalogue import CATALOGUE, NEWEST
 from domain.log.codec import event_from
 from domain.policy import statement_set, unseen
 from domain.policy_analysis.fixed_keys import known_of
@@ -60,31 +60,8 @@ COMPARED = 500
 """Pairs of policies whose difference is held."""
 TOLD_EVERY = 50
 """Changes after which it is told how far the answer is."""
-KINDS: dict[str, tuple[str, ...]] = {
-    "key policy": ("key.created", "key.policy-replaced", "key.deleted"),
-    "grant": ("grant.created", "grant.revoked", "grant.retired"),
-    "identity": (
-        "account.created", "access-key.created", "access-key.disabled", "user.created", "group.created", "role.created",
-        "identity.moved", "identity.deleted", "user.access-key-created", "user.access-key-changed",
-        "user.access-key-deleted", "group.member-added", "group.member-removed", "role.trust-replaced",
-        "identity.policy-put", "identity.policy-deleted", "identity.policy-attached", "identity.policy-detached",
-        "identity.boundary-set", "policy.created", "policy.version-created", "policy.default-set",
-        "policy.version-deleted", "policy.deleted",
-    ),
-    "tags": ("key.tagged", "key.untagged", "identity.tagged", "identity.untagged"),
-    "alias": ("alias.created", "alias.moved", "alias.deleted"),
-}  # fmt: skip
+KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
 """What bears on who may do what, by event."""
-BESIDE = frozenset({
-    "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
-    "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
-    "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
-    "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
-    "key.deletion-cancelled", "grant.found", "role.described",
-    "account.alias-set", "instance-profile.created", "instance-profile.deleted", "instance-profile.role-set",
-})  # fmt: skip
-"""What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
-KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (#statement-without-action-or-resource)."""

@@ -21,7 +21,7 @@ from domain.policy.compile import DELEGATED, DIRECT
 from domain.state.fold import Fold
 from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
-from services.kms_api.incoming import Incoming, call_of, request_of
+from services.kms_api.incoming_request import Incoming, call_of, request_of
 from services.kms_api.request_check import checked
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES

@@ -49,7 +49,7 @@ RULE = AlertRule(
     id="key-policy-loosened",
     title="Key policy asks fewer conditions",
     severity=HIGH,
-    means="The same principals may do the same in more circumstances: another service, account, context or source.",
+    means="The same principals may do the same in more situations: with another service, account, context or source.",
     do=PUT_BACK,
     references=("T1562",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
