@@ -91,6 +91,5 @@ def _take_differences(found: _Differences, key: Key, draft: Side, sides: list[Si
         for weak, strong in ((before, after), (after, before)):
             for region in gains(weak, strong, space, space.whole):
                 for box in region.boxes:
-                    everyone = (each for _, some in space.members(space.callers, box[0]) for each in some)
-                    actions = (name for _, some in space.members(space.actions, box[1]) for name in some)
-                    found.take(everyone, actions)
+                    everyone = (each for case in space.callers_in(box) for each in case)
+                    found.take(everyone, space.actions_in(box))
