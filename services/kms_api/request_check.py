@@ -29,7 +29,7 @@ class CheckedRequest:
     logged: dict[str, Any]
 
 
-def checked(incoming: Incoming) -> CheckedRequest:
+def check_request(incoming: Incoming) -> CheckedRequest:
     """Raises the refusals of the door; their records hold no parameters."""
     if incoming.who.refusal is not None:
         raise incoming.who.refusal
