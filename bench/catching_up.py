@@ -19,8 +19,8 @@ from services.adapters import topics
 from services.adapters.keyring import open_keyring
 from services.cli.client import Client
 from services.projector import store
-from services.projector.feed import Feed
-from services.projector.store import Reached
+from services.projector.feed import EntryFeed
+from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name, take_in_all
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
@@ -58,14 +58,14 @@ async def _catch_up(settings: Settings) -> tuple[int, float]:
     partitions = await topics.prepare(settings, flush=False)
     keys = await open_keyring(open_vault(settings, pool))
     name = await log_name(settings, keys)
-    feed = Feed(settings, partitions, keys)
+    feed = EntryFeed(settings, partitions, keys)
     records = 0
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             await store.prepare(connection, projection, name, keys, f"bench_{projection.schema}")
     going = store.Going()
     began = time.perf_counter()
-    await feed.open(Reached(), await chain_now(settings, pool, keys))
+    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     pending: asyncio.Task[None] | None = None
     while True:
         batch = await feed.next(BATCH)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from domain.arn import key_arn, root_arn
 from domain.authorization.caller import Caller, root_of
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import evaluate, may
 from domain.authorization.question import Question, Resource
 from domain.policy.compile import (
@@ -92,16 +92,16 @@ def measure() -> dict[str, float]:
         },
     )
     alice, root = caller(), root_of(ACCOUNT)
-    came = Came("10.1.2.3", "bench", secure=True, at=1_800_000_000_000_000, region="us-east-1")
+    origin = RequestOrigin("10.1.2.3", "bench", secure=True, at=1_800_000_000_000_000, region="us-east-1")
     pairs = PARAMETERS["EncryptionContext"]
     assert isinstance(pairs, dict)
 
     def whole() -> object:
-        context = request_context(came, "Encrypt", PARAMETERS)
+        context = request_context(origin, "Encrypt", PARAMETERS)
         asking = alice.asking(context, encryption_context("Encrypt", PARAMETERS))
         return may(asking, "kms:Encrypt", resource).document()
 
-    normal = {**alice.context, **request_context(came, "Encrypt", PARAMETERS), **resource.context}
+    normal = {**alice.context, **request_context(origin, "Encrypt", PARAMETERS), **resource.context}
     question = Question("kms:Encrypt", resource, normal, pairs)
 
     def normalised() -> object:

@@ -22,7 +22,7 @@ import orjson
 from bench.installed import Installed
 from domain.arn import iam_arn, key_arn
 from domain.authorization.audience import Audience
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import inputs
 from domain.decisions.case import case_of
@@ -105,7 +105,7 @@ def _case(world: World, key: str, number: int, apps: int) -> dict[str, Any]:
     parameters = {"EncryptionContext": pairs}
     access_key = f"AKIA{number % PRINCIPALS:08d}"
     caller = caller_of(world, access_key, None, BEGAN)
-    context = request_context(Came("10.0.0.1", "bench", False, BEGAN, REGION), "Decrypt", parameters)
+    context = request_context(RequestOrigin("10.0.0.1", "bench", False, BEGAN, REGION), "Decrypt", parameters)
     asking = caller.asking(context, encryption_context("Decrypt", parameters))
     verdict = may(asking, "kms:Decrypt", world.resource(world.keys[key]))
     error = None if verdict.allowed else {"kind": "access-refused", "message": ""}

@@ -12,21 +12,20 @@ from projections.decisions import project as decisions
 from projections.history import project as history
 from projections.history.queries import restore
 from projections.keys import project as keys
-from projections.log.entry import ALERTS, DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.log.changes import TableChange
+from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from projections.policy_versions import project as policy_versions
-
-Changes = Appends | Closes | Interns | Upserts
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`changes` is pure: entries in their order, and the state that the projection goes on from, to the changes of its
-    tables. `topics` is what it reads. `restore` reads that state out of its tables, for one that folds; it is taken
-    along by `changes`. None for one whose rows follow from an entry alone."""
+    """`topics` is what it reads. `changes` is pure: it turns entries, in their order, and the projection's state into changes of
+    its tables. A projection that folds has a state, which `changes` brings up to date and `restore` reads from its tables;
+    `restore` is None where rows follow from an entry alone."""
 
     name: str
     topics: tuple[str, ...]
-    changes: Callable[[Sequence[Entry], Any], Sequence[Changes]]
+    changes: Callable[[Sequence[Entry], Any], Sequence[TableChange]]
     restore: Callable[[Any], Awaitable[Any]] | None = None
 
     @property
@@ -39,8 +38,8 @@ class Projection:
 
 
 def _alone(
-    changes: Callable[[Sequence[Entry]], Sequence[Changes]],
-) -> Callable[[Sequence[Entry], Any], Sequence[Changes]]:
+    changes: Callable[[Sequence[Entry]], Sequence[TableChange]],
+) -> Callable[[Sequence[Entry], Any], Sequence[TableChange]]:
     return lambda entries, state: changes(entries)
 
 

@@ -10,14 +10,21 @@ from typing import Any
 import orjson
 
 _HIDDEN = frozenset({"owners", "record", "case_id", "destination", "about"})
+"""Columns that no answer shows."""
 
 
 def page(items: list[dict[str, Any]], limit: int, cursor: list[Any] | None) -> dict[str, Any]:
+    """A page of at most `limit` items. `cursor` says where the next page begins."""
     return {"items": items, "next": following(len(items), limit, cursor)}
 
 
+def only_page(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """All items that there are."""
+    return {"items": items, "next": None}
+
+
 def following(count: int, limit: int, cursor: list[Any] | None) -> str | None:
-    """`next` of a page of so many."""
+    """The member `next` of a page: null where the page is not full, since nothing follows it then."""
     return cursor_of(cursor) if count == limit and cursor is not None else None
 
 
@@ -44,10 +51,12 @@ def item(row: Any, documents: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 DOCUMENTS = ("encryption_context", "parameters", "reasons", "event", "resources", "materials", "session", "inputs")
+"""Columns of `decisions` that hold JSON."""
 
 
 def call_of(row: Any) -> dict[str, Any]:
-    """A row of `decisions` with its documents parsed, for an Audience to tell. Its `origin` is the partition; a key's is told."""
+    """A row of `decisions` with its documents parsed, for an Audience to tell. Its `origin` is a partition, which nobody is told;
+    the `origin` of a key is another thing."""
     call = item(row, DOCUMENTS)
     call.pop("origin", None)
     return call

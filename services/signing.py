@@ -1,5 +1,5 @@
-"""AWS Signature Version 4: verified for whoever calls, made for our own command line. Pure: headers, body, secret and time
-in, access key or refusal out.
+"""AWS Signature Version 4: verified for every caller, and made for our own command line. Pure: headers, body, secret
+and time in, access key or refusal out.
 
 Source: IAM user guide, reference_aws-signing and create-signed-request; error messages are those that AWS gives.
 """
@@ -55,7 +55,7 @@ UNKNOWN_KEY = "The security token included in the request is invalid."
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
 class Signed:
-    """What is needed of a request: `path` and `query` as sent, headers as `joined` gives them."""
+    """The parts of a request that are signed: `path` and `query` as sent, headers as `joined` gives them."""
 
     method: str
     path: str
@@ -66,7 +66,7 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The Authorization header's parts but the signature: what a client says alike in call after call."""
+    """The Authorization header without its signature, which is all that differs from call to call."""
 
     access_key: str
     date: str
@@ -81,7 +81,7 @@ class Authorization:
 
 
 def joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their lower-case names. One that comes twice is one with both values, as the signature counts it."""
+    """Headers by their lower-case names. A header that comes twice has both values, as the signature demands."""
     result = {name.decode("latin-1"): value.decode("utf-8", "surrogateescape") for name, value in headers}
     if len(result) != len(headers):
         values: dict[str, list[str]] = {}
@@ -100,8 +100,8 @@ def _folded(value: str) -> str:
 
 
 _verified: dict[str, Authorization] = {}
-"""What was parsed once and belonged to a right signature. Anything that is kept of requests before that is the memory of
-whoever sends most of them."""
+"""Headers that were parsed once and belonged to a right signature. If headers were kept before that, the client that
+sends most of them would fill the memory."""
 
 
 def _remember(given: Authorization) -> None:
@@ -111,7 +111,7 @@ def _remember(given: Authorization) -> None:
 
 
 def parse(header: str) -> Authorization:
-    """Of a header without its signature."""
+    """Parse a header without its signature."""
     if not header.isascii():
         raise SignatureRefused(INCOMPLETE, "Authorization header has a character that is not ASCII.")
     algorithm, _, rest = header.strip().partition(" ")
@@ -219,7 +219,8 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
     headers, names = request.headers, given.names
     if "host" not in headers:
         raise SignatureRefused(MISMATCH, "'Host' must be a header of the request, and a 'SignedHeader'.")
-    # What is not signed could be changed on the way: host and every x-amz header say what the request means.
+    # Anything that is not signed could be changed on the way, and host and every x-amz header are part of what the
+    # request means.
     for name in headers:
         if name not in names and (name == "host" or name.startswith("x-amz-")):
             raise SignatureRefused(MISMATCH, f"'{name}' must be a 'SignedHeader' in the AWS Authorization.")
@@ -233,8 +234,8 @@ def require_signature(request: Signed, given: Authorization, signature: str, sta
 
 
 def sign(request: Signed, access_key: str, secret: str, region: str, service: str, at: float) -> dict[str, str]:
-    """The headers that the request goes out with, `host` and a session's token among those it has. `at`: seconds since the
-    epoch. The command line's: botocore's own would take a fifth of each command's time to load."""
+    """The headers that the request goes out with, `host` and a session's token among those it has. `at`: seconds since
+    the epoch. For the command line: loading botocore's own would take a fifth of each command's time."""
     stamp = _stamp(at)
     headers = {**request.headers, "x-amz-date": stamp}
     names = tuple(sorted(headers))

@@ -1,4 +1,4 @@
-"""What strangers ask of the loop waits here for its turn: a little of each turn of the loop is theirs, one address after the
+"""Strangers' work waits here for its turn: they have a small share of each turn of the loop, one address after the
 other.
 
 A stranger's connections and bytes cost time before anybody knows who sends them. Were they all taken in as they come, a call
@@ -23,12 +23,12 @@ SHARE = 0.002
 RATE = 0.4
 """The part of the time that strangers have while a known client's call is under way."""
 QUANTUM = 0.002
-"""Seconds that an address has before it stands behind all that came."""
+"""Seconds that an address has before it goes to the end of the queue."""
 MOST_NEW = 4096
-"""Addresses whose time is kept while they ask for nothing."""
+"""How many addresses are remembered while they ask for nothing."""
 
 WaitingWork = Callable[[], float | None]
-"""Done when its turn comes. What it returns is what it costs later, in seconds."""
+"""Work that is done when its turn comes. It returns how many seconds it will cost later."""
 
 
 class WaitingRoom:
@@ -39,13 +39,13 @@ class WaitingRoom:
         self._new: dict[str, deque[WaitingWork]] = {}
         self._old: dict[str, deque[WaitingWork]] = {}
         self._used: dict[str, float] = {}
-        """Of addresses that stand among the new ones when they come: the time that they had."""
+        """The time that each address has had, while it counts among the new ones."""
         self._waiting = 0
         self.busy = 0
         """Calls of known clients that are under way."""
         self._spent = 0.0
         self._settled = 0.0
-        """When `_spent` was last made less by the time that went by."""
+        """When `_spent` was last reduced by the time that had passed."""
         self._due = False
 
     @property
@@ -58,7 +58,7 @@ class WaitingRoom:
         return self._spent < SHARE
 
     def spend(self, work: WaitingWork) -> None:
-        """Do it at once."""
+        """Do the work at once."""
         began = time.perf_counter()
         later = work()
         self._spent += time.perf_counter() - began + (later or 0.0)

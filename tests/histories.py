@@ -28,7 +28,11 @@ Made = tuple[events.LogCreated, events.AccountCreated, events.AccountCreated]
 
 
 class History:
-    """`world` is the fold of `entries`; `step` adds one more."""
+    """`world` is the fold of `entries`; `step` adds one more of what `steps` makes."""
+
+    @property
+    def steps(self) -> list[Callable[[History], object | None]]:
+        return STEPS
 
     def __init__(self, chance: Random) -> None:
         self.chance = chance
@@ -59,7 +63,7 @@ class History:
     def step(self) -> None:
         """Something that can happen now, or sometimes a record without an event."""
         while True:
-            event = self.chance.choice(STEPS)(self)
+            event = self.chance.choice(self.steps)(self)
             if event is not None or self.chance.random() < 0.05:
                 self._happen(event)
                 return
@@ -99,7 +103,7 @@ def _deleted(history: History, key: str) -> object | None:
     if history.chance.random() < 0.7:
         return None
     held = history.world
-    aliases, grants = held.aliases_of.get(key, []), sorted(held.grants.get(key, {}))
+    aliases, grants = held.aliases_of(key), sorted(held.grants.get(key, {}))
     return events.KeyDeleted(key, held.keys[key].account, list(aliases), grants, [])
 
 

@@ -25,7 +25,7 @@ from domain.policy.compile import (
     compile_identity_policy,
     compile_key_policy,
 )
-from domain.policy.parse import MANAGED, SESSION, Kind
+from domain.policy.parse import MANAGED, SESSION, PolicyKind
 from tests.given import ACCOUNT, OTHER, arn
 
 __all__ = ["ACCOUNT", "OTHER"]
@@ -56,7 +56,7 @@ def named(*principals: str, **elements: Any) -> dict[str, Any]:
     return statement(Principal={"AWS": list(principals)}, **elements)
 
 
-def permissions(*statements: dict[str, Any], by: str = IDENTITY_POLICY, kind: Kind = MANAGED) -> Permissions:
+def permissions(*statements: dict[str, Any], by: str = IDENTITY_POLICY, kind: PolicyKind = MANAGED) -> Permissions:
     return Permissions(compile_identity_policy(policy(*statements), by, "policy", "v1", kind))
 
 

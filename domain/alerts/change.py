@@ -92,7 +92,7 @@ class Change:
         world.accounts = dict(self.world.accounts)
         held = self.world.keys.get(getattr(self.event, "key", ""))
         if held is not None:
-            world.keys = {held.id: held}
+            world.add_key(held)
         return Change(
             self.event,
             world,

@@ -38,7 +38,8 @@ def document(change: Change, source: Mapping[str, Any], told: Sequence[str]) -> 
 def change_from(held: Mapping[str, Any], settings: AlertSettings) -> Change:
     world = World(region=held["region"])
     world.accounts = {each["id"]: account_from(each) for each in held["accounts"]}
-    world.keys = {each["key"]["id"]: key_from(each["key"], each["policy"]) for each in held["keys"]}
+    for each in held["keys"]:
+        world.add_key(key_from(each["key"], each["policy"]))
     return Change(
         event_from(held["event"]),
         world,

@@ -25,6 +25,7 @@ from typing import Any
 from domain.arn import parse_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.errors import AccessRefused
+from domain.log.record import Document
 from domain.policy.compile import BOUNDARY, DIRECT, IDENTITY_POLICY, KEY_POLICY, ROLE, SESSION_POLICY, TRUST_POLICY
 
 OF_THE_RESOURCE = frozenset({KEY_POLICY, TRUST_POLICY, "grant"})
@@ -34,8 +35,6 @@ ACROSS = "cross-account"
 NOT_YOURS = "What you ask about does not exist, or belongs to another account."
 PRINCIPALS = ("principals", "grantee_id", "retiring_id")
 """Members of an event that say whom a principal's ARN means: for one of another account, whether it is there."""
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from domain.arn import root_arn
-from domain.policy.compile import DIRECT, NO_PERMISSIONS, Names, Permissions
+from domain.policy.compile import DIRECT, NO_PERMISSIONS, CallerNames, Permissions
 from domain.policy.variables import Context
 
 
@@ -18,7 +18,7 @@ class Caller:
 
     account: str
     principal: str
-    names: Names
+    names: CallerNames
     unique: str
     needs_policies: bool = True
     identity: Permissions = NO_PERMISSIONS

@@ -17,7 +17,7 @@ from domain.policy.condition_keys import PARAMETERS, row_of
 from domain.policy.variables import Context
 
 Parameters = Mapping[str, Any]
-Values = dict[str, tuple[str, ...]]
+ContextValues = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Via:
 
 
 @dataclass(slots=True)  # made for every call: frozen would cost a microsecond
-class Came:
-    """How a call came: `at` is microseconds since the epoch, `org` the installation's organization, "" for none, `via`
-    the service that signed it, None where no service did."""
+class RequestOrigin:
+    """Where a request comes from and when: `at` is microseconds since the epoch, `org` the installation's organization ("" if
+    it has none), `via` the service that signed the request (None if no service did)."""
 
     source: str
     agent: str
@@ -46,27 +46,27 @@ class Came:
     via: Via | None = None
 
 
-def request_context(came: Came, operation: str, parameters: Parameters) -> Values:
+def request_context(origin: RequestOrigin, operation: str, parameters: Parameters) -> ContextValues:
     """The request's part of the context; ReEncrypt's parameters speak of two keys and come with each of them."""
-    now, epoch = _time(came.at // 1_000_000)
-    context: Values = {
+    now, epoch = _time(origin.at // 1_000_000)
+    context: ContextValues = {
         "aws:currenttime": now,
         "aws:epochtime": epoch,
-        "aws:securetransport": ("true",) if came.secure else ("false",),
-        "aws:requestedregion": (came.region,),
+        "aws:securetransport": ("true",) if origin.secure else ("false",),
+        "aws:requestedregion": (origin.region,),
     }
-    if came.source:
-        context["aws:sourceip"] = (came.source,)
-    if came.agent:
-        context["aws:useragent"] = (came.agent,)
-    if came.org:
-        context["aws:principalorgid"] = (came.org,)
+    if origin.source:
+        context["aws:sourceip"] = (origin.source,)
+    if origin.agent:
+        context["aws:useragent"] = (origin.agent,)
+    if origin.org:
+        context["aws:principalorgid"] = (origin.org,)
     for key, read in BY_OPERATION.get(operation, ()):
         values = read(parameters)
         if values:
             context[key] = values
-    if came.via is not None:
-        _add_via(context, came.via, came.region)
+    if origin.via is not None:
+        _add_via(context, origin.via, origin.region)
     context_of = WITH_ENCRYPTION_CONTEXT.get(operation)
     if context_of is not None:
         _add_pairs(context, context_of(parameters))
@@ -77,7 +77,7 @@ def request_context(came: Came, operation: str, parameters: Parameters) -> Value
     return context
 
 
-def _add_via(context: Values, via: Via, region: str) -> None:
+def _add_via(context: ContextValues, via: Via, region: str) -> None:
     """Source: developer guide, conditions-kms (kms:ViaService); IAM user guide, condition-keys of services' calls."""
     if via.behalf:
         context["aws:viaawsservice"] = ("true",)
@@ -96,14 +96,14 @@ def _time(seconds: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (rfc3339(seconds * 1_000_000),), (str(seconds),)
 
 
-def encryption_context_keys(pairs: Mapping[str, str]) -> Values:
+def encryption_context_keys(pairs: Mapping[str, str]) -> ContextValues:
     """The keys that an encryption context makes; none for an empty one."""
-    context: Values = {}
+    context: ContextValues = {}
     _add_pairs(context, pairs)
     return context
 
 
-def _add_pairs(context: Values, pairs: Mapping[str, str]) -> None:
+def _add_pairs(context: ContextValues, pairs: Mapping[str, str]) -> None:
     if not pairs:
         return
     context["kms:encryptioncontextkeys"] = tuple(pairs)
@@ -117,15 +117,15 @@ def _add_pairs(context: Values, pairs: Mapping[str, str]) -> None:
     _add_again(context, again)
 
 
-def _add_again(context: Values, again: Mapping[str, list[str]]) -> None:
+def _add_again(context: ContextValues, again: Mapping[str, list[str]]) -> None:
     """The keys whose names came several times: gathered first, since a tuple that grows costs its length each time."""
     for key, values in again.items():
         context[key] = tuple(values)
 
 
-def tag_keys(tags: Iterable[Mapping[str, str]]) -> Values:
+def tag_keys(tags: Iterable[Mapping[str, str]]) -> ContextValues:
     """Tags as KMS (TagKey, TagValue) or IAM (Key, Value) has them."""
-    context: Values = {}
+    context: ContextValues = {}
     names = []
     again: dict[str, list[str]] = {}
     for tag in tags:
@@ -142,7 +142,7 @@ def tag_keys(tags: Iterable[Mapping[str, str]]) -> Values:
     return context
 
 
-def request_alias(reference: Any) -> Values:
+def request_alias(reference: Any) -> ContextValues:
     """kms:RequestAlias, where the request names its key by an alias's name or ARN."""
     if not isinstance(reference, str) or "alias/" not in reference:
         return {}
@@ -152,10 +152,10 @@ def request_alias(reference: Any) -> Values:
     return {"kms:requestalias": (f"alias/{name}",)} if colon else {}
 
 
-Read = Callable[[Parameters], tuple[str, ...]]
+ReadParameters = Callable[[Parameters], tuple[str, ...]]
 
 
-def _given(name: str, default: str = "") -> Read:
+def _given(name: str, default: str = "") -> ReadParameters:
     def read(parameters: Parameters) -> tuple[str, ...]:
         value = parameters.get(name, default)
         if isinstance(value, bool):
@@ -165,7 +165,7 @@ def _given(name: str, default: str = "") -> Read:
     return read
 
 
-def _each(name: str) -> Read:
+def _each(name: str) -> ReadParameters:
     return lambda parameters: tuple(parameters.get(name, ()))
 
 
@@ -226,7 +226,7 @@ MAC = (ALIAS, ("kms:macalgorithm", _given("MacAlgorithm")))
 BOUNDARY = ("iam:permissionsboundary", _given("PermissionsBoundary"))
 ATTACHED = ("iam:policyarn", _given("PolicyArn"))
 
-BY_OPERATION: dict[str, tuple[tuple[str, Read], ...]] = {
+BY_OPERATION: dict[str, tuple[tuple[str, ReadParameters], ...]] = {
     "Encrypt": (ALIAS, ALGORITHM),
     "Decrypt": (ALIAS, ALGORITHM),
     **dict.fromkeys(DATA_KEYS, (ALIAS, ALGORITHM)),
@@ -296,7 +296,7 @@ def encryption_context(operation: str, parameters: Parameters) -> Mapping[str, s
 def re_encrypt_context(parameters: Parameters, side: str, same_key: bool) -> tuple[Context, Mapping[str, str]]:
     """What ReEncrypt says of its `Source` or `Destination`: (context, encryption context with its case)."""
     pairs: Mapping[str, str] = parameters.get(f"{side}EncryptionContext", {})
-    context: Values = {
+    context: ContextValues = {
         "kms:reencryptonsamekey": ("true" if same_key else "false",),
         "kms:encryptionalgorithm": (parameters.get(f"{side}EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),),
     }

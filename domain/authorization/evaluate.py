@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from domain.authorization.caller import Caller
-from domain.authorization.evaluation_order import BY_STATEMENT, CLOSED, FIRST_OPEN, GRANT, Way, reach_of
+from domain.authorization.evaluation_order import BY_STATEMENT, CLOSED, FIRST_OPEN, GRANT, WayIn, reach_of
 from domain.authorization.question import Question, Resource
 from domain.authorization.trace import near_miss
 from domain.authorization.verdict import (
@@ -143,7 +143,7 @@ def _limit(caller: Caller, question: Question) -> str | None:
 
 def _with_grants(
     caller: Caller, question: Question, reach: int, statement: StatementSource | Grant | None
-) -> tuple[Way, StatementSource | Grant | None]:
+) -> tuple[WayIn, StatementSource | Grant | None]:
     """The first open way and what opens it; `reach` is that of the closest statement."""
     grant_reach, grant = _closest_grant(caller, question)
     way = FIRST_OPEN[reach][grant_reach]

@@ -26,7 +26,7 @@ CLOSED = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class WayIn:
     """A way in. `opened_by` is STATEMENT or GRANT, `reach` how that means the caller; `limits` and `identity_policy` say
     what else has to allow the request."""
 
@@ -38,24 +38,24 @@ class Way:
 
 WAYS_IN = (
     #   opened by  reach      limits  identity policy
-    Way(STATEMENT, DIRECT, False, False),
-    Way(GRANT, DIRECT, False, False),
-    Way(GRANT, ROLE, True, False),
-    Way(STATEMENT, ROLE, True, False),
-    Way(STATEMENT, DELEGATED, True, True),
-    Way(GRANT, DELEGATED, True, True),
+    WayIn(STATEMENT, DIRECT, False, False),
+    WayIn(GRANT, DIRECT, False, False),
+    WayIn(GRANT, ROLE, True, False),
+    WayIn(STATEMENT, ROLE, True, False),
+    WayIn(STATEMENT, DELEGATED, True, True),
+    WayIn(GRANT, DELEGATED, True, True),
 )  # fmt: skip
 """Every way in. Of several open ways the first one decides: what it asks for, every later one asks for as well."""
 
-NO_WAY = Way("", CLOSED, limits=True, identity_policy=True)
+NO_WAY = WayIn("", CLOSED, limits=True, identity_policy=True)
 
-WAY_OF: Mapping[tuple[str, int], Way] = {(way.opened_by, way.reach): way for way in WAYS_IN}
-TURN: Mapping[Way, int] = {way: turn for turn, way in enumerate(WAYS_IN)}
+WAY_OF: Mapping[tuple[str, int], WayIn] = {(way.opened_by, way.reach): way for way in WAYS_IN}
+TURN: Mapping[WayIn, int] = {way: turn for turn, way in enumerate(WAYS_IN)}
 REACHES = (DIRECT, ROLE, DELEGATED)
 """From the one that asks for nothing else to the one that asks for most."""
 
 
-def _first_open(statement: int, grant: int) -> Way:
+def _first_open(statement: int, grant: int) -> WayIn:
     reached = {STATEMENT: statement, GRANT: grant}
     return next((way for way in WAYS_IN if reached[way.opened_by] == way.reach), NO_WAY)
 

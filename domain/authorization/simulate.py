@@ -36,12 +36,12 @@ OF_IAM, OF_RESOURCE, OF_BOUNDARY = "IAM Policy", "Resource Policy", "Permissions
 RESOURCE_POLICY = "ResourcePolicy"
 _VARIABLE = re.compile(r"\$\{\s*([^{},]*?)\s*(?:,[^{}]*)?\}")
 _BETWEEN = re.compile(r"[\s,:]*")
-Place = tuple[int, int]
+LineAndColumn = tuple[int, int]
 """(line, column), both from 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SimulatedPolicy:
     """A policy that statements come from: what the answer calls it, and its text."""
 
     name: str
@@ -53,10 +53,10 @@ class Source:
 class Match:
     """A statement that determined an answer."""
 
-    source: Source
+    source: SimulatedPolicy
     index: int
 
-    def places(self) -> tuple[Place, Place]:
+    def places(self) -> tuple[LineAndColumn, LineAndColumn]:
         begin, end = spans(self.source.text)[self.index]
         return _place(self.source.text, begin), _place(self.source.text, end)
 
@@ -81,7 +81,7 @@ class Simulation:
 
     caller: Caller
     owner: str
-    sources: Mapping[str, Source]
+    sources: Mapping[str, SimulatedPolicy]
     given: Context
     resource_policy: str = ""
     _compiled: dict[str, CompiledPolicy] = field(default_factory=dict)
@@ -234,5 +234,5 @@ def _behind(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-def _place(text: str, at: int) -> Place:
+def _place(text: str, at: int) -> LineAndColumn:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from domain import errors
 from domain.authorization.caller import Caller
@@ -84,8 +84,10 @@ class Verdict:
                 return RULE_KINDS[self.by]
             case Grant():
                 return "grant"
-            case _:
+            case StatementSource():
                 return self.by.kind
+            case _:
+                assert_never(self.by)
 
     def document(self) -> dict[str, Any]:
         by = {"kind": RULE_KINDS[self.by], "rule": self.by} if isinstance(self.by, str) else self.by.document()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from domain.arn import ACCOUNT_ID, parse_arn
 from domain.cloudtrail.iam_changes import identity_met
 from domain.cloudtrail.keys_named import id_of
-from domain.cloudtrail.record import Reading
+from domain.cloudtrail.record import CausedEvents, TrailReading
 from domain.errors import Refusal
 from domain.identities.identity import ROLE, USER
 from domain.log import events as kms
@@ -17,19 +17,17 @@ from domain.policy.parse import KEY, UNIQUE_ID, parse_policy
 from domain.state.principals import named
 from domain.state.world import World
 
-Events = Iterator[object]
-
 
 def key_id(arn: str) -> str:
     return id_of(arn)
 
 
-def named_in(reading: Reading, key: str) -> str:
+def named_in(reading: TrailReading, key: str) -> str:
     """The same of a key that a request names by its ARN, or by its id alone."""
     return id_of(key if ":" in key else f"arn:aws:kms:{reading.region}:{reading.account}:key/{key}")
 
 
-def key_there(reading: Reading, world: World, arn: str) -> Events:
+def key_there(reading: TrailReading, world: World, arn: str) -> CausedEvents:
     key, parsed = key_id(arn), parse_arn(arn)
     # A deleted key does not come back, and one that was not found was not there.
     if key in world.keys or key in world.deleted or parsed is None or not key or reading.error == "NotFoundException":
@@ -38,12 +36,12 @@ def key_there(reading: Reading, world: World, arn: str) -> Events:
     yield created(key, parsed.account, unseen.policy_before(arn), {unseen.NAME: f"{unseen.POLICY}, {unseen.REST}"})
 
 
-def account_there(world: World, account: str) -> Events:
+def account_there(world: World, account: str) -> CausedEvents:
     if ACCOUNT_ID.fullmatch(account) and account not in world.accounts:
         yield kms.AccountCreated(account, f"root-of-{account}")
 
 
-def named_there(text: str, world: World) -> Events:
+def named_there(text: str, world: World) -> CausedEvents:
     """The users and roles that a policy names: whoever could, by it, is somebody."""
     for statement in parse_policy(text, KEY).statements:
         names = statement.principal.names if statement.principal is not None else frozenset()
@@ -51,7 +49,7 @@ def named_there(text: str, world: World) -> Events:
             yield from principal_there(name, world)
 
 
-def principal_there(name: str, world: World) -> Events:
+def principal_there(name: str, world: World) -> CausedEvents:
     """Whom a policy or a grant names."""
     arn = parse_arn(name)
     if arn is None or not ACCOUNT_ID.fullmatch(arn.account):
@@ -95,7 +93,7 @@ def created(
     )
 
 
-def caller_there(reading: Reading, world: World) -> Events:
+def caller_there(reading: TrailReading, world: World) -> CausedEvents:
     """Whoever is met is known from then on, with policies that were never seen."""
     if reading.principal.startswith("arn:"):
         yield from account_there(world, reading.account)
@@ -105,7 +103,7 @@ def caller_there(reading: Reading, world: World) -> Events:
         yield from identity_there(world, USER, reading.principal, reading.unique)
 
 
-def identity_there(world: World, kind: str, arn: str, unique: str) -> Events:
+def identity_there(world: World, kind: str, arn: str, unique: str) -> CausedEvents:
     parsed = parse_arn(arn)
     directory = world.directory
     if parsed is None or not parsed.account:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.arn import ACCOUNT_ID, iam_arn, parse_arn
-from domain.cloudtrail.record import Broken, Reading
+from domain.cloudtrail.record import Broken, CausedEvents, TrailReading
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, POLICY, ROLE, USER, Identity
 from domain.log import events as kms
 from domain.log import identity_events as iam
 from domain.policy import unseen
-from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
+from domain.policy.parse import INLINE, MANAGED, TRUST, PolicyKind, parse_policy
 from domain.state.world import World
 
-Events = Iterator[object]
 NOUNS = {USER: "User", GROUP: "Group", ROLE: "Role"}
 
 
@@ -32,7 +31,7 @@ def given(holder: Mapping[str, Any], name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _document(reading: Reading, name: str, kind: Kind) -> str:
+def _document(reading: TrailReading, name: str, kind: PolicyKind) -> str:
     """Raises Broken."""
     text = text_of(reading.parameters, name)
     try:
@@ -54,17 +53,17 @@ def tags_of(told: Any) -> dict[str, str]:
     return found
 
 
-def _said(reading: Reading, noun: str, member: str) -> str:
+def _said(reading: TrailReading, noun: str, member: str) -> str:
     """A member of what the answer described, whatever the case of its first letter."""
     held = reading.response.get(noun)
     folded = {name.lower(): value for name, value in held.items()} if isinstance(held, dict) else {}
     return str(folded.get(member.lower()) or "")
 
 
-def _made(kind: str) -> Callable[[Reading, World], Events]:
+def _made(kind: str) -> Callable[[TrailReading, World], CausedEvents]:
     noun = NOUNS[kind]
 
-    def events(reading: Reading, world: World) -> Events:
+    def events(reading: TrailReading, world: World) -> CausedEvents:
         told, account, directory = reading.parameters, reading.account, world.directory
         name = text_of(told, f"{noun}Name")
         path = given(told, "Path") or "/"
@@ -90,7 +89,7 @@ def _made(kind: str) -> Callable[[Reading, World], Events]:
     return events
 
 
-def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> Events:
+def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> CausedEvents:
     """An identity that the trail did not see made, with policies that it did not see either."""
     if kind == USER:
         yield iam.UserCreated(account, unique, name, path, {}, "")
@@ -102,7 +101,7 @@ def identity_met(account: str, kind: str, unique: str, name: str, path: str) -> 
     yield iam.InlinePolicyPut(account, kind, unique, unseen.NAME, what)
 
 
-def _there(world: World, kind: str, account: str, name: str) -> Events:
+def _there(world: World, kind: str, account: str, name: str) -> CausedEvents:
     if world.directory.find(kind, account, name) is None:
         yield from identity_met(account, kind, f"ARN:{iam_arn(account, kind, '/', name)}", name, "/")
 
@@ -111,13 +110,13 @@ NO_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"
 """The trust policy of a role that the trail did not see made: nothing here asks it."""
 
 
-def _policy_there(world: World, arn: str) -> Events:
+def _policy_there(world: World, arn: str) -> CausedEvents:
     """A managed policy that the trail did not see made: what it says was never seen. AWS's own are among these."""
     if arn not in world.directory.policies:
         yield from unseen_policy(arn)
 
 
-def unseen_policy(arn: str) -> Events:
+def unseen_policy(arn: str) -> CausedEvents:
     """A managed policy of which nothing but its ARN is known; nothing where the ARN is no managed policy's."""
     parsed = parse_arn(arn)
     if parsed is not None and parsed.resource.startswith("policy/"):
@@ -126,10 +125,10 @@ def unseen_policy(arn: str) -> Events:
         yield iam.ManagedPolicyCreated(parsed.account, f"ARN:{arn}", name, f"{path}/", "", document, {})
 
 
-Make = Callable[[Identity, Reading, World], Events]
+Make = Callable[[Identity, TrailReading, World], CausedEvents]
 
 
-def named_identity(reading: Reading, kind: str) -> str:
+def named_identity(reading: TrailReading, kind: str) -> str:
     """The name of the identity that a request is about; a request that names no user is about its caller."""
     name = given(reading.parameters, f"{NOUNS[kind]}Name")
     return reading.principal.rpartition("/")[2] if not name and kind == USER else name
@@ -142,10 +141,10 @@ def _held(world: World, kind: str, account: str, name: str) -> Identity:
     return held
 
 
-def _on(kind: str, make: Make) -> Callable[[Reading, World], Events]:
+def _on(kind: str, make: Make) -> Callable[[TrailReading, World], CausedEvents]:
     """An event of an identity, which is put there where the trail has not seen it."""
 
-    def events(reading: Reading, world: World) -> Events:
+    def events(reading: TrailReading, world: World) -> CausedEvents:
         name = named_identity(reading, kind)
         if not name:
             raise Broken(f"it does not say {NOUNS[kind]}Name")
@@ -155,52 +154,52 @@ def _on(kind: str, make: Make) -> Callable[[Reading, World], Events]:
     return events
 
 
-def _put_policy(held: Identity, reading: Reading, world: World) -> Events:
+def _put_policy(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     name = text_of(reading.parameters, "PolicyName")
     yield iam.InlinePolicyPut(held.account, held.kind, held.id, name, _document(reading, "PolicyDocument", INLINE))
 
 
-def _delete_policy(held: Identity, reading: Reading, world: World) -> Events:
+def _delete_policy(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     yield iam.InlinePolicyDeleted(held.account, held.kind, held.id, text_of(reading.parameters, "PolicyName"))
 
 
-def _attach(held: Identity, reading: Reading, world: World) -> Events:
+def _attach(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     arn = text_of(reading.parameters, "PolicyArn")
     yield from _policy_there(world, arn)
     yield iam.PolicyAttached(held.account, held.kind, held.id, arn)
 
 
-def _detach(held: Identity, reading: Reading, world: World) -> Events:
+def _detach(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     arn = text_of(reading.parameters, "PolicyArn")
     if arn in held.attached or unseen.NAME in held.inline:  # it was attached, though the trail did not see that
         yield from _policy_there(world, arn)
         yield iam.PolicyDetached(held.account, held.kind, held.id, arn)
 
 
-def _bound(held: Identity, reading: Reading, world: World) -> Events:
+def _bound(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     arn = text_of(reading.parameters, "PermissionsBoundary")
     yield from _policy_there(world, arn)
     yield iam.BoundarySet(held.account, held.kind, held.id, arn)
 
 
-def _unbound(held: Identity, reading: Reading, world: World) -> Events:
+def _unbound(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     yield iam.BoundarySet(held.account, held.kind, held.id, "")
 
 
-def _tag(held: Identity, reading: Reading, world: World) -> Events:
+def _tag(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     yield iam.IdentityTagged(held.account, held.kind, held.id, tags_of(reading.parameters.get("Tags")))
 
 
-def _untag(held: Identity, reading: Reading, world: World) -> Events:
+def _untag(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     keys = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str)]
     yield iam.IdentityUntagged(held.account, held.kind, held.id, keys)
 
 
-def _delete(held: Identity, reading: Reading, world: World) -> Events:
+def _delete(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     yield iam.IdentityDeleted(held.account, held.kind, held.id, held.name)
 
 
-def _update(held: Identity, reading: Reading, world: World) -> Events:
+def _update(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     noun = NOUNS[held.kind]
     name = given(reading.parameters, f"New{noun}Name") or held.name
     path = given(reading.parameters, "NewPath") or held.path
@@ -208,12 +207,12 @@ def _update(held: Identity, reading: Reading, world: World) -> Events:
         yield iam.IdentityMoved(held.account, held.kind, held.id, name, path)
 
 
-def _trust(held: Identity, reading: Reading, world: World) -> Events:
+def _trust(held: Identity, reading: TrailReading, world: World) -> CausedEvents:
     version = held.role.version + 1 if held.role is not None else 1
     yield iam.TrustReplaced(held.account, held.id, version, _document(reading, "PolicyDocument", TRUST), {})
 
 
-def _member(group: Identity, reading: Reading, world: World) -> Events:
+def _member(group: Identity, reading: TrailReading, world: World) -> CausedEvents:
     name = text_of(reading.parameters, "UserName")
     yield from _there(world, USER, group.account, name)
     user = _held(world, USER, group.account, name)
@@ -225,7 +224,7 @@ def _member(group: Identity, reading: Reading, world: World) -> Events:
         yield iam.MemberRemoved(group.account, group.id, user.id)
 
 
-def _create_policy(reading: Reading, world: World) -> Events:
+def _create_policy(reading: TrailReading, world: World) -> CausedEvents:
     told = reading.parameters
     name, path = text_of(told, "PolicyName"), given(told, "Path") or "/"
     arn = _said(reading, "policy", "arn") or iam_arn(reading.account, POLICY, path, name)
@@ -240,8 +239,10 @@ def _create_policy(reading: Reading, world: World) -> Events:
     yield iam.ManagedPolicyCreated(reading.account, unique, name, path, about, document, tags_of(told.get("Tags")))
 
 
-def _on_policy(make: Callable[[str, Reading, World], Events]) -> Callable[[Reading, World], Events]:
-    def events(reading: Reading, world: World) -> Events:
+def _on_policy(
+    make: Callable[[str, TrailReading, World], CausedEvents],
+) -> Callable[[TrailReading, World], CausedEvents]:
+    def events(reading: TrailReading, world: World) -> CausedEvents:
         arn = text_of(reading.parameters, "PolicyArn")
         yield from _policy_there(world, arn)
         if arn in world.directory.policies:
@@ -250,7 +251,7 @@ def _on_policy(make: Callable[[str, Reading, World], Events]) -> Callable[[Readi
     return events
 
 
-def _version_made(arn: str, reading: Reading, world: World) -> Events:
+def _version_made(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held = world.directory.policies[arn]
     version = _said(reading, "policyVersion", "versionId") or f"v{held.latest + 1}"
     default = reading.parameters.get("SetAsDefault") is True
@@ -258,7 +259,7 @@ def _version_made(arn: str, reading: Reading, world: World) -> Events:
     yield iam.PolicyVersionCreated(held.account, held.id, version, document, default)
 
 
-def _default_set(arn: str, reading: Reading, world: World) -> Events:
+def _default_set(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
     if version not in held.versions:  # of a policy from before the trail: what this version says was never seen
         what = unseen.document(f"version {version} of the managed policy {arn}", of_key=False)
@@ -266,14 +267,14 @@ def _default_set(arn: str, reading: Reading, world: World) -> Events:
     yield iam.DefaultVersionSet(held.account, held.id, version)
 
 
-def _version_gone(arn: str, reading: Reading, world: World) -> Events:
+def _version_gone(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held, version = world.directory.policies[arn], text_of(reading.parameters, "VersionId")
     seen = not any(unseen.is_document(each.document) for each in held.versions.values())
     if version != held.default and (version in held.versions or not seen):
         yield iam.PolicyVersionDeleted(held.account, held.id, version)
 
 
-def _policy_gone(arn: str, reading: Reading, world: World) -> Events:
+def _policy_gone(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held = world.directory.policies[arn]
     for unique in sorted(world.directory.attached_to.get(arn, ())):
         kind = world.directory.identities[unique].kind
@@ -281,7 +282,7 @@ def _policy_gone(arn: str, reading: Reading, world: World) -> Events:
     yield iam.ManagedPolicyDeleted(held.account, held.id, held.name)
 
 
-def _of_access_key(reading: Reading, world: World) -> Events:
+def _of_access_key(reading: TrailReading, world: World) -> CausedEvents:
     """An access key of the named user, or of whoever calls; of an account's root where that is the root."""
     told = reading.parameters
     made = _said(reading, "accessKey", "accessKeyId")
@@ -303,7 +304,7 @@ def _of_access_key(reading: Reading, world: World) -> Events:
         yield iam.UserAccessKeyDeleted(held.account, held.id, access_key)
 
 
-def _of_root(access_key: str, reading: Reading, world: World) -> Events:
+def _of_root(access_key: str, reading: TrailReading, world: World) -> CausedEvents:
     if not ACCOUNT_ID.fullmatch(reading.account):
         raise Broken("it does not say whose access key")
     if reading.account not in world.accounts:
@@ -315,7 +316,7 @@ def _of_root(access_key: str, reading: Reading, world: World) -> Events:
         yield kms.AccessKeyDisabled(reading.account, access_key)
 
 
-def _service_role(reading: Reading, world: World) -> Events:
+def _service_role(reading: TrailReading, world: World) -> CausedEvents:
     """A role that a service made for itself; the answer describes it."""
     account = reading.account
     arn = parse_arn(_said(reading, "role", "arn"))
@@ -334,7 +335,7 @@ def _service_role(reading: Reading, world: World) -> Events:
     yield iam.InlinePolicyPut(account, ROLE, unique, unseen.NAME, what)
 
 
-def _policy_tagged(arn: str, reading: Reading, world: World) -> Events:
+def _policy_tagged(arn: str, reading: TrailReading, world: World) -> CausedEvents:
     held = world.directory.policies[arn]
     if reading.operation == "TagPolicy":
         yield iam.IdentityTagged(held.account, POLICY, held.id, tags_of(reading.parameters.get("Tags")))
@@ -343,7 +344,7 @@ def _policy_tagged(arn: str, reading: Reading, world: World) -> Events:
         yield iam.IdentityUntagged(held.account, POLICY, held.id, keys)
 
 
-IAM: dict[str, Callable[[Reading, World], Events]] = {
+IAM: dict[str, Callable[[TrailReading, World], CausedEvents]] = {
     **{f"Create{noun}": _made(kind) for kind, noun in NOUNS.items()},
     **{f"Delete{noun}": _on(kind, _delete) for kind, noun in NOUNS.items()},
     **{f"Put{noun}Policy": _on(kind, _put_policy) for kind, noun in NOUNS.items()},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from domain.authorization.evaluation_order import GRANT, STATEMENT, TURN, WAY_OF, Way, is_at_home, reach_of
+from domain.authorization.evaluation_order import GRANT, STATEMENT, TURN, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource
 from domain.cloudtrail.denial import NEVER_SEEN
 from domain.cloudtrail.record import TOLD
@@ -154,7 +154,7 @@ class _OpenWay:
     """A way in that is open (`answer` YES) or may be (MAYBE). `means` is how what opens it means the caller, `by` what lets
     the call in."""
 
-    way: Way
+    way: WayIn
     means: int
     answer: int
     by: Mapping[str, Any]
@@ -212,7 +212,7 @@ class _CallOnState:
                     yield from self._open(WAY_OF[GRANT, means], means, YES, dict(grant.document()), missing)
 
     def _open(
-        self, way: Way, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing
+        self, way: WayIn, means: int, answer: int, opening: Mapping[str, Any], missing: _Missing
     ) -> Iterator[_OpenWay]:
         """The way with what else has to allow the call; nothing where that does not."""
         by = opening

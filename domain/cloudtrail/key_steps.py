@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from domain.cloudtrail.first_seen import key_id, named_in
 from domain.cloudtrail.iam_changes import given
-from domain.cloudtrail.record import Reading
+from domain.cloudtrail.record import TrailReading
 from domain.cloudtrail.slots import (
     ABSENT,
     CHANGES,
@@ -26,11 +26,11 @@ from domain.cloudtrail.slots import (
 from domain.keys.states import TABLE, Cell, State
 
 
-def _key(reading: Reading) -> str:
+def _key(reading: TrailReading) -> str:
     return key_id(reading.key)
 
 
-def _create_key(reading: Reading, step: Step) -> None:
+def _create_key(reading: TrailReading, step: Step) -> None:
     made = reading.response.get("keyMetadata") or reading.response.get("KeyMetadata")
     arn = reading.key or (given({n.lower(): v for n, v in made.items()}, "arn") if isinstance(made, dict) else "")
     key = key_id(arn)
@@ -63,10 +63,10 @@ def _allowed(operation: str, key: str, step: Step) -> None:
         step.needs[("material", key)] = PRESENT
 
 
-def _on_key(*written: tuple[str, Value], rank: int = CHANGES) -> Callable[[Reading, Step], None]:
+def _on_key(*written: tuple[str, Value], rank: int = CHANGES) -> Callable[[TrailReading, Step], None]:
     """Of a key: what it writes."""
 
-    def step(reading: Reading, step: Step) -> None:
+    def step(reading: TrailReading, step: Step) -> None:
         key = _key(reading)
         step.rank = rank
         if key:
@@ -77,44 +77,44 @@ def _on_key(*written: tuple[str, Value], rank: int = CHANGES) -> Callable[[Readi
     return step
 
 
-def _policy_put(reading: Reading, step: Step) -> None:
+def _policy_put(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     text = given(reading.parameters, "Policy")
     step.writes[("key policy", _key(reading))] = mark(text)
     names_there(text, step)
 
 
-def _described(reading: Reading, step: Step) -> None:
+def _described(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     step.writes[("description", _key(reading))] = given(reading.parameters, "Description")
 
 
-def _key_tagged(reading: Reading, step: Step) -> None:
+def _key_tagged(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     for name, value in tags_told(reading).items():
         step.writes[("key tag", _key(reading), name)] = value
 
 
-def _key_untagged(reading: Reading, step: Step) -> None:
+def _key_untagged(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     for name in reading.parameters.get("TagKeys") or ():
         if isinstance(name, str):
             step.writes[("key tag", _key(reading), name)] = None
 
 
-def _alias(reading: Reading) -> Slot:
+def _alias(reading: TrailReading) -> Slot:
     name = given(reading.parameters, "AliasName")
     return ("alias", reading.region, reading.account, name[name.find("alias/") :])
 
 
-def _alias_made(reading: Reading, step: Step) -> None:
+def _alias_made(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     slot = _alias(reading)
     step.rank = CHANGES if _key(reading) else MAKES
     step.needs[slot], step.writes[slot] = ABSENT, _key(reading)
 
 
-def _alias_moved(reading: Reading, step: Step) -> None:
+def _alias_moved(reading: TrailReading, step: Step) -> None:
     slot, target = _alias(reading), given(reading.parameters, "TargetKeyId")
     key = named_in(reading, target) if target else _key(reading)
     if key:
@@ -122,13 +122,13 @@ def _alias_moved(reading: Reading, step: Step) -> None:
     step.needs[slot], step.writes[slot] = PRESENT, key
 
 
-def _alias_gone(reading: Reading, step: Step) -> None:
+def _alias_gone(reading: TrailReading, step: Step) -> None:
     slot = _alias(reading)
     step.rank = TAKES
     step.needs[slot], step.writes[slot] = PRESENT, None
 
 
-def _grant_made(reading: Reading, step: Step) -> None:
+def _grant_made(reading: TrailReading, step: Step) -> None:
     _on_key()(reading, step)
     grant = str({n.lower(): v for n, v in reading.response.items()}.get("grantid") or reading.id)
     step.writes[("grant", grant)] = grant
@@ -137,7 +137,7 @@ def _grant_made(reading: Reading, step: Step) -> None:
         del step.needs[("grant", grant)]
 
 
-def _grant_gone(reading: Reading, step: Step) -> None:
+def _grant_gone(reading: TrailReading, step: Step) -> None:
     response = {n.lower(): v for n, v in reading.response.items()}
     grant = (
         given(reading.parameters, "GrantId") or given(reading.extra, "grantId") or str(response.get("grantid") or "")
@@ -145,7 +145,7 @@ def _grant_gone(reading: Reading, step: Step) -> None:
     ended(step, ("grant", grant))
 
 
-def _replicated(reading: Reading, step: Step) -> None:
+def _replicated(reading: TrailReading, step: Step) -> None:
     """The replica is there from then on; a record of its own in its Region tells its policy."""
     _on_key(rank=MAKES)(reading, step)
     region, name = given(reading.parameters, "ReplicaRegion"), reading.key.rpartition("/")[2]
@@ -153,7 +153,7 @@ def _replicated(reading: Reading, step: Step) -> None:
         step.writes[("key", key_id(f"arn:aws:kms:{region}:{reading.account}:key/{name}"))] = "replica"
 
 
-KMS_STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
+KMS_STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     "CreateKey": _create_key,
     "PutKeyPolicy": _policy_put,
     "EnableKey": _on_key(("enabled", "yes")),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from domain.log.record import Document
 
-Document = Mapping[str, Any]
 MULTI_REGION = "mrk-"
 
 

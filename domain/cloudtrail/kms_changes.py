@@ -6,7 +6,7 @@ as unseen (unseen.py) by events of its own. A record whose call was refused chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from domain.cloudtrail.first_seen import (
@@ -21,7 +21,7 @@ from domain.cloudtrail.first_seen import (
     principals,
 )
 from domain.cloudtrail.iam_changes import IAM, NOUNS, given, tags_of, text_of
-from domain.cloudtrail.record import Broken, Reading, moment
+from domain.cloudtrail.record import Broken, CausedEvents, TrailReading, moment
 from domain.crypto.specs import SPECS
 from domain.durations import DAY_MICROS
 from domain.errors import Refusal
@@ -33,10 +33,8 @@ from domain.policy.default import default_key_policy
 from domain.policy.parse import KEY, parse_policy
 from domain.state.world import World
 
-Events = Iterator[object]
 
-
-def met_in(reading: Reading, world: World) -> Events:
+def met_in(reading: TrailReading, world: World) -> CausedEvents:
     """What the record speaks of and was there before it, as events that put it there."""
     if reading.service == "kms" and reading.key and reading.operation != "CreateKey":
         yield from key_there(reading, world, reading.key)
@@ -46,14 +44,14 @@ def met_in(reading: Reading, world: World) -> Events:
     yield from caller_there(reading, world)
 
 
-def changes_of(reading: Reading, world: World) -> Events:
+def changes_of(reading: TrailReading, world: World) -> CausedEvents:
     """The events, each to be applied before the next is asked for. Raises Broken for what the record should say and does
     not."""
     yield from met_in(reading, world)
     yield from made_by(reading, world)
 
 
-def made_by(reading: Reading, world: World) -> Events:
+def made_by(reading: TrailReading, world: World) -> CausedEvents:
     """What the record changed; who and what it speaks of is there. Raises Broken."""
     if reading.refused:
         return
@@ -62,7 +60,7 @@ def made_by(reading: Reading, world: World) -> Events:
         yield from made(reading, world)
 
 
-def is_change(reading: Reading) -> bool:
+def is_change(reading: TrailReading) -> bool:
     return reading.operation in BY_OPERATION.get(reading.service, {})
 
 
@@ -78,7 +76,7 @@ def _policy(text: str) -> str:
 # -- KMS ------------------------------------------------------------------------------------------------------------------
 
 
-def _create_key(reading: Reading, world: World) -> Events:
+def _create_key(reading: TrailReading, world: World) -> CausedEvents:
     """A CreateKey without a policy means the default one."""
     metadata = _folded(reading.response.get("keyMetadata") or reading.response.get("KeyMetadata"))
     arn = reading.key or str(metadata.get("arn") or "")
@@ -111,7 +109,7 @@ def _folded(holder: Any) -> dict[str, Any]:
     return {name.lower(): value for name, value in holder.items()} if isinstance(holder, dict) else {}
 
 
-def _put_key_policy(reading: Reading, world: World) -> Events:
+def _put_key_policy(reading: TrailReading, world: World) -> CausedEvents:
     key = world.keys.get(key_id(_need_key(reading)))
     if key is None:
         raise Broken("the key had been deleted by then")
@@ -125,14 +123,16 @@ def _put_key_policy(reading: Reading, world: World) -> Events:
         yield kms.KeyTagged(key.id, {unseen.NAME: unseen.without_policy(mark)}, tags)
 
 
-def _need_key(reading: Reading) -> str:
+def _need_key(reading: TrailReading) -> str:
     if not reading.key:
         raise Broken("it does not say which key")
     return reading.key
 
 
-def _on_key(make: Callable[[str, Reading, World], Sequence[object]]) -> Callable[[Reading, World], Events]:
-    def events(reading: Reading, world: World) -> Events:
+def _on_key(
+    make: Callable[[str, TrailReading, World], Sequence[object]],
+) -> Callable[[TrailReading, World], CausedEvents]:
+    def events(reading: TrailReading, world: World) -> CausedEvents:
         key = key_id(_need_key(reading))
         if key in world.keys:
             yield from make(key, reading, world)
@@ -140,7 +140,7 @@ def _on_key(make: Callable[[str, Reading, World], Sequence[object]]) -> Callable
     return events
 
 
-def _schedule(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _schedule(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     days = reading.parameters.get("PendingWindowInDays", 30)
     days = days if isinstance(days, int) else 30
     told = _folded(reading.response).get("deletiondate")
@@ -151,32 +151,30 @@ def _schedule(key: str, reading: Reading, world: World) -> Sequence[object]:
     return [kms.DeletionScheduled(key, days, rfc3339(due))]
 
 
-def _tag(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _tag(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     tags = tags_of(reading.parameters.get("Tags"))
     return [kms.KeyTagged(key, tags, {**world.keys[key].tags, **tags})]
 
 
-def _untag(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _untag(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     gone = [each for each in reading.parameters.get("TagKeys") or () if isinstance(each, str) and each != unseen.NAME]
     left = {name: value for name, value in world.keys[key].tags.items() if name not in gone}
     return [kms.KeyUntagged(key, gone, left)]
 
 
-def _delete_key(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _delete_key(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     held = world.keys[key]
     stored = [each.stored for each in held.materials if each.stored]
-    return [
-        kms.KeyDeleted(key, held.account, list(world.aliases_of.get(key, ())), list(world.grants.get(key, ())), stored)
-    ]
+    return [kms.KeyDeleted(key, held.account, list(world.aliases_of(key)), list(world.grants.get(key, ())), stored)]
 
 
-def _enable_rotation(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _enable_rotation(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     period = reading.parameters.get("RotationPeriodInDays", 365)
     period = period if isinstance(period, int) else 365
     return [kms.RotationEnabled(key, period, rfc3339(reading.at + period * DAY_MICROS))]
 
 
-def _rotated(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _rotated(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     material = reading.id
     return [
         kms.KeyRotated(
@@ -185,7 +183,7 @@ def _rotated(key: str, reading: Reading, world: World) -> Sequence[object]:
     ]
 
 
-def _imported(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _imported(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     told = reading.parameters.get("ValidTo")
     try:
         valid_to = rfc3339(moment(told)) if told is not None else ""
@@ -196,16 +194,16 @@ def _imported(key: str, reading: Reading, world: World) -> Sequence[object]:
     return [kms.MaterialImported(key, material, f"{key}/{reading.id}", "", "", valid_to, "", False, "Enabled")]
 
 
-def _material_gone(key: str, reading: Reading, world: World) -> Sequence[object]:
+def _material_gone(key: str, reading: TrailReading, world: World) -> Sequence[object]:
     made = kms.MaterialExpired if reading.operation == "DeleteExpiredKeyMaterial" else kms.MaterialDeleted
     return [made(key, each.id, each.stored, "PendingImport") for each in world.keys[key].materials if each.stored]
 
 
-def _create_alias(reading: Reading, world: World) -> Events:
+def _create_alias(reading: TrailReading, world: World) -> CausedEvents:
     yield from _alias_to(reading, world, key_id(_need_key(reading)))
 
 
-def _alias_to(reading: Reading, world: World, key: str) -> Events:
+def _alias_to(reading: TrailReading, world: World, key: str) -> CausedEvents:
     name = text_of(reading.parameters, "AliasName")
     if key not in world.keys:
         return
@@ -217,7 +215,7 @@ def _alias_to(reading: Reading, world: World, key: str) -> Events:
         yield kms.AliasMoved(account, name, key, held.key)
 
 
-def _update_alias(reading: Reading, world: World) -> Events:
+def _update_alias(reading: TrailReading, world: World) -> CausedEvents:
     target = given(reading.parameters, "TargetKeyId")
     key = named_in(reading, target) if target else key_id(_need_key(reading))
     if key not in world.keys:
@@ -227,7 +225,7 @@ def _update_alias(reading: Reading, world: World) -> Events:
     yield from _alias_to(reading, world, key)
 
 
-def _delete_alias(reading: Reading, world: World) -> Events:
+def _delete_alias(reading: TrailReading, world: World) -> CausedEvents:
     name = text_of(reading.parameters, "AliasName")
     _, colon, rest = name.partition(":alias/")
     name = f"alias/{rest}" if colon else name
@@ -242,7 +240,7 @@ def _delete_alias(reading: Reading, world: World) -> Events:
         yield kms.AliasDeleted(account, name, key_id(reading.key))
 
 
-def _create_grant(reading: Reading, world: World) -> Events:
+def _create_grant(reading: TrailReading, world: World) -> CausedEvents:
     key, told = key_id(_need_key(reading)), reading.parameters
     grant = str(_folded(reading.response).get("grantid") or "")
     if not grant:
@@ -275,7 +273,7 @@ def _grantee(told: Mapping[str, Any], which: str) -> str:
     return f"Service:{service}" if service else given(told, f"{which}Principal")
 
 
-def _end_grant(reading: Reading, world: World) -> Events:
+def _end_grant(reading: TrailReading, world: World) -> CausedEvents:
     """RetireGrant may have null parameters; the id is in additionalEventData then."""
     grant = (
         given(reading.parameters, "GrantId")
@@ -293,7 +291,7 @@ def _end_grant(reading: Reading, world: World) -> Events:
         yield made(key, grant)
 
 
-def _replicate(reading: Reading, world: World) -> Events:
+def _replicate(reading: TrailReading, world: World) -> CausedEvents:
     """The replica is another key, in another Region: of its policy the request says all, as CreateKey's does."""
     region = text_of(reading.parameters, "ReplicaRegion")
     metadata = _folded(_folded(reading.response).get("replicakeymetadata"))
@@ -304,7 +302,7 @@ def _replicate(reading: Reading, world: World) -> Events:
         yield from key_there(reading, world, arn)
 
 
-KMS: dict[str, Callable[[Reading, World], Events]] = {
+KMS: dict[str, Callable[[TrailReading, World], CausedEvents]] = {
     "CreateKey": _create_key,
     "PutKeyPolicy": _put_key_policy,
     "EnableKey": _on_key(lambda key, reading, world: [kms.KeyEnabled(key)]),
@@ -398,5 +396,5 @@ def is_own(operation: str, event: object) -> bool:
     return isinstance(event, OWN[operation])
 
 
-BY_OPERATION: dict[str, dict[str, Callable[[Reading, World], Events]]] = {"kms": KMS, "iam": IAM}
+BY_OPERATION: dict[str, dict[str, Callable[[TrailReading, World], CausedEvents]]] = {"kms": KMS, "iam": IAM}
 """By service: every operation that changes something."""

@@ -16,14 +16,14 @@ from urllib.parse import unquote
 from domain.arn import parse_arn
 from domain.cloudtrail.first_seen import account_there, created, key_id, named_there, principal_there, principals
 from domain.cloudtrail.iam_changes import given, tags_of, unseen_policy
-from domain.cloudtrail.record import Broken, moment
+from domain.cloudtrail.record import Broken, CausedEvents, moment
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, ROLE, USER
 from domain.log import events as kms
 from domain.log import identity_events as iam
 from domain.log.codec import rfc3339
 from domain.policy import unseen
-from domain.policy.parse import INLINE, MANAGED, TRUST, Kind, parse_policy
+from domain.policy.parse import INLINE, MANAGED, TRUST, PolicyKind, parse_policy
 from domain.policy.parse import KEY as KEY_POLICY
 from domain.state.world import World
 
@@ -34,7 +34,6 @@ ORDER = (MANAGED_POLICY, IDENTITY, POLICY, GRANTS)
 """What is there before what names it."""
 BY = "keytrail import policies"
 """Who is shown to have put what was read so: who did is not known."""
-Events = Iterator[object]
 Placed = Iterator[tuple[str, object]]
 """Events with the Region that they are of, "" for what has none."""
 
@@ -66,14 +65,14 @@ def fact_of(document: Mapping[str, Any]) -> Fact:
     return Fact(given(document, "eventID"), kind, subject, moment(document.get("eventTime")), told["document"])
 
 
-def fact(part: Part, at: int) -> Fact:
+def fact(part: AnswerPart, at: int) -> Fact:
     """What an answer tells, as it was at a time; the same again is the same."""
     kind, subject, document = part
     text = json.dumps([kind, subject, at, document], sort_keys=True)
     return Fact(f"known-{blake2b(text.encode(), digest_size=16).hexdigest()}", kind, subject, at, document)
 
 
-Part = tuple[str, str, dict[str, Any]]
+AnswerPart = tuple[str, str, dict[str, Any]]
 """(kind, subject, document)."""
 Slots = tuple[str, ...]
 
@@ -89,7 +88,7 @@ def changed_by(fact: Fact) -> Slots:
     return (fact.kind, fact.subject)
 
 
-def text_in(document: Any, kind: Kind) -> str:
+def text_in(document: Any, kind: PolicyKind) -> str:
     """A policy as an answer has it: an object, its text, or its text as the API itself sends it. Raises Broken."""
     text = document if isinstance(document, str) else json.dumps(document)
     if text.startswith("%7B"):
@@ -102,7 +101,7 @@ def text_in(document: Any, kind: Kind) -> str:
 
 
 def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
-    """Events that make what is known, each to be applied before the next is asked for. `facts`: by kind and subject."""
+    """CausedEvents that make what is known, each to be applied before the next is asked for. `facts`: by kind and subject."""
     for fact in facts.get(MANAGED_POLICY, {}).values():
         yield from _anywhere(_managed(fact, world))
     people = sorted(facts.get(IDENTITY, {}).values(), key=lambda each: each.document["kind"] != GROUP)
@@ -114,12 +113,12 @@ def beginning(facts: Mapping[str, Mapping[str, Fact]], world: World) -> Placed:
             yield arn.split(":")[3], event
 
 
-def _anywhere(made: Events) -> Placed:
+def _anywhere(made: CausedEvents) -> Placed:
     for event in made:
         yield "", event
 
 
-def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> Events:
+def _key(arn: str, policy: Fact | None, grants: Fact | None, world: World) -> CausedEvents:
     key, parsed = key_id(arn), parse_arn(arn)
     if parsed is None or key in world.keys:
         return
@@ -163,7 +162,7 @@ class _Nobody:
 _NOBODY = _Nobody()
 
 
-def _managed(fact: Fact, world: World) -> Events:
+def _managed(fact: Fact, world: World) -> CausedEvents:
     parsed = parse_arn(fact.subject)
     if parsed is None or fact.subject in world.directory.policies:
         return
@@ -179,7 +178,7 @@ def _managed(fact: Fact, world: World) -> Events:
         yield iam.PolicyVersionDeleted(parsed.account, unique, "v1")
 
 
-def _identity(fact: Fact, world: World) -> Events:
+def _identity(fact: Fact, world: World) -> CausedEvents:
     told, parsed = fact.document, parse_arn(fact.subject)
     if parsed is None or fact.subject in world.directory.by_arn:
         return
@@ -210,7 +209,7 @@ def _identity(fact: Fact, world: World) -> Events:
 # -- answers of AWS's API ------------------------------------------------------------------------------------------------
 
 
-def parts_of(answer: Any, key: str) -> Iterator[Part]:
+def parts_of(answer: Any, key: str) -> Iterator[AnswerPart]:
     """What an answer of get-key-policy, list-grants or get-account-authorization-details tells. `key`: the key's ARN, which
     get-key-policy's answer does not have. Raises Broken."""
     if not isinstance(answer, dict):
@@ -269,7 +268,7 @@ def _arn(key: str) -> str:
     return key
 
 
-def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[Part]:
+def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[AnswerPart]:
     if not whole:
         raise Broken("it is one page of several")
     by_key: dict[str, list[Any]] = {key: []} if key else {}
@@ -283,7 +282,7 @@ def _grants_of(told: list[Any], key: str, *, whole: bool) -> Iterator[Part]:
         yield GRANTS, _arn(arn), {"grants": grants}
 
 
-def _details(answer: Mapping[str, Any]) -> Iterator[Part]:
+def _details(answer: Mapping[str, Any]) -> Iterator[AnswerPart]:
     if answer.get("IsTruncated") is True:
         raise Broken("it is one page of several")
     for each in answer.get("Policies") or ():

@@ -8,7 +8,7 @@ Parameters come with the API's own spelling of their members (`names` gives it),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,10 +16,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from domain.arn import ACCOUNT_ID, parse_arn, root_arn
-from domain.authorization.context import Came, Via, request_context
+from domain.authorization.context import RequestOrigin, Via, request_context
 from domain.cloudtrail.denial import UNTOLD, Denial, denial_of
 from domain.cloudtrail.keys_named import key_of, re_encrypted
 from domain.log.codec import micros_of
+from domain.log.record import Document
 from domain.policy.compile import DELEGATED, DIRECT, ROLE
 from domain.policy.variables import Context
 
@@ -33,8 +34,9 @@ ARN = re.compile(r"arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S+")
 _DISPLAYED = ("%b %d, %Y %I:%M:%S %p", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %H:%M:%S", "%b %d, %Y %H:%M:%S %p",
               "%a %b %d %H:%M:%S UTC %Y")  # fmt: skip
 
-Document = Mapping[str, Any]
-Names = Callable[[str, str, Document | None], dict[str, Any]]
+CausedEvents = Iterator[object]
+"""Events of our own catalogue that stand for what a trail tells."""
+ResourceNames = Callable[[str, str, Document | None], dict[str, Any]]
 """(service, operation, members) -> the members as the API's input shape spells them."""
 
 
@@ -42,7 +44,7 @@ class Broken(Exception):
     """Not a CloudTrail record. The message says why."""
 
 
-class Elsewhere(Exception):
+class NotOurService(Exception):
     """A record of a service that nothing here asks about."""
 
 
@@ -58,7 +60,7 @@ own, or which the endpoint's policy kept from the service."""
 
 
 @dataclass(slots=True)
-class Reading:
+class TrailReading:
     """`at` is in microseconds; `order` and `seen` are positions of our own log, where the record is an export of it, -1
     elsewhere. `sure`: what `context` does not have, the request did not have."""
 
@@ -137,7 +139,7 @@ def _object(document: Document, name: str) -> Document:
     return found if isinstance(found, dict) else {}
 
 
-def read(record: Any, names: Names) -> Reading:
+def read(record: Any, names: ResourceNames) -> TrailReading:
     """Raises Broken, Elsewhere, PassedOver."""
     if not isinstance(record, dict):
         raise Broken("it is no JSON object")
@@ -149,7 +151,7 @@ def read(record: Any, names: Names) -> Reading:
         raise Broken("it has no eventName or eventSource")
     service = SERVICES.get(_text(record, "eventSource"))
     if service is None:
-        raise Elsewhere(_text(record, "eventSource"))
+        raise NotOurService(_text(record, "eventSource"))
     identifier = _text(record, "sharedEventID") or _text(record, "eventID")
     if not identifier:
         raise Broken("it has no eventID")
@@ -178,7 +180,7 @@ def read(record: Any, names: Names) -> Reading:
     source = _text(record, "sourceIPAddress")
     _require_names(identifier, operation, region, who.principal, key, via, *resources)
     _require_parameters(parameters)
-    reading = Reading(
+    reading = TrailReading(
         id=identifier,
         at=at,
         service=service,
@@ -229,7 +231,7 @@ def _require_parameters(parameters: Document) -> None:
     _require_names(*[each for name, each in parameters.items() if isinstance(each, str) and name not in DOCUMENTS])
 
 
-def _of_own(reading: Reading, own: Document) -> None:
+def _of_own(reading: TrailReading, own: Document) -> None:
     """What our own export says beside, which CloudTrail has no place for."""
     session = own.get("session")
     for name in ("position", "seen"):
@@ -341,13 +343,15 @@ def _session(identity: Document, account: str, arn: str, unique: str, context: d
 # -- what conditions could read ------------------------------------------------------------------------------------------
 
 
-def _context(reading: Reading, record: Document, who: _Who) -> Context:
+def _context(reading: TrailReading, record: Document, who: _Who) -> Context:
     service = reading.via.endswith(".amazonaws.com") and reading.via != who.principal
     via = Via(reading.via, reading.via.removesuffix(".amazonaws.com"), who.principal) if service else None
-    came = Came(_address(reading.source), reading.agent, bool(record.get("tlsDetails")), 0, reading.region, via=via)
+    origin = RequestOrigin(
+        _address(reading.source), reading.agent, bool(record.get("tlsDetails")), 0, reading.region, via=via
+    )
     context: dict[str, tuple[str, ...]] = {
         **who.context,
-        **request_context(came, reading.operation, _whole(reading.parameters)),
+        **request_context(origin, reading.operation, _whole(reading.parameters)),
     }
     if not record.get("tlsDetails"):
         del context["aws:securetransport"]  # not said

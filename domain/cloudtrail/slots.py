@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from domain.cloudtrail.record import Reading
+from domain.cloudtrail.record import TrailReading
 from domain.policy import unseen
 from domain.state.world import World
 
@@ -70,7 +70,7 @@ def identity(kind: str, account: str, name: str) -> Slot:
     return ("identity", kind, account, name.lower())
 
 
-def tags_told(reading: Reading) -> Mapping[str, str]:
+def tags_told(reading: TrailReading) -> Mapping[str, str]:
     found = {}
     for each in reading.parameters.get("Tags") or ():
         if isinstance(each, dict):

@@ -13,7 +13,7 @@ from domain.arn import iam_arn
 from domain.cloudtrail.first_seen import key_id
 from domain.cloudtrail.iam_changes import NOUNS, given, named_identity
 from domain.cloudtrail.key_steps import KMS_STEPS
-from domain.cloudtrail.record import Reading
+from domain.cloudtrail.record import TrailReading
 from domain.cloudtrail.slots import (
     ABSENT,
     ENDS,
@@ -37,7 +37,7 @@ WITH = ("boundary", "tag", "trust")
 """What it may have, and goes with it."""
 
 
-def step_of(reading: Reading) -> Step:
+def step_of(reading: TrailReading) -> Step:
     step = Step(reading.id)
     found = STEPS.get(reading.operation)
     if found is not None:
@@ -61,7 +61,7 @@ def told_by(step: Step) -> Iterator[Slot]:
             yield slot[1:4]
 
 
-def needed_by(reading: Reading) -> set[Slot]:
+def needed_by(reading: TrailReading) -> set[Slot]:
     """Who calls, and the keys that are used."""
     found: set[Slot] = {("key", key_id(arn)) for arn in (*reading.resources, reading.key) if ":key/" in arn}
     if reading.role:
@@ -71,8 +71,8 @@ def needed_by(reading: Reading) -> set[Slot]:
     return found
 
 
-def _makes(kind: str) -> Callable[[Reading, Step], None]:
-    def step(reading: Reading, step: Step) -> None:
+def _makes(kind: str) -> Callable[[TrailReading, Step], None]:
+    def step(reading: TrailReading, step: Step) -> None:
         who = identity(kind, reading.account, named_identity(reading, kind))
         step.rank = MAKES
         step.needs[who] = ABSENT
@@ -89,15 +89,15 @@ def _makes(kind: str) -> Callable[[Reading, Step], None]:
     return step
 
 
-def _bound(reading: Reading, step: Step, who: Slot) -> None:
+def _bound(reading: TrailReading, step: Step, who: Slot) -> None:
     boundary = given(reading.parameters, "PermissionsBoundary")
     if boundary:
         step.needs[("policy", boundary)] = PRESENT
         step.writes[("boundary", *who[1:])] = boundary
 
 
-def _ends(kind: str) -> Callable[[Reading, Step], None]:
-    def step(reading: Reading, step: Step) -> None:
+def _ends(kind: str) -> Callable[[TrailReading, Step], None]:
+    def step(reading: TrailReading, step: Step) -> None:
         who = identity(kind, reading.account, named_identity(reading, kind))
         step.rank = ENDS
         step.needs[who] = PRESENT
@@ -108,8 +108,8 @@ def _ends(kind: str) -> Callable[[Reading, Step], None]:
     return step
 
 
-def _on(kind: str, more: Callable[[Reading, Step, Slot], None]) -> Callable[[Reading, Step], None]:
-    def step(reading: Reading, step: Step) -> None:
+def _on(kind: str, more: Callable[[TrailReading, Step, Slot], None]) -> Callable[[TrailReading, Step], None]:
+    def step(reading: TrailReading, step: Step) -> None:
         who = identity(kind, reading.account, named_identity(reading, kind))
         step.needs[who] = PRESENT
         more(reading, step, who)
@@ -117,25 +117,25 @@ def _on(kind: str, more: Callable[[Reading, Step, Slot], None]) -> Callable[[Rea
     return step
 
 
-def _put(reading: Reading, step: Step, who: Slot) -> None:
+def _put(reading: TrailReading, step: Step, who: Slot) -> None:
     name = given(reading.parameters, "PolicyName")
     step.writes[("inline", *who[1:], name)] = mark(given(reading.parameters, "PolicyDocument"))
 
 
-def _taken(reading: Reading, step: Step, who: Slot) -> None:
+def _taken(reading: TrailReading, step: Step, who: Slot) -> None:
     step.rank = TAKES
     slot = ("inline", *who[1:], given(reading.parameters, "PolicyName"))
     step.needs[slot], step.writes[slot] = PRESENT, None
 
 
-def _attach(reading: Reading, step: Step, who: Slot) -> None:
+def _attach(reading: TrailReading, step: Step, who: Slot) -> None:
     arn = given(reading.parameters, "PolicyArn")
     step.needs[("policy", arn)] = PRESENT
     step.writes[("attached", *who[1:], arn)] = arn
     step.writes[("attached to", arn, *who[1:])] = arn
 
 
-def _detach(reading: Reading, step: Step, who: Slot) -> None:
+def _detach(reading: TrailReading, step: Step, who: Slot) -> None:
     arn = given(reading.parameters, "PolicyArn")
     step.rank = TAKES
     step.needs[("policy", arn)] = PRESENT
@@ -143,22 +143,22 @@ def _detach(reading: Reading, step: Step, who: Slot) -> None:
     step.writes[("attached", *who[1:], arn)] = step.writes[("attached to", arn, *who[1:])] = None
 
 
-def _boundary(reading: Reading, step: Step, who: Slot) -> None:
+def _boundary(reading: TrailReading, step: Step, who: Slot) -> None:
     _bound(reading, step, who)
 
 
-def _unbound(reading: Reading, step: Step, who: Slot) -> None:
+def _unbound(reading: TrailReading, step: Step, who: Slot) -> None:
     step.rank = TAKES
     step.writes[("boundary", *who[1:])] = None
 
 
-def _trust(reading: Reading, step: Step, who: Slot) -> None:
+def _trust(reading: TrailReading, step: Step, who: Slot) -> None:
     text = given(reading.parameters, "PolicyDocument")
     step.writes[("trust", *who[1:])] = mark(text)
     names_there(text, step)
 
 
-def _moved(reading: Reading, step: Step, who: Slot) -> None:
+def _moved(reading: TrailReading, step: Step, who: Slot) -> None:
     new = given(reading.parameters, f"New{NOUNS[who[1]]}Name")
     if new and new.lower() != who[3]:
         other = identity(who[1], reading.account, new)
@@ -166,14 +166,14 @@ def _moved(reading: Reading, step: Step, who: Slot) -> None:
         step.writes[who], step.writes[other] = None, reading.id
 
 
-def _joined(reading: Reading, step: Step, who: Slot) -> None:
+def _joined(reading: TrailReading, step: Step, who: Slot) -> None:
     user = identity(USER, reading.account, given(reading.parameters, "UserName"))
     step.needs[user] = PRESENT
     step.writes[("member", *user[1:], who[3])] = who[3]
     step.writes[("members", *who[1:], user[3])] = user[3]
 
 
-def _left(reading: Reading, step: Step, who: Slot) -> None:
+def _left(reading: TrailReading, step: Step, who: Slot) -> None:
     user = identity(USER, reading.account, given(reading.parameters, "UserName"))
     step.rank = TAKES
     step.needs[user] = PRESENT
@@ -181,7 +181,7 @@ def _left(reading: Reading, step: Step, who: Slot) -> None:
         step.needs[slot], step.writes[slot] = PRESENT, None
 
 
-def _key_made(reading: Reading, step: Step, who: Slot) -> None:
+def _key_made(reading: TrailReading, step: Step, who: Slot) -> None:
     key = reading.response.get("accessKey")
     name = given({n.lower(): v for n, v in key.items()}, "accesskeyid") if isinstance(key, dict) else ""
     slot = ("access key", *who[1:], name)
@@ -189,34 +189,34 @@ def _key_made(reading: Reading, step: Step, who: Slot) -> None:
     step.writes[slot] = "Active"
 
 
-def _key_set(reading: Reading, step: Step, who: Slot) -> None:
+def _key_set(reading: TrailReading, step: Step, who: Slot) -> None:
     slot = ("access key", *who[1:], given(reading.parameters, "AccessKeyId"))
     step.needs[slot], step.writes[slot] = PRESENT, given(reading.parameters, "Status")
 
 
-def _key_gone(reading: Reading, step: Step, who: Slot) -> None:
+def _key_gone(reading: TrailReading, step: Step, who: Slot) -> None:
     ended(step, ("access key", *who[1:], given(reading.parameters, "AccessKeyId")))
 
 
-def _tagged(reading: Reading, step: Step, who: Slot) -> None:
+def _tagged(reading: TrailReading, step: Step, who: Slot) -> None:
     for name, value in tags_told(reading).items():
         step.writes[("tag", *who[1:], name)] = value
 
 
-def _untagged(reading: Reading, step: Step, who: Slot) -> None:
+def _untagged(reading: TrailReading, step: Step, who: Slot) -> None:
     for name in reading.parameters.get("TagKeys") or ():
         if isinstance(name, str):
             step.writes[("tag", *who[1:], name)] = None
 
 
-def _service_role(reading: Reading, step: Step) -> None:
+def _service_role(reading: TrailReading, step: Step) -> None:
     made = reading.response.get("role")
     name = given(made, "roleName") if isinstance(made, dict) else ""
     step.rank = MAKES
     step.writes[identity(ROLE, reading.account, name)] = reading.id
 
 
-def _policy_tagged(reading: Reading, step: Step, arn: str) -> None:
+def _policy_tagged(reading: TrailReading, step: Step, arn: str) -> None:
     for name, value in tags_told(reading).items():
         step.writes[("policy tag", arn, name)] = value
     for name in reading.parameters.get("TagKeys") or ():
@@ -224,7 +224,7 @@ def _policy_tagged(reading: Reading, step: Step, arn: str) -> None:
             step.writes[("policy tag", arn, name)] = None
 
 
-def _policy_made(reading: Reading, step: Step) -> None:
+def _policy_made(reading: TrailReading, step: Step) -> None:
     made = reading.response.get("policy")
     arn = given(made, "arn") if isinstance(made, dict) else ""
     told = reading.parameters
@@ -239,8 +239,8 @@ def _policy_made(reading: Reading, step: Step) -> None:
         step.writes[("policy tag", arn, name)] = value
 
 
-def _on_policy(more: Callable[[Reading, Step, str], None]) -> Callable[[Reading, Step], None]:
-    def step(reading: Reading, step: Step) -> None:
+def _on_policy(more: Callable[[TrailReading, Step, str], None]) -> Callable[[TrailReading, Step], None]:
+    def step(reading: TrailReading, step: Step) -> None:
         arn = given(reading.parameters, "PolicyArn")
         step.needs[("policy", arn)] = PRESENT
         more(reading, step, arn)
@@ -248,7 +248,7 @@ def _on_policy(more: Callable[[Reading, Step, str], None]) -> Callable[[Reading,
     return step
 
 
-def _version(reading: Reading, step: Step, arn: str) -> None:
+def _version(reading: TrailReading, step: Step, arn: str) -> None:
     made = reading.response.get("policyVersion")
     version = given(made, "versionId") if isinstance(made, dict) else ""
     slot = ("version", arn, version or reading.id)
@@ -262,19 +262,19 @@ def _version(reading: Reading, step: Step, arn: str) -> None:
         step.writes[("default", arn)] = version or reading.id
 
 
-def _default(reading: Reading, step: Step, arn: str) -> None:
+def _default(reading: TrailReading, step: Step, arn: str) -> None:
     version = given(reading.parameters, "VersionId")
     step.needs[("version", arn, version)] = PRESENT
     step.writes[("default", arn)] = version
 
 
-def _version_gone(reading: Reading, step: Step, arn: str) -> None:
+def _version_gone(reading: TrailReading, step: Step, arn: str) -> None:
     version = given(reading.parameters, "VersionId")
     ended(step, ("version", arn, version))
     step.others[("default", arn)] = version
 
 
-def _policy_gone(reading: Reading, step: Step, arn: str) -> None:
+def _policy_gone(reading: TrailReading, step: Step, arn: str) -> None:
     step.rank = ENDS
     step.needs[("policy", arn)] = PRESENT
     step.clear = (("attached to", arn), ("version", arn))
@@ -289,7 +289,7 @@ def _of_policy(arn: str) -> tuple[Slot, ...]:
     return (*((what, arn) for what in slots), ("used", "version", arn))
 
 
-STEPS: Mapping[str, Callable[[Reading, Step], None]] = {
+STEPS: Mapping[str, Callable[[TrailReading, Step], None]] = {
     **{f"Create{noun}": _makes(kind) for kind, noun in NOUNS.items()},
     **{f"Delete{noun}": _ends(kind) for kind, noun in NOUNS.items()},
     **{f"Put{noun}Policy": _on(kind, _put) for kind, noun in NOUNS.items()},

@@ -35,7 +35,7 @@ class CreateAccount:
     host: str
 
 
-def asks_to_create(command: CreateAccount, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateAccount, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, "keytrail:CreateAccount", in_account(root_arn(command.account), command.host)),)
 
 
@@ -57,7 +57,7 @@ class SetAccountAlias:
     deletes: bool
 
 
-def asks_to_set_alias(command: SetAccountAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_set_alias(command: SetAccountAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
     verb = "Delete" if command.deletes else "Create"
     return (may(caller, f"iam:{verb}AccountAlias", in_account("*", caller.account)),)
 

@@ -56,7 +56,7 @@ def _existing(name: str, caller: Caller, world: World) -> Alias:
     return alias
 
 
-def asks_to_create(command: CreateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
     require_prefix(command.name)
     key = _target(command.target, caller, world)
     action = "kms:CreateAlias"
@@ -77,7 +77,7 @@ def create(command: CreateAlias, caller: Caller, world: World) -> AliasCreated:
 
 
 def _require_room(key: Key, world: World) -> None:
-    if len(world.aliases_of.get(key.id, ())) >= world.limits.aliases:
+    if len(world.aliases_of(key.id)) >= world.limits.aliases:
         raise LimitExceeded(f"A key has at most {world.limits.aliases} aliases.")
 
 
@@ -86,7 +86,7 @@ def _require_own(key: Key, caller: Caller) -> None:
         raise InvalidRequest("The alias and the KMS key must be in the same account and region.")
 
 
-def asks_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
     alias = _existing(command.name, caller, world)
     old, new = world.keys[alias.key], _target(command.target, caller, world)
     action = "kms:UpdateAlias"
@@ -117,7 +117,7 @@ def update(command: UpdateAlias, caller: Caller, world: World) -> AliasMoved:
     return AliasMoved(caller.account, command.name, new.id, old.id)
 
 
-def asks_to_delete(command: DeleteAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
     alias = _existing(command.name, caller, world)
     key = world.keys[alias.key]
     action = "kms:DeleteAlias"

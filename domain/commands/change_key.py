@@ -47,15 +47,15 @@ def require_origin(key: Key, *origins: str) -> None:
         raise UnsupportedOperation(f"{key.arn} origin is {key.origin} which is not valid for this operation.")
 
 
-def asks_to_enable(command: EnableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_enable(command: EnableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:EnableKey", command.key, caller, world)
 
 
-def asks_to_disable(command: DisableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_disable(command: DisableKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:DisableKey", command.key, caller, world)
 
 
-def asks_to_describe(command: UpdateKeyDescription, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_describe(command: UpdateKeyDescription, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:UpdateKeyDescription", command.key, caller, world)
 
 

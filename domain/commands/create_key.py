@@ -73,7 +73,7 @@ def spec_and_usage(spec: str, usage: str) -> tuple[str, str]:
     return spec, usage
 
 
-def asks(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: CreateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     anywhere = in_account(key_arn(world.region, caller.account, "*"), caller.account)
     actions = ["kms:CreateKey"] + (["kms:TagResource"] if command.tags else [])
     return tuple(may(caller, action, anywhere) for action in actions)

@@ -46,68 +46,71 @@ from domain.log.identity_events import (
 from domain.log.record import ALLOWED, REFUSED, Call, Decision
 from domain.state.world import World
 
-Asks = Callable[[Any, Caller, World], tuple[Verdict, ...]]
-Decide = Callable[[Any, Caller, World], object]
+RequiredPermissions = Callable[[Any, Caller, World], tuple[Verdict, ...]]
+Rule = Callable[[Any, Caller, World], object]
 
-COMMANDS: dict[type, tuple[Asks, Decide]] = {
-    create_key.CreateKey: (create_key.asks, create_key.decide),
-    service_key.CreateServiceKey: (service_key.asks, service_key.decide),
-    put_key_policy.PutKeyPolicy: (put_key_policy.asks, put_key_policy.decide),
-    change_key.EnableKey: (change_key.asks_to_enable, change_key.enable),
-    change_key.DisableKey: (change_key.asks_to_disable, change_key.disable),
-    change_key.UpdateKeyDescription: (change_key.asks_to_describe, change_key.describe),
-    tag_key.TagResource: (tag_key.asks_to_tag, tag_key.tag),
-    tag_key.UntagResource: (tag_key.asks_to_untag, tag_key.untag),
-    rotate_key.EnableKeyRotation: (rotate_key.asks_to_enable, rotate_key.enable),
-    rotate_key.DisableKeyRotation: (rotate_key.asks_to_disable, rotate_key.disable),
-    rotate_key.RotateKeyOnDemand: (rotate_key.asks_on_demand, rotate_key.on_demand),
-    rotate_key.RotateKey: (rotate_key.asks_when_due, rotate_key.rotate),
-    import_material.ImportKeyMaterial: (import_material.asks_to_import, import_material.take_in),
-    import_material.DeleteImportedKeyMaterial: (import_material.asks_to_delete, import_material.delete),
-    import_material.ExpireMaterial: (import_material.asks_when_due, import_material.expire),
-    delete_key.ScheduleKeyDeletion: (delete_key.asks_to_schedule, delete_key.schedule),
-    delete_key.CancelKeyDeletion: (delete_key.asks_to_cancel, delete_key.cancel),
-    delete_key.DeleteKey: (delete_key.asks_when_due, delete_key.delete),
-    aliases.CreateAlias: (aliases.asks_to_create, aliases.create),
-    aliases.UpdateAlias: (aliases.asks_to_update, aliases.update),
-    aliases.DeleteAlias: (aliases.asks_to_delete, aliases.delete),
-    grants.CreateGrant: (grants.asks_to_create, grants.create),
-    grants.RetireGrant: (grants.asks_to_retire, grants.retire),
-    grants.RevokeGrant: (grants.asks_to_revoke, grants.revoke),
-    mark_alert.MarkAlert: (mark_alert.asks, mark_alert.mark),
-    accounts.CreateAccount: (accounts.asks_to_create, accounts.create),
-    accounts.SetAccountAlias: (accounts.asks_to_set_alias, accounts.set_alias),
-    users_and_groups.CreateUser: (users_and_groups.asks_to_create_user, users_and_groups.create_user),
-    users_and_groups.CreateGroup: (users_and_groups.asks_to_create_group, users_and_groups.create_group),
-    users_and_groups.MoveIdentity: (users_and_groups.asks_to_move, users_and_groups.move),
-    users_and_groups.DeleteIdentity: (users_and_groups.asks_to_delete, users_and_groups.delete),
-    users_and_groups.AddMember: (users_and_groups.asks_to_add, users_and_groups.add),
-    users_and_groups.RemoveMember: (users_and_groups.asks_to_remove, users_and_groups.remove),
-    users_and_groups.CreateAccessKey: (users_and_groups.asks_to_create_key, users_and_groups.create_key),
-    users_and_groups.UpdateAccessKey: (users_and_groups.asks_to_update_key, users_and_groups.update_key),
-    users_and_groups.DeleteAccessKey: (users_and_groups.asks_to_delete_key, users_and_groups.delete_key),
-    roles.CreateRole: (roles.asks_to_create, roles.create),
-    roles.DescribeRole: (roles.asks_to_describe, roles.describe),
-    service_linked_roles.CreateServiceLinked: (service_linked_roles.asks_to_create, service_linked_roles.create),
-    service_linked_roles.DeleteServiceLinked: (service_linked_roles.asks_to_delete, service_linked_roles.delete),
-    roles.ReplaceTrust: (roles.asks_to_replace_trust, roles.replace_trust),
-    identity_policies.PutInline: (identity_policies.asks_to_put, identity_policies.put),
-    identity_policies.DeleteInline: (identity_policies.asks_to_delete, identity_policies.delete),
-    identity_policies.Attach: (identity_policies.asks_to_attach, identity_policies.attach),
-    identity_policies.Detach: (identity_policies.asks_to_detach, identity_policies.detach),
-    identity_policies.SetBoundary: (identity_policies.asks_to_set_boundary, identity_policies.set_boundary),
-    identity_policies.RemoveBoundary: (identity_policies.asks_to_remove_boundary, identity_policies.remove_boundary),
-    identity_policies.Tag: (identity_policies.asks_to_tag, identity_policies.tag),
-    identity_policies.Untag: (identity_policies.asks_to_untag, identity_policies.untag),
-    instance_profiles.CreateProfile: (instance_profiles.asks_to_create, instance_profiles.create),
-    instance_profiles.DeleteProfile: (instance_profiles.asks_to_delete, instance_profiles.delete),
-    instance_profiles.AddRole: (instance_profiles.asks_to_add, instance_profiles.add),
-    instance_profiles.RemoveRole: (instance_profiles.asks_to_remove, instance_profiles.remove),
-    managed_policies.CreatePolicy: (managed_policies.asks_to_create, managed_policies.create),
-    managed_policies.CreateVersion: (managed_policies.asks_to_create_version, managed_policies.create_version),
-    managed_policies.SetDefaultVersion: (managed_policies.asks_to_set_default, managed_policies.set_default),
-    managed_policies.DeleteVersion: (managed_policies.asks_to_delete_version, managed_policies.delete_version),
-    managed_policies.DeletePolicy: (managed_policies.asks_to_delete, managed_policies.delete),
+COMMANDS: dict[type, tuple[RequiredPermissions, Rule]] = {
+    create_key.CreateKey: (create_key.required_permissions, create_key.decide),
+    service_key.CreateServiceKey: (service_key.required_permissions, service_key.decide),
+    put_key_policy.PutKeyPolicy: (put_key_policy.required_permissions, put_key_policy.decide),
+    change_key.EnableKey: (change_key.permissions_to_enable, change_key.enable),
+    change_key.DisableKey: (change_key.permissions_to_disable, change_key.disable),
+    change_key.UpdateKeyDescription: (change_key.permissions_to_describe, change_key.describe),
+    tag_key.TagResource: (tag_key.permissions_to_tag, tag_key.tag),
+    tag_key.UntagResource: (tag_key.permissions_to_untag, tag_key.untag),
+    rotate_key.EnableKeyRotation: (rotate_key.permissions_to_enable, rotate_key.enable),
+    rotate_key.DisableKeyRotation: (rotate_key.permissions_to_disable, rotate_key.disable),
+    rotate_key.RotateKeyOnDemand: (rotate_key.permissions_on_demand, rotate_key.on_demand),
+    rotate_key.RotateKey: (rotate_key.permissions_when_due, rotate_key.rotate),
+    import_material.ImportKeyMaterial: (import_material.permissions_to_import, import_material.take_in),
+    import_material.DeleteImportedKeyMaterial: (import_material.permissions_to_delete, import_material.delete),
+    import_material.ExpireMaterial: (import_material.permissions_when_due, import_material.expire),
+    delete_key.ScheduleKeyDeletion: (delete_key.permissions_to_schedule, delete_key.schedule),
+    delete_key.CancelKeyDeletion: (delete_key.permissions_to_cancel, delete_key.cancel),
+    delete_key.DeleteKey: (delete_key.permissions_when_due, delete_key.delete),
+    aliases.CreateAlias: (aliases.permissions_to_create, aliases.create),
+    aliases.UpdateAlias: (aliases.permissions_to_update, aliases.update),
+    aliases.DeleteAlias: (aliases.permissions_to_delete, aliases.delete),
+    grants.CreateGrant: (grants.permissions_to_create, grants.create),
+    grants.RetireGrant: (grants.permissions_to_retire, grants.retire),
+    grants.RevokeGrant: (grants.permissions_to_revoke, grants.revoke),
+    mark_alert.MarkAlert: (mark_alert.required_permissions, mark_alert.mark),
+    accounts.CreateAccount: (accounts.permissions_to_create, accounts.create),
+    accounts.SetAccountAlias: (accounts.permissions_to_set_alias, accounts.set_alias),
+    users_and_groups.CreateUser: (users_and_groups.permissions_to_create_user, users_and_groups.create_user),
+    users_and_groups.CreateGroup: (users_and_groups.permissions_to_create_group, users_and_groups.create_group),
+    users_and_groups.MoveIdentity: (users_and_groups.permissions_to_move, users_and_groups.move),
+    users_and_groups.DeleteIdentity: (users_and_groups.permissions_to_delete, users_and_groups.delete),
+    users_and_groups.AddMember: (users_and_groups.permissions_to_add, users_and_groups.add),
+    users_and_groups.RemoveMember: (users_and_groups.permissions_to_remove, users_and_groups.remove),
+    users_and_groups.CreateAccessKey: (users_and_groups.permissions_to_create_key, users_and_groups.create_key),
+    users_and_groups.UpdateAccessKey: (users_and_groups.permissions_to_update_key, users_and_groups.update_key),
+    users_and_groups.DeleteAccessKey: (users_and_groups.permissions_to_delete_key, users_and_groups.delete_key),
+    roles.CreateRole: (roles.permissions_to_create, roles.create),
+    roles.DescribeRole: (roles.permissions_to_describe, roles.describe),
+    service_linked_roles.CreateServiceLinked: (service_linked_roles.permissions_to_create, service_linked_roles.create),
+    service_linked_roles.DeleteServiceLinked: (service_linked_roles.permissions_to_delete, service_linked_roles.delete),
+    roles.ReplaceTrust: (roles.permissions_to_replace_trust, roles.replace_trust),
+    identity_policies.PutInline: (identity_policies.permissions_to_put, identity_policies.put),
+    identity_policies.DeleteInline: (identity_policies.permissions_to_delete, identity_policies.delete),
+    identity_policies.Attach: (identity_policies.permissions_to_attach, identity_policies.attach),
+    identity_policies.Detach: (identity_policies.permissions_to_detach, identity_policies.detach),
+    identity_policies.SetBoundary: (identity_policies.permissions_to_set_boundary, identity_policies.set_boundary),
+    identity_policies.RemoveBoundary: (
+        identity_policies.permissions_to_remove_boundary,
+        identity_policies.remove_boundary,
+    ),
+    identity_policies.Tag: (identity_policies.permissions_to_tag, identity_policies.tag),
+    identity_policies.Untag: (identity_policies.permissions_to_untag, identity_policies.untag),
+    instance_profiles.CreateProfile: (instance_profiles.permissions_to_create, instance_profiles.create),
+    instance_profiles.DeleteProfile: (instance_profiles.permissions_to_delete, instance_profiles.delete),
+    instance_profiles.AddRole: (instance_profiles.permissions_to_add, instance_profiles.add),
+    instance_profiles.RemoveRole: (instance_profiles.permissions_to_remove, instance_profiles.remove),
+    managed_policies.CreatePolicy: (managed_policies.permissions_to_create, managed_policies.create),
+    managed_policies.CreateVersion: (managed_policies.permissions_to_create_version, managed_policies.create_version),
+    managed_policies.SetDefaultVersion: (managed_policies.permissions_to_set_default, managed_policies.set_default),
+    managed_policies.DeleteVersion: (managed_policies.permissions_to_delete_version, managed_policies.delete_version),
+    managed_policies.DeletePolicy: (managed_policies.permissions_to_delete, managed_policies.delete),
 }
 
 
@@ -134,11 +137,11 @@ def _try_again(command: object, caller: Caller, world: World) -> object:
     raise CommandExpired("What the caller may do changed while the call was under way; try again.")
 
 
-def _outcome(command: object, caller: Caller, world: World, rule: Decide) -> Outcome:
-    asks, _ = COMMANDS[type(command)]
+def _outcome(command: object, caller: Caller, world: World, rule: Rule) -> Outcome:
+    required_permissions, _ = COMMANDS[type(command)]
     verdicts: tuple[Verdict, ...] = ()
     try:
-        verdicts = asks(command, caller, world)
+        verdicts = required_permissions(command, caller, world)
         for verdict in verdicts:
             if not verdict.allowed:
                 raise refusal_of(caller, verdict)
@@ -149,10 +152,10 @@ def _outcome(command: object, caller: Caller, world: World, rule: Decide) -> Out
 
 
 def may_ask(command: object, caller: Caller, world: World) -> bool:
-    """Whether every permission that the command asks is given. Never raises: what cannot be asked is refused."""
-    asks, _ = COMMANDS[type(command)]
+    """Whether the caller has every permission that the command requires. Never raises: what cannot be asked is refused."""
+    required_permissions, _ = COMMANDS[type(command)]
     try:
-        return all(verdict.allowed for verdict in asks(command, caller, world))
+        return all(verdict.allowed for verdict in required_permissions(command, caller, world))
     except Refusal:
         return False
 

@@ -39,15 +39,15 @@ class DeleteKey:
     key: str
 
 
-def asks_to_schedule(command: ScheduleKeyDeletion, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_schedule(command: ScheduleKeyDeletion, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:ScheduleKeyDeletion", command.key, caller, world)
 
 
-def asks_to_cancel(command: CancelKeyDeletion, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_cancel(command: CancelKeyDeletion, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:CancelKeyDeletion", command.key, caller, world)
 
 
-def asks_when_due(command: DeleteKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_when_due(command: DeleteKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (Verdict(True, "kms:DeleteKey", world.keys[command.key].arn, DUE),)
 
 
@@ -75,7 +75,7 @@ def delete(command: DeleteKey, caller: Caller, world: World) -> KeyDeleted:
     return KeyDeleted(
         key.id,
         key.account,
-        list(world.aliases_of.get(key.id, ())),
+        list(world.aliases_of(key.id)),
         list(world.grants.get(key.id, ())),
         [each.stored for each in key.materials if each.stored],
     )

@@ -68,7 +68,7 @@ class RevokeGrant:
     dry_run: bool
 
 
-def asks_to_create(command: CreateGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, "kms:CreateGrant", world.resource(world.key(command.key, caller.account))),)
 
 
@@ -190,7 +190,7 @@ def _grant(key: Key, grant: str, world: World) -> Grant:
     return found
 
 
-def asks_to_revoke(command: RevokeGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_revoke(command: RevokeGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, "kms:RevokeGrant", world.resource(world.key(command.key, caller.account))),)
 
 
@@ -204,7 +204,7 @@ def revoke(command: RevokeGrant, caller: Caller, world: World) -> GrantRevoked:
     return GrantRevoked(key.id, grant.id)
 
 
-def asks_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_retire(command: RetireGrant, caller: Caller, world: World) -> tuple[Verdict, ...]:
     """The retiring principal, the grantee where the grant gives RetireGrant, and the account that issued it or owns the
     key, which may delegate by identity policies (API reference, RetireGrant)."""
     key = world.key(command.key, caller.account)

@@ -89,7 +89,7 @@ class Untag:
     keys: Sequence[str]
 
 
-def asks_to_put(command: PutInline, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_put(command: PutInline, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Put{}Policy", command.kind, command.name, caller, world, bounded=True)
 
 
@@ -101,7 +101,7 @@ def put(command: PutInline, caller: Caller, world: World) -> InlinePolicyPut:
     return InlinePolicyPut(caller.account, command.kind, identity.id, command.policy, command.document)
 
 
-def asks_to_delete(command: DeleteInline, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteInline, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Delete{}Policy", command.kind, command.name, caller, world, bounded=True)
 
 
@@ -117,7 +117,7 @@ def no_inline(kind: str, policy: str) -> NoSuchEntity:
     return NoSuchEntity(f"The {kind} policy with name {policy} cannot be found.")
 
 
-def asks_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_attach(command: Attach, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Attach{}Policy", command.kind, command.name, caller, world, bounded=True)
 
 
@@ -131,7 +131,7 @@ def attach(command: Attach, caller: Caller, world: World) -> PolicyAttached:
     return PolicyAttached(caller.account, command.kind, identity.id, policy.arn)
 
 
-def asks_to_detach(command: Detach, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_detach(command: Detach, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Detach{}Policy", command.kind, command.name, caller, world, bounded=True)
 
 
@@ -143,7 +143,7 @@ def detach(command: Detach, caller: Caller, world: World) -> PolicyDetached:
     return PolicyDetached(caller.account, command.kind, identity.id, command.policy)
 
 
-def asks_to_set_boundary(command: SetBoundary, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_set_boundary(command: SetBoundary, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Put{}PermissionsBoundary", command.kind, command.name, caller, world)
 
 
@@ -154,7 +154,7 @@ def set_boundary(command: SetBoundary, caller: Caller, world: World) -> Boundary
     return BoundarySet(caller.account, command.kind, identity.id, command.policy)
 
 
-def asks_to_remove_boundary(command: RemoveBoundary, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_remove_boundary(command: RemoveBoundary, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Delete{}PermissionsBoundary", command.kind, command.name, caller, world, bounded=True)
 
 
@@ -186,7 +186,7 @@ def _tagged(kind: str, name: str, caller: Caller, world: World) -> tuple[str, Ma
     return identity.id, identity.tags
 
 
-def asks_to_tag(command: Tag, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_tag(command: Tag, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return _on_tagged("Tag", command.kind, command.name, caller, world)
 
 
@@ -196,7 +196,7 @@ def tag(command: Tag, caller: Caller, world: World) -> IdentityTagged:
     return IdentityTagged(caller.account, command.kind, unique, limits.tags_of(command.tags, held))
 
 
-def asks_to_untag(command: Untag, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_untag(command: Untag, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return _on_tagged("Untag", command.kind, command.name, caller, world)
 
 

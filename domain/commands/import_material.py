@@ -66,15 +66,15 @@ class ExpireMaterial:
     material: str
 
 
-def asks_to_import(command: ImportKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_import(command: ImportKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:ImportKeyMaterial", command.key, caller, world)
 
 
-def asks_to_delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteImportedKeyMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:DeleteImportedKeyMaterial", command.key, caller, world)
 
 
-def asks_when_due(command: ExpireMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_when_due(command: ExpireMaterial, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (Verdict(True, "kms:DeleteExpiredKeyMaterial", world.keys[command.key].arn, DUE),)
 
 

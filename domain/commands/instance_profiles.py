@@ -44,7 +44,7 @@ class RemoveRole:
     role: str
 
 
-def asks_to_create(command: CreateProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_new("iam:CreateInstanceProfile", PROFILE, command.path, command.name, caller, bool(command.tags))
 
 
@@ -55,7 +55,7 @@ def create(command: CreateProfile, caller: Caller, world: World) -> InstanceProf
     return InstanceProfileCreated(caller.account, command.id, command.name, command.path, tags)
 
 
-def asks_to_delete(command: DeleteProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteProfile, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_profile("iam:DeleteInstanceProfile", command.name, caller, world)
 
 
@@ -67,7 +67,7 @@ def delete(command: DeleteProfile, caller: Caller, world: World) -> InstanceProf
     return InstanceProfileDeleted(caller.account, profile.id, profile.name)
 
 
-def asks_to_add(command: AddRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_add(command: AddRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
     """On the profile; and to pass the role on (API reference: AddRoleToInstanceProfile needs iam:PassRole)."""
     on_it = on_profile("iam:AddRoleToInstanceProfile", command.profile, caller, world)
     return on_it + on_identity("PassRole", ROLE, command.role, caller, world)
@@ -82,7 +82,7 @@ def add(command: AddRole, caller: Caller, world: World) -> InstanceProfileRoleSe
     return InstanceProfileRoleSet(caller.account, profile.id, role.id)
 
 
-def asks_to_remove(command: RemoveRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_remove(command: RemoveRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_profile("iam:RemoveRoleFromInstanceProfile", command.profile, caller, world)
 
 

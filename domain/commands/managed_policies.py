@@ -67,7 +67,7 @@ def _check(document: str) -> None:
     check_policy(document, MANAGED)
 
 
-def asks_to_create(command: CreatePolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreatePolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_new("iam:CreatePolicy", POLICY, command.path, command.name, caller, bool(command.tags))
 
 
@@ -87,7 +87,7 @@ def require_version(policy: ManagedPolicy, version: str) -> None:
         raise NoSuchEntity(f"Policy {policy.arn} version {version} does not exist or is not attachable.")
 
 
-def asks_to_create_version(command: CreateVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create_version(command: CreateVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_policy("iam:CreatePolicyVersion", command.policy, caller, world)
 
 
@@ -100,7 +100,7 @@ def create_version(command: CreateVersion, caller: Caller, world: World) -> Poli
     return PolicyVersionCreated(caller.account, policy.id, version, command.document, command.default)
 
 
-def asks_to_set_default(command: SetDefaultVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_set_default(command: SetDefaultVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_policy("iam:SetDefaultPolicyVersion", command.policy, caller, world)
 
 
@@ -111,7 +111,7 @@ def set_default(command: SetDefaultVersion, caller: Caller, world: World) -> Def
     return DefaultVersionSet(caller.account, policy.id, command.version)
 
 
-def asks_to_delete_version(command: DeleteVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete_version(command: DeleteVersion, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_policy("iam:DeletePolicyVersion", command.policy, caller, world)
 
 
@@ -124,7 +124,7 @@ def delete_version(command: DeleteVersion, caller: Caller, world: World) -> Poli
     return PolicyVersionDeleted(caller.account, policy.id, command.version)
 
 
-def asks_to_delete(command: DeletePolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeletePolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_policy("iam:DeletePolicy", command.policy, caller, world)
 
 

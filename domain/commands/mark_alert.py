@@ -31,7 +31,7 @@ class MarkAlert:
     note: str
 
 
-def asks(command: MarkAlert, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: MarkAlert, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (may(caller, f"keytrail:{MARK}", in_account(audit_arn(world.region, caller.account), caller.account)),)
 
 

@@ -31,7 +31,7 @@ class PutKeyPolicy:
     bypass_lockout_check: bool = False
 
 
-def asks(command: PutKeyPolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: PutKeyPolicy, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:PutKeyPolicy", command.key, caller, world)
 
 

@@ -67,7 +67,7 @@ def _require_session(seconds: int) -> None:
         raise InvalidRequest(f"MaxSessionDuration is from {SHORTEST} to {LONGEST} seconds.")
 
 
-def asks_to_create(command: CreateRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_new("iam:CreateRole", ROLE, command.path, command.name, caller, bool(command.tags))
 
 
@@ -101,7 +101,7 @@ def _role(name: str, caller: Caller, world: World, *, described: bool = False) -
     return identity.id, identity.role
 
 
-def asks_to_describe(command: DescribeRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_describe(command: DescribeRole, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity(command.action, ROLE, command.name, caller, world)
 
 
@@ -114,7 +114,7 @@ def describe(command: DescribeRole, caller: Caller, world: World) -> RoleDescrib
     return RoleDescribed(caller.account, unique, description, seconds)
 
 
-def asks_to_replace_trust(command: ReplaceTrust, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_replace_trust(command: ReplaceTrust, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("UpdateAssumeRolePolicy", ROLE, command.name, caller, world)
 
 

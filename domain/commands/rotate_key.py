@@ -66,19 +66,19 @@ def require_rotatable(key: Key, *origins: str) -> None:
     require_origin(key, *origins)
 
 
-def asks_to_enable(command: EnableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_enable(command: EnableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:EnableKeyRotation", command.key, caller, world)
 
 
-def asks_to_disable(command: DisableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_disable(command: DisableKeyRotation, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:DisableKeyRotation", command.key, caller, world)
 
 
-def asks_on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_on_demand(command: RotateKeyOnDemand, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:RotateKeyOnDemand", command.key, caller, world)
 
 
-def asks_when_due(command: RotateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_when_due(command: RotateKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return (Verdict(True, "kms:RotateKey", world.keys[command.key].arn, DUE),)
 
 

@@ -42,7 +42,7 @@ def _service(caller: Caller, world: World) -> Service:
     return found
 
 
-def asks(command: CreateServiceKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def required_permissions(command: CreateServiceKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     alias = alias_for(_service(caller, world))
     return (Verdict(True, "kms:CreateKey", alias_arn(world.region, command.account, alias), ITS_OWN),)
 

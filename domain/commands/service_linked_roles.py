@@ -46,7 +46,7 @@ class DeleteServiceLinked:
     name: str
 
 
-def asks_to_create(command: CreateServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create(command: CreateServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
     path, name = path_of(command.service), name_of(command.service, command.suffix)
     return on_new("iam:CreateServiceLinkedRole", ROLE, path, name, caller, tagged=False)
 
@@ -79,11 +79,11 @@ def create(command: CreateServiceLinked, caller: Caller, world: World) -> RoleCr
     )
 
 
-def asks_to_delete(command: DeleteServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteServiceLinked, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return _on_linked("DeleteServiceLinkedRole", command.name, caller, world)
 
 
-def asks_of_status(name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_of_status(name: str, caller: Caller, world: World) -> tuple[Verdict, ...]:
     """On the ARN that the deletion was asked on, which the role has no more."""
     return _on_linked("GetServiceLinkedRoleDeletionStatus", name, caller, world)
 

@@ -29,11 +29,11 @@ class UntagResource:
     tag_keys: Sequence[str]
 
 
-def asks_to_tag(command: TagResource, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_tag(command: TagResource, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:TagResource", command.key, caller, world)
 
 
-def asks_to_untag(command: UntagResource, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_untag(command: UntagResource, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_own_key("kms:UntagResource", command.key, caller, world)
 
 

@@ -115,7 +115,7 @@ def require_boundary(arn: str, account: str, world: World) -> None:
         raise NoSuchEntity(f"Scope ARN: {arn} does not exist or is not attachable.")
 
 
-def asks_to_create_user(command: CreateUser, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create_user(command: CreateUser, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_new("iam:CreateUser", USER, command.path, command.name, caller, bool(command.tags))
 
 
@@ -127,7 +127,7 @@ def create_user(command: CreateUser, caller: Caller, world: World) -> UserCreate
     return UserCreated(caller.account, command.id, command.name, command.path, tags, command.boundary)
 
 
-def asks_to_create_group(command: CreateGroup, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create_group(command: CreateGroup, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_new("iam:CreateGroup", GROUP, command.path, command.name, caller, tagged=False)
 
 
@@ -137,7 +137,7 @@ def create_group(command: CreateGroup, caller: Caller, world: World) -> GroupCre
     return GroupCreated(caller.account, command.id, command.name, command.path)
 
 
-def asks_to_move(command: MoveIdentity, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_move(command: MoveIdentity, caller: Caller, world: World) -> tuple[Verdict, ...]:
     """Under both names: IAM wants the permission on what it is and on what it becomes (API reference, UpdateUser)."""
     old = on_identity("Update{}", command.kind, command.name, caller, world)
     identity = world.directory.find(command.kind, caller.account, command.name)
@@ -155,7 +155,7 @@ def move(command: MoveIdentity, caller: Caller, world: World) -> IdentityMoved:
     return IdentityMoved(caller.account, command.kind, identity.id, name, command.new_path or identity.path)
 
 
-def asks_to_delete(command: DeleteIdentity, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete(command: DeleteIdentity, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("Delete{}", command.kind, command.name, caller, world)
 
 
@@ -194,7 +194,7 @@ def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:
     ]
 
 
-def asks_to_add(command: AddMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_add(command: AddMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("AddUserTo{}", GROUP, command.group, caller, world)
 
 
@@ -207,7 +207,7 @@ def add(command: AddMember, caller: Caller, world: World) -> MemberAdded:
     return MemberAdded(caller.account, group.id, user.id)
 
 
-def asks_to_remove(command: RemoveMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_remove(command: RemoveMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("RemoveUserFrom{}", GROUP, command.group, caller, world)
 
 
@@ -231,7 +231,7 @@ def owner_of_keys(user: str, caller: Caller, world: World) -> str:
     return identity.name
 
 
-def asks_to_create_key(command: CreateAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_create_key(command: CreateAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("CreateAccessKey", USER, owner_of_keys(command.user, caller, world), caller, world)
 
 
@@ -251,7 +251,7 @@ def _with_key(user: str, access_key: str, caller: Caller, world: World) -> Ident
     return found
 
 
-def asks_to_update_key(command: UpdateAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_update_key(command: UpdateAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("UpdateAccessKey", USER, owner_of_keys(command.user, caller, world), caller, world)
 
 
@@ -263,7 +263,7 @@ def update_key(command: UpdateAccessKey, caller: Caller, world: World) -> UserAc
     return UserAccessKeyChanged(caller.account, user.id, command.access_key, command.status)
 
 
-def asks_to_delete_key(command: DeleteAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def permissions_to_delete_key(command: DeleteAccessKey, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("DeleteAccessKey", USER, owner_of_keys(command.user, caller, world), caller, world)
 
 

@@ -42,7 +42,7 @@ _AT_HOME = frozenset({NO_IDENTITY_POLICY, NO_BOUNDARY, NO_SESSION_POLICY})
 _NOT_OF_THE_CALLER = frozenset({"aws:viaawsservice"})
 """Keys of the caller's that the request may say otherwise."""
 
-Case = Mapping[str, Any]
+CaseDocument = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class _Noting(dict[str, tuple[str, ...]]):
         return dict.get(self, key, default)
 
 
-def was_allowed(case: Case) -> bool:
+def was_allowed(case: CaseDocument) -> bool:
     """Whether every permission was given then; the call may have been refused all the same."""
     return case["kind"] != AUTHENTICATION and all(reason["effect"] == "allow" for reason in case["reasons"])
 
@@ -81,7 +81,7 @@ class Callers:
         self._changes = -1
         self._held: dict[str, Caller] = {}
 
-    def of(self, case: Case, world: World, at: int) -> Caller:
+    def of(self, case: CaseDocument, world: World, at: int) -> Caller:
         """Raises CredentialDisabled, CredentialExpired."""
         access_key: str = case["access_key"]
         session: Session | None = session_from(case["session"]) if case.get("session") else None
@@ -97,7 +97,7 @@ class Callers:
         return held
 
 
-def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
+def decide_again(case: CaseDocument, world: World, at: int, callers: Callers) -> Again:
     """`case` as `case_of` gives it, of a call at `at` (microseconds since the epoch)."""
     reasons: Sequence[Mapping[str, Any]] = case["reasons"]
     inputs = case.get("inputs") or {}
@@ -117,7 +117,7 @@ def decide_again(case: Case, world: World, at: int, callers: Callers) -> Again:
     return decide_for(caller, case, world, at)
 
 
-def decide_for(caller: Caller, case: Case, world: World, at: int) -> Again:
+def decide_for(caller: Caller, case: CaseDocument, world: World, at: int) -> Again:
     """The same for a caller who is known, and a case that has its inputs."""
     reasons, inputs = case["reasons"], case["inputs"]
     again = _permissions(asked_again(caller, case, world, at), caller.account)
@@ -140,7 +140,7 @@ class AskedAgain:
     question: Question
 
 
-def asked_again(caller: Caller, case: Case, world: World, at: int) -> Iterator[AskedAgain]:
+def asked_again(caller: Caller, case: CaseDocument, world: World, at: int) -> Iterator[AskedAgain]:
     """Every permission that was asked, in that order. What the record says of the caller goes before what the world says: a
     draft changes policies and nothing else."""
     inputs = case["inputs"]
@@ -169,7 +169,7 @@ def asks_policies(reason: Mapping[str, Any], resource: Resource, account: str) -
     return not (rule in BY_RULE or (rule == OTHER_ACCOUNT and resource.account != account))
 
 
-def _recorded(case: Case, at: int) -> dict[str, tuple[str, ...]]:
+def _recorded(case: CaseDocument, at: int) -> dict[str, tuple[str, ...]]:
     """What conditions could read of caller and request, with the time that a case leaves out."""
     recorded = _context(case["inputs"]["context"])
     return recorded if recorded.keys() & READS_TIME else recorded | timed(at)

@@ -7,15 +7,13 @@ reads it, and with it no two calls would be alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from domain.log.codec import rfc3339
+from domain.log.record import Document
 
 TIME, EPOCH = "aws:currenttime", "aws:epochtime"
 READS_TIME = (TIME, EPOCH)
-
-Document = Mapping[str, Any]
 
 
 def case_of(record: Document) -> dict[str, Any] | None:

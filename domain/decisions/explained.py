@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.authorization.explain import explain
-from domain.decisions.again import Callers, Case, asked_again, asks_policies
+from domain.decisions.again import Callers, CaseDocument, asked_again, asks_policies
 from domain.errors import CredentialDisabled, CredentialExpired
 from domain.state.world import World
 
 OF_THE_EXPLANATION = ("layers", "grants", "context")
 
 
-def permissions(case: Case, world: World, at: int) -> list[dict[str, Any]]:
+def permissions(case: CaseDocument, world: World, at: int) -> list[dict[str, Any]]:
     """Of each permission that was asked, what is on record of it, and below it `layers`, `grants` and `context` as
     `explain` gives them. A call that was refused before it asked any has none.
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from domain.log import events
 from domain.log import identity_events as identities
 
+KEY_POLICY, GRANT, IDENTITY, TAGS, ALIAS, NONE = ("key policy", "grant", "identity", "tags", "alias", "")
+"""What an event can change of who may do what; NONE for one that changes nobody's access."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """`name` with its version is the wire name, for ever; `event` holds the newest version's fields."""
+    """`name` with its version is the wire name, for ever; `event` holds the newest version's fields. `access` is what the
+    event changes of who may do what."""
 
     name: str
     version: int
     event: type
     summary: str
+    access: str
 
     @property
     def wire(self) -> str:
@@ -23,91 +28,140 @@ class EventType:
 
 
 _ROWS = (
-    EventType("log.created", 1, events.LogCreated, "log {log} created in {region}"),
-    EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over"),
-    EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped"),
-    EventType("log.authenticated", 1, events.LogAuthenticated, "every record has to be authentic from here on"),
+    EventType("log.created", 1, events.LogCreated, "log {log} created in {region}", NONE),
+    EventType("writer.started", 1, events.WriterStarted, "writer {writer} took over", NONE),
+    EventType("commands.skipped", 1, events.CommandsSkipped, "commands {from_command} to {to_command} skipped", NONE),
+    EventType("log.authenticated", 1, events.LogAuthenticated, "every record has to be authentic from here on", NONE),
     EventType(
         "log.key-rotated",
         1,
         events.LogKeyRotated,
         "records are authenticated with key {authentication_key} from here on",
+        NONE,
     ),
     EventType(
-        "log.key-retired", 1, events.LogKeyRetired, "key {authentication_key} authenticates nothing new any more"
+        "log.key-retired", 1, events.LogKeyRetired, "key {authentication_key} authenticates nothing new any more", NONE
     ),
     EventType(
-        "commands.refused", 1, events.CommandsRefused, "{count} commands were not Keytrail's own, and were refused"
+        "commands.refused",
+        1,
+        events.CommandsRefused,
+        "{count} commands were not Keytrail's own, and were refused",
+        NONE,
     ),
-    EventType("decisions.anchored", 1, events.DecisionsAnchored, "decisions of worker {worker} anchored"),
-    EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's"),
-    EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now"),
-    EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered"),
-    EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed"),
-    EventType("account.created", 1, events.AccountCreated, "account {account} created"),
-    EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created"),
-    EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled"),
-    EventType("account.alias-set", 1, events.AccountAliasSet, "alias of account {account}: {alias}"),
-    EventType("key.created", 3, events.KeyCreated, "{spec} key created for {usage}"),
-    EventType("key.enabled", 1, events.KeyEnabled, "key enabled"),
-    EventType("key.disabled", 1, events.KeyDisabled, "key disabled"),
-    EventType("key.described", 1, events.KeyDescribed, "description set to {description!r}"),
-    EventType("key.tagged", 1, events.KeyTagged, "tagged {tags}"),
-    EventType("key.untagged", 1, events.KeyUntagged, "tags {tag_keys} removed"),
-    EventType("key.rotation-enabled", 1, events.RotationEnabled, "rotated every {period_days} days from {next} on"),
-    EventType("key.rotation-disabled", 1, events.RotationDisabled, "not rotated by itself any more"),
-    EventType("key.rotated", 1, events.KeyRotated, "rotated ({rotation}) to material {material}"),
-    EventType("key.material-imported", 1, events.MaterialImported, "material {material} imported"),
-    EventType("key.material-deleted", 1, events.MaterialDeleted, "imported material {material} deleted"),
-    EventType("key.material-expired", 1, events.MaterialExpired, "imported material {material} expired"),
-    EventType("key.deletion-scheduled", 1, events.DeletionScheduled, "to be deleted at {due}"),
-    EventType("key.deletion-cancelled", 1, events.DeletionCancelled, "deletion cancelled"),
-    EventType("key.deleted", 1, events.KeyDeleted, "key deleted, with {aliases}"),
-    EventType("key.policy-replaced", 2, events.PolicyReplaced, "policy replaced by version {version}"),
-    EventType("grant.created", 1, events.GrantCreated, "grant {grant} for {grantee}: {operations}"),
-    EventType("grant.found", 1, events.GrantFound, "grant {grant} was there already"),
-    EventType("grant.revoked", 1, events.GrantRevoked, "grant {grant} revoked"),
-    EventType("grant.retired", 1, events.GrantRetired, "grant {grant} retired"),
-    EventType("alias.created", 1, events.AliasCreated, "{alias} created"),
-    EventType("alias.moved", 1, events.AliasMoved, "{alias} moved from key {previous_key}"),
-    EventType("alias.deleted", 1, events.AliasDeleted, "{alias} deleted"),
-    EventType("user.created", 1, identities.UserCreated, "user {name} created"),
-    EventType("group.created", 1, identities.GroupCreated, "group {name} created"),
-    EventType("role.created", 1, identities.RoleCreated, "role {name} created"),
-    EventType("identity.moved", 1, identities.IdentityMoved, "{kind} {id} is now {path}{name}"),
-    EventType("identity.deleted", 1, identities.IdentityDeleted, "{kind} {name} deleted"),
+    EventType("decisions.anchored", 1, events.DecisionsAnchored, "decisions of worker {worker} anchored", NONE),
+    EventType("clock.read", 1, events.ClockRead, "writer {writer} compares its clock with the broker's", NONE),
+    EventType("alert.marked", 1, events.AlertMarked, "alert {alert} is {state} now", NONE),
+    EventType("service.registered", 1, events.ServiceRegistered, "service {service} registered", NONE),
+    EventType("service.removed", 1, events.ServiceRemoved, "service {service} removed", NONE),
+    EventType("account.created", 1, events.AccountCreated, "account {account} created", IDENTITY),
+    EventType("access-key.created", 1, events.AccessKeyCreated, "access key {access_key} created", IDENTITY),
+    EventType("access-key.disabled", 1, events.AccessKeyDisabled, "access key {access_key} disabled", IDENTITY),
+    EventType("account.alias-set", 1, events.AccountAliasSet, "alias of account {account}: {alias}", NONE),
+    EventType("key.created", 3, events.KeyCreated, "{spec} key created for {usage}", KEY_POLICY),
+    EventType("key.enabled", 1, events.KeyEnabled, "key enabled", NONE),
+    EventType("key.disabled", 1, events.KeyDisabled, "key disabled", NONE),
+    EventType("key.described", 1, events.KeyDescribed, "description set to {description!r}", NONE),
+    EventType("key.tagged", 1, events.KeyTagged, "tagged {tags}", TAGS),
+    EventType("key.untagged", 1, events.KeyUntagged, "tags {tag_keys} removed", TAGS),
     EventType(
-        "user.access-key-created", 1, identities.UserAccessKeyCreated, "access key {access_key} of user {id} created"
+        "key.rotation-enabled", 1, events.RotationEnabled, "rotated every {period_days} days from {next} on", NONE
+    ),
+    EventType("key.rotation-disabled", 1, events.RotationDisabled, "not rotated by itself any more", NONE),
+    EventType("key.rotated", 1, events.KeyRotated, "rotated ({rotation}) to material {material}", NONE),
+    EventType("key.material-imported", 1, events.MaterialImported, "material {material} imported", NONE),
+    EventType("key.material-deleted", 1, events.MaterialDeleted, "imported material {material} deleted", NONE),
+    EventType("key.material-expired", 1, events.MaterialExpired, "imported material {material} expired", NONE),
+    EventType("key.deletion-scheduled", 1, events.DeletionScheduled, "to be deleted at {due}", NONE),
+    EventType("key.deletion-cancelled", 1, events.DeletionCancelled, "deletion cancelled", NONE),
+    EventType("key.deleted", 1, events.KeyDeleted, "key deleted, with {aliases}", KEY_POLICY),
+    EventType("key.policy-replaced", 2, events.PolicyReplaced, "policy replaced by version {version}", KEY_POLICY),
+    EventType("grant.created", 1, events.GrantCreated, "grant {grant} for {grantee}: {operations}", GRANT),
+    EventType("grant.found", 1, events.GrantFound, "grant {grant} was there already", NONE),
+    EventType("grant.revoked", 1, events.GrantRevoked, "grant {grant} revoked", GRANT),
+    EventType("grant.retired", 1, events.GrantRetired, "grant {grant} retired", GRANT),
+    EventType("alias.created", 1, events.AliasCreated, "{alias} created", ALIAS),
+    EventType("alias.moved", 1, events.AliasMoved, "{alias} moved from key {previous_key}", ALIAS),
+    EventType("alias.deleted", 1, events.AliasDeleted, "{alias} deleted", ALIAS),
+    EventType("user.created", 1, identities.UserCreated, "user {name} created", IDENTITY),
+    EventType("group.created", 1, identities.GroupCreated, "group {name} created", IDENTITY),
+    EventType("role.created", 1, identities.RoleCreated, "role {name} created", IDENTITY),
+    EventType("identity.moved", 1, identities.IdentityMoved, "{kind} {id} is now {path}{name}", IDENTITY),
+    EventType("identity.deleted", 1, identities.IdentityDeleted, "{kind} {name} deleted", IDENTITY),
+    EventType(
+        "user.access-key-created",
+        1,
+        identities.UserAccessKeyCreated,
+        "access key {access_key} of user {id} created",
+        IDENTITY,
     ),
     EventType(
-        "user.access-key-changed", 1, identities.UserAccessKeyChanged, "access key {access_key} of user {id}: {status}"
+        "user.access-key-changed",
+        1,
+        identities.UserAccessKeyChanged,
+        "access key {access_key} of user {id}: {status}",
+        IDENTITY,
     ),
     EventType(
-        "user.access-key-deleted", 1, identities.UserAccessKeyDeleted, "access key {access_key} of user {id} deleted"
+        "user.access-key-deleted",
+        1,
+        identities.UserAccessKeyDeleted,
+        "access key {access_key} of user {id} deleted",
+        IDENTITY,
     ),
-    EventType("group.member-added", 1, identities.MemberAdded, "user {user} joined group {group}"),
-    EventType("group.member-removed", 1, identities.MemberRemoved, "user {user} left group {group}"),
-    EventType("role.described", 1, identities.RoleDescribed, "role {id}: {description!r}, sessions of {max_session} s"),
+    EventType("group.member-added", 1, identities.MemberAdded, "user {user} joined group {group}", IDENTITY),
+    EventType("group.member-removed", 1, identities.MemberRemoved, "user {user} left group {group}", IDENTITY),
     EventType(
-        "role.trust-replaced", 1, identities.TrustReplaced, "trust policy of role {id} replaced by version {version}"
+        "role.described", 1, identities.RoleDescribed, "role {id}: {description!r}, sessions of {max_session} s", NONE
     ),
-    EventType("identity.policy-put", 1, identities.InlinePolicyPut, "inline policy {policy} of {kind} {id} put"),
     EventType(
-        "identity.policy-deleted", 1, identities.InlinePolicyDeleted, "inline policy {policy} of {kind} {id} deleted"
+        "role.trust-replaced",
+        1,
+        identities.TrustReplaced,
+        "trust policy of role {id} replaced by version {version}",
+        IDENTITY,
     ),
-    EventType("identity.policy-attached", 1, identities.PolicyAttached, "{policy} attached to {kind} {id}"),
-    EventType("identity.policy-detached", 1, identities.PolicyDetached, "{policy} detached from {kind} {id}"),
-    EventType("identity.boundary-set", 1, identities.BoundarySet, "boundary of {kind} {id}: {policy}"),
-    EventType("identity.tagged", 1, identities.IdentityTagged, "{kind} {id} tagged"),
-    EventType("identity.untagged", 1, identities.IdentityUntagged, "{kind} {id} untagged"),
-    EventType("instance-profile.created", 1, identities.InstanceProfileCreated, "instance profile {name} created"),
-    EventType("instance-profile.deleted", 1, identities.InstanceProfileDeleted, "instance profile {name} deleted"),
-    EventType("instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}"),
-    EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created"),
-    EventType("policy.version-created", 1, identities.PolicyVersionCreated, "version {version} of policy {id} created"),
-    EventType("policy.default-set", 1, identities.DefaultVersionSet, "policy {id} is {version} now"),
-    EventType("policy.version-deleted", 1, identities.PolicyVersionDeleted, "version {version} of policy {id} deleted"),
-    EventType("policy.deleted", 1, identities.ManagedPolicyDeleted, "managed policy {name} deleted"),
+    EventType(
+        "identity.policy-put", 1, identities.InlinePolicyPut, "inline policy {policy} of {kind} {id} put", IDENTITY
+    ),
+    EventType(
+        "identity.policy-deleted",
+        1,
+        identities.InlinePolicyDeleted,
+        "inline policy {policy} of {kind} {id} deleted",
+        IDENTITY,
+    ),
+    EventType("identity.policy-attached", 1, identities.PolicyAttached, "{policy} attached to {kind} {id}", IDENTITY),
+    EventType("identity.policy-detached", 1, identities.PolicyDetached, "{policy} detached from {kind} {id}", IDENTITY),
+    EventType("identity.boundary-set", 1, identities.BoundarySet, "boundary of {kind} {id}: {policy}", IDENTITY),
+    EventType("identity.tagged", 1, identities.IdentityTagged, "{kind} {id} tagged", TAGS),
+    EventType("identity.untagged", 1, identities.IdentityUntagged, "{kind} {id} untagged", TAGS),
+    EventType(
+        "instance-profile.created", 1, identities.InstanceProfileCreated, "instance profile {name} created", NONE
+    ),
+    EventType(
+        "instance-profile.deleted", 1, identities.InstanceProfileDeleted, "instance profile {name} deleted", NONE
+    ),
+    EventType(
+        "instance-profile.role-set", 1, identities.InstanceProfileRoleSet, "instance profile {id}: role {role}", NONE
+    ),
+    EventType("policy.created", 1, identities.ManagedPolicyCreated, "managed policy {name} created", IDENTITY),
+    EventType(
+        "policy.version-created",
+        1,
+        identities.PolicyVersionCreated,
+        "version {version} of policy {id} created",
+        IDENTITY,
+    ),
+    EventType("policy.default-set", 1, identities.DefaultVersionSet, "policy {id} is {version} now", IDENTITY),
+    EventType(
+        "policy.version-deleted",
+        1,
+        identities.PolicyVersionDeleted,
+        "version {version} of policy {id} deleted",
+        IDENTITY,
+    ),
+    EventType("policy.deleted", 1, identities.ManagedPolicyDeleted, "managed policy {name} deleted", IDENTITY),
 )
 
 CATALOGUE: dict[str, EventType] = {row.wire: row for row in _ROWS}

@@ -22,8 +22,8 @@ from domain.policy.parse import (
     SESSION,
     SIMULATED,
     TRUST,
-    Kind,
     Policy,
+    PolicyKind,
     Principals,
     Statement,
     invalid_principals,
@@ -37,7 +37,7 @@ _WILD = frozenset("*?")
 _PARTITION = re.compile(r"arn:((?:\$\{[^}]*\}|[^:])*):")
 
 
-def check_policy(text: str, kind: Kind) -> Policy:
+def check_policy(text: str, kind: PolicyKind) -> Policy:
     """The policy, fit to be put into force. Raises MalformedPolicy, LimitExceeded."""
     policy = parse_policy(text, kind)
     if "\\u" in text or not text.isascii():
@@ -130,7 +130,7 @@ def _overly_permissive(statement: Statement) -> None:
 
 
 _OF_IAM = (_sid_of_iam, _foreign_resources)
-REFUSED: dict[Kind, tuple[Callable[[Statement], None], ...]] = {
+REFUSED: dict[PolicyKind, tuple[Callable[[Statement], None], ...]] = {
     KEY: (_foreign_principals, _allow_but_for, _overly_permissive),
     TRUST: (_sid_of_iam, _foreign_principals, _not_principal),
     MANAGED: _OF_IAM,

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
-from domain.policy.parse import KEY, TRUST, Kind, Policy, Principals, Statement, parse_policy
+from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
 from domain.policy.variables import Context, is_constant, resolve, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
@@ -23,9 +23,9 @@ DIRECT, ROLE, DELEGATED = 3, 2, 1
 BOUNDED = "has a permissions boundary"
 """Stands among the names of such a caller, at a level of its own (0, which means nobody): no policy can list it."""
 
-Names = Mapping[str, int]
+CallerNames = Mapping[str, int]
 """Every name that a caller answers to, with how it means the caller (DIRECT, ROLE, DELEGATED); BOUNDED at 0."""
-Who = Callable[[Names], int]
+Who = Callable[[CallerNames], int]
 Covers = Callable[[str, Context], bool]
 
 
@@ -154,7 +154,7 @@ def _covering(
 
 
 @lru_cache(maxsize=4096)  # most keys have the default policy; its text differs by account alone
-def _parsed(text: str, kind: Kind) -> Policy:
+def _parsed(text: str, kind: PolicyKind) -> Policy:
     return parse_policy(text, kind)
 
 
@@ -205,14 +205,14 @@ def compile_trust_policy(text: str, role: str, version: int, ids: Mapping[str, s
 
 
 def compile_identity_policy(
-    text: str, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+    text: str, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
     """`by` is the kind of decider (identity policy, boundary, session policy), `name` what it is known by."""
     return identity_policy_statements(_parsed(text, kind), by, name, version, kind, via)
 
 
 def identity_policy_statements(
-    policy: Policy, by: str, name: str, version: int | str, kind: Kind, via: str = ""
+    policy: Policy, by: str, name: str, version: int | str, kind: PolicyKind, via: str = ""
 ) -> tuple[CompiledStatement, ...]:
     """The same of a policy that was parsed, and is asked once: its text is not kept."""
     return tuple(
@@ -241,7 +241,7 @@ def _on_key(rule: CompiledStatement, key: str, open_resource: bool) -> CompiledS
 
 
 def _rule(
-    statement: Statement, by: StatementSource, version: str, ids: Mapping[str, str], kind: Kind
+    statement: Statement, by: StatementSource, version: str, ids: Mapping[str, str], kind: PolicyKind
 ) -> CompiledStatement:
     try:
         tests: tuple[Test, ...] | None = compile_condition(statement.condition or {}, version)
@@ -347,7 +347,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
         (only,) = meant
         return lambda names: names.get(only, 0)
 
-    def closest(names: Names) -> int:
+    def closest(names: CallerNames) -> int:
         if meant.isdisjoint(names):
             return 0
         return max(how for name, how in names.items() if name in meant)
@@ -355,7 +355,7 @@ def _named(principals: Principals, ids: Mapping[str, str]) -> Who | None:
     return closest
 
 
-def _listed(names: Names, meant: frozenset[str]) -> set[int]:
+def _listed(names: CallerNames, meant: frozenset[str]) -> set[int]:
     return {how for name, how in names.items() if name in meant}
 
 

@@ -18,7 +18,7 @@ from domain.errors import LimitExceeded, MalformedPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PolicyKind:
     """What a kind of policy must have and may not have. `most` is in bytes, and where `spaced` in characters without white
     space; `open_elements`: Action or Resource may be left out (and the statement then has no effect)."""
 
@@ -32,12 +32,12 @@ class Kind:
 
 MOST_TEXT = 131_072
 """Characters of a policy with its white space (IAM API reference, PolicyDocument)."""
-KEY = Kind("key policy", 32_768, principal=True, resource=True, open_elements=True)
-MANAGED = Kind("managed policy", 6_144, principal=False, resource=True, spaced=True)
-INLINE = Kind("inline policy", 10_240, principal=False, resource=True, spaced=True)
-SESSION = Kind("session policy", 2_048, principal=False, resource=True)
-TRUST = Kind("trust policy", 8_192, principal=True, resource=False, spaced=True)
-SIMULATED = Kind("simulated policy", 32_768, principal=False, resource=True)
+KEY = PolicyKind("key policy", 32_768, principal=True, resource=True, open_elements=True)
+MANAGED = PolicyKind("managed policy", 6_144, principal=False, resource=True, spaced=True)
+INLINE = PolicyKind("inline policy", 10_240, principal=False, resource=True, spaced=True)
+SESSION = PolicyKind("session policy", 2_048, principal=False, resource=True)
+TRUST = PolicyKind("trust policy", 8_192, principal=True, resource=False, spaced=True)
+SIMULATED = PolicyKind("simulated policy", 32_768, principal=False, resource=True)
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
@@ -98,7 +98,7 @@ class Policy:
     statements: tuple[Statement, ...]
 
 
-def parse_policy(text: str, kind: Kind) -> Policy:
+def parse_policy(text: str, kind: PolicyKind) -> Policy:
     """Raises MalformedPolicy (with the path of the fault) and LimitExceeded (longer than its kind may be)."""
     _require_size(text, kind)
     document = _json(text)
@@ -132,7 +132,7 @@ def size(text: str) -> int:
     return len("".join(text.split()))
 
 
-def _require_size(text: str, kind: Kind) -> None:
+def _require_size(text: str, kind: PolicyKind) -> None:
     if kind.spaced:
         if len(text) > kind.most and (len(text) > MOST_TEXT or size(text) > kind.most):
             raise LimitExceeded(f"The {kind.name} is longer than {kind.most} characters without its white space.")
@@ -180,7 +180,7 @@ def _known(element: dict[str, Any], names: frozenset[str], path: str) -> None:
             raise _fault(path, f"{name!r} is no element of a policy here (element names are case-sensitive)")
 
 
-def _statement(index: int, statement: Any, kind: Kind) -> Statement:
+def _statement(index: int, statement: Any, kind: PolicyKind) -> Statement:
     path = f"$.Statement[{index}]"
     if not isinstance(statement, dict):
         raise _fault(path, "a statement is a JSON object")
@@ -208,7 +208,7 @@ def _statement(index: int, statement: Any, kind: Kind) -> Statement:
     )
 
 
-def _require_elements(statement: dict[str, Any], kind: Kind, path: str) -> None:
+def _require_elements(statement: dict[str, Any], kind: PolicyKind, path: str) -> None:
     """What the kind of policy wants and forbids, in the words of AWS."""
     has = {name: name in statement or f"Not{name}" in statement for name in ("Principal", "Action", "Resource")}
     if kind.principal and not has["Principal"]:
@@ -245,7 +245,7 @@ def _actions(statement: dict[str, Any], name: str, path: str) -> tuple[str, ...]
     return actions
 
 
-def _resources(statement: dict[str, Any], name: str, path: str, kind: Kind) -> tuple[str, ...] | None:
+def _resources(statement: dict[str, Any], name: str, path: str, kind: PolicyKind) -> tuple[str, ...] | None:
     resources = _strings(statement, name, path)
     if not kind.open_elements:
         for resource in resources or ():

@@ -42,11 +42,11 @@ class On:
         }
 
 
-Given = Mapping[On, frozenset[str]]
-NOTHING: Given = {}
+PermissionsGiven = Mapping[On, frozenset[str]]
+NOTHING: PermissionsGiven = {}
 
 
-def given(text: str, universe: Iterable[str]) -> Given:
+def given(text: str, universe: Iterable[str]) -> PermissionsGiven:
     """Actions by where they are given. Those of `universe` are told one by one; a pattern that reaches beyond stays as it is
     written. A text that is no identity policy gives nothing."""
     try:
@@ -56,7 +56,7 @@ def given(text: str, universe: Iterable[str]) -> Given:
     return _taken((each, _actions(each, tuple(universe))) for each in policy.statements)
 
 
-def trusted(text: str) -> Given:
+def trusted(text: str) -> PermissionsGiven:
     """Whom a role's trust policy lets assume it."""
     try:
         policy = parse_policy(text, TRUST)
@@ -65,12 +65,12 @@ def trusted(text: str) -> Given:
     return _taken((each, frozenset(each.action or each.not_action or ())) for each in policy.statements)
 
 
-def difference(old: Given, new: Given) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def difference(old: PermissionsGiven, new: PermissionsGiven) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(what the second has that the first has not, what it has no more)."""
     return _beyond(new, old), _beyond(old, new)
 
 
-def of_these(whole: Given, effect: str, actions: Iterable[str]) -> list[dict[str, Any]]:
+def of_these(whole: PermissionsGiven, effect: str, actions: Iterable[str]) -> list[dict[str, Any]]:
     """What is given or refused of these actions, wherever that is; a pattern of the one meets a name of the other."""
     asked, found = frozenset(actions), []
     for where, its in whole.items() if asked else ():
@@ -83,7 +83,7 @@ def of_these(whole: Given, effect: str, actions: Iterable[str]) -> list[dict[str
     return found
 
 
-def joined(parts: Iterable[Given]) -> Given:
+def joined(parts: Iterable[PermissionsGiven]) -> PermissionsGiven:
     """Several policies of one holder."""
     whole: dict[On, frozenset[str]] = {}
     for part in parts:
@@ -92,7 +92,7 @@ def joined(parts: Iterable[Given]) -> Given:
     return whole
 
 
-def _beyond(one: Given, other: Given) -> list[dict[str, Any]]:
+def _beyond(one: PermissionsGiven, other: PermissionsGiven) -> list[dict[str, Any]]:
     found = []
     for where, actions in one.items():
         more = actions - other.get(where, frozenset())
@@ -101,7 +101,7 @@ def _beyond(one: Given, other: Given) -> list[dict[str, Any]]:
     return found
 
 
-def _taken(statements: Iterable[tuple[Statement, frozenset[str]]]) -> Given:
+def _taken(statements: Iterable[tuple[Statement, frozenset[str]]]) -> PermissionsGiven:
     return joined({_on(statement): actions} for statement, actions in statements if actions)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from domain.policy.condition_keys import row_of
 
@@ -43,7 +44,7 @@ class Sign:
 
 
 Template = tuple[str | Sign | Variable, ...]
-Parts = list[tuple[str, bool]]
+PatternParts = list[tuple[str, bool]]
 """(text, whether `*` and `?` in it are wildcards)."""
 
 
@@ -76,9 +77,9 @@ def is_constant(parts: Template) -> bool:
     return not any(isinstance(part, Variable) for part in parts)
 
 
-def resolve(parts: Template, context: Context) -> Parts | None:
+def resolve(parts: Template, context: Context) -> PatternParts | None:
     """The template's parts with the request's values; None where a variable is null."""
-    result: Parts = []
+    result: PatternParts = []
     for part in parts:
         match part:
             case str():
@@ -95,8 +96,10 @@ def resolve(parts: Template, context: Context) -> Parts | None:
                     return None
                 else:
                     result.append((default, False))
+            case _:
+                assert_never(part)
     return result
 
 
-def joined(parts: Parts) -> str:
+def joined(parts: PatternParts) -> str:
     return "".join(text for text, _ in parts)

@@ -14,7 +14,7 @@ from domain.policy import unseen
 from domain.policy.conditions import BadValue, Test, UnknownOperator, compile_test
 from domain.policy.variables import WITH_VARIABLES
 from domain.policy_analysis.budget import once, spend
-from domain.policy_analysis.values import AMONG, NAMES_OF, Case, Unmodelled, cases, require_readable
+from domain.policy_analysis.values import AMONG, NAMES_OF, Unmodelled, ValueCase, cases, require_readable
 from domain.policy_analysis.words import TooMany
 
 OF_GRANTS = {EQUALS: "StringEquals", SUBSET: "StringEquals"}
@@ -72,7 +72,7 @@ def _named(key: str, tests: Iterable[str]) -> tuple[str, ...]:
     return tuple(each for each in tests for prefix in prefixes if each.startswith(prefix) and each.isascii())
 
 
-def _cases(key: str, tests: Sequence[tuple[Test, bool]], pairs: Sequence[str]) -> list[Case] | None:
+def _cases(key: str, tests: Sequence[tuple[Test, bool]], pairs: Sequence[str]) -> list[ValueCase] | None:
     """The cases of a key that do as wanted; None where they cannot be told. The last of `passes` are of the names of pairs."""
     among = [compile_test(AMONG, key, [_name(pair)], WITH_VARIABLES) for pair in pairs]
     try:
@@ -87,7 +87,7 @@ def _name(pair: str) -> str:
     return next(pair.removeprefix(prefix) for prefix in NAMES_OF if pair.startswith(prefix))
 
 
-def _named_as_given(key: str, found: Mapping[str, list[Case] | None], pairs: Sequence[str]) -> bool:
+def _named_as_given(key: str, found: Mapping[str, list[ValueCase] | None], pairs: Sequence[str]) -> bool:
     """Whether some names are those of the pairs that are there."""
     names = found[key]
     if names is None:

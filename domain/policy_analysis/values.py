@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from domain.policy.condition_keys import row_of
 from domain.policy.conditions import NULL, Test, as_binary, as_date, as_network, as_number, operator
-from domain.policy.variables import Parts, is_constant, resolve, template
+from domain.policy.variables import PatternParts, is_constant, resolve, template
 from domain.policy_analysis import words
 from domain.policy_analysis.budget import spend, steps_of
 from domain.policy_analysis.words import Pattern, TooMany
@@ -27,9 +27,9 @@ NAMES_OF = {"kms:encryptioncontext:": "kms:encryptioncontextkeys", "aws:requestt
 """Condition keys by name, and the key that holds the names."""
 AMONG = "ForAnyValue:StringEqualsIgnoreCase"
 """How it is asked whether a name is among them."""
-Values = tuple[str, ...]
-ABSENT: Values = ()
-EMPTY: Values = ("",)
+KeyValues = tuple[str, ...]
+ABSENT: KeyValues = ()
+EMPTY: KeyValues = ("",)
 
 VARIABLE = "a policy variable stands for another value in each request"
 WORDS, NUMBERS, DATES, ADDRESSES, BINARIES = "words", "numbers", "dates", "addresses", "binaries"
@@ -44,10 +44,10 @@ class Unmodelled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ValueCase:
     """`example` are values of the key, () for none; `passes` what each test says of them."""
 
-    example: Values
+    example: KeyValues
     passes: tuple[bool, ...]
 
 
@@ -92,7 +92,7 @@ def can_be_empty(key: str) -> bool:
 _EMPTY = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/", "iam:resourcetag/", "kms:encryptioncontext")
 
 
-def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] = ()) -> tuple[Case, ...]:
+def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] = ()) -> tuple[ValueCase, ...]:
     """The cases of a key, absence first; every (readable) test with its policy's version. `examples` are values
     that are told too.
 
@@ -109,14 +109,14 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
     read = [test for test, _ in tests]
     weight = max(map(steps_of, read), default=1)
 
-    def passes(each: Values) -> tuple[bool, ...]:
+    def passes(each: KeyValues) -> tuple[bool, ...]:
         spend(1 + weight * len(read) * max(1, len(each)))
         context = {folded: each} if each else {}
         return tuple(test.holds(context) for test in read)
 
     # Absence is a case of its own, whatever the tests say: whether a request can have the key at all is asked too.
-    result = [Case(ABSENT, passes(ABSENT))]
-    single: dict[tuple[bool, ...], Values] = {}
+    result = [ValueCase(ABSENT, passes(ABSENT))]
+    single: dict[tuple[bool, ...], KeyValues] = {}
     for value in (*values, *examples):
         if value:
             single.setdefault(passes((value,)), (value,))
@@ -124,10 +124,10 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
     empty = [EMPTY] if can_be_empty(key) else []
     for each in empty:  # alone a null data set; beside others it is a value, and not told by what it is alone
         single.setdefault(passes(each), each)
-    result += [Case(value, passed) for passed, value in single.items()]
+    result += [ValueCase(value, passed) for passed, value in single.items()]
     if not has_many(key):
         return tuple(result)
-    found: dict[tuple[bool, ...], Values] = dict(single)
+    found: dict[tuple[bool, ...], KeyValues] = dict(single)
     waiting = list(filled)
     while waiting:
         held = waiting.pop()
@@ -139,14 +139,14 @@ def cases(key: str, tests: Sequence[tuple[Test, str]], examples: Iterable[str] =
                     raise TooMany(f"the sets of values of {key} are too many to tell apart")
                 found[passed] = both
                 waiting.append(both)
-                result.append(Case(both, passed))
+                result.append(ValueCase(both, passed))
     return tuple(result)
 
 
 # -- one value of every case ---------------------------------------------------------------------------------------
 
 
-def parts_of(text: str, version: str) -> Parts:
+def parts_of(text: str, version: str) -> PatternParts:
     """A wanted text without variables, in parts."""
     return resolve(template(text, version), {}) or []
 

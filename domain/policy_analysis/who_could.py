@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from domain.authorization.caller import Caller
 from domain.authorization.context import carriers
-from domain.authorization.evaluation_order import CLOSED, GRANT, STATEMENT, WAY_OF, Way, is_at_home, reach_of
+from domain.authorization.evaluation_order import CLOSED, GRANT, STATEMENT, WAY_OF, WayIn, is_at_home, reach_of
 from domain.authorization.question import Resource, made
 from domain.grants.grant import EQUALS, SOURCE_ARN, UNCONSTRAINED, Grant
 from domain.policy.compile import DIRECT, ROLE, CompiledStatement
@@ -238,7 +238,7 @@ def _least_of_each(found: Sequence[tuple[int, T, Open]]) -> Sequence[tuple[int, 
 
 
 def _paths(
-    way: Way,
+    way: WayIn,
     by: dict[str, Any],
     conditions: Open,
     allowing: Sequence[OpenStatement],

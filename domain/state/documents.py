@@ -21,7 +21,7 @@ from domain.identities.directory import role_parts
 from domain.identities.identity import Identity, InstanceProfile, ManagedPolicy, RoleParts
 from domain.keys.key import Key, Material, current_of, state_of
 
-Document = dict[str, Any]
+AggregateDocument = dict[str, Any]
 Convert = Callable[[Any], Any]
 A = TypeVar("A")
 
@@ -41,7 +41,7 @@ class DocumentForm(Generic[A]):
         self._encode = [(name, encode) for name, encode, _ in conversions if encode is not None]
         self._decode = [(name, decode) for name, _, decode in conversions if decode is not None]
 
-    def document(self, value: A) -> Document:
+    def document(self, value: A) -> AggregateDocument:
         result = dict(zip(self.members, self._values(value), strict=True))
         for name, encode in self._encode:
             result[name] = encode(result[name])
@@ -50,7 +50,7 @@ class DocumentForm(Generic[A]):
     def value(self, document: Mapping[str, Any]) -> A:
         return self._of(**self.values(document))
 
-    def values(self, document: Mapping[str, Any]) -> Document:
+    def values(self, document: Mapping[str, Any]) -> AggregateDocument:
         """The fields' values by name, for a class that has derived fields."""
         result = dict(document)
         for name, decode in self._decode:
@@ -96,7 +96,7 @@ def _mapping(encode: Convert | None, decode: Convert | None) -> tuple[Convert, C
     )
 
 
-def _material(document: Document) -> Material:
+def _material(document: AggregateDocument) -> Material:
     if document["stored"] == document["id"]:  # as most material is: one text in memory for both
         document = document | {"stored": document["id"]}
     return Material(**document)
@@ -142,7 +142,7 @@ def key_from(document: Mapping[str, Any], policy_text: str) -> Key:
     return Key(**given)
 
 
-def account_document(account: Account) -> Document:
+def account_document(account: Account) -> AggregateDocument:
     document = ACCOUNTS.document(account)
     # Left out where it is empty: rows that were written before there were aliases stay as they are.
     if not account.alias:
@@ -150,7 +150,7 @@ def account_document(account: Account) -> Document:
     return document
 
 
-def identity_document(identity: Identity) -> Document:
+def identity_document(identity: Identity) -> AggregateDocument:
     document = IDENTITIES.document(identity)
     if identity.role is not None:
         document["role"]["arn"] = identity.arn

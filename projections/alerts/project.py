@@ -8,7 +8,8 @@ import orjson
 
 from domain.alerts.severities import SEVERITIES
 from domain.log.events import AlertMarked
-from projections.log.entry import ALERTS, Appends, Entry, Interns, Row
+from projections.log.changes import Appends, Interns, TableRow
+from projections.log.entry import ALERTS, Entry
 
 COLUMNS = (
     "id", "number", "at", "rule", "severity", "rank", "account", "key_id", "subject", "about", "title", "summary",
@@ -18,7 +19,7 @@ MARKS = ("alert", "position", "at", "state", "note", "principal", "call_id")
 
 
 def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
-    raised: dict[str, Row] = {}
+    raised: dict[str, TableRow] = {}
     marks = []
     for entry in entries:
         if entry.topic == ALERTS:
@@ -33,7 +34,7 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
     return found
 
 
-def _alert(entry: Entry) -> Row:
+def _alert(entry: Entry) -> TableRow:
     alert = entry.document
     suppressed = alert["suppressed"]
     return (
@@ -55,6 +56,6 @@ def _alert(entry: Entry) -> Row:
     )
 
 
-def _mark(entry: Entry, event: AlertMarked) -> Row:
+def _mark(entry: Entry, event: AlertMarked) -> TableRow:
     call = entry.document["call"]
     return event.alert, entry.offset, entry.at, event.state, event.note, call["principal"], call["id"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from projections.log.conditions import Conditions
+from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog, Table
 
 ALERTS, MARKS = Table("alerts", "alerts"), Table("alerts", "marks")
@@ -23,9 +23,9 @@ FROM {ALERTS} a LEFT JOIN LATERAL (
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """`accounts` are those whose alerts are given, None for everybody's; what is None is not asked. `suppressed`: with
-    those that are allowed."""
+class AlertFilters:
+    """Which alerts are given; a member that is None asks for nothing. `accounts` are those whose alerts are given, None for every
+    account's. `suppressed`: also alerts that the allow list suppresses."""
 
     accounts: Sequence[str] | None
     state: str | None = None
@@ -38,9 +38,9 @@ class Filters:
     until: datetime | None = None
 
 
-def _where(filters: Filters, *values: Any) -> Conditions:
-    """`values` are those of the placeholders that stand before the conditions."""
-    found = Conditions(*values)
+def _where(filters: AlertFilters, *values: Any) -> QueryConditions:
+    """`values` belong to the placeholders that stand before the conditions."""
+    found = QueryConditions(*values)
     found.add("a.rank >= {}", filters.rank)
     for condition, value in (
         ("a.account = ANY({})", None if filters.accounts is None else list(filters.accounts)),
@@ -58,22 +58,22 @@ def _where(filters: Filters, *values: Any) -> Conditions:
     return found
 
 
-async def page(log: AskedLog, filters: Filters, before: int, limit: int) -> list[Any]:
+async def page(log: AskedLog, filters: AlertFilters, before: int, limit: int) -> list[Any]:
     """The newest first, those raised before a number. Indexes: alerts_account, alerts_key, alerts_number."""
     where = _where(filters, before, limit)
     query = f"SELECT {COLUMNS} {_FROM} WHERE a.number < $1 AND {where} ORDER BY a.number DESC LIMIT $2"
     return await log.fetch(query, *where.values)
 
 
-async def after(log: AskedLog, filters: Filters, number: int, limit: int) -> list[Any]:
-    """The oldest first, those raised after a number: for who follows. Index: alerts_number."""
+async def after(log: AskedLog, filters: AlertFilters, number: int, limit: int) -> list[Any]:
+    """The oldest first, those raised after a number: for a client that follows. Index: alerts_number."""
     where = _where(filters, number, limit)
     query = f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.number > $1 AND {where} ORDER BY a.number LIMIT $2"
     return await log.fetch(query, *where.values)
 
 
 async def newest(log: AskedLog) -> int:
-    """The number of the newest, -1 without any. Index: alerts_number."""
+    """The number of the newest alert, -1 if there is none. Index: alerts_number."""
     found: int | None = await log.fetchval(f"SELECT max(number) FROM {ALERTS}")
     return -1 if found is None else found
 

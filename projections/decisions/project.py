@@ -13,7 +13,8 @@ from domain.authorization.audience import ACROSS, OF_THE_RESOURCE
 from domain.decisions.case import case_of
 from domain.errors import AccessRefused
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES
-from projections.log.entry import EVENTS, Appends, Entry, Interns, Row
+from projections.log.changes import Appends, Interns, TableRow
+from projections.log.entry import EVENTS, Entry
 
 COLUMNS = (
     "at",
@@ -67,8 +68,8 @@ class Cases:
     """What the records of a batch have in common, worked out once: the case's text and the columns that follow from it,
     by the case's name."""
 
-    rows: dict[bytes, Row] = field(default_factory=dict)
-    columns: dict[bytes | None, Row] = field(default_factory=dict)
+    rows: dict[bytes, TableRow] = field(default_factory=dict)
+    columns: dict[bytes | None, TableRow] = field(default_factory=dict)
 
     def name(self, document: dict[str, Any]) -> bytes | None:
         found = case_of(document)
@@ -90,7 +91,7 @@ def changes(entries: Sequence[Entry]) -> list[Appends | Interns]:
     return [Interns("cases", CASE_COLUMNS, list(cases.rows.values())), Appends("decisions", COLUMNS, rows)]
 
 
-def row(entry: Entry, cases: Cases) -> Row:
+def row(entry: Entry, cases: Cases) -> TableRow:
     """One row; its case is put among `cases`."""
     document = entry.document
     call = document["call"] or _own_call(entry)
@@ -132,7 +133,7 @@ def row(entry: Entry, cases: Cases) -> Row:
     )
 
 
-def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> Row:
+def _of_case(call: dict[str, Any], decision: dict[str, Any]) -> TableRow:
     """The columns from `account` on."""
     error, resources = decision["error"], decision["resources"]
     by, kind = _deciding(decision["reasons"]), decision.get("kind")

@@ -1,4 +1,4 @@
-"""Questions to `decisions` about a span of positions: its calls by case, so that a case is decided again once for all of them."""
+"""Questions to `decisions` about a span of positions. Calls are grouped by case, so that each case is decided again only once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from projections.decisions.queries import CASES, DECISIONS
-from projections.log.conditions import Conditions
+from projections.log.conditions import QueryConditions
 from projections.log.schema import AskedLog
 
-Times = tuple[datetime | None, datetime | None]
+TimeBounds = tuple[datetime | None, datetime | None]
 """From a time on, and before another; None: as far as the record goes."""
 
 
 @dataclass(frozen=True, slots=True)
-class OfKey:
+class CallsOfKey:
     """Calls that concern a key, also as the one that ReEncrypt encrypts with."""
 
     key: str
@@ -24,21 +24,21 @@ class OfKey:
 
 
 @dataclass(frozen=True, slots=True)
-class OfAccount:
+class CallsOfAccount:
     """Calls by anybody of an account."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
-class OfPrincipal:
+class CallsOfPrincipal:
     """Calls by an identity; `session` is what the ARNs of a role's sessions begin with."""
 
     arn: str
     session: str
 
 
-Whose = OfKey | OfAccount | OfPrincipal
+Whose = CallsOfKey | CallsOfAccount | CallsOfPrincipal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +51,23 @@ class Touched:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DecisionSpan:
     """Decisions at the positions after `after` up to `last`, of those that have a case.
 
-    `owner`: the account that is told of them, "" for everybody's. `within` and `outside` narrow them further.
+    `owner`: the account that may see them, "" for everybody's. `within` and `outside` narrow them further.
     """
 
     after: int
     last: int
-    times: Times = (None, None)
+    times: TimeBounds = (None, None)
     whose: Whose | None = None
     owner: str = ""
     within: Touched | None = None
     outside: Touched | None = None
 
-    def _conditions(self, *bounds: Any) -> Conditions:
+    def _conditions(self, *bounds: Any) -> QueryConditions:
         """`bounds` stand in the query before them, from $1 on."""
-        found = Conditions(*bounds)
+        found = QueryConditions(*bounds)
         found.add("case_id IS NOT NULL")
         if self.whose is not None:
             _add_whose(found, self.whose)
@@ -81,20 +81,20 @@ class Span:
         return found
 
 
-def _add_whose(found: Conditions, whose: Whose) -> None:
+def _add_whose(found: QueryConditions, whose: Whose) -> None:
     cases = f"case_id IN (SELECT id FROM {CASES} WHERE {{}})"
     match whose:
-        case OfKey():
+        case CallsOfKey():
             found.add(cases.format("key_id = {} OR destination = {}"), whose.key, whose.arn)
-        case OfAccount():
+        case CallsOfAccount():
             found.add(cases.format("account = {}"), whose.account)
-        case OfPrincipal():
+        case CallsOfPrincipal():
             found.add(cases.format("principal = {} OR starts_with(principal, {})"), whose.arn, whose.session)
         case _:
             assert_never(whose)
 
 
-def _add_times(found: Conditions, times: Times) -> None:
+def _add_times(found: QueryConditions, times: TimeBounds) -> None:
     since, until = times
     if since is not None:
         found.add("at >= {}", since)
@@ -102,7 +102,7 @@ def _add_times(found: Conditions, times: Times) -> None:
         found.add("at < {}", until)
 
 
-def _add_touched(found: Conditions, form: str, touched: Touched) -> None:
+def _add_touched(found: QueryConditions, form: str, touched: Touched) -> None:
     if touched.principals is None:
         found.add(form.format("operation = ANY({})"), touched.operations)
         return
@@ -113,7 +113,7 @@ def _add_touched(found: Conditions, form: str, touched: Touched) -> None:
 _GROUP = "case_id, count(*) AS calls, min(at) AS first, max(at) AS last"
 
 
-async def counted(log: AskedLog, span: Span) -> tuple[int, int | None]:
+async def counted(log: AskedLog, span: DecisionSpan) -> tuple[int, int | None]:
     """How many there are, and the first position that one was decided at. Index: decisions_seen."""
     where = span._conditions(span.after, span.last)
     query = f"SELECT count(*), min(seen) AS first FROM {DECISIONS} WHERE seen > $1 AND seen <= $2 AND {where}"
@@ -121,7 +121,7 @@ async def counted(log: AskedLog, span: Span) -> tuple[int, int | None]:
     return count, first
 
 
-async def by_position(log: AskedLog, span: Span) -> Any:
+async def by_position(log: AskedLog, span: DecisionSpan) -> Any:
     """A cursor over (seen, until, case_id, calls, first, last), one row for each position and case. Index: decisions_seen, in its
     order."""
     where = span._conditions(span.after, span.last)
@@ -130,7 +130,7 @@ async def by_position(log: AskedLog, span: Span) -> Any:
     return await log.cursor(query, *where.values)
 
 
-async def by_epoch(log: AskedLog, span: Span, epochs: Sequence[int]) -> Any:
+async def by_epoch(log: AskedLog, span: DecisionSpan, epochs: Sequence[int]) -> Any:
     """The same with one row for each case between two `epochs`, which are positions in order. Every decision of the span is read
     once: many calls make few rows."""
     where = span._conditions(span.after, span.last, list(epochs))
@@ -140,7 +140,7 @@ async def by_epoch(log: AskedLog, span: Span, epochs: Sequence[int]) -> Any:
     return await log.cursor(query, *where.values)
 
 
-async def times_of(log: AskedLog, span: Span, case: bytes, seen: int, until: int) -> list[Any]:
+async def times_of(log: AskedLog, span: DecisionSpan, case: bytes, seen: int, until: int) -> list[Any]:
     """(at, calls) of the calls of a case that were decided at the positions from `seen` to `until`. Index: decisions_seen."""
     where = span._conditions(seen, until, case)
     query = f"""SELECT at, count(*) AS calls FROM {DECISIONS}
@@ -155,9 +155,9 @@ async def calls_of(log: AskedLog, case: bytes, seen: int, until: int, first: dat
     return await log.fetch(query, seen, until, case, first, last)
 
 
-async def all_counted(log: AskedLog, times: Times) -> int:
+async def all_counted(log: AskedLog, times: TimeBounds) -> int:
     """How many decisions with a case there are in a time."""
-    where = Conditions()
+    where = QueryConditions()
     where.add("case_id IS NOT NULL")
     _add_times(where, times)
     count: int = await log.fetchval(f"SELECT count(*) FROM {DECISIONS} WHERE {where}", *where.values)

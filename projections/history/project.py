@@ -1,7 +1,7 @@
-"""Events to versions. This projection folds: it goes on from the world that its own newest versions make.
+"""Events to versions. This projection folds: it continues from the world that its own newest versions make.
 
-Which aggregates an event changes is `touched`; what they are then is asked of the world, so that no rule of `evolve` is
-written a second time.
+`touched` says which aggregates an event changes. What they have become is read from the world, so no rule of `evolve` is
+written twice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from domain.log import events, identity_events
 from domain.log.codec import micros
 from domain.state import documents
 from domain.state.world import World
-from projections.log.entry import Appends, Closes, Entry, Interns, Row
+from projections.log.changes import Appends, Closes, Interns, TableChange, TableRow
+from projections.log.entry import Entry
 
 KEY, ALIAS, GRANT, ACCOUNT, SERVICE, IDENTITY, POLICY, PROFILE = (
     "key",
@@ -43,17 +44,18 @@ COLUMNS = (
     "document",
     "policy",
 )
+UNTIL_POSITION, UNTIL_AT = COLUMNS.index("until_position"), COLUMNS.index("until_at")
 STILL = 2**63 - 1
-"""`until_position` of what is so still."""
+"""`until_position` of a version that still holds."""
 
-Name = tuple[str, str]
+Aggregate = tuple[str, str]
 """(kind, id)."""
-Found = tuple[str, str | None, str | None, documents.Document, str | None]
+HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
 """(account, about, arn, document, text of a key's policy)."""
 
 
-def touched(event: object, world: World) -> list[Name]:
-    """What an event changes, in the world that it made."""
+def touched(event: object, world: World) -> list[Aggregate]:
+    """What an event has changed, in the world that it left."""
     match event:
         case events.KeyCreated() as made if made.alias:
             return [(KEY, made.key), (ALIAS, alias_arn(world.region, made.account, made.alias))]
@@ -109,29 +111,29 @@ def touched(event: object, world: World) -> list[Name]:
     return [(KEY, key)] if key is not None else [(IDENTITY, cast(Any, event).id)]
 
 
-def _key(world: World, name: str, event: Any) -> Found | None:
+def _key(world: World, name: str, event: Any) -> HistoryRow | None:
     key = world.keys.get(name)
     return None if key is None else (key.account, None, None, documents.key_document(key), key.policy_text)
 
 
-def _alias(world: World, name: str, event: Any) -> Found | None:
+def _alias(world: World, name: str, event: Any) -> HistoryRow | None:
     account, alias = name.split(":", 5)[4:]
     found = world.aliases.get((account, alias))
     return None if found is None else (account, found.key, None, documents.alias_document(found), None)
 
 
-def _grant(world: World, name: str, event: Any) -> Found | None:
+def _grant(world: World, name: str, event: Any) -> HistoryRow | None:
     grant = world.grants.get(event.key, {}).get(name)
     if grant is None:
         return None
     return world.keys[grant.key].account, grant.key, None, documents.grant_document(grant), None
 
 
-def _account(world: World, name: str, event: Any) -> Found | None:
+def _account(world: World, name: str, event: Any) -> HistoryRow | None:
     return name, None, None, documents.account_document(world.accounts[name]), None
 
 
-def _service(world: World, name: str, event: Any) -> Found | None:
+def _service(world: World, name: str, event: Any) -> HistoryRow | None:
     for access_key, service in world.services.items():
         if service.name == name:
             document = documents.service_document(service) | {"access_key": access_key}
@@ -139,12 +141,12 @@ def _service(world: World, name: str, event: Any) -> Found | None:
     return None
 
 
-def _identity(world: World, name: str, event: Any) -> Found | None:
+def _identity(world: World, name: str, event: Any) -> HistoryRow | None:
     found = world.directory.identities.get(name)
     return None if found is None else (found.account, None, found.arn, documents.identity_document(found), None)
 
 
-def _policy(world: World, name: str, event: Any) -> Found | None:
+def _policy(world: World, name: str, event: Any) -> HistoryRow | None:
     arn = world.directory.policy_arns.get(name)
     if arn is None:
         return None
@@ -152,12 +154,12 @@ def _policy(world: World, name: str, event: Any) -> Found | None:
     return found.account, None, arn, documents.policy_document(found), None
 
 
-def _profile(world: World, name: str, event: Any) -> Found | None:
+def _profile(world: World, name: str, event: Any) -> HistoryRow | None:
     found = world.directory.profiles.get(name)
     return None if found is None else (found.account, None, found.arn, documents.profile_document(found), None)
 
 
-FIND: dict[str, Callable[[World, str, Any], Found | None]] = {
+FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
     KEY: _key,
     ALIAS: _alias,
     GRANT: _grant,
@@ -169,47 +171,65 @@ FIND: dict[str, Callable[[World, str, Any], Found | None]] = {
 }
 
 
-def changes(entries: Sequence[Entry], world: World) -> list[Appends | Closes | Interns]:
-    """What a batch comes to; `world` is taken along to its end."""
-    rows: list[list[Any]] = []
-    open_rows: dict[Name, list[Any]] = {}
-    closes: dict[Name, tuple[int, datetime]] = {}
-    moments: list[Row] = []
-    texts: dict[str, str] = {}
-    for entry in entries:
+class HistoryBatch:
+    """The versions that a batch of entries makes. `take` also brings `world` to the state after the entry."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._rows: list[list[Any]] = []
+        self._open: dict[Aggregate, list[Any]] = {}
+        self._closes: dict[Aggregate, tuple[int, datetime]] = {}
+        self._moments: list[TableRow] = []
+        self._texts: dict[str, str] = {}
+
+    def take(self, entry: Entry) -> None:
+        world = self.world
         world.region = entry.region
         world.position, world.at = entry.offset, max(world.at, micros(entry.document["at"]))
-        moments.append((entry.offset, entry.at))
+        self._moments.append((entry.offset, entry.at))
         if entry.event is None:
-            continue
+            return
         world.apply(entry.event)
-        for name in touched(entry.event, world):
-            last = open_rows.pop(name, None)
+        for aggregate in touched(entry.event, world):
+            last = self._open.pop(aggregate, None)
             if last is not None:
-                last[7], last[8] = entry.offset, entry.at
-            elif name not in closes:
-                closes[name] = (entry.offset, entry.at)
-            found = FIND[name[0]](world, name[1], entry.event)
-            if found is None:
-                continue
-            account, about, arn, document, text = found
-            digest = None
-            if text is not None:
-                digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-                texts[digest] = text
-            row = [*name, account, about, arn, entry.offset, entry.at, STILL, None, _dumps(document), digest]
-            rows.append(row)
-            open_rows[name] = row
-    result: list[Appends | Closes | Interns] = []
-    if closes:
-        result.append(Closes("history", [(*name, *ended) for name, ended in closes.items()]))
-    if rows:
-        result.append(Appends("history", COLUMNS, [tuple(row) for row in rows]))
-    if texts:
-        result.append(Interns("texts", ("digest", "text"), list(texts.items())))
-    if moments:
-        result.append(Appends("moments", ("position", "at"), moments))
-    return result
+                last[UNTIL_POSITION], last[UNTIL_AT] = entry.offset, entry.at
+            elif aggregate not in self._closes:
+                self._closes[aggregate] = (entry.offset, entry.at)
+            found = FIND[aggregate[0]](world, aggregate[1], entry.event)
+            if found is not None:
+                self._begin(aggregate, found, entry)
+
+    def _begin(self, aggregate: Aggregate, found: HistoryRow, entry: Entry) -> None:
+        account, about, arn, document, text = found
+        digest = None
+        if text is not None:
+            digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            self._texts[digest] = text
+        row = [*aggregate, account, about, arn, entry.offset, entry.at, STILL, None, _dumps(document), digest]
+        self._rows.append(row)
+        self._open[aggregate] = row
+
+    def changes(self) -> list[TableChange]:
+        """The changes of the tables for all entries taken."""
+        result: list[TableChange] = []
+        if self._closes:
+            result.append(Closes("history", [(*aggregate, *ended) for aggregate, ended in self._closes.items()]))
+        if self._rows:
+            result.append(Appends("history", COLUMNS, [tuple(row) for row in self._rows]))
+        if self._texts:
+            result.append(Interns("texts", ("digest", "text"), list(self._texts.items())))
+        if self._moments:
+            result.append(Appends("moments", ("position", "at"), self._moments))
+        return result
+
+
+def changes(entries: Sequence[Entry], world: World) -> list[TableChange]:
+    """The changes that a batch makes. It also brings `world` to the state after the batch."""
+    batch = HistoryBatch(world)
+    for entry in entries:
+        batch.take(entry)
+    return batch.changes()
 
 
 def _dumps(document: Any) -> str:

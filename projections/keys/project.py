@@ -9,7 +9,8 @@ from datetime import datetime
 from domain.arn import key_arn
 from domain.keys.states import State
 from domain.log import events
-from projections.log.entry import Entry, Partial, Upserts, merged
+from projections.log.changes import ChangedColumns, Upserts, merged_by
+from projections.log.entry import Entry
 
 COLUMNS = (
     "key_id",
@@ -39,17 +40,17 @@ DELETED = "Deleted"
 
 def changes(entries: Sequence[Entry]) -> list[Upserts]:
     partials = [partial for entry in entries if (partial := _partial(entry)) is not None]
-    return [Upserts("keys", "key_id", COLUMNS, merged("key_id", partials))] if partials else []
+    return [Upserts("keys", "key_id", COLUMNS, merged_by("key_id", partials))] if partials else []
 
 
-def _partial(entry: Entry) -> Partial | None:
+def _partial(entry: Entry) -> ChangedColumns | None:
     columns = _columns(entry)
     if columns is None:
         return None
     return {**columns, "changed_at": entry.at, "position": entry.offset}
 
 
-def _columns(entry: Entry) -> Partial | None:
+def _columns(entry: Entry) -> ChangedColumns | None:
     match entry.event:
         case events.KeyCreated() as event:
             return {

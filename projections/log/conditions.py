@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Conditions:
+class QueryConditions:
     """`values` are those of the placeholders so far, $1 first."""
 
     def __init__(self, *values: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.log import events
-from projections.log.entry import Appends, Entry, Row
+from projections.log.changes import Appends, TableRow
+from projections.log.entry import Entry
 
 COLUMNS = (
     "key_id",
@@ -26,7 +27,7 @@ def changes(entries: Sequence[Entry]) -> list[Appends]:
     return [Appends("policy_versions", COLUMNS, rows)] if rows else []
 
 
-def _row(entry: Entry) -> Row | None:
+def _row(entry: Entry) -> TableRow | None:
     event = entry.event
     if not isinstance(event, events.KeyCreated | events.PolicyReplaced):
         return None

@@ -8,7 +8,7 @@ from domain.ports import Headers
 
 
 def headers(identity: str, log: str, kind: str, at: str) -> Headers:
-    """`kind` is the event's wire name, or `call.answered` and `call.decided` where a call caused none."""
+    """`kind` is the event's wire name; `call.answered` or `call.decided` for a call that caused no event."""
     return [*_same(log, kind), ("ce_id", identity.encode()), ("ce_time", at.encode())]
 
 

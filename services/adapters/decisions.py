@@ -15,15 +15,15 @@ from services.adapters.kafka import MAX_VALUE, Producer
 from services.settings import Settings
 
 LONGEST_DECISION = MAX_VALUE - 2048
-"""Of what a decision says, before it has its place in a lane and its envelope: those add a few hundred bytes."""
+"""Bytes of a decision before it has its place in a lane and its envelope, which add a few hundred."""
 LANES = 2
-"""While one group of decisions is under way the next one can be: the worker goes on instead of waiting."""
+"""Two groups of decisions can be under way: the worker goes on instead of waiting for the first."""
 
 NOT_KNOWN = 1 << 30
-"""The size of a group whose lane has started and has not taken it yet."""
+"""The size of the group that waits for a lane that has started."""
 
 Sealing = Callable[[], Seal]
-"""The key that decisions are authenticated with now."""
+"""Gives the key that authenticates decisions now."""
 
 
 class DecisionLanes:
@@ -99,7 +99,7 @@ class DecisionLanes:
                 if self._partition == partition:  # both lanes may fail: the first of them moves
                     self._partition = (partition + 1) % self._partitions
             finally:
-                if not durably:  # what of it landed is not known: nothing goes on from it
+                if not durably:  # it is not known how much of it landed: no record continues this lane
                     lane.chain = self._new_lane()
                 # Whatever ended the append, even a cancellation or a fault of ours: nobody is left waiting.
                 for _, _, durable in group:
@@ -111,7 +111,8 @@ class DecisionLanes:
                         durable.set_exception(Unavailable(reason))
 
     def moved(self) -> list[dict[str, int | str]]:
-        """How far each lane is durable that has moved since this was last asked, as `decisions.anchored` has it."""
+        """Each lane that has moved since the last question, and how far it is durable, in the form of
+        `decisions.anchored`."""
         moved, self._moved = self._moved, {}
         return [
             {"lane": lane, "partition": each.partition, "number": each.number, "digest": each.digest}
@@ -119,7 +120,7 @@ class DecisionLanes:
         ]
 
     def moved_still(self, lanes: Sequence[Mapping[str, int | str]]) -> None:
-        """These could not be anchored: they are told again, where the lane has not moved on meanwhile."""
+        """These lanes could not be anchored: they count as moved again, unless they have moved on meanwhile."""
         for each in lanes:
             self._moved.setdefault(
                 int(each["lane"]), _Durable(int(each["partition"]), int(each["number"]), str(each["digest"]))
@@ -132,7 +133,7 @@ class DecisionLanes:
 
 @dataclass(slots=True)
 class _Lane:
-    """A producer with the sequence that it appends to, and the partition that the sequence stands on."""
+    """A producer, the sequence that it appends to, and that sequence's partition."""
 
     producer: Producer
     chain: Lane

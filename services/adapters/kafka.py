@@ -101,7 +101,7 @@ class KafkaReader:
 
 
 async def _discard(client: Any) -> None:
-    """Stop a client of aiokafka without waiting for a broker that does not answer."""
+    """Stop a client of aiokafka, and do not wait for a broker that does not answer."""
     try:
         async with asyncio.timeout(2):
             await client.stop()
@@ -120,7 +120,7 @@ async def ends(settings: Settings, topic: str) -> dict[int, int]:
 
 
 async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
-    """Of each partition of a topic, the first offset that is still there and the one that its next record will have.
+    """For each partition of a topic: the first offset that is still there, and the offset of its next record.
 
     Raises Unavailable.
     """
@@ -129,7 +129,7 @@ async def bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
         async with asyncio.timeout(ASK_DEADLINE * 3):
             await consumer.start()
             partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic) or ())]
-            consumer.pause(*partitions)  # it reads nothing, and a fetch of an empty end would be waited for
+            consumer.pause(*partitions)  # it reads nothing, and would wait for a fetch at the topic's end
             starts = await consumer.beginning_offsets(partitions)
             found = await consumer.end_offsets(partitions)
             return {each.partition: (int(starts[each]), int(found[each])) for each in partitions}

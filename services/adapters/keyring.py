@@ -1,4 +1,4 @@
-"""The keys that records are authenticated with, out of the vault."""
+"""The keys that authenticate records, from the vault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from services.adapters.vault import Vault
 
 
 class VaultKeyring(Keyring):
-    """Of one process. What a rotation adds is read when the log, or a value on another topic, first names it."""
+    """One process's keys. A key that a rotation adds is read when the log, or a value on another topic, first names
+    it."""
 
     def __init__(self, vault: Vault, secrets: Iterable[bytes], *, strict: bool) -> None:
         super().__init__(secrets, strict=strict)
@@ -64,7 +65,7 @@ async def take(fold: Fold, stored: Stored, keys: VaultKeyring) -> Record | None:
         await keys.read_again()
         record = fold.take(stored.offset, stored.value)
     key = fold.chain.authority.key
-    if key and key not in keys:  # whoever folds may write next, and needs it then
+    if key and key not in keys:  # a process that folds may write next, and then needs the key
         await keys.read_again()
         if key not in keys:
             raise KeyMissing(key)

@@ -1,7 +1,7 @@
 """The master key from a file (port MasterKey): 32 bytes in base64 a line, mode 0600, never printed.
 
-The file has one line but while the master key is rotated: then the newest is the last. A key's name is a digest of it, so
-that what it sealed can say which key opens it.
+The file has one line, and more only while the master key is rotated: then the last one is the newest. A key's name is
+a digest of it, so that every sealed value can name the key that opens it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def name_of(key: bytes) -> str:
 
 
 class FileMasterKey:
-    """AES-256-GCM under the file's keys. A name that is not known has the file read again: it may have been added."""
+    """AES-256-GCM under the file's keys. For an unknown name the file is read again: the key may have been added."""
 
     def __init__(self, path: Path) -> None:
         """Raises MasterKeyRefused."""
@@ -70,7 +70,7 @@ class FileMasterKey:
             ) from None
 
     def add(self) -> str:
-        """Make one more key, which is the newest from now on; its name."""
+        """Add a key, which is the newest from now on, and return its name."""
         self._keys = _read(self.path)
         key = os.urandom(KEY_BYTES)
         self._keys[name_of(key)] = key
@@ -79,12 +79,13 @@ class FileMasterKey:
 
     @property
     def retired(self) -> Path:
-        """The file of the keys that seal nothing any more."""
+        """The file of the keys that no longer seal anything."""
         return self.path.with_name(self.path.name + ".retired")
 
     def destroy_retired(self) -> list[str]:
-        """Remove the keys that seal nothing any more, and the file's own bytes as far as the file system lets us; their names.
-        Whatever one of them sealed, destroyed material and backups, can never be opened again. Raises MasterKeyRefused."""
+        """Remove the keys that no longer seal anything, and overwrite the file as far as the file system lets us;
+        return their names. Destroyed material and backups that they sealed can never be opened again. Raises
+        MasterKeyRefused."""
         if not self.retired.exists():
             return []
         names = list(_read(self.retired))
@@ -101,7 +102,7 @@ class FileMasterKey:
         return names
 
     def retire(self, kept: str) -> Path:
-        """Leave one key in the file, and put the others into a file beside it; its path."""
+        """Leave one key in the file, put the others into a file beside it, and return that file's path."""
         retired = self.retired
         others = {name: key for name, key in self._keys.items() if name != kept}
         earlier = _read(retired) if retired.exists() else {}
@@ -112,18 +113,18 @@ class FileMasterKey:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """By name, in the order of the file. Raises MasterKeyRefused."""
+    """The keys by name, in the order of the file. Raises MasterKeyRefused."""
     try:
         keys = [b64decode(line, validate=True) for line in read_private(path).split()]
     except FileNotFoundError:
         raise MasterKeyRefused(
             f"There is no master key at {path}. Without the key that sealed the vault no key can be used: put it back, "
-            "or name its place in KEYTRAIL_MASTER_KEY_FILE."
+            "or say where it is in KEYTRAIL_MASTER_KEY_FILE."
         ) from None
     except NotOurs as fault:
-        raise MasterKeyRefused(f"The master key is not ours alone: {fault}") from None
+        raise MasterKeyRefused(f"Others can read or replace the master key: {fault}") from None
     except (OSError, ValueError):
-        raise MasterKeyRefused(f"The master key at {path} cannot be read: it takes 32 bytes in base64.") from None
+        raise MasterKeyRefused(f"The master key at {path} cannot be read: it has to be 32 bytes in base64.") from None
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise MasterKeyRefused(f"The master key at {path} is not {KEY_BYTES} bytes long.")
     return {name_of(key): key for key in keys}

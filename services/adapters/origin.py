@@ -1,4 +1,4 @@
-"""Which log this database belongs to: so that a log that was lost is never taken for one that never was.
+"""Which log this database belongs to, so that a lost log is never taken for a new one.
 
 A topic that was deleted and made again is empty; a writer that then began a new log would answer that no key was ever
 made. One database, one log: the first writer's start notes it down, every later start compares.
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS present.origin (one bool PRIMARY KEY DEFAULT true CHE
 
 
 async def require(pool: Pool, log: str, topic: str) -> None:
-    """`log`: the name in the log's first record, "" where the topic is empty. Raises LogRefused."""
+    """`log` is the name in the log's first record, "" for an empty topic. Raises LogRefused."""
     await make(pool, _TABLE)
     if log:
         await pool.execute("INSERT INTO present.origin (log) VALUES ($1) ON CONFLICT DO NOTHING", log)

@@ -1,8 +1,8 @@
 """Where an installation's records began to be authentic, kept so that it is never forgotten.
 
-A log without MACs is as good as one with them to whoever does not know that there were any. So the log's id, the first
-position that had to be authentic and the digest of its record are kept in the vault's schema and in the data folder, each
-with a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
+A reader who does not know that a log had MACs cannot tell it from one without. So the log's id, the first position
+that had to be authentic and the digest of its record are kept in the vault's schema and in the data folder, each with
+a MAC of their own. Every start compares: a log that was cut, made anew or replaced by one of an earlier version, and a
 root secret that was replaced, are refused.
 
 After a rotation of the key of records a pin is sealed anew, so that nothing is left under the former key. One that somebody
@@ -38,13 +38,13 @@ def _kept(path: Path) -> tuple[str, str] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError):
         raise LogRefused(
-            f"{path} cannot be read. It says from where on this installation's log is authenticated: restore it from a "
+            f"{path} cannot be read. It says where the authenticated part of this installation's log begins: restore it from a "
             "copy of the data folder."
         ) from None
 
 
 async def why_not_new(settings: Settings) -> str:
-    """Why the vault may not be given a new root secret; "" where nothing knows an installation that had one.
+    """Why the vault may not get a new root secret; "" where nothing shows that this installation ever had one.
 
     Raises LogRefused, Unavailable.
     """
@@ -76,7 +76,7 @@ async def _value(events: KafkaTopic, position: int) -> bytes:
 
 
 async def require(settings: Settings, vault: Vault, keys: Keyring) -> None:
-    """Raises LogRefused where vault or log are not those that were pinned; Unavailable."""
+    """Raises LogRefused where the vault or the log is not the pinned one; Unavailable."""
     places = ((str(_file(settings)), _kept(_file(settings))), ("the vault's schema", await vault.pin()))
     for place, kept in places:
         if kept is None:
@@ -112,7 +112,7 @@ async def _require_log(settings: Settings, pin: dict[str, object]) -> None:
 
 
 def _is_due(kept: tuple[str, str] | None, document: str, keys: Keyring) -> bool:
-    """A key that is not known is one that came later."""
+    """A key that is not known is a later one."""
     return kept is None or kept[0] != document or key_of_row(kept[1]) in keys.names()[:-1]
 
 

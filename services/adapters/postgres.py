@@ -24,13 +24,13 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
 )
-"""What a lost, starting or overloaded server looks like, or one whose disk is full: try again later, nothing is wrong
-with the statement."""
+"""The errors of a server that is lost, starting, overloaded or out of disk space: the statement is right, and may be
+tried again."""
 
 UNREACHABLE: tuple[type[BaseException], ...] = (Unavailable, *LOST)
-"""Any part of the installation that does not answer now."""
+"""The errors of any part of the installation that does not answer now."""
 INTERRUPTED: tuple[type[BaseException], ...] = (*UNREACHABLE, asyncpg.PostgresError)
-"""What ends a batch of a follower, which goes on from its stored positions."""
+"""The errors that end a follower's batch; it goes on from its stored positions."""
 
 
 _MAKING = 1802661488
@@ -38,7 +38,7 @@ _MAKING = 1802661488
 
 
 async def make(pool: Pool, statements: str) -> None:
-    """Carry out statements that make what is not there yet, one process at a time: where two begin CREATE ... IF NOT EXISTS
+    """Run statements that create what is missing, one process at a time: where two begin CREATE ... IF NOT EXISTS
     together, Postgres ends the later one with an error. Raises asyncpg's errors."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)

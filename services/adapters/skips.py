@@ -3,9 +3,9 @@
 Kafka keeps commands for a week; a writer that was away longer finds its next one gone. What was lost was never answered,
 but the writer must not skip silently: it waits for this permission, and records the skip on the log.
 
-A permission is good for one log and for one command to go on from: once that skip is recorded the log goes on from another,
-so a permission that is put back permits nothing. It is taken within seconds: so one under a key that was replaced meanwhile is
-not sealed anew, and permits nothing. The operator gives another.
+A permission is good for one log and for one command to go on from: once that skip is recorded the log goes on from
+another, so a permission that is put back permits nothing. The writer takes it within seconds, so a permission is not
+sealed again when its key is rotated: it then permits nothing, and the operator gives another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS present.permits (
 
 
 async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None:
-    """Let the writer of this log skip what is missing from the command at this offset on."""
+    """Let the writer of this log skip the missing commands, beginning at this offset."""
     await make(pool, _TABLE)
     name = str(uuid4())
     await pool.execute(
@@ -39,7 +39,7 @@ async def permit(pool: Pool, keys: Keyring, log: str, next_command: int) -> None
 
 
 async def permitted(pool: Pool, keys: VaultKeyring, log: str, next_command: int) -> bool:
-    """Take the permission for this log and offset, if there is one that Keytrail gave."""
+    """Take the permission for this log and offset, if Keytrail gave one."""
     await make(pool, _TABLE)
     await keys.read_again()  # before the permission is taken: the vault may not answer
     rows = await pool.fetch(

@@ -1,8 +1,8 @@
 """Snapshots of the world: so that a start folds a tail and not the whole log.
 
-A snapshot is a copy of what the log says, so it is never trusted alone. It carries log id, position and digest of the last
-record that it holds, and is used only if the log has that very record there; and it carries a MAC over all of this and its
-content, so that nobody who can write to the database alone gives himself a right.
+A snapshot is a copy of what the log says, so it is never trusted alone. It carries log id, position and digest of the
+last record that it holds, and is used only if the log has that very record there; and it carries a MAC over all of
+this and its content, so that nobody who can write to the database can give himself a right.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from domain.log.chain import Chain, digest
 from domain.ports import OutOfRange, Topic
 from domain.state import documents
 from domain.state.fold import Fold
-from domain.state.world import Answered, World
+from domain.state.recent_calls import FirstAnswer
+from domain.state.world import World
 from services.adapters import keyring
 from services.adapters.directory_snapshot import directory_document, directory_from
 from services.adapters.keyring import VaultKeyring
@@ -35,7 +36,7 @@ VERSION = 5
 KEEP = 3
 BATCH = 1000
 PART = 2000
-"""Keys that are read at once: the whole of a large world as JSON would take twice its memory."""
+"""How many keys are read at once: a large world as one JSON document would take twice its memory."""
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS present;
@@ -72,9 +73,10 @@ def encode(fold: Fold) -> bytes:
         "destroyed": list(world.destroyed.items()),
         "services": {access_key: documents.service_document(each) for access_key, each in world.services.items()},
         "answered": [
-            [name, each.position, each.at, each.resource, each.effect] for name, each in world.answered.items()
+            [name, each.position, each.at, each.resource, each.effect]
+            for name, each in world.recent_calls.answers.items()
         ],
-        "calls": list(world.calls.items()),
+        "calls": list(world.recent_calls.ids.items()),
     }
     keys = sorted(world.all_keys(), key=lambda key: key.id)
     parts = [document] + [_keys_document(keys[start : start + PART]) for start in range(0, len(keys), PART)]
@@ -86,7 +88,7 @@ def _framed(part: bytes) -> bytes:
 
 
 def _parts(body: bytes) -> Iterator[Any]:
-    """One after another: what a part takes to read is given back before the next."""
+    """One part after another: the memory for reading one is freed before the next."""
     place = 0
     while place < len(body):
         length = int.from_bytes(body[place : place + 4], "big")
@@ -104,7 +106,7 @@ def _keys_document(keys: list[Key]) -> dict[str, Any]:
 
 
 def decode(body: bytes, position: int, head: str, keys: Keyring | None) -> Fold:
-    """The fold as it was; `keys` are those that the records behind it are held to."""
+    """The fold as it was; `keys` authenticate the records behind it."""
     # Nothing of this is garbage, and a collector that looked for some would walk all of it again and again.
     collecting = gc.isenabled()
     gc.disable()
@@ -139,13 +141,13 @@ def _decoded(body: bytes, position: int, head: str, keys: Keyring | None) -> Fol
         world.add_grant(documents.grant_from(grant))
     for alias in document["aliases"]:
         world.add_alias(documents.alias_from(alias))
-    world.deleted.update(document["deleted"])
-    world.destroyed.update((name, at) for name, at in document["destroyed"])
+    world.key_index.deleted.update(document["deleted"])
+    world.key_index.destroyed.update((name, at) for name, at in document["destroyed"])
     world.services.update(
         (access_key, documents.service_from(each)) for access_key, each in document["services"].items()
     )
-    world.answered.update((name, Answered(*rest)) for name, *rest in document["answered"])
-    world.calls.update((name, at) for name, at in document["calls"])
+    world.recent_calls.answers.update((name, FirstAnswer(*rest)) for name, *rest in document["answered"])
+    world.recent_calls.ids.update((name, at) for name, at in document["calls"])
     chain = Chain(head, position, keys, authority_from(document["authority"]))
     return Fold(world, chain, document["next"], document["voids"])
 
@@ -161,7 +163,7 @@ async def save(pool: Pool, fold: Fold) -> None:
     body = encode(fold)
     mac = chain.keys.mac(SNAPSHOT, *_mac_fields(world.log, chain.position, chain.head, VERSION, body))
     async with pool.acquire() as connection, connection.transaction():
-        # One that stands there and was not made here would keep this one out.
+        # A row that somebody else wrote there would keep this one out.
         await connection.execute(
             "INSERT INTO present.snapshots (log, position, digest, version, body, mac) VALUES ($1, $2, $3, $4, $5, $6) "
             "ON CONFLICT (log, position) DO UPDATE SET digest = excluded.digest, version = excluded.version, "
@@ -174,7 +176,7 @@ async def save(pool: Pool, fold: Fold) -> None:
             mac,
         )
         await connection.execute(
-            # Only those that a start can use count, and none is further than this one: rows that somebody else wrote there would
+            # Only snapshots that a start can use are counted, and none beyond this one: rows of somebody else would
             # push it out.
             "WITH good AS (SELECT log, position FROM present.snapshots WHERE log = $1 AND position <= $2 AND version = $3 "
             "AND starts_with(mac, $4) ORDER BY position DESC LIMIT $5) "
@@ -207,8 +209,8 @@ async def load(pool: Pool, row: dict[str, Any]) -> None:
 
 
 async def restore(pool: Pool, log: Topic, keys: Keyring, before: tuple[int, int | None] | None = None) -> Fold:
-    """The newest snapshot that fits the log and was made under the key in use, or an empty fold where there is none: what the
-    log says is folded again then. `before`: at most this position and this time (None: any)."""
+    """The newest snapshot that fits the log and was made under the key in use. Without one, an empty fold: then the
+    log is folded from its beginning. `before`: at most this position and this time (None: any)."""
     try:
         # An older key may have been replaced because somebody else had it.
         rows = await pool.fetch(

@@ -1,7 +1,7 @@
 """Tokens that only this installation can make: session tokens of temporary credentials, grant tokens, and import tokens.
 
-A token is a sealed document: it needs no state, says nothing to who holds it, and a made-up or changed one does not
-open. Every process that has the vault's root opens them.
+A token is a sealed document: it needs no state, tells its holder nothing, and does not open if it was made up or
+changed. Every process that has the vault's root opens them.
 """
 
 from __future__ import annotations

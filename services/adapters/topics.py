@@ -1,7 +1,7 @@
 """The topics: named, made where they are missing, and checked at every start.
 
-What is checked and why stands in docs/architecture.md: a log that could lose or reorder records is refused, with the
-command that mends it.
+docs/architecture.md says what is checked and why: a log that could lose or reorder records is refused, and the message
+has the command that mends it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOREVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "del
 COMMAND_RETENTION = {"retention.ms": str(7 * 24 * 3600 * 1000), "cleanup.policy": "delete"}
 MAX_MESSAGE = {"max.message.bytes": "2097152"}
 BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
-"""So that the writer learns the broker's time, and compares it with its own before it destroys anything."""
+"""The writer learns the broker's time by this, and compares it with its own before it destroys anything."""
 OWN = (
     "retention.ms",
     "retention.bytes",
@@ -47,7 +47,7 @@ OWN = (
     "unclean.leader.election.enable",
     "flush.messages",
 )
-"""What the topics here are set to."""
+"""The settings of the topics here."""
 FLUSHED = {"flush.messages": "1"}
 
 
@@ -101,9 +101,9 @@ async def _create(client: AIOKafkaAdminClient, settings: Settings, *, replicas: 
 
 
 async def _bring_up_to_date(client: AIOKafkaAdminClient, settings: Settings) -> None:
-    """The bundled broker's own: a folder of an earlier version has its log told the broker's time from now on."""
+    """For the bundled broker: the log of an earlier version's folder gets the broker's time from now on."""
     events = names(settings).events
-    await _partitions(client, [events])  # of one that was made a moment ago nothing is known yet
+    await _partitions(client, [events])  # a topic that was made a moment ago is not known yet
     configs = await _configs(client, events)
     if configs["message.timestamp.type"] == "CreateTime":
         # Altering sets all of a topic's own settings: those that are there stay, to be checked as they are.
@@ -118,7 +118,7 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
         if len(partitions[topic]) != 1:
             raise LogRefused(
                 f"{topic} has {len(partitions[topic])} partitions and must have exactly one: the log is one total "
-                f"order. Make it anew: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
+                f"order. Make it again: kafka-topics.sh --bootstrap-server {settings.kafka} --delete --topic {topic}, "
                 "then start Keytrail, which makes it (only if it holds nothing yet)."
             )
     for topic in (topics.events, topics.commands, topics.decisions):
@@ -127,7 +127,7 @@ async def _check(client: AIOKafkaAdminClient, settings: Settings) -> int:
 
 
 async def _partitions(client: AIOKafkaAdminClient, wanted: list[str]) -> dict[str, list[Any]]:
-    """The partitions of each topic. A topic that was made a moment ago is not known to every broker at once."""
+    """The partitions of each topic. Not every broker knows a topic that was made a moment ago."""
     try:
         async with asyncio.timeout(SETTLED_WITHIN):
             while True:

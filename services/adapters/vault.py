@@ -1,8 +1,8 @@
 """The vault: sealed key material and access-key secrets in Postgres, schema `vault`. Only this file knows its tables.
 
-Everything is sealed under the master key that `vault.seal` names, and says so itself (`under`). A row is inserted only
-while that name stands: once a rotation has named another key, nothing is sealed under the old one any more, whoever had
-read the name before, and what is left under it can be rewrapped to the end.
+Everything is sealed under the master key that `vault.seal` names, and each row names its key (`under`). A row is
+inserted only while that name stands: once a rotation has named another key, nothing is sealed under the old one any
+more, even by a process that had read the name before, and what is left under it can be rewrapped to the end.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MIGRATIONS = (
     CREATE TABLE vault.pin (one bool PRIMARY KEY DEFAULT true CHECK (one), document text NOT NULL, mac text NOT NULL);
     """,
 )
-_LOCK = 0x6B657974  # any number of ours: several processes may migrate at once
+_LOCK = 0x6B657974  # any constant: it keeps several processes from migrating at once
 _ROTATING = _LOCK + 1
 _CHECK = b"keytrail vault"
 _ROOT = b"keytrail root"
@@ -55,7 +55,7 @@ TellRewrapped = Callable[[int, int], None]
 
 
 class AlreadyRotating(Exception):
-    """Somebody else gives the vault another master key now."""
+    """Another process is rotating the master key."""
 
 
 def _bound(*names: str) -> bytes:
@@ -80,7 +80,7 @@ _REWRAPPED: tuple[tuple[str, SecretName, str], ...] = (
         "UPDATE vault.record_secrets SET sealed = $1, under = $2 WHERE number = $3 AND under = $4",
     ),
 )
-"""Of each table: the rows under another key, what a row is bound to, and how it is stored anew."""
+"""For each table: the rows under another key, the data that a row is bound to, and how it is stored again."""
 
 
 _TABLES: dict[str, tuple[str, str]] = {
@@ -134,7 +134,7 @@ class Vault:
         try:
             yield
         except LOST as fault:
-            # Where one connection hung the others may be as stale: none of them is used again.
+            # Where one connection hung the others may be stale too: none of them is used again.
             await self._pool.expire_connections()
             raise Unavailable("the vault does not answer") from fault
 
@@ -159,7 +159,7 @@ class Vault:
                 return
             under = row["under"] or self._master.newest()
             if self._master.open(under, row["sealed"], _CHECK) != _CHECK:
-                raise MasterKeyRefused("The vault's seal is not this program's.")
+                raise MasterKeyRefused("The vault's seal was not made by Keytrail.")
             if not row["under"]:  # from a version whose master keys had no names
                 for table in ("materials", "secrets", "seal"):
                     await connection.execute(f"UPDATE vault.{table} SET under = $1 WHERE under = ''", under)
@@ -168,7 +168,7 @@ class Vault:
                 )
 
     async def migrate(self) -> None:
-        """The tables alone, for what `load` brings."""
+        """Make the tables alone, for `load`."""
         async with self._pool.acquire() as connection, connection.transaction():
             await _migrate(connection)
 
@@ -212,7 +212,7 @@ class Vault:
             await connection.execute("UPDATE vault.seal SET root = $1", sealed)
 
     async def record_secrets(self) -> list[bytes]:
-        """The secrets that records are authenticated with, oldest first; the first is the root secret itself.
+        """The secrets that authenticate records, oldest first; the first is the root secret itself.
 
         Raises Unavailable, MasterKeyRefused.
         """
@@ -253,7 +253,8 @@ class Vault:
             )
 
     async def _insert(self, statement: str, secret: bytes, bound: bytes, *names: str) -> None:
-        """Run `statement` with (sealed, under, *names); it inserts nothing where `under` is not the seal's any more."""
+        """Run `statement` with (sealed, under, *names); it inserts nothing where `under` is no longer the seal's
+        key."""
         while True:
             if not self._under:
                 self._under = await self._pool.fetchval("SELECT under FROM vault.seal")
@@ -304,7 +305,7 @@ class Vault:
         return self._master.open(row["under"], row["sealed"], _bound("secret", access_key)).decode()
 
     async def sweep(self, referenced: Iterable[str]) -> int:
-        """Remove material older than an hour that no event refers to: of commands that were refused or never came."""
+        """Remove material older than an hour that no event refers to: its commands were refused, or never came."""
         known = set(referenced)
         async with self._answering():
             rows = await self._pool.fetch("SELECT material FROM vault.materials WHERE at < now() - interval '1 hour'")
@@ -343,7 +344,7 @@ class Vault:
             return {table: _texts(await connection.fetch(question)) for table, (question, _) in _TABLES.items()}
 
     async def dump_materials(self, materials: Sequence[str]) -> list[list[str]]:
-        """Of these, the rows that are there."""
+        """Those of these rows that are there."""
         question = f"SELECT * FROM ({_TABLES['materials'][0]}) rows WHERE material = ANY($1::text[])"
         async with self._answering():
             return _texts(await self._pool.fetch(question, materials))

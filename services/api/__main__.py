@@ -70,7 +70,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _door(settings: Settings) -> Door:
-    """Its places, and no more than there are file descriptors for."""
+    """The door, with no more places than there are file descriptors."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if most != resource.RLIM_INFINITY:
         # The soft limit is 1,024 nearly everywhere, for the sake of programs that use select(); this one does not.
@@ -143,8 +143,8 @@ async def serve(settings: Settings) -> None:
         ]
         for task in tasks:
             task.add_done_callback(lambda _: setattr(server, "should_exit", True))
-        gc.set_threshold(50_000, 20, 50)  # a call leaves no cycles: looking for them seldom is enough
-        gc.freeze()  # what was loaded until here stays: the collector need not walk it again
+        gc.set_threshold(50_000, 20, 50)  # calls leave no cycles, so the collector need not look often
+        gc.freeze()  # everything loaded so far stays: the collector need not walk it again
         try:
             await asyncio.gather(live.begun(), projected(pool))
             await server.serve(sockets=[listening])
@@ -157,7 +157,7 @@ async def serve(settings: Settings) -> None:
         for fault in ended:
             if isinstance(
                 fault, Exception
-            ):  # none of them ends by itself: without one, calls would be refused for ever
+            ):  # none of these tasks ends by itself; without one of them, calls would be refused for ever
                 raise fault
 
 

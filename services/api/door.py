@@ -1,10 +1,10 @@
-"""The places of one API worker: who has a connection, how many bytes are held for it, and who gives way when there are
-too many.
+"""The places of one API worker: which connections there are, how many bytes each holds, and which one gives way when
+there are too many.
 
-Whoever has not had a correctly signed call on a connection is a stranger there. A stranger costs a place all the same, so
-strangers have half of the places at most, and of one address only so many. Where a limit is reached, the stranger that
-came first gives way to the newcomer: a client that signs is known within milliseconds, so whoever lingers is not one.
-Refusing the newcomer instead would let a few thousand idle connections shut everybody out.
+A client is a stranger on a connection until a correctly signed call has come on it. A stranger costs a place all the
+same, so strangers have half of the places at most, and of one address only so many. Where a limit is reached, the
+stranger that came first gives way to the newcomer: a client that signs is known within milliseconds, so whoever
+lingers is not one. Refusing the newcomer instead would let a few thousand idle connections shut everybody out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from services.waiting_room import WaitingRoom
 
 IpNetwork = IPv4Network | IPv6Network
 ONE_SITE = 64
-"""Bits of an IPv6 address that name a site: whoever has one address of it has all of them (RFC 6177)."""
+"""Bits of an IPv6 address that name a site: a client with one address of a site has all of them (RFC 6177)."""
 MOST_HELD = 67_108_864
 """Bytes that one worker holds of unfinished requests and of answers that are not read, over all connections."""
 PROXIED = ""
@@ -34,7 +34,8 @@ class Guest(Protocol):
 
     @property
     def waits(self) -> float | None:
-        """Since when it asks for nothing that is being answered, in the loop's time; None where an answer is due."""
+        """Since when no request of this connection is being answered, by the loop's clock; None while an answer is
+        due."""
         ...
 
     def give_way(self) -> None:
@@ -72,7 +73,7 @@ def _read(address: str) -> IPv4Address | IPv6Address | None:
 
 
 class Proxies:
-    """The proxies whose word on a client's address is believed."""
+    """The proxies that Keytrail believes when they name a client's address."""
 
     def __init__(self, trusted: Sequence[IpNetwork]) -> None:
         self._trusted = trusted
@@ -82,9 +83,9 @@ class Proxies:
         return found is not None and any(found in each for each in self._trusted)
 
     def client(self, peer: str, forwarded: Iterable[bytes]) -> str:
-        """Whom a trusted proxy calls for: the rightmost address of X-Forwarded-For that is not a trusted proxy's. What stands
-        to the left of it was written by whoever has that address, and is not read; text that is not an address ends the
-        search, at the proxy that passed it on."""
+        """The client that a trusted proxy calls for: the rightmost address of X-Forwarded-For that is not a trusted
+        proxy's. Everything to the left of it was written by that client, and is not read. Text that is not an address
+        ends the search at the proxy that passed it on."""
         nearest = peer
         for each in reversed(b",".join(forwarded).decode("latin-1").split(",")):
             found = _read(each.strip())
@@ -119,7 +120,8 @@ class Door:
         return self._count
 
     def enter(self, guest: Guest, group: str) -> bool:
-        """Give a newcomer its place, where need be one that another gives up; False where nobody can."""
+        """Give a newcomer a place, if necessary one that another connection gives up. False: no connection can give
+        way."""
         if not self._room(group):
             return False
         guest.group = group
@@ -162,8 +164,8 @@ class Door:
             self._count -= 1
 
     def hold(self, guest: Guest, size: int) -> None:
-        """`size` bytes are held for this connection now. Where that is too much in all, whoever holds most gives way,
-        strangers before everybody else."""
+        """`size` bytes are held for this connection now. Where the total is too much, the connection that holds most
+        gives way, strangers first."""
         self.held += size - guest.held
         guest.held = size
         if size:
@@ -180,7 +182,7 @@ class Door:
     # -- places ---------------------------------------------------------------------------------------------------
 
     def _room(self, group: str) -> bool:
-        """Whether one more of this address has a place, perhaps after somebody gave way."""
+        """Whether one more connection of this address has a place, perhaps after another gave way."""
         if group != PROXIED:
             strangers = self._strangers.get(group, ())
             if len(strangers) >= self.by_address // 2 and not self._ends(strangers):
@@ -198,7 +200,7 @@ class Door:
         )
 
     def _ends(self, guests: Iterable[Guest]) -> bool:
-        """Have the first that waits for no answer give way; False where all wait for one."""
+        """Have the first connection that waits for no answer give way; False where all of them wait for one."""
         for each in guests:
             if each.waits is not None:
                 self.leave(each)
@@ -207,12 +209,13 @@ class Door:
         return False
 
     def _most(self, groups: dict[str, dict[Guest, None]]) -> Iterable[Guest]:
-        """Those of the address that has most: it gives way first, so that many addresses cannot crowd out a few."""
+        """The connections of the address that has most: they give way first, so that many addresses cannot crowd out a
+        few."""
         return max(groups.values(), key=len, default=())
 
     def _idle(self, guests: Iterable[Guest]) -> Iterator[Guest]:
-        """Those that ask for nothing, the longest idle first. Looked for only where a limit is reached: kept in order, it
-        would cost every call."""
+        """The connections that wait for no answer, the longest idle first. They are sorted only where a limit is
+        reached: keeping them in order would cost every call."""
         waiting = [(each.waits, number, each) for number, each in enumerate(guests) if each.waits is not None]
         return (each for _, _, each in sorted(waiting))
 

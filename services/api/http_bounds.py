@@ -1,4 +1,4 @@
-"""The bounds of HTTP on one connection, and what a client is told who goes beyond them."""
+"""The bounds of HTTP on one connection, and the answers to a client that exceeds them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_URL = 8192
 MOST_AHEAD = 16
 """Requests that a client may send before the first of them is answered."""
 MOST_STRANGERS_AHEAD = 2
-"""The same of requests that are no calls, before a correctly signed call came on the connection."""
+"""The same for requests that are not calls, before a correctly signed call has come on the connection."""
 STRANGERS_REQUEST, STRANGERS_HEADER, STRANGERS_BYTE = 0.0003, 1.5e-6, 1e-9
 """Seconds that a stranger's request is taken to cost once it is whole: in all, and for each header and each byte of its body.
 Its signature is looked at then, and it is answered."""
@@ -24,19 +24,19 @@ ANSWER_DEADLINE = 180.0
 REQUEST_DEADLINE = 20.0
 """Seconds from a request's first byte to its last, and for which an answer may lie unread."""
 LINGER = 5.0
-"""Seconds in which a connection that we closed takes what was written to it; then it is cut."""
+"""Seconds that a client has to read what was written before we closed the connection; then it is cut."""
 LOOK_EVERY = 5.0
 UNREAD = 16_384
 """Bytes of an answer that a client may leave unread before no more is written, and they are counted as held."""
 KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle once a correctly signed call came on it."""
 STRANGERS_KEEP_ALIVE = 10.0
-"""The same before that."""
+"""The same before a correctly signed call has come on it."""
 
 DoorRefusal = tuple[bytes, bytes]
-"""(status, what the client is told)."""
+"""(status, message to the client)."""
 MALFORMED: DoorRefusal = (b"400 Bad Request", b"This is not an HTTP/1.1 request.")
-TRAILERS: DoorRefusal = (b"400 Bad Request", b"Trailers are not taken: fields stand before the body.")
+TRAILERS: DoorRefusal = (b"400 Bad Request", b"Trailers are not accepted: send all fields before the body.")
 IN_TOO_MANY_PARTS: DoorRefusal = (b"413 Content Too Large", b"The body comes in too many small parts.")
 NEVER_ENDING: DoorRefusal = (b"413 Content Too Large", b"The request is too large.")
 LONG_URL: DoorRefusal = (b"414 URI Too Long", b"The URL is too long.")

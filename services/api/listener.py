@@ -1,7 +1,7 @@
 """A listening socket whose connections wait for their turn by address, once they are taken from the kernel.
 
-The kernel has one queue for all, in the order in which they came: whoever connects often enough would have everybody else
-wait there, where nobody can tell an attacker from a client.
+The kernel has one queue for all, in the order in which they came: an attacker that connects often enough would make
+everybody else wait in that queue, where nothing tells an attacker from a client.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Listener:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Take no more, and none of those that wait."""
+        """Take no more connections, not even those that wait already."""
         if self._closed:
             return
         self._closed = True

@@ -22,7 +22,7 @@ from services.kms_api.exchange import MOST_DROPPED, Answering, Exchange
 
 
 class Refused(Exception):
-    """Raised where the parser calls back: it stops reading, and the connection ends."""
+    """Raised in the parser's callbacks: the parser stops, and the connection ends."""
 
     def __init__(self, refusal: DoorRefusal) -> None:
         super().__init__()
@@ -51,11 +51,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._proxied = False
         self._header_bytes = 0
         self._size = 0
-        """Of what the parser is given now."""
+        """Size of the data that the parser is given now."""
         self._arrived = 0
-        """Bytes of what is not being answered yet, as they came."""
+        """Bytes that arrived for requests that are not being answered yet."""
         self._pending = 0
-        """Those of them that are kept."""
+        """How many of those bytes are kept."""
         self._parts = 0
         self._body_size = 0
         self._in_headers = True
@@ -68,10 +68,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._looking: asyncio.TimerHandle | None = None
         self._later = 0.0
         self._waiting = b""
-        """What came last, where it waits for a stranger's turn; it goes with the connection."""
+        """The data that came last, while it waits for a stranger's turn."""
         self._exchange: Exchange | None = None
         self._due = float("inf")
-        """What arrives now, where it is a call."""
+        """The call that arrives now, if the request is one."""
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._usual = b""
 
@@ -111,7 +111,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self.plain.close()
 
     def _is_never_answered(self, now: float) -> bool:
-        """A call whose answer has not come in time: whatever became of it, its connection is not kept for ever."""
+        """Whether a call's answer has not come in time: its connection is not kept for ever, whatever became of the
+        call."""
         exchange = self._exchange
         return exchange is not None and not exchange.response_complete and now - self._due > bounds.ANSWER_DEADLINE
 
@@ -125,7 +126,8 @@ class GuardedProtocol(HttpToolsProtocol):
         return now - self._unread_since > bounds.REQUEST_DEADLINE
 
     def _refuse(self, refusal: DoorRefusal) -> None:
-        """Say why, and end the connection. Where an answer is due, a client would take this for it: then it is only ended."""
+        """Say why, and end the connection. While an answer is due, a client would take this message for the answer:
+        then the connection is ended without one."""
         if self.plain.is_closing():
             return
         if not self._owes_an_answer():
@@ -199,13 +201,14 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._take_in_of_stranger(data)
 
     def _take_in_of_stranger(self, data: bytes) -> float:
-        """What the requests that are whole now cost later, in seconds: each is answered in a task of its own."""
+        """Return how many seconds the requests that are complete now will cost later: each is answered in a task of
+        its own."""
         self._later = 0.0
         self.take_in(data)
         return self._later
 
     def take_in(self, data: bytes) -> None:
-        """In the place of uvicorn's: that logs a line for each bad request, so that anybody could fill the disk."""
+        """Replaces uvicorn's own, which logs a line for each bad request: anybody could fill the disk."""
         if self.plain.is_closing():
             return
         self._size = size = len(data)
@@ -222,7 +225,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if cause is not None:
                 cause.__traceback__ = None
             return
-        # Of a request that came whole and is being answered nothing is counted.
+        # A request that came whole and is being answered is not counted.
         if self._began is not None or self.held or self.pipeline:
             self._count(size)
 
@@ -254,7 +257,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._in_headers = True
-        # What begins behind another request in one packet is counted from the next packet on.
+        # Where a request begins behind another one in the same packet, counting begins with the next packet.
         self._header_bytes = self._size if self._idle is not None else 0
         self._began = self.loop.time()
         self._idle = None
@@ -265,7 +268,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_headers:
-            # It would change what was decided from the headers, and comes after everything that bounds them.
+            # A trailer could change what was decided from the headers, and comes after the checks that bound them.
             raise Refused(bounds.TRAILERS)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
@@ -282,14 +285,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._proxied:
             self._find_source()
         query = self._call()
-        # A call costs little until it is known whose it is; any other request costs a stranger what it costs everybody.
+        # A call costs little until its caller is known; any other request costs a stranger's as much as a client's.
         if self.pipeline and len(self.pipeline) >= (
             bounds.MOST_STRANGERS_AHEAD if query is None and not self.known else bounds.MOST_AHEAD
         ):
             raise Refused(bounds.FAR_AHEAD)
         self._in_headers = False
         if query is None:
-            # ASGI's scope is made for what goes that way alone.
+            # A scope is made only for a request that goes through ASGI.
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
             self.url, self.expect_100_continue = url, expects
@@ -319,7 +322,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > bounds.MAX_HEADER_BYTES
 
     def _find_source(self) -> None:
-        """Whom a trusted proxy calls for: each request may be another's."""
+        """The client that a trusted proxy calls for: each request may come from another one."""
         assert self.client is not None, "a proxy has an address"
         forwarded = [value for name, value in self.headers if name == b"x-forwarded-for"]
         peer = plain(self.plain.get_extra_info("peername")[0])
@@ -370,8 +373,8 @@ class GuardedProtocol(HttpToolsProtocol):
     # -- what is answered -----------------------------------------------------------------------------------------
 
     def on_response_complete(self) -> None:
-        """As uvicorn's, with the idle time looked at by the one timer, and without reading on while requests wait that were
-        sent ahead."""
+        """As uvicorn's own, but the one timer watches the idle time, and nothing more is read while requests that were
+        sent ahead wait."""
         self.server_state.total_requests += 1
         self._whole.end()
         if self.plain.is_closing():

@@ -1,5 +1,6 @@
-"""Every metric with every value of its labels, at zero before the first event: an alarm on a rate sees the first one, and a
-metric that nobody wrote yet is not taken for one that does not exist (Prometheus, instrumentation: avoid missing metrics).
+"""Every metric exists with every value of its labels, at zero before the first event: an alarm on a rate then sees the
+first event, and a metric that nothing has written yet is not taken for one that does not exist (Prometheus,
+instrumentation: avoid missing metrics).
 
 The API has every counter made, since it always runs; what another process counts is added up over the processes. A gauge is no
 count: whoever measures it sets it as soon as it runs, and where nobody measures, zero would be a lie.

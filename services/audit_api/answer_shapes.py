@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from services.audit_api.schemas import JsonSchema, Member, Members, object_of, schema
+from services.audit_api.schemas import AnswerMembers, JsonSchema, Member, object_of, schema
 
 DOCUMENT, LINES, EVENT_STREAM = "application/json", "application/x-ndjson", "text/event-stream"
 BEGAN = Member("began", "time", "when the record begins, where that is after the time that was asked from")
@@ -15,8 +15,8 @@ BEGAN = Member("began", "time", "when the record begins, where that is after the
 class One:
     """One object. `items` are the members of each object in its list `items`, where it has one."""
 
-    members: Members
-    items: Members = ()
+    members: AnswerMembers
+    items: AnswerMembers = ()
     media: ClassVar[str] = DOCUMENT
 
     def schema(self) -> JsonSchema:
@@ -30,12 +30,12 @@ class One:
 class Page:
     """A list with the cursor of the next page. `beside` are members that stand next to the list."""
 
-    items: Members
-    beside: Members = ()
+    items: AnswerMembers
+    beside: AnswerMembers = ()
     media: ClassVar[str] = DOCUMENT
 
     @property
-    def members(self) -> Members:
+    def members(self) -> AnswerMembers:
         return (*self.items, *self.beside)
 
     def schema(self) -> JsonSchema:
@@ -49,7 +49,7 @@ class Page:
 class Lines:
     """One JSON object a line while a long question is being answered. Each line has some of the members."""
 
-    members: Members
+    members: AnswerMembers
     media: ClassVar[str] = LINES
 
     def schema(self) -> JsonSchema:
@@ -57,10 +57,10 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
+class EventStream:
     """Server-sent events, each with an object of these members."""
 
-    members: Members
+    members: AnswerMembers
     media: ClassVar[str] = EVENT_STREAM
 
     def schema(self) -> JsonSchema:
@@ -72,11 +72,11 @@ class Standard:
     """An object whose members a standard defines."""
 
     name: str
-    members: ClassVar[Members] = ()
+    members: ClassVar[AnswerMembers] = ()
     media: ClassVar[str] = DOCUMENT
 
     def schema(self) -> JsonSchema:
         return {"type": "object", "additionalProperties": True, "description": self.name}
 
 
-AnswerShape = One | Page | Lines | Events | Standard
+AnswerShape = One | Page | Lines | EventStream | Standard

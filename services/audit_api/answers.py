@@ -23,7 +23,7 @@ from services.logs import logger_of
 
 log = logger_of("audit")
 
-Answer = Told | Live | AsyncGenerator[Told, None]
+RouteAnswer = Told | Live | AsyncGenerator[Told, None]
 """What an endpoint returns: one document, one a line, or events as they happen."""
 ASK_AGAIN_EVERY = 1.0
 """Seconds after which the permission for a long answer is decided again."""
@@ -42,7 +42,7 @@ def of_fault(fault: WireError, call: str) -> Response:
     return in_json(fault.status, {"error": {"code": fault.code, "message": fault.message}}, call)
 
 
-async def answered(found: Answer, request: AuditRequest, permissions: RoutePermissions) -> Response:
+async def answered(found: RouteAnswer, request: AuditRequest, permissions: RoutePermissions) -> Response:
     """The response. Only what an Audience told leaves by this door."""
     match found:
         case Told(value):

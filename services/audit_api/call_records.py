@@ -1,4 +1,4 @@
-"""Records of requests to the audit API: refusals, faults of ours, and changes that the writer decides."""
+"""Records of requests to the audit API: refusals, internal errors, and changes that the writer decides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CallRecords:
         return fault
 
     async def failure(self, request: AuditRequest | None) -> WireError:
-        """What the caller reads of a fault of ours, once it is on record."""
+        """What the caller reads after an internal error, once that is on record."""
         try:
             if request is not None and not request.record.done:
                 await self._calls.records.failure(call_of(request, {}))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
-from projections.decisions.queries import FIELDS, Filters
+from projections.decisions.queries import FIELDS, CallFilters
 from services.audit_api.context import AuditContext
 from services.audit_api.faults import invalid
 from services.audit_api.operation_names import rule_named
@@ -85,7 +85,7 @@ INPUTS = Parameter(
 OF_HISTORY = (*_OF_CALLS, INPUTS, ORDER, LIMIT, CURSOR)
 
 
-async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
+async def filters_of(audit: AuditContext, request: AuditRequest) -> CallFilters:
     """Raises WireError."""
     request.one_of("effect", EFFECTS)
     key, pair = request.text("key"), request.text("encryption_context")
@@ -101,8 +101,8 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
         fields["principal"] = await audit.principals.caller(request, source, str(fields["principal"]))
     if key:
         key = await audit.keys.recorded(request, source, key)
-    since, until = await span_of(source.pool, request)
-    return Filters(
+    since, until = await span_of(source.log, request)
+    return CallFilters(
         key=key or None,
         since=since,
         until=until,
@@ -111,7 +111,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
     )
 
 
-async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Filters) -> Told:
+async def calls_answer(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> Told:
     """A page of calls. Raises WireError."""
     inputs = request.flag("inputs")
     cursor, limit = request.cursor(str, int, int), request.limit()
@@ -125,7 +125,7 @@ async def calls_answer(audit: AuditContext, request: AuditRequest, filters: Filt
     source = await audit.sources.of(request)
     newest_first = request.one_of("order", ("newest",)) is not None
     rows = await decisions.page(
-        source.pool, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
+        source.log, request.account, filters, after, limit, inputs=inputs, newest_first=newest_first
     )
     last = rows[-1] if rows else None
     cursor = [utc(last["at"]), last["origin"], last["record"]] if last else None

@@ -13,7 +13,7 @@ from domain.authorization.audience import Told
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why the stream ends: whoever follows it could not ask for it now."""
+    """Why the stream ends: its reader may no longer ask for it."""
 
     code: str
     message: str

@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from services.audit_api import schemas
 from services.audit_api.answer_shapes import DOCUMENT, Standard
-from services.audit_api.route import PLACES, Parameter, RouteRow, Tag, Unsigned
+from services.audit_api.route import PLACES, Parameter, RouteRow, RouteTag, Unsigned
 from services.audit_api.schemas import JsonSchema, schema
 
-TAGS: dict[Tag, str] = {
+TAGS: dict[RouteTag, str] = {
     "keys": "Keys as they are, their history and their policies",
     "decisions": "What was decided, and what nobody used",
     "past": "As of any time, who could, and what a draft would have done",

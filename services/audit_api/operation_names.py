@@ -39,7 +39,7 @@ class OperationNames:
     async def recorded(self, source: Source, text: str) -> str:
         """The same of a call on record. A trail may have operations that AWS added since, which no name here covers. Raises
         WireError."""
-        if source.is_trail and await decisions.has_operation(source.pool, text):
+        if source.is_trail and await decisions.has_operation(source.log, text):
             return text
         return self.operation(text)
 

@@ -20,16 +20,16 @@ from services.questions.nearest import in_words, last, meant, nearest
 from services.questions.source import Source
 
 CALLERS = (USER, ROLE)
-"""The kinds that call."""
+"""The kinds of principal that make calls."""
 RESOURCE_TYPES = {USER: "user", ROLE: "role", GROUP: "group", POLICY: "policy"}
 """How the resource of an ARN of each kind begins."""
 MOST_NAMES = 5_000
-"""Names that one is looked for among."""
+"""At most so many names are compared with the one that a question gives."""
 
 
 class PrincipalReferences:
-    def __init__(self, present: LiveState, long_questions: LongQuestions) -> None:
-        self._present = present
+    def __init__(self, live: LiveState, long_questions: LongQuestions) -> None:
+        self._live = live
         self._long_questions = long_questions
 
     async def principal(self, request: AuditRequest, source: Source, text: str, kinds: Iterable[str] = CALLERS) -> str:
@@ -45,15 +45,15 @@ class PrincipalReferences:
             return root_arn(account)
         if arn is not None and await self._is_known(source, name):
             return name
-        found = [] if source.is_trail else meant(name, named_now(self._present.world, account, name, kinds))
+        found = [] if source.is_trail else meant(name, named_now(self._live.world, account, name, kinds))
         if len(found) == 1:
             return found[0]
         names = await self._names(source, tuple(kinds))
         found = meant(name, names)
         if UNIQUE_ID.match(name):
-            held = await history.last_arn(source.pool, name, account)
+            held = await history.last_arn(source.log, name, account)
             found = [held] if held else found
-        if not found and (called := await decisions.callers(source.pool, account, MOST_NAMES)):
+        if not found and (called := await decisions.callers(source.log, account, MOST_NAMES)):
             names, found = [*names, *called], meant(name, called)
         if len(found) == 1:
             return found[0]
@@ -83,7 +83,7 @@ class PrincipalReferences:
         return found
 
     async def _is_known(self, source: Source, arn: str) -> bool:
-        world = self._present.world
+        world = self._live.world
         if not source.is_trail and (arn in world.directory.by_arn or arn in world.directory.policies):
             return True
         if arn == root_arn(account_in(arn)):
@@ -93,17 +93,17 @@ class PrincipalReferences:
             _, role, *session = found.resource.split("/")
             if session and world.directory.find(ROLE, found.account, role) is not None:
                 return True  # the role exists, so the session may
-        return await history.had_arn(source.pool, arn) or await decisions.called(source.pool, arn)
+        return await history.had_arn(source.log, arn) or await decisions.called(source.log, arn)
 
     async def _names(self, source: Source, kinds: tuple[str, ...]) -> list[str]:
         """ARNs of the account's principals of these kinds, those of the past included."""
-        directory, found = self._present.world.directory, set[str]()
+        directory, found = self._live.world.directory, set[str]()
         if not source.is_trail:
             for kind in kinds:
                 for each in directory.listed.get((kind, source.account), ())[:MOST_NAMES]:
                     id = directory.ids[kind, source.account, each]
                     found.add(directory.policy_arns[id] if kind == POLICY else directory.identities[id].arn)
-        past = await history.arns(source.pool, source.account, MOST_NAMES)
+        past = await history.arns(source.log, source.account, MOST_NAMES)
         found |= {each for each in past if _resource_type(each) in {RESOURCE_TYPES[kind] for kind in kinds}}
         return sorted(found)
 

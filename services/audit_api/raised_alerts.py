@@ -9,7 +9,7 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.severities import SEVERITIES
 from domain.commands.mark_alert import STATES
 from domain.identities.identity import GROUP, ROLE, USER
-from projections.alerts.queries import Filters
+from projections.alerts.queries import AlertFilters
 from services.audit_api.context import AuditContext
 from services.audit_api.operation_names import rule_named
 from services.audit_api.request import AuditRequest
@@ -56,7 +56,7 @@ EXPLAINED = (
     Member("references", "texts", "CIS, Security Hub, MITRE ATT&CK"),
     Member("commands", "texts", "the commands that show more, as a shell takes them"),
 )
-"""What a reader is told of an alert beside its row."""
+"""What an answer adds to an alert's row."""
 EVIDENCE = Member("evidence", "object?", "what it rests on: sets of requests with a witness each, for a policy")
 MARKS = Member("marks", "objects", "everything that was done about it, with who and when")
 FILTERS = (
@@ -70,7 +70,7 @@ FILTERS = (
 )
 
 
-async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
+async def filters_of(audit: AuditContext, request: AuditRequest) -> AlertFilters:
     """Raises WireError."""
     rule, key, principal = (request.text(name) for name in ("rule", "key", "principal"))
     state, severity = request.one_of("state", STATES), request.one_of("severity", SEVERITIES)
@@ -80,7 +80,7 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
         source = await audit.sources.of(request)
         principal = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP))
     since, until = await span_of(audit.log, request)
-    return Filters(
+    return AlertFilters(
         accounts_of(audit, request),
         state,
         rule,
@@ -94,8 +94,8 @@ async def filters_of(audit: AuditContext, request: AuditRequest) -> Filters:
 
 
 def accounts_of(audit: AuditContext, request: AuditRequest) -> list[str]:
-    """Whose alerts an account is told of: its own, and the first account also those about Keytrail itself, whose account
-    is ""."""
+    """The accounts whose alerts the caller sees: its own. The first account also sees alerts about Keytrail itself, whose
+    account is ""."""
     return [request.account, ""] if audit.is_host(request) else [request.account]
 
 

@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.audit_api.answer_shapes import AnswerShape
-from services.audit_api.answers import Answer
+from services.audit_api.answers import RouteAnswer
 from services.audit_api.context import AuditContext
 from services.audit_api.request import MOST, USUAL, AuditRequest
 from services.audit_api.schemas import MOMENT, WORD, JsonSchema
 
 PLACES = re.compile(r"{(\w+)(?::path)?}")
 """What stands for a name in a path."""
-Tag = Literal["keys", "decisions", "past", "alerts", "installation"]
-Endpoint = Callable[[AuditContext, AuditRequest], Awaitable[Answer]]
+RouteTag = Literal["keys", "decisions", "past", "alerts", "installation"]
+Endpoint = Callable[[AuditContext, AuditRequest], Awaitable[RouteAnswer]]
 
 
 class Parameter(NamedTuple):
@@ -66,7 +66,7 @@ class RouteRow:
     endpoint: Endpoint | Unsigned
     summary: str
     answer: AnswerShape
-    tag: Tag
+    tag: RouteTag
     action: str = ""
     """The permission that the caller needs, "" for none."""
     also: tuple[str, ...] = ()

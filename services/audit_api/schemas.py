@@ -29,7 +29,7 @@ class Member(NamedTuple):
     description: str
 
 
-Members = tuple[Member, ...]
+AnswerMembers = tuple[Member, ...]
 
 
 def schema(name: TypeName, description: str = "") -> JsonSchema:
@@ -39,11 +39,11 @@ def schema(name: TypeName, description: str = "") -> JsonSchema:
     return found | ({"description": description} if description else {})
 
 
-def object_of(members: Members) -> JsonSchema:
+def object_of(members: AnswerMembers) -> JsonSchema:
     return {"type": "object", "properties": {name: schema(kind, text) for name, kind, text in members}}
 
 
-def with_types(members: Members, **types: TypeName) -> Members:
+def with_types(members: AnswerMembers, **types: TypeName) -> AnswerMembers:
     """The members, some of them with another type."""
     return tuple(each._replace(type=types.get(each.name, each.type)) for each in members)
 

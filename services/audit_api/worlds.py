@@ -14,20 +14,20 @@ from services.questions.source import Source
 from services.questions.worlds import world_then
 
 MOST_KEYS = 10_000
-"""Keys of a trail that a principal's permissions are looked for on."""
+"""At most so many keys of a trail are searched for a principal's permissions."""
 
 
-async def world_now(present: LiveState, source: Source, key: str | None) -> World:
+async def world_now(live: LiveState, source: Source, key: str | None) -> World:
     """The world now. Of a trail: the world at its end, with this key alone or with all of them."""
     if not source.is_trail:
-        return present.world
+        return live.world
     moment = await source.moment(None)
     keys = (
         [key]
         if key is not None
-        else await history.keys_between(source.pool, source.end, source.end, "", MOST_KEYS, source.account)
+        else await history.keys_between(source.log, source.end, source.end, "", MOST_KEYS, source.account)
     )
-    return await world_of_keys(source, keys, moment, source.pool)
+    return await world_of_keys(source, keys, moment, source.log)
 
 
 async def world_of_keys(source: Source, keys: list[str], moment: Moment, log: AskedLog) -> World:
@@ -38,11 +38,11 @@ async def world_of_keys(source: Source, keys: list[str], moment: Moment, log: As
 
 async def world_of_rows(source: Source, keys: list[Any], moment: Moment) -> World:
     """The keys of these rows of the history, and everybody."""
-    return await world_then(source.pool, source.region, moment, keys, await _accounts(source))
+    return await world_then(source.log, source.region, moment, keys, await _accounts(source))
 
 
 async def _accounts(source: Source) -> list[str]:
     """Whose people a question is asked about: the account's that asks, or every account's of a trail. Nobody else is in the
     world, so nobody else can be told of."""
-    # AWS's own policies that a trail never saw are AWS's in its world.
-    return [*await history.accounts(source.pool), AWS] if source.is_trail else [source.account]
+    # In a trail's world, the policies that AWS manages belong to AWS.
+    return [*await history.accounts(source.log), AWS] if source.is_trail else [source.account]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 from services.cli.calls import before_the_record, tell_of_the_beginning
 from services.cli.change_words import besides, exact, sentences, subject
@@ -25,7 +25,7 @@ from services.cli.terminal import as_line, counted, progress_bar, say, settings_
 from services.cli.times import BadTime, Span, Times
 
 
-class Format(StrEnum):
+class ChangeFormat(StrEnum):
     """What changes are written as."""
 
     JSON = "json"
@@ -34,12 +34,12 @@ class Format(StrEnum):
 
 
 BY_NAME = {
-    ".csv": Format.CSV,
-    ".html": Format.HTML,
-    ".htm": Format.HTML,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSON,
-    ".ndjson": Format.JSON,
+    ".csv": ChangeFormat.CSV,
+    ".html": ChangeFormat.HTML,
+    ".htm": ChangeFormat.HTML,
+    ".json": ChangeFormat.JSON,
+    ".jsonl": ChangeFormat.JSON,
+    ".ndjson": ChangeFormat.JSON,
 }
 CSV = (
     "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
@@ -66,7 +66,7 @@ def changes(
         Path | None, Option("--export", help="Write them to a file, .csv, .html or .json; - is the standard output")
     ] = None,
     form: Annotated[
-        Format | None,
+        ChangeFormat | None,
         Option(
             "--format", value="FORMAT", help="The format of the export: json, csv or html. Default: as the file's name ends"
         ),
@@ -234,19 +234,21 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
 
 
 def _export(
-    rows: list[dict[str, Any]], path: Path, form: Format, shown: _Shown, heading: str, evidence: list[str]
+    rows: list[dict[str, Any]], path: Path, form: ChangeFormat, shown: _Shown, heading: str, evidence: list[str]
 ) -> None:
     # Only who exports waits for these.
     from services.exports.changes_table import csv_text, html_text
 
     lines: Iterator[str] | Iterable[str]
     match form:
-        case Format.CSV:
+        case ChangeFormat.CSV:
             lines = csv_text(shown.csv_headings, map(shown.csv, rows))
-        case Format.HTML:
+        case ChangeFormat.HTML:
             lines = html_text(heading, evidence, HTML, map(shown.html, rows))
-        case Format.JSON:
+        case ChangeFormat.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
+        case _:
+            assert_never(form)
     try:
         write_lines(lines, path)
     except OSError as fault:

@@ -12,11 +12,12 @@ from services.cli.client import Client
 from services.cli.failures import fail
 from services.cli.options import AsJson, Data, Errors, Force, From, MostOfAll, OfTrail, Reverse, To
 from services.cli.parameters import Option
-from services.cli.result_files import BY_NAME, Export, Format, OfExport, asked_format, write_calls
+from services.cli.result_files import BY_NAME, Export, OfExport, asked_format, write_calls
 from services.cli.screens import err
 from services.cli.tables import Column, Row, member
 from services.cli.terminal import said, say, settings_or_fail, times_or_fail
 from services.cli.times import Times
+from services.exports.formats import CallFormat
 from services.questions.nearest import in_words, nearest
 
 MOST_COUNTED = 1000
@@ -78,7 +79,9 @@ def decisions(
     if by is not None:
         print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
         if len(found["items"]) == MOST_COUNTED and most is None:
-            words = f"These are the {MOST_COUNTED} most frequent; there may be more. Ask for less with --from or a filter."
+            words = (
+                f"These are the {MOST_COUNTED} most frequent; there may be more. Ask for less with --from or a filter."
+            )
             say(words, "yellow", screen=err)
         return
     list_calls(
@@ -110,7 +113,7 @@ def list_calls(
     most: int | None,
     reverse: bool,
     export: Path | None,
-    form: Format | None,
+    form: CallFormat | None,
     force: bool,
     as_json: bool,
 ) -> None:

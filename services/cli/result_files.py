@@ -3,13 +3,11 @@ how many rows went where."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, assert_never
 
 import click
 
@@ -18,34 +16,23 @@ from services.cli.parameters import Option
 from services.cli.readers import ReadByNobody
 from services.cli.screens import err
 from services.cli.terminal import progress_bar
+from services.exports.formats import Binary, CallFormat, Text
 from services.ownership import replacing
 
-
-class Format(StrEnum):
-    """What calls are written as."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-    OCSF = "ocsf"
-    CLOUDTRAIL = "cloudtrail"
-
-
 Form = TypeVar("Form", bound=StrEnum)
-LINES = {".json": Format.JSON, ".jsonl": Format.JSON, ".ndjson": Format.JSON}
-BY_NAME = LINES | {".csv": Format.CSV, ".parquet": Format.PARQUET}
-"""The format that a file's name says. No file ends in the name of a schema: OCSF and CloudTrail are JSON lines too, and asked for
-by --format."""
-LOG_BY_NAME = LINES | {".log": Format.JSON}
+BY_NAME = {ending: each for each in CallFormat for ending in each.endings}
+"""The format that a file's name says."""
+LOG_BY_NAME = dict.fromkeys((*CallFormat.JSON.endings, ".log"), CallFormat.JSON)
 """Of a log, which has one format."""
 
 Export = Annotated[Path | None, Option("--export", help="Write the calls to a file; - is the standard output")]
 OfExport = Annotated[
-    Format | None,
+    CallFormat | None,
     Option(
         "--format",
         value="FORMAT",
-        help="The format of the export: json, csv, parquet, ocsf or cloudtrail. Default: as the file's name ends, or json",
+        help=f"The format of the export: {', '.join(list(CallFormat)[:-1])} or {list(CallFormat)[-1]}. Default: as the "
+        "file's name ends, or json",
     ),
 ]
 
@@ -97,24 +84,23 @@ def wrote(count: int, path: Path, what: str = "row") -> None:
         err.print(f"wrote {count} {what if count == 1 else what + 's'} to {path}", soft_wrap=True)
 
 
-def write_calls(items: Iterator[Any], path: Path, form: Format, region: str, *, force: bool) -> None:
+def write_calls(items: Iterator[Any], path: Path, form: CallFormat, region: str, *, force: bool) -> None:
     """Calls as /v1/decisions gives them, page after page, as the format has them."""
-    if form is Format.PARQUET and str(path) == "-":
-        fail("Parquet is written to a file.", 2)
+    if isinstance(form.written, Binary) and str(path) == "-":
+        fail(f"{form.value.capitalize()} is written to a file.", 2)
     path = target_or_fail(path, force=force)
-    # The exports' libraries take a second to load: only who exports waits for them.
-    from services.exports.flat import csv_lines, write_parquet
-
     with progress_bar() as progress:
         task = progress.add_task("exporting", total=None)
         counted = Counted(items, lambda: progress.advance(task))
         try:
-            if form is Format.PARQUET:
-                with replacing(path) as place:
-                    write_parquet(iter(counted), place)
-            else:
-                lines = csv_lines(iter(counted)) if form is Format.CSV else _lines(counted, form, region)
-                write_lines(lines, path)
+            match form.written:
+                case Binary(load):
+                    with replacing(path) as place:
+                        load()(iter(counted), region, place)
+                case Text(load):
+                    write_lines(load()(iter(counted), region), path)
+                case _:
+                    assert_never(form.written)
         except OSError as fault:
             progress.stop()
             fail(f"{path} cannot be written: {fault.strerror or fault}.")
@@ -146,18 +132,3 @@ class Counted:
             self.count += 1
             yield item
             self._tell()
-
-
-def _lines(items: Iterable[Any], form: Format, region: str) -> Iterator[str]:
-    """A JSON object a line."""
-    from services.exports.cloudtrail import record_of
-    from services.exports.ocsf import event_of
-
-    own = version("keytrail")
-    for item in items:
-        match form:
-            case Format.OCSF:
-                item = event_of(item, region, own)
-            case Format.CLOUDTRAIL:
-                item = record_of(item, region)
-        yield json.dumps(item, separators=(",", ":")) + "\n"

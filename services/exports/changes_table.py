@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from services.exports.cells import csv_cell, html_cell
 
-Cell = str | int | None | list[str]
-Line = Sequence[Cell]
+ExportCell = str | int | None | list[str]
+ExportLine = Sequence[ExportCell]
 """A list is several sentences in one cell."""
 STYLE = """
 body { font: 10pt/1.35 system-ui, sans-serif; margin: 2em; color: #111; }
@@ -24,7 +24,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may load for the page: nothing, whatever stands in it."""
 
 
-def csv_text(headings: Sequence[str], lines: Iterable[Line]) -> Iterator[str]:
+def csv_text(headings: Sequence[str], lines: Iterable[ExportLine]) -> Iterator[str]:
     held = io.StringIO()
     writer = csv.writer(held)
     for line in (headings, *lines):
@@ -34,7 +34,7 @@ def csv_text(headings: Sequence[str], lines: Iterable[Line]) -> Iterator[str]:
         held.truncate()
 
 
-def html_text(title: str, notes: Sequence[str], headings: Sequence[str], lines: Iterable[Line]) -> Iterator[str]:
+def html_text(title: str, notes: Sequence[str], headings: Sequence[str], lines: Iterable[ExportLine]) -> Iterator[str]:
     yield (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{html_cell(POLICY)}">\n'
@@ -48,5 +48,5 @@ def html_text(title: str, notes: Sequence[str], headings: Sequence[str], lines: 
     yield "</tbody>\n</table>\n</body>\n</html>\n"
 
 
-def _lines(cell: Cell) -> str:
+def _lines(cell: ExportCell) -> str:
     return "<br>".join(map(html_cell, cell)) if isinstance(cell, list) else html_cell(cell)

@@ -7,9 +7,11 @@ microseconds and the position (a record's own time has seconds), and what decide
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from domain.crypto.uses import USES
+from services.exports import json_lines
 from services.exports.member_names import camel, service_of, shapes_of
 from services.exports.ocsf import READ, activity_of, type_of
 from services.kms_api.errors import CODES
@@ -22,6 +24,11 @@ SERVICE_EVENTS = {
     "key.rotated.v1": "RotateKey",
     "key.material-expired.v1": "DeleteExpiredKeyMaterial",
 }
+
+
+def lines(calls: Iterable[dict[str, Any]], region: str) -> Iterator[str]:
+    """A record a line."""
+    return json_lines.lines(record_of(each, region) for each in calls)
 
 
 def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:

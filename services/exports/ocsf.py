@@ -5,9 +5,12 @@ Source: schema.ocsf.io, classes/api_activity and its objects. What the schema ha
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
+from services.exports import json_lines
 from services.exports.member_names import service_of
 
 VERSION = "1.3.0"
@@ -28,8 +31,14 @@ def activity_of(operation: str) -> int:
     return next((found for verb, found in _BY_VERB.items() if operation.startswith(verb)), OTHER)
 
 
-def event_of(item: dict[str, Any], region: str, version: str) -> dict[str, Any]:
-    """`item` as /v1/decisions gives it; `version` is the product's."""
+def lines(calls: Iterable[dict[str, Any]], region: str) -> Iterator[str]:
+    """An event a line."""
+    own = version("keytrail")
+    return json_lines.lines(event_of(each, region, own) for each in calls)
+
+
+def event_of(item: dict[str, Any], region: str, product_version: str) -> dict[str, Any]:
+    """`item` as /v1/decisions gives it; `product_version` is Keytrail's."""
     operation, refused = item["operation"], item["effect"] == "refused"
     activity = activity_of(operation)
     moment = datetime.fromisoformat(item["at"])
@@ -66,7 +75,7 @@ def event_of(item: dict[str, Any], region: str, version: str) -> dict[str, Any]:
             "version": VERSION,
             "uid": item["call_id"],
             "profiles": ["cloud"],
-            "product": {"name": "Keytrail", "vendor_name": "Keytrail", "version": version},
+            "product": {"name": "Keytrail", "vendor_name": "Keytrail", "version": product_version},
             "log_name": "decisions" if item["position"] is None else "events",
         },
         "resources": [_resource(name, item) for name in item["resources"]],

@@ -21,11 +21,12 @@ log = logger_of("api")
 ANCHOR_EVERY = 0.5
 """Seconds: with the way through the writer an anchor stands on `events` well within a second of its record."""
 GOOD_FOR = 10_000_000
-"""Microseconds until an anchor that the writer has not taken is given up; the next one says more."""
+"""Microseconds after which an anchor that the writer has not taken is given up; the next one reaches further."""
 
 
 class Anchors:
-    """The one task that asks the writer to anchor. What does not get through is told again with what came since."""
+    """The one task that asks the writer to anchor. An anchor that does not get through is sent again, with the
+    decisions since."""
 
     def __init__(self, live: LiveState, decisions: DecisionLanes, commands: Topic, clock: Clock) -> None:
         self._live = live
@@ -39,7 +40,7 @@ class Anchors:
             await self.anchor()
 
     async def anchor(self) -> None:
-        """Once, for what moved since the last time."""
+        """Ask once, for the lanes that moved since the last time."""
         lanes = self._decisions.moved()
         if not lanes:
             return

@@ -1,6 +1,6 @@
 """The one port: KMS, IAM and STS on `POST /`, the audit API under /v1, /healthz and /metrics.
 
-`POST /` comes from the protocol itself (`exchange.py`), because a call's cost counts; the rest is ASGI.
+The protocol itself hands over `POST /` (`exchange.py`), because the cost of a call counts; everything else is ASGI.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from services.kms_api import errors, json_protocol, query
 from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.incoming import Incoming
+from services.kms_api.incoming_request import Incoming
 from services.kms_api.live_state import LiveState, NotFresh
-from services.kms_api.presigned import is_presigned
+from services.kms_api.presigned_url import is_presigned
 from services.kms_api.shapes import operation_names
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import logger_of
@@ -44,7 +44,7 @@ TARGET = "TrentService."
 KMS = frozenset({"kms"})
 NOT_FRESH = "not fresh: the log's end is not known"
 NONE_KNOWN = "none"
-"""The operation's label where the request names none that exists: labels are never a caller's words."""
+"""The label of a request whose operation does not exist: a label never holds a caller's words."""
 
 
 def new_call_id() -> str:
@@ -96,11 +96,11 @@ class Reply:
     call: str
     """The request id, "" where there was no call."""
     known: bool = False
-    """Whether whoever called is known: the signature was right, and the credential may be used."""
+    """Whether the caller is known: the signature was right, and the credential may be used."""
 
 
 def too_large(*, form: bool = False) -> Reply:
-    """`form`: to a client of the Query protocol."""
+    """`form`: the client speaks the Query protocol."""
     if form:
         code, message = TOO_LARGE
         return Reply(413, query.error("iam", code, message, 413, ""), query.CONTENT_TYPE, "")
@@ -118,7 +118,7 @@ def no_place(*, form: bool) -> Reply:
 
 
 READING = ("GET", "HEAD")
-"""HEAD (RFC 9110, section 9.3.2) is how many load balancers look whether somebody is there."""
+"""Many load balancers check by HEAD whether the server is there (RFC 9110, section 9.3.2)."""
 
 
 class App:
@@ -177,8 +177,8 @@ class App:
         await reply(send, answer.status, answer.body, answer.content_type, answer.call)
 
     async def call(self, request: signing.Signed, source: str, secure: bool) -> Reply:
-        """Answer a call of KMS, IAM or STS, from an address, by TLS or not. Never raises: what goes wrong is an answer
-        too."""
+        """Answer a call of KMS, IAM or STS that came from the address `source`; `secure`: over TLS. Never raises: a
+        fault is an answer too."""
         began = time.perf_counter()
         call = new_call_id()
         headers, body = request.headers, request.body
@@ -223,7 +223,7 @@ class App:
                 fault=type(fault).__name__,
                 where=where(fault),
             )
-            # `Calls` has put it on record; what fails behind that, in the words of the answer, has its record as well.
+            # The call has its record: `Calls` made one, even where only the encoding of the answer failed.
             effect = "failed"
             failed = WireError(500, "KMSInternalException", "The request failed inside the server.")
             status, document = _refusal(failed, service if form else "", call)
@@ -257,7 +257,8 @@ def _target(headers: Mapping[str, str]) -> str:
 
 
 def _service(request: signing.Signed) -> str:
-    """iam or sts, as the signature's scope says; iam where it says neither, for the form of a refusal."""
+    """iam or sts, as the signature's scope says; iam where it names neither, because a refusal has to have one of the
+    two forms."""
     if request.method != "POST" and is_presigned(request):
         return "sts"
     try:
@@ -268,12 +269,13 @@ def _service(request: signing.Signed) -> str:
 
 
 def _asks_by_query(scope: AsgiScope) -> bool:
-    """Whether a GET is meant for IAM or STS: a browser's, which says neither who nor what, is not."""
+    """Whether a GET is meant for IAM or STS. A browser's, which names neither a caller nor an action, is not."""
     return b"Action=" in scope["query_string"] or any(name == b"authorization" for name, _ in scope["headers"])
 
 
 def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
-    """The form, and why it cannot be read where it cannot: that refusal has its record like any other."""
+    """The form's fields, or the refusal that says why they cannot be read. That refusal has its record like any
+    other."""
     try:
         return query.fields(body), None
     except Refusal as fault:
@@ -281,7 +283,7 @@ def _fields(body: bytes) -> tuple[dict[str, str], Refusal | None]:
 
 
 def where(fault: BaseException) -> str:
-    """File and line of a fault, without its message: a message could hold what no log may."""
+    """File and line of a fault, without its message, which could hold a secret."""
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,8 @@
-"""Who calls: the signature checked against the secret of its credential, and the credential's caller on the present.
+"""Who calls: the signature, checked against the secret of its credential, and the credential's caller on the live
+state.
 
 A long-term secret is in the vault, a temporary one in its session token. Callers are held until the directory changes,
-so that a deleted user, a disabled key or a changed policy tells at once.
+so that a deleted user, a disabled access key or a changed policy takes effect at once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
-from services.kms_api.presigned import Presigned
+from services.kms_api.presigned_url import Presigned
 from services.kms_api.stages import next_stage
 
 HELD = 10_000
@@ -29,18 +30,18 @@ SESSIONS = 10_000
 SESSIONS_SIZE = 16_777_216
 """Sessions held, and the characters of their tokens: a token holds its session's policy and tags."""
 UNPROVEN = 64
-"""Long-term credentials that somebody named whose signature was not right yet."""
+"""Long-term credentials that were named in requests, and whose signature has not been right yet."""
 LOOK_TOGETHER = 0.02
-"""Seconds in which those who name unknown access keys wait for each other, and then ask once for the log's end."""
+"""Seconds for which requests with unknown access keys wait for each other, to ask for the log's end once."""
 BEHALF, SOURCE_ARN, SOURCE_ACCOUNT = "x-amz-keytrail-on-behalf-of", "x-amz-source-arn", "x-amz-source-account"
-"""What a service says of its call; of anyone else these headers mean nothing."""
+"""The headers in which a service says whom it calls for. From any other caller they mean nothing."""
 TOKEN_HEADER = "x-amz-security-token"  # noqa: S105  # a header's name
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Whose signature is right. `caller` is None where the credential may not be used any more: `refusal` says why, and
-    account and principal who it was of."""
+    """A caller whose signature is right. `caller` is None where the credential may no longer be used: then `refusal`
+    says why, and `account` and `principal` whose it was."""
 
     account: str
     principal: str
@@ -50,13 +51,14 @@ class Authenticated:
     """The session as a record holds it."""
     caller: Caller | None
     via: Via | None = None
-    """The service that signed, for itself or for whom `principal` names."""
+    """The service that signed, for itself or on behalf of `principal`."""
     refusal: CredentialDisabled | CredentialExpired | None = None
 
 
 @dataclass(slots=True)
 class _Credential:
-    """What is held of a credential: its secret, its session, and who it was when the directory had made `changes`."""
+    """A credential that is held in memory: its secret, its session, and its caller at the time when the directory had
+    made `changes`."""
 
     access_key: str
     secret: str
@@ -66,8 +68,8 @@ class _Credential:
 
 
 class _HeldCredentials:
-    """Credentials by a name that came in a request. Whoever holds one knows its secret, or got its token from us: what is
-    held was verified first, so that nobody fills this, or empties it of others', by making up names."""
+    """Credentials by the name that came in a request. Each was verified before it is kept: nobody can fill this, or
+    push out the credentials of others, with made-up names."""
 
     def __init__(self, most: int, most_size: int) -> None:
         self._most = most
@@ -77,7 +79,7 @@ class _HeldCredentials:
         self.get = self._kept.get
 
     def keep(self, name: str, credential: _Credential) -> None:
-        """The first that was kept goes where there are too many."""
+        """Where there are too many, the one that was kept first goes."""
         if name in self._kept:
             return
         self._kept[name] = credential
@@ -124,7 +126,7 @@ class Authenticator:
                 self._long_term.keep(given.access_key, credential)
             else:
                 self._sessions.keep(token, credential)
-        # Before the caller is looked up, who must be the one of the position that the call is decided on.
+        # The caller is looked up after this: it has to be the caller at the position that the call is decided on.
         await next_stage()
         if given.access_key in self._live.world.services:
             return await self._through(credential, headers, given.service)
@@ -162,7 +164,7 @@ class Authenticator:
         return found
 
     async def _look_together(self) -> None:
-        """A barrier that all share who came before it was asked: anybody can name unknown access keys, as many as they
+        """One barrier for all requests that came before it: anybody can name unknown access keys, as many as they
         like, and each question to the broker costs as much as a call. Raises NotFresh."""
         if self._look is None:
             self._look = asyncio.create_task(self._look_once())
@@ -181,7 +183,7 @@ class Authenticator:
         return _Credential(document["access_key"], document["secret"], session_from(document["session"]))
 
     async def _through(self, credential: _Credential, headers: Mapping[str, str], api: str) -> Authenticated:
-        """A service's call, for itself or for another: who that is has to be looked up each time."""
+        """A service's call, for itself or on behalf of a principal, who is looked up each time."""
         said = (headers.get(name, "")[:2048] for name in (BEHALF, SOURCE_ARN, SOURCE_ACCOUNT))
         via = via_of(self._live.world, credential.access_key, *said)
         if api != "kms":
@@ -189,7 +191,7 @@ class Authenticator:
         try:
             caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)
         except CredentialDisabled:
-            # Whom it calls for may have been made through another worker a millisecond ago.
+            # The principal that it calls for may have been created through another worker a millisecond ago.
             await self._live.barrier()
             try:
                 caller = caller_of(self._live.world, credential.access_key, None, self._clock.now(), via)

@@ -1,8 +1,8 @@
 """What a request may bring to conditions: bounded before any permission is asked, so that no policy is asked of more.
 
-The model's shapes bound what they bound (a tag's name has 128 characters), and shapes.py lists that they leave open; the
-rest is bounded here. AWS's
-documents name no bound of an encryption context; grants take 8 pairs of 384 characters, a key 50 tags.
+The model's shapes have bounds of their own (a tag's name has 128 characters), and shapes.py adds bounds that they
+lack; the rest is bounded here. AWS's documents name no bound of an encryption context; grants take 8 pairs of 384
+characters, a key 50 tags.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from services import signing
 
 
 class WireError(Exception):
-    """What the client reads: HTTP status, AWS's code, message. `kind` is what the Query protocol's code is found by;
-    `recorded`: the refusal stands on `events` or `decisions` already."""
+    """What the client reads: HTTP status, AWS's code, message. `kind` finds the Query protocol's code; `recorded`: the
+    refusal stands on `events` or `decisions` already."""
 
     def __init__(self, status: int, code: str, message: str, kind: str = "", *, recorded: bool = False) -> None:
-        # A message may quote a caller, and half of a surrogate pair can be written by no encoder: where an answer is made it
-        # is too late to find out.
+        # A message may quote a caller, and no encoder can write half of a surrogate pair: that has to be found before
+        # the answer is made.
         message = encodable(message)
         super().__init__(message)
         self.status = status
@@ -95,8 +95,8 @@ def from_signature(refused: signing.SignatureRefused) -> WireError:
 
 QUESTION_FAILED = (
     "The request failed inside the server. "
-    "If it fails again, whoever runs Keytrail checks its tables with `keytrail verify` "
-    "and fills them anew with `keytrail rebuild`."
+    "If it fails again, ask the operator to check Keytrail's tables with `keytrail verify` "
+    "and to fill them again with `keytrail rebuild`."
 )
 
 
@@ -112,13 +112,13 @@ class InvalidShape(Refusal):
 
 
 class WrongType(Refusal):
-    """No JSON, or JSON of other types than the model's."""
+    """Text that is not JSON, or JSON of other types than the model's."""
 
     kind = "wrong-type"
 
 
 class RequestTooLarge(Refusal):
-    """More than a record takes, or than conditions are asked of."""
+    """More than a record takes, or than conditions are evaluated on."""
 
     kind = "request-too-large"
 

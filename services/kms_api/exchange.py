@@ -27,7 +27,7 @@ compares these with its source."""
 STATUS = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 CLOSE = b"connection: close\r\n"
 MOST_DROPPED = 8_388_608
-"""Bytes of a body that is refused already, after which its connection ends."""
+"""Bytes of a body that are dropped once it is refused; after these its connection ends."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -130,8 +130,8 @@ class Exchange:
         self._begin()
 
     def take(self, part: bytes) -> None:
-        """A part of the body. One that is too large is refused as soon as that is seen, and what still comes is dropped:
-        a client whose connection ended while it sent would not read why."""
+        """A part of the body. A body that is too large is refused at once, and the rest of it is dropped: a client
+        whose connection ended while it was sending would not read the reason."""
         if self.refused:
             return
         self._size += len(part)
@@ -143,7 +143,7 @@ class Exchange:
         elif self._parts is not None:
             self._parts.append(part)
         elif self.body:
-            # Joined once, at the end: joined to what was there, a body in small parts costs the square of its size.
+            # Joined once, at the end: joining each part to the ones before costs the square of the body's size.
             self._parts = [self.body, part]
         else:
             self.body = part
@@ -160,7 +160,7 @@ class Exchange:
     def _begin(self) -> None:
         if self._turn and (self.refused or not self.more_body):
             connection = self._connection
-            # The set keeps a task from being collected, and is what a graceful stop waits for.
+            # The set keeps the task from being collected, and a graceful stop waits for the tasks in it.
             self._task = connection.loop.create_task(self._answer())
             connection.tasks.add(self._task)
 

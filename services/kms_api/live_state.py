@@ -29,14 +29,14 @@ log = logger_of("present")
 ASK_EVERY = 1.0
 BARRIER_DEADLINE = 4.0
 BEGIN_DEADLINE = 15.0
-"""Seconds after which a worker takes calls although it can answer none: /healthz then says what is the matter."""
+"""Seconds after which a worker takes calls although it cannot answer them: /healthz then says what is wrong."""
 BATCH = 1000
 
 Seen = tuple[int, Record]
 
 
 class NotFresh(Exception):
-    """The log's end is not known, or not folded: nothing may be decided now."""
+    """The log's end is not known or not folded yet: nothing may be decided now."""
 
 
 def end_process(reason: str) -> NoReturn:
@@ -61,7 +61,7 @@ class LiveState:
         self._keys = keys
         self._fold = fold
         self.world: World = fold.world
-        """One object for good, which the fold changes in place."""
+        """The same object for as long as the process lives; the fold changes it in place."""
         self._fresh_for = fresh_for
         self._on_record = on_record
         self._end = end
@@ -94,7 +94,7 @@ class LiveState:
         return self._keys.seal(authority.key or self._keys.newest, kind, self.world.log)
 
     def sealed(self, kind: str, body: bytes) -> bytes:
-        """The value to append of a JSON object that nobody is shown in parts."""
+        """The value to append for a JSON object that is never shown in parts."""
         return self.seal(kind).sealed(body)[0]
 
     def is_fresh(self) -> bool:
@@ -107,12 +107,12 @@ class LiveState:
         return self._settled
 
     def can_answer(self) -> bool:
-        """Whether calls can be answered: this is fresh, and there is somebody who may call."""
+        """Whether calls can be answered: the state is fresh, and it has an access key that may call."""
         return self.is_fresh() and bool(self.world.access_keys)
 
     async def begun(self) -> None:
-        """Return when calls can be answered, or after BEGIN_DEADLINE. Who calls while a worker starts waits for another
-        worker, or for this one: no call is refused because of a start."""
+        """Return when calls can be answered, or after BEGIN_DEADLINE. A client that calls while a worker starts waits
+        for another worker, or for this one: no call is refused because of a start."""
         with suppress(TimeoutError):
             async with asyncio.timeout(BEGIN_DEADLINE):
                 while not self.can_answer():
@@ -149,7 +149,7 @@ class LiveState:
             del self._expected[call]
 
     async def read_at(self, position: int) -> Record:
-        """The valid record at a position that this present has folded."""
+        """The valid record at a position that is folded already."""
         reader = await self._events.reader(position)
         try:
             (stored, *_) = await reader.read(1)
@@ -160,7 +160,8 @@ class LiveState:
         return record_from(document)
 
     async def follow(self) -> None:
-        """Fold what comes, for ever. What cannot be read ends the process: it must not answer from a wrong present."""
+        """Fold the log's records as they come, for ever. A log that cannot be read ends the process, which must not
+        answer from a wrong state."""
         reader: Reader | None = None
         try:
             while True:
@@ -195,7 +196,8 @@ class LiveState:
             future.set_result((position, record))
 
     async def keep_asking(self) -> None:
-        """Ask for the watermark, once a second and at once when a barrier waits; one question serves all who wait."""
+        """Ask for the watermark, once a second and at once when a barrier waits; one question serves all waiting
+        barriers."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ASK_EVERY):
@@ -205,7 +207,9 @@ class LiveState:
             sent, folded = time.monotonic(), self._fold.next
             try:
                 end = await self._events.end()
-                if end < folded:  # what was folded when the question was sent: the fold may be ahead of its answer
+                if (
+                    end < folded
+                ):  # compared with what was folded when the question was sent: the fold may be ahead of the answer
                     self._end(f"the log ends at {end}, before what was read of it ({folded}): it was cut or made anew")
                 async with asyncio.timeout(BARRIER_DEADLINE):
                     await self._folded_to(end)

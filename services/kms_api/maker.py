@@ -66,7 +66,7 @@ class VaultMaker:
             new = await aside(imported, SPECS[document["spec"]], document["key"], secret)
         except (InvalidCiphertext, IncorrectKeyMaterial) as fault:
             return {**known, **_fault(fault)}
-        # A name of its own for each import: what an earlier deletion removes from the vault is never this one.
+        # Each import has a name of its own, so that an earlier deletion never removes this one from the vault.
         stored = secrets.token_hex(32)
         await self._vault.put_material(document["key"], stored, new.secret)
         return {
@@ -131,7 +131,8 @@ class VaultMaker:
 
 
 def _fault(fault: Refusal) -> Made:
-    """What the writer refuses in its turn, after the permission: who may not import learns nothing of a token."""
+    """The writer refuses with this, after it has asked the permission: a caller who may not import learns nothing
+    about a token."""
     return {"fault": fault.kind, "message": fault.message}
 
 

@@ -18,8 +18,8 @@ HELD = 10_000
 
 
 class HeldMaterials:
-    """The most recently used are held, by their names in the vault; the rest is read from there again. Nothing here is
-    printed."""
+    """The materials that were read last, by their names in the vault; any other is read from there again. `repr` shows
+    none of them."""
 
     def __init__(self, vault: Vault, tokens: Tokens) -> None:
         self._vault = vault
@@ -51,7 +51,7 @@ class HeldMaterials:
         return secret
 
     def forget(self, destroyed: Iterable[str]) -> None:
-        """What was destroyed is not kept in memory either."""
+        """Material that was destroyed is not kept in memory either."""
         for stored in destroyed:
             self._held.pop(stored, None)
 

@@ -19,7 +19,7 @@ from services.kms_api.shapes import operation_names, service_model
 
 MOST_FIELDS = 1000
 DEEPEST = 8
-"""Dots in a name that are looked at."""
+"""How many dots of a name are read."""
 LONGEST_NUMBER = 6
 """Digits of a list's number."""
 LONGEST_SAID = 64
@@ -31,7 +31,7 @@ _MISSING = object()
 
 
 def is_form(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a client of the Query protocol sent them, by the type of its body."""
+    """Whether these are headers of the Query protocol, by the type of the body."""
     form = FORM.encode()
     return any(name == b"content-type" and value.startswith(form) for name, value in headers)
 
@@ -71,7 +71,7 @@ def parameters(model: OperationModel, given: Mapping[str, str]) -> dict[str, Any
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """`holders` are the names before a dot: of structures that are there, and of lists with the numbers of their items."""
+    """`holders` are the names before a dot: structures that are present, and lists with the numbers of their items."""
 
     given: Mapping[str, str]
     holders: Mapping[str, set[int]]
@@ -120,7 +120,7 @@ def _list(shape: Shape, name: str, form: _Form) -> Any:
     item = (
         name if shape.serialization.get("flattened") else f"{name}.{shape.member.serialization.get('name', 'member')}"
     )
-    # A gap in the numbers loses no item: what was left out would be left out unnoticed.
+    # Items behind a gap in the numbers count too: leaving them out would go unnoticed.
     values = (_read(shape.member, f"{item}.{number}", form) for number in sorted(form.holders.get(item, ())) if number)
     return [value for value in values if value is not _MISSING] or _MISSING
 

@@ -1,4 +1,4 @@
-"""What the projections tell to operations of KMS (port Recall)."""
+"""What happened in the past, from the projections (port Recall of the operations)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProjectedRecall:
         self._log = AskedLog(pool)
 
     async def last_use(self, key: Key) -> LastUse | None:
-        """Raises Unavailable: also while a projection is being built for the first time."""
+        """Raises Unavailable, also while a projection is being built for the first time."""
         try:
             row = await uses.last_use(self._log, key.id, key.arn)
         except INTERRUPTED as fault:

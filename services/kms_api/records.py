@@ -1,4 +1,5 @@
-"""Decisions on record: whatever is answered to an authenticated caller has its record first, and exactly one."""
+"""The records of decisions: a caller who is authenticated gets no answer before it has its record, and each answer has
+exactly one."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from domain.ports import TooLarge, Unavailable
 from services.adapters import cloudevents
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors, unanswered
+from services.kms_api import errors, no_answer
 from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
@@ -30,8 +31,8 @@ class Records:
         self._clock = clock
 
     async def refusal(self, call: Call, fault: Refusal) -> None:
-        """A refusal at the door, on record. Raises WireError where it cannot be made durable; anything else is a fault of
-        ours, and the call has its record all the same."""
+        """Put a refusal at the door on record. Raises WireError where it cannot be made durable; any other exception
+        is a fault of ours, and the call has its record all the same."""
         try:
             await self._refusal(call, fault)
         except WireError:
@@ -41,8 +42,8 @@ class Records:
             raise
 
     async def failure(self, call: Call) -> None:
-        """A call that was not carried out for a fault of ours, on record without its parameters, which may be what no
-        record can hold. Raises WireError where it cannot be made durable."""
+        """Put a call that failed by a fault of ours on record, without its parameters: they may be what no record can
+        hold. Raises WireError where it cannot be made durable."""
         said = replace(call, parameters={}, session=encodable(call.session), via=encodable(call.via))
         await self._refusal(said, InternalFault("The request failed inside the server."))
 
@@ -55,12 +56,12 @@ class Records:
         await self.make_durable(call, decision, self._live.position, self._clock.now())
 
     async def of_access(self, call: Call, fault: Refusal, caller: Caller, verdict: Verdict) -> None:
-        """A refusal of access to the audit API, on record. Raises WireError."""
+        """Put a refusal of access to the audit API on record. Raises WireError."""
         await self.make_durable(call, refused(fault, caller, [verdict]), self._live.position, self._clock.now())
 
     async def make_durable(self, call: Call, decision: Decision, seen: int, moment: int) -> None:
-        """Make a decision durable. Raises WireError where it cannot be, and where an allowed call would make too long a
-        record: then nothing may be answered."""
+        """Make a decision durable. Raises WireError where that fails, and where the record of an allowed call would be
+        too long: then nothing may be answered."""
         at = rfc3339(moment)
         log = self._live.world.log
         try:
@@ -69,9 +70,9 @@ class Records:
         except TooLarge:
             if not call.parameters:
                 raise
-            # On record all the same, without what made it too large.
+            # The call has a record all the same, without the parameters that made it too large.
             fault = errors.RequestTooLarge("What the request says of itself is longer than a record may be.")
             await self.make_durable(replace(call, parameters={}), refused(fault), seen, moment)
             raise errors.on_record(fault) from None
         except Unavailable:
-            raise unanswered.not_durable() from None
+            raise no_answer.not_durable() from None

@@ -44,7 +44,7 @@ MOST_MEMBERS = 200
 TAGS = "TagList"
 """The shape of the tags of a key, which the model leaves open."""
 MOST_FAULTS = 20
-"""Faults after which a request is not looked at further: it is refused, and its answer is not many times as long."""
+"""How many faults of a request are listed: its answer must not be many times as long as the request."""
 LONGEST_SHOWN = 256
 """Characters of a value, or of a name in a map, that a fault repeats."""
 
@@ -83,20 +83,21 @@ OFFERED: dict[str, frozenset[str]] = {
     "WrappingKeySpec": frozenset(WRAPPING_SPECS),
     "AlgorithmSpec": frozenset(RSA_OAEP + RSA_AES),
 }
-"""Of enums of specs and algorithms, by shape, what this installation has. A fault names nothing else, though the model
-lists it (SM2, ML_KEM_512): who follows its sentence must not be refused again. AWS leaves SM2 out where it has none."""
+"""The values of specs and algorithms that this installation has, by shape. A message names only these, though the
+model lists more (SM2, ML_KEM_512): a caller who follows the message must not be refused again. AWS leaves SM2 out
+where it has none."""
 
 Checked = Callable[[Any, str, Faults], Any]
 """(value, path, faults) -> the value as the operations take it; faults are added to the list."""
 
 
 Left = Callable[[Any], Any]
-"""A parameter to what a record may hold of it."""
+"""From a parameter to what a record may hold of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What no record may hold of an operation's parameters: `whole` members, and `partly` members that hold such a
+    """Parameters of an operation that no record may hold: `whole` members, and `partly` members that hold a secret
     member deeper down."""
 
     whole: frozenset[str]
@@ -113,7 +114,7 @@ class Input:
 
 @cache
 def service_model(service: str) -> ServiceModel:
-    # The models that came with botocore, and none that somebody keeps in ~/.aws.
+    # Only the models that came with botocore, not those in ~/.aws.
     loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
@@ -145,7 +146,7 @@ def _nothing(value: Any, path: str, faults: Faults) -> Any:
 
 
 GRANT_TOKENS = frozenset({"GrantTokens", "GrantToken"})
-"""Bearer secrets, until the grant is everywhere."""
+"""Whoever holds one can use its grant until the grant is known everywhere."""
 
 
 def _secrets(shape: Shape | None) -> Secrets:

@@ -1,4 +1,4 @@
-"""Whether the vault answers: for /healthz, asked once a second beside the calls."""
+"""Whether the vault answers: asked once a second, for /healthz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ OK, VAULT_AWAY = "ok", "degraded: the vault does not answer, only keys in use ca
 
 
 class VaultWatch:
-    """Calls whose key material is held go on without the vault, so a worker that lost it is still worth asking."""
+    """Calls whose key material is in memory go on without the vault, so a worker that has lost it can still answer
+    some."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -34,7 +35,7 @@ class VaultWatch:
             await asyncio.sleep(ASK_EVERY)
 
     async def _ask(self) -> bool:
-        # Waited for from outside: a connection whose server hangs may not even be given up in time.
+        # Waited for from outside: even giving up a connection to a server that hangs may take too long.
         asking = asyncio.create_task(self._pool.fetchval("SELECT 1"))
         done, _ = await asyncio.wait({asking}, timeout=PATIENCE)
         if not done:

@@ -73,19 +73,19 @@ class LogKeys:
         await self._commands.close()
 
     async def authenticate(self) -> Authority:
-        """Begin the time in which every record has to be authentic; nothing changes where it has begun."""
+        """From now on every record has to be authentic. Nothing changes where that has begun already."""
         authority = await self._authority()
         if not authority.begun:
             await self._require_new_processes()
             await self._ask(authority, AUTHENTICATE, {"before": await self._offsets()})
             authority = await self._until(lambda found: found.begun)
-        # After the event, and not before: a vault that takes no log without MACs would refuse the one that has none yet.
+        # Only after the event: from then on the vault refuses a log without MACs, and this one had none before.
         await self._vault.require_authentic()
         await pins.keep(self._settings, self._vault, self._keys, authority)
         return authority
 
     async def rotate(self) -> Authority:
-        """Go on under a new key, and let those before it authenticate nothing new."""
+        """Go on under a new key; the earlier ones authenticate nothing new."""
         authority = await self._authority()
         if not authority.begun:
             raise NotYet("The log is not authenticated yet: run `keytrail log-keys begin` first.")
@@ -111,8 +111,8 @@ class LogKeys:
         return (await snapshots.newest(self._pool, self._events, self._keys)).chain.authority
 
     async def _let_others_follow(self) -> None:
-        """Until whoever decides has read the rotation, and what was under way has landed: a worker that is not fresh decides
-        nothing."""
+        """Wait until every process that decides has read the rotation, and until records under way have landed: a
+        worker that is not fresh decides nothing."""
         seconds = int(self._settings.fresh_for + APPEND_DEADLINE) + 1
         for second in range(seconds):
             self._tell("waiting until every process uses the new key", second, seconds)
@@ -127,7 +127,7 @@ class LogKeys:
                 if not await self._seal(projection, authority):
                     left.append(projection.name)
             except LOST as fault:
-                raise Unavailable(f"Postgres does not answer: {fault!r}; run it again") from fault
+                raise Unavailable(f"Postgres does not answer: {fault!r}; run the command again") from fault
             except asyncpg.PostgresError:  # a lock that somebody holds, a table that is not as it was
                 left.append(projection.name)
         return left
@@ -141,8 +141,8 @@ class LogKeys:
             return await store.seal_anew(connection, projection, self._keys, projection.schema, authority.retired)
 
     async def _offsets(self) -> dict[str, dict[str, int]]:
-        """Where the topics end whose values stay readable for ever. Commands are not among them: one that waits for the writer
-        is refused, and its caller tries again."""
+        """The ends of the topics whose values stay readable for ever. Commands are not among them: a command that
+        waits for the writer is refused, and its caller tries again."""
         topics = names(self._settings)
         found = {DECISIONS: topics.decisions, ALERTS: topics.alerts}
         found |= {trail_kind(name): topic_of(self._settings, name) for name in await trails(self._settings)}
@@ -152,7 +152,7 @@ class LogKeys:
         }
 
     async def _require_new_processes(self) -> None:
-        """Raises NotYet where a process of an earlier version wrote lately: what it goes on to write would be void."""
+        """Raises NotYet where a process of an earlier version has written lately: its next records would be void."""
         topic = names(self._settings).decisions
         for partition, end in (await ends(self._settings, topic)).items():
             if not end:

@@ -26,8 +26,8 @@ def delete_alias(parameters: Parameters, made: Made) -> DeleteAlias:
 
 
 def access_to_list(request: Request, world: World) -> Sequence[Verdict]:
-    """In the caller's own account; a key of another one is refused whatever aliases it has (API reference, ListAliases:
-    no cross-account use)."""
+    """Asked in the caller's own account; a key of another account is refused, whatever aliases it has (API reference,
+    ListAliases: no cross-account use)."""
     account = request.caller.account
     if "KeyId" in request.parameters:
         key = world.key(request["KeyId"], account)

@@ -57,7 +57,7 @@ def refuse_recipient(request: Request) -> None:
 
 
 def incompatible(algorithm: str, key: Key) -> InvalidKeyUsage:
-    """An algorithm that the key's spec does not have, whatever it is for."""
+    """The refusal of an algorithm that the key's spec does not have."""
     return InvalidKeyUsage(f"Algorithm {algorithm} is incompatible with key spec {key.spec.name}.")
 
 
@@ -80,7 +80,7 @@ def require_fits(key: Key, algorithm: str, plaintext: bytes) -> None:
 async def sealed(
     request: Request, key: Key, algorithm: str, plaintext: bytes, context: Mapping[str, str], materials: Materials
 ) -> bytes:
-    """The ciphertext under a key's current material, which the request's decision will name."""
+    """The ciphertext under a key's current material; the request's decision will name that material."""
     current = key.current
     request.used = (*request.used, current.id)
     if key.spec.symmetric:
@@ -89,7 +89,7 @@ async def sealed(
 
 
 def _material_under(key: Key, ciphertext: bytes) -> Material:
-    """The material that a ciphertext was made with. Raises InvalidCiphertext where it is none of the key's."""
+    """The material that a ciphertext was made with. Raises InvalidCiphertext where the key has no such material."""
     if not key.spec.symmetric:
         return key.current
     material = key.material_of(symmetric.name_of(ciphertext).material)
@@ -131,8 +131,8 @@ async def encrypt(request: Request, world: World, found: Sequence[Key], material
 def _source(request: Request, world: World, action: str, key_parameter: str, algorithm_parameter: str) -> Key:
     """The key that a ciphertext is under. Raises InvalidCiphertext, IncorrectKey, InvalidRequest, KeyNotFound.
 
-    Another account's key that does not admit the caller is returned at once, to be refused: what kind of key it is, and
-    whether the ciphertext is under it, is for those whom it admits.
+    Another account's key that does not admit the caller is returned at once, and refused afterwards: only a caller
+    whom it admits may learn what kind of key it is and whether the ciphertext is under it.
     """
     account = request.caller.account
     given = request.get(key_parameter)
@@ -159,7 +159,7 @@ def _source(request: Request, world: World, action: str, key_parameter: str, alg
 
 
 def _admitted(request: Request, action: str, key: Key, world: World) -> bool:
-    """Whether the call would be let through to the key, as it will be asked again."""
+    """Whether the key admits the call. The access check asks the same again."""
     asked, pairs = None, None
     if action == "kms:ReEncryptFrom":
         destination = world.key(request["DestinationKeyId"], request.caller.account, aliases=True)

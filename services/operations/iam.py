@@ -40,7 +40,7 @@ CommandOfParameters = Callable[[Parameters, Made], object]
 
 
 def named(kind: str) -> str:
-    """The parameter that names one of a kind: UserName, GroupName, RoleName; PolicyArn."""
+    """The parameter that names an identity of each kind."""
     if kind == PROFILE:
         return "InstanceProfileName"
     return "PolicyArn" if kind == POLICY else f"{kind.capitalize()}Name"
@@ -154,7 +154,7 @@ def describe_role(parameters: Parameters, made: Made) -> DescribeRole:
 
 
 def described(changed: RecordedChange) -> Answer:
-    """The role; nothing where it was deleted again by the time that a retry asks: its event has no name to show."""
+    """The role; {} where it was deleted before the client's retry came: its event has no name to show."""
     return created(ROLE)(changed) if changed.event.id in changed.world.directory.identities else {}
 
 

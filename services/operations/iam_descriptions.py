@@ -79,7 +79,7 @@ def profile(found: InstanceProfile, world: World, *, tags: bool = True) -> Answe
 
 
 def policy(found: ManagedPolicy, world: World, account: str) -> Answer:
-    """As `account` sees it: a policy of AWS's own is counted where the account itself uses it."""
+    """As `account` sees it: the attachments of an AWS managed policy are those in this account."""
     directory = world.directory
     return {
         "PolicyName": found.name,

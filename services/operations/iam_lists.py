@@ -212,8 +212,8 @@ def list_policies(request: Request, world: World) -> Answer:
 
 
 def _use_of(request: Request, directory: Directory, account: str) -> Callable[[ManagedPolicy], bool]:
-    """Whether a policy is used as PolicyUsageFilter and OnlyAttached ask. One that nobody has is no boundary, and is a
-    policy that may give permissions."""
+    """Whether a policy is used as PolicyUsageFilter and OnlyAttached demand. An unused policy is not a boundary: it
+    counts as one that may give permissions."""
     wanted, attached_only = request.get("PolicyUsageFilter"), request.get("OnlyAttached", False)
 
     def fits(policy: ManagedPolicy) -> bool:
@@ -279,7 +279,8 @@ def list_entities(request: Request, world: World) -> Answer:
 
 
 def empty(member: str) -> Run:
-    """What there is none of here, for clients that look before they delete a user or a role."""
+    """An empty list of something that Keytrail does not have, for clients that look before they delete a user or a
+    role."""
     return lambda request, world: {member: [], "IsTruncated": False}
 
 

@@ -1,4 +1,4 @@
-"""What IAM tells of a whole account: everything that it has, how much of each kind, and what there is none of.
+"""IAM's answers about a whole account: everything that it has, how much of each kind, and what Keytrail never has.
 
 Source: IAM API reference, GetAccountAuthorizationDetails, GetAccountSummary and the List operations of credentials and
 providers that Keytrail does not have.
@@ -38,7 +38,7 @@ OverviewEntry = tuple[str, str, Answer]
 
 
 def access_on_account(action: str) -> AccessCheck:
-    """A permission that is on no resource: IAM asks it of `*`."""
+    """A permission without a resource: IAM asks for it on `*`."""
 
     def access(request: Request, world: World) -> Sequence[Verdict]:
         return (may(request.caller, action, in_account("*", request.caller.account)),)
@@ -106,7 +106,7 @@ def _policy(policy: ManagedPolicy, world: World, account: str) -> Answer:
 
 
 def account_summary(request: Request, world: World) -> Answer:
-    """How much there is, and the quotas. Credentials that Keytrail does not have count as none."""
+    """How much there is, and the quotas. Credentials of kinds that Keytrail does not have count 0."""
     account, directory = request.caller.account, world.directory
     listed = {kind: len(directory.listed.get((kind, account), ())) for kind in (USER, GROUP, ROLE, POLICY)}
     held = world.accounts[account].access_keys
@@ -146,7 +146,7 @@ def _ids(kind: str, account: str, world: World) -> Iterator[str]:
 
 
 def nothing_of(what: str) -> Callable[[Request, World], Answer]:
-    """One of a kind that there is none of here."""
+    """The answer for one thing of a kind that Keytrail does not have."""
 
     def run(request: Request, world: World) -> Answer:
         raise NoSuchEntity(f"There is no {what} here.")

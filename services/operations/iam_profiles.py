@@ -1,4 +1,4 @@
-"""Instance profiles and the account's alias: parameters to commands, and what is answered of them."""
+"""Instance profiles and the account's alias: parameters to commands, and events to answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def create(parameters: Parameters, made: Made) -> CreateProfile:
 
 
 def created(changed: RecordedChange) -> Answer:
-    """The new profile; its name alone where it was deleted again by the time that a retry asks."""
+    """The new profile; only its name where it was deleted before the client's retry came."""
     profile = changed.world.directory.profiles.get(changed.event.id)
     if profile is None:
         return {"InstanceProfile": {"InstanceProfileName": changed.event.name}}

@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy, SimulateCustomPolicy, and the condition keys that policies read.
 
-Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it. What
-the simulation of service control policies and of EC2's scenarios would need is not here: a request that asks for them is
-refused, not answered as if it had not.
+Source: IAM API reference of the four. An action has one result; where resources are named, each has its own below it.
+Service control policies and EC2's scenarios are not simulated: a request that asks for them is refused, and not
+answered as if it had not asked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from domain.arn import ACCOUNT_ID, PARTITION, Arn, parse_arn, root_arn
 from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
-from domain.authorization.simulate import OF_RESOURCE, RESOURCE_POLICY, Simulation, Source, context_keys, statements_of
+from domain.authorization.simulate import (
+    OF_RESOURCE,
+    RESOURCE_POLICY,
+    SimulatedPolicy,
+    Simulation,
+    context_keys,
+    statements_of,
+)
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
 from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
@@ -44,13 +51,13 @@ from services.shares import QUESTIONS, breathe
 MOST_TEXT = 32_768
 """Characters of all policies of a request together."""
 MOST_STEPS = 100_000
-"""Statements that one answer looks at: a page is as long as that allows, and at least one action."""
+"""Statements that one answer evaluates: a page has as many actions as that allows, and at least one."""
 MOST_ENTRIES, MOST_CHARACTERS = 64, 8192
-"""Of the context: as many as a real request may bring to conditions."""
+"""Context entries: as many as a real request may bring to conditions."""
 USUAL = 100
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _OF_ONE_REQUEST = ("aws:tokenissuetime", "aws:multifactorauthpresent")
-"""What a caller's session says; a simulation has it where a context entry says so."""
+"""Keys that a caller's session fills; a simulation has them only from context entries."""
 
 
 # -- which permission -------------------------------------------------------------------------------------------------
@@ -94,24 +101,24 @@ def _source(request: Request, world: World) -> Identity:
 
 @dataclass(slots=True)
 class _Policies:
-    """What is simulated, as it is gathered."""
+    """The policies that are simulated, while they are gathered."""
 
     rules: list[CompiledStatement]
     boundary: Permissions | None
-    sources: dict[str, Source]
+    sources: dict[str, SimulatedPolicy]
 
 
 def _of(identity: Identity, world: World) -> _Policies:
     directory = world.directory
     rules = list(directory.permissions(identity).statements)
-    sources: dict[str, Source] = {}
+    sources: dict[str, SimulatedPolicy] = {}
     for each in (identity, *(directory.identities[group] for group in identity.groups)):
         for name, inline in each.inline.items():
-            sources[f"{each.arn}#{name}"] = Source(f"{each.kind}_{each.name}_{name}", inline.document)
+            sources[f"{each.arn}#{name}"] = SimulatedPolicy(f"{each.kind}_{each.name}_{name}", inline.document)
         for arn in each.attached:
             policy = directory.managed(arn)
             if policy is not None:
-                sources[arn] = Source(policy.name, policy.document)
+                sources[arn] = SimulatedPolicy(policy.name, policy.document)
     return _Policies(rules, directory.boundary(identity), sources)
 
 
@@ -124,7 +131,7 @@ def _take_inputs(policies: _Policies, request: Request) -> None:
     for number, text in enumerate(texts, 1):
         name = f"PolicyInputList.{number}"
         policies.rules += _rules(text, IDENTITY_POLICY, name)
-        policies.sources[name] = Source(name, text)
+        policies.sources[name] = SimulatedPolicy(name, text)
     if len(boundaries) > 1:
         raise InvalidInput("There is one permissions boundary at most.")
     for text in boundaries:
@@ -158,7 +165,7 @@ def _is_of(boundary: Permissions, excluded: Callable[[str], bool]) -> bool:
 
 
 def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
-    """Whether a policy, by the name that its statements have, is meant."""
+    """Whether the identifier means a policy; the policy is given by the name that its statements have."""
     match identifier:
         case {"PolicyType": "inline"}:
             return lambda policy: "#" in policy
@@ -173,7 +180,7 @@ def _excluding(identifier: Mapping[str, object]) -> Callable[[str], bool]:
         case {"InlinePolicyIdentifier": {"PolicyName": name, "AttachmentType": kind, "AttachmentName": owner}}:
             held = re.compile(rf".*:{re.escape(str(kind))}/(?:.*/)?{re.escape(str(owner))}#{re.escape(str(name))}")
             return lambda policy: held.fullmatch(policy) is not None
-        case _:  # boundaries are looked at apart; of service control policies there are none
+        case _:  # boundaries are handled apart, and there are no service control policies
             return lambda policy: False
 
 
@@ -245,7 +252,7 @@ def _simulation(policies: _Policies, caller_arn: str, request: Request, world: W
             check_policy(text, KEY)
         except (MalformedPolicy, LimitExceeded) as fault:
             raise InvalidInput(f"ResourcePolicy: {fault.message}") from None
-        policies.sources[RESOURCE_POLICY] = Source(RESOURCE_POLICY, text, OF_RESOURCE)
+        policies.sources[RESOURCE_POLICY] = SimulatedPolicy(RESOURCE_POLICY, text, OF_RESOURCE)
     caller = replace(
         caller, identity=Permissions(tuple(policies.rules)), boundary=policies.boundary, needs_policies=True
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
-from services.operations import iam, iam_past, iam_simulation, sts
-from services.operations import iam_linked as linked
+from services.operations import iam, iam_history, iam_simulation, sts
 from services.operations import iam_lists as reading
 from services.operations import iam_overview as overview
 from services.operations import iam_profiles as profiles
+from services.operations import service_linked_roles as linked
 from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching
 
 
 def _of_each(kind: str) -> dict[str, OperationRow]:
-    """What users, groups and roles have alike."""
+    """The operations that users, groups and roles share."""
     noun = kind.capitalize()
     return {
         f"Delete{noun}": Changing(iam.delete(kind)),
@@ -30,7 +30,7 @@ def _of_each(kind: str) -> dict[str, OperationRow]:
 
 
 def _with_boundary(kind: str) -> dict[str, OperationRow]:
-    """What users and roles have and groups have not."""
+    """The operations that users and roles share, and groups do not have."""
     noun = kind.capitalize()
     return {
         f"Put{noun}PermissionsBoundary": Changing(iam.set_boundary(kind)),
@@ -42,12 +42,12 @@ def _with_boundary(kind: str) -> dict[str, OperationRow]:
 
 
 def _none_of(operation: str, member: str) -> dict[str, OperationRow]:
-    """A user's other credentials, of which there are none."""
+    """Lists of a user's other credentials, which are always empty."""
     return {operation: Reading(reading.access_on_self(operation), reading.empty(member))}
 
 
 def _none_here(operation: str, member: str) -> dict[str, OperationRow]:
-    """An account's providers, certificates and devices, of which there are none: scanners ask for each."""
+    """Lists of an account's providers, certificates and devices, which are always empty: scanners ask for each."""
     return {operation: Reading(overview.access_on_account(f"iam:{operation}"), reading.empty(member))}
 
 
@@ -131,16 +131,16 @@ IAM: dict[str, OperationRow] = {
         overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
     ),
     "GetAccountSummary": Reading(overview.access_on_account("iam:GetAccountSummary"), overview.account_summary),
-    "GetAccessKeyLastUsed": Researching(iam_past.access_to_last_used, iam_past.access_key_last_used),
+    "GetAccessKeyLastUsed": Researching(iam_history.access_to_last_used, iam_history.access_key_last_used),
     "GenerateCredentialReport": Reading(
-        overview.access_on_account("iam:GenerateCredentialReport"), iam_past.report_made
+        overview.access_on_account("iam:GenerateCredentialReport"), iam_history.report_made
     ),
     "GetCredentialReport": Researching(
-        overview.access_on_account("iam:GetCredentialReport"), iam_past.credential_report
+        overview.access_on_account("iam:GetCredentialReport"), iam_history.credential_report
     ),
-    "GenerateServiceLastAccessedDetails": Reading(iam_past.access_to_generate, iam_past.generate),
-    "GetServiceLastAccessedDetails": Researching(iam_past.access_to_job, iam_past.last_accessed),
-    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_past.access_to_job, iam_past.accessed_by),
+    "GenerateServiceLastAccessedDetails": Reading(iam_history.access_to_generate, iam_history.generate),
+    "GetServiceLastAccessedDetails": Researching(iam_history.access_to_job, iam_history.last_accessed),
+    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_history.access_to_job, iam_history.accessed_by),
     "SimulatePrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.simulate_principal),
     "SimulateCustomPolicy": Researching(iam_simulation.access_to_simulate, iam_simulation.simulate_custom),
     "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.keys_of_principal),

@@ -31,7 +31,8 @@ from services.operations.markers import after_marker, marker_after
 from services.operations.rows import Answer, Made, Maker, Materials, Recall, RecordedChange, Request
 
 SERVICE_KEY = "CreateServiceKey"
-"""A command that no API has: a service needs the key that it manages for an account, and there is none yet."""
+"""A command that AWS's API does not have: a service needs the key that it manages for an account, and the account has
+none yet."""
 
 
 def requested_spec(parameters: Parameters) -> str:
@@ -43,7 +44,7 @@ def requested_spec(parameters: Parameters) -> str:
 
 
 async def prepare_create_key(request: Request, maker: Maker) -> Made:
-    """The key's material; none where it is to be imported, or where the writer will refuse the request anyway."""
+    """The key's material; no material where it will be imported, or where the writer will refuse the request anyway."""
     if request.get("Origin", AWS_KMS) != AWS_KMS:
         return {"key": str(uuid4())}
     try:
@@ -134,7 +135,7 @@ def list_keys(request: Request, world: World) -> Answer:
 
 
 def page(request: Request, name: str, items: list[Any], last: str | None) -> Answer:
-    """A page of a list. `last` is the last item's name where there is more behind it."""
+    """A page of a list. `last` is the name of the last item, where more items follow."""
     result: Answer = {name: items, "Truncated": last is not None}
     if last is not None:
         result["NextMarker"] = marker_after(request, last)

@@ -1,4 +1,4 @@
-"""The markers of answers that come in pages: an operation takes those that it gave itself, and no other's."""
+"""The markers of answers that come in pages: an operation takes only markers that it gave itself."""
 
 from __future__ import annotations
 

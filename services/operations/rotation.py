@@ -45,9 +45,9 @@ def rotated(changed: RecordedChange) -> Answer:
 
 
 async def get_key_rotation_status(request: Request, world: World, found: Sequence[Key], materials: Materials) -> Answer:
-    """Off while the key is pending deletion, whatever was set; a rotation is over as soon as it is on the log. A key that
-    is not rotated automatically answers that it is not, one with imported material included, whose rotations on demand
-    this operation tells of too (API reference, GetKeyRotationStatus)."""
+    """Off while the key is pending deletion, whatever was set. A rotation is over as soon as it is on the log. For a
+    key that is not rotated automatically the answer says so, also for one with imported material, whose rotations on
+    demand are part of it (API reference, GetKeyRotationStatus)."""
     (key,) = found
     if key.schedule is None or key.state is State.PENDING_DELETION:
         return {"KeyId": key.arn, "KeyRotationEnabled": False}

@@ -1,4 +1,4 @@
-"""What a row of a table of operations is: a changing call, or one that is answered on the API's live state."""
+"""The rows of the tables of operations: a changing operation, or one that is answered on the API's live state."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Materials(Protocol):
     """Key material in the clear, for as long as a call needs it, and keys to wrap it on its way in. Raises Unavailable."""
 
     async def secret(self, key: Key, material: Material) -> bytes:
-        """Of a secret key."""
+        """The material of a secret key."""
         ...
 
     async def private(self, key: Key) -> PrivateKey:
-        """Of a key pair."""
+        """The private key of a key pair."""
         ...
 
     async def wrapping(self, key: Key, algorithm: str, spec: str, expires: int) -> tuple[bytes, bytes]:
@@ -138,7 +138,7 @@ def on_key(usage: str | None = None, *, aliases: bool = False, origin: str = "")
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """What a changing call's answer is read off."""
+    """What the answer of a changing call is made from."""
 
     event: Any
     world: World
@@ -151,14 +151,14 @@ def nothing(changed: RecordedChange) -> Answer:
 
 
 class Unmade(dict[str, str]):
-    """Stands for what was not made: permission is asked of a command before anything is made for it."""
+    """Stands in for what is not made yet: a command's permission is asked before anything is made for it."""
 
     def __missing__(self, name: str) -> str:
         return ""
 
 
 UNMADE: Made = {"unmade": "true"}
-"""Goes with the command of a call that may not: nothing was made for it, and the writer can only refuse it."""
+"""Goes with the command of a caller without the permission: nothing was made, and the writer can only refuse it."""
 
 
 async def nothing_made(request: Request, maker: Maker) -> Made:
@@ -171,9 +171,9 @@ async def nothing_issued(changed: RecordedChange, issuer: Issuer) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API; the
-    answer is what `answer` reads off the event and what `issue` gives out with it. `costly`: what `prepare` does takes
-    processor time or leaves a row in the vault, so permission is asked on the API's live state first."""
+    """Decided by the writer. `command` runs there, on the logged parameters and what `prepare` made in the API;
+    `answer` makes the answer from the event, and `issue` adds what only the API can give out. `costly`: `prepare`
+    takes processor time or leaves a row in the vault, so the permission is asked on the API's live state first."""
 
     command: Callable[[Parameters, Made], object]
     answer: Callable[[RecordedChange], Answer] = nothing
@@ -224,13 +224,14 @@ class Recall(Protocol):
     async def accesses(
         self, account: str, principals: Sequence[str], sessions: Sequence[str], since: int
     ) -> Sequence[Accessed]:
-        """What principals called since a time; `sessions` are beginnings of the ARNs of roles' sessions."""
+        """The operations that principals called since a time; `sessions` are prefixes of the ARNs of roles'
+        sessions."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Recalling:
-    """As Using, but what it answers is in the projections."""
+    """As Using, but the answer comes from the projections."""
 
     targets: Targets
     run: Callable[[Request, World, Sequence[Key], Recall], Awaitable[Answer]]
@@ -250,7 +251,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Researching:
-    """As Reading, but the answer takes the projections, or processor time beside the event loop."""
+    """As Reading, but the answer needs the projections, or processor time beside the event loop."""
 
     access: AccessCheck
     run: Callable[[Request, World, Recall], Awaitable[Answer]]

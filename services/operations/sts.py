@@ -48,8 +48,8 @@ def access_to_key_info(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def get_access_key_info(request: Request, world: World) -> Answer:
-    """The account of one of the caller's own access keys. AWS tells it of any key; here one account is told nothing of
-    another, and a key of another account is as little there as one that nobody has.
+    """The account of one of the caller's own access keys. AWS answers for any key. Here no account learns anything
+    about another, so a key of another account is refused like one that does not exist.
 
     Raises InvalidRequest.
     """
@@ -74,13 +74,13 @@ def access_to_assume(request: Request, world: World) -> Sequence[Verdict]:
     source = _source_identity(request)
     if source or "SourceIdentity" in request.parameters:
         actions.append("sts:SetSourceIdentity")
-    # What the session brings along is set by this call as well, so policies read it as they read the parameter.
+    # This call also sets what the session passes on, so policies read it as they read the parameter.
     asked = {"sts:sourceidentity": (source,)} if source and "SourceIdentity" not in request.parameters else None
     return tuple(may(request.caller, action, resource, asked) for action in actions)
 
 
 def _source_identity(request: Request) -> str:
-    """The one that the caller's own session has, "" for none."""
+    """The source identity of the caller's own session, "" for none."""
     return request.session.source_identity if request.session is not None else ""
 
 
@@ -96,7 +96,7 @@ def _session_tags(request: Request) -> Mapping[str, str]:
     inherited = _inherited(request)
     try:
         given = limits.tags_of(request.get("Tags", []), {})
-    except InvalidInput as fault:  # a word of IAM's that STS does not have
+    except InvalidInput as fault:  # IAM has this error, and STS does not
         raise InvalidRequest(fault.message) from None
     twice = {key.lower() for key in inherited} & {key.lower() for key in given}
     if twice:
@@ -111,7 +111,7 @@ def _seconds(request: Request, role: Identity) -> int:
     assert role.role is not None, "a role has its parts"
     if seconds > role.role.max_session:
         raise InvalidRequest("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    session = request.session  # one of GetSessionToken is a user's own, and nothing is chained
+    session = request.session  # a session of GetSessionToken is the user's own: roles are not chained
     if session is not None and session.of.startswith(PREFIXES[ROLE]) and seconds > CHAINED:
         raise InvalidRequest(
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."

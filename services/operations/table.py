@@ -92,7 +92,8 @@ OPERATIONS: dict[str, OperationRow] = {
 }
 
 SERVICES: dict[str, dict[str, OperationRow]] = {"kms": OPERATIONS, "iam": IAM, "sts": STS}
-"""By the service in the signature's scope. Operation names are unique over all three: a record names the operation."""
+"""The operations by the service in the signature's scope. Their names are unique over all three, because a record
+names only the operation."""
 BY_NAME: dict[str, OperationRow] = {name: row for table in SERVICES.values() for name, row in table.items()}
 CROSS_ACCOUNT = frozenset(
     {"CreateGrant", "RetireGrant", "RevokeGrant", "ReEncryptFrom", "ReEncryptTo"}

@@ -26,7 +26,7 @@ from projections.log.entry import ALERTS, DECISIONS, EVENTS, Entry
 from services.adapters.kafka import FETCH_WAIT_MS, connection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
-from services.projector.store import Reached
+from services.projector.store import ReadTo
 from services.settings import Settings
 
 GATHERING = (4_194_304, 100)
@@ -41,7 +41,7 @@ class Batch:
     """`reached` is where the topics were read to with this batch."""
 
     entries: list[Entry] = field(default_factory=list)
-    reached: Reached = field(default_factory=Reached)
+    reached: ReadTo = field(default_factory=ReadTo)
     voids: int = 0
 
 
@@ -51,7 +51,7 @@ def topics_read(settings: Settings) -> dict[str, str]:
     return {EVENTS: found.events, DECISIONS: found.decisions, ALERTS: found.alerts}
 
 
-class Feed:
+class EntryFeed:
     """One consumer over every partition of `events`, `decisions` and `alerts`, by assignment."""
 
     def __init__(self, settings: Settings, partitions: int, keys: VaultKeyring) -> None:
@@ -68,7 +68,7 @@ class Feed:
         self._lanes = Lanes()
         self._now = Chain(keys=keys)
 
-    async def open(self, start: Reached, now: Chain) -> None:
+    async def open(self, start: ReadTo, now: Chain) -> None:
         """Begin where `start` says (at 0 where it does not name a partition).
 
         `now` is the chain at the log's end or near it: other topics are read beside the log and not behind it, so what is

@@ -10,8 +10,8 @@ from services.adapters.kafka import ends
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Pool
 from services.projector import store
-from services.projector.feed import Feed, topics_read
-from services.projector.store import Reached
+from services.projector.feed import EntryFeed, topics_read
+from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
 
@@ -30,12 +30,12 @@ async def rebuild_projection(
     name = await log_name(settings, keys)
     partitions = await topics.prepare(settings, flush=False)
     done = 0
-    feed = Feed(settings, partitions, keys)
+    feed = EntryFeed(settings, partitions, keys)
     going = store.Going()
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE")
         await store.prepare(connection, projection, name, keys, beside)
-        await feed.open(Reached(), await chain_now(settings, pool, keys))
+        await feed.open(ReadTo(), await chain_now(settings, pool, keys))
         try:
             while True:
                 batch = await feed.next(BATCH)

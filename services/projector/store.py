@@ -21,12 +21,12 @@ from domain.log import lane
 from domain.log.authenticity import POSITION, Keyring, key_of_row
 from domain.log.authority import Authority, authority_from
 from domain.log.lane import LaneName
-from projections.log.entry import DECISIONS, EVENTS, Appends, Closes, Entry, Interns, Upserts
+from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.registry import Projection
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
-from services.bounded import forget_oldest
 from services.logs import logger_of
+from services.projector.change_writer import ChangeWriter, InternedNames
 
 log = logger_of("projector")
 
@@ -35,7 +35,7 @@ Partition = tuple[str, int]
 
 
 @dataclass(slots=True)
-class Reached:
+class ReadTo:
     """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
     was authentic behind it; and how far each lane of decisions was read, and up to which number it is anchored (after a batch: of
     those that moved)."""
@@ -53,13 +53,12 @@ class Going:
     state. It is only believed where the tables stand at the same offset."""
 
     states: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    known: dict[str, dict[Any, None]] = field(default_factory=dict)
-    """By table, names of what was interned lately and is there."""
+    known: InternedNames = field(default_factory=dict)
     seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
     """By schema, the rows of positions as they were proved or written last."""
 
 
-class Changed(Exception):
+class ProjectionChanged(Exception):
     """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: nothing in its tables would show
     it, so it is filled anew whatever they say."""
 
@@ -206,12 +205,12 @@ async def positions(connection: Connection, schema: str) -> dict[Partition, int]
 
 async def reached(
     connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
-) -> Reached:
+) -> ReadTo:
     """How far a projection is. Raises Changed."""
     schema = projection.schema
     if not await are_ours(connection, projection, keys, schema, retired):
-        raise Changed(projection, "positions that Keytrail did not write")
-    result = Reached(await positions(connection, schema))
+        raise ProjectionChanged(projection, "positions that Keytrail did not write")
+    result = ReadTo(await positions(connection, schema))
     row = await connection.fetchrow(f"SELECT digest, authority FROM {schema}.positions WHERE topic = $1", EVENTS)
     if row is not None:
         result.digest, result.authority = row["digest"], authority_from(json.loads(row["authority"]))
@@ -226,7 +225,7 @@ async def take_in(
     connection: Connection,
     projection: Projection,
     entries: Sequence[Entry],
-    to: Reached,
+    to: ReadTo,
     keys: VaultKeyring,
     schema: str | None = None,
     going: Going | None = None,
@@ -238,7 +237,7 @@ async def take_in(
     """
     schema = schema or projection.schema
     going = going or Going()
-    interned: list[tuple[str, list[Any]]] = []
+    writer = ChangeWriter(connection, schema, going.known)
     wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
@@ -259,19 +258,9 @@ async def take_in(
         state = await _state(connection, projection, schema, stored.get((EVENTS, 0), 0), going)
         try:
             for change in projection.changes(new, state):
-                match change:
-                    case Appends():
-                        await connection.copy_records_to_table(
-                            change.table, schema_name=schema, columns=change.columns, records=change.rows
-                        )
-                    case Interns():
-                        interned.append(await _intern(connection, schema, change, going))
-                    case Closes():
-                        await connection.executemany(_CLOSE.format(change.table), change.rows)
-                    case _:
-                        await _upsert(connection, change)
+                await writer.write(change)
         except asyncpg.UniqueViolationError as fault:
-            raise Changed(projection, f"rows that were to come were there: {fault}", anew=True) from fault
+            raise ProjectionChanged(projection, f"rows that were to come were there: {fault}", anew=True) from fault
         authority = json.dumps(to.authority.document(), sort_keys=True)
         moved = [
             (topic, partition, after, *((to.digest, authority) if topic == EVENTS else ("", "")))
@@ -289,8 +278,7 @@ async def take_in(
     going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
     if projection.restore is not None:
         going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
-    for table, names in interned:
-        _remember(going.known.setdefault(table, {}), names)
+    writer.remember()
     return len(new)
 
 
@@ -300,7 +288,7 @@ def require_onward(
     """A position never goes back, nor away: one that somebody wrote down before and puts back is not believed while a process
     remembers. Raises Changed."""
     if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
-        raise Changed(projection, "positions went back", anew=True)
+        raise ProjectionChanged(projection, "positions went back", anew=True)
 
 
 async def _proved(
@@ -315,7 +303,7 @@ async def _proved(
     require_onward(projection, stored, seen)
     new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
     if new and not await _prove(projection, keys, {"positions": new}, retired):
-        raise Changed(projection, "positions that Keytrail did not write")
+        raise ProjectionChanged(projection, "positions that Keytrail did not write")
     return stored
 
 
@@ -332,9 +320,6 @@ _MOVE_ANCHOR = (
     "INSERT INTO anchors VALUES ($1, $2, $3, $4) ON CONFLICT (worker, lane) DO UPDATE "
     "SET number = excluded.number, mac = excluded.mac WHERE anchors.number < excluded.number"
 )
-_CLOSE = "UPDATE {} SET until_position = $3, until_at = $4 WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
-KNOWN = 100_000
-"""How many names of what was interned are remembered for each table."""
 
 
 async def _state(connection: Connection, projection: Projection, schema: str, after: int, going: Going) -> Any:
@@ -343,47 +328,3 @@ async def _state(connection: Connection, projection: Projection, schema: str, af
         return None
     offset, state = going.states.pop(schema, (-1, None))
     return state if offset == after else await projection.restore(connection)
-
-
-async def _intern(connection: Connection, schema: str, change: Interns, going: Going) -> tuple[str, list[Any]]:
-    """Write what is not there yet; what was found there lately is not asked again. The table's name and the names."""
-    table = f"{schema}.{change.table}"
-    known = going.known.get(table, {})
-    new = [row for row in change.rows if row[0] not in known]
-    if new:
-        beside = f"new_{change.table}"
-        columns = ", ".join(change.columns)
-        await connection.execute(f"CREATE TEMP TABLE {beside} (LIKE {change.table}) ON COMMIT DROP")
-        await connection.copy_records_to_table(beside, schema_name="pg_temp", columns=change.columns, records=new)
-        await connection.execute(
-            f"INSERT INTO {change.table} ({columns}) SELECT {columns} FROM pg_temp.{beside} ON CONFLICT DO NOTHING"
-        )
-    return table, [row[0] for row in new]
-
-
-def _remember(known: dict[Any, None], names: list[Any]) -> None:
-    known.update(dict.fromkeys(names))
-    forget_oldest(known, KNOWN)
-
-
-async def _upsert(connection: Connection, change: Upserts) -> None:
-    """New rows whole; of rows that are there, only the columns that changed."""
-    found = await connection.fetch(
-        f"SELECT {change.key} FROM {change.table} WHERE {change.key} = ANY($1)",
-        [row[change.key] for row in change.rows],
-    )
-    there = {row[change.key] for row in found}
-    new = [tuple(row[column] for column in change.columns) for row in change.rows if row[change.key] not in there]
-    if new:
-        await connection.copy_records_to_table(change.table, columns=change.columns, records=new)
-    by_columns: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
-    for row in change.rows:
-        if row[change.key] in there:
-            columns = tuple(sorted(name for name in row if name != change.key))
-            by_columns.setdefault(columns, []).append((row[change.key], *(row[name] for name in columns)))
-    for columns, values in by_columns.items():
-        assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
-        await connection.executemany(
-            f"UPDATE {change.table} SET {assignments} WHERE {change.key} = $1",
-            values,
-        )

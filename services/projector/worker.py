@@ -19,8 +19,8 @@ from services.clock import clock_of
 from services.logs import logger_of
 from services.metrics import LAG, VOIDS
 from services.projector import store
-from services.projector.feed import Batch, Feed
-from services.projector.store import Reached
+from services.projector.feed import Batch, EntryFeed
+from services.projector.store import ReadTo
 from services.projector.tails import Observer
 from services.runtime.processes import pause_after
 from services.settings import Settings
@@ -72,7 +72,7 @@ async def _follow_for_ever(
             await _prepare(settings, pool, keys, name, anew)
             anew.clear()
             await _follow(settings, pool, partitions, keys, observer, going)
-        except store.Changed as fault:
+        except store.ProjectionChanged as fault:
             log.error("a projection was changed by somebody else; it is filled anew", what=str(fault))
             anew.update([fault.schema] if fault.anew else [])
             going = store.Going()
@@ -103,7 +103,7 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
         await events.close()
 
 
-async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.Going) -> Reached:
+async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.Going) -> ReadTo:
     """Where to read from: the lowest position of any projection, and what belongs to it. Raises Changed."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
@@ -112,7 +112,7 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
         ]
     for projection, each in stored:
         store.require_onward(projection, each.offsets, going.seen.get(projection.schema, {}))
-    start = Reached()
+    start = ReadTo()
     for where in {where for _, each in stored for where in each.offsets}:
         readers = [each for projection, each in stored if where[0] in projection.topics]
         lowest = min(readers, key=lambda each: each.offsets.get(where, 0))
@@ -127,7 +127,7 @@ async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going:
 async def _follow(
     settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring, observer: Observer, going: store.Going
 ) -> None:
-    feed = Feed(settings, partitions, keys)
+    feed = EntryFeed(settings, partitions, keys)
     now = await chain_now(settings, pool, keys)
     start = await _start(pool, keys, now.authority.retired, going)
     observer.begin(Tails(start.lanes, start.anchored, time.monotonic()))

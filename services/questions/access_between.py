@@ -25,13 +25,12 @@ from domain.state.world import World
 from projections.decisions import changes
 from projections.history.project import IDENTITY, POLICY, touched
 from projections.log.schema import AskedLog
+from projections.trails.calls import MET
 from services.questions.subjects import ids_in
-from services.questions.who_can import Row, can_what, everyone, row_of
+from services.questions.who_can import AccessRow, can_what, everyone, row_of
 from services.rendering import utc
 from services.turns import Turn
 
-MET = "trail"
-"""Who put into a trail what was there before it began."""
 FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"
@@ -44,7 +43,7 @@ class Standing:
 
     def __init__(self, world: World, key: str, action: str) -> None:
         self._world, self._key, self._action = world, key, action
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, AccessRow] = {}
         """By unique id, or by principal where there is none."""
         self._turn = Turn()
 
@@ -53,14 +52,14 @@ class Standing:
             if row is not None:
                 self.rows[name] = row
 
-    async def take(self, event: object) -> dict[str, list[Row]]:
+    async def take(self, event: object) -> dict[str, list[AccessRow]]:
         """The event's effect: who gained, who lost, and who could and can still, but otherwise."""
         world = self._world
         before = self._of_the_key()
         whom = set(concerned(event, world))
         apply_within(event, world)
         whom |= set(concerned(event, world))
-        found: dict[str, Row | None] = {}
+        found: dict[str, AccessRow | None] = {}
         if self._of_the_key() != before or isinstance(event, events.AccountCreated | events.ServiceRegistered):
             found = dict.fromkeys(self.rows)
             async for name, row in self._all():
@@ -70,8 +69,8 @@ class Standing:
                 found[name] = self._row(name) if name in world.directory.identities else None
         return self._changed(found)
 
-    def _changed(self, found: dict[str, Row | None]) -> dict[str, list[Row]]:
-        result: dict[str, list[Row]] = {"gained": [], "lost": [], "changed": []}
+    def _changed(self, found: dict[str, AccessRow | None]) -> dict[str, list[AccessRow]]:
+        result: dict[str, list[AccessRow]] = {"gained": [], "lost": [], "changed": []}
         for name, row in found.items():
             had = self.rows.pop(name, None)
             if row is not None:
@@ -93,7 +92,7 @@ class Standing:
         grants = sorted(grant.id for held in resource.grants.values() for grant in held)
         return key.policy_text, key.principals, resource.context, grants
 
-    async def _all(self) -> AsyncIterator[tuple[str, Row | None]]:
+    async def _all(self) -> AsyncIterator[tuple[str, AccessRow | None]]:
         world = self._world
         key = world.keys.get(self._key)
         if key is None:
@@ -106,7 +105,7 @@ class Standing:
                 name = by_arn[caller.context["aws:principalarn"][0]]
             yield name, row_of(world, key, self._action, kind, caller)
 
-    def _row(self, name: str) -> Row | None:
+    def _row(self, name: str) -> AccessRow | None:
         identity, key = self._world.directory.identities[name], self._world.keys.get(self._key)
         if key is None or identity.kind not in (USER, ROLE):
             return None
@@ -141,7 +140,7 @@ def apply_within(event: object, world: World) -> None:
             world.apply(event)
 
 
-def _means(row: Row) -> object:
+def _means(row: AccessRow) -> object:
     """A row but for the versions of what lets in: a policy put again unchanged changes nothing."""
     return orjson.dumps([[each["open"] for each in row["paths"]], row["unless"], row["for_sure"], row["kind"]])
 
@@ -204,7 +203,7 @@ async def who_between(
     yield {"result": {"changes": count, "gained": _names(gained), "lost": _names(lost)}}
 
 
-def _names(rows: Iterable[Row]) -> list[str]:
+def _names(rows: Iterable[AccessRow]) -> list[str]:
     return sorted(row["principal"] for row in rows)
 
 

@@ -25,7 +25,7 @@ from domain.identities.identity import USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.keys.key import Key
 from domain.log import events, identity_events
-from domain.log.catalogue import NEWEST
+from domain.log.catalogue import CATALOGUE, NEWEST
 from domain.log.codec import event_from
 from domain.policy import statement_set, unseen
 from domain.policy_analysis.fixed_keys import known_of
@@ -35,13 +35,14 @@ from projections.decisions import changes
 from projections.history import queries as history
 from projections.history.project import GRANT, IDENTITY, KEY, POLICY
 from projections.log.schema import AskedLog
-from services.questions.access_between import MET, OF_THE_CHANGE
+from projections.trails.calls import MET
+from services.questions.access_between import OF_THE_CHANGE
 from services.questions.effects import (
     GIVES,
     NOT_GIVEN,
     REFUSED_OF_IT,
     STILL,
-    Came,
+    ChangeEffects,
     Scope,
     assumes,
     concerns,
@@ -50,7 +51,7 @@ from services.questions.effects import (
     statement,
     unseen_in,
 )
-from services.questions.policy_change import Policy
+from services.questions.policy_change import ComparedPolicy
 from services.rendering import utc
 
 Aggregate = TypeVar("Aggregate")
@@ -59,31 +60,8 @@ COMPARED = 500
 """Pairs of policies whose difference is held."""
 TOLD_EVERY = 50
 """Changes after which it is told how far the answer is."""
-KINDS: dict[str, tuple[str, ...]] = {
-    "key policy": ("key.created", "key.policy-replaced", "key.deleted"),
-    "grant": ("grant.created", "grant.revoked", "grant.retired"),
-    "identity": (
-        "account.created", "access-key.created", "access-key.disabled", "user.created", "group.created", "role.created",
-        "identity.moved", "identity.deleted", "user.access-key-created", "user.access-key-changed",
-        "user.access-key-deleted", "group.member-added", "group.member-removed", "role.trust-replaced",
-        "identity.policy-put", "identity.policy-deleted", "identity.policy-attached", "identity.policy-detached",
-        "identity.boundary-set", "policy.created", "policy.version-created", "policy.default-set",
-        "policy.version-deleted", "policy.deleted",
-    ),
-    "tags": ("key.tagged", "key.untagged", "identity.tagged", "identity.untagged"),
-    "alias": ("alias.created", "alias.moved", "alias.deleted"),
-}  # fmt: skip
+KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
 """What bears on who may do what, by event."""
-BESIDE = frozenset({
-    "log.created", "writer.started", "commands.skipped", "log.authenticated", "log.key-rotated", "log.key-retired",
-    "commands.refused", "decisions.anchored", "clock.read", "alert.marked", "service.registered", "service.removed",
-    "key.enabled", "key.disabled", "key.described", "key.rotation-enabled", "key.rotation-disabled", "key.rotated",
-    "key.material-imported", "key.material-deleted", "key.material-expired", "key.deletion-scheduled",
-    "key.deletion-cancelled", "grant.found", "role.described",
-    "account.alias-set", "instance-profile.created", "instance-profile.deleted", "instance-profile.role-set",
-})  # fmt: skip
-"""What changes nobody's access: it changes what a key is, or Keytrail itself. A house test holds the two to be all there is."""
-KIND = {event: kind for kind, some in KINDS.items() for event in some}
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (#statement-without-action-or-resource)."""
@@ -93,11 +71,11 @@ OF_A_POLICY = (
     identity_events.PolicyAttached,
     identity_events.PolicyDetached,
 )
-ByGroups = tuple[tuple[str, statement_set.Given], ...]
+ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
 """What is given and refused, by the ARN of the group whose policies say so."""
 OWN = ""
 """Stands for the holder's own policies, or those that are told of."""
-Compare = Callable[[Key, Policy, Policy], Awaitable[dict[str, Any]]]
+Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
 class Reviewed:
@@ -156,7 +134,7 @@ class Reviewed:
                 return {"key_id": key, "key_aliases": aliases}
         return {"key_id": key, "key_aliases": []}
 
-    async def _told(self, event: Any, position: int) -> Came | None:
+    async def _told(self, event: Any, position: int) -> ChangeEffects | None:
         match event:
             case events.KeyCreated() | events.PolicyReplaced() | events.KeyDeleted():
                 return await self._of_policy(event.key, position)
@@ -188,12 +166,12 @@ class Reviewed:
     async def _key(self, name: str, position: int) -> Key | None:
         return await self._held(Key, KEY, name, position)
 
-    async def _of_policy(self, name: str, position: int) -> Came | None:
+    async def _of_policy(self, name: str, position: int) -> ChangeEffects | None:
         old, new = await self._key(name, position - 1), await self._key(name, position)
         key = new or old
         if key is None:
             return None
-        told = Came(key.account, (key.id,))
+        told = ChangeEffects(key.account, (key.id,))
         told.more = {
             "from_version": old.policy_version if old else None,
             "to_version": new.policy_version if new else None,
@@ -205,7 +183,7 @@ class Reviewed:
             told.more["unclear"] = unclear
         return told
 
-    async def _difference(self, key: Key, old: Policy, new: Policy) -> dict[str, Any]:
+    async def _difference(self, key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         """Most keys are made with the same policy: what was compared before is not compared again, unless it names the key."""
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
@@ -223,14 +201,18 @@ class Reviewed:
 
     async def _of_grant(
         self, event: events.GrantCreated | events.GrantRevoked | events.GrantRetired, position: int
-    ) -> Came | None:
+    ) -> ChangeEffects | None:
         made = isinstance(event, events.GrantCreated)
         row = await history.one(self._log, position if made else position - 1, GRANT, event.grant)
         grant = None if row is None else history.aggregate(row)
         if row is None or not isinstance(grant, Grant):
             key = None if made else await self._key(event.key, position)
             unknown = [f"what the grant {event.grant} let in, {unseen.NEVER}"]
-            return None if key is None else Came(key.account, (key.id,), unknown=unknown, more={"grant": event.grant})
+            return (
+                None
+                if key is None
+                else ChangeEffects(key.account, (key.id,), unknown=unknown, more={"grant": event.grant})
+            )
         effect = {
             "who": [{"principal": grant.grantee_shown}],
             "actions": sorted(grant.operations),
@@ -238,7 +220,7 @@ class Reviewed:
             "before": NOT_GIVEN if made else GIVES,
             "after": GIVES if made else NOT_GIVEN,
         }
-        told = Came(row["account"], (grant.key,), (grant.grantee_shown,), more={"grant": grant.id})
+        told = ChangeEffects(row["account"], (grant.key,), (grant.grantee_shown,), more={"grant": grant.id})
         (told.gained if made else told.lost).append(effect)
         return told
 
@@ -257,11 +239,11 @@ class Reviewed:
         identity = await self._identity(name, position) or await self._identity(name, position - 1)
         return (identity.arn,) if identity else ()
 
-    def _credential(self, account: str, who: tuple[str, ...], access_key: str, *, on: bool) -> Came:
+    def _credential(self, account: str, who: tuple[str, ...], access_key: str, *, on: bool) -> ChangeEffects:
         """An access key lets nobody in that was not let in: it lets them sign."""
-        return Came(account, (), who, more={"credential": {"access_key": access_key, "may_sign": on}})
+        return ChangeEffects(account, (), who, more={"credential": {"access_key": access_key, "may_sign": on}})
 
-    async def _of_identity(self, event: Any, position: int) -> Came | None:
+    async def _of_identity(self, event: Any, position: int) -> ChangeEffects | None:
         match event:
             case identity_events.UserAccessKeyCreated() | identity_events.UserAccessKeyDeleted():
                 on = isinstance(event, identity_events.UserAccessKeyCreated)
@@ -284,7 +266,9 @@ class Reviewed:
         of = new or old
         if of is None:
             return None
-        told = Came(event.account, (), tuple(dict.fromkeys(each.arn for each in (new, old) if each is not None)))
+        told = ChangeEffects(
+            event.account, (), tuple(dict.fromkeys(each.arn for each in (new, old) if each is not None))
+        )
         before, after = await self._given_to(old, position - 1), await self._given_to(new, position)
         self._tell(told, before, after, beside=await self._by_groups(new, position))
         trust = [
@@ -303,7 +287,7 @@ class Reviewed:
             told.more["boundary"] = {"from": limits[0] or None, "to": limits[1] or None}
         return told
 
-    async def _given_to(self, identity: Identity | None, position: int) -> statement_set.Given:
+    async def _given_to(self, identity: Identity | None, position: int) -> statement_set.PermissionsGiven:
         """What an identity's own policies give, without its groups'."""
         if identity is None:
             return statement_set.NOTHING
@@ -322,9 +306,9 @@ class Reviewed:
 
     def _tell(
         self,
-        told: Came,
-        before: statement_set.Given,
-        after: statement_set.Given,
+        told: ChangeEffects,
+        before: statement_set.PermissionsGiven,
+        after: statement_set.PermissionsGiven,
         who: tuple[str, ...] = (),
         beside: ByGroups = (),
     ) -> None:
@@ -337,12 +321,12 @@ class Reviewed:
 
     async def _of_membership(
         self, event: identity_events.MemberAdded | identity_events.MemberRemoved, position: int
-    ) -> Came | None:
+    ) -> ChangeEffects | None:
         whose = await self._whose(USER, event.user, position)
         group = await self._identity(event.group, position) or await self._identity(event.group, position - 1)
         if group is None:
             return None
-        told = Came(event.account, (), (*whose, group.arn))
+        told = ChangeEffects(event.account, (), (*whose, group.arn))
         its = await self._given_to(group, position)
         user = await self._identity(event.user, position)
         own = ((OWN, await self._given_to(user, position)),)
@@ -353,13 +337,13 @@ class Reviewed:
             self._tell(told, its, statement_set.NOTHING, whose, (*own, *others))
         return told
 
-    async def _of_managed(self, account: str, name: str, position: int) -> Came | None:
+    async def _of_managed(self, account: str, name: str, position: int) -> ChangeEffects | None:
         old, new = await self._managed(name, position - 1), await self._managed(name, position)
         policy = new or old
         if policy is None:
             return None
         holders = await self._holders(policy, position)
-        told = Came(account, (), (policy.arn, *holders))
+        told = ChangeEffects(account, (), (policy.arn, *holders))
         before, after = [
             statement_set.given(each.document, self._universe) if each else statement_set.NOTHING for each in (old, new)
         ]
@@ -401,7 +385,7 @@ def _without_witness(region: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in region.items() if name != "witness"}
 
 
-def _policy(key: Key | None) -> Policy:
+def _policy(key: Key | None) -> ComparedPolicy:
     if key is None:
-        return Policy(Side(EMPTY), {})
-    return Policy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})
+        return ComparedPolicy(Side(EMPTY), {})
+    return ComparedPolicy(Side(key.policy_text, own_principals(key.principals, key.account), key.policy_version), {})

@@ -19,7 +19,7 @@ from domain.log.codec import micros_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
 from projections.decisions import spans
-from projections.decisions.spans import Span
+from projections.decisions.spans import DecisionSpan
 from projections.log.schema import AskedLog
 from services.questions.replay import Replay
 from services.turns import Turn
@@ -30,7 +30,7 @@ FETCHED = 5_000
 
 
 @dataclass(slots=True)
-class Decided:
+class DecidedAgain:
     """`calls` decisions at positions from `seen` to `until`, of one case; `again` is what they come out as now."""
 
     seen: int
@@ -65,7 +65,7 @@ class Deciding:
         self._steps = 0
         """Counts the changes of the world."""
 
-    async def walk(self, span: Span, epochs: Sequence[int] | None = None) -> AsyncIterator[Decided]:
+    async def walk(self, span: DecisionSpan, epochs: Sequence[int] | None = None) -> AsyncIterator[DecidedAgain]:
         """Every decision of the span, in the order of `seen`.
 
         `epochs`: the positions at which something changed that these decisions could read, in order; None where that is not
@@ -95,21 +95,21 @@ class Deciding:
         while len(self._held) > max(CASES, len(names)):
             self._held.popitem(last=False)
 
-    async def _group(self, row: Any, span: Span) -> AsyncIterator[Decided]:
+    async def _group(self, row: Any, span: DecisionSpan) -> AsyncIterator[DecidedAgain]:
         held = self._held[row["case_id"]]
         again = self._known(held)
         if again is None:
             again = decide_again(held.case, self._replay.world, micros_of(row["last"]), self._callers)
             held.again, held.changes, held.stands = again, self._replay.world.directory.changes, self._steps
         if not again.reads_time:
-            yield Decided(
+            yield DecidedAgain(
                 row["seen"], row["until"], row["case_id"], held.case, row["calls"], row["first"], row["last"], again
             )
             return
         held.again = None
         for time in await spans.times_of(self._log, span, row["case_id"], row["seen"], row["until"]):
             timed = decide_again(held.case, self._replay.world, micros_of(time["at"]), self._callers)
-            yield Decided(
+            yield DecidedAgain(
                 row["seen"], row["until"], row["case_id"], held.case, time["calls"], time["at"], time["at"], timed
             )
 

@@ -15,7 +15,7 @@ from domain.policy_analysis.space import Side
 from domain.state.principals import named, principals_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
-from projections.decisions.spans import OfAccount, OfKey, OfPrincipal, Touched, Whose
+from projections.decisions.spans import CallsOfAccount, CallsOfKey, CallsOfPrincipal, Touched, Whose
 from projections.history import queries as history
 from projections.history.project import IDENTITY
 from projections.log.schema import AskedLog
@@ -61,11 +61,10 @@ class KeyPolicyDraft:
             principals = {}  # somebody whom it names was not there yet: nobody is meant by that name
         # The same object while the key stays as it is: what was worked out of it holds.
         self._put = with_policy(held, self.text, held.policy_version, principals)
-        world.keys[held.id] = self._put
-        world.resources.pop(held.id, None)
+        world.replace_key(self._put)
 
     def whose(self) -> Whose:
-        return OfKey(self.key.id, self.key.arn)
+        return CallsOfKey(self.key.id, self.key.arn)
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         policy = parse_policy(self.text, KEY)
@@ -99,7 +98,7 @@ class RevokedGrant:
         self._put = world.resources[held.id] = replace(resource, grants=left)
 
     def whose(self) -> Whose:
-        return OfKey(self.key.id, self.key.arn)
+        return CallsOfKey(self.key.id, self.key.arn)
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         return None
@@ -132,8 +131,8 @@ class IdentityPolicyDraft:
         arn = parse_arn(self.identity.arn)
         assert arn is not None, "an identity's ARN is one"
         if self.identity.kind == GROUP:  # its members, whoever they were then
-            return OfAccount(arn.account)
-        return OfPrincipal(self.identity.arn, f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/")
+            return CallsOfAccount(arn.account)
+        return CallsOfPrincipal(self.identity.arn, f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/")
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
         return None

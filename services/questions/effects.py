@@ -18,7 +18,7 @@ Effect = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Came:
+class ChangeEffects:
     """What came of one change. `accounts` are whose it is; `keys` and `about` (ARNs) what it concerns."""
 
     account: str = ""
@@ -45,7 +45,7 @@ def unseen_in(effect: Mapping[str, Any]) -> str:
     return next((each[0] for each in asked if each), "")
 
 
-def put(told: Came, effect: Effect) -> None:
+def put(told: ChangeEffects, effect: Effect) -> None:
     """A Deny that came takes away, and one that went gives back. What was never seen does neither: that it is not known is
     told once."""
     if what := unseen_in(effect):
@@ -74,11 +74,11 @@ def depends(
     keys: tuple[str, ...] = (),
     about: tuple[str, ...] = (),
     more: Mapping[str, Any] | None = None,
-) -> Came:
-    return Came(account, keys, about, more={DEPENDS: f"policies with conditions on {what}", **(more or {})})
+) -> ChangeEffects:
+    return ChangeEffects(account, keys, about, more={DEPENDS: f"policies with conditions on {what}", **(more or {})})
 
 
-def concerns(told: Came, scope: Scope) -> bool:
+def concerns(told: ChangeEffects, scope: Scope) -> bool:
     effects = [*told.gained, *told.lost]
     if scope.key:
         of_people = not told.keys and any(

@@ -1,4 +1,4 @@
-"""What a change of a key's policy let in and kept out: two versions, moments or drafts, compared by what they mean."""
+"""What a change of a key's policy lets in and keeps out: two versions, moments or drafts, compared by their meaning."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from services.rendering import utc
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy that is compared: a version of the key's, with who put it and when, or a draft."""
+class ComparedPolicy:
+    """A policy to compare: a version of the key's policy, with who put it and when, or a draft."""
 
     side: Side
     shown: dict[str, Any]
 
 
-async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Policy:
+async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> ComparedPolicy:
     """The version that a number, a time or a position means. Raises NoSuchMoment, Unavailable."""
     if reference.isascii() and reference.isdigit() and len(reference) < 10:
         rows = await policy_versions.page(log, key.id, int(reference) - 1, 1)
@@ -55,21 +55,21 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Policy
     if unseen.is_document(put["document"]):
         # Nobody put it: a record of the trail met the key, and that says neither who wrote its policy nor when.
         told = {"version": None, "principal": None, "call_id": None, "at": None, "unknown": unseen.POLICY}
-        return Policy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
+        return ComparedPolicy(side, shown | told | {"settled_by": unseen.SETTLED_BY})
     if put["principal"] == BY:  # read of AWS's answer: who put it, and when, is not known
-        return Policy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
-    return Policy(side, shown | {"at": utc(put["at"])})
+        return ComparedPolicy(side, shown | {"principal": None, "call_id": None, "at": None, "known_by": BY})
+    return ComparedPolicy(side, shown | {"at": utc(put["at"])})
 
 
-def draft(text: str, world: World | None, version: int, account: str) -> Policy:
-    """`world` is None where nobody knows who is there. Raises MalformedPolicy, LimitExceeded."""
+def draft(text: str, world: World | None, version: int, account: str) -> ComparedPolicy:
+    """`world` is None where it is not known which principals exist. Raises MalformedPolicy, LimitExceeded."""
     policy = check_policy(text, KEY_POLICY)
     ids = principals_of(policy, world, account) if world is not None else {}
-    return Policy(Side(text, own_principals(ids, account), version), {"draft": True})
+    return ComparedPolicy(Side(text, own_principals(ids, account), version), {"draft": True})
 
 
-def difference(key: Key, old: Policy, new: Policy, more: list[str]) -> dict[str, Any]:
-    """`more` are the actions that are asked of keys beside those of KMS."""
+def difference(key: Key, old: ComparedPolicy, new: ComparedPolicy, more: list[str]) -> dict[str, Any]:
+    """`more` are actions on keys beside those of KMS."""
     told = {"key_id": key.id, "from": old.shown, "to": new.shown}
     try:
         space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))

@@ -1,6 +1,6 @@
-"""Recheck: every decision ever logged, decided again on the state that it was decided on, must come out as it is.
+"""Recheck: every logged decision is made again on the state that it was made on, and must come out the same.
 
-What does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides otherwise than it did.
+A decision that does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 from domain.authorization.audience import Audience
 from domain.characters import without_nul
 from projections.decisions import spans
-from projections.decisions.spans import Span, Times
-from services.questions.decided_again import Decided, Deciding
+from projections.decisions.spans import DecisionSpan, TimeBounds
+from services.questions.decided_again import DecidedAgain, Deciding
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 SHOWN = 100
-"""Mismatches that are explained; all are counted."""
+"""The number of mismatches that are explained; all of them are counted."""
 TOLD_EVERY = 0.25
 
 
 @dataclass(slots=True)
 class OfEvaluator:
-    """What came of the decisions of one version of the evaluator."""
+    """How the decisions of one version of the evaluator came out."""
 
     decisions: int = 0
     cases: int = 0
@@ -38,7 +38,7 @@ class Rechecked:
     evaluators: dict[int, OfEvaluator] = field(default_factory=dict)
     mismatches: list[dict[str, Any]] = field(default_factory=list)
 
-    def take(self, each: Decided) -> None:
+    def take(self, each: DecidedAgain) -> None:
         version = (each.case.get("inputs") or {}).get("evaluator", 0)
         counted = self.evaluators.setdefault(version, OfEvaluator())
         counted.decisions += each.calls
@@ -64,9 +64,9 @@ class Rechecked:
             )
 
 
-async def recheck(still: Still, region: str, times: Times, audience: Audience) -> AsyncIterator[dict[str, Any]]:
+async def recheck(still: Still, region: str, times: TimeBounds, audience: Audience) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of"}` now and then, and `{"result"}` at last."""
-    log, last = still.connection, still.last
+    log, last = still.log, still.last
     since = times[0]
     total = await spans.all_counted(log, times)
     first = -1 if since is None else await spans.first_seen_since(log, since)
@@ -75,7 +75,7 @@ async def recheck(still: Still, region: str, times: Times, audience: Audience) -
     done, told = 0, time.monotonic()
     if first is not None:
         replay = await Replay.begin(log, region, min(first, still.history), last)
-        span = Span(first - 1 if since is not None else -2, last, times)
+        span = DecisionSpan(first - 1 if since is not None else -2, last, times)
         async for each in Deciding(log, replay).walk(span):
             found.take(each)
             done += each.calls
@@ -103,7 +103,7 @@ async def recheck(still: Still, region: str, times: Times, audience: Audience) -
 
 
 def _gap(row: Any) -> dict[str, Any] | None:
-    """Records of a partition of `decisions` that are not there any more: nothing can be said of them."""
+    """Records of a partition of `decisions` that are missing, so that they cannot be rechecked."""
     missing = row["last"] + 1 - row["records"]
     if not missing:
         return None

@@ -19,17 +19,17 @@ from services.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`pool` answers questions to the projections; `account` is whose keys and people may be told of, "" for everybody's
+    """`log` is what is asked. `account` is the account that is told: of its own keys and people, or of everybody's where it is ""
     (a trail is the installation's own reading of other accounts)."""
 
-    pool: AskedLog
+    log: AskedLog
     account: str
     region: str
     end: int
 
     @property
     def is_trail(self) -> bool:
-        return bool(self.pool.schema.trail)
+        return bool(self.log.schema.trail)
 
     @property
     def audience(self) -> Audience:
@@ -37,18 +37,18 @@ class Source:
 
     async def moment(self, text: str | None) -> Moment:
         """Raises NoSuchMoment, Unavailable."""
-        return await moment_of(self.pool, text, self.end)
+        return await moment_of(self.log, text, self.end)
 
     async def began(self) -> datetime | None:
-        """When the record begins."""
-        return await (trails.first_call(self.pool) if self.is_trail else history.begins(self.pool))
+        """When the log begins."""
+        return await (trails.first_call(self.log) if self.is_trail else history.begins(self.log))
 
     async def ended(self) -> datetime | None:
-        """When a trail's last record was written: nobody knows what was done after."""
-        return await trails.last_call(self.pool)
+        """When a trail's last record was written. Nothing is known of the time after it."""
+        return await trails.last_call(self.log)
 
     async def before_it_began(self, since: datetime | None) -> dict[str, str]:
-        """What an answer says where the record begins after the time that it was asked from."""
+        """What an answer adds where the log begins later than the time that was asked for."""
         began = None if since is None else await self.began()
         return {"began": utc(began)} if began is not None and since is not None and since < began else {}
 
@@ -59,4 +59,4 @@ class Source:
             if not self.is_trail:
                 yield found
                 return
-            yield Still(AskedLog(found.connection.connection, self.pool.schema), self.end, self.end)
+            yield Still(AskedLog(found.log.connection, self.log.schema), self.end, self.end)

@@ -1,4 +1,4 @@
-"""Whom a call changed: its event, and so its summary, has unique ids; whoever reads it knows people by their names."""
+"""The names of what a call changed. Its event and summary contain unique ids, but readers know people by their names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from domain.policy.parse import UNIQUE_ID
 from projections.history import queries as history
 from services.questions.source import Source
 
-Rows = list[dict[str, Any]]
+SubjectRows = list[dict[str, Any]]
 MOVED = "identity.moved."
 NAMED_BY = ("id", "user", "group", "role")
-"""Members of an event's data that say by a unique id whom it changes (domain/log/identity_events.py)."""
+"""Members of an event's data that name by unique id what it changes (domain/log/identity_events.py)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class SubjectChange:
     """What a call's event, and so its summary, gives by an id alone: `identities` with the position of the change; the `key` that
     an alias was moved from."""
 
@@ -25,27 +25,29 @@ class Changed:
     key: str = ""
 
 
-def changed(call: Mapping[str, Any]) -> Changed:
+def changed(call: Mapping[str, Any]) -> SubjectChange:
     event, position = call.get("event"), call.get("position")
     if not isinstance(event, dict) or position is None:
-        return Changed()
+        return SubjectChange()
     # Of one that got another name the summary says the new one: the id stands for the old.
     at = position - 1 if str(call.get("event_type")).startswith(MOVED) else position
-    return Changed(tuple((id, at) for id in ids_in(event)), event.get("previous_key") or "")
+    return SubjectChange(tuple((id, at) for id in ids_in(event)), event.get("previous_key") or "")
 
 
 def ids_in(event: Mapping[str, Any]) -> list[str]:
-    """The unique ids of whom an event changes."""
+    """The unique ids of what an event changes."""
     return [id for name in NAMED_BY if isinstance(id := event.get(name), str) and UNIQUE_ID.fullmatch(id)]
 
 
-async def with_names(source: Source, calls: Rows, with_aliases: Callable[[Source, Rows], Awaitable[Rows]]) -> Rows:
-    """Calls, with the aliases of their keys, and with the names of whatever their summaries give by an id: the ARN that an
-    identity or policy had then, the alias that a key has now."""
+async def with_names(
+    source: Source, calls: SubjectRows, with_aliases: Callable[[Source, SubjectRows], Awaitable[SubjectRows]]
+) -> SubjectRows:
+    """Calls with the aliases of their keys, and with names for the ids in their summaries: the ARN that an identity or policy
+    had then, the alias that a key has now."""
     of = [changed(call) for call in calls]
     asked = {pair for its in of for pair in its.identities}
-    arns = await history.arns_then(source.pool, asked, source.audience.account) if asked else {}
-    keys: Rows = [{"key_id": key} for key in sorted({its.key for its in of if its.key})]
+    arns = await history.arns_then(source.log, asked, source.audience.account) if asked else {}
+    keys: SubjectRows = [{"key_id": key} for key in sorted({its.key for its in of if its.key})]
     aliases = {row["key_id"]: row["key_aliases"] for row in await with_aliases(source, keys)}
     rows = await with_aliases(source, calls)
     for row, its in zip(rows, of, strict=True):

@@ -1,4 +1,4 @@
-"""What a draft would have done: every logged decision of a span that it could change, decided again at its own time."""
+"""What a draft would have done: each logged decision of a span that it could change is made again, at its own time."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from typing import Any
 from domain.authorization.audience import Audience
 from domain.decisions.again import was_allowed
 from projections.decisions import spans
-from projections.decisions.spans import Span, Times, Touched
+from projections.decisions.spans import DecisionSpan, TimeBounds, Touched
 from projections.log.schema import AskedLog
-from services.questions.decided_again import Decided, Deciding
+from services.questions.decided_again import DecidedAgain, Deciding
 from services.questions.drafts import Draft
-from services.questions.flips import Beside, Flip, Otherwise, Weighed, decider_in_words, none_beside, told
+from services.questions.flips import CountBeside, Flip, Otherwise, Weighed, decider_in_words, none_beside, told
 from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 ASK_MORE = frozenset({"ReEncrypt", "CreateAlias", "UpdateAlias", "DeleteAlias"})
-"""Operations that ask several permissions: where the first was denied, the rest were never asked."""
+"""Operations that need several permissions: where the first was denied, the others were never checked."""
 
 
 async def what_if(
     still: Still,
     region: str,
     draft: Draft,
-    times: Times,
+    times: TimeBounds,
     after: int | None,
     audience: Audience,
     *,
     calls: bool,
 ) -> AsyncIterator[dict[str, Any]]:
-    """What `flips.told` tells.
+    """The answer of `flips.told`.
 
-    Of calls across accounts only those count that the asking account is told of (`owners`), by what it is told of them:
-    whether another account would have let in a call that it refused is that account's to say, and counts as unknown.
+    Calls across accounts count if the asking account may see them, by what it may see of them. Whether the other account would
+    have allowed a call that it refused is unknown here.
 
-    With a `through` that was told as `after`, the same question goes on behind it, and the results add up.
+    A later question may give the last `through` as `after`: it continues there, and the results add up.
     """
-    log, last = still.connection, still.last
-    span = Span(-2 if after is None else after, last, times, draft.whose(), audience.account)
+    log, last = still.log, still.last
+    span = DecisionSpan(-2 if after is None else after, last, times, draft.whose(), audience.account)
     total, first = await spans.counted(log, span)
     weighed = _nothing()
-    beside: Beside = none_beside
+    beside: CountBeside = none_beside
     if first is not None:
         touched = await draft.touched(log, first, last)
         beside = _beside(log, span, touched)
@@ -58,9 +58,8 @@ async def _nothing() -> AsyncIterator[Weighed]:
     yield
 
 
-def _beside(log: AskedLog, span: Span, touched: Touched | None) -> Beside:
-    """Calls that the draft cannot change, as the sets of requests show that it and the policies of then have apart: they are
-    counted and not decided."""
+def _beside(log: AskedLog, span: DecisionSpan, touched: Touched | None) -> CountBeside:
+    """Counts the calls that the draft cannot change; they are not decided again."""
     if touched is None:
         return none_beside
     left = replace(span, outside=touched)
@@ -75,7 +74,7 @@ def _beside(log: AskedLog, span: Span, touched: Touched | None) -> Beside:
 
 
 async def _weighed(
-    log: AskedLog, replay: Replay, draft: Draft, span: Span, audience: Audience
+    log: AskedLog, replay: Replay, draft: Draft, span: DecisionSpan, audience: Audience
 ) -> AsyncIterator[Weighed]:
     epochs = await draft.epochs(log, span.after, span.last)
     async for each in Deciding(log, replay, draft.put).walk(span, epochs):
@@ -85,12 +84,12 @@ async def _weighed(
 
 
 def _before_the_epoch(epochs: Sequence[int], seen: int, begin: int) -> int:
-    """The last position before the epoch in which a decision was made."""
+    """The last position before the epoch that a decision belongs to."""
     number = bisect_right(epochs, seen)
     return epochs[number - 1] - 1 if number else begin
 
 
-def _otherwise(each: Decided, audience: Audience) -> Otherwise | None:
+def _otherwise(each: DecidedAgain, audience: Audience) -> Otherwise | None:
     before = was_allowed(each.case)
     if before == each.again.allowed:
         return None

@@ -1,4 +1,4 @@
-"""Where parts are joined, and the only place: settings in, adapters out."""
+"""The one place where processes get their parts: settings in, adapters out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def prepare(settings: Settings, pool: Pool, *, make_master_key: bool = Fal
         if await Vault.is_sealed(pool):
             raise MasterKeyRefused(
                 f"There is no master key at {settings.master_key_path}, and the vault is sealed with one. "
-                "Put it back, or name its place in KEYTRAIL_MASTER_KEY_FILE."
+                "Put it back, or say where it is in KEYTRAIL_MASTER_KEY_FILE."
             )
         master_key.make(settings.master_key_path)
     vault = open_vault(settings, pool)

@@ -1,4 +1,4 @@
-"""The data folder: one owner at a time, what it runs, and the credentials that it was given."""
+"""The data folder: its one owner at a time, the processes that run on it, and its credentials."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FolderInUse(Exception):
 
 
 class ClockRefused(Exception):
-    """A test's clock on a folder that is no test's, or the other way round."""
+    """A test clock on a folder that was run with the real clock, or the other way round."""
 
 
 @dataclass(slots=True)
@@ -54,8 +54,8 @@ class Credentials:
 
 
 class Folder:
-    """Everything in it is its owner's alone. Root's is 0711, since Postgres runs as another user and has to pass through;
-    what is in it is closed by itself."""
+    """Only the owner may read what is in it. Root's folder has mode 0711, because Postgres runs as another user and
+    has to pass through; each thing in it is closed by its own mode."""
 
     def __init__(self, path: Path) -> None:
         self._named = path.absolute()
@@ -67,7 +67,7 @@ class Folder:
 
     @property
     def restoring(self) -> Path:
-        """There while a restore is under way."""
+        """The file that is there while a restore is under way."""
         return self.run / "restoring"
 
     @property
@@ -76,11 +76,11 @@ class Folder:
 
     def take(self) -> None:
         """Own the folder until this process ends. Raises FolderInUse, NotOurs."""
-        require_owned(self._named)  # a link may lead here, and is somebody's too
+        require_owned(self._named)  # a symbolic link that leads here has an owner too
         make_own(self.path, 0o711 if os.geteuid() == 0 else 0o700)
         for folder in (self.run, self.logs):
             make_own(folder)
-        for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version let everybody read them
+        for kept in (*self.run.iterdir(), *self.logs.iterdir()):  # an earlier version left them readable by everybody
             if kept.is_file() and not kept.is_symlink():
                 kept.chmod(0o600)
         lock = (self.run / "lock").open("a+")
@@ -120,12 +120,13 @@ class Folder:
             return None
 
     def live_state(self) -> Running | None:
-        """What runs now, None where nothing does."""
+        """The processes that run now; None where none do."""
         running = self.state()
         return running if running is not None and _exists(running.pid) else None
 
     def reached(self, settings: Settings) -> Settings | None:
-        """The settings, with the broker and the database that run here where they name none; None where nothing runs."""
+        """The settings, completed by the broker and the database that run here where they name none; None where
+        nothing runs."""
         running = self.live_state()
         if running is None:
             return None
@@ -144,7 +145,7 @@ class Folder:
         self.state_file.unlink(missing_ok=True)
 
     def clean_up(self) -> list[str]:
-        """End what an earlier `up` that was killed has left running; the names of what there was."""
+        """End the processes that an earlier `up` left running when it was killed, and return their names."""
         import psutil  # every command asks for the folder, and only a start needs this
 
         running = self.state()
@@ -183,7 +184,8 @@ class Folder:
             ) from None
 
     def kept_credentials(self) -> Credentials | None:
-        """Raises BadSetting where another user put them there: with theirs we would be led to a server of theirs."""
+        """Raises BadSetting where another user put them there: their credentials could lead us to a server of
+        theirs."""
         try:
             return Credentials(**json.loads(read_private(self.path / "credentials.json")))
         except NotOurs as fault:

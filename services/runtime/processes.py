@@ -22,8 +22,8 @@ from services.settings import BadSetting
 
 CANNOT_START: tuple[type[BaseException], ...] = (LogRefused, MasterKeyRefused, BadSetting, *UNREACHABLE)
 NICENESS = {"alerts": 3, "notifier": 3, "projector": 10}
-"""Who calls comes first: under full load these fall behind, and catch up when there is room. Whoever is told of an alert
-waits for it; the projections are read later."""
+"""Calls come first: under full load these processes fall behind, and catch up afterwards. Somebody waits for an alert,
+while projections are read later."""
 AUTOGROUP = Path("/proc/self/autogroup")
 AUTOGROUP_PATIENCE = 2.0
 STAND_BY = 5.0
@@ -32,7 +32,7 @@ PROVE_EVERY, LONGEST_UNPROVED, PROOF_AT_MOST_ONE_IN = 60.0, 300.0, 50
 
 
 def end_when_told() -> None:
-    """SIGTERM and Ctrl-C end the process at once: what it does are transactions, which count whole or not at all."""
+    """SIGTERM and Ctrl-C end the process at once: its work is transactions, which count whole or not at all."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, lambda: os._exit(0))
 
@@ -40,8 +40,8 @@ def end_when_told() -> None:
 async def alone(pool: Pool, lock: int, what: str, while_waiting: Callable[[], Awaitable[None]] | None = None) -> None:
     """Wait until no other process of this kind works on this database, and keep others away for as long as this one lives.
 
-    `lock` is the number of its advisory lock. One that waits is a standby. Anybody may hold that lock: `while_waiting`, called
-    every few seconds, looks elsewhere whether another process is at work.
+    `lock` is the number of its advisory lock. One that waits is a standby. Anybody can hold that lock, so
+    `while_waiting`, called every few seconds, finds out elsewhere whether another process is at work.
     """
     log = logger_of(what)
     connection = await pool.acquire()

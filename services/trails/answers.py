@@ -14,12 +14,12 @@ from domain.cloudtrail.record import Broken
 from services.trails.documents import FAULTS
 from services.trails.files import text_of
 from services.trails.prepared import UNSHAPED
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 
 _DECODER = json.JSONDecoder()
 
 
-def known_in(path: Path, at: int, key: str) -> Iterator[Found]:
+def known_in(path: Path, at: int, key: str) -> Iterator[FoundRecord]:
     """What a file with answers, one after another, tells as of `at` (microseconds), and why one could not be read. `key`: the
     ARN of the key of an answer that does not name one."""
     source, text = str(path), b""
@@ -27,23 +27,23 @@ def known_in(path: Path, at: int, key: str) -> Iterator[Found]:
         text = text_of(path)
         answers = list(whole_answers(_documents(text.decode("utf-8", "replace"))))
     except FAULTS as fault:
-        yield Found(source, "file", b"", f"the file cannot be read: {fault}")
+        yield FoundRecord(source, "file", b"", f"the file cannot be read: {fault}")
         return
     except (ValueError, RecursionError) as fault:
-        yield Found(source, "file", text, f"it is no JSON: {fault}")
+        yield FoundRecord(source, "file", text, f"it is no JSON: {fault}")
         return
     number = 0
     for answer in answers:
         try:
             found = [fact(part, at) for part in parts_of(answer, key)]
         except Broken as fault:
-            yield Found(source, f"part {number}", _raw(answer), str(fault))
+            yield FoundRecord(source, f"part {number}", _raw(answer), str(fault))
         except UNSHAPED as fault:
             reason = f"it is not shaped as an answer is: {type(fault).__name__}: {fault}"
-            yield Found(source, f"part {number}", _raw(answer), reason)
+            yield FoundRecord(source, f"part {number}", _raw(answer), reason)
         else:
             for each in found:
-                yield Found(source, f"part {number}", orjson.dumps(each.record()))
+                yield FoundRecord(source, f"part {number}", orjson.dumps(each.record()))
                 number += 1
             continue
         number += 1

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
 
-from services.trails.wrappers import LISTS, Found, fault_of, is_json, unwrapped
+from services.trails.wrappers import LISTS, FoundRecord, fault_of, is_json, unwrapped
 
 AT_ONCE = 32 << 20
 """Bytes of a line that is read whole; a longer one is gone into."""
@@ -177,7 +177,7 @@ class Stream:
                 return
 
 
-def records_in(stream: Stream, source: str) -> Iterator[Found]:
+def records_in(stream: Stream, source: str) -> Iterator[FoundRecord]:
     """Every record, and what could not be read."""
     while first := stream.skip(_BETWEEN_DOCUMENTS):
         line = stream.whole_line() if stream.in_first_column else None
@@ -202,7 +202,7 @@ def records_in(stream: Stream, source: str) -> Iterator[Found]:
             yield _broken(stream, source, place, anew_at=_ANEW_IN_TEXT)
 
 
-def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[Found]:
+def _document(stream: Stream, source: str, place: str, first: bytes) -> Iterator[FoundRecord]:
     """At once where it is JSON and not too long, else the elements of its lists one by one."""
     length = stream.length()
     text = stream.text[stream.at : stream.at + length]
@@ -233,7 +233,7 @@ def _list_of(text: bytes, start: int) -> int:
     return 0
 
 
-def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[Found]:
+def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[FoundRecord]:
     """What stands in an object behind its first list: other lists perhaps."""
     while stream.skip(_BETWEEN) == b'"':
         length = stream.length()
@@ -252,7 +252,7 @@ def _rest(stream: Stream, source: str, place: str, number: int) -> Iterator[Foun
             stream.pass_over()
 
 
-def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[Found, None, int]:
+def _elements(stream: Stream, source: str, place: str, number: int) -> Generator[FoundRecord, None, int]:
     """Those of a list, the first of which has this number, up to its end. The number of the next."""
     while (first := stream.skip(_BETWEEN)) and first not in b"]}":
         where = f"{place}, record {number}"
@@ -276,7 +276,7 @@ def _broken(
     *,
     too_long: bool = False,
     anew_at: re.Pattern[bytes] = _ANEW,
-) -> Found:
+) -> FoundRecord:
     """A value that is no JSON. It ends where it ends by its brackets (`length`, 0 where they do not say), or before that where
     something begins for certain. `too_long`: if it does not end, that is because it is longer than a record may be."""
     too_long = too_long and not length
@@ -296,4 +296,4 @@ def _broken(
     reason = (
         f"it is longer than {LONGEST >> 20} MiB" if too_long else fault_of(kept) or "it is no JSON: it does not end"
     )
-    return Found(source, place, kept, reason)
+    return FoundRecord(source, place, kept, reason)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.trails.documents import FAULTS, Stream, records_in
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 
 GZIP = b"\x1f\x8b"
 UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -35,7 +35,7 @@ def files_in(paths: list[Path]) -> list[Path]:
     return found
 
 
-def records_of(path: Path) -> Iterator[Found]:
+def records_of(path: Path) -> Iterator[FoundRecord]:
     """Every record of a file, and what could not be read of it: that stops nothing."""
     source = str(path)
     try:
@@ -43,9 +43,9 @@ def records_of(path: Path) -> Iterator[Found]:
             stream = Stream(_Plain(file).read)
             yield from records_in(stream, source)
             if stream.fault is not None:
-                yield Found(source, "file", b"", f"the file cannot be read: {stream.fault}")
+                yield FoundRecord(source, "file", b"", f"the file cannot be read: {stream.fault}")
     except OSError as fault:
-        yield Found(source, "file", b"", f"the file cannot be read: {fault}")
+        yield FoundRecord(source, "file", b"", f"the file cannot be read: {fault}")
 
 
 def text_of(path: Path) -> bytes:

@@ -1,5 +1,8 @@
-"""A trail's changes folded in the order of time: what is known beforehand, then each record's, those of one second in an order
-that the service allows.
+"""A trail's changes, folded in the order of time: first what is known from elsewhere, then each record's changes. The changes
+of one second come in an order that the service allows.
+
+What a record changes depends on the world that the changes before it made. So each change is taken into the world as soon as
+it is made (`_take`); the tables are written once for a batch of records.
 """
 
 from __future__ import annotations
@@ -17,26 +20,25 @@ import orjson
 from domain.cloudtrail.kms_changes import is_change, is_own, made_by, met_in
 from domain.cloudtrail.known import BY, Fact, beginning, changed_by, fact_of
 from domain.cloudtrail.order import ordered
-from domain.cloudtrail.record import Broken, Reading, read
+from domain.cloudtrail.record import Broken, TrailReading, read
 from domain.cloudtrail.slots import MAKES, Slot, Step, before
 from domain.cloudtrail.steps import needed_by, step_of, told_by
 from domain.log import events
 from domain.log.catalogue import CATALOGUE, WIRE_NAMES
 from domain.state.world import World
-from projections.history import project as history
-from projections.log.entry import EVENTS, Appends, Closes, Entry, Interns
+from projections.history.project import HistoryBatch
+from projections.log.entry import EVENTS, Entry
 from projections.policy_versions import project as policy_versions
+from projections.trails import records
+from services.projector.change_writer import ChangeWriter
 from services.rendering import utc
 from services.trails.prepared import UNSHAPED
 from services.trails.rows import names
 
 BATCH = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Progress = Callable[[str, int], None]
-CHANGES = """
-SELECT id, at, own_order, raw FROM records WHERE raw IS NOT NULL AND kind <> '\\x01' ORDER BY at, own_order NULLS FIRST, id
-"""
-KNOWN = "SELECT raw FROM records WHERE kind = '\\x01' ORDER BY at, id"
+ImportProgress = Callable[[str, int], None]
+"""(what is being done, how many records so far)."""
 
 
 @dataclass(slots=True)
@@ -74,12 +76,16 @@ class Folding:
     """Into the history and the versions of policies of a schema."""
 
     def __init__(self, connection: asyncpg.Connection[Any], schema: str, name: str) -> None:
-        self._connection, self._schema, self._name = connection, schema, name
+        self._connection, self._name = connection, name
+        self._writer = ChangeWriter(connection, schema, {})
+        self._folded = Folded(World(region=""))
+        self._batch = HistoryBatch(self._folded.world)
+        self._entries: list[Entry] = []
+        """Those of the batch."""
 
-    async def fold(self, progress: Progress) -> Folded:
-        folded = Folded(World(region=""))
-        await self._begin(folded)
-        rows = await self._connection.cursor(CHANGES)
+    async def fold(self, progress: ImportProgress) -> Folded:
+        await self._begin()
+        rows = await self._connection.cursor(records.CHANGING)
         done, rest = 0, list[Any]()
         while some := [*rest, *await rows.fetch(BATCH)]:
             # A second is folded whole.
@@ -89,30 +95,31 @@ class Folding:
             if more and not whole:
                 continue
             some = some[: len(some) - len(rest)]
-            entries = self._entries(some, folded)
-            await self._project(entries, folded)
+            for at, second in groupby(some, key=lambda row: row["at"]):
+                self._second(at, list(second))
+            await self._write()
             done += len(some)
             progress("following the changes", done)
             await asyncio.sleep(0)
-        return folded
+        return self._folded
 
-    async def _project(self, entries: Iterator[Entry], folded: Folded) -> None:
-        # The projection takes each entry in before the next is asked for: what a record changes depends on it.
-        seen: list[Entry] = []
-        for change in history.changes(_noting(entries, seen), folded.world):  # type: ignore[arg-type]  # an iterator will do
-            await self._write(change)
-        for appended in policy_versions.changes(seen):
-            await self._write(appended)
+    async def _write(self) -> None:
+        """What the entries since the last time come to."""
+        for change in [*self._batch.changes(), *policy_versions.changes(self._entries)]:
+            await self._writer.write(change)
+        self._writer.remember()
+        self._batch, self._entries = HistoryBatch(self._folded.world), []
 
-    async def _begin(self, folded: Folded) -> None:
+    async def _begin(self) -> None:
         """What is known from elsewhere, as the trail begins: of each thing the first answer taken, where no record changed what
         it tells before that."""
-        facts = [fact_of(orjson.loads(row["raw"])) for row in await self._connection.fetch(KNOWN)]
+        folded = self._folded
+        facts = [fact_of(orjson.loads(row["raw"])) for row in await self._connection.fetch(records.KNOWN)]
         if not facts:
             return
         changed: dict[Slot, int] = {}
         first: datetime | None = None
-        for row in await self._connection.fetch(CHANGES):
+        for row in await self._connection.fetch(records.CHANGING):
             first = first or row["at"]
             reading = read(orjson.loads(row["raw"]), names)
             if is_change(reading) and not reading.refused:
@@ -129,55 +136,56 @@ class Folding:
         folded.known = sum(map(len, held.values()))
         if first is None:
             return
-        entries = self._beginning(beginning(held, folded.world), first, folded)
-        await self._project(entries, folded)
+        self._beginning(beginning(held, folded.world), first)
+        await self._write()
 
-    def _beginning(self, made: Iterator[tuple[str, object]], at: datetime, folded: Folded) -> Iterator[Entry]:
+    def _beginning(self, made: Iterator[tuple[str, object]], at: datetime) -> None:
+        world = self._folded.world
         for region, event in made:
-            if region and region != folded.world.region:
-                yield self._entry(_Begun(region), {"at": at}, events.LogCreated(self._name, region), folded)
-            yield self._entry(_Begun(region or folded.world.region), {"at": at}, event, folded)
+            if region and region != world.region:
+                self._take(_Begun(region), at, events.LogCreated(self._name, region))
+            self._take(_Begun(region or world.region), at, event)
 
-    def _entries(self, rows: list[Any], folded: Folded) -> Iterator[Entry]:
-        for at, second in groupby(rows, key=lambda row: row["at"]):
-            records = [(row, read(orjson.loads(row["raw"]), names)) for row in second]
-            changes = {
-                row["id"]: (row, reading)
-                for row, reading in records
-                if row["own_order"] is None and is_change(reading) and not reading.refused
-            }
-            if not changes:
-                for row, reading in records:
-                    yield from self._record(row, reading, folded)
-                continue
-            steps = [_step(reading) for _, reading in changes.values()]
-            made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
-            others = [each for each in records if each[0]["id"] not in changes]
-            # Whoever calls, and what is used, is there before the changes, unless it is made by them.
-            met = {row["id"] for row, reading in records if not needed_by(reading) & made}
-            for row, reading in records:
-                if row["id"] in met:
-                    yield from self._record(row, reading, folded, whole=False)
-            low = folded.position - 1
-            order, only = self._order(changes, steps, at, folded)
-            if not only:
-                folded.shuffled.add(low)
-            for name in order:
-                row, reading = changes[name]
-                yield from self._record(row, reading, folded)
-                if folded.changed and folded.changed[-1][0] == name:
-                    folded.seconds.setdefault(at, [low]).append(folded.position - 1)
-            for row, reading in others:
-                # Whoever called, and is deleted by now, is not met again.
-                if row["id"] not in met or is_change(reading):
-                    yield from self._record(row, reading, folded)
+    def _second(self, at: datetime, rows: list[Any]) -> None:
+        """The records of one second."""
+        folded = self._folded
+        read_rows = [(row, read(orjson.loads(row["raw"]), names)) for row in rows]
+        changes = {
+            row["id"]: (row, reading)
+            for row, reading in read_rows
+            if row["own_order"] is None and is_change(reading) and not reading.refused
+        }
+        if not changes:
+            for row, reading in read_rows:
+                self._record(row, reading)
+            return
+        steps = [_step(reading) for _, reading in changes.values()]
+        made = {slot for step in steps if step.rank == MAKES for slot in step.writes}
+        # Whoever calls, and what is used, is there before the changes, unless it is made by them.
+        met = {row["id"] for row, reading in read_rows if not needed_by(reading) & made}
+        for row, reading in read_rows:
+            if row["id"] in met:
+                self._meet(row, reading)
+        low = folded.position - 1
+        order, only = self._order(changes, steps, at)
+        if not only:
+            folded.shuffled.add(low)
+        for name in order:
+            self._record(*changes[name])
+            if folded.changed and folded.changed[-1][0] == name:
+                folded.seconds.setdefault(at, [low]).append(folded.position - 1)
+        for row, reading in read_rows:
+            # Whoever called, and is deleted by now, is not met again.
+            if row["id"] not in changes and (row["id"] not in met or is_change(reading)):
+                self._record(row, reading)
 
     def _order(
-        self, changes: dict[str, tuple[Any, Reading]], steps: list[Step], at: datetime, folded: Folded
+        self, changes: dict[str, tuple[Any, TrailReading]], steps: list[Step], at: datetime
     ) -> tuple[list[str], bool]:
         """Changes of one second, in an order that the service allows, and whether it allows no other."""
         if len(steps) == 1:
             return list(changes), True
+        folded = self._folded
         found = ordered(steps, lambda slot: before(slot, folded.world))
         said = {name: f"{reading.operation} {name}" for name, (_, reading) in changes.items()}
         folded.several += [{"at": utc(at), "changes": [said[one], said[other]]} for one, other in found.open]
@@ -185,28 +193,45 @@ class Folding:
             folded.unfit.append({"at": utc(at), "changes": [said[name] for name in found.unfit]})
         return found.ids, found.only
 
-    def _record(self, row: Any, reading: Reading, folded: Folded, *, whole: bool = True) -> Iterator[Entry]:
+    def _meet(self, row: Any, reading: TrailReading) -> None:
+        """Puts there whom and what a record names, where it is not there yet."""
+        try:
+            self._met_in(row, reading)
+        except (Broken, *UNSHAPED) as fault:
+            self._put_aside(row, fault)
+
+    def _record(self, row: Any, reading: TrailReading) -> None:
+        """Takes in a record whole: whom it meets, and what it changes."""
+        folded = self._folded
         before = folded.position - 1
         own: tuple[int, str | None] | None = None
         try:
-            if reading.region != folded.world.region:
-                yield self._entry(reading, row, events.LogCreated(self._name, reading.region), folded)
-            for event in met_in(reading, folded.world):
-                yield self._entry(reading, row, event, folded)
-            for event in made_by(reading, folded.world) if whole else ():
+            self._met_in(row, reading)
+            for event in made_by(reading, folded.world):
                 about = _about(event, folded.world)
-                yield self._entry(reading, row, event, folded)
+                self._take(reading, row["at"], event)
                 if is_own(reading.operation, event):
                     own = len(folded.met) - 1, about or _about(event, folded.world)
         except (Broken, *UNSHAPED) as fault:
-            # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
-            folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+            self._put_aside(row, fault)
             return
         if own is not None:
-            self._note(reading, before, *own, folded)
+            self._note(reading, before, *own)
 
-    def _entry(self, reading: Reading | _Begun, row: Any, event: object, folded: Folded) -> Entry:
-        at = row["at"]
+    def _met_in(self, row: Any, reading: TrailReading) -> None:
+        world = self._folded.world
+        if reading.region != world.region:
+            self._take(reading, row["at"], events.LogCreated(self._name, reading.region))
+        for event in met_in(reading, world):
+            self._take(reading, row["at"], event)
+
+    def _put_aside(self, row: Any, fault: Exception) -> None:
+        # Of any shape, as records are: what it changed before the fault stands, and the rest goes on.
+        self._folded.aside.append((row["id"], str(fault) if isinstance(fault, Broken) else repr(fault)))
+
+    def _take(self, reading: TrailReading | _Begun, at: datetime, event: object) -> None:
+        """The next event: the world is as it leaves it from here on."""
+        folded = self._folded
         document = {
             "at": utc(at),
             "call": {"principal": reading.principal, "access_key": reading.access_key, "id": reading.id},
@@ -219,39 +244,20 @@ class Folding:
         # Whose unique id is not known is called by their ARN.
         summary = CATALOGUE[name].summary.format(**data).replace("ARN:arn:", "arn:")
         folded.met.append((entry.offset, at, reading.id, name, summary, orjson.dumps(data).decode()))
-        return entry
+        self._batch.take(entry)
+        self._entries.append(entry)
 
-    def _note(self, reading: Reading, before: int, place: int, about: str | None, folded: Folded) -> None:
+    def _note(self, reading: TrailReading, before: int, place: int, about: str | None) -> None:
         """`place`: of the event that is the record's own; the others only put somebody there."""
+        folded = self._folded
         position, _, _, name, summary, data = folded.met.pop(place)
         # Whatever it brought about is done after its last event.
         folded.changed.append((reading.id, before, position, about, name, summary, data))
         if reading.order >= 0:
             folded.orders.append((reading.order, folded.position - 1))
 
-    async def _write(self, change: Any) -> None:
-        connection = self._connection
-        match change:
-            case Appends():
-                await connection.copy_records_to_table(
-                    change.table, schema_name=self._schema, columns=change.columns, records=change.rows
-                )
-            case Closes():
-                await connection.executemany(_CLOSE, change.rows)
-            case Interns():
-                marks = ", ".join(f"${number}" for number in range(1, len(change.columns) + 1))
-                await connection.executemany(
-                    f"INSERT INTO {change.table} VALUES ({marks}) ON CONFLICT DO NOTHING", change.rows
-                )
 
-
-_CLOSE = (
-    "UPDATE history SET until_position = $3, until_at = $4 "
-    "WHERE kind = $1 AND id = $2 AND until_position = 9223372036854775807"
-)
-
-
-def _step(reading: Reading) -> Step:
+def _step(reading: TrailReading) -> Step:
     try:
         return step_of(reading)
     except UNSHAPED:  # the fold tells what is wrong with it
@@ -265,12 +271,6 @@ def _about(event: object, world: World) -> str | None:
         return None
     identity = world.directory.identities.get(unique)
     return identity.arn if identity is not None else world.directory.policy_arns.get(unique)
-
-
-def _noting(entries: Iterator[Entry], seen: list[Entry]) -> Iterator[Entry]:
-    for entry in entries:
-        seen.append(entry)
-        yield entry
 
 
 def _data(event: Any) -> dict[str, Any]:

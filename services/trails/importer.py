@@ -8,7 +8,7 @@ twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from domain.log.authenticity import before_envelope
 from domain.log.authority import Authority, trail_kind
 from domain.ports import Unavailable
+from projections.trails import records
 from services.adapters import snapshots
 from services.adapters.kafka import KafkaTopic, Producer, connection
 from services.adapters.keyring import VaultKeyring, open_keyring
@@ -33,11 +34,12 @@ from services.bounded import forget_oldest
 from services.runtime.bootstrap import open_pool, open_vault
 from services.settings import Settings
 from services.trails.documents import KEPT
+from services.trails.fold import ImportProgress
 from services.trails.memory import keep, seldom
 from services.trails.prepared import Kind, Prepared, Preparing
 from services.trails.reader_process import BATCH, Ahead
-from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, Row
-from services.trails.wrappers import Found
+from services.trails.rows import CASE_COLUMNS, COLUMNS, KIND_COLUMNS, TrailRow
+from services.trails.wrappers import FoundRecord
 
 LOCK = 1802661490
 REASONS = 1_000
@@ -85,10 +87,6 @@ class Taken:
                     self.reasons[short] = self.reasons.get(short, 0) + 1
 
 
-Progress = Callable[[str, int], None]
-"""(what is being done, how many records so far)."""
-
-
 class Trail:
     """A trail of this name, on an installation's broker and database."""
 
@@ -108,10 +106,10 @@ class Trail:
             await connection.execute(f"CREATE SCHEMA {self.schema}")
             await connection.execute(f"SET LOCAL search_path TO {self.schema}")
             await connection.execute(files("projections").joinpath("trails", "table.sql").read_text())
-            await connection.execute("INSERT INTO readers VALUES ($1)", self.settings.account_id)
+            await records.let_read(connection, self.settings.account_id)
         return True
 
-    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: Progress) -> Taken:
+    async def take(self, connection: asyncpg.Connection[Any], ahead: Ahead, progress: ImportProgress) -> Taken:
         """Every record into the trail. Raises Unavailable."""
         keep()
         fresh = await self.prepare(connection)
@@ -150,14 +148,14 @@ class Trail:
         try:
             if new:
                 seal = self._keys.seal(self._keys.newest, self._kind, self._authority.log)
-                records = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
-                await producer.append_all(self.topic, 0, records)
+                values = [(seal.behind(each.found.raw), _headers(each.found)) for each in new]
+                await producer.append_all(self.topic, 0, values)
         finally:
             await before
         writing.await_writing(new, held)
         taken.count(batch, set(held))
 
-    async def _kept(self) -> AsyncIterator[list[Found]]:
+    async def _kept(self) -> AsyncIterator[list[FoundRecord]]:
         """What is on the topic."""
         topic = KafkaTopic(self.settings, self.topic)
         try:
@@ -177,11 +175,11 @@ class Trail:
         finally:
             await topic.close()
 
-    def _of_topic(self, value: bytes, offset: int) -> Found:
+    def _of_topic(self, value: bytes, offset: int) -> FoundRecord:
         place = f"offset {offset}"
         if not self._authority.believes(self._keys, self._kind, 0, offset, value):
-            return Found(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
-        return Found(self.topic, place, before_envelope(value))
+            return FoundRecord(self.topic, place, value, "somebody else than Keytrail wrote it to the trail's topic")
+        return FoundRecord(self.topic, place, before_envelope(value))
 
 
 @asynccontextmanager
@@ -201,7 +199,7 @@ async def opened(settings: Settings, name: str) -> AsyncIterator[Trail]:
         await pool.close()
 
 
-def _headers(found: Found) -> list[tuple[str, bytes]]:
+def _headers(found: FoundRecord) -> list[tuple[str, bytes]]:
     return [("source", _encoded(found.source)), ("place", found.place.encode())]
 
 
@@ -222,20 +220,14 @@ class _Writing:
     async def unknown(self, batch: list[Prepared]) -> tuple[list[Prepared], set[str]]:
         """Those that the trail does not have, or has in a form that says less; and the ids that the trail has."""
         ids = [each.id for each in batch if each.kind is not None]
-        query = f"SELECT id, preferred FROM {self._schema}.records WHERE id = ANY($1)"
-        there = {row["id"]: row["preferred"] for row in await self._connection.fetch(query, ids)}
+        there = await records.preferred(self._connection, self._schema, ids)
         if self._waiting is not None:
             for each in self._waiting[0]:
                 if each.kind is not None:
                     there[each.id] = each.preferred or there.get(each.id, False)
         held = dict(there)
         places = [(each.found.source, each.found.place) for each in batch if each.reason]
-        aside = set()
-        if places:
-            query = f"""SELECT source, place FROM {self._schema}.aside
-                WHERE (source, place) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
-            rows = await self._connection.fetch(query, *map(list, zip(*places, strict=True)))
-            aside = {(row["source"], row["place"]) for row in rows}
+        aside = await records.aside_at(self._connection, self._schema, places) if places else set()
         result = []
         for each in batch:
             if each.kind is not None:
@@ -259,10 +251,10 @@ class _Writing:
 
     async def put(self, batch: list[Prepared], held: set[str]) -> None:
         """`held`: ids that the trail has."""
-        rows: dict[str, Row] = {}
-        kinds: dict[bytes, Row] = {}
-        cases: dict[bytes, Row] = {}
-        aside: list[Row] = []
+        rows: dict[str, TrailRow] = {}
+        kinds: dict[bytes, TrailRow] = {}
+        cases: dict[bytes, TrailRow] = {}
+        aside: list[TrailRow] = []
         for each in batch:
             kind = each.kind
             if kind is None:
@@ -298,31 +290,29 @@ class _Writing:
                 found = True
         return found
 
-    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[Row]) -> None:
+    async def _intern(self, table: str, columns: tuple[str, ...], rows: list[TrailRow]) -> None:
         """Those that are not there yet. Nobody else writes to the trail meanwhile: imports come one at a time."""
         if rows:
-            query = f"SELECT id FROM {self._schema}.{table} WHERE id = ANY($1)"
-            there = {row["id"] for row in await self._connection.fetch(query, [row[0] for row in rows])}
+            there = await records.there(self._connection, self._schema, table, [row[0] for row in rows])
             new = [row for row in rows if row[0] not in there]
             if new:
                 await self._connection.copy_records_to_table(
                     table, schema_name=self._schema, columns=columns, records=new
                 )
 
-    async def _write(self, rows: list[Row], aside: list[Row], held: set[str]) -> None:
+    async def _write(self, rows: list[TrailRow], aside: list[TrailRow], held: set[str]) -> None:
         connection, schema = self._connection, self._schema
         if aside:
-            query = f"INSERT INTO {schema}.aside VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING"
-            await connection.executemany(query, aside)
+            await records.put_aside(connection, schema, aside)
         if rows:
             # What is there already is only here because this record says more of the same call.
             upgraded = [row[0] for row in rows if row[0] in held]
             if upgraded:
-                await connection.execute(f"DELETE FROM {schema}.records WHERE id = ANY($1)", upgraded)
+                await records.remove(connection, schema, upgraded)
             await connection.copy_records_to_table("records", schema_name=schema, columns=COLUMNS, records=rows)
 
 
-def _aside(each: Prepared) -> Row:
+def _aside(each: Prepared) -> TrailRow:
     raw = each.found.raw[:KEPT].decode("utf-8", "replace").replace("\0", "\ufffd")
     return each.found.source, each.found.place, each.reason.replace("\0", "\ufffd"), raw
 

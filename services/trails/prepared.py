@@ -12,10 +12,10 @@ import orjson
 
 from domain.cloudtrail.kms_changes import is_change
 from domain.cloudtrail.known import MARK, fact_of
-from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, Elsewhere, PassedOver, Reading, read
+from domain.cloudtrail.record import LONGEST_NAME, OWN, Broken, NotOurService, PassedOver, TrailReading, read
 from services.bounded import forget_oldest
-from services.trails.rows import Row, at_of, case_of, case_row, kind_row, names
-from services.trails.wrappers import Found
+from services.trails.rows import TrailRow, at_of, case_of, case_row, kind_row, names
+from services.trails.wrappers import FoundRecord
 
 _OWN = re.compile(rb'"(eventID|eventTime|requestID)"\s*+:\s*+"([^"\\\x00-\x1f]*+)"')
 """What no two records have in common. A record's text without these is the text of its kind."""
@@ -36,8 +36,8 @@ KNOWN = b"\1"
 class Kind:
     """What records have in common: rows of `kinds` and `cases`, and whom and what they name."""
 
-    row: Row | None
-    case: Row | None
+    row: TrailRow | None
+    case: TrailRow | None
     met: tuple[tuple[str, str], ...]
     changes: bool
     proved: bool = False
@@ -52,7 +52,7 @@ class Kind:
 class Prepared:
     """A record: of a kind, or broken (`reason`), or of a service that nothing here asks about."""
 
-    found: Found
+    found: FoundRecord
     kind: Kind | None = None
     id: str = ""
     at: datetime | None = None
@@ -69,7 +69,7 @@ class Preparing:
     def __init__(self) -> None:
         self._kinds: dict[bytes, Kind] = {}
 
-    def prepare(self, found: Found) -> Prepared:
+    def prepare(self, found: FoundRecord) -> Prepared:
         """Never raises: what cannot be read has a reason."""
         if found.reason or found.passed:
             return Prepared(found, reason=found.reason, passed=found.passed)
@@ -89,7 +89,7 @@ class Preparing:
                 if identifier and spelt and at.tzinfo is not None and len(identifier) <= LONGEST_NAME:
                     return Prepared(found, kind, identifier, at)
             return self._read(found, key)
-        except Elsewhere:
+        except NotOurService:
             return Prepared(found, elsewhere=True)
         except PassedOver as passed:
             return Prepared(found, passed=str(passed))
@@ -98,7 +98,7 @@ class Preparing:
         except UNSHAPED as fault:
             return Prepared(found, reason=f"it is not shaped as a record is: {type(fault).__name__}: {fault}")
 
-    def _read(self, found: Found, key: bytes) -> Prepared:
+    def _read(self, found: FoundRecord, key: bytes) -> Prepared:
         """Raises what reading raises."""
         raw = found.raw
         if b"\\u0000" in raw:  # no text of Postgres holds it
@@ -139,6 +139,6 @@ _MARK = b"\xe2\x81\xa3"
 """A character that no id and no time has."""
 
 
-def _met(reading: Reading) -> tuple[tuple[str, str], ...]:
+def _met(reading: TrailReading) -> tuple[tuple[str, str], ...]:
     who = reading.role_id or reading.unique or reading.principal
     return (("who", who), *(("key", arn) for arn in reading.resources if arn))

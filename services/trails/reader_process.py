@@ -23,14 +23,14 @@ from typing import Any
 from domain.ports import Unavailable
 from services.trails.memory import keep, seldom
 from services.trails.prepared import Prepared, Preparing
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 
 BATCH = 4_000
 BYTES = 16 << 20
 """Of a batch's records: three times what 4,000 of CloudTrail's have. Longer ones come in smaller batches, so that nothing of
 any length is held, and the broker takes each in time."""
 _LENGTH = 8
-ReadingOf = Callable[[Path], Iterator[Found]]
+ReadingOf = Callable[[Path], Iterator[FoundRecord]]
 
 
 class Ahead:
@@ -84,7 +84,7 @@ def _send_all(paths: list[Path], reading_of: ReadingOf, theirs: socket.socket, o
     keep()
     files = 0
 
-    def every() -> Iterator[Found]:
+    def every() -> Iterator[FoundRecord]:
         nonlocal files
         for path in paths:
             yield from reading_of(path)
@@ -115,7 +115,7 @@ def batches(prepared: Iterator[Prepared]) -> Iterator[list[Prepared]]:
     yield []
 
 
-_OF_FOUND = [each.name for each in fields(Found)]
+_OF_FOUND = [each.name for each in fields(FoundRecord)]
 _OF_PREPARED = [each.name for each in fields(Prepared)][1:]
 
 
@@ -139,5 +139,5 @@ def unpacked(text: bytes | bytearray) -> tuple[int, list[Prepared]]:
     if not count:
         return files, []
     whole = [column if len(column) == count else repeat(column[0], count) for column in columns]
-    founds = map(Found, *whole[: len(_OF_FOUND)])
+    founds = map(FoundRecord, *whole[: len(_OF_FOUND)])
     return files, list(map(Prepared, founds, *whole[len(_OF_FOUND) :]))

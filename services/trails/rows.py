@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from domain.cloudtrail.keys_named import id_of
-from domain.cloudtrail.record import Document, Reading
+from domain.cloudtrail.record import TrailReading
+from domain.log.record import Document
 from services.exports.member_names import pascal, shapes_of
 
 COLUMNS = ("id", "at", "own_order", "own_seen", "preferred", "kind", "raw")
@@ -22,7 +23,7 @@ CASE_COLUMNS = ("id", "key_id", "destination", "account", "principal", "document
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NOT_ASKED = frozenset({"CreateKey", "ListKeys", "ListAliases", "ListRetirableGrants", "GenerateRandom", "RetireGrant"})
 """Operations of KMS that ask no key's policy (RetireGrant by the grant's own word)."""
-Row = tuple[Any, ...]
+TrailRow = tuple[Any, ...]
 
 
 def names(service: str, operation: str, members: Document | None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def names(service: str, operation: str, members: Document | None) -> dict[str, A
     return found if isinstance(found, dict) else {}
 
 
-def case_of(reading: Reading) -> dict[str, Any] | None:
+def case_of(reading: TrailReading) -> dict[str, Any] | None:
     """What a call was judged on, without what is its own; None for one that no key's policy is asked of."""
     if reading.service != "kms" or not reading.key or reading.operation in NOT_ASKED or not reading.names:
         return None
@@ -65,7 +66,7 @@ def case_of(reading: Reading) -> dict[str, Any] | None:
     return found
 
 
-def kind_row(reading: Reading, case: bytes | None) -> Row:
+def kind_row(reading: TrailReading, case: bytes | None) -> TrailRow:
     """The row of `kinds`; its name follows from the rest of it."""
     destination = None
     if reading.operation == "ReEncrypt":
@@ -93,11 +94,11 @@ def kind_row(reading: Reading, case: bytes | None) -> Row:
     return (name, *rest, case)
 
 
-def at_of(reading: Reading) -> datetime:
+def at_of(reading: TrailReading) -> datetime:
     return _EPOCH + timedelta(microseconds=reading.at)
 
 
-def case_row(reading: Reading, case: dict[str, Any]) -> tuple[bytes, Row]:
+def case_row(reading: TrailReading, case: dict[str, Any]) -> tuple[bytes, TrailRow]:
     """(name, row)."""
     text = orjson.dumps(case)
     name = blake2b(text, digest_size=16).digest()

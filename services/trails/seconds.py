@@ -20,7 +20,7 @@ UNORDERED = "whether it came before or after a change of the same second"
 SHUFFLED = "in which order the changes of the same second came"
 ALONE = -2
 """`low` of a call whose position is known."""
-Row = tuple[Any, ...]
+JudgedRow = tuple[Any, ...]
 
 
 class _Second:
@@ -61,13 +61,13 @@ class Within:
         self._judging, self._seconds, self._shuffled = judging, seconds, shuffled
         self._ahead: list[tuple[int, int, _Second]] = []
         self._number = 0
-        self.moved: list[Row] = []
+        self.moved: list[JudgedRow] = []
         """(case, low, high, seen) of what was decided before the last of the second's changes."""
 
-    async def judge(self, rows: list[Any]) -> list[Row]:
+    async def judge(self, rows: list[Any]) -> list[JudgedRow]:
         """Rows of `judged`, also of groups that came before."""
         await self._judging.fetch(rows)
-        found: list[Row] = []
+        found: list[JudgedRow] = []
         for row in rows:
             low = row["low"]
             found += await self._until(row["seen"] if low == ALONE else low)
@@ -82,10 +82,10 @@ class Within:
                     heappush(self._ahead, (position, self._number, second))
         return found
 
-    async def rest(self) -> list[Row]:
+    async def rest(self) -> list[JudgedRow]:
         return await self._until(None)
 
-    async def _until(self, position: int | None) -> list[Row]:
+    async def _until(self, position: int | None) -> list[JudgedRow]:
         found = []
         while self._ahead and (position is None or self._ahead[0][0] <= position):
             at, _, second = heappop(self._ahead)

@@ -9,7 +9,7 @@ from typing import Any
 from domain.cloudtrail.judge import ALLOWED, UNKNOWN, Judgement
 from domain.cloudtrail.record import ACCESS_DENIED
 from projections.decisions import changes, spans
-from projections.decisions.spans import Span, Times
+from projections.decisions.spans import DecisionSpan, TimeBounds
 from projections.log.schema import AskedLog
 from services.questions.drafts import Draft
 from services.questions.flips import Flip, Otherwise, Weighed, decider_in_words, none_beside, told
@@ -20,15 +20,15 @@ FETCHED = 1_000
 
 
 async def what_if(
-    log: AskedLog, draft: Draft, last: int, times: Times, after: int | None, *, calls: bool
+    log: AskedLog, draft: Draft, last: int, times: TimeBounds, after: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """As services/questions/what_if.py, with groups whose effect is `unknown` beside those that flip."""
-    span = Span(-2 if after is None else after, last, times, draft.whose())
+    span = DecisionSpan(-2 if after is None else after, last, times, draft.whose())
     async for each in told(log, _weighed(log, draft, span), none_beside, last, None, calls=calls):
         yield each
 
 
-async def _weighed(log: AskedLog, draft: Draft, span: Span) -> AsyncIterator[Weighed]:
+async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIterator[Weighed]:
     _, first = await spans.counted(log, span)
     begin = -1 if first is None else first
     region = await changes.region_at(log, begin)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-Members = Mapping[str, msgspec.Raw]
+JsonMembers = Mapping[str, msgspec.Raw]
 
 LISTS = ("Records", "records", "Events", "events", "logEvents", "QueryResultRows", "results", "Messages", "hits")
 """Members whose elements hold records: CloudTrail's files, lookup-events, filter-log-events, a subscription's envelope, the
@@ -41,7 +41,7 @@ _FAULTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(slots=True)
-class Found:
+class FoundRecord:
     """A record with where it was and its own text; `reason` says why it could not be read, `passed` what it is where it is
     none of the records that are asked about."""
 
@@ -76,14 +76,14 @@ def is_json(text: bytes) -> bool:
     return True
 
 
-def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[Found]:
+def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[FoundRecord]:
     """The records in a JSON value, and whatever is in it in place of records."""
     if text.startswith(_FIRST):
-        yield Found(source, place, text)
+        yield FoundRecord(source, place, text)
         return
     first = text[:1]
     if depth > DEEPEST:
-        yield Found(source, place, text, "it is wrapped too deep")
+        yield FoundRecord(source, place, text, "it is wrapped too deep")
     elif first == b"[":
         yield from _elements(text, source, place, depth)
     elif first == b"{":
@@ -93,13 +93,13 @@ def unwrapped(text: bytes, source: str, place: str, depth: int = 0) -> Iterator[
         if inner:
             yield from unwrapped(inner, source, place, depth + 1)
         else:
-            yield Found(source, place, text, "it is no JSON object")
+            yield FoundRecord(source, place, text, "it is no JSON object")
 
 
-def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+def _elements(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     elements = [bytes(each) for each in _ELEMENTS.decode(text)]
     if elements and not any(each[:1] in (b"{", b"[", b'"') for each in elements):
-        yield Found(source, place, text, "it is no JSON object")
+        yield FoundRecord(source, place, text, "it is no JSON object")
         return
     if elements and (named := _of_insights(elements)):
         yield from unwrapped(named, source, place, depth + 1)
@@ -119,7 +119,7 @@ def _of_insights(elements: list[bytes]) -> bytes:
     return b""
 
 
-def _members(members: Members, text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+def _members(members: JsonMembers, text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     if "eventName" not in members or "kinesis" in members:
         lists = [name for name in LISTS if bytes(members.get(name, b""))[:1] in (b"[", b"n")]
         if lists:
@@ -129,25 +129,25 @@ def _members(members: Members, text: bytes, source: str, place: str, depth: int)
                     yield from _elements_of(held, source, place if len(lists) == 1 else f"{place}, {name}", depth)
             return
         if "digestStartTime" in members and "logFiles" in members:
-            yield Found(source, place, text, passed="digest file")
+            yield FoundRecord(source, place, text, passed="digest file")
             return
         for name in WRAPPERS:
             if name in members:
                 held = bytes(members[name])
                 if held[1 : 1 + len(CONTROL)] == CONTROL:
-                    yield Found(source, place, text, passed="control message")
+                    yield FoundRecord(source, place, text, passed="control message")
                     return
                 inner = held if held[:1] == b"{" else _inside(held)
                 if inner:
                     yield from unwrapped(inner, source, place, depth + 1)
                     return
-    yield Found(source, place, text)
+    yield FoundRecord(source, place, text)
 
 
-def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[Found]:
+def _elements_of(text: bytes, source: str, place: str, depth: int) -> Iterator[FoundRecord]:
     for number, each in enumerate(map(bytes, _ELEMENTS.decode(text))):
         if each.startswith(_FIRST):  # nearly all of a trail's: a generator for each would take as long as finding it
-            yield Found(source, f"{place}, record {number}", each)
+            yield FoundRecord(source, f"{place}, record {number}", each)
         else:
             yield from unwrapped(each, source, f"{place}, record {number}", depth + 1)
 

@@ -25,10 +25,11 @@ from services.adapters.kafka import KafkaReader, bounds
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection, Pool
 from services.projector import store
-from services.projector.feed import Feed, topics_read
-from services.projector.store import Reached
+from services.projector.feed import EntryFeed, topics_read
+from services.projector.store import ReadTo
 from services.projector.worker import BATCH, chain_now, log_name
 from services.settings import Settings
+from services.verification.topics import VerificationProgress
 
 NAMED = 5
 """Rows of a table that are shown where it differs; all are counted."""
@@ -45,7 +46,6 @@ LookAtPositions = Callable[
 ]
 OWN = ("positions", "lanes", "anchors", "origin")
 """Tables that say how far a projection is, and not what."""
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
@@ -58,7 +58,9 @@ class Difference:
     examples: list[str] = field(default_factory=list)
 
 
-async def verify_projections(settings: Settings, pool: Pool, keys: VaultKeyring, tell: Tell) -> list[Difference]:
+async def verify_projections(
+    settings: Settings, pool: Pool, keys: VaultKeyring, tell: VerificationProgress
+) -> list[Difference]:
     """Every table that is not what the topics make of it. Raises Unavailable, OutOfRange, Unreadable."""
     found: list[Difference] = []
     for projection in PROJECTIONS.values():
@@ -71,7 +73,7 @@ async def differences(
     pool: Pool,
     keys: VaultKeyring,
     projection: Projection,
-    tell: Tell,
+    tell: VerificationProgress,
     chain_now: ChainNow = chain_now,
     look_at_positions: LookAtPositions | None = None,
 ) -> list[Difference]:
@@ -140,13 +142,13 @@ async def _fill(
     projection: Projection,
     schema: str,
     to: dict[store.Partition, int],
-    tell: Tell,
+    tell: VerificationProgress,
 ) -> None:
     """The projection in another schema, from the topics up to these offsets and no further."""
     await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     await store.prepare(connection, projection, await log_name(settings, keys), keys, schema)
-    feed = Feed(settings, await topics.prepare(settings, flush=False), keys)
-    await feed.open(Reached(), await chain_now(settings, pool, keys))
+    feed = EntryFeed(settings, await topics.prepare(settings, flush=False), keys)
+    await feed.open(ReadTo(), await chain_now(settings, pool, keys))
     going, reached, total, done = store.Going(), dict.fromkeys(to, 0), sum(to.values()), 0
     try:
         while any(reached[where] < end for where, end in to.items()):

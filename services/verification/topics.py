@@ -20,12 +20,12 @@ from services.adapters.trail_topics import topic_of, topic_prefix
 from services.settings import Settings
 
 BATCH = 1000
-Tell = Callable[[str, int, int], None]
+VerificationProgress = Callable[[str, int, int], None]
 """(what is being done, done, of how many)."""
 
 
 @dataclass(slots=True)
-class Counted:
+class CountedTopic:
     """Of a topic whose values stand for themselves: how many there are, and how many of them somebody else wrote."""
 
     records: int = 0
@@ -36,7 +36,7 @@ class Counted:
 class TopicsReport:
     log: Report
     decisions: DecisionsReport = field(default_factory=DecisionsReport)
-    others: dict[str, Counted] = field(default_factory=dict)
+    others: dict[str, CountedTopic] = field(default_factory=dict)
     """By the kind of topic: alerts, commands, and each trail."""
 
     @property
@@ -51,7 +51,9 @@ class TopicsReport:
         return len(self.log.strange) + self.decisions.strange_count + self.decisions.copies_count + others
 
 
-async def verify_topics(settings: Settings, keys: VaultKeyring, expected: Expected | None, tell: Tell) -> TopicsReport:
+async def verify_topics(
+    settings: Settings, keys: VaultKeyring, expected: Expected | None, tell: VerificationProgress
+) -> TopicsReport:
     """Raises Unavailable, OutOfRange."""
     topics = names(settings)
     # The log first: every decision that its anchors speak of was appended before them.
@@ -72,7 +74,7 @@ async def verify_topics(settings: Settings, keys: VaultKeyring, expected: Expect
     return report
 
 
-async def read_log(settings: Settings, tell: Tell) -> list[tuple[int, bytes]]:
+async def read_log(settings: Settings, tell: VerificationProgress) -> list[tuple[int, bytes]]:
     """Every value of `events`. Raises Unavailable, OutOfRange."""
     topic = names(settings).events
     values: list[tuple[int, bytes]] = []
@@ -100,7 +102,9 @@ async def _values(settings: Settings, topic: str, partition: int) -> AsyncIterat
         await reader.close()
 
 
-async def _decisions(settings: Settings, keys: VaultKeyring, log: Report, tell: Tell) -> DecisionsReport:
+async def _decisions(
+    settings: Settings, keys: VaultKeyring, log: Report, tell: VerificationProgress
+) -> DecisionsReport:
     topic = names(settings).decisions
     found = await bounds(settings, topic)
     begins = {partition: start for partition, (start, _) in found.items()}
@@ -119,9 +123,15 @@ async def _decisions(settings: Settings, keys: VaultKeyring, log: Report, tell: 
 
 
 async def _counted(
-    settings: Settings, keys: VaultKeyring, authority: Authority, kind: str, topic: str, first: int, tell: Tell
-) -> Counted:
-    counted = Counted()
+    settings: Settings,
+    keys: VaultKeyring,
+    authority: Authority,
+    kind: str,
+    topic: str,
+    first: int,
+    tell: VerificationProgress,
+) -> CountedTopic:
+    counted = CountedTopic()
     async for values, total in _values(settings, topic, 0):
         await keys.know_those_of(each.value for each in values)
         for each in values:

@@ -78,7 +78,7 @@ async def main() -> None:
     settings = load()
     task = asyncio.ensure_future(_lead(settings))
     loop = asyncio.get_running_loop()
-    # Nothing is to be finished in order: what was read back counts, and what was not the next writer settles.
+    # Nothing needs to be finished in order: records that were read back count, and the next writer settles the others.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: os._exit(0))
     try:

@@ -75,7 +75,7 @@ class DueWork:
                 await own.append_event(ClockRead(self._step.writer))
             await own.sends_ended(within=READ_BACK_DEADLINE)
         if own.skew is None:
-            raise Unavailable("the broker does not tell its time: see message.timestamp.type of the events topic")
+            raise Unavailable("the broker does not say what time it is: see message.timestamp.type of the events topic")
         if own.skew.seconds > MOST_SKEW:
             raise Unavailable(
                 f"the broker's clock and this machine's are {own.skew.seconds:.0f} s apart: nothing is destroyed until "

@@ -2,8 +2,8 @@
 
 The one partition of `commands` is assigned to one member; that member leads. Commands are read by assignment from the
 offset that the log gives, never from the group's. The sticky assignor keeps the partition where it is when a standby
-joins; a member that is gone for SESSION loses it. An election that errs costs a takeover and nothing else, since the
-chain decides what counts.
+joins; a member that is gone for SESSION loses it. A wrong election costs a takeover and nothing else, since the chain
+decides what counts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SESSION_MS = 6000
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no type information
-    """`elected` waits until this member leads; `lost` until it does no more."""
+    """`elected` waits until this member leads, `lost` until it no longer does."""
 
     def __init__(self, settings: Settings, topic: str, group: str, member: str) -> None:
         self._settings = settings

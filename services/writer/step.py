@@ -1,4 +1,4 @@
-"""Command bytes to record: the writer's step, without I/O. State in, record out; the world takes the record in."""
+"""The writer's step, without I/O: from a command's bytes to its record, which the world takes in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import assert_never
 from uuid import uuid4
 
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, Parameters, Via, encryption_context, request_context
+from domain.authorization.context import Parameters, RequestOrigin, Via, encryption_context, request_context
 from domain.commands.accounts import CreateAccount
 from domain.commands.decide import Outcome, decide, refuse, refused, shortened
 from domain.commands.delete_key import DeleteKey
@@ -54,7 +54,7 @@ class NewRecord:
 
 
 class WriterStep:
-    """Holds the fold that is decided on: what is on the log, and what this writer has appended and not yet read back."""
+    """Decides on one fold: the log, and the records that this writer has appended and not yet read back."""
 
     def __init__(self, fold: Fold, writer: str, org: str = "", limits: Limits | None = None) -> None:
         self.fold = fold
@@ -71,7 +71,7 @@ class WriterStep:
         event: object | None,
         repeats: Repeat | None = None,
     ) -> NewRecord:
-        """The next record; the fold has taken it in. Time never runs backwards on the log."""
+        """Make the next record and take it into the fold. Time never runs backwards on the log."""
         world = self.fold.world
         record = Record(
             previous=self.fold.chain.head,
@@ -87,7 +87,7 @@ class WriterStep:
         document = codec.document_of(record)
         text = codec.canonical(document)
         if len(text) > LONGEST_RECORD and call is not None and decision is not None:
-            # An append that Kafka refuses would end every writer that comes to this command.
+            # Kafka would refuse the append, and that would end every writer that comes to this command.
             short, refusal = shortened(call, decision)
             record, event = replace(record, call=short, decision=refusal, event=None), None
             document = codec.document_of(record)
@@ -126,12 +126,12 @@ class WriterStep:
         if own is not None:
             return self.record(now, offset + 1, None, None, own)
         call = command.call
-        if call.id in world.calls:
+        if call.id in world.recent_calls.ids:
             return None
         if now > command.not_after:
             expired = refused(CommandExpired("The command reached the writer after its deadline and has no effect."))
             return self.record(now, offset + 1, call, expired, None)
-        answered = world.answered.get(call.invocation) if call.invocation else None
+        answered = world.recent_calls.answers.get(call.invocation) if call.invocation else None
         if answered is not None:
             decision = Decision(answered.effect, resources=(answered.resource,) if answered.resource else ())
             repeat = Repeat(answered.position, answered.resource)
@@ -141,8 +141,8 @@ class WriterStep:
         return self.record(now, offset + 1, call, outcome.decision, outcome.event)
 
     def _own(self, command: _Readable, value: bytes) -> object | None:
-        """The event of what Keytrail itself asks for, None for a call. Raises KeyMissing; ValueError where no process of its
-        own asked."""
+        """The event that one of Keytrail's own processes asks for; None for a caller's call. Raises KeyMissing;
+        ValueError where none of Keytrail's processes asked."""
         event = own_event(command.call)
         if event is None:
             return None
@@ -156,7 +156,7 @@ class WriterStep:
         return event
 
     def fall_due(self, work: Work, material: str, fingerprint: str, now: int) -> NewRecord:
-        """The record of what time brings to a key; a rotation takes new material."""
+        """The record of work that falls due on a key; a rotation takes new material."""
         world = self.fold.world
         world.deciding_at = now
         operation, command = _when_due(work, material, fingerprint)
@@ -180,8 +180,8 @@ class WriterStep:
             session = None if call.session is None else session_from(call.session)
             via = None if call.via is None else Via(**call.via)
             caller = caller_of(world, call.access_key, session, at, via)
-            came = Came(call.source, call.agent, call.secure, at, world.region, self._org, via)
-            context = request_context(came, call.operation, call.parameters)
+            origin = RequestOrigin(call.source, call.agent, call.secure, at, world.region, self._org, via)
+            context = request_context(origin, call.operation, call.parameters)
             asking = caller.asking(context, encryption_context(call.operation, call.parameters))
             if command.made == UNMADE:
                 return refuse(_command(call, Unmade()), asking, world)

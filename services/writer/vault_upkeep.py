@@ -1,8 +1,8 @@
 """What the leader does to the vault: remove what was destroyed or never used, and make what rotations need.
 
-Material goes only after the record that says so was read back as valid: `destroy` is called with such records' alone.
-What was missed (this process was killed in between) is remembered by the world for two hours, and removed by the sweep
-after that.
+Material is removed only after the record that destroys it was read back as valid: `destroy` is called with the
+material of such records alone. If the process is killed in between, the world remembers that material for two hours,
+and the sweep removes it after that.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class VaultUpkeep:
         self._wake = asyncio.Event()
 
     def destroy(self, materials: Iterable[str]) -> None:
-        """Have these removed, now and until it is done."""
+        """Have these removed: now, and again until it succeeds."""
         self._doomed.update(materials)
         if self._doomed:
             self._wake.set()
@@ -59,7 +59,7 @@ class VaultUpkeep:
             log.info("material destroyed", asked=len(wanted), removed=removed)
 
     async def sweeping(self, world: World) -> None:
-        """`world` may be ahead of what was read back: what it destroyed lately is left to `destroy`."""
+        """`world` may be ahead of what was read back, so material that it destroyed lately is left to `destroy`."""
         while True:
             with suppress(Unavailable):
                 removed = await self._vault.sweep(world.materials | world.destroyed.keys())

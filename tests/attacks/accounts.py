@@ -18,7 +18,7 @@ from domain.alerts.engine.judge import Judge
 from domain.arn import alias_arn, iam_arn, key_arn, root_arn, session_arn
 from domain.authorization.audience import OF_THE_RESOURCE, Audience, Told, account_in
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, request_context
+from domain.authorization.context import RequestOrigin, request_context
 from domain.authorization.evaluate import may
 from domain.authorization.verdict import Verdict, refusal_of
 from domain.commands.decide import allowed, decide, refused
@@ -437,7 +437,7 @@ class Asking:
 
     def call(self, caller: Caller, operation: str, parameters: dict[str, Any]) -> Any:
         row = BY_NAME[operation]
-        asking = caller.asking(request_context(_came(self.world), operation, parameters), {})
+        asking = caller.asking(request_context(_origin(self.world), operation, parameters), {})
         request = Request(operation, parameters, asking, self.world.at)
         if isinstance(row, Changing):
             made = {
@@ -588,8 +588,8 @@ def _asked(world: World, caller: Caller, key: Key, operation: str) -> tuple[Call
     return asking, may(asking, f"kms:{operation}", world.resource(key), None, CONTEXT)
 
 
-def _came(world: World) -> Came:
-    return Came("127.0.0.1", "agent", False, world.at, REGION, "", None)
+def _origin(world: World) -> RequestOrigin:
+    return RequestOrigin("127.0.0.1", "agent", False, world.at, REGION, "", None)
 
 
 async def _nothing() -> None:

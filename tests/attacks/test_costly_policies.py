@@ -130,8 +130,8 @@ def test_an_ordinary_policy_is_judged_at_once() -> None:
 def test_a_comparison_that_takes_too_many_steps_is_not_known() -> None:
     """One account's `diff` of two such policies kept the worker, and everybody's calls, busy."""
     key = given(a_key()).world.keys[key_id()]
-    old = policy_change.Policy(Side(default_key_policy(ACCOUNT)), {})
-    new = policy_change.Policy(Side(policy(STATEMENTS["patterns of callers"])), {})
+    old = policy_change.ComparedPolicy(Side(default_key_policy(ACCOUNT)), {})
+    new = policy_change.ComparedPolicy(Side(policy(STATEMENTS["patterns of callers"])), {})
     with spending(Budget(AT_ONCE)):
         found = policy_change.difference(key, old, new, [])
     assert found["answer"] == "unknown"

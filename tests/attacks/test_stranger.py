@@ -104,7 +104,7 @@ def test_a_body_in_small_parts_for_the_audit_api(stranger: Stranger) -> None:
 def test_trailers(stranger: Stranger) -> None:
     """No check of headers limits trailers, which follow the body: 40 MB on one connection took 800 MB."""
     stranger.send(post() + b"1\r\nx\r\n0\r\nX-Late: 1\r\n\r\n")
-    assert stranger.answer() == (400, b"Trailers are not taken: fields stand before the body.")
+    assert stranger.answer() == (400, b"Trailers are not accepted: send all fields before the body.")
 
 
 def test_authorization_in_a_trailer(attacked: Installation, stranger: Stranger) -> None:

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.cli.changes import BY_NAME as OF_CHANGES
-from services.cli.changes import Format as OfChanges
+from services.cli.changes import ChangeFormat as OfChanges
 from services.cli.main import COMMANDS
-from services.cli.result_files import BY_NAME, LOG_BY_NAME, Format, asked_format, format_or_fail
+from services.cli.result_files import BY_NAME, LOG_BY_NAME, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet
+from services.exports.formats import Binary, CallFormat, Text
 from services.exports.ocsf import event_of
 from tests.cli.replay import read, typed
 
@@ -53,7 +54,7 @@ def test_the_name_of_a_format_as_an_ending_points_to_the_option(form: str, tmp_p
 
 
 def test_a_format_that_is_named_goes_before_the_ending() -> None:
-    for form in Format:
+    for form in CallFormat:
         assert format_or_fail(Path("x.html"), form, BY_NAME) is form
     for of_changes in OfChanges:
         assert format_or_fail(Path("x.dat"), of_changes, OF_CHANGES) is of_changes
@@ -61,7 +62,7 @@ def test_a_format_that_is_named_goes_before_the_ending() -> None:
 
 @pytest.mark.parametrize("name", ["-", "x", "1", "/dev/stdout", "/dev/fd/63", "folder.d/x", "x."])
 def test_a_name_without_an_ending_says_json(name: str) -> None:
-    assert asked_format(Path(name), None, BY_NAME) is Format.JSON
+    assert asked_format(Path(name), None, BY_NAME) is CallFormat.JSON
     assert asked_format(Path(name), None, OF_CHANGES) is OfChanges.JSON
 
 
@@ -87,6 +88,18 @@ def test_every_member_of_a_call_has_a_column_and_a_key_its_names(name: str, tmp_
             assert ("outcome" in row) is (name == "decisions-trail")
             assert (row["key_id"] or None, row["key_aliases"] or "") == (item["key_id"], " ".join(item["key_aliases"]))
     assert any(item["key_aliases"] for item in items)
+
+
+@pytest.mark.parametrize("form", CallFormat)
+def test_every_format_of_the_table_writes_every_call(form: CallFormat, tmp_path: Path) -> None:
+    items = json.loads("".join(*read("decisions").answers.values()))["items"]
+    match form.written:
+        case Text(load):
+            text = "".join(load()(iter(items), "us-east-1"))
+            assert [item["call_id"] for item in items if item["call_id"] not in text] == []
+        case Binary(load):
+            load()(iter(items), "us-east-1", tmp_path / "written")
+            assert (tmp_path / "written").stat().st_size > 0
 
 
 def test_a_key_of_an_event_has_its_names() -> None:

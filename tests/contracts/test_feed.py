@@ -14,8 +14,8 @@ from services.adapters import topics
 from services.adapters.kafka import FETCH_WAIT_MS, Producer
 from services.adapters.keyring import open_keyring
 from services.adapters.postgres import connect
-from services.projector.feed import GATHERING, Feed
-from services.projector.store import Reached
+from services.projector.feed import GATHERING, EntryFeed
+from services.projector.store import ReadTo
 from services.runtime.bootstrap import open_vault
 from tests.installation import Installation
 
@@ -24,8 +24,8 @@ async def test_a_feed_without_records_asks_seldom_and_is_brought_what_comes(inst
     settings = replace(installation.settings, topic_prefix=f"feed{uuid4().hex[:8]}")
     pool = await connect(settings)
     keys = await open_keyring(open_vault(settings, pool))
-    feed, producer = Feed(settings, await topics.prepare(settings, flush=False), keys), Producer(settings)
-    await feed.open(Reached(), Chain(keys=keys))
+    feed, producer = EntryFeed(settings, await topics.prepare(settings, flush=False), keys), Producer(settings)
+    await feed.open(ReadTo(), Chain(keys=keys))
     assert feed._consumer is not None
     client, asked = feed._consumer._client, 0
     send = client.send

@@ -47,7 +47,7 @@ async def count(pool: Pool) -> int:
 
 async def go_on(pool: Pool, going: store.Going | None = None) -> None:
     async with pool.acquire() as connection:
-        await store.take_in(connection, DECISIONS, MORE, store.Reached({(CALLS, 0): 4}), BEFORE, None, going)
+        await store.take_in(connection, DECISIONS, MORE, store.ReadTo({(CALLS, 0): 4}), BEFORE, None, going)
 
 
 async def put(pool: Pool, rows: list[Any]) -> None:
@@ -63,7 +63,7 @@ async def test_a_batch_believes_no_position_that_keytrail_did_not_write(pool: Po
     """The projector left out the records before the forged position, and signed the position."""
     await filled(pool)
     await pool.execute(f"UPDATE {S}.positions SET {changed} WHERE topic = 'decisions' AND partition = 0")
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await go_on(pool)
 
 
@@ -72,11 +72,11 @@ async def test_nor_does_one_that_begins_behind_an_interruption(pool: Pool) -> No
     for each in PROJECTIONS.values():
         async with pool.acquire() as connection:
             await store.prepare(connection, each, "log", BEFORE, anew=True)
-            await store.take_in(connection, each, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
+            await store.take_in(connection, each, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     nothing = json.dumps(Authority("another", -1, "", "").document(), sort_keys=True)
     await worker._start(pool, BEFORE, (), store.Going())
     await pool.execute("UPDATE p_keys.positions SET authority = $1", nothing)
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await worker._start(pool, BEFORE, (), store.Going())
 
 
@@ -86,12 +86,12 @@ async def test_a_position_that_was_ours_is_not_put_back_while_a_projector_rememb
     going = store.Going()
     await go_on(pool, going)
     await put(pool, saved)
-    with pytest.raises(store.Changed) as found:
+    with pytest.raises(store.ProjectionChanged) as found:
         await go_on(pool, going)
     assert found.value.anew, "each position by itself is ours"
     async with pool.acquire() as connection:
         stored = await store.positions(connection, S)
-        with pytest.raises(store.Changed):
+        with pytest.raises(store.ProjectionChanged):
             store.require_onward(DECISIONS, stored, going.seen[S])
 
 
@@ -100,9 +100,9 @@ async def test_rows_that_do_not_fit_a_position_are_no_loop(pool: Pool) -> None:
     history = PROJECTIONS["history"]
     async with pool.acquire() as connection:
         await store.prepare(connection, history, "log", BEFORE, anew=True)
-        await store.take_in(connection, history, ENTRIES, store.Reached({(EVENTS, 0): 3}, "digest"), BEFORE)
-        with pytest.raises(store.Changed) as found:
-            await store.take_in(connection, history, ENTRIES, store.Reached(dict(REACHED), "digest"), BEFORE)
+        await store.take_in(connection, history, ENTRIES, store.ReadTo({(EVENTS, 0): 3}, "digest"), BEFORE)
+        with pytest.raises(store.ProjectionChanged) as found:
+            await store.take_in(connection, history, ENTRIES, store.ReadTo(dict(REACHED), "digest"), BEFORE)
     assert found.value.anew
 
 
@@ -113,7 +113,7 @@ async def test_the_mac_of_a_lane_is_not_good_for_a_position(pool: Pool) -> None:
     )
     async with pool.acquire() as connection:
         assert not await store.are_ours(connection, DECISIONS, BEFORE, S)
-    with pytest.raises(store.Changed):
+    with pytest.raises(store.ProjectionChanged):
         await go_on(pool)
 
 
@@ -150,8 +150,8 @@ async def test_a_rebuild_goes_on_after_a_rotation_and_its_end(pool: Pool) -> Non
     beside = f"{S}_beside"
     async with pool.acquire() as connection:
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
-        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
-        to = store.Reached({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
+        await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
+        to = store.ReadTo({(EVENTS, 0): REACHED[EVENTS, 0] + 2}, "e", Authority("log", 0, "", NEW, {OLD: {}}))
         await store.take_in(connection, DECISIONS, [], to, AFTER, beside)
     assert await macs(pool, beside) == {NEW}
     await pool.execute(f"DROP SCHEMA {beside} CASCADE")
@@ -169,7 +169,7 @@ async def test_a_live_position_that_was_raised_keeps_nothing_from_being_rebuilt(
         await store.prepare(connection, DECISIONS, "log", BEFORE, beside, anew=True)
     assert not await rebuild._swapped(database, pool, DECISIONS, beside, ends), "the live one is further"
     async with pool.acquire() as connection:
-        await store.take_in(connection, DECISIONS, ENTRIES, store.Reached(dict(REACHED), "d"), BEFORE, beside)
+        await store.take_in(connection, DECISIONS, ENTRIES, store.ReadTo(dict(REACHED), "d"), BEFORE, beside)
     await pool.execute(f"UPDATE {S}.positions SET next = next + 1000000")
     await pool.execute(f"INSERT INTO {S}.positions VALUES ('nowhere', 0, 1, '', '', '')")
     assert await rebuild._swapped(database, pool, DECISIONS, beside, ends)

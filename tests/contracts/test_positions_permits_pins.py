@@ -40,7 +40,7 @@ async def macs(pool: Pool, schema: str = DECISIONS.schema) -> set[str]:
 
 async def filled(pool: Pool, keys: VaultKeyring = BEFORE) -> None:
     """With lanes of a worker that is gone."""
-    to = store.Reached(dict(REACHED), "digest")
+    to = store.ReadTo(dict(REACHED), "digest")
     to.lanes, to.anchored = {("gone", 0): store.lane.Reached(4, "d", 0)}, {("gone", 0): 4}
     async with pool.acquire() as connection:
         await connection.execute(f"DROP SCHEMA IF EXISTS {DECISIONS.schema} CASCADE")
@@ -49,7 +49,7 @@ async def filled(pool: Pool, keys: VaultKeyring = BEFORE) -> None:
 
 
 async def nothing_new(pool: Pool, keys: VaultKeyring, retired: Collection[str] = ()) -> None:
-    to = store.Reached(dict(REACHED), "digest", Authority("log", 0, "", NEW, {name: {} for name in retired}))
+    to = store.ReadTo(dict(REACHED), "digest", Authority("log", 0, "", NEW, {name: {} for name in retired}))
     async with pool.acquire() as connection:
         await store.take_in(connection, DECISIONS, [], to, keys)
 
@@ -80,7 +80,7 @@ async def test_a_projector_that_has_not_heard_of_it_writes_nothing_under_the_key
     async with pool.acquire() as connection:
         await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
         await store.seal_anew(connection, DECISIONS, AFTER, DECISIONS.schema, ())
-    to = store.Reached({where: after + 1 for where, after in REACHED.items()}, "digest")
+    to = store.ReadTo({where: after + 1 for where, after in REACHED.items()}, "digest")
     to.anchored = {("gone", 0): 5}
     async with pool.acquire() as connection:
         await store.take_in(connection, DECISIONS, [], to, late)
@@ -114,7 +114,7 @@ async def test_positions_under_a_retired_key_are_not_believed(
     ((*_, mac),) = store._with_macs(BEFORE, DECISIONS, [row])
     marks = ", ".join(f"${number}" for number in range(1, len(row) + 2))
     await pool.execute(f"INSERT INTO {DECISIONS.schema}.{table} VALUES ({marks})", *row, mac)
-    with pytest.raises(store.Changed) if table == "positions" else nullcontext():
+    with pytest.raises(store.ProjectionChanged) if table == "positions" else nullcontext():
         await nothing_new(pool, AFTER, [OLD])
     assert await macs(pool) == {OLD, NEW}
     assert not await started(pool, AFTER, [OLD])

@@ -92,17 +92,17 @@ async def test_a_process_that_asks_first_for_a_policy_or_a_position_goes_on_as_w
     vault: Vault, pool: Pool, books: Books
 ) -> None:
     await some(pool, books)
-    others = [Books(of(vault), "log") for _ in range(4)]
+    others = asking, counting, checking, late = [Books(of(vault), "log") for _ in range(4)]
     for other in others:
         await tables.standing(pool, other)
     await rotated(vault, books)
     await rotation.seal_anew(pool, books)
     async with pool.acquire() as connection, connection.transaction():
-        assert await tables.oldest_unjudged(connection, others[0], []) is not None
-    await count(pool, others[1], part=("decisions", 7))
-    await checked(pool, others[2])
-    await others[3].keys.read_again()
-    await rotation.seal_anew(pool, others[3])
+        assert await tables.oldest_unjudged(connection, asking, []) is not None
+    await count(pool, counting, part=("decisions", 7))
+    await checked(pool, checking)
+    await late.keys.read_again()
+    await rotation.seal_anew(pool, late)
     assert {each.era for each in others} == {books.era}
 
 

@@ -280,7 +280,13 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
     async def authority() -> Authority:
         return Authority(log, 0, "", books.keys.newest)
 
-    yield lambda: Decisions(installation.settings, pool, books, lambda: judge, publisher, Voids(), authority, NO_AGES)
+    def current() -> Judge:
+        return judge
+
+    def started() -> Decisions:
+        return Decisions(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
+
+    yield started
     await publisher.close()
 
 

@@ -14,7 +14,7 @@ from domain.log.codec import canonical
 from domain.policy.check import check_policy
 from domain.policy.compile import compile_key_policy
 from domain.policy.parse import KEY, parse_policy
-from services.questions.decided_again import Decided
+from services.questions.decided_again import DecidedAgain
 from services.questions.recheck import Rechecked
 from tests.given import ACCOUNT, arn
 
@@ -55,10 +55,10 @@ def test_a_nul_in_a_sid_is_no_mismatch() -> None:
     }
     now = datetime.now(UTC)
     found = Rechecked(Audience(""))
-    found.take(Decided(1, 1, b"", case, 1, now, now, Again(False, (reason,))))
+    found.take(DecidedAgain(1, 1, b"", case, 1, now, now, Again(False, (reason,))))
     assert found.mismatches == []
     other = {**reason, "by": {"sid": "a\0c"}}
-    found.take(Decided(1, 1, b"", case, 1, now, now, Again(False, (other,))))
+    found.take(DecidedAgain(1, 1, b"", case, 1, now, now, Again(False, (other,))))
     assert len(found.mismatches) == 1
 
 

@@ -21,7 +21,7 @@ from domain.cloudtrail.judge import (
     let_in,
 )
 from domain.cloudtrail.kms_changes import changes_of, is_own
-from domain.cloudtrail.record import Broken, Elsewhere, Reading, moment, read
+from domain.cloudtrail.record import Broken, NotOurService, TrailReading, moment, read
 from domain.log import events
 from domain.policy import unseen
 from domain.policy.compile import (
@@ -45,7 +45,7 @@ from tests.policies import delegating, key, named, permissions, policy, statemen
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def reading(document: dict[str, Any]) -> Reading:
+def reading(document: dict[str, Any]) -> TrailReading:
     return read(document, names)
 
 
@@ -101,7 +101,7 @@ def test_a_caller_is_known_by_every_name_that_a_policy_can_mean_it_by() -> None:
 
 
 def test_another_services_record_is_elsewhere_and_a_record_without_id_is_broken() -> None:
-    with pytest.raises(Elsewhere):
+    with pytest.raises(NotOurService):
         reading(record("RunInstances", "2024-01-01T00:00:00Z", eventSource="ec2.amazonaws.com"))
     with pytest.raises(Broken):
         reading(record("Decrypt", "2024-01-01T00:00:00Z", eventID=None))
@@ -158,7 +158,7 @@ def test_a_grant_is_retired_by_the_id_beside_null_parameters() -> None:
     )
     key_id = key_arn(1).rpartition("/")[2]
     assert list(fold(created(1, "2024-01-01T00:00:00Z"), made).grants[key_id]) == ["g1"]
-    assert fold(created(1, "2024-01-01T00:00:00Z"), made, retired).grants[key_id] == {}
+    assert fold(created(1, "2024-01-01T00:00:00Z"), made, retired).grants.get(key_id, {}) == {}
 
 
 def test_a_managed_policy_that_was_never_seen_says_so() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.authorization.caller import root_of
-from domain.authorization.context import Came, Via, re_encrypt_context, request_context
+from domain.authorization.context import RequestOrigin, Via, re_encrypt_context, request_context
 from domain.log import events
 from domain.log import identity_events as identities
 from domain.policy.condition_keys import CONDITION_KEYS, NEVER, row_of
@@ -13,7 +13,7 @@ from domain.state.callers import Session, caller_of
 from tests.given import ACCOUNT, REGION, a_key, given
 
 VIA = Via("a.amazonaws.com", "a", f"arn:aws:iam::{ACCOUNT}:root", "arn:aws:s3:::bucket", ACCOUNT)
-CAME = Came("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1", via=VIA)
+ORIGIN = RequestOrigin("10.1.2.3", "tests", secure=True, at=1_800_000_000_123_456, region=REGION, org="o-1", via=VIA)
 TAGS = [{"TagKey": "Team", "TagValue": "blue"}]
 CASES = {
     "Encrypt": {"KeyId": "alias/a", "EncryptionContext": {"App": "x"}},
@@ -49,7 +49,7 @@ CASES = {
 
 def held() -> set[str]:
     """Every key that was seen on a caller, a request or a resource, by the name of its row."""
-    found = {key for operation, parameters in CASES.items() for key in request_context(CAME, operation, parameters)}
+    found = {key for operation, parameters in CASES.items() for key in request_context(ORIGIN, operation, parameters)}
     found |= set(re_encrypt_context({"SourceKeyId": "alias/a"}, "Source", same_key=True)[0])
     world = given(
         a_key(tags={"Team": "blue"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import evaluate
 from domain.authorization.question import Question, Resource
 from domain.commands.grants import CreateGrant
@@ -53,9 +53,9 @@ def test_a_record_and_the_log_are_enough(
     operation: str, command: object, parameters: dict[str, Any], secure: bool
 ) -> None:
     made = a_world()
-    came = Came("10.1.2.3", "tests", secure, 1_800_000_000_000_000, REGION)
+    origin = RequestOrigin("10.1.2.3", "tests", secure, 1_800_000_000_000_000, REGION)
     caller = caller_of(made.world, "ASIA", SESSION, 0)
-    asking = caller.asking(request_context(came, operation, parameters), encryption_context(operation, parameters))
+    asking = caller.asking(request_context(origin, operation, parameters), encryption_context(operation, parameters))
     made.when(command, by=asking)
     assert made.outcome is not None
     record = json.loads(json.dumps({"session": SESSION.document(), "decision": made.outcome.decision.document()}))
@@ -91,7 +91,7 @@ def test_a_decision_of_an_earlier_evaluator_comes_out_by_its_rules(evaluator: in
         identity_events.RoleCreated(ACCOUNT, "AROAAPP", "app", "/", TRUST, {}, "", 3600, {}, ""),
     )
     session = Session("AROAAPP", role_arn(), ACCOUNT, "s1", 0, 10**18, "", (), {})
-    context = request_context(Came("::ffff:10.1.2.3", "tests", True, 0, REGION), "Encrypt", {})
+    context = request_context(RequestOrigin("::ffff:10.1.2.3", "tests", True, 0, REGION), "Encrypt", {})
     case = {
         "access_key": "ASIA",
         "session": session.document(),
@@ -166,7 +166,9 @@ def test_to_an_earlier_evaluator_the_names_of_a_grants_pairs_had_case(
 
 def effect_again(made: Given, evaluator: int, pairs: dict[str, str]) -> str:
     """The result of Alice's Encrypt with these pairs, if this evaluator had decided it."""
-    context = request_context(Came("10.0.0.1", "tests", True, 0, REGION), "Encrypt", {"EncryptionContext": pairs})
+    context = request_context(
+        RequestOrigin("10.0.0.1", "tests", True, 0, REGION), "Encrypt", {"EncryptionContext": pairs}
+    )
     caller = caller_of(made.world, "AKIAALICE", None, 0)
     case = {
         "access_key": "AKIAALICE",

@@ -26,7 +26,7 @@ from domain.state import documents
 from tests.given import ACCOUNT
 
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]})  # fmt: skip
-CODECS: dict[type, tuple[Callable[[Any], documents.Document], Callable[[Any, Any], object]]] = {
+CODECS: dict[type, tuple[Callable[[Any], documents.AggregateDocument], Callable[[Any, Any], object]]] = {
     Key: (documents.key_document, lambda document, key: documents.key_from(document, key.policy_text)),
     Alias: (documents.alias_document, lambda document, _: documents.alias_from(document)),
     Grant: (documents.grant_document, lambda document, _: documents.grant_from(document)),

@@ -146,7 +146,7 @@ def test_a_grant_ends_once() -> None:
     ended = given(a_key(), *users(), granted(), events.GrantRevoked(key_id(), "g1"))
     ended.when(revoke).refused(GrantNotFound)
     assert not may(who, "kms:Decrypt", ended.world.resource(ended.world.keys[key_id()])).allowed
-    assert ended.world.grantees[key_id()] == {}
+    assert ended.world.grantees(key_id()) == {}
 
 
 def test_a_disabled_key_takes_no_grant_and_lets_one_go() -> None:

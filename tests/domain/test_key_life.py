@@ -426,11 +426,11 @@ def test_a_key_is_deleted_when_it_is_due_with_all_that_refers_to_it() -> None:
     doomed.when(DeleteKey(key_id())).then(deleted)
     world = given(*there, deleted).world
     assert list(world.keys) == [key_id(2)]
-    assert world.key_ids[ACCOUNT] == [key_id(2)]
+    assert world.key_ids(ACCOUNT) == [key_id(2)]
     assert not world.aliases
     assert not world.grants
-    assert not world.grantees
-    assert not world.retirable["444455556666"]
+    assert not world.grant_index.by_grantee
+    assert not world.retirable_by("444455556666")
     assert world.materials == {f"{2:064x}"}
     assert set(world.destroyed) == {f"{1:064x}", "aa" * 32}
     given(*there, deleted).when(EnableKey(key_id())).refused(KeyNotFound)

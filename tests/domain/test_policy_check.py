@@ -11,7 +11,7 @@ import pytest
 from domain.errors import MalformedPolicy
 from domain.policy import parse
 from domain.policy.check import REFUSED, check_policy
-from domain.policy.parse import INLINE, KEY, MANAGED, SESSION, SIMULATED, TRUST, Kind, parse_policy
+from domain.policy.parse import INLINE, KEY, MANAGED, SESSION, SIMULATED, TRUST, PolicyKind, parse_policy
 
 OF_KEYS = {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 OF_ROLES = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
@@ -21,7 +21,7 @@ IAM_KINDS = [TRUST, MANAGED, INLINE, SESSION, SIMULATED]
 IDENTITY_KINDS = [MANAGED, INLINE, SESSION, SIMULATED]
 
 
-def put(kind: Kind, **elements: Any) -> None:
+def put(kind: PolicyKind, **elements: Any) -> None:
     statement = {name: value for name, value in (GOOD_OF[kind] | elements).items() if value is not None}
     check_policy(json.dumps({"Version": "2012-10-17", "Statement": [statement]}), kind)
 
@@ -119,5 +119,5 @@ def test_a_policy_that_is_refused_now_is_still_read_from_the_log() -> None:
 
 
 def test_every_kind_of_policy_says_what_it_may_not_hold() -> None:
-    kinds = {each for each in vars(parse).values() if isinstance(each, Kind)}
+    kinds = {each for each in vars(parse).values() if isinstance(each, PolicyKind)}
     assert set(REFUSED) == kinds == set(GOOD_OF)

@@ -14,9 +14,9 @@ from domain.commands.service_linked_roles import (
     SUCCEEDED,
     CreateServiceLinked,
     DeleteServiceLinked,
-    asks_of_status,
-    asks_to_delete,
     deletion_task,
+    permissions_of_status,
+    permissions_to_delete,
     role_of_task,
     status,
 )
@@ -170,9 +170,9 @@ def test_the_status_is_asked_where_the_deletion_was(effect: str, then: list[Role
     people_there = (a_user(), an_access_key(), may)
     before, after = given(*people_there, event()), given(*people_there, *then)
     command = DeleteServiceLinked(ROLE)
-    asked = asks_to_delete(command, alice(before), before.world)
-    again = asks_to_delete(command, alice(after), after.world)
-    told = asks_of_status(ROLE, alice(after), after.world)
+    asked = permissions_to_delete(command, alice(before), before.world)
+    again = permissions_to_delete(command, alice(after), after.world)
+    told = permissions_of_status(ROLE, alice(after), after.world)
     assert {each.allowed for each in (*asked, *again, *told)} == {effect == "Allow"}
     assert {each.resource for each in (*asked, *again, *told)} == {f"{under[:-1]}{ROLE}"}
 

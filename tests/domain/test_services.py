@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.authorization.caller import Caller
-from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, Via, encryption_context, request_context
 from domain.authorization.evaluate import may
 from domain.commands.accounts import service_events
 from domain.commands.aliases import CreateAlias, DeleteAlias
@@ -41,9 +41,9 @@ def through(situation: Given, operation: str, behalf: str = "", **said: str) -> 
     """The caller of a call that the service signed."""
     via = Via(SERVICE, "backup", behalf, **said)
     caller = caller_of(situation.world, ACCESS_KEY, None, 0, via)
-    came = Came("10.0.0.1", "tests", True, 0, REGION, "", via)
+    origin = RequestOrigin("10.0.0.1", "tests", True, 0, REGION, "", via)
     parameters: dict[str, Any] = {}
-    return caller.asking(request_context(came, operation, parameters), encryption_context(operation, parameters))
+    return caller.asking(request_context(origin, operation, parameters), encryption_context(operation, parameters))
 
 
 def allowed(situation: Given, action: str, caller: Caller) -> bool:
@@ -163,7 +163,7 @@ def test_a_grant_for_an_awsresource_is_one_that_a_service_asks_for() -> None:
     }
     there = given(REGISTERED, a_key(policy=json.dumps(policy)))
     assert allowed(there, "CreateGrant", through(there, "CreateGrant", behalf=ROOT.principal))
-    direct = ROOT.asking(request_context(Came("", "", True, 0, REGION), "CreateGrant", {}), {})
+    direct = ROOT.asking(request_context(RequestOrigin("", "", True, 0, REGION), "CreateGrant", {}), {})
     assert not allowed(there, "CreateGrant", direct)
 
 

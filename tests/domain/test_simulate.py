@@ -10,7 +10,7 @@ import pytest
 
 from domain.arn import root_arn
 from domain.authorization.caller import Caller
-from domain.authorization.simulate import ALLOWED, EXPLICIT, IMPLICIT, Simulation, Source, context_keys, spans
+from domain.authorization.simulate import ALLOWED, EXPLICIT, IMPLICIT, SimulatedPolicy, Simulation, context_keys, spans
 from domain.policy.compile import BOUNDARY, DELEGATED, DIRECT, IDENTITY_POLICY, Permissions, compile_identity_policy
 from domain.policy.parse import KEY, MANAGED, parse_policy
 from tests.given import ACCOUNT, OTHER, arn
@@ -36,8 +36,8 @@ def simulation(
         boundary=limit,
         context={"aws:username": ("alice",)},
     )
-    sources = {f"PolicyInputList.{number}": Source(f"PolicyInputList.{number}", text) for number, text in enumerate(texts, 1)}  # fmt: skip
-    sources["ResourcePolicy"] = Source("ResourcePolicy", resource_policy)
+    sources = {f"PolicyInputList.{number}": SimulatedPolicy(f"PolicyInputList.{number}", text) for number, text in enumerate(texts, 1)}  # fmt: skip
+    sources["ResourcePolicy"] = SimulatedPolicy("ResourcePolicy", resource_policy)
     return Simulation(caller, ACCOUNT, sources, given or {}, resource_policy)
 
 

@@ -14,13 +14,9 @@ from tests.logs import a_log
 def plain(fold: Fold) -> dict[str, object]:
     """Everything that a fold knows, in a form that can be compared. Compiled policies are functions of their text."""
     world = fold.world
-    keys = {
-        key.id: [getattr(key, name) for name in key.__slots__ if name not in ("policy", "resource")]
-        for key in world.all_keys()
-    }
-    rest = {name: getattr(world, name) for name in world.__slots__ if name not in ("keys", "directory", "resources")}
+    rest = {name: getattr(world, name) for name in world.__slots__ if name not in ("directory", "resources")}
     rest["directory"] = directory_document(world.directory)
-    return rest | {"keys": keys, "chain": fold.chain, "next": fold.next, "voids": fold.voids}
+    return rest | {"chain": fold.chain, "next": fold.next, "voids": fold.voids}
 
 
 @pytest.mark.parametrize("at", range(1, len(a_log().values)))

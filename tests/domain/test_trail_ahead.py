@@ -15,7 +15,7 @@ from domain.ports import Unavailable
 from services.trails.files import records_of
 from services.trails.prepared import Prepared, Preparing
 from services.trails.reader_process import BATCH, BYTES, Ahead, batches
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 
 RECORD = {
     "eventVersion": "1.08",
@@ -62,7 +62,7 @@ def test_batches_come_in_order_and_say_the_same(tmp_path: Path) -> None:
 
 def test_long_records_come_in_smaller_batches() -> None:
     """Memory, and the load on the broker at a time, depend on a record's length and not on the number of records."""
-    long = Prepared(Found("file", "place", bytes(BYTES // 4)))
+    long = Prepared(FoundRecord("file", "place", bytes(BYTES // 4)))
     found = [len(each) for each in batches(iter([long] * 10))]
     assert found == [4, 4, 2, 0]
 
@@ -75,7 +75,7 @@ def test_an_import_without_records_ends(tmp_path: Path) -> None:
         assert asyncio.run(every(ahead)) == []
 
 
-def killed(path: Path) -> Iterator[Found]:
+def killed(path: Path) -> Iterator[FoundRecord]:
     yield from records_of(path)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -86,7 +86,7 @@ def test_files_that_nobody_reads_on_are_not_taken_for_read(tmp_path: Path) -> No
 
 
 def test_who_reads_ahead_waits_and_ends_with_the_import(tmp_path: Path) -> None:
-    def without_end(path: Path) -> Iterator[Found]:
+    def without_end(path: Path) -> Iterator[FoundRecord]:
         while True:
             yield from records_of(path)
 

@@ -20,17 +20,17 @@ from services.trails import documents
 from services.trails.documents import Stream, records_in
 from services.trails.files import records_of
 from services.trails.prepared import Preparing
-from services.trails.wrappers import Found
+from services.trails.wrappers import FoundRecord
 from tests.e2e.test_trails import record
 
-Read = Callable[..., list[Found]]
+Read = Callable[..., list[FoundRecord]]
 
 
-def read(text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE) -> list[Found]:
+def read(text: bytes, piece: int = documents.PIECE, at_once: int = documents.AT_ONCE) -> list[FoundRecord]:
     return list(records_in(Stream(io.BytesIO(text).read, piece, at_once), "file"))
 
 
-def file_of(path: Path, text: bytes) -> list[Found]:
+def file_of(path: Path, text: bytes) -> list[FoundRecord]:
     path.write_bytes(text)
     return list(records_of(path))
 
@@ -310,14 +310,14 @@ def test_a_record_like_one_before_is_read_as_it_would_be_alone() -> None:
     preparing = Preparing()
     texts = [*(json.dumps(each) for each in (one, two, three, *plain, spaced)), escaped, escaped]
     for text in texts:
-        found, alone = (each.prepare(Found("f", "p", text.encode())) for each in (preparing, Preparing()))
+        found, alone = (each.prepare(FoundRecord("f", "p", text.encode())) for each in (preparing, Preparing()))
         assert (found.id, found.at, found.reason, found.kind and found.kind.row) == (
             alone.id,
             alone.at,
             alone.reason,
             alone.kind and alone.kind.row,
         )
-    assert preparing.prepare(Found("f", "p", escaped.encode())).id == "own"
+    assert preparing.prepare(FoundRecord("f", "p", escaped.encode())).id == "own"
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900, 2_000, 200_000])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.cloudtrail.kms_changes import changes_of, is_own
 from domain.policy import unseen
-from services.questions.effects import Came
+from services.questions.effects import ChangeEffects
 from services.questions.effects import put as put_effect
 from services.questions.who_can import who_can
 from tests.domain.test_cloudtrail import fold, iam, reading
@@ -50,7 +50,7 @@ def test_a_statement_that_was_never_seen_is_in_no_answer() -> None:
 
 
 def test_unseen_statements_let_nobody_in_and_take_nothing_away() -> None:
-    told = Came()
+    told = ChangeEffects()
     condition = {"StringEquals": {unseen.KEY: ["the managed policy m"]}}
     for effect in ("not given", "given"):
         put_effect(told, {"before": effect, "after": "given", "actions": ["*"], "condition": condition})

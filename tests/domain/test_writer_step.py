@@ -8,7 +8,7 @@ import pytest
 
 from domain.log.codec import parse, record_from
 from domain.log.record import Record
-from domain.state.world import REPEAT_WINDOW
+from domain.state.recent_calls import REPEAT_WINDOW
 from tests.given import key_id
 from tests.logs import Log, a_log, command, created
 

@@ -61,7 +61,7 @@ MORE: list[tuple[str, ...]] = [
 OTHERS = {
     **dict.fromkeys(("up", "env", "verify", "export-log", "rebuild", "backup", "restore", "skip-commands"), "on the host"),
     **dict.fromkeys(("master-key rotate", "master-key add", "log-keys begin", "log-keys rotate"), "on the host"),
-    "check-policy": "asks no server",
+    **dict.fromkeys(("check-policy", "completion"), "asks no server"),
     **dict.fromkeys(("alerts test", "alerts allow-list"), "the alerts' file, on the host"),
     **dict.fromkeys(("alerts ack", "alerts resolve", "alerts reopen", "account create"), "changes something"),
     **dict.fromkeys(("import cloudtrail", "import policies", "trails", "trails remove"), "trails are kept on the host"),
@@ -82,7 +82,7 @@ class Auditor:
 @pytest.fixture(scope="module")
 def auditor(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Auditor:
     house = House(installation, *(installation.client(service=service) for service in ("iam", "sts", "kms")))
-    (found,) = re.findall(r"This is an auditor.*?```json\n(.*?)```", HOWTO.read_text(), re.DOTALL)
+    (found,) = re.findall(r"This policy is for an auditor.*?```json\n(.*?)```", HOWTO.read_text(), re.DOTALL)
     name, arn, who = house.user("auditor")
     house.iam.put_user_policy(UserName=name, PolicyName="audit", PolicyDocument=found)
     made = house.kms.create_key()

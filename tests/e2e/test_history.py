@@ -251,7 +251,7 @@ async def test_every_key_at_random_positions_agrees_with_a_fold(told: Told) -> N
             assert shown["key"]["tags"] == dict(held.tags)
             assert shown["key"]["policy_version"] == held.policy_version
             assert shown["policy"] == json.loads(held.policy_text)
-            assert shown["aliases"] == fold.world.aliases_of.get(key, [])
+            assert shown["aliases"] == fold.world.aliases_of(key)
             assert sorted(each["grant"] for each in shown["grants"]) == sorted(fold.world.grants.get(key, {}))
 
 

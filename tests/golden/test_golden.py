@@ -15,6 +15,7 @@ import pytest
 from domain.log import codec
 from domain.log.catalogue import CATALOGUE
 from domain.log.upcasters import UPCASTERS
+from tests.golden import make
 
 HERE = Path(__file__).parent
 FILES = sorted(HERE.glob("*.v*.json"))
@@ -22,6 +23,12 @@ FILES = sorted(HERE.glob("*.v*.json"))
 
 def test_every_type_of_the_catalogue_and_every_old_version_has_its_file() -> None:
     assert {path.stem for path in FILES} == set(CATALOGUE) | set(UPCASTERS)
+
+
+@pytest.mark.parametrize("wire", CATALOGUE)
+def test_a_file_that_is_made_for_a_new_type_is_read_and_written_back(wire: str) -> None:
+    made = make.document(CATALOGUE[wire])
+    assert codec.event_document(codec.event_from(made)) == made
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import asyncio
 from collections.abc import AsyncGenerator
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from services.audit_api.answers import answered, in_lines
 from services.audit_api.resources.routes import ROUTES
-from services.audit_api.route import Unsigned
+from services.audit_api.route import RouteRow, Unsigned
 from tests.house.test_house import ROOT
 
 SIGNED = [route for route in ROUTES if not isinstance(route.endpoint, Unsigned)]
@@ -72,6 +73,18 @@ def test_only_an_audience_tells() -> None:
             assert made <= {"_signed", "answer"}  # the client that went away
         elif path.name not in DOOR:
             assert made == set(), path
+
+
+def test_every_row_of_a_route_is_in_the_table() -> None:
+    """A row that its file leaves out of ROUTES, or a file that the table leaves out, would be a route that nobody reaches."""
+    files = sorted(path.stem for path in (ROOT / "services/audit_api/resources").glob("*.py"))
+    written = [
+        each.operation_id
+        for name in files
+        for each in vars(import_module(f"services.audit_api.resources.{name}")).values()
+        if isinstance(each, RouteRow)
+    ]
+    assert sorted({*written, "openapi"}) == sorted(route.operation_id for route in ROUTES)
 
 
 def test_only_the_description_is_unsigned() -> None:

@@ -39,7 +39,7 @@ def space_of(old: str, new: str) -> Space:
 def fired(old: str, new: str, *before: str) -> set[str]:
     """Rules that fire when one policy replaces the other, on a key that had others before."""
     world = given(a_key(policy=old)).world
-    world.keys[key_id()] = replace(world.keys[key_id()], policy_version=len(before) + 1)
+    world.replace_key(replace(world.keys[key_id()], policy_version=len(before) + 1))
     versions = tuple(Version(at, text, {}, NOW) for at, text in enumerate(before, 1))
     event = PolicyReplaced(key_id(), len(before) + 2, new, False, False, {})
     change = Change(event, world, NOW, 100, caller="somebody", account=ACCOUNT, facts=Facts(versions=versions))

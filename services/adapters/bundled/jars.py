@@ -27,11 +27,11 @@ ROOT = f"org.apache.kafka:kafka_2.13:{KAFKA}"
 BINDING = f"org.apache.logging.log4j:log4j-slf4j-impl:{LOG4J}"
 LOCK = Path(__file__).with_name("kafka.lock")
 CACHE = Path.home() / ".cache" / "keytrail" / "m2"
-"""The user's own, for all installations."""
+"""Of this user, for all installations."""
 
 
 class DownloadFailed(Exception):
-    """A jar could not be had, or is not the one that the lock names. The message says which and what to do."""
+    """A jar could not be fetched, or is not the one that the lock names. The message says which, and what to do."""
 
 
 def locked() -> list[tuple[str, str, str, str]]:
@@ -51,7 +51,7 @@ def class_path(cache: Path, progress: Callable[[int, int], None]) -> list[Path]:
 
     Raises DownloadFailed, NotOurs.
     """
-    require_unswappable(cache)  # a jar that was looked at once is believed ever after
+    require_unswappable(cache)  # a jar that was checked once is believed from then on
     rows = locked()
     paths = [_place(cache, *row[:3]) for row in rows]
     missing = [row for path, row in zip(paths, rows, strict=True) if not _is_checked(path, row[3])]
@@ -80,7 +80,7 @@ def _place(cache: Path, group: str, artifact: str, version: str) -> Path:
 
 
 def _mark(path: Path) -> Path:
-    """Written once the digest was checked: a start need not hash 100 MB again."""
+    """Written when the digest was right: a start need not hash 100 MB again."""
     return path.with_suffix(".sha256")
 
 
@@ -109,7 +109,8 @@ def _fetch(context: MavenContext, group: str, artifact: str, version: str, diges
     if found != digest:
         path.unlink()
         raise DownloadFailed(
-            f"{path.name} has SHA-256 {found} instead of {digest}: it was changed on its way. It was removed; start again."
+            f"{path.name} has SHA-256 {found} instead of {digest}: "
+            "it was changed on its way here. The file was removed; start again."
         )
     _mark(path).write_text(f"{digest} {path.stat().st_size}")
 

@@ -59,7 +59,7 @@ class BundledKafka:
         controller_port: int,
         option: Callable[[str], str] = class_caches.option,
     ) -> None:
-        """`option` says of ahead.FORMATTER and ahead.BROKER which option names the JVM's cache, "" for none."""
+        """`option` gives the JVM's option for the cache of FORMATTER or BROKER; "" for no cache."""
         self._option = option
         self.folder = folder.resolve()
         self.jars = jars
@@ -108,7 +108,8 @@ class BundledKafka:
 
     @property
     def _libraries(self) -> Path:
-        """Where the library goes that batches are decompressed with; data are often kept where nothing may be run from."""
+        """Where the library for decompressing batches is unpacked: data are often kept on a file system that runs
+        nothing."""
         return self._temporary if _may_run_from(self._temporary) else UNPACKED
 
     def _properties(self) -> dict[str, object]:
@@ -127,8 +128,8 @@ class BundledKafka:
             f"listener.name.clients.{login.MECHANISM.lower()}.sasl.jaas.config": login.jaas(
                 "scram.ScramLoginModule", login.made(self.folder)
             ),
-            # What is kept of somebody who has not logged in yet. A login is some 300 bytes; at Kafka's default of half a
-            # megabyte, a thousand connections that never log in fill the heap.
+            # How much is kept of a client that has not logged in yet. A login has some 300 bytes. At Kafka's default
+            # of half a megabyte, a thousand connections that never log in fill the heap.
             "sasl.server.max.receive.size": 16_384,
             "listener.name.controller.sasl.enabled.mechanisms": login.CONTROLLERS,
             "sasl.mechanism.controller.protocol": login.CONTROLLERS,
@@ -138,7 +139,7 @@ class BundledKafka:
             "log.dirs": self.folder / "data",
             "offsets.topic.replication.factor": 1,
             "offsets.topic.num.partitions": 1,
-            # A year: how far notifiers have been told stands there too, and is to be there after a long rest.
+            # A year: the notifiers' positions are there too, and have to outlast a long pause.
             "offsets.retention.minutes": 525_600,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
@@ -173,7 +174,8 @@ class BundledKafka:
             # may map, no socket to attach to, and libraries that are unpacked stay among our own files.
             "-XX:-UsePerfData",
             "-XX:+DisableAttachMechanism",
-            # Without memory some of its threads would end and others go on; it ends, and is started again.
+            # When memory runs out, some of its threads would end and others go on; so the process ends, and is started
+            # again.
             "-XX:+ExitOnOutOfMemoryError",
             f"-XX:ErrorFile={self.folder / 'logs' / 'crash.log'}",
             f"-Djava.io.tmpdir={self._temporary}",

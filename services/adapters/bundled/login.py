@@ -1,9 +1,9 @@
 """Who may talk to the bundled broker: one user, whose password only the data folder's owner can read.
 
-Clients use SCRAM, by which both sides show that they know the password and neither tells it: another user of the machine may
-take the broker's port while it is down, and would be told it by PLAIN. A broker learns of such a user from its controller,
-whose own listener knows only PLAIN. That has a password which is made for each start, and is used once by the supervisor,
-after it has seen that the port is our broker's.
+Clients use SCRAM, in which both sides prove that they know the password and neither sends it: another user of the
+machine could take the broker's port while it is down, and PLAIN would send the password there. A broker learns of such
+a user from its controller, whose own listener knows only PLAIN. That has a password which is made for each start, and
+is used once by the supervisor, after it has seen that the port is our broker's.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ def applied(settings: Settings, bootstrap: str, password: str) -> Settings:
 
 
 def jaas(module: str, password: str) -> str:
-    """For a listener: what the broker says of itself on it, and for PLAIN also whom it lets in."""
+    """A listener's login: how the broker identifies itself there and, for PLAIN, the users that it lets in."""
     lets_in = f' user_{USER}="{password}"' if module.startswith("plain.") else ""
     return f'org.apache.kafka.common.security.{module} required username="{USER}" password="{password}"{lets_in};'

@@ -17,7 +17,7 @@ from services.inherited import for_server
 from services.ownership import make_own
 
 DEADLINE = 120.0
-"""Seconds that the broker may take to start, and then to write what it learnt."""
+"""Seconds that the broker may take to start, and then to write its cache."""
 
 
 def make() -> None:

@@ -1,4 +1,4 @@
-"""Ports of this machine: free ones for a server, and those that a process listens on."""
+"""Ports of this machine: free ones for a server, and the ones that a process listens on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. All are held until all are chosen, so they differ."""
+    """Ports that no process listens on. All of them are held until the last is chosen, so they differ."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -16,9 +16,9 @@ from services.inherited import for_server
 from services.ownership import NotOurs, read_private, require_unswappable, write_private
 
 SERVER_USER = "pgserver"
-"""Whom the server runs as where we are root: Postgres refuses to run as root."""
+"""The user that the server runs as where we are root: Postgres refuses to run as root."""
 MAX_SOCKET_PATH = 90
-"""A Unix socket's path has at most 107 bytes; `.s.PGSQL.5432` and some air are left of that."""
+"""A Unix socket's path has at most 107 bytes; this leaves room for `.s.PGSQL.5432` and a little more."""
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -82,9 +82,10 @@ class BundledPostgres:
             return made
 
     def _take(self, folder: Path) -> None:
-        """Make a folder the server's alone. Raises PostgresFailed where it is not ours to give.
+        """Give a folder to the server's user alone. Raises PostgresFailed where it is not ours to give.
 
-        By its descriptor: what was looked at is what is given away, whatever its name leads to by then.
+        By its descriptor: the folder that was checked is the one that is given away, whatever its name leads to by
+        then.
         """
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -130,7 +131,7 @@ class BundledPostgres:
             stderr=output,
             text=True,
             check=False,
-            # All of root is given up: with root's group left, a folder closed to that group would stay closed.
+            # Root's group is given up too: with it, a folder that is closed to that group would stay closed.
             user=self._owner.pw_uid if self._owner else None,
             group=self._owner.pw_gid if self._owner else None,
             extra_groups=[] if self._owner else None,
@@ -146,7 +147,7 @@ class BundledPostgres:
     def start(self) -> None:
         """Start and wait until it takes connections, then see to the database. Raises PostgresFailed.
 
-        A server that runs on this folder already is one that could not be stopped in time: who starts owns the folder.
+        A server that runs on this folder already is one that could not be stopped in time: the caller owns the folder.
         """
         self.stop()
         options = " ".join(f"-c {name}={value or chr(39) * 2}" for name, value in SETTINGS.items())

@@ -1,4 +1,4 @@
-"""The one request to Kafka that aiokafka does not have: a user who may log in by SCRAM (login.py says why)."""
+"""The one request to Kafka that aiokafka lacks: it makes a user who may log in by SCRAM (login.py says why)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.adapters.bundled.login import CONTROLLERS, SECURITY, USER
 
 SCRAM_SHA_512 = 2
 ITERATIONS = 4096
-"""Kafka's least. More would slow down guessing, and nobody guesses 256 random bits."""
+"""Kafka's minimum. More iterations would slow down guessing, and nobody guesses 256 random bits."""
 DEADLINE = 10.0
 
 
@@ -41,7 +41,7 @@ async def tell(controller_port: int, controller_password: str, password: str) ->
             if code:
                 raise for_code(code)(message)
     except (KafkaError, TimeoutError, OSError) as fault:
-        raise Unavailable(f"the bundled broker does not take its password: {fault!r}") from fault
+        raise Unavailable(f"the bundled broker does not accept its password: {fault!r}") from fault
 
 
 class AlterUserAnswer(Response):  # type: ignore[misc]  # aiokafka has no types for us

@@ -87,7 +87,7 @@ async def can_what(audit: AuditContext, request: AuditRequest) -> Told:
     async with at_moment(audit, request) as (source, moment):
         principal = await audit.principals.principal(request, source, request.place("principal"))
         account, after = source.account, cursor[0] if cursor else ""
-        rows = await history.keys_after(source.pool, moment.position, after, limit, account)
+        rows = await history.keys_after(source.log, moment.position, after, limit, account)
         world = await world_of_rows(source, rows, moment)
         keys = [world.keys[row["id"]] for row in rows]
         questions.require_principal(world, principal, source.audience)
@@ -129,7 +129,7 @@ CAN_WHAT = RouteRow(
 async def who_between(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     action = _action(audit, request)
     source, first, last, began = await two_moments(audit, request)
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         # The key may be newer than `last` where the whole span lies before the record.
         moments = [first, last, *([await source.moment(None)] if last is first else [])]
         row = await _first_row(audit, source, request.place("reference"), moments)
@@ -159,7 +159,7 @@ async def _who_between(
     if began:
         yield audience.own(source.account, began)
     async with audit.long_questions.still(request, source) as found:
-        connection = found.connection
+        connection = found.log
         world = await world_of_keys(source, [key], first, connection)
         async for each in access_between.who_between(connection, world, key, action, audience, last.position):
             yield audience.own(source.account, each)
@@ -210,7 +210,7 @@ async def _what_between(
     if began:
         yield audience.own(source.account, began)
     async with audit.long_questions.still(request, source) as found:
-        connection, after, count = found.connection, "", 0
+        connection, after, count = found.log, "", 0
         while True:
             span = (first.position, last.position)
             keys = await history.keys_between(connection, *span, after, KEYS_AT_ONCE, source.account)

@@ -14,13 +14,13 @@ from services.audit_api.context import AuditContext
 from services.audit_api.request import AuditRequest
 from services.audit_api.route import LIMIT, RouteRow
 from services.audit_api.schemas import Member
-from services.rendering import page
+from services.rendering import only_page
 
 
 async def alert_rules(audit: AuditContext, request: AuditRequest) -> Told:
     settings, limit = alert_settings(audit.settings), request.limit()
     rules = [_rule(rule, settings) for rule in RULES.values()]
-    return request.audience.public(page(rules[:limit], limit + 1, None))
+    return request.audience.public(only_page(rules[:limit]))
 
 
 def _rule(rule: AlertRule, settings: AlertSettings) -> dict[str, Any]:

@@ -32,15 +32,15 @@ TELL_EVERY = 0.25
 
 async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     since, until = request.text("from") or request.text("since"), request.text("to")
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         began = await source.before_it_began(read_moment(since)[1]) if since else {}
         since = None if began else since
         first = await source.moment(since) if since else None
         last = await source.moment(until)
     after, begin = (-1, ALWAYS) if first is None else (first.position, first.at)
-    end = await time_of(source.pool, until, "to") if until else FOR_EVER
-    judge = Judge(request.text("trail") or audit.present.world.log, alert_settings(audit.settings), source.region)
+    end = await time_of(source.log, until, "to") if until else FOR_EVER
+    judge = Judge(request.text("trail") or audit.live.world.log, alert_settings(audit.settings), source.region)
     own = None if source.is_trail else accounts_of(audit, request)
     # Keytrail's own calls are recorded as the account KEYTRAIL's.
     owners = None if own is None else [each or KEYTRAIL for each in own]
@@ -59,18 +59,18 @@ async def _scan(
 ) -> AsyncGenerator[Told, None]:
     audience = source.audience
     async with audit.long_questions.still(request, source) as found:
-        total = await decisions.calls_counted(found.connection, span.since, span.until, span.owners)
+        total = await decisions.calls_counted(found.log, span.since, span.until, span.owners)
         progress, told, count = scan.Progress(total=total), 0.0, 0
         loop = asyncio.get_running_loop()
         yield audience.own(source.account, {"progress": {"done": 0, "total": total}})
         for walk in (
-            scan.changes(found.connection, source.region, judge, span, progress),
-            scan.uses(found.connection, judge, span, progress),
+            scan.changes(found.log, source.region, judge, span, progress),
+            scan.uses(found.log, judge, span, progress),
         ):
             async for alert in walk:
                 if own is None or alert.finding.account in own:
                     count += 1
-                    raised = None if source.is_trail else bool(await alerts.raised(found.connection, [alert.id]))
+                    raised = None if source.is_trail else bool(await alerts.raised(found.log, [alert.id]))
                     one = shown(alert)
                     row = one | {"raised": raised, "key_id": one["key"].rpartition("/")[2] or None}
                     (named,) = await audit.keys.with_aliases(source, [row])

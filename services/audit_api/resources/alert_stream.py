@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from domain.authorization.audience import Told
 from projections.alerts import queries as alerts
-from projections.alerts.queries import Filters
+from projections.alerts.queries import AlertFilters
 from services.adapters.postgres import INTERRUPTED
-from services.audit_api.answer_shapes import Events
+from services.audit_api.answer_shapes import EventStream
 from services.audit_api.answers import ASK_AGAIN_EVERY
 from services.audit_api.context import AuditContext
 from services.audit_api.event_stream import Ended, Live
@@ -42,7 +42,7 @@ async def alert_stream(audit: AuditContext, request: AuditRequest) -> Live:
 
 
 async def _follow(
-    audit: AuditContext, request: AuditRequest, filters: Filters, number: int
+    audit: AuditContext, request: AuditRequest, filters: AlertFilters, number: int
 ) -> AsyncIterator[tuple[int, Told] | Ended | None]:
     loop = asyncio.get_running_loop()
     quiet, ask_at = 0.0, loop.time()
@@ -54,7 +54,7 @@ async def _follow(
                 if newest > number:
                     rows = await alerts.after(audit.log, filters, number, AT_ONCE)
             if rows or loop.time() >= ask_at:
-                # Nothing is told to a caller who could not ask for it now.
+                # A caller who may no longer ask is sent nothing more.
                 try:
                     request, ask_at = await audit.permissions.still_may(request), loop.time() + ASK_AGAIN_EVERY
                 except WireError as fault:
@@ -85,7 +85,7 @@ ALERT_STREAM = RouteRow(
         *FILTERS,
         Parameter("after", "the number after which to begin; the newest where left out, as Last-Event-ID says", AFTER),
     ),
-    answer=Events((*ALERT, *EXPLAINED, EVIDENCE)),
+    answer=EventStream((*ALERT, *EXPLAINED, EVIDENCE)),
 )
 
 

@@ -26,7 +26,7 @@ from services.audit_api.schemas import Member
 from services.questions.access_changes import Reviewed
 from services.questions.effects import Scope
 from services.questions.moments import LOOK_EVERY, PATIENCE, NoSuchMoment, read_moment
-from services.questions.policy_change import Policy, difference
+from services.questions.policy_change import ComparedPolicy, difference
 from services.questions.source import Source
 
 UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
@@ -34,7 +34,7 @@ UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 
 async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     """Raises WireError, AccessRefused."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         await source.moment(None)  # waits for the history
         first = await _before(source, request.text("from"), -1)
@@ -57,16 +57,16 @@ async def _changes(
     if not source.is_trail:
         await _reached(audit, last)
 
-    async def compare(key: Key, old: Policy, new: Policy) -> dict[str, Any]:
+    async def compare(key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
         return await audit.long_questions.worked(request, difference, key, old, new, [])
 
     async with audit.long_questions.still(request, source) as found:
-        reviewed = Reviewed(found.connection, source.audience, UNIVERSE, compare)
+        reviewed = Reviewed(found.log, source.audience, UNIVERSE, compare)
         async for each in reviewed.changes(first, last, scope):
             if "result" in each:
                 each |= began
                 if not source.is_trail:
-                    each["result"]["log"] = audit.present.world.log
+                    each["result"]["log"] = audit.live.world.log
             yield source.audience.own(source.account, each)
 
 
@@ -76,7 +76,7 @@ async def _before(source: Source, text: str | None, otherwise: int) -> int:
         return otherwise
     position, at = read_moment(text)
     if at is not None:
-        position = await history.position_at(source.pool, at - timedelta(microseconds=1))
+        position = await history.position_at(source.log, at - timedelta(microseconds=1))
         return -1 if position is None else position
     assert position is not None, "it is one of the two"
     if position > source.end + 1:
@@ -86,7 +86,7 @@ async def _before(source: Source, text: str | None, otherwise: int) -> int:
 
 async def _reached(audit: AuditContext, position: int) -> None:
     """Wait until the decisions hold the log so far: a caller reads what it has just changed. Raises WireError."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         try:
             async with asyncio.timeout(PATIENCE):
                 # The projector is another process: there is no event to wait for.
@@ -104,7 +104,7 @@ async def _scope(audit: AuditContext, request: AuditRequest, source: Source) -> 
     if principal:
         source.audience.require_reference(principal)
         name = await audit.principals.principal(request, source, principal, (USER, ROLE, GROUP, POLICY))
-        if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.pool, name):
+        if name != root_arn(getattr(parse_arn(name), "account", "")) and not await history.ever(source.log, name):
             raise NoSuchEntity(f"This account has no user, group, role or policy {principal}, and never had one.")
         return Scope(principal=name)
     return Scope()
@@ -114,12 +114,12 @@ async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Sour
     """Raises WireError, AccessRefused."""
     if source.is_trail:
         found = await audit.keys.of_trail(request, text)
-        row = await history.one(source.pool, source.end, "key", found)
+        row = await history.one(source.log, source.end, "key", found)
         if row is None:
             await audit.keys.require_recorded(source, found, text)
         return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
     try:
-        found, account = audit.present.world.once(audit.keys.written(text, source.account), source.account)
+        found, account = audit.live.world.once(audit.keys.written(text, source.account), source.account)
     except Refusal as fault:
         raise not_found(fault, audit.keys.near(text, source.account)) from None
     source.audience.require(account)

@@ -13,7 +13,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import CURSOR, LIMIT, Parameter, RouteRow
 from services.audit_api.schemas import Member, TypeName
 from services.questions.nearest import in_words, nearest
-from services.rendering import item
+from services.rendering import item, only_page
 
 
 async def list_decisions(audit: AuditContext, request: AuditRequest) -> Told:
@@ -43,14 +43,14 @@ async def count_decisions(audit: AuditContext, request: AuditRequest) -> Told:
     filters = await filters_of(audit, request)
     async with audit.long_questions.place(request.account):
         source = await audit.sources.of(request)
-        rows = await decisions.counts(source.pool, request.account, filters, by, request.limit())
+        rows = await decisions.counts(source.log, request.account, filters, by, request.limit())
         more = await source.before_it_began(filters.since)
         counted = [item(row) for row in rows]
         if "key" in by:
             named = await audit.keys.with_aliases(source, [{"key_id": row["key"]} for row in counted])
             counted = [row | {"key_aliases": its["key_aliases"]} for row, its in zip(counted, named, strict=True)]
-    # The query counts by what each call is told as, and so tells no more than the calls do.
-    return source.audience.own(source.account, {"items": counted, "next": None, **more})
+    # The query counts what the account may read of each call, so the counts reveal no more than the calls.
+    return source.audience.own(source.account, only_page(counted) | more)
 
 
 _COUNTED_BY: dict[str, TypeName] = {"statement": "integer?", "hour": "time?", "day": "time?"}

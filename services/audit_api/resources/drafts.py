@@ -9,7 +9,7 @@ from domain.authorization.audience import Told
 from domain.errors import Refusal
 from domain.identities.identity import GROUP, Identity
 from domain.keys.key import Key
-from projections.decisions.spans import Times
+from projections.decisions.spans import TimeBounds
 from projections.history import queries as history
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.bodies import document_in, text_in
@@ -36,7 +36,7 @@ WHAT_IF_BODY = (
 
 async def calls_under_draft(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     body = document_in(request.body, WHAT_IF_BODY)
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         draft = await _draft(audit, request, source, body)
     # `since` is what earlier versions called it
@@ -45,7 +45,7 @@ async def calls_under_draft(audit: AuditContext, request: AuditRequest) -> Async
     if after is not None and not isinstance(after, int):
         raise invalid("after must be the position that an earlier answer reached")
     begin, end = [
-        await time_of(source.pool, text, name) if text else None for text, name in ((since, "from"), (until, "to"))
+        await time_of(source.log, text, name) if text else None for text, name in ((since, "from"), (until, "to"))
     ]
     return _answers(audit, request, source, draft, (begin, end), after, calls=body.get("calls") is True)
 
@@ -55,7 +55,7 @@ async def _answers(
     request: AuditRequest,
     source: Source,
     draft: Draft,
-    times: Times,
+    times: TimeBounds,
     after: int | None,
     *,
     calls: bool,
@@ -63,7 +63,7 @@ async def _answers(
     more = await source.before_it_began(times[0])
     async with audit.long_questions.still(request, source) as found:
         if source.is_trail:
-            answers = trails.what_if(found.connection, draft, found.last, times, after, calls=calls)
+            answers = trails.what_if(found.log, draft, found.last, times, after, calls=calls)
         else:
             answers = what_if(found, source.region, draft, times, after, source.audience, calls=calls)
         async for each in answers:
@@ -91,7 +91,7 @@ async def _draft(audit: AuditContext, request: AuditRequest, source: Source, bod
 async def _revoked(source: Source, key: Key, grant: str) -> Draft:
     """A grant by its id, or by the first characters of the id, as tables show them. Raises WireError."""
     begun = grant.rstrip("…")
-    found = await history.grants_begun(source.pool, key.id, begun) if begun.isalnum() else []
+    found = await history.grants_begun(source.log, key.id, begun) if begun.isalnum() else []
     if len(found) == 1:
         return RevokedGrant(key, found[0])
     if found:
@@ -109,9 +109,9 @@ def _of_policy(made: Callable[..., Draft], *given: Any) -> Draft:
 
 async def _identity(audit: AuditContext, source: Source, principal: str) -> Identity | None:
     if not source.is_trail:
-        directory = audit.present.world.directory
+        directory = audit.live.world.directory
         return directory.identities.get(directory.by_arn.get(principal, principal))
-    row = await history.by_arn(source.pool, source.end, principal)
+    row = await history.by_arn(source.log, source.end, principal)
     found = None if row is None else history.aggregate(row)
     return found if isinstance(found, Identity) else None
 

@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 
 from domain.authorization.audience import ACROSS, OF_THE_CALLER, Audience, Told, account_in
-from domain.authorization.context import Came, encryption_context_keys, request_context
+from domain.authorization.caller import Caller
+from domain.authorization.context import RequestOrigin, encryption_context_keys, request_context
 from domain.authorization.explain import explain
-from domain.authorization.question import Question
+from domain.authorization.question import Question, Resource
 from domain.authorization.verdict import OTHER_ACCOUNT
 from domain.errors import Refusal
 from domain.keys.key import nobodys
@@ -41,7 +42,7 @@ EXPLAIN_BODY = (
     '"at": "@1234"}; the last three may be left out'
 )
 LEFT = "left"
-"""The effect where this account's side lets the call through, and the other account's side is not for it to know."""
+"""The effect where the asking account's side allows the call. What the other account's side decides is not told."""
 
 
 async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
@@ -55,8 +56,8 @@ async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
         key=audit.keys.written(body.key, source.account),
     )
     origin = audit.permissions.origin(request.http)
-    async with fresh(audit.present):
-        world = await _world_then(audit, body, request.audience) if body.at else audit.present.world
+    async with fresh(audit.live):
+        world = await _world_then(audit, body, request.audience) if body.at else audit.live.world
     at = world.at if body.at else origin.at
     return body.explanation(world, request.audience, replace(origin, source="", agent="", at=at))
 
@@ -65,7 +66,7 @@ async def _world_then(audit: AuditContext, body: HypotheticalCall, audience: Aud
     """What the question needs of the asking account's world then: its people, and the key where it is its own. Raises
     NoSuchMoment, KeyNotFound."""
     region = audit.settings.region
-    moment = await moment_of(audit.log, body.at, audit.present.position)
+    moment = await moment_of(audit.log, body.at, audit.live.position)
     rows = []
     if audience.owns(account_in(body.key) or audience.account):
         rows.append(await find_key(audit.log, body.key, audience.account, region, moment))
@@ -103,7 +104,7 @@ class HypotheticalCall:
             )
         return HypotheticalCall(principal, operation, key, pairs, conditions, at)
 
-    def explanation(self, world: World, audience: Audience, came: Came) -> Told:
+    def explanation(self, world: World, audience: Audience, origin: RequestOrigin) -> Told:
         """What would be decided, as the asking account may be told. Raises WireError, AccessRefused."""
         name = canonical(self.principal)
         of = account_in(name) or audience.account
@@ -111,19 +112,10 @@ class HypotheticalCall:
         if not audience.owns(of):
             audience.require(owner)
         try:
-            if audience.owns(owner):
-                key = world.key(self.key, audience.account, aliases=True)
-                resource = world.resource(key)
-            else:  # of another account's key nothing is known, not even whether it is there
-                key, resource = None, nobodys(self.key, owner)
-            if audience.owns(of):
-                caller = caller_for(world, self.principal)
-            else:
-                assert key is not None, "one of the two is the account's own"
-                caller = foreign(world, key, of, name)
+            caller, resource = self._sides(world, audience, name, of, owner)
         except Refusal as fault:
             raise missing(fault.message) from None
-        context = request_context(came, self.operation, {}) | encryption_context_keys(self.encryption_context)
+        context = request_context(origin, self.operation, {}) | encryption_context_keys(self.encryption_context)
         given = {name.lower(): tuple(values) for name, values in self.conditions.items()}
         whole = {**caller.context, **context, **resource.context, **given}
         question = Question(f"kms:{self.operation}", resource, whole, self.encryption_context)
@@ -131,9 +123,18 @@ class HypotheticalCall:
         found = explain(caller, question, reaches=reaches)
         return audience.own(audience.account, _one_side(found, of, owner, audience) | {"position": world.position})
 
+    def _sides(self, world: World, audience: Audience, name: str, of: str, owner: str) -> tuple[Caller, Resource]:
+        """The caller, who is of account `of`, and the key, which is of account `owner`: one of the two is the asking account.
+        Raises refusals for what does not exist."""
+        if not audience.owns(owner):  # whether another account's key exists is not looked up
+            return caller_for(world, self.principal), nobodys(self.key, owner)
+        key = world.key(self.key, audience.account, aliases=True)
+        caller = caller_for(world, self.principal) if audience.owns(of) else foreign(world, key, of, name)
+        return caller, world.resource(key)
+
 
 def _one_side(answer: dict[str, Any], of: str, owner: str, audience: Audience) -> dict[str, Any]:
-    """Across accounts an explanation is of the asking account's side: what the other one's policies say, they say to it."""
+    """Across accounts, an explanation covers the asking account's side alone: its policies, not those of the other account."""
     if of == owner:
         return answer
     answer = dict(answer)
@@ -194,10 +195,10 @@ EXPLAIN = RouteRow(
 
 async def explain_call(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError, AccessRefused."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         named = partial(with_names, source, with_aliases=audit.keys.with_aliases)
-        region, position = audit.settings.region, audit.present.position
+        region, position = audit.settings.region, audit.live.position
         return await explained(audit.log, region, request.audience, request.place("call"), position, named)
 
 

@@ -125,12 +125,12 @@ async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
     source = await audit.sources.of(request)
     if source.is_trail:
         key_id = await audit.keys.recorded(request, source, request.place("key"))
-        key, arn = None, await uses.destination(source.pool, key_id)
+        key, arn = None, await uses.destination(source.log, key_id)
     else:
         key_id = await audit.keys.own_of_path(request)
-        key = audit.present.world.keys.get(key_id)
+        key = audit.live.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
-    rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.pool, key_id, arn)]
+    rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.log, key_id, arn)]
     used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}
     answer = used | {"last": rows[0] if rows else None, "by_operation": rows}
     return source.audience.own(source.account, answer)

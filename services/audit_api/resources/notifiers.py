@@ -1,4 +1,4 @@
-"""Notifiers: how far each is, and the messages that were given up. The first account alone is told."""
+"""Notifiers: how far each is, and the messages that were given up. Only the first account sees them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.audit_api.request import AuditRequest
 from services.audit_api.route import LIMIT, RouteRow
 from services.audit_api.schemas import Member
 from services.notifier import outbox
-from services.rendering import page
+from services.rendering import only_page
 
 
 async def notifiers(audit: AuditContext, request: AuditRequest) -> Told:
@@ -18,7 +18,7 @@ async def notifiers(audit: AuditContext, request: AuditRequest) -> Told:
     _require_host(audit, request)
     limit = request.limit()
     found = await outbox.state(audit.pool)
-    return request.audience.public(page(found[:limit], limit + 1, None))
+    return request.audience.public(only_page(found[:limit]))
 
 
 def _require_host(audit: AuditContext, request: AuditRequest) -> None:
@@ -53,7 +53,7 @@ async def dead_letters(audit: AuditContext, request: AuditRequest) -> Told:
     _require_host(audit, request)
     limit = request.limit()
     found = await outbox.dead(audit.pool, limit)
-    return request.audience.public(page(found, limit + 1, None))
+    return request.audience.public(only_page(found))
 
 
 DEAD_LETTERS = RouteRow(

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from domain.authorization.audience import Told
 from projections.decisions import queries as decisions
-from projections.decisions.queries import Filters
+from projections.decisions.queries import CallFilters
 from services.audit_api.answer_shapes import Lines, Page
 from services.audit_api.context import AuditContext
 from services.audit_api.decided_calls import DECISION
@@ -19,7 +19,7 @@ from services.questions.subjects import with_names
 from services.rendering import call_of, following
 
 AT_ONCE = 100
-"""Records of a long answer that are read together."""
+"""Records that a long answer reads at a time."""
 
 
 async def events(audit: AuditContext, request: AuditRequest) -> Told:
@@ -56,10 +56,10 @@ EVENTS = RouteRow(
 async def own_log(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     """Everything that `decisions` would give, page after page."""
     since, until = await span_of(audit.log, request)
-    return _own_log(audit, request, Filters(since=since, until=until))
+    return _own_log(audit, request, CallFilters(since=since, until=until))
 
 
-async def _own_log(audit: AuditContext, request: AuditRequest, filters: Filters) -> AsyncGenerator[Told, None]:
+async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilters) -> AsyncGenerator[Told, None]:
     audience, count, after = request.audience, 0, None
     async with audit.long_questions.place(audience.account):
         while True:
@@ -70,7 +70,7 @@ async def _own_log(audit: AuditContext, request: AuditRequest, filters: Filters)
             if len(rows) < AT_ONCE:
                 break
             after = (rows[-1]["at"], rows[-1]["origin"], rows[-1]["record"])
-        end = {"position": audit.present.position, "records": count}
+        end = {"position": audit.live.position, "records": count}
         more = await (await audit.sources.of(request)).before_it_began(filters.since)
     yield audience.own(audience.account, {"end": end, **more})
 

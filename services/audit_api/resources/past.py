@@ -18,7 +18,7 @@ from services.questions.as_of import show_key, show_principal
 async def key_as_of(audit: AuditContext, request: AuditRequest) -> Told:
     async with at_moment(audit, request) as (source, moment):
         row = await audit.keys.row(source, request.place("reference"), moment)
-        return await show_key(source.pool, row, moment, source.audience)
+        return await show_key(source.log, row, moment, source.audience)
 
 
 KEY_AS_OF = RouteRow(
@@ -56,7 +56,7 @@ async def principal_as_of(audit: AuditContext, request: AuditRequest) -> Told:
         principal = text
         if not UNIQUE_ID.fullmatch(text):
             principal = await audit.principals.principal(request, source, text, (*CALLERS, GROUP))
-        return await show_principal(source.pool, principal, moment, source.audience)
+        return await show_principal(source.log, principal, moment, source.audience)
 
 
 PRINCIPAL_AS_OF = RouteRow(

@@ -8,7 +8,7 @@ from domain.arn import KEY_ID
 from domain.authorization.audience import Told
 from domain.identities.identity import GROUP, POLICY, ROLE, USER
 from projections.decisions import queries as decisions
-from projections.decisions.queries import Filters
+from projections.decisions.queries import CallFilters
 from projections.history import queries as history
 from services.audit_api.answer_shapes import BEGAN, One, Page
 from services.audit_api.context import AuditContext
@@ -33,14 +33,14 @@ async def principal_history(audit: AuditContext, request: AuditRequest) -> Told:
     return await calls_answer(audit, request, await _concerning(filters, source, about))
 
 
-async def _concerning(filters: Filters, source: Source, about: str) -> Filters:
+async def _concerning(filters: CallFilters, source: Source, about: str) -> CallFilters:
     """With every change that concerns a principal: those of its earlier names, of its groups, and of grants, key policies and
     trust policies that name it. For another account's principal: those that name this ARN."""
-    ids, arns = await history.all_arns(source.pool, about, source.account)
-    own = await history.changed_at(source.pool, ids)
+    ids, arns = await history.all_arns(source.log, about, source.account)
+    own = await history.changed_at(source.log, ids)
     names = [*ids, about]
-    grants, others = await history.named_at(source.pool, source.account, names)
-    named = await decisions.naming(source.pool, others, names)
+    grants, others = await history.named_at(source.log, source.account, names)
+    named = await decisions.naming(source.log, others, names)
     return replace(filters, earlier=arns, positions=sorted({*own, *grants, *named}))
 
 
@@ -83,7 +83,7 @@ async def _meaning(audit: AuditContext, request: AuditRequest, source: Source, t
         if source.is_trail:
             names += nearest(text, await names_in(source))
         else:
-            names += nearest(text, [*audit.present.world.alias_names.get(source.account, ())[:MOST_NAMES]])
+            names += nearest(text, [*audit.live.world.alias_names(source.account)[:MOST_NAMES]])
         message = f"There is no key, alias, user, group, role or policy {text}.{in_words(names)}"
         raise missing(message) from None
 

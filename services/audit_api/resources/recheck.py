@@ -9,7 +9,7 @@ from domain.alerts.engine.judge import Judge
 from domain.alerts.health import Health
 from domain.alerts.rules import recheck_mismatch
 from domain.authorization.audience import Told
-from projections.decisions.spans import Times
+from projections.decisions.spans import TimeBounds
 from services.audit_api.alert_settings import alert_settings
 from services.audit_api.answer_shapes import Lines
 from services.audit_api.context import AuditContext
@@ -31,7 +31,7 @@ async def recheck_decisions(audit: AuditContext, request: AuditRequest) -> Async
     return _rechecked(audit, request, (begin, end))
 
 
-async def _rechecked(audit: AuditContext, request: AuditRequest, times: Times) -> AsyncGenerator[Told, None]:
+async def _rechecked(audit: AuditContext, request: AuditRequest, times: TimeBounds) -> AsyncGenerator[Told, None]:
     audience, source = request.audience, await audit.sources.of(request)
     more = await source.before_it_began(times[0])
     async with audit.long_questions.still(request, source) as found:
@@ -49,7 +49,7 @@ async def _raise_alert(audit: AuditContext, result: dict[str, Any]) -> None:
         f"{result['mismatches']} decisions come out otherwise; the first: {first['operation']} of "
         f"{first['principal']}, decided at @{first['seen']}"
     )
-    judge = Judge(audit.present.world.log, alert_settings(audit.settings), audit.present.world.region)
+    judge = Judge(audit.live.world.log, alert_settings(audit.settings), audit.live.world.region)
     await audit.publisher.publish(judge.of_health(Health(recheck_mismatch.RULE, where, audit.clock.now(), summary)))
 
 

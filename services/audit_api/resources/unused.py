@@ -22,7 +22,7 @@ from services.questions.source import Source
 from services.questions.unused import (
     NOT_USED_FOR,
     Decide,
-    Period,
+    UsePeriod,
     callers_in,
     keys_in,
     of_our_own,
@@ -42,7 +42,7 @@ async def unused(audit: AuditContext, request: AuditRequest) -> Told:
     if key is not None and principal is not None:
         raise invalid("name a key or a principal, not both")
     source = await audit.sources.of(request)
-    since, until = await span_of(source.pool, request)
+    since, until = await span_of(source.log, request)
     ends = (await source.ended() if source.is_trail else None) or datetime.now(UTC)
     until = ends if until is None else min(until, ends)
     since = until - timedelta(days=days) if since is None else since
@@ -72,26 +72,26 @@ def _days(request: AuditRequest) -> int:
 
 
 async def _unused(
-    audit: AuditContext, request: AuditRequest, source: Source, key: str | None, principal: str | None, times: Period
+    audit: AuditContext, request: AuditRequest, source: Source, key: str | None, principal: str | None, times: UsePeriod
 ) -> tuple[list[dict[str, Any]], str | None, str]:
     """(rows, the cursor of the next page, what is not known)."""
     decide = let_in_by if source.is_trail else of_our_own(source.audience)
     if key is not None:
         held = await audit.keys.now(source, key)
-        world = await world_now(audit.present, source, held.id)
-        rows = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+        world = await world_now(audit.live, source, held.id)
+        rows = await unused_of_key(source.log, world, held, source.audience, times, decide)
         return rows, None, unseen.unseen_of(held.tags)
-    world = await world_now(audit.present, source, None)
+    world = await world_now(audit.live, source, None)
     unknown = unseen.IDENTITY if source.is_trail else ""
     if principal is not None:
         name = await audit.principals.principal(request, source, principal)
-        return await unused_of_principal(source.pool, world, name, source.audience, times, decide), None, unknown
+        return await unused_of_principal(source.log, world, name, source.audience, times, decide), None, unknown
     rows, cursor = await _unused_of_all(request, source, world, times, decide)
     return rows, cursor, unknown
 
 
 async def _unused_of_all(
-    request: AuditRequest, source: Source, world: World, times: Period, decide: Decide
+    request: AuditRequest, source: Source, world: World, times: UsePeriod, decide: Decide
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Every key of the account, and then its users and roles, a page of them at a time."""
     limit, cursor = request.limit(), request.cursor(str, str)
@@ -103,11 +103,11 @@ async def _unused_of_all(
     for name in some:
         if kind == KEYS:
             held = world.keys[name]
-            of = {"key_id": name, "key_aliases": list(world.aliases_of.get(name, ()))}
-            found = await unused_of_key(source.pool, world, held, source.audience, times, decide)
+            of = {"key_id": name, "key_aliases": list(world.aliases_of(name))}
+            found = await unused_of_key(source.log, world, held, source.audience, times, decide)
         else:
             of = {"principal": name}
-            found = await unused_of_principal(source.pool, world, name, source.audience, times, decide)
+            found = await unused_of_principal(source.log, world, name, source.audience, times, decide)
         rows += [of | row for row in found]
     if begin + limit < len(names):
         return rows, cursor_of([kind, some[-1]])

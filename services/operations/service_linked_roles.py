@@ -9,8 +9,8 @@ from domain.authorization.verdict import Verdict
 from domain.commands.service_linked_roles import (
     CreateServiceLinked,
     DeleteServiceLinked,
-    asks_of_status,
     deletion_task,
+    permissions_of_status,
     role_of_task,
     status,
 )
@@ -38,7 +38,7 @@ def deleted(changed: RecordedChange) -> Answer:
 def access_to_task(request: Request, world: World) -> Sequence[Verdict]:
     """On the role that was. Raises InvalidInput, NoSuchEntity."""
     name = role_of_task(request.caller.account, request["DeletionTaskId"])
-    return asks_of_status(name, request.caller, world)
+    return permissions_of_status(name, request.caller, world)
 
 
 def deletion_status(request: Request, world: World) -> Answer:

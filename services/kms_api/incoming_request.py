@@ -1,4 +1,4 @@
-"""An authenticated request, before it is looked at; the call that its record holds, and the request that operations see."""
+"""A request whose caller is authenticated; the call that its record holds, and the request that operations see."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from domain.authorization.context import Came, Via, encryption_context, request_context
+from domain.authorization.context import RequestOrigin, Via, encryption_context, request_context
 from domain.errors import Refusal
 from domain.log.record import Call
 from domain.state.callers import caller_of
@@ -33,7 +33,7 @@ class Incoming:
     fields: Mapping[str, str] | None = None
     """The form of a request of the Query protocol."""
     unreadable: Refusal | None = None
-    """Why the form cannot be read, where it cannot."""
+    """The reason why the form cannot be read, if it cannot."""
 
 
 def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
@@ -56,7 +56,7 @@ def call_of(incoming: Incoming, parameters: dict[str, Any]) -> Call:
 
 
 def _invocation(incoming: Incoming) -> str:
-    """What a client's retries of one call have in common; "" for a client that does not say."""
+    """The digest that a client's retries of one call share; "" for a client that sends no invocation id."""
     if not incoming.invocation:
         return ""
     digest = sha256(incoming.body)
@@ -68,8 +68,8 @@ def _invocation(incoming: Incoming) -> str:
 def request_of(incoming: Incoming, parameters: dict[str, Any], region: str, org: str) -> Request:
     who, operation = incoming.who, incoming.operation
     assert who.caller is not None, "a refused credential was refused before"
-    came = Came(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
-    context = request_context(came, operation, parameters)
+    origin = RequestOrigin(incoming.source, incoming.agent, incoming.secure, incoming.at, region, org, who.via)
+    context = request_context(origin, operation, parameters)
     caller = who.caller.asking(context, encryption_context(operation, parameters))
     return Request(operation, parameters, caller, incoming.at, who.session)
 

@@ -1,4 +1,4 @@
-"""What IAM tells of the past: when an access key was used, which services an identity used, the credential report.
+"""IAM's answers about the past: when an access key was used, which services an identity used, the credential report.
 
 AWS gathers this hours later, and for services that report it. Here every call has its decision, so the answer is what the
 decisions say: a moment behind the log, and whole from the log's first day on.
@@ -38,14 +38,14 @@ from services.operations.rows import Accessed, Answer, LastUse, Recall, Request
 
 USUAL = 100
 LOOKED_BACK = 400 * DAY_MICROS
-"""Microseconds: for as long as AWS reports, at least."""
+"""Microseconds; at least as long as AWS reports."""
 NOT_USED = "N/A"
 SERVICE_NAMES = {
     "iam": "AWS Identity and Access Management",
     "kms": "AWS Key Management Service",
     "sts": "AWS Security Token Service",
 }
-"""The services that there are here, by their namespace."""
+"""The services of this installation, by their namespace."""
 
 
 # -- an access key ----------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ _LETTERS = string.digits + string.ascii_uppercase
 _DIGITS = re.compile(r"[0-9a-f]{32}")
 GRANULARITY = ("SERVICE_LEVEL", "ACTION_LEVEL")
 _LENGTH = 17
-"""Of a unique id behind the letters that say of what kind it is."""
+"""Characters of a unique id behind the letters that name its kind."""
 _UNIQUE = 36**_LENGTH
 _TIME_BITS = 34
 """All together are 126 bits: a job's id has 128."""
@@ -166,8 +166,8 @@ _TIME_BITS = 34
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a job's id says. It holds all that there is to know, so nothing is kept: whoever fetches the result is asked for
-    the permission to generate it. `at` is seconds since the epoch."""
+    """The content of a job's id. It holds everything about the job, so nothing is stored: whoever fetches the result
+    needs the permission to generate it. `at` is seconds since the epoch."""
 
     unique: str
     at: int
@@ -262,7 +262,7 @@ def _job(request: Request, world: World) -> tuple[Job, Entity]:
 
 
 def _identities(entity: Entity, account: str, world: World) -> list[Identity]:
-    """The users and roles whose calls count: of a group its members, of a policy whoever has it."""
+    """The users and roles whose calls count: for a group its members, for a policy everybody who has it."""
     directory = world.directory
     if isinstance(entity, ManagedPolicy):
         held = [directory.identities[each] for each in attached(directory, entity, account)]
@@ -284,7 +284,7 @@ def _principals(identities: Iterable[Identity]) -> tuple[list[str], list[str]]:
 
 
 def _namespaces(entity: Entity, world: World) -> list[str]:
-    """The services that the permission policies give anything of, in order."""
+    """The services that the permission policies allow anything of, in order."""
     rules: Sequence[CompiledStatement]
     if isinstance(entity, ManagedPolicy):
         rules = identity_policy_statements(
@@ -297,7 +297,7 @@ def _namespaces(entity: Entity, world: World) -> list[str]:
 
 
 def _gives(statement: Statement, service: str) -> bool:
-    """Whether the statement speaks of any action of a service."""
+    """Whether the statement covers any action of a service."""
     if statement.action is not None:
         return any(compile_glob(each.lower().partition(":")[0])(service) for each in statement.action)
     return not {"*", f"{service}:*"} & {each.lower() for each in statement.not_action or ()}
@@ -345,7 +345,7 @@ def _service(namespace: str, accesses: Sequence[Accessed], job: Job, world: Worl
 
 
 def _of(principal: str) -> str:
-    """Of a role's session the role, as far as its ARN says: its path it does not."""
+    """For a role's session the role, as far as the ARN names it: it leaves out the role's path."""
     named = parse_arn(principal)
     if named is None or not named.resource.startswith("assumed-role/"):
         return principal
@@ -378,7 +378,7 @@ def _done(job: Job) -> Answer:
 
 
 def _paged(member: str, items: Sequence[Answer], request: Request) -> Answer:
-    """A page by the number of items that went before."""
+    """A page, addressed by the number of items before it."""
     after = after_marker(request) or "0"
     if not after.isascii() or not after.isdigit() or len(after) > 9:
         raise InvalidInput("The marker is not one that an earlier answer gave.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from services.kms_api.errors import WireError, not_now
 from services.metrics import NOT_ANSWERED
 
-NEWEST_STATE_UNKNOWN = "The log's newest state is not known to this server now; try again."
+NEWEST_STATE_UNKNOWN = "This server does not know the log's newest state now; try again."
 
 
 def not_fresh() -> WireError:

@@ -18,8 +18,8 @@ from services.settings import Settings
 _FAULTS = (KafkaError, IllegalStateError, TimeoutError, OSError)
 
 
-class Committed:
-    """Of one group. Whoever uses it has to close it."""
+class CommittedOffsets:
+    """The offsets of one group. The caller has to close it."""
 
     def __init__(self, settings: Settings, group: str) -> None:
         self.group = group
@@ -28,7 +28,7 @@ class Committed:
         self._assigned: set[TopicPartition] = set()
 
     async def read(self) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """Raises Unavailable; GroupAuthorizationFailedError where Kafka lets nobody of ours read it."""
+        """Raises Unavailable; GroupAuthorizationFailedError where Kafka does not let us read it."""
         client = AIOKafkaAdminClient(**connection(self._settings), request_timeout_ms=int(ASK_DEADLINE * 1000))
         try:
             async with asyncio.timeout(ASK_DEADLINE * 3):

@@ -64,7 +64,8 @@ class Presigned:
 
 
 def _said(query: str) -> Mapping[str, str]:
-    """The parameters. Raises SignatureRefused for one that is there twice: which of the two was meant, nobody knows."""
+    """The parameters. Raises SignatureRefused for a parameter that is there twice: nobody knows which of the two was
+    meant."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=signing.MOST_PAIRS)
     except ValueError:

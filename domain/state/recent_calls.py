@@ -1,0 +1,53 @@
+"""The calls of the last minutes, so that a client's retry gets the answer of its first try and a copied command no second one.
+
+Invariant: `answers` and `ids` are in the order of time; what is older than the window at the last record is gone.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from domain.durations import MINUTE_MICROS
+from domain.errors import CommandExpired, CommandUnreadable
+from domain.log.record import Decision, Record
+
+REPEAT_WINDOW = 10 * MINUTE_MICROS
+"""For how long a client's retry is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """The answer of a call: where its record is, when it was, the resource that it made or changed, and the effect."""
+
+    position: int
+    at: int
+    resource: str
+    effect: str
+
+
+@dataclass(slots=True)
+class RecentCalls:
+    ids: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """Times, by the id of a call."""
+    answers: OrderedDict[str, FirstAnswer] = field(default_factory=OrderedDict)
+    """By what identifies a client's retries of one call (`Call.invocation`)."""
+
+    def remember(self, position: int, record: Record, now: int) -> None:
+        call, decision = record.call, record.decision
+        assert call is not None, "the record is that of a call"
+        self.ids[call.id] = record.at
+        if call.invocation and record.repeats is None and decision is not None and is_final(decision):
+            resource = decision.resources[0] if decision.resources else ""
+            self.answers[call.invocation] = FirstAnswer(position, record.at, resource, decision.effect)
+            self.answers.move_to_end(call.invocation)
+        horizon = now - REPEAT_WINDOW
+        while self.ids and next(iter(self.ids.values())) < horizon:
+            self.ids.popitem(last=False)
+        while self.answers and next(iter(self.answers.values())).at < horizon:
+            self.answers.popitem(last=False)
+
+
+def is_final(decision: Decision) -> bool:
+    """Whether a retry gets this answer again. A command that came too late or could not be read may be tried anew."""
+    return decision.error is None or decision.error["kind"] not in (CommandExpired.kind, CommandUnreadable.kind)

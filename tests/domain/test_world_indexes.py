@@ -1,0 +1,122 @@
+"""The indexes of a world hold what their docstrings say, after any history of keys, material, aliases, grants and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.grants.grant import Grant
+from domain.log import events
+from domain.log.record import Call, Decision, Record
+from domain.state.alias_index import AliasIndex
+from domain.state.grant_index import GrantIndex
+from domain.state.key_index import KeyIndex
+from domain.state.recent_calls import REPEAT_WINDOW, RecentCalls
+from tests.given import ACCOUNT, OTHER
+from tests.histories import STEPS, History, _with_key
+
+
+def _rotated(history: History, key: str) -> object:
+    name = history.name("material")
+    return events.KeyRotated(key, name, name, "f", "ON_DEMAND", "")
+
+
+def _imported(history: History, key: str) -> object:
+    return events.MaterialImported(
+        key, history.name("material"), history.name("row"), "f", "", "", "", False, "Enabled"
+    )
+
+
+def _material_gone(history: History, key: str) -> object | None:
+    held = history.one(each.id for each in history.world.keys[key].materials if each.stored)
+    return None if held is None else events.MaterialDeleted(key, held, "", "PendingImport")
+
+
+def _retirable(history: History, key: str) -> object:
+    retiring = f"arn:aws:iam::{history.chance.choice((ACCOUNT, OTHER))}:root"
+    name = history.name("grant")
+    return events.GrantCreated(key, name, "", "a", "a", retiring, retiring, ["Decrypt"], {}, ACCOUNT, "root", "")
+
+
+class LivelyHistory(History):
+    """A history in which material comes and goes too, and grants may be retired."""
+
+    @property
+    def steps(self) -> list[Callable[[History], object | None]]:
+        of_material = [_with_key(make) for make in (_rotated, _imported, _material_gone, _retirable)]
+        return STEPS + of_material
+
+
+def hold(keys: KeyIndex) -> None:
+    of_account: dict[str, list[str]] = {}
+    for key in sorted(keys.by_id.values(), key=lambda each: each.id):
+        of_account.setdefault(key.account, []).append(key.id)
+    assert keys.ids.by_owner == of_account
+    assert keys.materials == {each.stored for key in keys.by_id.values() for each in key.materials if each.stored}
+    assert not keys.deleted.keys() & keys.by_id.keys()
+    assert list(keys.destroyed.values()) == sorted(keys.destroyed.values())
+
+
+def aliases_hold(aliases: AliasIndex, keys: KeyIndex) -> None:
+    of_account: dict[str, list[str]] = {}
+    of_key: dict[str, list[str]] = {}
+    for (account, name), alias in sorted(aliases.by_name.items()):
+        assert (alias.account, alias.name) == (account, name)
+        assert alias.key in keys.by_id
+        of_account.setdefault(account, []).append(name)
+        of_key.setdefault(alias.key, []).append(name)
+    assert aliases.names.by_owner == of_account
+    assert aliases.names_of_key.by_owner == of_key
+
+
+def grants_hold(grants: GrantIndex, keys: KeyIndex) -> None:
+    by_grantee: dict[str, dict[str, tuple[Grant, ...]]] = {}
+    by_retiring: dict[str, dict[str, Grant]] = {}
+    for key, held in grants.by_key.items():
+        assert key in keys.by_id
+        assert held
+        for id, grant in held.items():
+            assert (grant.key, grant.id) == (key, id)
+            by_name = by_grantee.setdefault(key, {})
+            by_name[grant.grantee] = (*by_name.get(grant.grantee, ()), grant)
+            if grant.retiring:
+                by_retiring.setdefault(grant.retiring, {})[id] = grant
+    assert grants.by_grantee == by_grantee
+    assert grants.by_retiring == by_retiring
+
+
+@given(st.integers(0, 2**32), st.integers(1, 150))
+def test_keys_aliases_and_grants_are_found_by_all_their_names_after_any_history(seed: int, length: int) -> None:
+    history = LivelyHistory(Random(seed))
+    world = history.world
+    for _ in range(length):
+        for key in world.keys.values():
+            world.resource(key)
+        history.step()
+    hold(world.key_index)
+    aliases_hold(world.alias_index, world.key_index)
+    grants_hold(world.grant_index, world.key_index)
+    for id, resource in world.resources.items():
+        assert resource.context.get("kms:resourcealiases", ()) == tuple(world.aliases_of(id))
+        assert resource.grants == world.grantees(id)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2 * REPEAT_WINDOW), st.sampled_from(["", "a", "b", "c"]), st.booleans())))
+def test_calls_are_remembered_for_the_window_and_no_longer(calls: list[tuple[int, str, bool]]) -> None:
+    recent, now = RecentCalls(), 0
+    for number, (later, invocation, carried_out) in enumerate(calls):
+        now += later
+        call = Call(f"call {number}", "", "", ACCOUNT, "", "", "CreateKey", {}, invocation)
+        error = None if carried_out else {"kind": "command-expired", "message": ""}
+        decision = Decision("allowed" if carried_out else "refused", error=error)
+        recent.remember(number, Record("", -1, now, "w", 0, call, decision, None), now)
+        assert list(recent.ids.values()) == sorted(recent.ids.values())
+        assert min(recent.ids.values()) >= now - REPEAT_WINDOW
+        assert f"call {number}" in recent.ids
+        assert (recent.answers.get(invocation) is not None) >= (carried_out and bool(invocation))
+        times = [each.at for each in recent.answers.values()]
+        assert times == sorted(times)
+        assert min(times, default=now) >= now - REPEAT_WINDOW
