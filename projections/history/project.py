@@ -48,13 +48,13 @@ UNTIL_POSITION, UNTIL_AT = COLUMNS.index("until_position"), COLUMNS.index("until
 STILL = 2**63 - 1
 """`until_position` of a version that still holds."""
 
-Aggregate = tuple[str, str]
+AggregateName = tuple[str, str]
 """(kind, id)."""
 HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
 """(account, about, arn, document, text of a key's policy)."""
 
 
-def touched(event: object, world: World) -> list[Aggregate]:
+def touched(event: object, world: World) -> list[AggregateName]:
     """What an event has changed, in the world that it left."""
     match event:
         case events.KeyCreated() as made if made.alias:
@@ -177,8 +177,8 @@ class HistoryBatch:
     def __init__(self, world: World) -> None:
         self.world = world
         self._rows: list[list[Any]] = []
-        self._open: dict[Aggregate, list[Any]] = {}
-        self._closes: dict[Aggregate, tuple[int, datetime]] = {}
+        self._open: dict[AggregateName, list[Any]] = {}
+        self._closes: dict[AggregateName, tuple[int, datetime]] = {}
         self._moments: list[TableRow] = []
         self._texts: dict[str, str] = {}
 
@@ -200,7 +200,7 @@ class HistoryBatch:
             if found is not None:
                 self._begin(aggregate, found, entry)
 
-    def _begin(self, aggregate: Aggregate, found: HistoryRow, entry: Entry) -> None:
+    def _begin(self, aggregate: AggregateName, found: HistoryRow, entry: Entry) -> None:
         account, about, arn, document, text = found
         digest = None
         if text is not None:

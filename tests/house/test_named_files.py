@@ -10,8 +10,6 @@ from tests.house.test_house import ROOT
 NAMED = re.compile(r"(?<![\w./-])((?:\w+/)*\w+\.py)(?![\w])")
 ELSEWHERE = {"apprise/utils/pgp.py"}
 """Files of libraries."""
-EXAMPLES = "tests/house/test_circles.py"
-"""It makes files of its own, and names them."""
 
 
 def tracked() -> list[str]:
@@ -26,7 +24,7 @@ def test_files_that_are_named_exist() -> None:
     missing = [
         f"{name} names {named}"
         for name in read
-        if not name.startswith("conformance/") and name != EXAMPLES  # the former names moto's files and other projects'
+        if not name.startswith(("conformance/", "tests/house/"))  # which name the files of other projects, and examples
         for named in NAMED.findall((ROOT / name).read_text())
         if named not in ends | ELSEWHERE
     ]
