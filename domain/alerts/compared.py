@@ -19,8 +19,9 @@ from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.check import STRANGER, as_a_stranger, strangers
 from domain.policy_analysis.compare import DENIES, WORDS, Witnesses, gains, space_shown
+from domain.policy_analysis.dimensions import ACTION, ACTION_AT, CALLER, CALLER_AT, bits_of
 from domain.policy_analysis.named_people import people
-from domain.policy_analysis.space import ACTION, CALLER, Meaning, Side, Space, bits_of
+from domain.policy_analysis.space import Meaning, Side, Space
 from domain.policy_analysis.words import TooMany
 
 DECRYPTING = frozenset({"kms:Decrypt", "kms:ReEncryptFrom", "kms:DeriveSharedSecret", "kms:Decapsulate"})
@@ -112,7 +113,7 @@ class Compared:
         found = subtract(within(meaning.at_least(least), [wanted]), meaning.denies)
         bits = 0
         for box in subtract(found, self.space.impossible):
-            bits |= box[0]
+            bits |= box[CALLER_AT]
         return bits
 
     def root_can(self, meaning: Meaning, actions: Collection[str]) -> bool:
@@ -136,7 +137,7 @@ class Compared:
         regions = []
         witnesses = Witnesses(self.space, *self.sides)
         for each in found[:MOST_SHOWN]:
-            region = space_shown(self.space, each.box) | {"principals": people(self.space, each.box[0])}
+            region = space_shown(self.space, each.box) | {"principals": people(self.space, each.box[CALLER_AT])}
             region["before"], region["after"] = WORDS[each.lower], WORDS[each.upper]
             opaque = self.space.opaque_in(each.box)
             if opaque:
@@ -149,14 +150,14 @@ class Compared:
     def actions_of(self, found: list[Gain]) -> list[str]:
         bits = 0
         for each in found:
-            bits |= each.box[1]
+            bits |= each.box[ACTION_AT]
         return sorted(name for _, names in Space.members(self.space.actions, bits) for name in names)
 
     def callers_of(self, found: list[Gain]) -> list[str]:
         """Whom sets are about, in words."""
         bits = 0
         for each in found:
-            bits |= each.box[0]
+            bits |= each.box[CALLER_AT]
         return sorted({named(each) for each in self.people(bits)})
 
 

@@ -10,4 +10,4 @@ POLICY_REPLACED = (PolicyReplaced,)
 """The events that a rule looks at which compares two policies of a key."""
 
 COMPARE = "Read `keytrail diff KEY --from V1 --to V2`; "
-PUT_BACK = COMPARE + "if nobody wanted this, put the version before back (`keytrail show KEY --at @POSITION`)."
+PUT_BACK = COMPARE + "if nobody wanted this, put the earlier version back (`keytrail show KEY --at @POSITION`)."

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from domain.alerts.change import Change, on_key
 from domain.alerts.compared import named
 from domain.alerts.finding import Finding
+from domain.policy_analysis.dimensions import CALLER_AT
 
 
 def judge(change: Change, known: bool) -> Iterator[Finding]:
@@ -26,6 +27,8 @@ def judge(change: Change, known: bool) -> Iterator[Finding]:
         actions = policy.actions_of(theirs)
         summary = f"the policy lets in account {account}: {', '.join(actions)}"
         people = tuple(
-            sorted({named(each) for found in theirs for each in policy.people(found.box[0]) if each.of == account})
+            sorted(
+                {named(each) for found in theirs for each in policy.people(found.box[CALLER_AT]) if each.of == account}
+            )
         )
         yield Finding(account, summary, about=people, evidence=policy.shown(theirs), **on_key(key))

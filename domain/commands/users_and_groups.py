@@ -195,14 +195,22 @@ def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:
     ]
 
 
+def _named(command: AddMember | RemoveMember, caller: Caller, world: World) -> tuple[Identity, Identity]:
+    """The group and the user. Raises NoSuchEntity."""
+    directory = world.directory
+    return (
+        directory.get(GROUP, caller.account, command.group),
+        directory.get(USER, caller.account, command.user),
+    )
+
+
 def permissions_to_add(command: AddMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("AddUserTo{}", GROUP, command.group, caller, world)
 
 
 def add(command: AddMember, caller: Caller, world: World) -> MemberAdded:
     """A user that is a member already stays one. Raises NoSuchEntity, LimitExceeded."""
-    group = world.directory.get(GROUP, caller.account, command.group)
-    user = world.directory.get(USER, caller.account, command.user)
+    group, user = _named(command, caller, world)
     if group.id not in user.groups:
         limits.require_room(len(user.groups), limits.GROUPS_OF_USER, "GroupsPerUser")
     return MemberAdded(caller.account, group.id, user.id)
@@ -214,8 +222,7 @@ def permissions_to_remove(command: RemoveMember, caller: Caller, world: World) -
 
 def remove(command: RemoveMember, caller: Caller, world: World) -> MemberRemoved:
     """Raises NoSuchEntity."""
-    group = world.directory.get(GROUP, caller.account, command.group)
-    user = world.directory.get(USER, caller.account, command.user)
+    group, user = _named(command, caller, world)
     if group.id not in user.groups:
         raise NoSuchEntity(f"User {command.user} is not in group {command.group}.")
     return MemberRemoved(caller.account, group.id, user.id)

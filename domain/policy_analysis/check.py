@@ -11,8 +11,9 @@ from typing import Any
 
 from domain.policy.glob import compile_glob
 from domain.policy_analysis.compare import compare
+from domain.policy_analysis.dimensions import ACTION, CALLER, Dimension, bits_of, one_of
 from domain.policy_analysis.outcomes import EQUIVALENT, FAILED, PASSED, UNKNOWN
-from domain.policy_analysis.space import ACTION, CALLER, Dimension, Side, Space, bits_of
+from domain.policy_analysis.space import Side, Space
 
 NOTHING = Side('{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*"}}')
 """A statement without Action has no effect."""
@@ -63,7 +64,7 @@ def not_grants(of: Policies, pattern: str, principal: str = "") -> dict[str, Any
     space = of.space(NOTHING, [principal] if principal else [])
     limits = {ACTION: space.of_actions(wanted)}
     if principal:
-        limits[CALLER] = bits_of(principal in everyone[0].names for everyone in space.callers.members)
+        limits[CALLER] = bits_of(principal in one_of(everyone).names for everyone in space.callers.members)
     return _result(compare(space, space.box(limits)))
 
 

@@ -32,9 +32,10 @@ from domain.policy.parse import MANAGED
 from domain.policy_analysis.boxes import Box, apart, merged, subtract, within
 from domain.policy_analysis.budget import spend
 from domain.policy_analysis.callers import Someone
+from domain.policy_analysis.dimensions import ACTION_AT, CALLER_AT, RESOURCE_AT, Dimension, bits_of, one_of, with_bits
 from domain.policy_analysis.named_people import people
 from domain.policy_analysis.outcomes import DIFFERENT, EQUIVALENT, UNKNOWN
-from domain.policy_analysis.space import Dimension, Meaning, Side, Space, bits_of
+from domain.policy_analysis.space import Meaning, Side, Space
 from domain.policy_analysis.words import TooMany
 
 DENIES, SILENT = -1, 0
@@ -81,7 +82,7 @@ def compare(space: Space, only: Box | None = None) -> dict[str, Any]:
         witnesses = Witnesses(space, weak, strong)
         for region in regions:
             for box in told_of(space, region.boxes):
-                made = space_shown(space, box) | {"principals": people(space, box[0])}
+                made = space_shown(space, box) | {"principals": people(space, box[CALLER_AT])}
                 made["before"], made["after"] = WORDS[region.lower], WORDS[region.upper]
                 if name == "denied":
                     made["before"], made["after"] = made["after"], made["before"]
@@ -202,14 +203,13 @@ class Witnesses:
 
 def request_of(space: Space, box: Box) -> tuple[Someone, str, str, dict[str, tuple[str, ...]]]:
     """One request of a box: (caller, action, key, the values of condition keys), absent ones where that is possible."""
-    chosen = [_lowest(bits) for bits in box]
-    someone = space.callers.members[chosen[0]][0]
     context = {
-        dimension.name: dimension.members[at].example
-        for dimension, at in zip(space.dimensions[3:], chosen[3:], strict=True)
-        if dimension.name in space.keys and dimension.members[at].example
+        dimension.name: example
+        for dimension, bits in space.keys_in(box)
+        if (example := dimension.members[_lowest(bits)].example)
     }
-    return someone, space.actions.members[chosen[1]][0], space.resources.members[chosen[2]][0], context
+    action = one_of(space.actions.members[_lowest(box[ACTION_AT])])
+    return one_of(next(space.callers_in(box))), action, space.resources_in(box)[0], context
 
 
 def _lowest(bits: int) -> int:
@@ -242,17 +242,17 @@ def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
     """The boxes without conditions on what an action never has: no condition is asked of PutKeyPolicy by saying that its
     encryption context is absent. What is added is impossible."""
     found = list(boxes)
-    places = {dimension.name: place for place, dimension in enumerate(space.dimensions)}
-    for name, carrying in space.carrying.items():
-        place = places[name]
-        without = bits_of(actions[0].partition(":")[2] not in carrying for actions in space.actions.members)
+    for name in space.carrying:
+        place, without = space.places[name], space.without_parameter(name)
         cut = []
         for box in found:
             spend(2)
-            if box[place] != space.whole[place] and box[1] & without:
-                cut.append((box[0], box[1] & without, *box[2:place], space.whole[place], *box[place + 1 :]))
-                box = (box[0], box[1] & ~without, *box[2:])
-            if box[1]:
+            actions = box[ACTION_AT]
+            if box[place] != space.whole[place] and actions & without:
+                anything = with_bits(box, place, space.whole[place])
+                cut.append(with_bits(anything, ACTION_AT, actions & without))
+                box = with_bits(box, ACTION_AT, actions & ~without)
+            if box[ACTION_AT]:
                 cut.append(box)
         found = cut
     return merged(found)
@@ -263,19 +263,17 @@ def told_of(space: Space, boxes: Sequence[Box]) -> list[Box]:
 
 def space_shown(space: Space, box: Box) -> dict[str, Any]:
     """A box in the form that is shown: what is not there is not limited."""
-    spend(10 + len(space.whole) // 4 + box[0].bit_count() * 4 + box[1].bit_count())
+    spend(10 + len(space.whole) // 4 + box[CALLER_AT].bit_count() * 4 + box[ACTION_AT].bit_count())
     result: dict[str, Any] = {
-        "principals": [
-            each.document() for at, everyone in Space.members(space.callers, box[0]) for each in _told(everyone)
-        ],
-        "actions": sorted(name for _, names in Space.members(space.actions, box[1]) for name in names),
+        "principals": [each.document() for everyone in space.callers_in(box) for each in _told(everyone)],
+        "actions": space.actions_in(box),
     }
-    if box[2] != space.resources.whole:
-        result["resources"] = [arns[0] for _, arns in Space.members(space.resources, box[2])]
+    if box[RESOURCE_AT] != space.resources.whole:
+        result["resources"] = space.resources_in(box)
     result["conditions"] = [
         {"key": dimension.tests[0].key, "any_of": conditions_of(dimension, bits)}
-        for dimension, bits in zip(space.dimensions[3:], box[3:], strict=True)
-        if dimension.name in space.keys and bits != dimension.whole
+        for dimension, bits in space.keys_in(box)
+        if bits != dimension.whole
     ]
     return result
 

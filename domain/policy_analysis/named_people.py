@@ -1,11 +1,11 @@
-"""Whom a set of callers is about, so that nobody is meant who is not in it: "other users" says which named ones are not among
-them, and an example of a pattern is told as one.
+"""Puts a set of callers into words that mean nobody outside it: "other users" lists the named users who are not among them, and
+an example of a pattern is called one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.policy.compile import BOUNDED
 from domain.policy.conditions import Test
@@ -15,8 +15,17 @@ from domain.policy_analysis.space import Space
 
 BUT, MEETS = "but", "meets"
 UNBOUNDED = "no permissions boundary"
-PersonName = tuple[str, str, str, str, bool]
-"""Kind, account, ARN, unique id, and whether there is a permissions boundary: what tells one from another in words."""
+
+
+class PersonName(NamedTuple):
+    """What tells one caller from another in words. `account`, `arn` and `unique` are "" where they are not told; `bounded`:
+    there is a permissions boundary."""
+
+    kind: str
+    account: str
+    arn: str
+    unique: str
+    bounded: bool
 
 
 def people(space: Space, bits: int) -> list[dict[str, Any]]:
@@ -39,7 +48,7 @@ def people(space: Space, bits: int) -> list[dict[str, Any]]:
         spend(1 + (len(left) // 8 if not each.arn or each.kind == "role" else 0))
         beside = {other: someone for other, someone in left.items() if _is_among(name, other, space.account)}
         if "with" in shown:
-            beside = {other: someone for other, someone in beside.items() if other[4] is name[4]}
+            beside = {other: someone for other, someone in beside.items() if other.bounded is name.bounded}
         if beside:
             shown[BUT] = list(_without(beside, inside, space.callers.tests))
         found.append(shown)
@@ -47,11 +56,11 @@ def people(space: Space, bits: int) -> list[dict[str, Any]]:
 
 
 def _name(each: Someone) -> PersonName:
-    return each.kind, each.of, each.arn, each.unique, BOUNDED in each.names
+    return PersonName(each.kind, each.of, each.arn, each.unique, BOUNDED in each.names)
 
 
 def _twin(name: PersonName) -> PersonName:
-    return (*name[:4], not name[4])
+    return name._replace(bounded=not name.bounded)
 
 
 def _folded(
@@ -67,9 +76,9 @@ def _folded(
                 if test.holds(each.context)
             ]
         if _twin(name) in inside:
-            if name[4]:
+            if name.bounded:
                 continue
-        elif _twin(name) in outside and not name[4]:
+        elif _twin(name) in outside and not name.bounded:
             shown["with"] = UNBOUNDED
         yield name, each, shown
 
@@ -80,12 +89,12 @@ def _is_among(of: PersonName, other: PersonName, own: str) -> bool:
     if unique and not arn:
         return False
     if arn:  # a role stands for its sessions, but for those that are named
-        return kind == other[0] == "role" and ":role/" in arn and other[2].startswith(_sessions(arn))
-    if other[0] != kind:
+        return kind == other.kind == "role" and ":role/" in arn and other.arn.startswith(_sessions(arn))
+    if other.kind != kind:
         return False
-    if not account and kind != "service" and other[1] not in ("", own):
+    if not account and kind != "service" and other.account not in ("", own):
         return True  # other accounts are those that nobody names
-    return other[1] == account and bool(other[2] or other[3])
+    return other.account == account and bool(other.arn or other.unique)
 
 
 def _sessions(role: str) -> str:
@@ -97,12 +106,12 @@ def _without(
     outside: dict[PersonName, Someone], inside: dict[PersonName, Someone], tests: Sequence[Test]
 ) -> Iterator[dict[str, Any]]:
     """Those who are left out: by name alone where nobody of the name is let in."""
-    partly = {(name[0], name[1], name[2]) for name in inside if name[2]}
+    partly = {(name.kind, name.account, name.arn) for name in inside if name.arn}
     told: dict[str, dict[str, Any]] = {}
     for name, _, shown in _folded(outside, {}, tests):
-        if name[2] and name[:3] not in partly:
+        if name.arn and (name.kind, name.account, name.arn) not in partly:
             shown.pop("id", None)
-        elif _twin(name) not in outside and not name[4] and _twin(name) in inside:
+        elif _twin(name) not in outside and not name.bounded and _twin(name) in inside:
             shown["with"] = UNBOUNDED
         told.setdefault(str(shown), shown)
     yield from told.values()

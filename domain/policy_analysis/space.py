@@ -19,10 +19,25 @@ from domain.policy import unseen
 from domain.policy.compile import DIRECT, ROLE, CompiledStatement, has_variables, key_policy_statements
 from domain.policy.conditions import Test, compile_test
 from domain.policy.parse import KEY, Policy, parse_policy
-from domain.policy_analysis import values, words
+from domain.policy_analysis import values
 from domain.policy_analysis.boxes import Box
 from domain.policy_analysis.budget import spend, steps_of
 from domain.policy_analysis.callers import FOLLOWING, Someone, someones
+from domain.policy_analysis.dimensions import (
+    ACTION,
+    ACTION_AT,
+    CALLER,
+    CALLER_AT,
+    EITHER,
+    RESOURCE,
+    RESOURCE_AT,
+    Dimension,
+    OpaqueTest,
+    bits_of,
+    one_of,
+    with_bits,
+)
+from domain.policy_analysis.resources import key_arns
 from domain.policy_analysis.values import (
     VARIABLE,
     WORDS,
@@ -30,14 +45,9 @@ from domain.policy_analysis.values import (
     ValueCase,
     cases,
     family,
-    parts_of,
     require_readable,
 )
 from domain.policy_analysis.words import TooMany
-
-EITHER = 3
-"""The bits of a condition that holds or does not."""
-CALLER, ACTION, RESOURCE = "caller", "action", "resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +72,6 @@ class Meaning:
 
     def at_least(self, level: int) -> list[Box]:
         return [box for how, boxes in self.allows.items() if how >= level for box in boxes]
-
-
-@dataclass(frozen=True, slots=True)
-class OpaqueTest:
-    """A condition that is not cut into cases: why, and the statements that have it."""
-
-    operator: str
-    key: str
-    wanted: tuple[str, ...]
-    why: str
-    by: dict[str, Any]
-
-    def document(self) -> dict[str, Any]:
-        condition = {"operator": self.operator, "key": self.key, "wanted": list(self.wanted)}
-        return {"by": self.by, "condition": condition, "why": self.why}
-
-
-@dataclass(slots=True)
-class Dimension:
-    """`cases` of a condition key; for the others the callers, names or ARNs of each case."""
-
-    name: str
-    members: Sequence[Any]
-    tests: Sequence[Test] = ()
-
-    @property
-    def whole(self) -> int:
-        return (1 << len(self.members)) - 1
 
 
 class Space:
@@ -124,8 +106,9 @@ class Space:
         self._resources()
         self.keys = frozenset(keys)
         """The condition keys that have a dimension."""
-        self.dimensions = [self.callers, self.actions, self.resources, *keys.values()]
-        self._places = {dimension.name: at for at, dimension in enumerate(self.dimensions)}
+        self.key_dimensions = list(keys.values())
+        self.dimensions = [self.callers, self.actions, self.resources, *self.key_dimensions]
+        self.places = {dimension.name: at for at, dimension in enumerate(self.dimensions)}
         self._opaque_at = {name: len(self.dimensions) + at for at, name in enumerate(self.opaque)}
         self.dimensions += [Dimension("opaque", (True, False)) for _ in self.opaque]
         self.whole: Box = tuple(dimension.whole for dimension in self.dimensions)
@@ -217,26 +200,7 @@ class Space:
         self.carrying = carrying
 
     def _resources(self) -> None:
-        if self.key:
-            candidates = [self.key]
-        else:
-            groups = [
-                [pattern for text in texts if (pattern := words.arn(parts_of(text, policy.version))) is not None]
-                for policy in self._policies
-                for statement in policy.statements
-                if not has_variables(statement, policy.version)
-                for texts in (statement.resource, statement.not_resource)
-                if texts and "*" not in texts
-            ]
-            within = (
-                *words.literal("arn:aws:kms:"),
-                words.Element(frozenset(":"), other=True),
-                words.Element(frozenset(":"), other=True, many=True),
-                *words.literal(f":{self.account}:key/"),
-                words.ONE,
-                words.MANY,
-            )
-            candidates = words.samples(groups, within)
+        candidates = [self.key] if self.key else key_arns(self._policies, self.account)
         for policy, rules in zip(self._policies, self.rules, strict=True):
             for rule in rules:
                 if rule.covers is not None and has_variables(rule.statement, policy.version):
@@ -308,23 +272,23 @@ class Space:
     def _meaning(self, at: int) -> Meaning:
         rules, version = self.rules[at], self._policies[at].version
         meaning = Meaning([], {}, rules)
-        members = sum(len(dimension.members) for dimension in self.dimensions[:2])
+        members = len(self.callers.members) + len(self.actions.members)
         for rule in rules:
             spend(1 + members + len(self.dimensions) // 8)
             box = list(self.whole)
             acts = rule.acts
             assert acts is not None, "a statement without actions is left out"
-            box[1] = bits_of(acts(names[0].lower()) for names in self.actions.members)
+            box[ACTION_AT] = bits_of(acts(one_of(names).lower()) for names in self.actions.members)
             self._narrow(box, rule, version)
             levels: dict[int, int] = {}
             for place, everyone in enumerate(self.callers.members):
-                level = self._level(rule, everyone[0])
+                level = self._level(rule, one_of(everyone))
                 if level:
                     levels[level] = levels.get(level, 0) | 1 << place
             if rule.denies:
                 levels = {DIRECT: sum(levels.values())} if levels else {}
             for level, bits in levels.items():
-                made: Box = (box[0] & bits, *box[1:])
+                made = with_bits(box, CALLER_AT, box[CALLER_AT] & bits)
                 if all(made):
                     (meaning.denies if rule.denies else meaning.allows.setdefault(level, [])).append(made)
         return meaning
@@ -343,18 +307,18 @@ class Space:
                 box[self._opaque_at[_resource_of(rule)]] &= 1
             else:
                 covers = rule.covers
-                box[2] &= bits_of(covers(arns[0], {}) for arns in self.resources.members)
+                box[RESOURCE_AT] &= bits_of(covers(one_of(arns), {}) for arns in self.resources.members)
         for test in rule.tests or ():
             name = _name_of(test, version)
             key = test.key.lower()
-            place = 0 if key in FOLLOWING else self._places.get(key, 0)
+            place = CALLER_AT if key in FOLLOWING else self.places.get(key, CALLER_AT)
             spend(2 + steps_of(test) * len(self.dimensions[place].members))
             if name in self._opaque_at:
                 box[self._opaque_at[name]] &= 1
             elif key in FOLLOWING:
-                box[0] &= bits_of(test.holds(everyone[0].context) for everyone in self.callers.members)
+                box[CALLER_AT] &= bits_of(test.holds(one_of(everyone).context) for everyone in self.callers.members)
             else:
-                place = self._places[key]
+                place = self.places[key]
                 dimension = self.dimensions[place]
                 box[place] &= bits_of(
                     test.holds({key: case.example} if case.example else {}) for case in dimension.members
@@ -367,7 +331,7 @@ class Space:
             there = bits_of(bool(case.example) for case in dimension.members)
             carrying = self.carrying.get(key)
             if carrying is not None and key not in self._fixed:
-                without = bits_of(names[0].partition(":")[2] not in carrying for names in self.actions.members)
+                without = self.without_parameter(key)
                 yield self.box({ACTION: without, key: there})
             for prefix, names_key in values.NAMES_OF.items():
                 if key.startswith(prefix) and names_key in keys:
@@ -385,12 +349,12 @@ class Space:
     def box(self, bits: Mapping[str, int]) -> Box:
         """Every request whose cases are among these bits; dimensions by name."""
         spend(1 + len(self.whole) // 16)
-        by_place = {self._places[name]: its for name, its in bits.items()}
+        by_place = {self.places[name]: its for name, its in bits.items()}
         return tuple(by_place.get(at, whole) for at, whole in enumerate(self.whole))
 
     def box_of_grantable(self) -> Box | None:
         """Every request that a grant could let in, None for none."""
-        bits = bits_of(names[0].removeprefix("kms:") in GRANTABLE for names in self.actions.members)
+        bits = bits_of(one_of(names).removeprefix("kms:") in GRANTABLE for names in self.actions.members)
         return self.box({ACTION: bits}) if bits else None
 
     @staticmethod
@@ -399,6 +363,31 @@ class Space:
         for at, member in enumerate(dimension.members):
             if bits >> at & 1:
                 yield at, member
+
+    def callers_in(self, box: Box) -> Iterator[list[Someone]]:
+        """The cases of callers that a box has."""
+        return (everyone for _, everyone in self.members(self.callers, box[CALLER_AT]))
+
+    def actions_in(self, box: Box) -> list[str]:
+        """Every action that a box has, in order."""
+        return sorted(name for _, names in self.members(self.actions, box[ACTION_AT]) for name in names)
+
+    def resources_in(self, box: Box) -> list[str]:
+        """One ARN for every case of resources that a box has."""
+        return [one_of(arns) for _, arns in self.members(self.resources, box[RESOURCE_AT])]
+
+    def freed(self, box: Box) -> Box:
+        """The same callers, actions and resources under any condition."""
+        return (*box[: RESOURCE_AT + 1], *self.whole[RESOURCE_AT + 1 :])
+
+    def keys_in(self, box: Box) -> Iterator[tuple[Dimension, int]]:
+        """The dimensions of condition keys, each with the bits that a box has of it."""
+        return ((dimension, box[self.places[dimension.name]]) for dimension in self.key_dimensions)
+
+    def without_parameter(self, key: str) -> int:
+        """The actions that have no parameter from which a condition key could come."""
+        carrying = self.carrying[key]
+        return bits_of(one_of(names).partition(":")[2] not in carrying for names in self.actions.members)
 
     def opacity(self, box: Box) -> int:
         """How many conditions that were not cut a box depends on."""
@@ -421,8 +410,3 @@ def _name_of(test: Test, version: str) -> tuple[Any, ...]:
 
 def _resource_of(rule: CompiledStatement) -> tuple[Any, ...]:
     return "Resource", rule.statement.resource, rule.statement.not_resource
-
-
-def bits_of(each: Iterable[bool]) -> int:
-    """The set of the places at which it holds."""
-    return sum(1 << at for at, holds in enumerate(each) if holds)

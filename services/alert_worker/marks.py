@@ -19,7 +19,7 @@ from aiokafka.errors import GroupAuthorizationFailedError
 from domain.log.authenticity import POSITION, key_of_row
 from domain.ports import Unavailable
 from projections.log.entry import DECISIONS, EVENTS
-from services.adapters.committed import Committed
+from services.adapters.committed_offsets import CommittedOffsets
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.alert_worker.books import Books, Part
@@ -59,7 +59,7 @@ class KafkaMarks:
     def __init__(self, settings: Settings, keys: VaultKeyring, log_name: str) -> None:
         self._keys = keys
         self._log = log_name
-        self._committed = Committed(settings, f"{settings.topic_prefix}.alerts.judged")
+        self._committed = CommittedOffsets(settings, f"{settings.topic_prefix}.alerts.judged")
         topics = names(settings)
         self._topics = {EVENTS: topics.events, DECISIONS: topics.decisions}
 

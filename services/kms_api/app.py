@@ -21,9 +21,9 @@ from services.kms_api import errors, json_protocol, query
 from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.incoming import Incoming
+from services.kms_api.incoming_request import Incoming
 from services.kms_api.live_state import LiveState, NotFresh
-from services.kms_api.presigned import is_presigned
+from services.kms_api.presigned_url import is_presigned
 from services.kms_api.shapes import operation_names
 from services.kms_api.vault_watch import VaultWatch
 from services.logs import logger_of

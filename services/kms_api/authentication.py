@@ -21,7 +21,7 @@ from services.adapters.tokens import SESSION, Tokens
 from services.adapters.vault import Vault
 from services.clock import Clock
 from services.kms_api.live_state import LiveState
-from services.kms_api.presigned import Presigned
+from services.kms_api.presigned_url import Presigned
 from services.kms_api.stages import next_stage
 
 HELD = 10_000

@@ -21,15 +21,15 @@ from domain.log.record import Call
 from domain.ports import Topic, Unavailable
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors, live_decision, service_keys, unanswered
+from services.kms_api import errors, live_decision, no_answer, service_keys
 from services.kms_api.errors import WireError
-from services.kms_api.incoming import Incoming, call_of, renewed, request_of
+from services.kms_api.incoming_request import Incoming, call_of, renewed, request_of
 from services.kms_api.live_decision import LiveDecision, OperationPorts, Unchanging
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.maker import VaultMaker
 from services.kms_api.rate_limit import RateLimit
 from services.kms_api.records import Records
-from services.kms_api.request_check import checked
+from services.kms_api.request_check import check_request
 from services.kms_api.stages import next_stage
 from services.kms_api.writer_client import WriterClient
 from services.operations.rows import (
@@ -72,29 +72,33 @@ class Calls:
         """Raises WireError. Anything else that is raised is a fault of ours, and the call has its record all the same."""
         call: Call | None = None
         try:
-            ask = checked(incoming)
-            if isinstance(ask.row, Changing):
+            # 1 and 2: the credential may be used, and the request has its operation's shape.
+            checked = check_request(incoming)
+            row, parameters = checked.row, checked.parameters
+            # 3: changes are limited in number.
+            if isinstance(row, Changing):
                 self._limit.take(incoming.who.principal)
-            call = call_of(incoming, ask.logged)
-            request = request_of(incoming, ask.parameters, self._live.world.region, self._org)
-            if "GrantTokens" in ask.parameters:
-                request = await self._with_grants_of(ask.parameters["GrantTokens"], request, call)
-            if not isinstance(ask.row, Changing):
-                return await self._decide_here(ask.row, request, call)
-            change = await self._have_writer_decide(ask.row, request, call)
+            call = call_of(incoming, checked.logged)
+            request = request_of(incoming, parameters, self._live.world.region, self._org)
+            if "GrantTokens" in parameters:
+                request = await self._with_grants_of(parameters["GrantTokens"], request, call)
+            # Changing calls and the others part here.
+            if not isinstance(row, Changing):
+                return await self._decide_here(row, request, call)
+            change = await self._have_writer_decide(row, request, call)
         except WireError:
             raise
         except Refusal as refusal:
             await self.records.refusal(call or call_of(incoming, {}), refusal)
             raise errors.on_record(refusal) from None
         except NotFresh:
-            raise unanswered.not_fresh() from None
+            raise no_answer.not_fresh() from None
         except Unavailable as fault:
-            raise unanswered.vault_away(str(fault)) from None
+            raise no_answer.vault_away(str(fault)) from None
         except Exception:
             await self.records.failure(call or call_of(incoming, {}))
             raise
-        return await self._answer_of_change(ask.row, change)
+        return await self._answer_of_change(row, change)
 
     async def _with_grants_of(self, tokens: list[str], request: Request, call: Call) -> Request:
         """The request as of the newest grant that it names: a grant token tells the position of its grant
@@ -155,4 +159,4 @@ class Calls:
         try:
             return row.answer(change) | await row.issue(change, self._maker)
         except Unavailable as fault:
-            raise unanswered.vault_away(str(fault)) from None
+            raise no_answer.vault_away(str(fault)) from None

@@ -103,11 +103,15 @@ async def carry_out(
 
 
 def _permitted_keys(row: Using | Recalling, request: Request, world: World, verdicts: list[Verdict]) -> list[Key]:
+    # 4: resolution of the keys that the request names.
     targets = row.targets(request, world)
+    # 5: access.
     for target in targets:
         _require_access(target, row, request, world, verdicts)
+    # 6: key usage.
     for target in targets:
         _require_usage(target, request)
+    # 7: key state.
     for target in targets:
         _require_state(target, request)
     return [target.key for target in targets]

@@ -16,7 +16,7 @@ from domain.ports import TooLarge, Unavailable
 from services.adapters import cloudevents
 from services.adapters.decisions import DecisionLanes
 from services.clock import Clock
-from services.kms_api import errors, unanswered
+from services.kms_api import errors, no_answer
 from services.kms_api.decided_record import decided_record
 from services.kms_api.errors import WireError
 from services.kms_api.live_state import LiveState
@@ -75,4 +75,4 @@ class Records:
             await self.make_durable(replace(call, parameters={}), refused(fault), seen, moment)
             raise errors.on_record(fault) from None
         except Unavailable:
-            raise unanswered.not_durable() from None
+            raise no_answer.not_durable() from None

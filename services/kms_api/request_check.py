@@ -11,7 +11,7 @@ from domain.errors import AccessRefused, UnsupportedOperation
 from domain.identities.identity import PREFIXES, ROLE
 from services.kms_api import errors, query, shapes
 from services.kms_api.bounds import SMALL, parsed, require_bounded
-from services.kms_api.incoming import Incoming
+from services.kms_api.incoming_request import Incoming
 from services.operations.rows import OperationRow
 from services.operations.table import SERVICES
 
@@ -29,7 +29,7 @@ class CheckedRequest:
     logged: dict[str, Any]
 
 
-def checked(incoming: Incoming) -> CheckedRequest:
+def check_request(incoming: Incoming) -> CheckedRequest:
     """Raises the refusals of the door; their records hold no parameters."""
     if incoming.who.refusal is not None:
         raise incoming.who.refusal

@@ -14,7 +14,7 @@ from domain.log.record import Call, Record
 from domain.ports import Topic, Unavailable
 from services.adapters import cloudevents
 from services.clock import Clock
-from services.kms_api import errors, unanswered
+from services.kms_api import errors, no_answer
 from services.kms_api.live_state import LiveState
 from services.kms_api.records import Records
 
@@ -63,7 +63,7 @@ class WriterClient:
                 async with asyncio.timeout(self._deadline + ANSWER_SLACK):
                     return await answered
             except (Unavailable, TimeoutError):
-                raise unanswered.no_record() from None
+                raise no_answer.no_record() from None
 
     async def _first_answer(self, position: int, record: Record) -> tuple[int, Record]:
         """The record that answers: for a client's retry, that of the call it repeats. Raises WireError."""

@@ -16,7 +16,7 @@ from aiokafka.errors import GroupAuthorizationFailedError
 
 from domain.log.authenticity import TOLD, key_of_row
 from domain.ports import Unavailable
-from services.adapters.committed import Committed
+from services.adapters.committed_offsets import CommittedOffsets
 from services.adapters.keyring import VaultKeyring
 from services.adapters.topics import names
 from services.logs import logger_of
@@ -59,7 +59,7 @@ class KafkaMark:
         self._keys = keys
         self._of = ("mark", log_name, notifier)
         self._name = notifier
-        self._committed = Committed(settings, f"{settings.topic_prefix}.notifier.{notifier}")
+        self._committed = CommittedOffsets(settings, f"{settings.topic_prefix}.notifier.{notifier}")
         self._partition = TopicPartition(names(settings).alerts, 0)
 
     async def read(self) -> Proved | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from domain.identities.identity import GROUP, POLICY, PROFILE, ROLE, USER
-from services.operations import iam, iam_past, iam_simulation, sts
-from services.operations import iam_linked as linked
+from services.operations import iam, iam_history, iam_simulation, sts
 from services.operations import iam_lists as reading
 from services.operations import iam_overview as overview
 from services.operations import iam_profiles as profiles
+from services.operations import service_linked_roles as linked
 from services.operations.rows import Changing, Issuing, OperationRow, Reading, Researching
 
 
@@ -131,16 +131,16 @@ IAM: dict[str, OperationRow] = {
         overview.access_on_account("iam:GetAccountAuthorizationDetails"), overview.authorization_details
     ),
     "GetAccountSummary": Reading(overview.access_on_account("iam:GetAccountSummary"), overview.account_summary),
-    "GetAccessKeyLastUsed": Researching(iam_past.access_to_last_used, iam_past.access_key_last_used),
+    "GetAccessKeyLastUsed": Researching(iam_history.access_to_last_used, iam_history.access_key_last_used),
     "GenerateCredentialReport": Reading(
-        overview.access_on_account("iam:GenerateCredentialReport"), iam_past.report_made
+        overview.access_on_account("iam:GenerateCredentialReport"), iam_history.report_made
     ),
     "GetCredentialReport": Researching(
-        overview.access_on_account("iam:GetCredentialReport"), iam_past.credential_report
+        overview.access_on_account("iam:GetCredentialReport"), iam_history.credential_report
     ),
-    "GenerateServiceLastAccessedDetails": Reading(iam_past.access_to_generate, iam_past.generate),
-    "GetServiceLastAccessedDetails": Researching(iam_past.access_to_job, iam_past.last_accessed),
-    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_past.access_to_job, iam_past.accessed_by),
+    "GenerateServiceLastAccessedDetails": Reading(iam_history.access_to_generate, iam_history.generate),
+    "GetServiceLastAccessedDetails": Researching(iam_history.access_to_job, iam_history.last_accessed),
+    "GetServiceLastAccessedDetailsWithEntities": Researching(iam_history.access_to_job, iam_history.accessed_by),
     "SimulatePrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.simulate_principal),
     "SimulateCustomPolicy": Researching(iam_simulation.access_to_simulate, iam_simulation.simulate_custom),
     "GetContextKeysForPrincipalPolicy": Researching(iam_simulation.access_on_source, iam_simulation.keys_of_principal),

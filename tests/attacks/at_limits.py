@@ -21,8 +21,8 @@ from domain.policy.compile import DELEGATED, DIRECT
 from domain.state.fold import Fold
 from services.kms_api import errors, shapes
 from services.kms_api.authentication import Authenticated
-from services.kms_api.incoming import Incoming, call_of, request_of
-from services.kms_api.request_check import checked
+from services.kms_api.incoming_request import Incoming, call_of, request_of
+from services.kms_api.request_check import check_request
 from services.operations.rows import Changing, Recalling, Request, Unmade, Using
 from services.operations.table import SERVICES
 from services.writer.step import WriterStep
@@ -194,7 +194,7 @@ class Door:
         )  # fmt: skip
         call = call_of(incoming, {})
         try:
-            asked = checked(incoming)
+            asked = check_request(incoming)
             call = call_of(incoming, asked.logged)
             request = request_of(incoming, asked.parameters, self.world.region, "")
             self._permission(asked.row, request, call)

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.cli.changes import BY_NAME as OF_CHANGES
-from services.cli.changes import Format as OfChanges
+from services.cli.changes import ChangeFormat as OfChanges
 from services.cli.main import COMMANDS
 from services.cli.result_files import BY_NAME, LOG_BY_NAME, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet
-from services.exports.formats import CallFormat
+from services.exports.formats import Binary, CallFormat, Text
 from services.exports.ocsf import event_of
 from tests.cli.replay import read, typed
 
@@ -88,6 +88,18 @@ def test_every_member_of_a_call_has_a_column_and_a_key_its_names(name: str, tmp_
             assert ("outcome" in row) is (name == "decisions-trail")
             assert (row["key_id"] or None, row["key_aliases"] or "") == (item["key_id"], " ".join(item["key_aliases"]))
     assert any(item["key_aliases"] for item in items)
+
+
+@pytest.mark.parametrize("form", CallFormat)
+def test_every_format_of_the_table_writes_every_call(form: CallFormat, tmp_path: Path) -> None:
+    items = json.loads("".join(*read("decisions").answers.values()))["items"]
+    match form.written:
+        case Text(load):
+            text = "".join(load()(iter(items), "us-east-1"))
+            assert [item["call_id"] for item in items if item["call_id"] not in text] == []
+        case Binary(load):
+            load()(iter(items), "us-east-1", tmp_path / "written")
+            assert (tmp_path / "written").stat().st_size > 0
 
 
 def test_a_key_of_an_event_has_its_names() -> None:

@@ -76,7 +76,7 @@ ELSEWHERE: dict[str, str] = {
     "alerts_file.py": "a file of settings: tests/domain/test_alert_settings.py, tests/cli/test_alerts_file.py",
     "services_file.py": "a file of settings: tests/e2e/test_services.py",
     "cloudevents.py": "pure: names of headers",
-    "committed.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
+    "committed_offsets.py": "a number of a consumer group, read back by tests/contracts/test_telling.py and test_counting.py",
     "decisions.py": "lanes over Kafka, tried with both faults in tests/faults/test_anchors.py",
     "origin.py": "a row that names the log: tests/faults/test_start.py",
     "postgres.py": "the pool itself, under every test here",

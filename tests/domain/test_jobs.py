@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from domain.errors import NoSuchEntity
-from services.operations.iam_past import Job
+from services.operations.iam_history import Job
 
 UNIQUE = some.builds(str.__add__, some.sampled_from(("AIDA", "AGPA", "AROA", "ANPA")), some.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=17, max_size=17))  # fmt: skip
 

@@ -22,7 +22,7 @@ from services.kms_api.app import KMS
 from services.kms_api.authentication import Authenticated, Authenticator
 from services.kms_api.calls import Calls
 from services.kms_api.errors import WireError
-from services.kms_api.incoming import Incoming
+from services.kms_api.incoming_request import Incoming
 from services.kms_api.live_state import LiveState, NotFresh
 from services.kms_api.maker import VaultMaker
 from services.settings import load

@@ -34,7 +34,8 @@ from domain.policy.compile import (
 from domain.policy_analysis.boxes import Box
 from domain.policy_analysis.callers import Someone
 from domain.policy_analysis.compare import DENIES, SILENT
-from domain.policy_analysis.space import ACTION, CALLER, Side, Space
+from domain.policy_analysis.dimensions import ACTION, CALLER
+from domain.policy_analysis.space import Side, Space
 from domain.policy_analysis.who_could import could
 from tests.given import ACCOUNT, OTHER, arn
 from tests.policies import (

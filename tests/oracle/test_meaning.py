@@ -20,6 +20,7 @@ from domain.grants.operations import GRANTABLE
 from domain.policy.compile import DELEGATED, DIRECT, CompiledPolicy, compile_key_policy
 from domain.policy.variables import Context
 from domain.policy_analysis.compare import DENIES, SILENT, compare, gains
+from domain.policy_analysis.dimensions import RESOURCE_AT
 from domain.policy_analysis.outcomes import UNKNOWN
 from domain.policy_analysis.space import Side, Space
 from tests.given import ACCOUNT, arn
@@ -137,7 +138,7 @@ def cell_of(space: Space, caller: Caller, action: str, context: Context) -> list
     result = [bits[0]]
     result += [1 << at for at, names in enumerate(space.actions.members) if action in names]
     result += [1]
-    for dimension in space.dimensions[3:]:
+    for dimension in space.dimensions[RESOURCE_AT + 1 :]:
         if dimension.name not in space.keys:
             result.append(3)
             continue

@@ -12,8 +12,8 @@ RULE = AlertRule(
     id="alerts-behind",
     title="Alerts are behind",
     severity=MEDIUM,
-    means="Records wait to be judged, or what was counted cannot be proved: silence means nothing until this is over.",
-    do="Give it time, or more workers (KEYTRAIL_ALERT_WORKERS); see in pg_locks who holds a table of `alerting`.",
+    means="Records wait to be judged, or the counts cannot be checked. Until this is over, silence means nothing.",
+    do="Wait, or add workers (KEYTRAIL_ALERT_WORKERS). Look in pg_locks for a lock on a table of `alerting`.",
     references=(),
     kind=OnHealth(numbers=(LAG,)),
 )

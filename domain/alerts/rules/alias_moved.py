@@ -22,7 +22,7 @@ RULE = AlertRule(
     id="alias-moved",
     title="Alias moved to another key",
     severity=MEDIUM,
-    means="Whoever encrypts by the alias uses another key from now on: perhaps one that somebody else can read.",
+    means="Everybody who encrypts with the alias now uses another key, which other principals may be able to read.",
     do="Ask `keytrail who-can kms:Decrypt alias/NAME`.",
     references=("T1565",),
     kind=OnChange(judge, on=(AliasMoved,)),

@@ -23,7 +23,7 @@ RULE = AlertRule(
     id="boundary-removed",
     title="Permissions boundary removed",
     severity=HIGH,
-    means="Nothing limits any more what the identity's policies can give it.",
+    means="Nothing limits any more what the identity's policies can allow.",
     do="Put the boundary back.",
     references=("T1548.005",),
     kind=OnChange(judge, on=(BoundarySet,)),

@@ -9,8 +9,8 @@ RULE = AlertRule(
     id="chain-broken",
     title="The log does not go on",
     severity=CRITICAL,
-    means="What was read of the log is not what stands there now: it was cut, changed or made anew.",
-    do="`keytrail verify`; restore from a backup.",
+    means="The log no longer holds what was read from it: it was cut, changed or recreated.",
+    do="Run `keytrail verify`, and restore from a backup.",
     references=("T1565", "T1070"),
     kind=OnHealth(),
 )

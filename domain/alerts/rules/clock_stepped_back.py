@@ -12,8 +12,8 @@ RULE = AlertRule(
     id="clock-stepped-back",
     title="The writer's clock stands back",
     severity=MEDIUM,
-    means="Records go on with the time of the last one while the broker's clock goes on.",
-    do="Mend the machine's clock: times on the log stand still until it has caught up.",
+    means="Records keep the time of the last one, while the broker's clock goes on.",
+    do="Correct the machine's clock. Times on the log stand still until it has caught up.",
     references=("T1565",),
     kind=OnHealth(numbers=(BEHIND,)),
 )

@@ -21,7 +21,7 @@ RULE = AlertRule(
     id="commands-skipped",
     title="Commands passed over",
     severity=HIGH,
-    means="Commands were lost before any writer had read them; whoever sent them got no answer.",
+    means="Commands were lost before any writer read them. Their senders got no answer.",
     do="Find out why the commands topic lost records.",
     references=("T1565",),
     kind=OnChange(judge, on=(CommandsSkipped,)),

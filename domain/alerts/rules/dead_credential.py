@@ -22,7 +22,7 @@ RULE = AlertRule(
     id="dead-credential",
     title="Credential used that is disabled or deleted",
     severity=HIGH,
-    means="Somebody still holds it: a forgotten deployment, or a copy that was taken. Told once a day.",
+    means="Somebody still holds the credential: a forgotten deployment, or a stolen copy. Reported once a day.",
     do="Find the holder by its address.",
     references=("T1078.004",),
     kind=OnCall(judge, every=DAY_SECONDS),

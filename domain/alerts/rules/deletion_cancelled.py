@@ -21,8 +21,8 @@ RULE = AlertRule(
     id="deletion-cancelled",
     title="Deletion of a key cancelled",
     severity=INFO,
-    means="A key that was to be deleted stays, disabled.",
-    do="Nothing, where it was wanted.",
+    means="A key that was going to be deleted stays, disabled.",
+    do="Nothing, if this was intended.",
     references=(),
     kind=OnChange(judge, on=(DeletionCancelled,)),
 )

@@ -25,8 +25,8 @@ RULE = AlertRule(
     id="deletion-in-use",
     title="Key in use is to be deleted",
     severity=HIGH,
-    means="The key was used lately: somebody will miss it from now on.",
-    do="`keytrail last-use KEY` tells who; `aws kms cancel-key-deletion --key-id KEY`.",
+    means="The key was used recently, so somebody will miss it.",
+    do="Run `keytrail last-use KEY` to see who uses it, and `aws kms cancel-key-deletion --key-id KEY` to keep it.",
     references=("CIS 4.7", "T1485", "T1490"),
     kind=OnMeasuredChange(judge, on=(DeletionScheduled,), numbers=(USED_WITHIN,)),
 )

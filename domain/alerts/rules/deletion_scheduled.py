@@ -21,8 +21,8 @@ RULE = AlertRule(
     id="deletion-scheduled",
     title="Key is to be deleted",
     severity=MEDIUM,
-    means="Once it is deleted, nothing that it encrypted can ever be read again.",
-    do="`aws kms cancel-key-deletion --key-id KEY` until then, if anybody needs it.",
+    means="Once the key is deleted, nothing that it encrypted can ever be read again.",
+    do="If anybody needs the key, run `aws kms cancel-key-deletion --key-id KEY` in time.",
     references=("CIS 4.7", "Security Hub KMS.3", "T1485"),
     kind=OnChange(judge, on=(DeletionScheduled,)),
 )

@@ -26,7 +26,7 @@ RULE = AlertRule(
     title="Key is to be deleted as soon as possible",
     severity=HIGH,
     means="The shortest waiting time leaves the least time to notice.",
-    do="`aws kms cancel-key-deletion --key-id KEY`, and ask why it is in a hurry.",
+    do="Run `aws kms cancel-key-deletion --key-id KEY`, and ask why there is a hurry.",
     references=("CIS 4.7", "T1485"),
     kind=OnChange(judge, on=(DeletionScheduled,)),
 )

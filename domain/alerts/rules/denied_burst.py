@@ -25,8 +25,8 @@ RULE = AlertRule(
     id="denied-burst",
     title="Burst of refused calls",
     severity=MEDIUM,
-    means="A principal was refused again and again: a wrong deployment, or somebody trying doors.",
-    do="`keytrail decisions --where principal=ARN --where effect=refused`.",
+    means="A principal was refused again and again: a faulty deployment, or somebody who tries what works.",
+    do="Look at `keytrail decisions --where principal=ARN --where effect=refused`.",
     references=("CIS 4.1", "T1078.004"),
     kind=OnCountedCalls(ticks, found, threshold(20, "refused calls of one principal"), window(60)),
 )

@@ -24,8 +24,8 @@ RULE = AlertRule(
     id="disabled-in-use",
     title="Key in use disabled",
     severity=HIGH,
-    means="Calls that use the key are refused from now on.",
-    do="`keytrail last-use KEY` tells whose; `aws kms enable-key --key-id KEY`.",
+    means="From now on, calls that use the key are refused.",
+    do="Run `keytrail last-use KEY` to see whose, and `aws kms enable-key --key-id KEY` to enable it.",
     references=("CIS 4.7", "T1489"),
     kind=OnMeasuredChange(judge, on=(KeyDisabled,), numbers=(USED_WITHIN,)),
 )

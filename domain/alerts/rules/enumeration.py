@@ -30,8 +30,8 @@ RULE = AlertRule(
     id="enumeration",
     title="Many keys tried and refused",
     severity=HIGH,
-    means="A principal tried keys that it has nothing to do with.",
-    do="Disable the credential until it is known who holds it.",
+    means="A principal tried many keys that it has no access to.",
+    do="Disable the credential until you know who holds it.",
     references=("T1580", "T1526"),
     kind=OnCountedCalls(ticks, found, threshold(10, "keys that one principal was refused"), window(600)),
 )

@@ -39,7 +39,7 @@ RULE = AlertRule(
     title="Principal uses a key for the first time",
     severity=INFO,
     means="The key is not new, and this principal has never used it.",
-    do="Nothing, where it was wanted; `keytrail explain CALL_ID` tells what let it in.",
+    do="Nothing, if this was intended; `keytrail explain CALL_ID` says what allowed it.",
     references=("T1078.004",),
     kind=OnFirstUse(pairs, found, AGE),
 )

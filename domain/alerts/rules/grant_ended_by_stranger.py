@@ -32,8 +32,11 @@ RULE = AlertRule(
     id="grant-ended-by-stranger",
     title="Grant ended by somebody with no part in it",
     severity=LOW,
-    means="Neither who made the grant, nor its grantee, nor who may retire it ended it: something may stop working.",
-    do="Ask whoever ended it.",
+    means=(
+        "The grant was ended by neither its maker, nor its grantee, nor its retiring principal. Something may "
+        "stop working."
+    ),
+    do="Ask the principal that ended it.",
     references=("T1531",),
     kind=OnChange(judge, on=(GrantRevoked, GrantRetired)),
 )

@@ -47,8 +47,8 @@ RULE = AlertRule(
     id="grant-gives-back",
     title="Grant gives back what a policy change took",
     severity=HIGH,
-    means="The policy was just narrowed; the grant opens the same door again beside it.",
-    do="Revoke the grant, or have the policy's author agree to it.",
+    means="A policy change has just removed this access; the grant gives it back.",
+    do="Revoke the grant, or ask the policy's author to agree to it.",
     references=("T1098.003",),
     kind=OnMeasuredChange(judge, on=(GrantCreated,), numbers=(REMEMBERED,)),
 )

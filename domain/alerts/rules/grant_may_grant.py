@@ -22,7 +22,7 @@ RULE = AlertRule(
     id="grant-may-grant",
     title="Grant that may create grants",
     severity=MEDIUM,
-    means="The grantee can hand its access on, to anyone.",
+    means="The grantee can pass its access on to anybody.",
     do="Leave CreateGrant out unless a service needs it.",
     references=("T1098.003",),
     kind=OnChange(judge, on=(GrantCreated,)),

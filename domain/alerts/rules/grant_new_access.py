@@ -30,8 +30,8 @@ RULE = AlertRule(
     id="grant-new-access",
     title="Grant to a principal who could not use the key",
     severity=HIGH,
-    means="Neither key policy nor identity policy nor an earlier grant let this principal do it.",
-    do="Ask who made it (`keytrail history KEY`), and revoke it if nobody wanted it.",
+    means="No key policy, identity policy or earlier grant allowed this principal to do it.",
+    do="Find out who made it (`keytrail history KEY`); revoke it if nobody wanted it.",
     references=("T1098.003",),
     kind=OnChange(judge, on=(GrantCreated,)),
 )

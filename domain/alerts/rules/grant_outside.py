@@ -33,8 +33,8 @@ RULE = AlertRule(
     id="grant-outside",
     title="Grant to another account or a service",
     severity=HIGH,
-    means="A grant lets in somebody outside the account; key policies do not show it.",
-    do="`aws kms list-grants --key-id KEY`; revoke it if nobody wanted it.",
+    means="A grant lets in somebody outside the account. Key policies do not show this.",
+    do="Look at `aws kms list-grants --key-id KEY`; revoke the grant if nobody wanted it.",
     references=("T1199", "T1537"),
     kind=OnChange(judge, on=(GrantCreated,)),
 )

@@ -23,7 +23,7 @@ RULE = AlertRule(
     id="grant-retiring-outside",
     title="Retiring principal outside the account",
     severity=MEDIUM,
-    means="Somebody of another account can end the grant, and with it what depends on it.",
+    means="Somebody in another account can end the grant, and everything that depends on it.",
     do="Name a retiring principal of the account.",
     references=("T1531",),
     kind=OnChange(judge, on=(GrantCreated,)),

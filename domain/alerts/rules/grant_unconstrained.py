@@ -24,8 +24,8 @@ RULE = AlertRule(
     id="grant-unconstrained",
     title="Grant decrypts without a constraint",
     severity=MEDIUM,
-    means="The grantee can decrypt whatever was encrypted under the key, with any encryption context.",
-    do="Grant it again with EncryptionContextSubset or EncryptionContextEquals.",
+    means="The grantee can decrypt everything that was encrypted under the key, with any encryption context.",
+    do="Make the grant again with EncryptionContextSubset or EncryptionContextEquals.",
     references=("T1530",),
     kind=OnChange(judge, on=(GrantCreated,)),
 )

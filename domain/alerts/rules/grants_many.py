@@ -25,8 +25,8 @@ RULE = AlertRule(
     id="grants-many",
     title="Many grants in a short time",
     severity=MEDIUM,
-    means="One principal made more grants than usual: a script gone wrong, or somebody making ways back in.",
-    do="`keytrail decisions --where operation=CreateGrant --where principal=ARN`.",
+    means="One principal made more grants than usual: a faulty script, or somebody who prepares ways back in.",
+    do="Look at `keytrail decisions --where operation=CreateGrant --where principal=ARN`.",
     references=("T1098.003",),
     kind=OnCountedCalls(ticks, found, threshold(10, "grants by one principal"), window(600)),
 )

@@ -61,8 +61,11 @@ RULE = AlertRule(
     id="identity-wide",
     title="Identity policy reaches every key",
     severity=HIGH,
-    means="Decrypt, CreateGrant or PutKeyPolicy on all keys, of today and to come, that leave access to identity policies.",
-    do="Name keys, or a tag of theirs, in the policy.",
+    means=(
+        "The policy allows Decrypt, CreateGrant or PutKeyPolicy on every present and future key that lets "
+        "identity policies decide."
+    ),
+    do="Name keys, or a tag that they have, in the policy.",
     references=("Security Hub KMS.1", "Security Hub KMS.2", "T1098.003"),
     kind=OnChange(judge, on=(InlinePolicyPut, PolicyAttached, PolicyVersionCreated, DefaultVersionSet)),
 )

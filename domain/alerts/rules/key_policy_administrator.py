@@ -30,7 +30,10 @@ RULE = AlertRule(
     id="key-policy-administrator",
     title="Key policy makes a new administrator",
     severity=HIGH,
-    means="Somebody who could not administer the key may replace its policy, grant, disable or delete it.",
+    means=(
+        "A principal that could not administer the key may now replace its policy, create grants, or disable "
+        "or delete it."
+    ),
     do=PUT_BACK,
     references=("T1098.003",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),

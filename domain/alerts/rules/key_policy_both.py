@@ -30,8 +30,8 @@ RULE = AlertRule(
     id="key-policy-both",
     title="One principal may both administer and use the key",
     severity=MEDIUM,
-    means="Duties are no longer separated: who decides on access can read what the key protects.",
-    do="Split the statement between an administrator and a user.",
+    means="Duties are no longer separated: a principal that decides on access can also read what the key protects.",
+    do="Split the statement into one for an administrator and one for a user.",
     references=("T1098.003",),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

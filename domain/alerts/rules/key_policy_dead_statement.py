@@ -48,8 +48,8 @@ RULE = AlertRule(
     id="key-policy-dead-statement",
     title="Statement that can never match",
     severity=LOW,
-    means="The statement does nothing: a Deny that protects from nothing, or an Allow that somebody counts on.",
-    do="Mend its Action, Principal, Resource or Condition, or leave it out.",
+    means="The statement has no effect: a Deny that protects nothing, or an Allow that somebody relies on.",
+    do="Correct its Action, Principal, Resource or Condition, or remove it.",
     references=(),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

@@ -29,7 +29,7 @@ RULE = AlertRule(
     id="key-policy-decrypt",
     title="Key policy newly lets a principal decrypt",
     severity=HIGH,
-    means="A principal of the account can read what it could not read before.",
+    means="A principal of the account can now read what it could not read before.",
     do=PUT_BACK,
     references=("T1530", "T1098.003"),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),

@@ -60,8 +60,8 @@ RULE = AlertRule(
     id="key-policy-delegated",
     title="Key policy newly leaves decrypting to identity policies",
     severity=MEDIUM,
-    means="Whoever may write identity policies of the account now decides who decrypts.",
-    do="Ask `keytrail who-can kms:Decrypt KEY` whom that lets in.",
+    means="Everybody who can write identity policies of the account now decides who decrypts.",
+    do="Ask `keytrail who-can kms:Decrypt KEY` whom this lets in.",
     references=("T1098.003",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True, by_text=by_text),
 )

@@ -26,7 +26,7 @@ RULE = AlertRule(
     id="key-policy-deny-dropped",
     title="Key policy denies less",
     severity=HIGH,
-    means="Requests that were denied whatever else allowed them are not denied any more.",
+    means="Requests that were always denied are no longer denied.",
     do=PUT_BACK,
     references=("T1562",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),

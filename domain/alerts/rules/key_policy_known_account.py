@@ -21,7 +21,7 @@ RULE = AlertRule(
     title="Key policy lets in another known account",
     severity=MEDIUM,
     means="An account that is hosted here or named in the settings got more access to the key.",
-    do=COMPARE + "have the key's owner confirm what the other account needs.",
+    do=COMPARE + "ask the key's owner to confirm what the other account needs.",
     references=("T1199",),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

@@ -40,7 +40,7 @@ RULE = AlertRule(
     id="key-policy-last-administrator",
     title="One principal alone, or nobody, can manage the key",
     severity=HIGH,
-    means="The key's policy hangs on one principal; with it gone the key can never be managed again.",
+    means="At most one principal can manage the key. Without it, nobody can ever manage the key again.",
     do="Name a second administrator, or the account's root.",
     references=("T1531",),
     kind=OnChange(judge, on=POLICY_SET, costly=True),

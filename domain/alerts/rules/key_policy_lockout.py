@@ -25,7 +25,7 @@ RULE = AlertRule(
     id="key-policy-lockout",
     title="Lock-out check bypassed",
     severity=MEDIUM,
-    means="BypassPolicyLockoutSafetyCheck was set: the key may have become one that nobody can manage.",
+    means="BypassPolicyLockoutSafetyCheck was set, so nobody may be able to manage the key now.",
     do="Ask `keytrail who-can kms:PutKeyPolicy KEY`.",
     references=("T1531",),
     kind=OnChange(judge, on=POLICY_SET),

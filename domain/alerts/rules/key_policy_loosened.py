@@ -32,15 +32,15 @@ def loosened(policy: Compared, gain: Gain) -> list[str]:
     """The condition keys under which the policy before let in the same callers for the same actions, and that this set
     is free of."""
     space = policy.space
-    whole = (*gain.box[:3], *space.whole[3:])
+    whole = space.freed(gain.box)
     spend(len(space.whole))
     before = within(policy.before.at_least(gain.upper), [whole])
     return sorted(
         {
             dimension.name
             for held in before
-            for dimension, mine, was in zip(space.dimensions[3:], gain.box[3:], held[3:], strict=True)
-            if was != dimension.whole and mine & ~was and dimension.name in space.keys
+            for (dimension, mine), (_, was) in zip(space.keys_in(gain.box), space.keys_in(held), strict=True)
+            if was != dimension.whole and mine & ~was
         }
     )
 
@@ -49,7 +49,7 @@ RULE = AlertRule(
     id="key-policy-loosened",
     title="Key policy asks fewer conditions",
     severity=HIGH,
-    means="The same principals may do the same in more circumstances: another service, account, context or source.",
+    means="The same principals may do the same in more situations: with another service, account, context or source.",
     do=PUT_BACK,
     references=("T1562",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),

@@ -24,8 +24,10 @@ RULE = AlertRule(
     id="key-policy-not-principal",
     title="Key policy allows everyone but a few",
     severity=HIGH,
-    means="Allow with NotPrincipal lets in everyone who is not named, anonymous callers of other accounts too.",
-    do="Name those who are meant under Principal.",
+    means=(
+        "Allow with NotPrincipal lets in everyone who is not named, including anonymous callers and other accounts."
+    ),
+    do="Name the intended principals under Principal.",
     references=("Security Hub KMS.5",),
     kind=OnChange(judge, on=POLICY_SET),
 )

@@ -48,7 +48,7 @@ RULE = AlertRule(
     id="key-policy-public",
     title="Key policy lets anyone in",
     severity=CRITICAL,
-    means="Principals of any account, of whom the policy says nothing, are let in by the policy that was put.",
+    means="The new policy lets in principals of any account, including those that it does not name.",
     do=PUT_BACK + " Then ask `keytrail decisions --key KEY` who came in meanwhile.",
     references=("Security Hub KMS.5", "T1537"),
     kind=OnChange(judge, on=POLICY_SET, costly=True, by_text=by_text),

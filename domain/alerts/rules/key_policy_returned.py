@@ -69,8 +69,8 @@ RULE = AlertRule(
     id="key-policy-returned",
     title="Key policy went back to an older, weaker version",
     severity=HIGH,
-    means="What a later version had closed is open again.",
-    do=COMPARE + "and put the stronger version back.",
+    means="Access that a later version had closed is open again.",
+    do=COMPARE + "put the stronger version back.",
     references=("T1562",),
     kind=OnChange(judge, on=POLICY_REPLACED, costly=True),
 )

@@ -26,8 +26,8 @@ RULE = AlertRule(
     id="key-policy-root-removed",
     title="Account root can no longer replace the key policy",
     severity=HIGH,
-    means="If whom the policy names is deleted, nobody in the account can mend it.",
-    do="Put a statement for the account's root back while somebody still can.",
+    means="If the principals that the policy names are deleted, nobody in the account can repair the policy.",
+    do="Put back a statement for the account's root while somebody still can.",
     references=("T1531",),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

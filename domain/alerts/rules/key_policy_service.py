@@ -33,7 +33,7 @@ RULE = AlertRule(
     id="key-policy-service",
     title="Key policy lets a service in for whomever it calls",
     severity=MEDIUM,
-    means="A service may use the key on behalf of anyone's resource (the confused deputy).",
+    means="A service may use the key for anybody's resource (the confused deputy).",
     do="Add aws:SourceArn or aws:SourceAccount to the statement.",
     references=("T1199",),
     kind=OnChange(judge, on=POLICY_SET, costly=True),

@@ -30,8 +30,11 @@ RULE = AlertRule(
     id="key-policy-unclear",
     title="Key policy that cannot be judged",
     severity=HIGH,
-    means="Its patterns fall into more cases than are looked at; what it lets in is not known, which is no all-clear.",
-    do="Write it simpler, or read it by hand.",
+    means=(
+        "The policy's patterns make more cases than are examined, so it is not known what the policy lets in. "
+        "This is not an all-clear."
+    ),
+    do="Simplify the policy, or read it by hand.",
     references=(),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

@@ -20,8 +20,9 @@ RULE = AlertRule(
     id="key-policy-unknown-account",
     title="Key policy lets in an unknown account",
     severity=HIGH,
-    means="An account is let in that is neither hosted here nor named in the settings.",
-    do=COMPARE + "name the account under `known_accounts` if it is a partner's, else put the version before back.",
+    means="The policy lets in an account that is neither hosted here nor named in the settings.",
+    do=COMPARE
+    + ("if the account is a partner's, name it under `known_accounts`; otherwise put the earlier version back."),
     references=("T1199", "T1537"),
     kind=OnChange(judge, on=POLICY_SET, costly=True),
 )

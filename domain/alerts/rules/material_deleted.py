@@ -26,8 +26,8 @@ RULE = AlertRule(
     id="material-deleted",
     title="Imported key material destroyed",
     severity=HIGH,
-    means="Without it nothing can be decrypted, until the very same material is imported again.",
-    do="Import it again if it is needed.",
+    means="Nothing can be decrypted until exactly the same material is imported again.",
+    do="If it is needed, import it again.",
     references=("T1485",),
     kind=OnChange(judge, on=(MaterialDeleted, MaterialExpired)),
 )

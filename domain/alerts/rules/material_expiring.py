@@ -32,7 +32,7 @@ RULE = AlertRule(
     id="material-expiring",
     title="Imported key material expires soon",
     severity=MEDIUM,
-    means="When it expires it is destroyed, and the key cannot be used.",
+    means="Expired material is destroyed, and the key can then not be used.",
     do="Import it again with a later ValidTo, or without one.",
     references=(),
     kind=OnTime(judge, numbers=(AHEAD,)),

@@ -9,8 +9,8 @@ RULE = AlertRule(
     id="recheck-mismatch",
     title="A decision comes out otherwise",
     severity=CRITICAL,
-    means="`keytrail recheck` made a logged decision again and got another answer: a fault, or a changed record.",
-    do="Read what recheck says of it, and `keytrail verify`.",
+    means="`keytrail recheck` decided a logged call again and got another answer: a fault, or a changed record.",
+    do="Read what recheck says about it, and run `keytrail verify`.",
     references=("T1565",),
     kind=OnHealth(),
 )

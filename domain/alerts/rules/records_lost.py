@@ -9,8 +9,8 @@ RULE = AlertRule(
     id="records-lost",
     title="Records gone before they were judged",
     severity=HIGH,
-    means="Retention or a cut removed records that no rule has seen.",
-    do="Take the retention off the topic; what the projections hold `keytrail alerts scan` judges.",
+    means="A retention setting or a cut removed records that no rule has judged.",
+    do="Remove the retention from the topic. `keytrail alerts scan` judges what the projections still hold.",
     references=("T1070",),
     kind=OnHealth(),
 )

@@ -61,8 +61,8 @@ RULE = AlertRule(
     id="role-trust-outside",
     title="Role trust opened to another account",
     severity=HIGH,
-    means="A principal of another account may become this role, with everything that the role may.",
-    do="Ask for sts:ExternalId or name the one role that needs it, if anybody does.",
+    means="A principal of another account can assume this role, with all its permissions.",
+    do="Require sts:ExternalId, or name the one role that needs access, if any does.",
     references=("T1199", "T1484.002"),
     kind=OnChange(judge, on=(TrustReplaced, RoleCreated)),
 )

@@ -22,8 +22,8 @@ RULE = AlertRule(
     id="root-access-key",
     title="Access key for an account's root",
     severity=HIGH,
-    means="A credential that no policy limits.",
-    do="Use a role; disable the access key.",
+    means="The root now has a credential that no policy limits.",
+    do="Use a role, and disable the access key.",
     references=("CIS 1.4", "Security Hub IAM.4", "T1098.001"),
     kind=OnChange(judge, on=(AccessKeyCreated,)),
 )

@@ -21,7 +21,7 @@ RULE = AlertRule(
     id="root-used",
     title="Account root used",
     severity=LOW,
-    means="No policy limits the root; it is for what nothing else can do. Told once a day.",
+    means="No policy limits the root, which is meant for tasks that nobody else can do. Reported once a day.",
     do="Use a role for daily work.",
     references=("CIS 1.7", "CIS 4.3", "T1078.004"),
     kind=OnCall(judge, every=DAY_SECONDS),

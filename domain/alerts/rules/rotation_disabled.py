@@ -22,7 +22,7 @@ RULE = AlertRule(
     title="Key rotation switched off",
     severity=MEDIUM,
     means="The same key material stays in use for ever.",
-    do="`aws kms enable-key-rotation --key-id KEY`.",
+    do="Run `aws kms enable-key-rotation --key-id KEY`.",
     references=("CIS 3.8", "Security Hub KMS.4"),
     kind=OnChange(judge, on=(RotationDisabled,)),
 )

@@ -9,7 +9,10 @@ RULE = AlertRule(
     id="rule-failed",
     title="A rule could not judge a record",
     severity=HIGH,
-    means="A fault of Keytrail: the other rules have judged the record, this one has not. That is no all-clear.",
+    means=(
+        "This is a fault of Keytrail. The other rules have judged the record, but this one has not. This is "
+        "not an all-clear."
+    ),
     do="Read the record by hand, and report the fault.",
     references=(),
     kind=OnHealth(),

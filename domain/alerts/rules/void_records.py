@@ -9,8 +9,8 @@ RULE = AlertRule(
     id="void-records",
     title="Void record on the log",
     severity=MEDIUM,
-    means="A record was appended that does not go on from the one before: a writer that was deposed, or a stranger's.",
-    do="One beside a takeover is harmless; else find out who may write to the topic.",
+    means="Somebody appended a record that does not follow from the one before: a deposed writer, or a stranger.",
+    do="One such record at a takeover is harmless. Otherwise find out who can write to the topic.",
     references=("T1565",),
     kind=OnHealth(),
 )

@@ -21,8 +21,8 @@ RULE = AlertRule(
     id="writer-changed",
     title="Another writer took over",
     severity=LOW,
-    means="A writer ended or was stopped, and a standby leads. After a restart this is as it should be.",
-    do="Read the old writer's log if nobody restarted it.",
+    means="A writer ended or was stopped, and a standby leads. After a restart this is normal.",
+    do="If nobody restarted the old writer, read its log.",
     references=(),
     kind=OnChange(judge, on=(WriterStarted,)),
 )

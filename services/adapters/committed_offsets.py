@@ -18,7 +18,7 @@ from services.settings import Settings
 _FAULTS = (KafkaError, IllegalStateError, TimeoutError, OSError)
 
 
-class Committed:
+class CommittedOffsets:
     """The offsets of one group. The caller has to close it."""
 
     def __init__(self, settings: Settings, group: str) -> None:
