@@ -16,6 +16,7 @@ from domain.alerts.rules.table import FAMILIES as ALERT_FAMILIES
 from domain.log.catalogue import CATALOGUE, EventType
 from domain.policy.condition_keys import CONDITION_KEYS
 from services.audit_api.resources.routes import ROUTES
+from services.cli.reference import reference
 from services.operations.rows import Changing, Issuing, Reading, Recalling, Researching, Using
 from services.operations.table import CROSS_ACCOUNT, SERVICES
 from services.settings import table as settings_table
@@ -200,6 +201,7 @@ def rooms() -> str:
 
 DOCUMENTS = {
     "alerts.md": alerts,
+    "cli.md": lambda: MADE + reference(),
     "condition-keys.md": condition_keys,
     "events.md": events,
     "api.md": operations,

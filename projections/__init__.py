@@ -1,4 +1,5 @@
-"""What can be asked: one folder a read model (table.sql, project.py, queries.py). Imports domain alone, and asyncpg's types.
+"""What can be asked: a folder for each read model (table.sql, project.py, queries.py). It imports `domain` and nothing else
+of ours.
 
-A projection is thrown away and rebuilt, never migrated; registry.py is the table of them all.
+A projection is thrown away and rebuilt, never migrated; registry.py lists them all.
 """

@@ -19,9 +19,9 @@ from projections.policy_versions import project as policy_versions
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`changes` is pure: entries in their order, and the state that the projection goes on from, to the changes of its
-    tables. `topics` is what it reads. `restore` reads that state out of its tables, for one that folds; it is taken
-    along by `changes`. None for one whose rows follow from an entry alone."""
+    """`topics` is what it reads. `changes` is pure: it turns entries, in their order, and the projection's state into changes of
+    its tables. A projection that folds has a state, which `changes` brings up to date and `restore` reads from its tables;
+    `restore` is None where rows follow from an entry alone."""
 
     name: str
     topics: tuple[str, ...]

@@ -14,6 +14,7 @@ from domain.authorization.caller import Caller
 from domain.authorization.evaluate import may
 from domain.authorization.question import in_account
 from domain.authorization.verdict import Verdict
+from domain.commands.rules import CommandRules
 from domain.errors import AliasNotFound, AlreadyExists, InvalidRequest, LimitExceeded
 from domain.keys.key import Key
 from domain.keys.states import require_state
@@ -86,9 +87,14 @@ def _require_own(key: Key, caller: Caller) -> None:
         raise InvalidRequest("The alias and the KMS key must be in the same account and region.")
 
 
-def permissions_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+def _moved(command: UpdateAlias, caller: Caller, world: World) -> tuple[Key, Key]:
+    """The key that the alias stands for, and the one that it is to stand for. Raises AliasNotFound, KeyNotFound."""
     alias = _existing(command.name, caller, world)
-    old, new = world.keys[alias.key], _target(command.target, caller, world)
+    return world.keys[alias.key], _target(command.target, caller, world)
+
+
+def permissions_to_update(command: UpdateAlias, caller: Caller, world: World) -> tuple[Verdict, ...]:
+    old, new = _moved(command, caller, world)
     action = "kms:UpdateAlias"
     return (
         _on_alias(action, command.name, caller, world),
@@ -102,14 +108,14 @@ def update(command: UpdateAlias, caller: Caller, world: World) -> AliasMoved:
 
     Raises AliasNotFound, KeyNotFound, InvalidKeyState, InvalidRequest, LimitExceeded.
     """
-    alias = _existing(command.name, caller, world)
-    old, new = world.keys[alias.key], _target(command.target, caller, world)
+    old, new = _moved(command, caller, world)
     require_state("UpdateAlias", new.arn, new.state)
     require_name(command.name)
     _require_own(new, caller)
     if (old.usage, old.spec.pair) != (new.usage, new.spec.pair):
+        alias = _existing(command.name, caller, world).arn
         raise InvalidRequest(
-            f"Alias {alias.arn} cannot be changed to key {new.arn}: its key type or key usage differs from that of "
+            f"Alias {alias} cannot be changed to key {new.arn}: its key type or key usage differs from that of "
             f"the current key {old.arn}."
         )
     if new.id != old.id:
@@ -129,3 +135,10 @@ def delete(command: DeleteAlias, caller: Caller, world: World) -> AliasDeleted:
     require_name(command.name)
     alias = _existing(command.name, caller, world)
     return AliasDeleted(caller.account, command.name, alias.key)
+
+
+RULES: CommandRules = {
+    CreateAlias: (permissions_to_create, create),
+    UpdateAlias: (permissions_to_update, update),
+    DeleteAlias: (permissions_to_delete, delete),
+}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from domain.authorization.caller import Caller
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import on_identity, on_new
+from domain.commands.rules import CommandRules
 from domain.errors import DeleteConflict, EntityExists, InvalidRequest, NoSuchEntity, ProtectedRole
 from domain.identities import limits
 from domain.identities.identity import GROUP, ROLE, USER, Identity
@@ -194,14 +195,22 @@ def _left(identity: Identity, world: World) -> list[tuple[bool, str]]:
     ]
 
 
+def _named(command: AddMember | RemoveMember, caller: Caller, world: World) -> tuple[Identity, Identity]:
+    """The group and the user. Raises NoSuchEntity."""
+    directory = world.directory
+    return (
+        directory.get(GROUP, caller.account, command.group),
+        directory.get(USER, caller.account, command.user),
+    )
+
+
 def permissions_to_add(command: AddMember, caller: Caller, world: World) -> tuple[Verdict, ...]:
     return on_identity("AddUserTo{}", GROUP, command.group, caller, world)
 
 
 def add(command: AddMember, caller: Caller, world: World) -> MemberAdded:
     """A user that is a member already stays one. Raises NoSuchEntity, LimitExceeded."""
-    group = world.directory.get(GROUP, caller.account, command.group)
-    user = world.directory.get(USER, caller.account, command.user)
+    group, user = _named(command, caller, world)
     if group.id not in user.groups:
         limits.require_room(len(user.groups), limits.GROUPS_OF_USER, "GroupsPerUser")
     return MemberAdded(caller.account, group.id, user.id)
@@ -213,8 +222,7 @@ def permissions_to_remove(command: RemoveMember, caller: Caller, world: World) -
 
 def remove(command: RemoveMember, caller: Caller, world: World) -> MemberRemoved:
     """Raises NoSuchEntity."""
-    group = world.directory.get(GROUP, caller.account, command.group)
-    user = world.directory.get(USER, caller.account, command.user)
+    group, user = _named(command, caller, world)
     if group.id not in user.groups:
         raise NoSuchEntity(f"User {command.user} is not in group {command.group}.")
     return MemberRemoved(caller.account, group.id, user.id)
@@ -271,3 +279,16 @@ def delete_key(command: DeleteAccessKey, caller: Caller, world: World) -> UserAc
     """Raises NoSuchEntity."""
     user = _with_key(command.user, command.access_key, caller, world)
     return UserAccessKeyDeleted(caller.account, user.id, command.access_key)
+
+
+RULES: CommandRules = {
+    CreateUser: (permissions_to_create_user, create_user),
+    CreateGroup: (permissions_to_create_group, create_group),
+    MoveIdentity: (permissions_to_move, move),
+    DeleteIdentity: (permissions_to_delete, delete),
+    AddMember: (permissions_to_add, add),
+    RemoveMember: (permissions_to_remove, remove),
+    CreateAccessKey: (permissions_to_create_key, create_key),
+    UpdateAccessKey: (permissions_to_update_key, update_key),
+    DeleteAccessKey: (permissions_to_delete_key, delete_key),
+}

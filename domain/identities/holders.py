@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from domain.arn import iam_arn
 from domain.errors import NoSuchEntity
 from domain.identities.directory import Directory
-from domain.identities.identity import POLICY, ManagedPolicy
+from domain.identities.identity import POLICY, Identity, ManagedPolicy
 from domain.identities.published import AWS, PUBLISHED
 
 OF_AWS = iam_arn(AWS, POLICY, "/", "")
@@ -45,3 +45,9 @@ def _of(directory: Directory, policy: ManagedPolicy, account: str, index: Mappin
     """A policy that AWS publishes is in use in every account. A log from before boundaries were held to one account can
     have others there as well: they keep nobody from anything."""
     return {each for each in index.get(policy.arn, ()) if directory.identities[each].account == account}
+
+
+def own_identity(unique: str | None, account: str, directory: Directory) -> Identity | None:
+    """An identity by its unique id, where it is the account's own."""
+    found = None if unique is None else directory.identities[unique]
+    return found if found is not None and found.account == account else None

@@ -15,7 +15,7 @@ from functools import lru_cache
 from domain.policy.conditions import BadValue, Holds, Test, UnknownOperator, compile_condition
 from domain.policy.glob import Matcher, compile_arn, compile_glob
 from domain.policy.parse import KEY, TRUST, Policy, PolicyKind, Principals, Statement, parse_policy
-from domain.policy.variables import Context, is_constant, resolve, template
+from domain.policy.variables import Context, any_of, is_constant, template
 
 DIRECT, ROLE, DELEGATED = 3, 2, 1
 """How a Principal element means a caller: by its own name, by its role's, by its account's."""
@@ -300,21 +300,7 @@ def _resources(statement: Statement, version: str) -> Covers | None:
 
 
 def _any_resource(patterns: Sequence[str], version: str) -> Covers:
-    templates = [template(pattern, version) for pattern in patterns]
-    constant = [compile_resource(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
-    open_ones = [parts for parts in templates if not is_constant(parts)]
-    if not open_ones and len(constant) == 1:
-        only = constant[0]
-        return lambda resource, context: only(resource)
-
-    def covers(resource: str, context: Context) -> bool:
-        if any(matches(resource) for matches in constant):
-            return True
-        return any(
-            compile_resource(found)(resource) for parts in open_ones if (found := resolve(parts, context)) is not None
-        )
-
-    return covers
+    return any_of(patterns, version, compile_resource)
 
 
 def compile_resource(parts: Sequence[tuple[str, bool]]) -> Matcher:

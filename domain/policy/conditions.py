@@ -19,7 +19,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any
 
 from domain.policy.glob import compile_arn, compile_parts
-from domain.policy.variables import BEFORE_NULL_SETS, Context, Template, is_constant, joined, resolve, template
+from domain.policy.variables import BEFORE_NULL_SETS, Context, Template, any_of, is_constant, joined, resolve, template
 
 Matches = Callable[[str, Context], bool]
 """(a value of the request, the context) -> whether it matches one of the wanted values."""
@@ -187,16 +187,7 @@ def _resolved(parts: Template, context: Context, value: str, wild: bool, fold: b
 
 
 def _arns(wanted: Sequence[str], version: str) -> Matches:
-    templates = [template(value, version) for value in wanted]
-    constant = [compile_arn(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
-    open_ones = [parts for parts in templates if not is_constant(parts)]
-
-    def matches(value: str, context: Context) -> bool:
-        if any(covers(value) for covers in constant):
-            return True
-        return any(compile_arn(found)(value) for parts in open_ones if (found := resolve(parts, context)) is not None)
-
-    return matches
+    return any_of(wanted, version, compile_arn)
 
 
 def _compared(

@@ -8,7 +8,7 @@ null: it equals and is like nothing, so negated operators hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -99,6 +99,25 @@ def resolve(parts: Template, context: Context) -> PatternParts | None:
             case _:
                 assert_never(part)
     return result
+
+
+def any_of(
+    patterns: Sequence[str], version: str, compiled: Callable[[PatternParts], Callable[[str], bool]]
+) -> Callable[[str, Context], bool]:
+    """Whether a value matches one of the patterns in a context. A pattern without variables is compiled once."""
+    templates = [template(pattern, version) for pattern in patterns]
+    constant = [compiled(resolve(parts, {}) or []) for parts in templates if is_constant(parts)]
+    open_ones = [parts for parts in templates if not is_constant(parts)]
+    if not open_ones and len(constant) == 1:
+        only = constant[0]
+        return lambda value, context: only(value)
+
+    def matches(value: str, context: Context) -> bool:
+        if any(covers(value) for covers in constant):
+            return True
+        return any(compiled(found)(value) for parts in open_ones if (found := resolve(parts, context)) is not None)
+
+    return matches
 
 
 def joined(parts: PatternParts) -> str:

@@ -282,14 +282,16 @@ class World:
 
     @apply.register
     def _(self, event: events.ServiceRegistered) -> None:
-        self.directory.changes += 1
-        self.services = {key: each for key, each in self.services.items() if each.name != event.service}
+        self._forget_service(event.service)
         self.services[event.access_key] = Service(event.service, event.account, event.alias)
 
     @apply.register
     def _(self, event: events.ServiceRemoved) -> None:
+        self._forget_service(event.service)
+
+    def _forget_service(self, name: str) -> None:
         self.directory.changes += 1
-        self.services = {key: each for key, each in self.services.items() if each.name != event.service}
+        self.services = {key: each for key, each in self.services.items() if each.name != name}
 
     @apply.register
     def _(self, event: events.AccountCreated) -> None:
@@ -299,14 +301,16 @@ class World:
 
     @apply.register
     def _(self, event: events.AccessKeyCreated) -> None:
-        self.directory.changes += 1
-        self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, ACTIVE)
+        self._set_root_key(event.account, event.access_key, ACTIVE)
         self.access_keys[event.access_key] = event.account
 
     @apply.register
     def _(self, event: events.AccessKeyDisabled) -> None:
+        self._set_root_key(event.account, event.access_key, INACTIVE)
+
+    def _set_root_key(self, account: str, access_key: str, status: str) -> None:
         self.directory.changes += 1
-        self.accounts[event.account] = self.accounts[event.account].with_access_key(event.access_key, INACTIVE)
+        self.accounts[account] = self.accounts[account].with_access_key(access_key, status)
 
     @apply.register
     def _(self, event: events.AccountAliasSet) -> None:

@@ -24,8 +24,8 @@ FROM {ALERTS} a LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True)
 class AlertFilters:
-    """`accounts` are those whose alerts are given, None for everybody's; what is None is not asked. `suppressed`: with
-    those that are allowed."""
+    """Which alerts are given; a member that is None asks for nothing. `accounts` are those whose alerts are given, None for every
+    account's. `suppressed`: also alerts that the allow list suppresses."""
 
     accounts: Sequence[str] | None
     state: str | None = None
@@ -39,7 +39,7 @@ class AlertFilters:
 
 
 def _where(filters: AlertFilters, *values: Any) -> QueryConditions:
-    """`values` are those of the placeholders that stand before the conditions."""
+    """`values` belong to the placeholders that stand before the conditions."""
     found = QueryConditions(*values)
     found.add("a.rank >= {}", filters.rank)
     for condition, value in (
@@ -66,14 +66,14 @@ async def page(log: AskedLog, filters: AlertFilters, before: int, limit: int) ->
 
 
 async def after(log: AskedLog, filters: AlertFilters, number: int, limit: int) -> list[Any]:
-    """The oldest first, those raised after a number: for who follows. Index: alerts_number."""
+    """The oldest first, those raised after a number: for a client that follows. Index: alerts_number."""
     where = _where(filters, number, limit)
     query = f"SELECT {COLUMNS}, a.evidence {_FROM} WHERE a.number > $1 AND {where} ORDER BY a.number LIMIT $2"
     return await log.fetch(query, *where.values)
 
 
 async def newest(log: AskedLog) -> int:
-    """The number of the newest, -1 without any. Index: alerts_number."""
+    """The number of the newest alert, -1 if there is none. Index: alerts_number."""
     found: int | None = await log.fetchval(f"SELECT max(number) FROM {ALERTS}")
     return -1 if found is None else found
 

@@ -47,7 +47,7 @@ async def of_owners(log: AskedLog, after: int, last: int, owners: Sequence[str] 
 
 
 async def region_at(log: AskedLog, position: int) -> str:
-    """The Region that the next keys are made in; "" before any is named. A trail has many: an event names each."""
+    """The Region that the next keys are made in, "" before an event names one. A trail has several Regions."""
     query = f"""SELECT event->>'region' FROM {DECISIONS}
         WHERE position <= $1 AND event_type LIKE 'log.created.%' ORDER BY position DESC LIMIT 1"""
     return await log.fetchval(query, position) or ""

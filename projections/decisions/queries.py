@@ -58,10 +58,10 @@ FIELDS: dict[str, str] = {
 }
 """Fields that a call can be asked for by a value, with the type of their column."""
 OF_A_POLICY = frozenset({"decided_by", "policy_version", "sid", "statement"})
-"""What a policy says is for the account whose policy it is: calls are found by it in the rows that show it alone."""
+"""What a policy says is shown to the account that owns the policy. So these fields find calls only in rows that show them."""
 OF_THE_CALLER = frozenset({"principal", "access_key", "source", "agent", "via", "message", "summary"})
-"""What is told of a caller to its own account alone. Calls are found and counted by what is told of them, else a filter would
-tell the rest (domain/authorization/audience.py says the same of a row that is shown)."""
+"""What is shown of a caller to the caller's own account alone. Calls are found and counted by what their rows show; otherwise a
+filter would reveal the rest (domain/authorization/audience.py applies the same rule to a row that is shown)."""
 # $1 is the account that asks. The columns of a call across accounts say what the resource's policy says, if anything.
 OWN = "(owners = ARRAY[$1] OR (account <> $1 AND owners <@ ARRAY[$1, account] AND operation <> 'ReEncrypt'))"
 CALLED = "(account = $1 OR owners = ARRAY[$1])"
@@ -80,13 +80,13 @@ EXPRESSIONS: dict[str, str] = {
     "hour": "date_trunc('hour', at)",
     "day": "date_trunc('day', at)",
 }
-"""What calls can be counted by."""
+"""What calls can be counted by, as SQL."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallFilters:
-    """What a row must be; None: anything. `changes_only`: rows of `events` alone, a key's history. `fields`: values of
-    FIELDS, text with `*` for any characters. `pair`: a name and value of the encryption context."""
+    """Which rows are given; a member that is None asks for nothing. `changes_only`: rows of `events` alone, a key's history.
+    `fields`: values of FIELDS, text with `*` for any characters. `pair`: a name and value of the encryption context."""
 
     key: str | None = None
     about: str | None = None
@@ -103,7 +103,7 @@ class CallFilters:
 
 
 def _where(account: str, filters: CallFilters) -> QueryConditions:
-    """What an account is told of, and of that what the filters leave."""
+    """The calls that an account may see, and of them those that the filters leave."""
     found = QueryConditions(account)
     found.add("$1 = ANY(owners)")
     for condition, value in (
@@ -179,7 +179,7 @@ async def one(log: AskedLog, account: str, call: str) -> Any | None:
 
 
 async def names_key(log: AskedLog, account: str, key_id: str) -> bool:
-    """Whether some call that an account ("" for everybody) is told of concerned a key of this id. Index: decisions_key."""
+    """Whether a call that an account ("" for everybody) may see concerned a key of this id. Index: decisions_key."""
     query = f"""SELECT EXISTS (SELECT 1 FROM {DECISIONS}
         WHERE key_id = $1 AND ($2 = '' OR account = $2 OR owners = ARRAY[$2]))"""
     return bool(await log.fetchval(query, key_id, account))
@@ -210,7 +210,7 @@ SELECT principal FROM callers WHERE principal IS NOT NULL LIMIT $1
 
 
 async def callers(log: AskedLog, account: str, limit: int) -> list[str]:
-    """Who called, of an account ("" for any) and services: of the first so many names."""
+    """The principals of an account ("" for any) and the services that called, among the first so many names."""
     names = [row["principal"] for row in await log.fetch(CALLERS, limit)]
     return [name for name in names if not account or f"::{account}:" in name or not name.startswith("arn:")]
 
@@ -290,8 +290,8 @@ _OF_OWNERS = "at >= $1 AND at < $2 AND case_id IS NOT NULL AND ($3::text[] IS NU
 
 
 async def calls_between(log: AskedLog, since: datetime, until: datetime, owners: Sequence[str] | None) -> Any:
-    """A cursor over the calls of a time that one of some accounts is told of, or over all (None), in the order of time. Index:
-    decisions_at."""
+    """A cursor over the calls of a time that any of these accounts may see, or over all calls (None), in the order of time.
+    Index: decisions_at."""
     query = f"""SELECT at, origin, record, call_id, source, case_id FROM {DECISIONS}
         WHERE {_OF_OWNERS} ORDER BY at, origin, record"""
     return await log.cursor(query, since, until, owners)

@@ -1,4 +1,4 @@
-"""Questions to `decisions` about a span of positions: its calls by case, so that a case is decided again once for all of them."""
+"""Questions to `decisions` about a span of positions. Calls are grouped by case, so that each case is decided again only once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Touched:
 class DecisionSpan:
     """Decisions at the positions after `after` up to `last`, of those that have a case.
 
-    `owner`: the account that is told of them, "" for everybody's. `within` and `outside` narrow them further.
+    `owner`: the account that may see them, "" for everybody's. `within` and `outside` narrow them further.
     """
 
     after: int

@@ -1,7 +1,7 @@
-"""Events to versions. This projection folds: it goes on from the world that its own newest versions make.
+"""Events to versions. This projection folds: it continues from the world that its own newest versions make.
 
-Which aggregates an event changes is `touched`; what they are then is asked of the world, so that no rule of `evolve` is
-written a second time.
+`touched` says which aggregates an event changes. What they have become is read from the world, so no rule of `evolve` is
+written twice.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ COLUMNS = (
 )
 UNTIL_POSITION, UNTIL_AT = COLUMNS.index("until_position"), COLUMNS.index("until_at")
 STILL = 2**63 - 1
-"""`until_position` of what is so still."""
+"""`until_position` of a version that still holds."""
 
-Aggregate = tuple[str, str]
+AggregateName = tuple[str, str]
 """(kind, id)."""
 HistoryRow = tuple[str, str | None, str | None, documents.AggregateDocument, str | None]
 """(account, about, arn, document, text of a key's policy)."""
 
 
-def touched(event: object, world: World) -> list[Aggregate]:
-    """What an event changes, in the world that it made."""
+def touched(event: object, world: World) -> list[AggregateName]:
+    """What an event has changed, in the world that it left."""
     match event:
         case events.KeyCreated() as made if made.alias:
             return [(KEY, made.key), (ALIAS, alias_arn(world.region, made.account, made.alias))]
@@ -172,13 +172,13 @@ FIND: dict[str, Callable[[World, str, Any], HistoryRow | None]] = {
 
 
 class HistoryBatch:
-    """The versions that a batch of entries makes. `world` is taken along: after `take` it is as the entry left it."""
+    """The versions that a batch of entries makes. `take` also brings `world` to the state after the entry."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self._rows: list[list[Any]] = []
-        self._open: dict[Aggregate, list[Any]] = {}
-        self._closes: dict[Aggregate, tuple[int, datetime]] = {}
+        self._open: dict[AggregateName, list[Any]] = {}
+        self._closes: dict[AggregateName, tuple[int, datetime]] = {}
         self._moments: list[TableRow] = []
         self._texts: dict[str, str] = {}
 
@@ -200,7 +200,7 @@ class HistoryBatch:
             if found is not None:
                 self._begin(aggregate, found, entry)
 
-    def _begin(self, aggregate: Aggregate, found: HistoryRow, entry: Entry) -> None:
+    def _begin(self, aggregate: AggregateName, found: HistoryRow, entry: Entry) -> None:
         account, about, arn, document, text = found
         digest = None
         if text is not None:
@@ -211,7 +211,7 @@ class HistoryBatch:
         self._open[aggregate] = row
 
     def changes(self) -> list[TableChange]:
-        """What the batch comes to."""
+        """The changes of the tables for all entries taken."""
         result: list[TableChange] = []
         if self._closes:
             result.append(Closes("history", [(*aggregate, *ended) for aggregate, ended in self._closes.items()]))
@@ -225,7 +225,7 @@ class HistoryBatch:
 
 
 def changes(entries: Sequence[Entry], world: World) -> list[TableChange]:
-    """What a batch comes to; `world` is taken along to its end."""
+    """The changes that a batch makes. It also brings `world` to the state after the batch."""
     batch = HistoryBatch(world)
     for entry in entries:
         batch.take(entry)

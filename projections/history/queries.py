@@ -1,4 +1,4 @@
-"""Questions to `history`: parts of the world as they were, each by an index and never by a fold of the log."""
+"""Questions to `history`: parts of the world as they were, each found by an index, without folding the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from projections.history.project import ACCOUNT, ALIAS, GRANT, IDENTITY, KEY, PO
 from projections.log.schema import AskedLog, Table
 
 OF_PREFIX = {PREFIXES[kind]: kind for kind in (POLICY, PROFILE)}
-"""The kinds of history that a unique id tells; every other one is an identity's."""
+"""The kinds of aggregate that a unique id reveals; any other id is an identity's."""
 HISTORY, TEXTS, MOMENTS, POSITIONS = (Table("history", name) for name in ("history", "texts", "moments", "positions"))
 COLUMNS = "h.kind, h.id, h.account, h.arn, h.position, h.at, h.until_position, h.until_at, h.document, t.text"
 _FROM = f"FROM {HISTORY} h LEFT JOIN {TEXTS} t ON t.digest = h.policy"
@@ -135,14 +135,14 @@ SELECT kind, position FROM naming UNION SELECT kind, until_position FROM naming 
 
 
 async def all_arns(log: AskedLog, arn: str, account: str) -> tuple[list[str], list[str]]:
-    """(unique ids, ARNs) of the identities and managed policies of an account ("" for any) that have or had an ARN: those under
-    which they stood before and since, too."""
+    """(unique ids, ARNs) of the identities and managed policies of an account ("" for any) that have or had an ARN: also their
+    earlier and later ARNs."""
     rows = await log.fetch(ALL_ARNS, arn, account or "%")
     return sorted({row["id"] for row in rows}), sorted({row["arn"] for row in rows})
 
 
 async def changed_at(log: AskedLog, ids: Sequence[str]) -> list[int]:
-    """The positions at which identities or managed policies were made, became otherwise or went."""
+    """The positions at which identities or managed policies were created, changed or deleted."""
     return [row["position"] for row in await log.fetch(CHANGED_AT, list(ids))]
 
 
@@ -170,8 +170,8 @@ async def last_arn(log: AskedLog, id: str, account: str) -> str | None:
 
 
 async def arns_then(log: AskedLog, ids: Iterable[tuple[str, int]], account: str) -> dict[tuple[str, int], str]:
-    """The ARNs that identities, managed policies and instance profiles of an account ("" for any) had at positions, each of one
-    that is no more the last one, by (unique id, position). Index: history_pkey."""
+    """The ARNs that identities, managed policies and instance profiles of an account ("" for any) had at positions, by
+    (unique id, position). One that had been deleted by then has its last ARN. Index: history_pkey."""
     query = f"""SELECT asked.id, asked.position, found.arn
         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS asked (kind, id, position), LATERAL (
             SELECT arn, account FROM {HISTORY} h
@@ -195,14 +195,14 @@ async def arns(log: AskedLog, account: str, limit: int) -> list[str]:
 
 
 async def grants_begun(log: AskedLog, key: str, begin: str) -> list[str]:
-    """Ids of grants that a key has, or had, that begin so: three at most. Index: history_about."""
+    """Ids of a key's present and past grants that begin so: three at most. Index: history_about."""
     query = f"""SELECT DISTINCT id FROM {HISTORY}
         WHERE about = $1 AND kind = 'grant' AND starts_with(id, $2) ORDER BY id LIMIT 3"""
     return [row["id"] for row in await log.fetch(query, key, begin)]
 
 
 async def names(log: AskedLog, kinds: Sequence[str], limit: int) -> list[str]:
-    """Ids of these kinds that there are, or were, in any account: a trail's. Index: history_pkey."""
+    """Ids of these kinds, present and past, of any account: asked of trails. Index: history_pkey."""
     query = f"SELECT DISTINCT id FROM {HISTORY} WHERE kind = ANY($1) LIMIT $2"
     return [row["id"] for row in await log.fetch(query, list(kinds), limit)]
 
@@ -303,7 +303,7 @@ async def changes_around(log: AskedLog, keys: Sequence[str], after: int, last: i
 def aggregate(
     row: VersionRow,
 ) -> Key | Alias | Grant | Account | Identity | InstanceProfile | ManagedPolicy | tuple[str, Service]:
-    """What a row is of; a service comes with its access key."""
+    """The aggregate that a row holds; a service comes with its access key."""
     document = orjson.loads(row["document"])
     match row["kind"]:
         case "key":
@@ -327,7 +327,7 @@ ORDER = {kind: place for place, kind in enumerate((ACCOUNT, SERVICE, POLICY, IDE
 
 
 def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) -> World:
-    """A world that holds these rows and nothing else; the evaluator asks it as it asks any other."""
+    """A world that holds these rows and nothing else. The evaluator reads it as it reads any world."""
     world = World(region=region, position=position, at=at)
     # Grants in the order in which they were made: of several that would do, the first decides.
     for row in sorted(rows, key=lambda row: (ORDER[row["kind"]], row["position"])):
@@ -353,5 +353,5 @@ def world_of(rows: Iterable[VersionRow], region: str, position: int, at: int) ->
 
 
 async def restore(connection: Any) -> World:
-    """The world that the newest versions make, for the projection to go on from; in the schema that is searched."""
+    """The world that the newest versions make, from which the projection continues. Reads the schema on the search path."""
     return world_of(await connection.fetch(NOW), "", -1, 0)

@@ -53,7 +53,7 @@ TableChange = Appends | Closes | Interns | Upserts
 
 
 def merged_by(key: str, rows: Iterable[ChangedColumns]) -> list[ChangedColumns]:
-    """One row for each key, later columns over earlier ones: what a batch comes to."""
+    """One row for each key; later columns replace earlier ones."""
     result: dict[Any, ChangedColumns] = {}
     for row in rows:
         result.setdefault(row[key], {}).update(row)

@@ -29,7 +29,7 @@ class AuditContext:
     """Nothing here refers back to the routes or to the application."""
 
     settings: Settings
-    present: LiveState
+    live: LiveState
     pool: Pool
     log: AskedLog
     """The read models of our own log."""
@@ -52,7 +52,7 @@ class AuditContext:
 
 def context_of(
     settings: Settings,
-    present: LiveState,
+    live: LiveState,
     pool: Pool,
     clock: Clock,
     publisher: Publisher,
@@ -62,21 +62,21 @@ def context_of(
     stopping: Callable[[], bool],
 ) -> AuditContext:
     """`actions` are the permissions that the routes need."""
-    records, sources = CallRecords(calls), Sources(settings, present, pool)
-    keys, long_questions = KeyReferences(present, sources), LongQuestions(settings)
+    records, sources = CallRecords(calls), Sources(settings, live, pool)
+    keys, long_questions = KeyReferences(live, sources), LongQuestions(settings)
     return AuditContext(
         settings=settings,
-        present=present,
+        live=live,
         pool=pool,
         log=AskedLog(pool),
         clock=clock,
         publisher=publisher,
         maker=maker,
         records=records,
-        permissions=RoutePermissions(settings, present, clock, records, keys),
+        permissions=RoutePermissions(settings, live, clock, records, keys),
         sources=sources,
         keys=keys,
-        principals=PrincipalReferences(present, long_questions),
+        principals=PrincipalReferences(live, long_questions),
         operations=OperationNames(actions),
         long_questions=long_questions,
         streams=Streams(stopping),

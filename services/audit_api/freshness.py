@@ -14,11 +14,11 @@ from services.questions.moments import NoSuchMoment
 
 
 @asynccontextmanager
-async def fresh(present: LiveState) -> AsyncIterator[None]:
-    """Inside, `present` was fetched after the question arrived. Raises AccessRefused, and WireError for whatever else an
+async def fresh(live: LiveState) -> AsyncIterator[None]:
+    """Inside, the live state was fetched after the question arrived. Raises AccessRefused, and WireError for whatever else an
     answer raises."""
     try:
-        await present.barrier()
+        await live.barrier()
         yield
     except NoSuchMoment as fault:
         raise invalid(str(fault)) from None

@@ -29,8 +29,8 @@ from services.questions.source import Source
 
 
 class KeyReferences:
-    def __init__(self, present: LiveState, sources: Sources) -> None:
-        self._present = present
+    def __init__(self, live: LiveState, sources: Sources) -> None:
+        self._live = live
         self._sources = sources
 
     # -- what a text means ----------------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ class KeyReferences:
         text = text.strip()
         if text.startswith(("arn:", "alias/")) or KEY_ID.fullmatch(text):
             return text
-        world = self._present.world
+        world = self._live.world
         if (account, f"alias/{text}") in world.aliases:
             return f"alias/{text}"
         begun = text.lower().rstrip("…")
@@ -71,7 +71,7 @@ class KeyReferences:
 
     def near(self, text: str, account: str) -> str:
         """A sentence to follow "there is no such key": who has that name instead, or which names are near it."""
-        world = self._present.world
+        world = self._live.world
         people = (
             ()
             if text.startswith(("arn:", "alias/"))
@@ -92,11 +92,11 @@ class KeyReferences:
         """(id, account) of the key that the path names by id, ARN or alias. The key may be deleted. Raises WireError."""
         text, account = request.place("key"), request.account
         try:
-            return self._present.world.once(self.written(text, account), account)
+            return self._live.world.once(self.written(text, account), account)
         except Refusal as first:
             try:
-                await self._present.barrier()
-                return self._present.world.once(self.written(text, account), account)
+                await self._live.barrier()
+                return self._live.world.once(self.written(text, account), account)
             except NotFresh:
                 raise errors.not_now(no_answer.NEWEST_STATE_UNKNOWN) from None
             except Refusal:
@@ -122,18 +122,18 @@ class KeyReferences:
         account."""
         account = request.account
         reference = self.written(text, account)
-        bare, region = reference.rpartition("/")[2], self._present.world.region
+        bare, region = reference.rpartition("/")[2], self._live.world.region
         if is_elsewhere(reference, region):
             fault = f"{text} is in another Region or partition: this installation only has keys of {region}"
             raise not_found(KeyNotFound(fault), "")
         if not request.audience.owns(account_in(reference) or account):
-            if bare in self._present.world.keys and request.audience.owns(self._present.world.keys[bare].account):
+            if bare in self._live.world.keys and request.audience.owns(self._live.world.keys[bare].account):
                 fault = f"{text} names one of your keys under another account"
                 raise not_found(KeyNotFound(fault), f" Ask for {bare}.")
             await self._require_called(await self._sources.of(request), bare, text)
             return bare
         try:
-            return self._present.world.once(reference, account)[0]
+            return self._live.world.once(reference, account)[0]
         except Refusal:
             await self.require_recorded(await self._sources.of(request), bare, text)
             return bare  # a deleted key still has its decisions
@@ -144,7 +144,7 @@ class KeyReferences:
         reference = await self.written_of_trail(source, text)
         if "alias/" not in reference and not reference.startswith(MULTI_REGION):
             return id_of(reference)
-        async with fresh(self._present):
+        async with fresh(self._live):
             return str((await self.row(source, reference, await source.moment(None)))["id"])
 
     async def require_recorded(self, source: Source, key: str, text: str) -> None:
@@ -180,7 +180,7 @@ class KeyReferences:
             assert isinstance(found, Key), "the row is a key's"
             return found
         try:
-            key = self._present.world.key(self.written(text, source.account), source.account, aliases=True)
+            key = self._live.world.key(self.written(text, source.account), source.account, aliases=True)
         except (KeyNotFound, AliasNotFound) as fault:
             raise not_found(fault, self.near(text, source.account)) from None
         source.audience.require(key.account)
@@ -190,7 +190,7 @@ class KeyReferences:
 
     def with_aliases_now(self, row: dict[str, Any], audience: Audience) -> dict[str, Any]:
         """A row that has a key's id, with the aliases of the key where it is the account's own."""
-        world = self._present.world
+        world = self._live.world
         key = world.keys.get(row.get("key_id") or "")
         own = key is not None and key.account == audience.account
         return row | {"key_aliases": list(world.aliases_of(key.id)) if own and key is not None else []}

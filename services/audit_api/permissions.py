@@ -25,10 +25,10 @@ from services.settings import Settings
 
 class RoutePermissions:
     def __init__(
-        self, settings: Settings, present: LiveState, clock: Clock, records: CallRecords, keys: KeyReferences
+        self, settings: Settings, live: LiveState, clock: Clock, records: CallRecords, keys: KeyReferences
     ) -> None:
         self._settings = settings
-        self._present = present
+        self._live = live
         self._clock = clock
         self._keys = keys
         self.records = records
@@ -39,7 +39,7 @@ class RoutePermissions:
             printable(http.headers.get("user-agent", ""), MOST_AGENT),
             http.url.scheme == "https",
             self._clock.now(),
-            self._present.world.region,
+            self._live.world.region,
             self._settings.org_id,
         )
 
@@ -47,13 +47,13 @@ class RoutePermissions:
         """The request of a caller who has the permission: an account's root, or whomever identity policies allow it. Where
         the question concerns one key, the key is the resource.
 
-        A refusal is recorded. It is decided on a present that was fetched after the question arrived, since the policy that
+        A refusal is recorded. It is decided on a state that was fetched after the question arrived, since the policy that
         allows it may have been put through another worker a millisecond ago. Raises WireError.
         """
         if (await self._verdict(request, action)).allowed:
             return request
         try:
-            await self._present.barrier()
+            await self._live.barrier()
             request = self._renewed(request)
         except NotFresh:
             raise errors.not_now(no_answer.NEWEST_STATE_UNKNOWN) from None
@@ -79,15 +79,15 @@ class RoutePermissions:
     async def _verdict(self, request: AuditRequest, action: str) -> Verdict:
         """Raises WireError where the path names no key."""
         account = request.account
-        resource = in_account(audit_arn(self._present.world.region, account), account)
+        resource = in_account(audit_arn(self._live.world.region, account), account)
         if "key" in request.http.path_params and not request.text("trail"):
-            key = self._present.world.keys.get((await self._keys.of_path(request))[0])
+            key = self._live.world.keys.get((await self._keys.of_path(request))[0])
             if key is not None and key.account == account:
                 resource = in_account(key.arn, account, key.resource.context)
         return may(request.caller, action, resource)
 
     def _renewed(self, request: AuditRequest) -> AuditRequest:
-        """The same question by the caller as the present has it now. Raises CredentialDisabled, CredentialExpired."""
+        """The same question by the caller as the live state has it now. Raises CredentialDisabled, CredentialExpired."""
         who = request.who
-        caller = caller_of(self._present.world, who.access_key, who.session, self._clock.now(), who.via)
+        caller = caller_of(self._live.world, who.access_key, who.session, self._clock.now(), who.via)
         return replace(request, caller=caller.asking(request_context(self.origin(request.http), "", {}), {}))

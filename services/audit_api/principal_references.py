@@ -28,8 +28,8 @@ MOST_NAMES = 5_000
 
 
 class PrincipalReferences:
-    def __init__(self, present: LiveState, long_questions: LongQuestions) -> None:
-        self._present = present
+    def __init__(self, live: LiveState, long_questions: LongQuestions) -> None:
+        self._live = live
         self._long_questions = long_questions
 
     async def principal(self, request: AuditRequest, source: Source, text: str, kinds: Iterable[str] = CALLERS) -> str:
@@ -45,7 +45,7 @@ class PrincipalReferences:
             return root_arn(account)
         if arn is not None and await self._is_known(source, name):
             return name
-        found = [] if source.is_trail else meant(name, named_now(self._present.world, account, name, kinds))
+        found = [] if source.is_trail else meant(name, named_now(self._live.world, account, name, kinds))
         if len(found) == 1:
             return found[0]
         names = await self._names(source, tuple(kinds))
@@ -83,7 +83,7 @@ class PrincipalReferences:
         return found
 
     async def _is_known(self, source: Source, arn: str) -> bool:
-        world = self._present.world
+        world = self._live.world
         if not source.is_trail and (arn in world.directory.by_arn or arn in world.directory.policies):
             return True
         if arn == root_arn(account_in(arn)):
@@ -97,7 +97,7 @@ class PrincipalReferences:
 
     async def _names(self, source: Source, kinds: tuple[str, ...]) -> list[str]:
         """ARNs of the account's principals of these kinds, those of the past included."""
-        directory, found = self._present.world.directory, set[str]()
+        directory, found = self._live.world.directory, set[str]()
         if not source.is_trail:
             for kind in kinds:
                 for each in directory.listed.get((kind, source.account), ())[:MOST_NAMES]:

@@ -14,14 +14,14 @@ from services.settings import Settings
 
 
 class Sources:
-    def __init__(self, settings: Settings, present: LiveState, pool: Pool) -> None:
-        self._settings, self._present, self._pool = settings, present, pool
+    def __init__(self, settings: Settings, live: LiveState, pool: Pool) -> None:
+        self._settings, self._live, self._pool = settings, live, pool
 
     async def of(self, request: AuditRequest) -> Source:
         """The trail that `trail` names, or our own log. Raises WireError."""
         name, account = request.text("trail"), request.account
         if not name:
-            return Source(AskedLog(self._pool), account, self._settings.region, self._present.position)
+            return Source(AskedLog(self._pool), account, self._settings.region, self._live.position)
         if account != self._settings.account_id:
             raise denied("Only principals of the first account can read a trail.")
         try:

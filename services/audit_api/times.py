@@ -41,7 +41,7 @@ async def span_of(log: AskedLog, request: AuditRequest) -> tuple[datetime | None
 async def at_moment(audit: AuditContext, request: AuditRequest) -> AsyncIterator[tuple[Source, Moment]]:
     """What is asked, and the moment that the parameter `at` names: now where it is left out. Raises WireError, also for what
     did not exist then."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         yield source, await source.moment(request.text("at"))
 
@@ -52,7 +52,7 @@ async def two_moments(audit: AuditContext, request: AuditRequest) -> tuple[Sourc
     text = request.text("from")
     if not text:
         raise invalid("from must be a time or a position, and not later than to")
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         began = await source.before_it_began(read_moment(text)[1])
         first = await source.moment(began.get("began", text))

@@ -17,10 +17,10 @@ MOST_KEYS = 10_000
 """At most so many keys of a trail are searched for a principal's permissions."""
 
 
-async def world_now(present: LiveState, source: Source, key: str | None) -> World:
+async def world_now(live: LiveState, source: Source, key: str | None) -> World:
     """The world now. Of a trail: the world at its end, with this key alone or with all of them."""
     if not source.is_trail:
-        return present.world
+        return live.world
     moment = await source.moment(None)
     keys = (
         [key]

@@ -23,11 +23,13 @@ Between = Annotated[
     tuple[str, str] | None,
     Option(help="What earlier versions called --from and --to", hidden=True),
 ]
-OldestFirst = Annotated[bool, Option("--reverse", help="With --from: the oldest change first")]
+OldestFirst = Annotated[bool, Option("--reverse", help="With --from: the oldest change comes first")]
 
 
 def who_can(
-    action: Annotated[str, Argument(help="kms:Decrypt, for instance; kms:ReEncryptFrom or kms:ReEncryptTo")],
+    action: Annotated[
+        str, Argument(help="For example kms:Decrypt. ReEncrypt is two: kms:ReEncryptFrom and kms:ReEncryptTo")
+    ],
     key: Key,
     at: At = None,
     since: From = None,
@@ -38,8 +40,8 @@ def who_can(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Everyone who could: the statement or grant that lets each in, and the conditions that are still open. With --from (and
-    --to), who gained and who lost, when, by which change and whose."""
+    """Everyone who could call an operation on a key: the statement or grant that lets each one in, and the conditions that
+    still have to be met. With --from (and --to): who gained and who lost the permission, when, and by whose change."""
     client, times = Client(data), times_or_fail()
     span = _span(times, at, since, until, between)
     if span is not None:
@@ -84,9 +86,9 @@ def _span(
     if first is None and last is None:
         return None
     if at is not None:
-        fail("--at is one moment, --from and --to are two: name the one or the others.", 2)
+        fail("--at and --from exclude each other: --at is one moment, --from and --to are two.", 2)
     if first is None:
-        fail("--to goes with --from.", 2)
+        fail("--to needs --from.", 2)
     return said(lambda: times.moments(first, last))
 
 
@@ -116,7 +118,7 @@ def can_what(
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """Every key that a principal could do something with, and what. With --from (and --to), what it gained and lost."""
+    """Every key that a principal could use, and for what. With --from (and --to): what the principal gained and lost."""
     client, times = Client(data), times_or_fail()
     span = _span(times, at, since, until, between)
     if span is not None:

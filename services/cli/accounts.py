@@ -11,9 +11,11 @@ from services.cli.terminal import as_it_is, as_line
 
 
 def create_account(
-    account_id: Annotated[str, Argument(help="Twelve digits")], as_json: AsJson = False, data: Data = None
+    account_id: Annotated[str, Argument(help="The account's number, twelve digits")],
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
-    """Host one more account, and print its root's keys: they are shown once."""
+    """Host one more account, and print the access key of its root user. The secret is shown only once."""
     made = Client(data).post("/v1/accounts", {"account_id": account_id})
     if as_json:
         as_line(made)

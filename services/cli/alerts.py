@@ -40,14 +40,14 @@ SHADES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow
 FOUND = 1
 """Exit code of `check` where a rule fires."""
 
-State = Annotated[str | None, Option(help="open, acknowledged or resolved")]
-OfRule = Annotated[str | None, Option("--rule", help="One rule; `keytrail alerts rules` lists them")]
-Severity = Annotated[str | None, Option(help=f"The mildest that is shown: {', '.join(SEVERITIES)}")]
-OfKey = Annotated[str | None, Option("--key", help="id, ARN or alias of a key")]
-About = Annotated[str | None, Option("--principal", help="Whom it is about: bob, role/app, an ARN")]
-Suppressed = Annotated[bool, Option("--suppressed", help="With those that an allow-list covers")]
+State = Annotated[str | None, Option(value="STATE", help="open, acknowledged or resolved")]
+OfRule = Annotated[str | None, Option("--rule", value="RULE", help="One rule; `keytrail alerts rules` lists them")]
+Severity = Annotated[str | None, Option(value="SEVERITY", help=f"The lowest severity to show: {', '.join(SEVERITIES)}")]
+OfKey = Annotated[str | None, Option("--key", value="KEY", help="A key: id, ARN or alias/NAME")]
+About = Annotated[str | None, Option("--principal", value="WHO", help="Whom the alert is about: bob, role/app, an ARN")]
+Suppressed = Annotated[bool, Option("--suppressed", help="Also those that the allow-list covers")]
 Id = Annotated[str, Argument(help="The alert's id")]
-Note = Annotated[str, Option(help="Why")]
+Note = Annotated[str, Option(help="A note on why")]
 
 
 def alerts(
@@ -59,12 +59,12 @@ def alerts(
     suppressed: Suppressed = False,
     since: From = None,
     until: To = None,
-    ocsf: Annotated[bool, Option("--ocsf", help="As OCSF Detection Findings (class 2004), one a line")] = False,
+    ocsf: Annotated[bool, Option("--ocsf", help="Print OCSF Detection Findings (class 2004), one a line")] = False,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """The alerts that were raised, the newest first."""
+    """The alerts that were raised. The newest come first."""
     times, client = times_or_fail(), Client(data)
     span = said(lambda: times.span(since, until))
     asked = _asked(state, rule, severity, key, principal, suppressed) | span.parameters
@@ -144,12 +144,12 @@ def follow(
     key: OfKey = None,
     principal: About = None,
     suppressed: Suppressed = False,
-    after: Annotated[int | None, Option(help="From after this number on; from now on where left out")] = None,
+    after: Annotated[int | None, Option(help="Start after this number of the stream. Default: now")] = None,
     as_json: AsJson = False,
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """Alerts as they are raised, until Ctrl-C."""
+    """Show alerts as they are raised, until Ctrl-C."""
     asked = _asked(state, rule, severity, key, principal, suppressed)
     count, lost = 0, False
     try:
@@ -173,7 +173,7 @@ def follow(
 
 
 def show_one(id: Id, as_json: AsJson = False, data: Data = None) -> None:
-    """One alert: what it means, what it rests on, what to do, and what was done."""
+    """One alert: what it means, what it is based on, what to do, and what was done so far."""
     found = Client(data).get(f"/v1/alerts/{id}")
     if as_json:
         as_line(found)
@@ -213,17 +213,17 @@ def _evidence(evidence: dict[str, Any], account: str, times: Times) -> None:
 
 
 def acknowledge(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
-    """Say that somebody looks at an alert."""
+    """Acknowledge an alert: somebody is looking at it."""
     _mark(id, "acknowledged", note, as_json, data)
 
 
 def resolve(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
-    """Say that an alert is dealt with."""
+    """Mark an alert as dealt with."""
     _mark(id, "resolved", note, as_json, data)
 
 
 def reopen(id: Id, note: Note = "", as_json: AsJson = False, data: Data = None) -> None:
-    """Say that an alert is not dealt with after all."""
+    """Mark an alert as not dealt with after all."""
     _mark(id, "open", note, as_json, data)
 
 
@@ -236,7 +236,7 @@ def _mark(id: str, state: str, note: str, as_json: bool, data: Path | None) -> N
 
 
 def rules(as_json: AsJson = False, data: Data = None) -> None:
-    """Every rule, as the settings have it."""
+    """Every rule, with the settings of this installation."""
     columns = (
         member("rule", leads=True),
         member("severity", leads=True),
@@ -258,7 +258,7 @@ def _rows(items: Iterable[Any], columns: Sequence[Column], as_json: bool, nothin
 
 
 def notifiers(as_json: AsJson = False, data: Data = None) -> None:
-    """How far each notifier is, what waits, and what was given up."""
+    """How far each notifier is: what is waiting, and what could not be delivered."""
     times = times_or_fail()
     columns = (
         member("notifier", leads=True),
@@ -272,11 +272,11 @@ def notifiers(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def dead_letters(
-    again: Annotated[bool, Option("--again", help="Try all of them again")] = False,
+    again: Annotated[bool, Option("--again", help="Try to deliver all of them again")] = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Messages to notifiers that were given up."""
+    """Messages that a notifier could not deliver and gave up."""
     client = Client(data)
     if again:
         found = client.post("/v1/alerts/dead-letters", {})
@@ -303,7 +303,7 @@ def scan(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """What the rules find in history. Nothing is raised: `raised` tells what was."""
+    """What the rules find in the past. This raises no alert: `raised` says which of them were raised at the time."""
     begun, times = time.monotonic(), times_or_fail()
     found: list[dict[str, Any]] = []
     span, client = said(lambda: times.span(since, until)), Client(data)
@@ -320,7 +320,7 @@ def scan(
             else:
                 found.append(line)
         else:
-            fail("The answer ended before its result: try again.")
+            fail("The answer ended before its result. Try again.")
     # Changes are judged before uses; people read the newest first, whichever it was.
     found.sort(key=lambda alert: str(alert["at"]))
     for each in reversed(found):
@@ -332,13 +332,17 @@ def scan(
 
 
 def check(
-    policy: Annotated[Path, Option(help="The draft: a key policy")],
-    key: Annotated[str | None, Option(help="A key whose policy it would replace; a new key's where left out")] = None,
-    account: Annotated[str | None, Option(help="The account of a new key [KEYTRAIL_ACCOUNT_ID]")] = None,
+    policy: Annotated[Path, Option(help="The file with the draft, a key policy")],
+    key: Annotated[
+        str | None, Option(value="KEY", help="The key whose policy the draft would replace. Default: a new key")
+    ] = None,
+    account: Annotated[
+        str | None, Option(value="ACCOUNT", help="The account of the new key [KEYTRAIL_ACCOUNT_ID]")
+    ] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """What the rules say of a draft. Exit code 1 where one fires. Without --key no server is asked."""
+    """What the rules say about a draft of a key policy. Without --key no server is asked."""
     text = read_or_fail(policy)
     if key is not None:
         found = Client(data).post(f"/v1/keys/{key}/alerts", {"policy": text})["items"]

@@ -45,12 +45,14 @@ EXAMPLE: dict[str, Any] = {
 
 
 def try_notifiers(
-    notifier: Annotated[str | None, Option(help="This one alone, by its name; every one where left out")] = None,
+    notifier: Annotated[
+        str | None, Option(value="NAME", help="Only the notifier of this name. Default: all of them")
+    ] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Send a message that says that it is a test to every notifier of the alerts' file, at once and beside the queue. Exit code
-    1 where one does not take it."""
+    """Send a message that says it is a test to every notifier of the alerts file, at once and past the queue. The exit code
+    is 1 if a notifier did not take it."""
     settings = settings_or_fail(data=data)
     found = _file(settings)
     there = [each.name for each in found.notifiers]
@@ -96,8 +98,8 @@ async def _try(found: AlertsFile, only: str | None) -> list[dict[str, Any]]:
 
 
 def allow_list(as_json: AsJson = False, data: Data = None) -> None:
-    """What the alerts' file allows, until when and why, and what is wrong with it. Exit code 1 where an entry allows nothing any
-    more, 2 where the file cannot be used."""
+    """What the alerts file allows, until when and why, and what is wrong with it. The exit code is 1 if an entry has
+    expired, and 2 if the file cannot be used."""
     settings = settings_or_fail(data=data)
     found = _file(settings)
     rows = _rows(found.settings, int(time.time() * 1_000_000))

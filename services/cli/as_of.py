@@ -30,7 +30,8 @@ def show_as_of(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """A key or a principal as it was: metadata, policy, aliases, tags, grants, and the policies of whom they name."""
+    """A key or a principal as it was: metadata, policy, aliases, tags, grants, and the policies of the users and roles that
+    these name."""
     client, times = Client(data), times_or_fail()
     asked = {"at": said(lambda: times.at(at)), "trail": trail}
     found = client.get(f"/v1/as-of/{kind_of(client, of, trail)}/{of}", **asked)

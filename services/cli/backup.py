@@ -46,7 +46,8 @@ def restore(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Restore a backup to an empty data folder (or empty servers). It needs the master key that the backup was sealed under."""
+    """Restore a backup to an empty data folder (or empty servers). It needs the master key that the backup was sealed
+    under."""
     from services.logs import configure
 
     configure()

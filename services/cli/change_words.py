@@ -139,7 +139,8 @@ def subject(row: Shown, account: str, *, whole: bool = True, grant: int = GRANT_
 
 
 def _ordered(effects: Iterable[Shown]) -> list[Shown]:
-    """What is of everybody first, and what happens to an account's root together with what follows for its users and roles."""
+    """What is of everybody first, and what happens to an account's root together with what follows for its users and
+    roles."""
     alike: dict[str, list[Shown]] = {}
     for each in effects:
         same = [each.get(name) for name in ("actions", "conditions", "resources")]
@@ -257,7 +258,8 @@ def _hangs_on(condition: Shown, why: str) -> str:
 
 
 def _beside(effect: Shown, account: str) -> Iterator[str]:
-    """What the holder's policies and its groups' say of the same operations since, here, elsewhere or under other conditions."""
+    """What the holder's policies and its groups' say of the same operations since, here, elsewhere or under other
+    conditions."""
     still = "still refused" if effect["before"] == "refused" else "still may"
     for name, words in (("still", still), ("refused", "but refused")):
         for each in effect.get(name, ()):

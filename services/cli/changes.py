@@ -25,7 +25,7 @@ from services.cli.terminal import as_line, counted, progress_bar, say, settings_
 from services.cli.times import BadTime, Span, Times
 
 
-class Format(StrEnum):
+class ChangeFormat(StrEnum):
     """What changes are written as."""
 
     JSON = "json"
@@ -34,12 +34,12 @@ class Format(StrEnum):
 
 
 BY_NAME = {
-    ".csv": Format.CSV,
-    ".html": Format.HTML,
-    ".htm": Format.HTML,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSON,
-    ".ndjson": Format.JSON,
+    ".csv": ChangeFormat.CSV,
+    ".html": ChangeFormat.HTML,
+    ".htm": ChangeFormat.HTML,
+    ".json": ChangeFormat.JSON,
+    ".jsonl": ChangeFormat.JSON,
+    ".ndjson": ChangeFormat.JSON,
 }
 CSV = (
     "time", "position", "by", "access key", "from", "operation", "call", "kind", "what", "keys", "about", "let in",
@@ -55,20 +55,20 @@ def changes(
         str | None,
         Argument(
             name="key-or-principal",
-            help="A key (id, ARN or alias/NAME) or a principal (bob, role/app or an ARN); everything where left out",
+            help="A key (id, ARN or alias/NAME) or a principal (bob, role/app or an ARN). Default: everything",
         ),
     ] = None,
     since: From = None,
     until: To = None,
     trail: OfTrail = None,
-    detail: Annotated[bool, Option("--detail", help="Every operation, and how it was answered before and after")] = False,
+    detail: Annotated[bool, Option("--detail", help="Name every operation, and how it was answered before and after")] = False,
     export: Annotated[
-        Path | None, Option("--export", help="Write them to a file: .csv, .html (for print) or .json; - for the output")
+        Path | None, Option("--export", help="Write them to a file, .csv, .html or .json; - is the standard output")
     ] = None,
     form: Annotated[
-        Format | None,
+        ChangeFormat | None,
         Option(
-            "--format", help="Of the export: json, csv or html; as the file's name ends where left out"
+            "--format", value="FORMAT", help="The format of the export: json, csv or html. Default: as the file's name ends"
         ),
     ] = None,
     force: Force = False,
@@ -124,8 +124,8 @@ def _evidence(
     client: Client,
     count: int,
 ) -> list[str]:
-    """What a page says of itself, so that it can be read without whoever made it: of which log it is, what was asked, and
-    when."""
+    """Who changed who may do what (policies, grants, users, groups, roles), and what each change allowed and took away. The
+    newest come first."""
     options = {"--from": since, "--to": until, "--trail": trail, "--limit": None if most is None else str(most)}
     command = ["keytrail", "changes", *([of] if of else [])]
     command += [part for name, value in options.items() if value is not None for part in (name, value)]
@@ -230,22 +230,22 @@ def _found(client: Client, asked: dict[str, Any]) -> tuple[list[dict[str, Any]],
                 rows.append(line)
             else:
                 progress.update(task, completed=line["done"], total=line["of"])
-    return fail("The answer ended before its result: try again.")
+    return fail("The answer ended before its result. Try again.")
 
 
 def _export(
-    rows: list[dict[str, Any]], path: Path, form: Format, shown: _Shown, heading: str, evidence: list[str]
+    rows: list[dict[str, Any]], path: Path, form: ChangeFormat, shown: _Shown, heading: str, evidence: list[str]
 ) -> None:
     # Only who exports waits for these.
     from services.exports.changes_table import csv_text, html_text
 
     lines: Iterator[str] | Iterable[str]
     match form:
-        case Format.CSV:
+        case ChangeFormat.CSV:
             lines = csv_text(shown.csv_headings, map(shown.csv, rows))
-        case Format.HTML:
+        case ChangeFormat.HTML:
             lines = html_text(heading, evidence, HTML, map(shown.html, rows))
-        case Format.JSON:
+        case ChangeFormat.JSON:
             lines = (json.dumps(row) + "\n" for row in rows)
         case _:
             assert_never(form)

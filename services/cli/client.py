@@ -59,7 +59,9 @@ class Client:
             self._access_key, self._secret, self._token = kept.access_key_id, kept.secret_access_key, ""
             self._url = running.url if running else settings.url
         else:
-            fail(f'No credentials: run `eval "$(keytrail env)"`, or name the data folder ({folder.path} has none).')
+            fail(
+                f'There are no credentials. Run `eval "$(keytrail env)"`, or name the data folder ({folder.path} has none).'
+            )
         self._region = settings.region
         self.account = ""
         """Whose answers these are: known once there is one."""
@@ -78,7 +80,7 @@ class Client:
         except ValueError:
             usable = False
         if not usable:
-            fail(f"AWS_ENDPOINT_URL is {self._url!r}, and takes an address such as http://127.0.0.1:8600.", 2)
+            fail(f"AWS_ENDPOINT_URL is {self._url!r}. It takes an address such as http://127.0.0.1:8600.", 2)
 
     def get(self, path: str, **parameters: Any) -> Any:
         return self._send("GET", quote(path, safe="/") + _query(parameters), b"")
@@ -146,7 +148,7 @@ class Client:
         try:
             return json.loads(text)
         except ValueError:
-            fail(f"{self._url} does not answer as Keytrail does: is it another server's address?")
+            fail(f"{self._url} did not answer as Keytrail does. Is it the address of another server?")
 
     def _answer(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         """The lines of an answer."""
@@ -159,7 +161,7 @@ class Client:
 
     def _unreachable(self, fault: Exception) -> NoReturn:
         why = fault.reason if isinstance(fault, urllib.error.URLError) else fault
-        fail(f"{self._url} does not answer ({why}): is `keytrail up` running?")
+        fail(f"{self._url} does not answer ({why}). Is `keytrail up` running?")
 
     def _opened(self, method: str, path: str, body: bytes, patience: float) -> Iterator[bytes]:
         where = urlsplit(self._url + path)
@@ -176,7 +178,7 @@ class Client:
         try:
             error = json.loads(text)["error"]
         except (ValueError, KeyError, TypeError):
-            fail(f"{self._url} answered {fault.code} {fault.reason}: is it another server's address?")
+            fail(f"{self._url} answered {fault.code} {fault.reason}. Is it the address of another server?")
         call = fault.headers.get("x-amzn-requestid")
         # A refusal for want of a permission is on record by then; what a wrong signature is told has no record.
         why = (

@@ -22,23 +22,31 @@ from services.questions.nearest import in_words, nearest
 
 MOST_COUNTED = 1000
 """Rows of --by, where --limit does not say how many."""
-WHERE = f"""FIELD=VALUE, * for any characters; may be repeated. Fields: {", ".join(FIELDS)}, encryption_context
-(NAME=VALUE)"""
+WHERE = (
+    "Only calls with this value, in which * is any text. May be repeated. Fields: "
+    f"{', '.join(FIELDS)}, encryption_context (NAME=VALUE)"
+)
 
 
 def decisions(
-    key: Annotated[str | None, Option(help="id, ARN or alias of a key")] = None,
-    principal: Annotated[str | None, Option(help="Who called: bob, role/app, an ARN; * for any characters")] = None,
-    operation: Annotated[str | None, Option(help="Encrypt, for instance")] = None,
-    effect: Annotated[str | None, Option(help="allowed or refused")] = None,
+    key: Annotated[str | None, Option(value="KEY", help="A key: id, ARN or alias/NAME")] = None,
+    principal: Annotated[
+        str | None, Option(value="WHO", help="Who called: bob, role/app, an ARN; * is any text")
+    ] = None,
+    operation: Annotated[str | None, Option(value="NAME", help="For example Encrypt")] = None,
+    effect: Annotated[str | None, Option(value="EFFECT", help="allowed or refused")] = None,
     where: Annotated[
         list[str] | None,
-        Option(help=WHERE),
+        Option(value="FIELD=VALUE", help=WHERE),
     ] = None,
     since: From = None,
     until: To = None,
     by: Annotated[
-        str | None, Option(help="Count them: principal,operation for instance; key, hour, day or any field")
+        str | None,
+        Option(
+            value="FIELDS",
+            help="Count the calls by fields, for example principal,operation: key, hour, day, or any field of --where",
+        ),
     ] = None,
     errors: Errors = False,
     reverse: Reverse = False,
@@ -50,8 +58,8 @@ def decisions(
     most: MostOfAll = None,
     data: Data = None,
 ) -> None:
-    """Every call of KMS, IAM and STS, what was answered, and which statement or rule decided it; the newest first. Of
-    questions to the audit API, such as this one, those that were refused are here too."""
+    """Every call of KMS, IAM and STS, whether it was allowed, and which statement or rule decided it. The newest come
+    first. Questions to the audit API, such as this one, are listed only if they were refused."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     form = asked_format(export, form, BY_NAME)
@@ -71,7 +79,9 @@ def decisions(
     if by is not None:
         print_calls(iter(found["items"]), columns, client, nothing, times, as_json=as_json)
         if len(found["items"]) == MOST_COUNTED and most is None:
-            words = f"These are the {MOST_COUNTED} that came most often: there may be more. Ask of less, by --from or a filter."
+            words = (
+                f"These are the {MOST_COUNTED} most frequent; there may be more. Ask for less with --from or a filter."
+            )
             say(words, "yellow", screen=err)
         return
     list_calls(

@@ -58,10 +58,10 @@ class NotHere(Exception):
 
 
 def env(data: Data = None) -> None:
-    """Print shell text that points the aws command line, boto3, Terraform and `keytrail` at this installation, for `eval`.
+    """Print shell text for `eval` that points the aws command line, boto3, Terraform and `keytrail` at this installation.
 
-    Where Keytrail is not running the text reports that, fails, and leaves neither credentials nor a data folder: the next
-    `aws` call fails here.
+    If Keytrail is not running, the text says so and fails. It also takes away the credentials and the data folder that the
+    shell had, so that the next `aws` call fails instead of going to AWS.
     """
     settings = Settings()
     try:

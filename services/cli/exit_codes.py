@@ -1,20 +1,11 @@
-"""How a command ends: the exit codes, and one sentence for everything that goes wrong.
-
-| code | meaning |
-|---|---|
-| 0 | it was done; or the answer is that all is well |
-| 1 | it failed or was refused; of `diff`, `check-policy`, `recheck`, `verify` and `alerts check`: the answer is no |
-| 2 | it cannot be asked so; of those commands: it failed or was refused |
-| 3 | `diff` and `check-policy`: the answer is not known |
-| 130 | Ctrl-C |
-"""
+"""How a command ends: its exit code, and one sentence for everything that goes wrong."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,8 +15,27 @@ from click.exceptions import Exit, NoArgsIsHelpError
 from services.cli.failures import fail, failing
 from services.cli.readers import ReadByNobody, read_by_nobody
 
-ANSWERS = ("diff", "check-policy", "recheck", "verify", "alerts check")
-"""Commands whose exit code 1 is an answer."""
+EXIT_CODES: Mapping[int, str] = {
+    0: "The command did what it was asked to.",
+    1: "It failed, or the server refused it.",
+    2: "It was typed wrong, or it cannot be asked so.",
+    130: "Ctrl-C ended it.",
+}
+ANSWERS: Mapping[str, Mapping[int, str]] = {
+    "diff": {
+        0: "No request is answered differently.",
+        1: "Some requests are answered differently.",
+        3: "Whether any request is answered differently is not known.",
+    },
+    "check-policy": {0: "Every check passed.", 1: "A check failed.", 3: "The outcome of a check is not known."},
+    "recheck": {0: "Every decision came out the same.", 1: "A decision came out differently, or records are gone."},
+    "verify": {0: "Everything is whole.", 1: "Something is missing, was changed, or was not written by Keytrail."},
+    "alerts check": {0: "No rule fires.", 1: "A rule fires."},
+}
+"""What a code says where it is an answer. Where 1 is an answer, 2 says that the command failed."""
+FAILED_TOO = "It failed, the server refused it, or it was typed wrong."
+"""What 2 says of these."""
+
 DIFFERS, NOT_KNOWN = 1, 3
 """Of `diff` and `check-policy`."""
 INTERRUPTED = 130
@@ -61,7 +71,7 @@ def _exit_code(command: click.Command, asked: Sequence[str], commands: Iterable[
     except Exit:
         raise
     except MemoryError:
-        fail("There is not enough memory for the answer: ask for less, by --limit or --from.")
+        fail("There is not enough memory for the answer. Ask for less with --limit or --from.")
     except (BrokenPipeError, ReadByNobody):
         read_by_nobody()
         return 0
@@ -70,7 +80,7 @@ def _exit_code(command: click.Command, asked: Sequence[str], commands: Iterable[
         fail(f"{where}{fault.strerror or fault}.")
     except Exception as fault:  # noqa: BLE001  # whatever nobody foresaw: one sentence, with the place for whoever mends it
         last = traceback.extract_tb(fault.__traceback__)[-1]
-        fail(f"This is a fault of Keytrail's own: {type(fault).__name__} in {Path(last.filename).name}:{last.lineno}.")
+        fail(f"This is a fault in Keytrail: {type(fault).__name__} in {Path(last.filename).name}:{last.lineno}.")
     return 0
 
 

@@ -14,9 +14,16 @@ from services.cli.parameters import Argument, Option
 from services.cli.terminal import as_line, said, say, times_or_fail
 from services.cli.times import Times
 
-Pairs = Annotated[list[str] | None, Option("--context", help="An encryption context pair, k=v; may be repeated")]
+Pairs = Annotated[
+    list[str] | None, Option("--context", value="NAME=VALUE", help="A pair of the encryption context. May be repeated")
+]
 Conditions = Annotated[
-    list[str] | None, Option("--condition", help="Another condition key, aws:SourceIp=10.0.0.1; may be repeated")
+    list[str] | None,
+    Option(
+        "--condition",
+        value="NAME=VALUE",
+        help="The value of another condition key, for example aws:SourceIp=10.0.0.1. May be repeated",
+    ),
 ]
 
 
@@ -33,32 +40,35 @@ RULES = {
     "not-across-accounts": "the operation cannot be called on another account's key",
     "authentication": "the credential could not be used any more",
 }
-"""What decided where no statement did, as people say it (domain/authorization/verdict.py has the rules)."""
+"""Rules that decide where no statement does, in words (domain/authorization/verdict.py has the rules)."""
 
 
 def explain(
     call: Annotated[
-        str | None, Argument(name="CALL_ID", help="A past call: the request id that its answer carried")
+        str | None, Argument(name="CALL_ID", help="A past call: the request id that came with its answer")
     ] = None,
     principal: Annotated[
-        str | None, Option(help="Who would call: bob, role/app, or the ARN of a user, role, session or root")
+        str | None,
+        Option(value="WHO", help="Who would call: bob, role/app, or the ARN of a user, role, session or root"),
     ] = None,
-    operation: Annotated[str | None, Option(help="Decrypt, for instance; ReEncryptFrom or ReEncryptTo")] = None,
-    key: Annotated[str | None, Option(help="A key: id, ARN or alias/NAME")] = None,
+    operation: Annotated[
+        str | None, Option(value="NAME", help="For example Decrypt. ReEncrypt is two: ReEncryptFrom and ReEncryptTo")
+    ] = None,
+    key: Annotated[str | None, Option(value="KEY", help="A key: id, ARN or alias/NAME")] = None,
     context: Pairs = None,
     condition: Conditions = None,
     at: At = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Why a past call was decided as it was (CALL_ID), or what would be decided (--principal, --operation and --key), with
-    every statement that was looked at and why it did or did not match."""
+    """Why a past call was decided as it was (CALL_ID), or how a call would be decided (--principal, --operation and --key).
+    It shows every statement that was looked at, and why the statement matched or did not match."""
     if call is not None:
         if any(each is not None for each in (principal, operation, key, context, condition, at)):
-            fail("CALL_ID names a call of the past, and takes no other option than --json and --data.", 2)
+            fail("With CALL_ID, only --json and --data can be given.", 2)
         if "/" in call:
             fail(
-                f"{call} is not a call's id: an answer carries it as x-amzn-RequestId, and `keytrail decisions` has it.",
+                f"{call} is not the id of a call. An answer carries it as x-amzn-RequestId, and `keytrail decisions` lists it.",
                 2,
             )
         client = Client(data)
@@ -69,7 +79,7 @@ def explain(
             _past(past, client.account, times_or_fail())
         return
     if principal is None or operation is None or key is None:
-        fail("Name a past call by its CALL_ID, or ask what would be decided by --principal, --operation and --key.", 2)
+        fail("Name a past call by its CALL_ID, or a possible one by --principal, --operation and --key.", 2)
     body: dict[str, Any] = {
         "principal": principal,
         "operation": operation,
@@ -131,7 +141,7 @@ def _refused_by(call: dict[str, Any]) -> str:
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator or not name:
-        fail(f"{option} takes name=value, not {text!r}", 2)
+        fail(f"{option} takes NAME=VALUE, not {text!r}.", 2)
     return name, value
 
 

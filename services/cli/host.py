@@ -47,8 +47,8 @@ def reaching_both(data: Path | None) -> Settings:
 
 
 def done_or_fail(work: Callable[[TellBar], Coroutine[Any, Any, Result]], why: str = "") -> Result:
-    """Do the work with a bar that shows how far it is. What can go wrong on a host ends the command with its message, and with
-    `why` before it."""
+    """Do the work with a bar that shows how far it is. What can go wrong on a host ends the command with its message, and
+    with `why` before it."""
     import asyncio
 
     try:

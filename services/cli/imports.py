@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 
 def cloudtrail(
-    paths: Annotated[list[Path], Argument(help="Files and folders: JSON, a JSON object a line, .gz")],
-    trail: Annotated[str, Option(help="The trail's name")] = "cloudtrail",
+    paths: Annotated[
+        list[Path], Argument(help="Files and folders, with JSON or one JSON object a line, also compressed (.gz)")
+    ],
+    trail: Annotated[str, Option(value="NAME", help="The name of the trail")] = "cloudtrail",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Read AWS CloudTrail into a trail, which questions are then asked of with --trail NAME. What is there already is not
-    read twice."""
+    """Read AWS CloudTrail files into a trail. Questions about it take --trail NAME. Records that are in the trail already
+    are not added again."""
     settings = reaching_both(data)
     from services.trails.files import records_of  # see host.py
 
@@ -42,16 +44,18 @@ def cloudtrail(
 def policies(
     paths: Annotated[
         list[Path],
-        Argument(help="Answers of get-key-policy, list-grants and get-account-authorization-details"),
+        Argument(help="Files with answers of get-key-policy, list-grants and get-account-authorization-details"),
     ],
-    taken: Annotated[str, Option(help="When AWS gave the answers: a time, as for --at")],
-    key: Annotated[str, Option(help="The key's ARN, for get-key-policy, whose answer does not name it")] = "",
-    trail: Annotated[str, Option(help="The trail's name")] = "cloudtrail",
+    taken: Annotated[str, Option(value="TIME", help="When AWS gave the answers: 7d, 2026-11-20 or a time")],
+    key: Annotated[
+        str, Option(value="ARN", help="The ARN of the key. The answer of get-key-policy does not name it")
+    ] = "",
+    trail: Annotated[str, Option(value="NAME", help="The name of the trail")] = "cloudtrail",
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """TellBar a trail which policies and grants there were, as AWS's API answered. What no record changed before that holds from
-    the trail's beginning on."""
+    """Add policies and grants to a trail, as AWS's API returned them. They hold from the beginning of the trail, unless the
+    trail changed them before the time they were taken."""
     settings = reaching_both(data)
     from services.trails.answers import known_in  # see host.py
 
@@ -105,7 +109,7 @@ def _take_in(settings: Settings, trail: str, paths: list[Path], reading_of: Read
     if not report["records"]:
         say(f"There was no record in {', '.join(map(str, paths[:3]))}{', …' * (len(paths) > 3)}.", "yellow", screen=err)
     if report["broken"] and report["broken"] == report["records"]:
-        fail("Nothing of it could be read.")
+        fail("None of it could be read.")
 
 
 async def _import(settings: Settings, name: str, paths: list[Path], ahead: Ahead) -> dict[str, Any]:

@@ -48,10 +48,10 @@ def history(
             help="A key (id, ARN or alias/NAME), or a principal or policy: bob, role/app, policy/p, an ARN",
         ),
     ],
-    principal: Annotated[str | None, Option(help="Who changed it: bob, role/app, an ARN; * for any characters")] = None,
-    operation: Annotated[str | None, Option(help="PutKeyPolicy, for instance")] = None,
-    effect: Annotated[str | None, Option(help="allowed or refused")] = None,
-    where: Annotated[list[str] | None, Option(help=WHERE)] = None,
+    principal: Annotated[str | None, Option(value="WHO", help="Who changed it: bob, role/app, an ARN; * is any text")] = None,
+    operation: Annotated[str | None, Option(value="NAME", help="For example PutKeyPolicy")] = None,
+    effect: Annotated[str | None, Option(value="EFFECT", help="allowed or refused")] = None,
+    where: Annotated[list[str] | None, Option(value="FIELD=VALUE", help=WHERE)] = None,
     since: From = None,
     until: To = None,
     errors: Errors = False,
@@ -64,8 +64,8 @@ def history(
     most: MostOfAll = None,
     data: Data = None,
 ) -> None:  # fmt: skip
-    """Every change of a key or a principal: who, when, from where, with which credential, and the refused attempts; the newest
-    first."""
+    """Every change of a key or a principal, and every refused attempt: who, when, from where and with which credential. The
+    newest come first."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     form = asked_format(export, form, BY_NAME)

@@ -18,15 +18,17 @@ from services.cli.terminal import counted, said, say, times_or_fail
 
 
 def own_log(
-    file: Annotated[Path | None, Argument(help="Where to write it; the standard output where left out")] = None,
+    file: Annotated[Path | None, Argument(help="The file to write. Default: the standard output")] = None,
     since: From = None,
     until: To = None,
     force: Force = False,
     data: Data = None,
 ) -> None:
-    """The account's own part of the log, changes and decisions, a JSON object a line: for its auditor, who needs the
-    permission keytrail:ReadLog and no access to the host. It has no chain: what somebody outside can check is a file of
-    `keytrail export-log`."""
+    """The account's own part of the log, changes and decisions, one JSON object a line. It is meant for the account's
+    auditor, who needs the permission keytrail:ReadLog and no access to the host.
+
+    It has no chain. To check the log from outside, use a file of `keytrail export-log`.
+    """
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     path = Path("-") if file is None else target_or_fail(file, force=force)

@@ -23,12 +23,12 @@ def export_log(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Write the chained log to a file that `keytrail verify --file` checks without this installation: every change, and every
-    refused attempt at one.
+    """Write the chained log to a file that `keytrail verify --file` checks without this installation: every change, and
+    every refused attempt at one.
 
-    Calls that change nothing (Encrypt, Decrypt, reads) are not in it, whether allowed or refused: their decisions are on topics
-    of their own, which only `keytrail verify` on the host checks. `keytrail log` gives an account its own decisions, without a
-    chain.
+    Calls that change nothing (Encrypt, Decrypt, reads) are not in it, whether allowed or refused: their decisions are on
+    topics of their own, which only `keytrail verify` on the host checks. `keytrail log` gives an account its own decisions,
+    without a chain.
 
     This command is the operator's: it reads the broker itself and asks nobody for permission, and the file holds every
     account's records. An account's auditor uses `keytrail log`.

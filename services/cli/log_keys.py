@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def begin(as_json: AsJson = False, data: Data = None) -> None:
     """Authenticate every record from now on, on a log that an earlier version began.
 
-    Run it once, when every process is of this version. From then on a record without a MAC does not count, and there is no way
-    back.
+    Run it once, when every process is of this version. From then on a record without a MAC does not count, and there is no
+    way back.
     """
     found = _done_or_fail(reaching_both(data), lambda keys: keys.authenticate())
     if as_json:

@@ -55,7 +55,7 @@ def _parameter(parameter: Parameter, hint: Any) -> click.Parameter:
             type=_type_of(kind),
             nargs=-1 if many else 1,
             callback=_none_where_empty if many else None,
-            metavar=(says.name or parameter.name).upper().replace("_", "-"),
+            metavar=(says.name or parameter.name.replace("_", "-")).upper(),
             help=says.help,
             **given,
         )

@@ -34,11 +34,11 @@ def _result(lines: Iterator[Any], what: str) -> Any:
             if "result" in line:
                 return line["result"]
             progress.update(task, completed=line["done"], total=line["of"])
-    return fail("The answer ended before its result: try again.")
+    return fail("The answer ended before its result. Try again.")
 
 
 def recheck(since: Since = None, until: To = None, as_json: AsJson = False, data: Data = None) -> None:
-    """Decide every logged decision again, on the state it was decided on. Exit code 1 where one comes out otherwise."""
+    """Decide every logged decision again, in the state that it was decided in, and compare."""
     times = times_or_fail()
     span = said(lambda: times.span(since, until))
     client = Client(data)
@@ -88,28 +88,34 @@ def what_if(
         str | None,
         Argument(
             name="key-or-principal",
-            help="A key (id, ARN or alias/NAME), or a user, group or role: the draft is of its policy",
+            help="Whose policy the draft is: a key (id, ARN or alias/NAME), or a user, group or role",
         ),
     ] = None,
-    policy: Annotated[Path | None, Option(help="The draft: a policy document")] = None,
+    policy: Annotated[Path | None, Option(help="The file with the draft, a policy document")] = None,
     principal: Annotated[
-        str | None, Option(help="bob, role/app, or the ARN of a user, group or role, for a draft of its policy")
+        str | None,
+        Option(value="WHO", help="Whose policy the draft is: bob, role/app, or the ARN of a user, group or role"),
     ] = None,
-    policy_name: Annotated[str, Option(help="The inline policy that the draft replaces or adds")] = "draft",
-    grant: Annotated[str | None, Option(help="A grant of the key that would have been revoked")] = None,
+    policy_name: Annotated[
+        str, Option(value="NAME", help="The inline policy that the draft replaces or adds")
+    ] = "draft",
+    grant: Annotated[
+        str | None, Option(value="GRANT_ID", help="A grant of the key: what if it had been revoked?")
+    ] = None,
     since: Since = None,
     until: To = None,
-    calls: Annotated[bool, Option("--calls", help="The calls themselves too")] = False,
+    calls: Annotated[bool, Option("--calls", help="List the calls as well")] = False,
     trail: OfTrail = None,
-    go_on: Annotated[Path | None, Option(help="What an interrupted run kept")] = None,
+    go_on: Annotated[Path | None, Option(help="Go on with an interrupted run: the file that it wrote")] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """What a draft would have done: every logged call decided again with it in place. Ctrl-C keeps what was found."""
+    """What a draft of a policy would have done: every logged call is decided again with the draft in place. Ctrl-C keeps
+    what was found so far."""
     if key is None and principal is None:
-        fail("Name a key, or a --principal with a draft of its --policy.", 2)
+        fail("Name a key, or a --principal with the draft of its policy (--policy FILE).", 2)
     if policy is None and grant is None:
-        fail("Name the draft, as --policy FILE, or the --grant that would have been revoked.", 2)
+        fail("Name the draft (--policy FILE), or the grant that would have been revoked (--grant).", 2)
     times, client = times_or_fail(), Client(data)
     span = said(lambda: times.span(since, until))
     if key is not None and principal is None and kind_of(client, key, trail) == "principals":
@@ -140,7 +146,7 @@ def what_if(
         except KeyboardInterrupt:
             _keep(body, words, kept, last)
     if not last.get("end"):
-        fail("The answer ended before its result: try again.")
+        fail("The answer ended before its result. Try again.")
     found = _added(kept["result"], last["result"])
     if as_json:
         as_line(found)
@@ -184,17 +190,17 @@ def _kept(go_on: Path | None, body: dict[str, Any], words: list[str | None]) -> 
     except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("asked"), dict):
-        fail(f"{go_on} is nothing that `keytrail what-if` kept.", 2)
+        fail(f"{go_on} was not written by an interrupted `keytrail what-if`.", 2)
     span = {name: found["asked"].get(name) for name in ("from", "to")}
     if found["asked"] != body | span or found.get("words") != words:
-        fail(f"{go_on} was kept of another question.", 2)
+        fail(f"{go_on} belongs to another question.", 2)
     kept: dict[str, Any] = found
     return kept
 
 
 def _keep(body: dict[str, Any], words: list[str | None], kept: dict[str, Any], last: dict[str, Any]) -> None:
     if "through" not in last:
-        fail("Stopped before anything was found.")
+        fail("It was stopped before it found anything.")
     path = Path(f"what-if-{last['through']}.json")
     found = {
         "asked": body,

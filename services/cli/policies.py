@@ -27,17 +27,20 @@ def diff(
         str | None,
         Option(
             "--from",
-            help="A version, a time (7d, 2026-11-20), a @position, or a file. Where left out, the version in force for a "
-            "draft, and the one before that otherwise",
+            value="VERSION",
+            help="A version, a time (7d, 2026-11-20), a @position, or a file. Default: the version before --to; the version in "
+            "force where --to is a file",
         ),
     ] = None,
-    new: Annotated[str | None, Option("--to", help="The same; the version in force where left out")] = None,
+    new: Annotated[
+        str | None, Option("--to", value="VERSION", help="In the same forms. Default: the version in force")
+    ] = None,
     trail: OfTrail = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """What another version of a key's policy lets in and keeps out, by meaning. Exit code 1 where they differ, 3 where it
-    is not known."""
+    """What one version of a key's policy allows and denies differently from another, by what they mean and not by their
+    text."""
     to = _side("to", new) if new is not None else {}
     client = Client(data)
     body = (_side("from", old) if old is not None else {"from": _usual(client, key, trail, to)}) | to
@@ -55,7 +58,7 @@ def _usual(client: Client, key: str, trail: str | None, to: dict[str, str]) -> s
     """What a version is compared with that nobody said with what: a draft with the version in force, any other with the one
     before."""
     if trail is not None:
-        fail("In a trail, --from says what to compare with: a version, a time, a @position or a file.", 2)
+        fail("In a trail, --from has to say what to compare with: a version, a time, a @position or a file.", 2)
     versions = [each["version"] for each in client.items(f"/v1/keys/{key}/policies")]
     last = max(versions, default=0)
     if "to_policy" in to:
@@ -79,9 +82,7 @@ def _side(name: str, reference: str) -> dict[str, str]:
     try:
         return {name: times_or_fail().at(reference) or ""}
     except BadTime:
-        fail(
-            f"--{name} is {reference!r}: there is no such file, and it is no version, position or time ({EXAMPLES}).", 2
-        )
+        fail(f"--{name} is {reference!r}: it is not a file, a version, a position or a time ({EXAMPLES}).", 2)
 
 
 def _named(shown: dict[str, Any], account: str, times: Times) -> str:
@@ -97,13 +98,13 @@ def _named(shown: dict[str, Any], account: str, times: Times) -> str:
 
 def policy(
     key: Key,
-    version: Annotated[int | None, Option(help="This version")] = None,
+    version: Annotated[int | None, Option(help="A version of the policy. Default: the one in force")] = None,
     at: At = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """A key's policy: the one in force, an earlier version, or the one in force at a time. In a pipe it is the text as it was
-    put."""
+    """A key's policy: the one in force now, an earlier version, or the one in force at a time. In a pipe it is the text
+    exactly as it was put."""
     client, times = Client(data), times_or_fail()
     versions = list(client.items(f"/v1/keys/{key}/policies"))
     found = _chosen(versions, version, said(lambda: times.at(at)), times)

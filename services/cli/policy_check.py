@@ -24,26 +24,36 @@ from services.cli.terminal import as_line, read_or_fail, say, settings_or_fail
 
 
 def check_policy(
-    policy: Annotated[Path, Argument(help="A key policy")],
+    policy: Annotated[Path, Argument(help="The file with the key policy")],
     not_granted: Annotated[
         list[str] | None,
-        Option("--not-grants", help="ACTION, or ACTION=PRINCIPAL: kms:Decrypt, kms:*=444455556666"),
+        Option(
+            "--not-grants",
+            value="ACTION[=WHO]",
+            help="An action that the policy must not allow to anybody, or to one principal: kms:Decrypt, "
+            "kms:*=444455556666. May be repeated",
+        ),
     ] = None,
     reference: Annotated[
-        Path | None, Option("--no-new-access-than", help="A policy that may be as open as this one is")
+        Path | None,
+        Option(
+            "--no-new-access-than",
+            help="A file with another policy: everything that the policy allows must be allowed by that one too",
+        ),
     ] = None,
-    public: Annotated[bool, Option("--not-public", help="Nobody of whom the policy says nothing")] = False,
-    key: Annotated[str, Option(help="ARN of the key that it is of; any of the account's where left out")] = "",
-    account: Annotated[str | None, Option(help="The key's account [KEYTRAIL_ACCOUNT_ID]")] = None,
+    public: Annotated[
+        bool, Option("--not-public", help="The policy must not allow anything to principals that it does not name")
+    ] = False,
+    key: Annotated[str, Option(value="ARN", help="The ARN of the policy's key. Default: any key of the account")] = "",
+    account: Annotated[str | None, Option(value="ACCOUNT", help="The key's account [KEYTRAIL_ACCOUNT_ID]")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold a policy to what it must not do, without a server. Exit code 0 where every check passes, 1 where one fails, 3
-    where one is not known, 2 where it cannot be asked."""
+    """Check without a server that a policy does not allow what it must not allow."""
     if not (not_granted or reference or public):
-        fail("Nothing is checked: name --not-grants, --no-new-access-than or --not-public.", 2)
+        fail("There is nothing to check: name --not-grants, --no-new-access-than or --not-public.", 2)
     owner = account or (key.split(":")[4] if key.count(":") >= 5 else settings_or_fail().account_id)
     if not ACCOUNT_ID.fullmatch(owner):
-        fail(f"{owner} is no account: write twelve digits.", 2)
+        fail(f"{owner} is not an account: write twelve digits.", 2)
     of = Policies(_checked(policy), owner, KEY_ACTIONS, key)
     results: dict[str, dict[str, Any]] = {}
     try:

@@ -20,7 +20,7 @@ def rebuild(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Build the tables of a projection from the log, beside the live ones, and put them in their place when they are complete."""
+    """Build the tables of a projection from the log, beside the live ones, and replace them at the end."""
     if name not in PROJECTIONS:
         fail(f"There is no projection {name!r}: name one of {', '.join(PROJECTIONS)}.", 2)
     settings = reaching_both(data)

@@ -25,13 +25,14 @@ BY_NAME = {ending: each for each in CallFormat for ending in each.endings}
 LOG_BY_NAME = dict.fromkeys((*CallFormat.JSON.endings, ".log"), CallFormat.JSON)
 """Of a log, which has one format."""
 
-Export = Annotated[Path | None, Option("--export", help="Write them to a file; - for the output")]
+Export = Annotated[Path | None, Option("--export", help="Write the calls to a file; - is the standard output")]
 OfExport = Annotated[
     CallFormat | None,
     Option(
         "--format",
-        help=f"Of the export: {', '.join(list(CallFormat)[:-1])} or {list(CallFormat)[-1]}; as the file's name ends where "
-        "left out, JSON where the name has no ending",
+        value="FORMAT",
+        help=f"The format of the export: {', '.join(list(CallFormat)[:-1])} or {list(CallFormat)[-1]}. Default: as the "
+        "file's name ends, or json",
     ),
 ]
 
@@ -55,11 +56,11 @@ def format_or_fail(path: Path, form: Form | None, by_name: Mapping[str, Form]) -
     if ending in by_name:
         return by_name[ending]
     if len(set(by_name.values())) == 1:
-        fail(f"{path} is written as JSON lines, and its name says otherwise: end it in {', '.join(by_name)}.", 2)
+        fail(f"{path} is written as JSON lines, but its name says otherwise: end it in {', '.join(by_name)}.", 2)
     formats = [each.value for each in type(by_name[".json"])]
     meant = [each for each in formats if ending == f".{each}"] or formats
     name_it = f"end it in {', '.join(by_name)}, or name the format with --format {'|'.join(meant)}"
-    return fail(f"No format has the ending of {path}: {name_it}.", 2)
+    return fail(f"The name of {path} does not say a format: {name_it}.", 2)
 
 
 def target_or_fail(path: Path, *, force: bool) -> Path:
@@ -72,8 +73,8 @@ def target_or_fail(path: Path, *, force: bool) -> Path:
         fail(f"There is no folder {path.parent}.", 2)
     if path.exists() and not force:
         asks = sys.stdin.isatty() and err.is_terminal and not failing.in_json
-        if not asks or not click.confirm(f"{path} is there already. Replace it?", err=True):
-            fail(f"{path} is there already: choose another name, or replace it with --force.", 2)
+        if not asks or not click.confirm(f"{path} exists already. Replace it?", err=True):
+            fail(f"{path} exists already: choose another name, or replace it with --force.", 2)
     return path
 
 

@@ -16,7 +16,7 @@ from services.runtime.data_folder import Folder
 
 
 def status(as_json: AsJson = False, data: Data = None) -> None:
-    """What runs, who leads, positions, lag, the head's digest, sizes."""
+    """What is running, which writer leads, positions, lag, the digest of the log's head, and sizes."""
     settings = settings_or_fail(data=data)
     folder = Folder(settings.data)
     running = folder.live_state()

@@ -1,4 +1,4 @@
-"""What every command shows alike: tables on a terminal, JSON for machines, errors that say what to do."""
+"""What all commands share: sentences and bars on a terminal, JSON for machines, files that are read."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_or_fail(path: Path) -> str:
     except OSError as fault:
         fail(f"{path} cannot be read: {fault.strerror or fault}.", 2)
     except UnicodeDecodeError:
-        fail(f"{path} cannot be read: it is no text in UTF-8.", 2)
+        fail(f"{path} cannot be read: it is not text in UTF-8.", 2)
 
 
 def settings_or_fail(**given: Any) -> Settings:

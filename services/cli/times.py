@@ -19,7 +19,7 @@ MOMENT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 class BadTime(ValueError):
-    """Text that says no time, or a span that ends before it begins. The message says what is taken."""
+    """Text that is not a time, or a span that ends before it begins. The message says which forms are understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def period_of(text: str, now: datetime, zone: tzinfo | None) -> Period:
     except (ValueError, OverflowError):
         found = None
     if found is None:
-        raise BadTime(f"{text!r} is no time; say {EXAMPLES}")
+        raise BadTime(f"{text!r} is not a time. Say {EXAMPLES}")
     return found
 
 

@@ -16,7 +16,7 @@ from services.settings import Settings
 
 
 def trails(as_json: AsJson = False, data: Data = None) -> None:
-    """Which trails there are: their calls, changes and span."""
+    """The imported trails: how many calls and changes each has, and of which time."""
     settings = reaching_both(data)
     found = done_or_fail(lambda _: _listed(settings))
     if as_json:
@@ -36,12 +36,12 @@ def trails(as_json: AsJson = False, data: Data = None) -> None:
 
 
 def remove(
-    name: Annotated[str, Argument(help="The trail's name")],
+    name: Annotated[str, Argument(help="The name of the trail")],
     yes: Yes = False,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Remove a trail: what was imported and what was made of it. Keytrail's own log is not touched."""
+    """Remove a trail: what was imported, and what was made of it. Keytrail's own log stays as it is."""
     settings = reaching_both(data)
     require_name(name)
     if not yes and not as_json and not click.confirm(f"Remove the trail {name}? It can only be imported again"):

@@ -24,12 +24,12 @@ from services.settings import Settings
 def up(
     data: Data = None,
     port: Annotated[int | None, Option(help="The port of the API [KEYTRAIL_PORT, 8600]")] = None,
-    workers: Annotated[int | None, Option(help="API worker processes [KEYTRAIL_WORKERS, 1]")] = None,
+    workers: Annotated[int | None, Option(help="How many API worker processes to run [KEYTRAIL_WORKERS, 1]")] = None,
     test_clock: Annotated[
-        bool, Option("--test-clock", help="Allow KEYTRAIL_CLOCK_OFFSET, on a new data folder")
+        bool, Option("--test-clock", help="Allow KEYTRAIL_CLOCK_OFFSET. Only for tests, on a new data folder")
     ] = False,
 ) -> None:
-    """Start everything, and keep it running until Ctrl-C."""
+    """Start Keytrail and everything that it needs, and keep it running until Ctrl-C."""
     from services.logs import configure  # see host.py
 
     configure()

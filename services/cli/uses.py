@@ -24,7 +24,7 @@ def last_use(
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """When a key was last used, for what and by whom."""
+    """When a key was last used, for which operations and by whom."""
     client, times = Client(data), times_or_fail()
     found = client.get(f"/v1/keys/{key}/last-use", trail=trail)
     if as_json:
@@ -53,11 +53,13 @@ def unused(
         str | None,
         Argument(
             name="key-or-principal",
-            help="A key (id, ARN or alias/NAME), or a user or role: its own policies; everything where left out",
+            help="A key (id, ARN or alias/NAME), or a user or role, whose own policies are looked at. Default: everything",
         ),
     ] = None,
-    principal: Annotated[str | None, Option(help="The user or role, said so")] = None,
-    days: Annotated[int | None, Option(help="How far back a use counts: 90 days where left out", min=1)] = None,
+    principal: Annotated[
+        str | None, Option(value="WHO", help="The user or role, where the name alone could be a key's")
+    ] = None,
+    days: Annotated[int | None, Option(help="How many days back a use counts. Default: 90", min=1)] = None,
     since: From = None,
     until: To = None,
     trail: OfTrail = None,
@@ -65,7 +67,8 @@ def unused(
     most: Most = None,
     data: Data = None,
 ) -> None:
-    """What the statements and grants in force allow, and nobody used: of a key, of a principal, or of the installation."""
+    """Permissions that the statements and grants in force give and that nobody used: of a key, of a principal, or of the
+    whole account."""
     if days is not None and since is not None:
         fail("--days and --from exclude each other.", 2)
     if key is not None and principal is not None:

@@ -32,32 +32,39 @@ NOT_LISTED = ("writers", "digests", "anchors", "authority", "next_command")
 def verify_log(
     file: Annotated[
         Path | None,
-        Option(help="A log that `keytrail export-log` wrote (and not `keytrail log`): its chain alone is checked"),
+        Option(help="Check only the chain, in a file that `keytrail export-log` (not `keytrail log`) wrote"),
     ] = None,
-    expect: Annotated[str | None, Option(help="POSITION:DIGEST that was noted down earlier")] = None,
+    expect: Annotated[
+        str | None,
+        Option(
+            value="POSITION:DIGEST", help="A head of the log that was noted down earlier: the log must still contain it"
+        ),
+    ] = None,
     projections: Annotated[
-        bool, Option("--projections/--topics-only", help="Compare the tables in Postgres with the topics as well")
+        bool,
+        Option("--projections/--topics-only", help="Whether to compare the tables in Postgres with the topics as well"),
     ] = True,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Check that every record on every topic is Keytrail's own, in its place and unchanged, and that the tables say the same.
+    """Check that every record on every topic is Keytrail's own, in its place and unchanged, and that the tables agree with
+    the topics.
 
-    It reads broker, database and master key, and asks nobody for permission: it is the operator's (an account's auditor takes
-    `keytrail log`). Exit code 1: something is missing, was changed, or was written by somebody else.
+    It reads the broker, the database and the master key, and asks nobody for permission: it is the operator's command. An
+    account's auditor uses `keytrail log`.
     """
     expected = None
     if expect is not None:
         position, _, noted = expect.partition(":")
         if not position.isdigit() or len(noted) != 64:
-            fail("--expect takes POSITION:DIGEST, as an earlier `keytrail verify` printed it", 2)
+            fail("--expect takes POSITION:DIGEST, as an earlier `keytrail verify` printed it.", 2)
         expected = Expected(int(position), noted)
     if file is not None:
         _from_export(file, expected, as_json)
         return
     settings = reaching(data)
     if not settings.postgres:
-        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`: the keys of the records are in it.")
+        fail("Name the database in KEYTRAIL_POSTGRES, or start `keytrail up`. It holds the keys of the records.")
     found = done_or_fail(lambda tell: _verify(settings, expected, tell, projections))
     if as_json:
         as_line(found)
@@ -123,8 +130,8 @@ LONGEST = 64 << 20
 
 
 def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
-    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is an error: nothing would
-    have been checked, and the answer would read as if nothing were missing."""
+    """An exported log: a JSON object a line, {"offset", "value" (base64)}. A file without any record is an error: nothing
+    would have been checked, and the answer would read as if nothing were missing."""
     count = 0
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
@@ -137,7 +144,7 @@ def _exported(path: Path) -> Iterator[tuple[int, bytes]]:
                 fail(_no_record(path, number, line), 2)
             count += 1
     if not count:
-        fail(f"{path} holds no record: it is no log, or all of it was cut off.", 2)
+        fail(f"{path} holds no record: it is not a log, or all of it was cut off.", 2)
 
 
 def _no_record(path: Path, number: int, line: bytes) -> str:
@@ -160,7 +167,9 @@ def _no_record(path: Path, number: int, line: bytes) -> str:
         )
     if not line.endswith(b"\n") and (number > 1 or line.startswith(b'{"offset"')):
         return f"{path} ends in the middle of line {number}: it was cut off, or is still being written."
-    return f"Line {number} of {path} is no line of an exported log: it was changed, or another program wrote the file."
+    return (
+        f"Line {number} of {path} is not a line of an exported log: it was changed, or another program wrote the file."
+    )
 
 
 def _of_log(report: Report) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A text as a cell of an export that people open: for a spreadsheet, and for a browser.
+"""Text as a cell of an export that people open in a spreadsheet or a browser.
 
-A caller chooses names, tags and encryption contexts. None of them may run in a spreadsheet, steer a terminal, turn the
-direction of a line or leave its cell.
+A caller chooses names, tags and encryption contexts. None of these may run as a formula in a spreadsheet, control a
+terminal, change the direction of a line or leave its cell.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\u
 
 
 def csv_cell(value: Any) -> Any:
-    """Numbers as they are; a text with an apostrophe before it where a spreadsheet would run it, and with whatever is not
-    seen as its escape. A spreadsheet takes leading spaces away."""
+    """Numbers stay as they are. Text that a spreadsheet would run gets an apostrophe before it, and invisible characters become
+    escapes. (A spreadsheet removes leading spaces.)"""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str):

@@ -1,4 +1,5 @@
-"""Changes of who may do what, for people: a CSV for a spreadsheet, and one HTML file that is read and printed without scripts."""
+"""Changes of access as a table for people: CSV for a spreadsheet, or one HTML file that needs no scripts to be read or
+printed."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ th { border-top: 0; white-space: nowrap; } tr { break-inside: avoid; }
 @page { size: A4 landscape; margin: 14mm; } @media print { body { margin: 0; font-size: 8.5pt; } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing, whatever stands in it."""
+"""What a browser may load for the page: nothing, whatever the page contains."""
 
 
 def csv_text(headings: Sequence[str], lines: Iterable[ExportLine]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A decision as a CloudTrail record, so that what reads CloudTrail reads it, our own import among them.
+"""A decision as a CloudTrail record, for any tool that reads CloudTrail, including our own import.
 
 Source: CloudTrail user guide, record contents and the userIdentity element; KMS developer guide, logging-using-cloudtrail.
 Errors are named as the API names them. `additionalEventData.keytrail` holds what CloudTrail has no place for: the time in
@@ -70,7 +70,7 @@ def record_of(item: dict[str, Any], region: str) -> dict[str, Any]:
 
 
 def _error(kind: str) -> str:
-    """CloudTrail says AccessDenied, of KMS too."""
+    """CloudTrail writes AccessDenied, also for KMS."""
     code = CODES.get(kind, (0, kind))[1]
     return "AccessDenied" if code == "AccessDeniedException" else code
 
@@ -82,7 +82,7 @@ def _resource(arn: str) -> dict[str, Any]:
 
 def _identity(item: dict[str, Any], context: dict[str, list[str]]) -> dict[str, Any]:
     arn, account = item["principal"], item["account"]
-    if arn == account:  # another account called: which principal of it is not told
+    if arn == account:  # another account called, and its principal is not shown
         return {"type": "AWSAccount", "principalId": account, "accountId": account}
     if not arn.startswith("arn:"):
         return {"type": "AWSService", "invokedBy": item.get("via") or arn}
@@ -121,7 +121,7 @@ _MADE = {"CreateUser": "user", "CreateGroup": "group", "CreateRole": "role", "Cr
 
 
 def _response(item: dict[str, Any]) -> dict[str, Any] | None:
-    """What the answer said of what was made, which the request does not name."""
+    """What the answer said of the resource that was created, which the request does not name."""
     operation, event = item["operation"], item.get("event") or {}
     if item["effect"] == "refused" or not event:
         return None

@@ -21,17 +21,17 @@ TEXTS = (
     "policy_version", "sid", "rule", "error", "message", "source", "agent", "via", "event_type", "summary",
 )  # fmt: skip
 LISTS = frozenset({"key_aliases"})
-"""Texts of which there may be several: names, with a space between them."""
+"""Columns that may hold several texts, with a space between them."""
 NUMBERS = ("position", "seen", "statement")
 DOCUMENTS = ("encryption_context", "parameters", "reasons", "resources", "event", "names", "materials")
 """As JSON, in a column of text."""
 ROWS = 20_000
-"""Rows of a Parquet row group, all that is held."""
+"""Rows of a Parquet row group, which are all that is in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`texts` and `documents` beside the numbers, which all have."""
+    """The columns of an export: `texts` and `documents`, and the numbers that every export has."""
 
     texts: tuple[str, ...] = TEXTS
     documents: tuple[str, ...] = DOCUMENTS
@@ -54,7 +54,7 @@ class Columns:
 
 OWN = Columns()
 OF_A_TRAIL = Columns((*TEXTS, "outcome"), (*DOCUMENTS, "missing"))
-"""With what a trail says of a call: whether what is recorded explains it, and what would have to be known."""
+"""A trail adds two columns: whether its records explain the call, and what would have to be known to explain it."""
 
 
 def _columns(items: Iterator[dict[str, Any]]) -> tuple[Columns, Iterator[dict[str, Any]]]:
@@ -64,8 +64,8 @@ def _columns(items: Iterator[dict[str, Any]]) -> tuple[Columns, Iterator[dict[st
 
 
 def csv_lines(items: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """A header, and a line an item. A text that a spreadsheet would run gets an apostrophe before it, and
-    what would steer a terminal stands as its escape: this export is read by people."""
+    """A header and a line for each item. People read this export: text that a spreadsheet would run gets an apostrophe before it,
+    and control characters become escapes."""
     columns, items = _columns(items)
     held = io.StringIO()
     writer = csv.writer(held)

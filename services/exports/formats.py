@@ -1,7 +1,7 @@
 """The formats that calls are exported in: one row each. The command line reads this table.
 
-A format is a file in this folder and a row here. Its libraries take long to load, so a row names a function that loads them,
-which is called by an export alone.
+A format is a file in this folder and a row here. Its libraries take long to load, so a row names a function that loads
+them, and only an export calls it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A decision as an event of the Open Cybersecurity Schema Framework: API Activity (class 6003), version 1.3.0.
 
-Source: schema.ocsf.io, classes/api_activity and its objects. What the schema has no place for stands under `unmapped`.
+Source: schema.ocsf.io, classes/api_activity and its objects. Members without a place in the schema stand under `unmapped`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SUCCESS, FAILURE = 1, 2
 
 
 def activity_of(operation: str) -> int:
-    """What an operation does to what it names; a use of a key (Encrypt, Sign) is none of the four."""
+    """What an operation does to what it names; using a key (Encrypt, Sign) is none of the four."""
     return next((found for verb, found in _BY_VERB.items() if operation.startswith(verb)), OTHER)
 
 

@@ -1,6 +1,6 @@
 """An alert as an event of the Open Cybersecurity Schema Framework: Detection Finding (class 2004), version 1.3.0.
 
-Source: schema.ocsf.io, classes/detection_finding and its objects. What the schema has no place for stands under `unmapped`.
+Source: schema.ocsf.io, classes/detection_finding and its objects. Members without a place in the schema stand under `unmapped`.
 """
 
 from __future__ import annotations

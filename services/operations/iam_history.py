@@ -24,7 +24,7 @@ from domain.commands.identity_permissions import resource_of
 from domain.durations import DAY_MICROS
 from domain.errors import InvalidInput, NoSuchEntity
 from domain.identities.account import ACTIVE
-from domain.identities.holders import attachable, attached
+from domain.identities.holders import attachable, attached, own_identity
 from domain.identities.identity import GROUP, POLICY, PREFIXES, ROLE, USER, Identity, ManagedPolicy
 from domain.identities.published import PUBLISHED
 from domain.policy.compile import CompiledStatement, identity_policy_statements
@@ -52,9 +52,7 @@ SERVICE_NAMES = {
 
 
 def _owner(access_key: str, account: str, world: World) -> Identity | None:
-    unique = world.directory.users_of.get(access_key)
-    found = None if unique is None else world.directory.identities[unique]
-    return found if found is not None and found.account == account else None
+    return own_identity(world.directory.users_of.get(access_key), account, world.directory)
 
 
 def access_to_last_used(request: Request, world: World) -> Sequence[Verdict]:

@@ -26,6 +26,7 @@ from domain.authorization.simulate import (
 from domain.authorization.verdict import Verdict
 from domain.commands.identity_permissions import resource_of
 from domain.errors import InvalidInput, LimitExceeded, MalformedPolicy, NoSuchEntity
+from domain.identities.holders import own_identity
 from domain.identities.identity import GROUP, ROLE, USER, Identity
 from domain.identities.published import AWS
 from domain.policy.check import check_policy
@@ -79,9 +80,7 @@ def access_on_source(request: Request, world: World) -> Sequence[Verdict]:
 
 
 def _held(arn: str, account: str, world: World) -> Identity | None:
-    unique = world.directory.by_arn.get(arn)
-    found = None if unique is None else world.directory.identities[unique]
-    return found if found is not None and found.account == account else None
+    return own_identity(world.directory.by_arn.get(arn), account, world.directory)
 
 
 def _source(request: Request, world: World) -> Identity:

@@ -1,7 +1,7 @@
-"""Batches of the log and the decisions as entries, in order within each partition, void records left out.
+"""Batches of entries from the topics, in order within each partition, without void records.
 
-Void is a record of `events` that the chain does not take, a value of another topic that this installation did not write, and
-a decision that is not the next of its lane: a copy of one that stands elsewhere.
+A record of `events` is void if it is not the chain's next. A value of another topic is void if this installation did not
+write it. A decision is void if it is not the next of its lane: then it is a copy.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from services.projector.store import ReadTo
 from services.settings import Settings
 
 GATHERING = (4_194_304, 100)
-"""Bytes that a fetch is to bring, and milliseconds that the broker gathers them for, while records come. Less than this comes in
-that time: a fetch and a transaction for every few calls would take more of the machine than answering them."""
+"""While records arrive: the bytes that a fetch should bring, and the milliseconds that the broker waits for them. Fewer
+bytes than that arrive in this time, so it limits the rate: a fetch and a transaction for every few calls would cost more
+than the calls."""
 IDLE = (1, FETCH_WAIT_MS)
-"""The same while none come: the first is brought at once, and the broker is asked twice a second and not ten times."""
+"""The same while no records arrive: the first one is fetched at once, and the broker is asked twice a second, not ten times."""
 
 
 @dataclass(slots=True)
@@ -71,8 +72,8 @@ class EntryFeed:
     async def open(self, start: ReadTo, now: Chain) -> None:
         """Begin where `start` says (at 0 where it does not name a partition).
 
-        `now` is the chain at the log's end or near it: other topics are read beside the log and not behind it, so what is
-        authentic there is told by what the log says now, and not by how far it was read here.
+        `now` is the chain at the log's end or near it: other topics are read at the same time as the log, so what is
+        authentic there follows from the whole log, and not from the part that was read here.
         """
         self._now = now
         consumer = AIOKafkaConsumer(
@@ -108,7 +109,7 @@ class EntryFeed:
             raise OutOfRange(str(fault)) from fault
         except KafkaError as fault:
             raise Unavailable(str(fault)) from fault
-        # aiokafka has no other way to change these: whatever sends the next fetch reads them.
+        # aiokafka has no other way to change these. The next fetch reads them.
         fetcher = self._consumer._fetcher
         fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = GATHERING if found else IDLE
         await self._keys.know_those_of(record.value or b"" for records in found.values() for record in records)
@@ -124,7 +125,7 @@ class EntryFeed:
             if records:
                 batch.reached.offsets[topic, partition.partition] = records[-1].offset + 1
         batch.reached.digest = self._chain.head
-        # As it is now: this goes on to the next records while the batch is written.
+        # A copy: the chain moves on to the next records while the batch is written.
         batch.reached.authority = authority_from(self._chain.authority.document())
         batch.reached.lanes = self._lanes.moved()
         for entry in batch.entries:

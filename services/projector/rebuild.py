@@ -1,4 +1,4 @@
-"""A projection built anew beside the live one, then put in its place by renaming: readers never see it half full."""
+"""A projection is rebuilt beside the live one and then takes its place by renaming, so readers never see it half full."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def rebuild_projection(
 ) -> int:
     """Returns the number of records it was built from. `progress(done, all)`.
 
-    Killed in the middle it leaves the live projection as it was; the next rebuild begins anew. Raises Unavailable.
+    If it is killed, the live projection stays as it was, and the next rebuild begins from the start. Raises Unavailable.
     """
     beside = f"{projection.schema}_beside"
     name = await log_name(settings, keys)
@@ -53,8 +53,8 @@ async def rebuild_projection(
 
 
 async def _swapped(settings: Settings, pool: Pool, projection: Projection, beside: str, ends: Ends = ends) -> bool:
-    """Swap, unless the live one has gone on in the meantime: then there is more to take in first. Of a live one whose positions
-    somebody changed, no more is asked for than the topics hold."""
+    """Swaps the two, unless the live projection has moved on in the meantime: then there is more to read first. Positions of
+    the live one beyond the end of a topic do not count; somebody else wrote those."""
     live = projection.schema
     held = {
         (topic, partition): end

@@ -1,11 +1,11 @@
 """Entries into Postgres: exactly once by position, in the transaction that moves the position.
 
-Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside
-it and a rename swaps them.
+Each projection has a schema of its own with its tables and its positions, so that a rebuild fills another schema beside it
+and a rename swaps them.
 
-Positions are under the key of records that is used now. Once it was rotated they are sealed anew with the next batch, and by the
-command that rotates (services/log_keys/rotation.py) before the log
-retires the former key: a start believes none under a retired key.
+Positions have a MAC under the current key of records. After a rotation they get a new one with the next batch, and from the
+command that rotates (services/log_keys/rotation.py) before the log retires the former key. A start believes no position
+under a retired key.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Partition = tuple[str, int]
 
 @dataclass(slots=True)
 class ReadTo:
-    """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what
-    was authentic behind it; and how far each lane of decisions was read, and up to which number it is anchored (after a batch: of
-    those that moved)."""
+    """How far the topics are read: the next offset of each partition, the digest of the last valid record of `events` and what is
+    authentic after it, how far each lane of decisions was read, and up to which number it is anchored. Of a batch: those lanes
+    that moved."""
 
     offsets: dict[Partition, int] = field(default_factory=dict)
     digest: str = ""
@@ -49,18 +49,18 @@ class ReadTo:
 
 @dataclass(slots=True)
 class Going:
-    """What a projection that folds goes on from, by its schema: the offset of `events` that its state is of, and the
-    state. It is only believed where the tables stand at the same offset."""
+    """What the projector remembers between batches. `states`: by schema, of a projection that folds, the offset of `events`
+    and the state there. The state is used only where the tables stand at the same offset."""
 
     states: dict[str, tuple[int, Any]] = field(default_factory=dict)
     known: InternedNames = field(default_factory=dict)
     seen: dict[str, dict[Partition, tuple[Any, ...]]] = field(default_factory=dict)
-    """By schema, the rows of positions as they were proved or written last."""
+    """By schema, the rows of positions that were proved or written last."""
 
 
 class ProjectionChanged(Exception):
-    """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: nothing in its tables would show
-    it, so it is filled anew whatever they say."""
+    """Somebody else wrote the positions of a projection, or rows that do not fit them. `anew`: the tables do not show it, so the
+    projection is rebuilt whatever they contain."""
 
     def __init__(self, projection: Projection, what: str, *, anew: bool = False) -> None:
         super().__init__(f"{projection.name}: {what}")
@@ -93,8 +93,8 @@ async def prepare(
     *,
     anew: bool = False,
 ) -> None:
-    """Make the tables where there are none. Those of another log (`name` is the log's id) or of another shape, those whose
-    positions Keytrail did not write, and all of them where `anew` says so, are thrown away first. `retired`: names of keys that
+    """Make the tables if they do not exist. Tables are first thrown away if they belong to another log (`name` is the log's
+    id), have another shape, have positions that Keytrail did not write, or if `anew` is True. `retired`: names of keys that
     the log has retired."""
     schema = schema or projection.schema
     tables = projection.table + _POSITIONS
@@ -108,13 +108,11 @@ async def prepare(
                     return
                 if await are_ours(connection, projection, keys, schema):
                     log.warning(
-                        "positions are under a key of records that was retired; the projection is filled anew",
+                        "positions are under a key of records that was retired; the projection is rebuilt",
                         projection=schema,
                     )
                 else:
-                    log.error(
-                        "positions were changed by somebody else; the projection is filled anew", projection=schema
-                    )
+                    log.error("positions were changed by somebody else; the projection is rebuilt", projection=schema)
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         await connection.execute(f"CREATE SCHEMA {schema}")
         await connection.execute(f"SET LOCAL search_path TO {schema}")
@@ -163,9 +161,9 @@ async def _prove(
     projection: Projection, keys: VaultKeyring, found: Mapping[str, Iterable[Any]], retired: Container[str]
 ) -> bool:
     if any(key_of_row(row["mac"]) not in keys for rows in found.values() for row in rows):
-        await keys.read_again()  # another process may have sealed them under a key that came meanwhile
+        await keys.read_again()  # another process may have used a key that is newer than ours
     return all(
-        # The MAC of a lane is as good for a position that has the worker's name as its topic.
+        # The MAC of a lane would also fit a position whose topic is the worker's name.
         (table != "positions" or row["topic"] in projection.topics)
         and key_of_row(row["mac"]) not in retired
         and keys.holds(row["mac"], POSITION, projection.name, *tuple(row)[:-1])
@@ -177,8 +175,8 @@ async def _prove(
 async def seal_anew(
     connection: Connection, projection: Projection, keys: VaultKeyring, schema: str, retired: Container[str]
 ) -> bool:
-    """Every position under the key that is used now, where all of them are ours. Else (False) they stay as they are, and the next
-    start finds them."""
+    """Gives each position a MAC under the current key, if all of them are ours. Otherwise it returns False and changes
+    nothing, and the next start finds them."""
     async with connection.transaction():
         await connection.execute(f"LOCK TABLE {schema}.positions IN SHARE ROW EXCLUSIVE MODE")
         found = await _rows(connection, schema)
@@ -198,7 +196,7 @@ def _with_macs(keys: Keyring, projection: Projection, rows: Iterable[tuple[Any, 
 
 
 async def positions(connection: Connection, schema: str) -> dict[Partition, int]:
-    """The next offset of each partition that was taken in from."""
+    """The next offset of each partition that was read."""
     rows = await connection.fetch(f"SELECT topic, partition, next FROM {schema}.positions")
     return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
@@ -206,7 +204,7 @@ async def positions(connection: Connection, schema: str) -> dict[Partition, int]
 async def reached(
     connection: Connection, projection: Projection, keys: VaultKeyring, retired: Container[str]
 ) -> ReadTo:
-    """How far a projection is. Raises Changed."""
+    """How far a projection is. Raises ProjectionChanged."""
     schema = projection.schema
     if not await are_ours(connection, projection, keys, schema, retired):
         raise ProjectionChanged(projection, "positions that Keytrail did not write")
@@ -230,10 +228,10 @@ async def take_in(
     schema: str | None = None,
     going: Going | None = None,
 ) -> int:
-    """Write what is new of `entries`, and move the positions to `to`. The number of entries written.
+    """Write the new ones of `entries`, and move the positions to `to`. Returns the number of entries written.
 
-    Entries below a stored position were written before, by a batch whose answer was lost: they are left out. Raises Changed
-    where somebody else wrote a position, or rows that this batch brings.
+    Entries below a stored position were written by an earlier batch whose answer was lost, and are left out. Raises
+    ProjectionChanged where somebody else wrote a position, or rows that this batch brings.
     """
     schema = schema or projection.schema
     going = going or Going()
@@ -241,10 +239,10 @@ async def take_in(
     wanted = {where: after for where, after in to.offsets.items() if where[0] in projection.topics}
     async with connection.transaction():
         await connection.execute(f"SET LOCAL search_path TO {schema}")
-        # The table and not its rows: there may be none yet, and a projector that was killed may still be committing.
+        # The table, since there may be no rows yet and a projector that was killed may still be committing.
         await connection.execute("LOCK TABLE positions IN SHARE ROW EXCLUSIVE MODE")
         rows = await connection.fetch(f"SELECT {_ROWS['positions'][0]}, mac FROM positions")
-        # A schema beside the live one was filled by this process, which may read of a rotation and its end in one batch.
+        # This process itself filled a schema beside the live one, and may read of a rotation and its end in one batch.
         retired = to.authority.retired if schema == projection.schema else ()
         seen = going.seen.get(schema, {})
         stored = await _proved(projection, keys, rows, seen, retired)
@@ -274,7 +272,7 @@ async def take_in(
             await connection.executemany(_MOVE_LANE, _with_macs(keys, projection, lanes))
             anchors = [(*name, number) for name, number in to.anchored.items()]
             await connection.executemany(_MOVE_ANCHOR, _with_macs(keys, projection, anchors))
-    # Only now, when all of it counts.
+    # Only now is the transaction committed.
     going.seen[schema] = seen | {(row[0], row[1]): row for row in [*map(tuple, rows), *written]}
     if projection.restore is not None:
         going.states[schema] = (max(stored.get((EVENTS, 0), 0), to.offsets.get((EVENTS, 0), 0)), state)
@@ -285,8 +283,8 @@ async def take_in(
 def require_onward(
     projection: Projection, stored: Mapping[Partition, int], seen: Mapping[Partition, tuple[Any, ...]]
 ) -> None:
-    """A position never goes back, nor away: one that somebody wrote down before and puts back is not believed while a process
-    remembers. Raises Changed."""
+    """A position never goes back and never disappears. A process remembers the last ones, so an old row that somebody puts
+    back is not believed. Raises ProjectionChanged."""
     if any(stored.get(where, 0) < row[2] for where, row in seen.items()):
         raise ProjectionChanged(projection, "positions went back", anew=True)
 
@@ -298,7 +296,7 @@ async def _proved(
     seen: Mapping[Partition, tuple[Any, ...]],
     retired: Container[str],
 ) -> dict[Partition, int]:
-    """The next offset of each partition, of rows that are as they were seen last or Keytrail's own. Raises Changed."""
+    """The next offset of each partition. The rows must be those seen last, or Keytrail's own. Raises ProjectionChanged."""
     stored = {(row["topic"], row["partition"]): row["next"] for row in rows}
     require_onward(projection, stored, seen)
     new = [row for row in rows if seen.get((row["topic"], row["partition"])) != tuple(row)]
@@ -323,7 +321,8 @@ _MOVE_ANCHOR = (
 
 
 async def _state(connection: Connection, projection: Projection, schema: str, after: int, going: Going) -> Any:
-    """The state of a projection that folds, as its tables have it; taken out, so that a batch that fails leaves none."""
+    """The state of a projection that folds, as its tables have it. It is removed from `going`, so that a batch that fails
+    leaves no wrong state."""
     if projection.restore is None:
         return None
     offset, state = going.states.pop(schema, (-1, None))

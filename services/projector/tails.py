@@ -1,7 +1,7 @@
-"""What an API worker that has ended left unanchored, anchored by the projector, which reads every decision.
+"""Anchors for decisions whose API worker has ended. The projector asks for them, since it reads every decision.
 
-A worker anchors its own decisions once a second. One that was killed cannot: once nothing more comes of one of its lanes,
-the projector asks the writer to anchor how far that lane reaches.
+A worker anchors its own decisions once a second. A worker that was killed cannot: once a lane brings no more records, the
+projector asks the writer to anchor how far the lane reaches.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ log = logger_of("projector")
 
 LOOK_EVERY = 1.0
 IDLE = 3.0
-"""Seconds without a record of a lane, and without its anchor, after which its worker counts as ended. One that was only slow
-goes on, and anchors what comes: an anchor never forbids the records behind it."""
+"""Seconds without a record of a lane and without its anchor, after which its worker counts as ended. A worker that was only slow
+continues and anchors its next records: an anchor does not forbid later records."""
 GOOD_FOR = 10_000_000
 
 

@@ -1,4 +1,4 @@
-"""The projector at work: every projection kept at the end of the log, and snapshots of the world on the way."""
+"""The projector at work: it keeps each projection at the end of the log, and takes snapshots of the world."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ async def log_name(settings: Settings, keys: VaultKeyring) -> str:
 
 
 async def project(settings: Settings, pool: Pool, partitions: int, keys: VaultKeyring) -> None:
-    """Follow for ever. Raises OutOfRange and Unreadable, which trying again does not mend."""
-    await keys.read_again()  # whoever stood by may have done so for weeks
+    """Follows for ever. Raises OutOfRange and Unreadable, which a new try would not cure."""
+    await keys.read_again()  # a standby may have waited for weeks
     name = await log_name(settings, keys)
     await origin.require(pool, name, topics.names(settings).events)
     observer = Observer(settings, keys, name, clock_of(settings))
@@ -73,19 +73,19 @@ async def _follow_for_ever(
             anew.clear()
             await _follow(settings, pool, partitions, keys, observer, going)
         except store.ProjectionChanged as fault:
-            log.error("a projection was changed by somebody else; it is filled anew", what=str(fault))
+            log.error("a projection was changed by somebody else; it is rebuilt", what=str(fault))
             anew.update([fault.schema] if fault.anew else [])
             going = store.Going()
             await asyncio.sleep(0.5)
         except INTERRUPTED as fault:
-            # Whatever was under way is settled by the positions, which are read again. They may not have gone back meanwhile.
+            # The positions show how far the interrupted batch came. They must not have gone back meanwhile.
             going = store.Going(seen=going.seen)
-            log.warning("projecting was interrupted; going on from the stored positions", reason=repr(fault))
+            log.warning("projecting was interrupted; continuing from the stored positions", reason=repr(fault))
             await asyncio.sleep(0.5)
 
 
 async def _prepare(settings: Settings, pool: Pool, keys: VaultKeyring, name: str, anew: Container[str]) -> None:
-    """`anew`: schemas to be filled anew whatever their tables say."""
+    """`anew`: schemas to rebuild whatever their tables contain."""
     rotated = len(keys.names()) > 1
     retired = (await chain_now(settings, pool, keys)).authority.retired if rotated else {}
     async with pool.acquire() as connection:
@@ -104,7 +104,7 @@ async def chain_now(settings: Settings, pool: Pool, keys: VaultKeyring) -> Chain
 
 
 async def _start(pool: Pool, keys: VaultKeyring, retired: Container[str], going: store.Going) -> ReadTo:
-    """Where to read from: the lowest position of any projection, and what belongs to it. Raises Changed."""
+    """Where to read from: the lowest position of any projection, and what belongs to it. Raises ProjectionChanged."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         stored = [
             (projection, await store.reached(connection, projection, keys, retired))
@@ -157,7 +157,7 @@ async def _follow(
 
 
 async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: store.Going, prefix: str = "") -> None:
-    """A batch into every projection that reads of it, each in a transaction of its own."""
+    """Writes a batch into each projection that reads its topics, each in a transaction of its own."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS.values():
             if any(topic in projection.topics for topic, _ in batch.reached.offsets):
@@ -166,8 +166,8 @@ async def take_in_all(pool: Pool, batch: Batch, keys: VaultKeyring, going: store
 
 
 async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> None:
-    """A snapshot of the world every so many records, so that a start folds a tail; and once the key of records was rotated, since
-    those under the former key are of no use any more."""
+    """Takes a snapshot of the world every so many records, so that a start folds only the last of them, and after each
+    rotation of the key of records, since snapshots under the former key are useless then."""
     events = KafkaTopic(settings, topics.names(settings).events)
     while True:
         try:
@@ -178,7 +178,7 @@ async def keep_snapshots(settings: Settings, pool: Pool, keys: VaultKeyring) -> 
                 while True:
                     for stored in await reader.read(1000):
                         await keyring.take(fold, stored, keys)
-                    # A snapshot takes as long as its keys: where there are many, it waits for more records.
+                    # A snapshot takes longer the more keys there are, so with many keys it waits for more records.
                     due = fold.next - kept >= max(SNAPSHOT_EVERY, len(fold.world.keys) // 4)
                     before, key = key, fold.chain.authority.key
                     if due or (before and before != key):

@@ -1,7 +1,7 @@
 """Who gained and who lost access between two moments: by which change, when, and whose change it was.
 
-The world goes forward from the first moment over the changes that could matter (of the key, of its aliases and grants, of
-anybody's identity or policy); after each, only those are asked again whom it could concern.
+The world moves forward from the first moment over the changes that could matter: those of the key, of its aliases and
+grants, and of identities and their policies. After each change, only the principals whom it could affect are asked again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from services.turns import Turn
 FETCHED = 2_000
 TOLD_EVERY = 0.25
 BEFORE = "before"
-"""In a row of who could before and can still, but otherwise: how they could."""
+"""In a row of somebody whose access changed but did not end: how they had access before."""
 OF_THE_CHANGE = ("position", "call_id", "principal", "access_key", "source", "operation", "summary")
 
 
@@ -44,7 +44,7 @@ class Standing:
     def __init__(self, world: World, key: str, action: str) -> None:
         self._world, self._key, self._action = world, key, action
         self.rows: dict[str, AccessRow] = {}
-        """By unique id, or by principal where there is none."""
+        """By unique id, or by principal without one."""
         self._turn = Turn()
 
     async def begin(self) -> None:
@@ -53,7 +53,7 @@ class Standing:
                 self.rows[name] = row
 
     async def take(self, event: object) -> dict[str, list[AccessRow]]:
-        """The event's effect: who gained, who lost, and who could and can still, but otherwise."""
+        """Applies the event. Returns who gained, who lost, and whose access changed but did not end."""
         world = self._world
         before = self._of_the_key()
         whom = set(concerned(event, world))
@@ -84,7 +84,7 @@ class Standing:
         return result
 
     def _of_the_key(self) -> object:
-        """Everything of the key that who could depends on; None where it is not there."""
+        """Everything of the key that access depends on; None where the key does not exist."""
         key = self._world.keys.get(self._key)
         if key is None:
             return None
@@ -113,7 +113,7 @@ class Standing:
 
 
 def concerned(event: object, world: World) -> Iterator[str]:
-    """Unique ids of whom an identity's event concerns, as the world is now."""
+    """Unique ids of those whom an identity's event concerns, as the world is now."""
     directory = world.directory
     for kind, name in touched(event, world):
         if kind == POLICY:
@@ -129,7 +129,7 @@ def concerned(event: object, world: World) -> Iterator[str]:
 
 
 def apply_within(event: object, world: World) -> None:
-    """The event's effect on a world of some keys: of an alias that moves to or from another, the part that is theirs."""
+    """Applies an event to a world of some keys. Of an alias that moves to or from another key, only their part."""
     match event:
         case events.AliasMoved(account, alias, key, previous) if key not in world.keys or previous not in world.keys:
             of_these = key in world.keys
@@ -141,15 +141,15 @@ def apply_within(event: object, world: World) -> None:
 
 
 def _means(row: AccessRow) -> object:
-    """A row but for the versions of what lets in: a policy put again unchanged changes nothing."""
+    """A row without policy versions: a policy that is put again unchanged changes nothing."""
     return orjson.dumps([[each["open"] for each in row["paths"]], row["unless"], row["for_sure"], row["kind"]])
 
 
 async def changes_of(
     log: AskedLog, world: World, keys: list[str], last: int, audience: Audience
 ) -> AsyncIterator[tuple[dict[str, Any], object]]:
-    """(what is told of it, event) of every change of these keys, or of an identity of the asking account, up to a position;
-    the world's position and time go along, its state is the caller's to take along."""
+    """(what may be shown of it, event) for each change of these keys, or of an identity of the asking account, up to a
+    position. It moves the world's position and time; the caller applies the event."""
     while True:
         rows = await changes.of_keys_and_people(log, world.position, last, keys, audience.account, FETCHED)
         for row in rows:
@@ -165,7 +165,7 @@ async def changes_of(
 
 
 def _named_in(event: Mapping[str, Any], world: World, audience: Audience) -> dict[str, str]:
-    """The ARNs of the asking account's own whom it changes; who is made by it has a name in its summary."""
+    """The ARNs of the asking account's identities that an event changes. One that it creates is named in its summary."""
     directory, found = world.directory, {}
     for id in ids_in(event):
         held = directory.identities.get(id) or directory.profiles.get(id)
@@ -181,7 +181,7 @@ async def who_between(
     """`{"change", "gained", "lost", "changed"}` for each change that let somebody in or kept somebody out, `{"position"}`
     now and then, and at last `{"result"}`: who gained and who lost from the first moment to the last.
 
-    `world` is that of the first moment, with the key and everybody, and is taken along.
+    `world` is that of the first moment, with the key and everybody. It is moved forward.
     """
     standing = Standing(world, key, action)
     await standing.begin()
@@ -190,7 +190,7 @@ async def who_between(
     async for change, event in changes_of(log, world, [key], last, audience):
         found = await standing.take(event)
         if change["principal"] == MET:
-            # A trail met somebody, or a key, from before it began: nobody gained anything by that.
+            # The trail added somebody, or a key, from before it began: nobody gained access by that.
             first.update({name: row for name, row in standing.rows.items() if row in found["gained"]})
         elif any(found.values()):
             count += 1
@@ -245,7 +245,7 @@ def _role_of(world: World, principal: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How somebody could do something; two are alike where their conditions are."""
+    """How somebody could do something. Two are equal if their conditions are."""
 
     conditions: bytes
     shown: dict[str, Any] = field(compare=False)

@@ -1,11 +1,12 @@
-"""Every change of who may do what, in a span: of key policies, grants, identities and what conditions read of them, each with
-who made it, and what it let in and took away.
+"""Each change of access in a span: of key policies, grants, identities and the attributes that conditions read, each with its
+author and with the access that it gave and took away.
 
-Each change is told from the two states around it, which the history has by an index: nothing is folded.
+A change is described from the states before and after it, which the history finds by an index: nothing is folded.
 
 - A key policy is compared by meaning, exactly, as `diff` does.
 - A grant gives what it says.
-- What an identity policy gives depends on each key's policy; it is told as the policy says it (`domain.policy.statement_set`).
+- What an identity policy gives depends on each key's policy, so it is described in the policy's own terms
+  (`domain.policy.statement_set`).
 - Tags and aliases let in whom conditions on them let in, which depends on the policies that have such conditions.
 """
 
@@ -57,11 +58,11 @@ from services.rendering import utc
 Aggregate = TypeVar("Aggregate")
 FETCHED = 500
 COMPARED = 500
-"""Pairs of policies whose difference is held."""
+"""Pairs of policies whose difference is remembered."""
 TOLD_EVERY = 50
-"""Changes after which it is told how far the answer is."""
+"""The number of changes between two reports of progress."""
 KIND = {row.name: row.access for row in CATALOGUE.values() if row.access}
-"""What bears on who may do what, by event."""
+"""The kinds of change of access, and their events."""
 WIRE = [f"{name}.v{version}" for name, newest in NEWEST.items() if name in KIND for version in range(1, newest + 1)]
 EMPTY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*"}]}'
 """A key policy that lets nobody in: a statement without Resource has no effect (#statement-without-action-or-resource)."""
@@ -74,7 +75,7 @@ OF_A_POLICY = (
 ByGroups = tuple[tuple[str, statement_set.PermissionsGiven], ...]
 """What is given and refused, by the ARN of the group whose policies say so."""
 OWN = ""
-"""Stands for the holder's own policies, or those that are told of."""
+"""Stands for the holder's own policies."""
 Compare = Callable[[Key, ComparedPolicy, ComparedPolicy], Awaitable[dict[str, Any]]]
 
 
@@ -107,7 +108,7 @@ class Reviewed:
         yield {"result": {"changes": count, "from": first, "to": last, "account": self._audience.account}}
 
     async def _change(self, row: Any, scope: Scope, last: int) -> dict[str, Any] | None:
-        if row["principal"] == MET:  # what a trail met from before it began was nobody's change
+        if row["principal"] == MET:  # what a trail added from before it began was nobody's change
             return None
         event = event_from({"type": row["event_type"], "data": orjson.loads(row["event"])})
         kind = KIND[row["event_type"].rpartition(".")[0]]
@@ -127,7 +128,7 @@ class Reviewed:
         }
 
     async def _named(self, key: str, position: int, last: int) -> dict[str, Any]:
-        """A key with the aliases that it had then, or had until then; one that had none yet, with those of the span's end."""
+        """A key with the aliases that it had then, or had just before; without any, those at the span's end."""
         for at in (position, position - 1, last):
             rows = await history.about(self._log, at, [key])
             if aliases := sorted(each.name for row in rows if isinstance(each := history.aggregate(row), Alias)):
@@ -184,7 +185,8 @@ class Reviewed:
         return told
 
     async def _difference(self, key: Key, old: ComparedPolicy, new: ComparedPolicy) -> dict[str, Any]:
-        """Most keys are made with the same policy: what was compared before is not compared again, unless it names the key."""
+        """Most keys are created with the same policy, so a pair that was compared is not compared again unless it names the
+        key."""
         sides = (old.side, new.side)
         if any("key/" in side.text for side in sides):
             return await self._compare(key, old, new)
@@ -240,7 +242,7 @@ class Reviewed:
         return (identity.arn,) if identity else ()
 
     def _credential(self, account: str, who: tuple[str, ...], access_key: str, *, on: bool) -> ChangeEffects:
-        """An access key lets nobody in that was not let in: it lets them sign."""
+        """An access key gives no access of its own: it lets its user sign."""
         return ChangeEffects(account, (), who, more={"credential": {"access_key": access_key, "may_sign": on}})
 
     async def _of_identity(self, event: Any, position: int) -> ChangeEffects | None:
@@ -360,8 +362,8 @@ class Reviewed:
 
 
 def _beside(effect: Mapping[str, Any], holds: ByGroups, *, made: bool) -> dict[str, Any]:
-    """What the holder's policies say of the same actions since, and those of its groups: what is refused of what came, and what
-    is left of what went."""
+    """What the other policies of the holder and of its groups say of the same actions: what they refuse of the access that
+    came, and what they still give of the access that went."""
     if made and effect["effect"] == statement_set.REFUSED:
         return {}
     shown = []

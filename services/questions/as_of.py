@@ -1,4 +1,4 @@
-"""A key or a principal as it was: everything of it and what decides over it, after one position of the log."""
+"""A key or a principal as it was after one position of the log, with the policies that decide its access."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def utc(micros: int) -> str:
 
 
 async def find_key(log: AskedLog, reference: str, account: str, region: str, moment: Moment) -> Any:
-    """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail's are
-    many). Raises KeyNotFound; AccessRefused for an ARN of another account, before anybody looks whether it is there."""
+    """The row of the key that an id, an ARN or an alias meant then; of any account where `account` is "" (a trail has several).
+    Raises KeyNotFound; for an ARN of another account AccessRefused, whether or not the key exists."""
     name, owner = reference, account
     arn = parse_arn(reference)
     if arn is not None and arn.service == "kms":
@@ -58,7 +58,7 @@ async def find_key(log: AskedLog, reference: str, account: str, region: str, mom
 
 
 async def _of_a_trail(log: AskedLog, moment: Moment, reference: str) -> str:
-    """The id of a trail's key, which an id that is the same in several Regions alone does not tell. Raises KeyNotFound."""
+    """The id of a trail's key. An id that exists in several Regions is not enough. Raises KeyNotFound."""
     name = id_of(reference)
     if not name.startswith(MULTI_REGION) or "@" in name:
         return name
@@ -94,8 +94,8 @@ async def show_key(log: AskedLog, row: Any, moment: Moment, audience: Audience) 
 
 
 async def show_principal(log: AskedLog, reference: str, moment: Moment, audience: Audience) -> Told:
-    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for whoever
-    is of another account."""
+    """A user, group or role by ARN or unique id, with the policies that apply to it. Raises NoSuchEntity, also for an
+    identity of another account."""
     name = canonical(reference)
     row = await history.by_arn(log, moment.position, name)
     if row is None:
@@ -108,7 +108,7 @@ async def show_principal(log: AskedLog, reference: str, moment: Moment, audience
 
 
 async def _identities(log: AskedLog, position: int, ids: Iterable[str], audience: Audience) -> list[dict[str, Any]]:
-    """Those of the asking account who were there, by ARN, each with its own policies and its groups'."""
+    """The asking account's identities among them, by ARN, each with its own policies and those of its groups."""
     held = [each for each in await _named(log, position, IDENTITY, ids) if audience.owns(each.account)]
     groups = await _named(log, position, IDENTITY, {name for each in held for name in each.groups})
     arns = {arn for each in (*held, *groups) for arn in (*each.attached, each.boundary) if arn}
@@ -150,8 +150,8 @@ def _key(key: Key) -> dict[str, Any]:
 
 
 def _not_of_a_trail(key: Key) -> dict[str, Any]:
-    """What a trail's key has only so that it can be a key: material, and of one that was there before the trail everything that
-    no record said since."""
+    """Members of a trail's key that are placeholders: its material, and for a key older than the trail whatever no record has
+    said since."""
     found: dict[str, Any] = {"materials": None, "current_material": None}
     if unseen.unseen_of(key.tags):
         told = _key(key)

@@ -1,7 +1,7 @@
-"""Logged decisions made again, every one of a span: grouped by what the evaluator reads, each group decided once.
+"""The logged decisions of a span, made again. They are grouped by what the evaluator reads, and each group is decided once.
 
-Decisions of one case (`domain.decisions.case`) at one state of what it reads are one decision. They are walked in the order
-of the positions that they were decided at (`seen`), while the world goes forward with them.
+Decisions of one case (`domain.decisions.case`) are one decision while what it reads stays the same. They are walked in the
+order of the positions that they were made at (`seen`), and the world moves forward with them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from services.questions.replay import Replay
 from services.turns import Turn
 
 CASES = 10_000
-"""How many cases are held with what they came out as."""
+"""How many cases are remembered with their results."""
 FETCHED = 5_000
 
 
 @dataclass(slots=True)
 class DecidedAgain:
-    """`calls` decisions at positions from `seen` to `until`, of one case; `again` is what they come out as now."""
+    """`calls` decisions at positions from `seen` to `until`, of one case; `again` is their result now."""
 
     seen: int
     until: int
@@ -45,7 +45,7 @@ class DecidedAgain:
 
 @dataclass(slots=True)
 class _Held:
-    """A case, and what it came out as while what it read stays as it is."""
+    """A case and its result, which holds while what it read stays the same."""
 
     case: dict[str, Any]
     again: Again | None = None
@@ -54,7 +54,7 @@ class _Held:
 
 
 class Deciding:
-    """`put` puts a draft into the world each time that it went on; by itself it changes nothing."""
+    """`put` puts a draft into the world after each move; without one, nothing is changed."""
 
     def __init__(self, log: AskedLog, replay: Replay, put: Callable[[World], None] | None = None) -> None:
         self._log = log
@@ -114,7 +114,7 @@ class Deciding:
             )
 
     def _known(self, held: _Held) -> Again | None:
-        """What the case came out as, if it would come out so again: everything that it read is the same object still."""
+        """The case's result, if it still holds: everything that it read is still the same object."""
         if held.again is None:
             return None
         if held.stands == self._steps:
@@ -122,7 +122,7 @@ class Deciding:
         world = self._replay.world
         if held.changes != world.directory.changes:
             return None
-        for resource in held.again.read:  # a role is of the directory, whose changes were compared
+        for resource in held.again.read:  # a role belongs to the directory, whose changes were compared above
             key = world.keys.get(resource.arn.partition(":key/")[2])
             if ":key/" in resource.arn and (key is None or world.resource(key) is not resource):
                 return None

@@ -24,7 +24,7 @@ from services.questions.touched_calls import touched_by
 
 class Draft(Protocol):
     def put(self, world: World) -> None:
-        """The draft into the world, once more after each change of it."""
+        """Puts the draft into the world. Called again after each change of the world."""
         ...
 
     def whose(self) -> Whose:
@@ -32,17 +32,17 @@ class Draft(Protocol):
         ...
 
     async def touched(self, log: AskedLog, first: int, last: int) -> Touched | None:
-        """Whose calls at these positions it can change, where that is told apart."""
+        """Which calls at these positions it can change; None where that is not worked out."""
         ...
 
     async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
-        """The positions at which something changed that such decisions could read; None where that may be anything."""
+        """The positions at which something changed that such decisions could read; None where they could read anything."""
         ...
 
 
 @dataclass(slots=True)
 class KeyPolicyDraft:
-    """Another policy of one key, in force all the time. Raises MalformedPolicy, LimitExceeded."""
+    """Another policy for one key, in force during the whole span. Raises MalformedPolicy, LimitExceeded."""
 
     key: Key
     text: str
@@ -58,8 +58,8 @@ class KeyPolicyDraft:
         try:
             principals = principals_of(parse_policy(self.text, KEY), world, self.key.account)
         except MalformedPolicy:
-            principals = {}  # somebody whom it names was not there yet: nobody is meant by that name
-        # The same object while the key stays as it is: what was worked out of it holds.
+            principals = {}  # a principal that it names did not exist yet, so the name means nobody
+        # The same object while the key stays the same, so that what was derived from it holds.
         self._put = with_policy(held, self.text, held.policy_version, principals)
         world.replace_key(self._put)
 
@@ -79,7 +79,7 @@ class KeyPolicyDraft:
 
 @dataclass(slots=True)
 class RevokedGrant:
-    """One grant of a key less."""
+    """A key without one of its grants."""
 
     key: Key
     grant: str
@@ -109,7 +109,7 @@ class RevokedGrant:
 
 @dataclass(slots=True)
 class IdentityPolicyDraft:
-    """Another inline policy of a user, group or role, or one more. Raises MalformedPolicy, LimitExceeded."""
+    """Another inline policy for a user, group or role, or an additional one. Raises MalformedPolicy, LimitExceeded."""
 
     identity: Identity
     name: str
@@ -130,7 +130,7 @@ class IdentityPolicyDraft:
     def whose(self) -> Whose:
         arn = parse_arn(self.identity.arn)
         assert arn is not None, "an identity's ARN is one"
-        if self.identity.kind == GROUP:  # its members, whoever they were then
+        if self.identity.kind == GROUP:  # its members changed over time, so the whole account counts
             return CallsOfAccount(arn.account)
         return CallsOfPrincipal(self.identity.arn, f"arn:aws:sts::{arn.account}:assumed-role/{self.identity.name}/")
 
@@ -138,7 +138,7 @@ class IdentityPolicyDraft:
         return None
 
     async def epochs(self, log: AskedLog, after: int, last: int) -> tuple[int, ...] | None:
-        return None  # the decisions are of any key
+        return None  # the decisions may concern any key
 
 
 async def _epochs_of(key: Key, log: AskedLog, after: int, last: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What came of one change: its effects, whom and what it concerns, and whether that is what was asked about."""
+"""What one change did: its effects, the principals and resources that it concerns, and whether the question asks about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Effect = dict[str, Any]
 
 @dataclass(slots=True)
 class ChangeEffects:
-    """What came of one change. `accounts` are whose it is; `keys` and `about` (ARNs) what it concerns."""
+    """What one change did. `accounts` own it; `keys` and `about` (ARNs) are what it concerns."""
 
     account: str = ""
     keys: tuple[str, ...] = ()
@@ -46,8 +46,8 @@ def unseen_in(effect: Mapping[str, Any]) -> str:
 
 
 def put(told: ChangeEffects, effect: Effect) -> None:
-    """A Deny that came takes away, and one that went gives back. What was never seen does neither: that it is not known is
-    told once."""
+    """A new Deny takes access away, and a removed Deny gives it back. A statement that stands for what was never seen does
+    neither; that it is unknown is said once."""
     if what := unseen_in(effect):
         words = f"{what}, {unseen.NEVER}"
         told.unknown += [words] if words not in told.unknown else []
@@ -57,7 +57,7 @@ def put(told: ChangeEffects, effect: Effect) -> None:
 
 
 def statement(effect: Mapping[str, Any], who: tuple[str, ...], *, made: bool) -> Effect:
-    """A statement that came or went."""
+    """A statement that was added or removed."""
     word = GIVES if effect["effect"] == statement_set.GIVEN else REFUSES
     shown = {name: value for name, value in effect.items() if name not in ("effect", "who")}
     states = (NOT_GIVEN, word) if made else (word, NOT_GIVEN)
@@ -99,7 +99,7 @@ def _is_of_keys(effect: Mapping[str, Any]) -> bool:
 
 
 def _means(shown: Mapping[str, Any], principal: str) -> bool:
-    """Whether a principal as it is told is this one, or all of its kind."""
+    """Whether a principal, as shown, is this one or a group that includes it."""
     arn = parse_arn(principal)
     if "principal" in shown:
         return bool(shown["principal"] in (principal, "*"))

@@ -1,4 +1,4 @@
-"""Calls that come out otherwise under a draft, gathered by who called, what for and what decides now, and told as they are found.
+"""Calls that a draft would answer differently, grouped by caller, operation, effect and decider, and reported as they are found.
 
 `questions/what_if.py` weighs the calls of our own log, `trails/what_if.py` those of a trail.
 """
@@ -31,8 +31,8 @@ class Flip(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """How calls come out otherwise. `flip` is None where nothing can be said but that it is not known. `shown`: what is shown of
-    the first calls of a flip beside their number and times."""
+    """What a draft does to calls. `flip` is None where the effect is unknown and nothing more can be said. `shown`: what the
+    group of these calls shows beside their number and times."""
 
     flip: Flip | None
     shown: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Otherwise:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """The calls of one case at the positions from `seen` to `until`. `otherwise` is None where they come out as they did.
+    """The calls of one case at the positions from `seen` to `until`. `otherwise` is None where the draft changes nothing.
 
     `through`: whatever was decided at positions up to it was weighed before this."""
 
@@ -80,7 +80,7 @@ async def told(
     log: AskedLog, weighed: AsyncIterator[Weighed], beside: CountBeside, last: int, total: int | None, *, calls: bool
 ) -> AsyncIterator[dict[str, Any]]:
     """`{"done", "of", "through", "result"}` now and then, the last with `end`; with `calls`, `{"flipped"}` for each call
-    that comes out otherwise. `total`: of how many calls, None where nobody has counted them."""
+    that comes out otherwise. `total` is the number of calls, None where they were not counted beforehand."""
     flips: dict[Flip, _Flipped] = {}
     done, unknown, reported, behind = 0, 0, time.monotonic(), -2
     async for each in weighed:
@@ -110,7 +110,7 @@ async def told(
 
 
 def _result(flips: Mapping[Flip, _Flipped], done: int, unknown: int) -> dict[str, Any]:
-    """`unknown`: calls of which a permission would be asked that never was, and those of unknown effect."""
+    """`unknown`: calls that would need a permission that was never checked, and calls of a trail whose effect is unknown."""
     groups = [
         {
             **flip._asdict(),

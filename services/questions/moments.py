@@ -1,4 +1,4 @@
-"""A time or a position, as people write them, to a position of the log."""
+"""Times and positions as people write them, turned into a position of the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from projections.log.schema import AskedLog
 from services.rendering import utc
 
 PATIENCE, LOOK_EVERY = 4.0, 0.02
-"""Seconds that a projection a moment behind is waited for, and between two looks at it."""
+"""Seconds to wait for a projection that is behind, and seconds between two looks at it."""
 
 
 class NoSuchMoment(Exception):
@@ -33,7 +33,7 @@ class Moment:
 
 
 def read_time(text: str) -> datetime:
-    """A time (RFC 3339). One before 1970, when there was no record anywhere, is 1970: days can be taken from it. Raises
+    """A time (RFC 3339). A time before 1970 counts as 1970, so that days can be subtracted from it. Raises
     ValueError."""
     try:
         return datetime.fromtimestamp(max(0, micros(text)) / 1_000_000, UTC)
@@ -56,9 +56,9 @@ def read_moment(text: str) -> tuple[int | None, datetime | None]:
 
 
 async def moment_of(log: AskedLog, text: str | None, end: int) -> Moment:
-    """The moment meant; now where nothing is said. `end` is the position that the log is known to have reached.
+    """The moment that `text` means; without a text, now. `end` is the position that the log is known to have reached.
 
-    The history is waited for where it is a little behind. Raises NoSuchMoment, Unavailable.
+    Waits for the history where it is a little behind. Raises NoSuchMoment, Unavailable.
     """
     position, at = (None, None) if not text else read_moment(text)
     if position is not None and position > end:

@@ -1,4 +1,4 @@
-"""Which of the names that there are somebody means, and which are near to what they wrote."""
+"""Which existing name somebody means, and which names are nearest to what they wrote."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def last(name: str) -> str:
 
 
 def meant(text: str, names: Iterable[str]) -> list[str]:
-    """Those that a text may stand for: the end of each, whatever the case, from a `/` or `:` on. bob is user/bob, user/bob is
+    """The names that a text may stand for: it is the end of each, in any case, from a `/` or `:` on. bob is user/bob, user/bob is
     arn:aws:iam::111122223333:user/bob."""
     folded = text.lower()
     ends = (f"/{folded}", f":{folded}")
@@ -24,7 +24,7 @@ def meant(text: str, names: Iterable[str]) -> list[str]:
 
 
 def nearest(text: str, names: Iterable[str]) -> list[str]:
-    """The names that are written nearly so, the nearest first: those that begin so, then by the letters that they share."""
+    """Names with a similar spelling, the nearest first: those that begin with the text, then by the letters that they share."""
     written = last(text).lower()
     by_end: dict[str, list[str]] = {}
     for name in names:
@@ -37,7 +37,7 @@ def nearest(text: str, names: Iterable[str]) -> list[str]:
 
 
 def in_words(found: Iterable[str], otherwise: str = "") -> str:
-    """A sentence with the nearest names, to stand behind the one that says what is not there."""
+    """A sentence with the nearest names, to follow the one that says what does not exist."""
     names = list(found)
     if not names:
         return f" {otherwise}" if otherwise else ""

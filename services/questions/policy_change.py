@@ -1,4 +1,4 @@
-"""What a change of a key's policy let in and kept out: two versions, moments or drafts, compared by what they mean."""
+"""What a change of a key's policy lets in and keeps out: two versions, moments or drafts, compared by their meaning."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from services.rendering import utc
 
 @dataclass(frozen=True, slots=True)
 class ComparedPolicy:
-    """A policy that is compared: a version of the key's, with who put it and when, or a draft."""
+    """A policy to compare: a version of the key's policy, with who put it and when, or a draft."""
 
     side: Side
     shown: dict[str, Any]
@@ -62,14 +62,14 @@ async def policy_in(log: AskedLog, key: Key, reference: str, end: int) -> Compar
 
 
 def draft(text: str, world: World | None, version: int, account: str) -> ComparedPolicy:
-    """`world` is None where nobody knows who is there. Raises MalformedPolicy, LimitExceeded."""
+    """`world` is None where it is not known which principals exist. Raises MalformedPolicy, LimitExceeded."""
     policy = check_policy(text, KEY_POLICY)
     ids = principals_of(policy, world, account) if world is not None else {}
     return ComparedPolicy(Side(text, own_principals(ids, account), version), {"draft": True})
 
 
 def difference(key: Key, old: ComparedPolicy, new: ComparedPolicy, more: list[str]) -> dict[str, Any]:
-    """`more` are the actions that are asked of keys beside those of KMS."""
+    """`more` are actions on keys beside those of KMS."""
     told = {"key_id": key.id, "from": old.shown, "to": new.shown}
     try:
         space = Space((old.side, new.side), key.account, [*KEY_ACTIONS, *more], key.arn, fixed=known_of(key))

@@ -1,6 +1,6 @@
-"""Recheck: every decision ever logged, decided again on the state that it was decided on, must come out as it is.
+"""Recheck: every logged decision is made again on the state that it was made on, and must come out the same.
 
-What does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides otherwise than it did.
+A decision that does not is a mismatch: the log was changed, the projections are wrong, or the evaluator decides differently now.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 SHOWN = 100
-"""Mismatches that are explained; all are counted."""
+"""The number of mismatches that are explained; all of them are counted."""
 TOLD_EVERY = 0.25
 
 
 @dataclass(slots=True)
 class OfEvaluator:
-    """What came of the decisions of one version of the evaluator."""
+    """How the decisions of one version of the evaluator came out."""
 
     decisions: int = 0
     cases: int = 0
@@ -103,7 +103,7 @@ async def recheck(still: Still, region: str, times: TimeBounds, audience: Audien
 
 
 def _gap(row: Any) -> dict[str, Any] | None:
-    """Records of a partition of `decisions` that are not there any more: nothing can be said of them."""
+    """Records of a partition of `decisions` that are missing, so that they cannot be rechecked."""
     missing = row["last"] + 1 - row["records"]
     if not missing:
         return None

@@ -1,6 +1,6 @@
-"""A world that goes forward over the log's events, as the projections keep them: the state at every position of a span.
+"""A world that moves forward over the log's events, as the projections keep them: the state at each position of a span.
 
-It begins at any position with what the history held then, so nothing is folded from zero but where the span begins there.
+It begins with what the history held at the first position, so nothing before the span is folded.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ AHEAD = 2_000
 
 
 class Replay:
-    """`world` is the state after `position`. Of one connection, which reads one state of the projections."""
+    """`world` is the state after its position. It reads one connection, which sees one state of the projections."""
 
     def __init__(self, log: AskedLog, world: World, last: int) -> None:
-        """`last`: the position after which nothing will be asked."""
+        """`last`: the last position that will be asked for."""
         self._log = log
         self.world = world
         self._last = last
@@ -39,7 +39,7 @@ class Replay:
         return cls(log, world, last)
 
     async def to(self, position: int) -> bool:
-        """Go forward; whether anything was changed on the way."""
+        """Move forward. Returns whether anything changed on the way."""
         changed = False
         world = self.world
         while True:

@@ -1,4 +1,4 @@
-"""One state of the projections, held still for as long as a question takes."""
+"""One state of the projections, which stays the same for as long as a question takes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Still:
 
 @asynccontextmanager
 async def still(settings: Settings) -> AsyncIterator[Still]:
-    """A connection of its own: a question over years may take minutes, and the pool's are for short ones.
+    """On a connection of its own: a question over years may take minutes, and the pool's connections are for short questions.
 
     Raises Unavailable.
     """

@@ -40,15 +40,15 @@ class Source:
         return await moment_of(self.log, text, self.end)
 
     async def began(self) -> datetime | None:
-        """When the record begins."""
+        """When the log begins."""
         return await (trails.first_call(self.log) if self.is_trail else history.begins(self.log))
 
     async def ended(self) -> datetime | None:
-        """When a trail's last record was written: nobody knows what was done after."""
+        """When a trail's last record was written. Nothing is known of the time after it."""
         return await trails.last_call(self.log)
 
     async def before_it_began(self, since: datetime | None) -> dict[str, str]:
-        """What an answer says where the record begins after the time that it was asked from."""
+        """What an answer adds where the log begins later than the time that was asked for."""
         began = None if since is None else await self.began()
         return {"began": utc(began)} if began is not None and since is not None and since < began else {}
 

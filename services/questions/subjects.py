@@ -1,4 +1,4 @@
-"""Whom a call changed: its event, and so its summary, has unique ids; whoever reads it knows people by their names."""
+"""The names of what a call changed. Its event and summary contain unique ids, but readers know people by their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.questions.source import Source
 SubjectRows = list[dict[str, Any]]
 MOVED = "identity.moved."
 NAMED_BY = ("id", "user", "group", "role")
-"""Members of an event's data that say by a unique id whom it changes (domain/log/identity_events.py)."""
+"""Members of an event's data that name by unique id what it changes (domain/log/identity_events.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ def changed(call: Mapping[str, Any]) -> SubjectChange:
 
 
 def ids_in(event: Mapping[str, Any]) -> list[str]:
-    """The unique ids of whom an event changes."""
+    """The unique ids of what an event changes."""
     return [id for name in NAMED_BY if isinstance(id := event.get(name), str) and UNIQUE_ID.fullmatch(id)]
 
 
 async def with_names(
     source: Source, calls: SubjectRows, with_aliases: Callable[[Source, SubjectRows], Awaitable[SubjectRows]]
 ) -> SubjectRows:
-    """Calls, with the aliases of their keys, and with the names of whatever their summaries give by an id: the ARN that an
-    identity or policy had then, the alias that a key has now."""
+    """Calls with the aliases of their keys, and with names for the ids in their summaries: the ARN that an identity or policy
+    had then, the alias that a key has now."""
     of = [changed(call) for call in calls]
     asked = {pair for its in of for pair in its.identities}
     arns = await history.arns_then(source.log, asked, source.audience.account) if asked else {}

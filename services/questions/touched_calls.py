@@ -1,7 +1,7 @@
-"""Whose calls a drafted key policy can change: proven by the sets of requests that it and the policies of then have apart.
+"""Whose calls a drafted key policy can change, proven by the sets of requests that it and the earlier policies answer
+differently.
 
-A call by nobody of these, or of another operation, is answered alike whatever else was so: it is counted, and need not be
-decided again.
+A call by another caller, or of another operation, has the same answer either way. It is counted and not decided again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from services.shares import QUESTIONS, breathe
 
 MOST_VERSIONS = 40
 MOST_STEPS = 20_000_000
-"""Beyond them every call is decided again."""
+"""Beyond either limit, every call is decided again."""
 
 
 @dataclass(slots=True)
 class _Differences:
-    """Who is answered otherwise, and for what. `anyone`: also callers that nobody names.
+    """Whose requests have another answer, and which. `anyone`: also callers whom no policy names.
 
     `principals` are ARNs, `sessions` what the ARNs of a role's sessions begin with."""
 
@@ -61,7 +61,7 @@ def _operation(action: str) -> str:
 
 
 async def touched_by(log: AskedLog, key: Key, draft: Side, first: int, last: int) -> Touched | None:
-    """What the draft can change of the key's calls at these positions; None where it is not told apart."""
+    """Which of the key's calls at these positions the draft can change; None where that is not worked out."""
     rows = await history.policies_between(log, key.id, first, last, MOST_VERSIONS + 1)
     sides = []
     for row in rows:

@@ -1,7 +1,7 @@
-"""Permissions that nobody used: what each statement and grant in force allows, and what it let in since a time.
+"""Unused permissions: what each statement and grant in force allows, and which calls it has let in since a time.
 
-A call counts for the statement that lets it in today: every call that was let in is decided again on the present, so that
-a statement keeps its use when the policy around it is replaced, and one that stands in the shadow of another has none.
+Every call that was let in is decided again on the present state, and counts for the statement that lets it in today. So a
+statement keeps its use when the policy around it is replaced, and a statement that another one covers has none.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PermissionName = tuple[str, str, str]
 
 
 def _name(by: Mapping[str, Any]) -> PermissionName:
-    """What a decider is known by, whatever its policy's version: (kind, policy or grant, index)."""
+    """The name of a statement or grant, which does not depend on its policy's version: (kind, policy or grant, index)."""
     return by.get("kind", ""), str(by.get("policy") or by.get("grant") or ""), str(by.get("index", ""))
 
 
@@ -60,8 +60,8 @@ Decide = Callable[[dict[str, Any], World, datetime], Iterable[Given]]
 
 
 def of_our_own(audience: Audience) -> Decide:
-    """How a case of our own log is decided today. A call of another account is decided on the side of the key alone, by what
-    the record says of its caller: what that account's policies say today, and whom it still has, is not told."""
+    """How a case of our own log is decided today. For a call of another account only the key's side is decided, by what the
+    record says of its caller: the policies and principals of that account are not looked at."""
     callers = Callers()
 
     def decide(case: dict[str, Any], world: World, last: datetime) -> Iterator[Given]:
@@ -113,7 +113,7 @@ def _count(use: Use, action: str, principal: str, row: Any) -> None:
 async def unused_of_key(
     log: AskedLog, world: World, key: Key, audience: Audience, times: UsePeriod, decide: Decide
 ) -> list[dict[str, Any]]:
-    """A row for every Allow statement of the key policy, and every grant, with what of it was used."""
+    """A row for each Allow statement of the key policy and each grant, with its use."""
     rows_of = await uses_of.let_in_with(log, key.id, key.arn, *times)
     uses = await _uses(log, world, rows_of, decide, audience)
     resource = world.resource(key)
@@ -167,7 +167,7 @@ def of_rules(rules: Iterable[CompiledStatement], uses: dict[PermissionName, Use]
 
 
 def _not_counted(rule: CompiledStatement, use: Use) -> list[str]:
-    """What a statement allows beside actions on keys, as it is written: of those no use is looked for."""
+    """What a statement allows beside actions on keys, as written. Their use is not looked for."""
     if rule.statement.not_action:
         return [f"everything but {', '.join(rule.statement.not_action)}"]
     beside = []
@@ -179,7 +179,7 @@ def _not_counted(rule: CompiledStatement, use: Use) -> list[str]:
 
 
 def _met(name: str, principals: Iterable[str]) -> bool:
-    """Whether one of those who called answers to a name in a Principal element."""
+    """Whether a caller matches a name in a Principal element."""
     arn = parse_arn(name)
     if arn is None or arn.resource == "root":
         return any(f"::{arn.account}:" in each or each == arn.account if arn else each in name for each in principals)

@@ -1,4 +1,4 @@
-"""What a draft would have done: every logged decision of a span that it could change, decided again at its own time."""
+"""What a draft would have done: each logged decision of a span that it could change is made again, at its own time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from services.questions.replay import Replay
 from services.questions.snapshot import Still
 
 ASK_MORE = frozenset({"ReEncrypt", "CreateAlias", "UpdateAlias", "DeleteAlias"})
-"""Operations that ask several permissions: where the first was denied, the rest were never asked."""
+"""Operations that need several permissions: where the first was denied, the others were never checked."""
 
 
 async def what_if(
@@ -32,12 +32,12 @@ async def what_if(
     *,
     calls: bool,
 ) -> AsyncIterator[dict[str, Any]]:
-    """What `flips.told` tells.
+    """The answer of `flips.told`.
 
-    Of calls across accounts only those count that the asking account is told of (`owners`), by what it is told of them:
-    whether another account would have let in a call that it refused is that account's to say, and counts as unknown.
+    Calls across accounts count if the asking account may see them, by what it may see of them. Whether the other account would
+    have allowed a call that it refused is unknown here.
 
-    With a `through` that was told as `after`, the same question goes on behind it, and the results add up.
+    A later question may give the last `through` as `after`: it continues there, and the results add up.
     """
     log, last = still.log, still.last
     span = DecisionSpan(-2 if after is None else after, last, times, draft.whose(), audience.account)
@@ -59,8 +59,7 @@ async def _nothing() -> AsyncIterator[Weighed]:
 
 
 def _beside(log: AskedLog, span: DecisionSpan, touched: Touched | None) -> CountBeside:
-    """Calls that the draft cannot change, as the sets of requests show that it and the policies of then have apart: they are
-    counted and not decided."""
+    """Counts the calls that the draft cannot change; they are not decided again."""
     if touched is None:
         return none_beside
     left = replace(span, outside=touched)
@@ -85,7 +84,7 @@ async def _weighed(
 
 
 def _before_the_epoch(epochs: Sequence[int], seen: int, begin: int) -> int:
-    """The last position before the epoch in which a decision was made."""
+    """The last position before the epoch that a decision belongs to."""
     number = bisect_right(epochs, seen)
     return epochs[number - 1] - 1 if number else begin
 

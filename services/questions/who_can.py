@@ -1,4 +1,4 @@
-"""Who could do what with a key, and with which keys somebody could do what: `policy_analysis.who_could` over a world."""
+"""Who could do what with a key, and with which keys somebody could do what: asked of a world."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ ASSUME = "sts:AssumeRole"
 
 
 def who_can(world: World, key: Key, action: str) -> list[AccessRow]:
-    """A row for everyone who could: the principals of this world by kind and ARN, then whom else policy and grants admit.
+    """A row for each principal that could: those of this world by kind and ARN, then others whom policy and grants admit.
 
-    The world is that of the asking account (all of them, of a trail): of another account it holds nobody, so a row says that
-    the account's own policies decide, and never what they say.
+    The world holds the asking account alone (a trail's holds every account). So a row about another account says that its own
+    policies decide, and never what they say.
     """
     found = (row_of(world, key, action, kind, caller) for kind, caller in everyone(world, key, action))
     return [row for row in found if row is not None]
 
 
 def everyone(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
-    """Every caller that is asked about: those of this world, then whom else policy and grants admit."""
+    """Every caller in question: those of this world, then others whom policy and grants admit."""
     yield from _hosted(world, world.resource(key))
     yield from outside(world, key, action)
 
 
 def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> AccessRow | None:
-    """None for a caller who could not."""
+    """None for a caller that could not."""
     reaches = action.removeprefix("kms:") in CROSS_ACCOUNT
     found = could(caller, action, world.resource(key), reaches=reaches)
     if not found.paths or _only_perhaps(key, caller, found):
@@ -52,7 +52,7 @@ def row_of(world: World, key: Key, action: str, kind: str, caller: Caller) -> Ac
 
 
 def _only_perhaps(key: Key, caller: Caller, found: Could) -> bool:
-    """Whether somebody of another account is there only because the key's policy was never seen, and may name anybody: that
+    """Whether somebody of another account is listed only because the key's policy was never seen and may name anybody. That
     is said once, of everyone."""
     return (
         caller.account not in ("", key.account)
@@ -68,7 +68,7 @@ def _told(found: Could) -> AccessRow:
 
 
 def _seen(path: AccessRow) -> AccessRow:
-    """A path in which nothing stands for a statement that was never seen: only whose policy it would be in."""
+    """A path without its unseen statement: it says only whose policy that would be in."""
     if any(each["key"] == unseen.KEY for each in path["open"]):
         for name in path.keys() & {"by", "delegation"}:
             path[name] = _statement(path[name])
@@ -111,7 +111,7 @@ def _named(resource: Resource) -> set[str]:
 
 
 def outside(world: World, key: Key, action: str) -> Iterator[tuple[str, Caller]]:
-    """Whom policy and grants name that is not of this world, and everyone where a statement says so."""
+    """Those whom policy and grants name and this world does not hold, and everyone where a statement says so."""
     resource = world.resource(key)
     for name in sorted(_written(world, key)):
         kind, _, rest = name.partition(":")
@@ -149,7 +149,7 @@ def _admits_everyone(resource: Resource, action: str) -> bool:
 
 
 def require_principal(world: World, principal: str, audience: Audience) -> None:
-    """Raises NoSuchEntity for a principal of the asking account that is not there; of another account nobody is told."""
+    """Raises NoSuchEntity for a principal of the asking account that is not there; of another account nothing is said."""
     if audience.owns(account_in(canonical(principal)) or audience.account):
         caller_for(world, principal)
 
@@ -183,8 +183,8 @@ def can_what(
 
 
 def assumable(world: World, principal: str, audience: Audience) -> list[AccessRow]:
-    """The roles of this world that a principal could assume, and by which paths: what they could it could as well, in a session
-    of theirs. Root can assume none (STS API reference, AssumeRole). Raises NoSuchEntity."""
+    """The roles of this world that a principal could assume, and by which paths: in a session it could do what they could.
+    The root user cannot assume a role (STS API reference, AssumeRole). Raises NoSuchEntity."""
     name = canonical(principal)
     account = account_in(name)
     own = audience.owns(account or audience.account)

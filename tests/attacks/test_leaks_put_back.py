@@ -95,7 +95,7 @@ def test_a_method_of_audience_that_withholds_nothing_is_found(method: str, monke
 @pytest.mark.soak
 def test_a_status_with_everybodys_keys_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     async def status(audit: AuditContext, request: Any) -> Told:
-        return Told({"keys": len(audit.present.world.keys)})
+        return Told({"keys": len(audit.live.world.keys)})
 
     monkeypatch.setitem(ENDPOINTS, "status", status)
     assert found()

@@ -19,7 +19,7 @@ LINES = [json.dumps({"offset": at, "value": b64encode(value).decode()}).encode()
 CALL = {"at": "2026-11-27T11:04:24.637054Z", "call_id": "c7836531-38ad-44b8-b161-2b406e620727", "effect": "allowed"}
 EMPTY = "holds no record"
 NO_CHAIN = "it has no chain, so nothing of it can be checked. Ask the operator for a file of `keytrail export-log`"
-NO_LINE = "is no line of an exported log"
+NO_LINE = "is not a line of an exported log"
 CUT = "ends in the middle of line"
 
 

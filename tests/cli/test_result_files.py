@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.cli.changes import BY_NAME as OF_CHANGES
-from services.cli.changes import Format as OfChanges
+from services.cli.changes import ChangeFormat as OfChanges
 from services.cli.main import COMMANDS
 from services.cli.result_files import BY_NAME, LOG_BY_NAME, asked_format, format_or_fail
 from services.exports.flat import csv_lines, write_parquet

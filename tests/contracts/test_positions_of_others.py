@@ -132,7 +132,7 @@ async def test_a_standby_goes_on_after_the_key_was_rotated(pool: Pool, capsys: p
     async with pool.acquire() as connection:
         assert await store.seal_anew(connection, DECISIONS, AFTER, S, ())
     assert await started(pool, standby, [OLD])
-    assert "filled anew" not in capsys.readouterr().out
+    assert "is rebuilt" not in capsys.readouterr().out
 
 
 async def test_positions_under_a_retired_key_are_distinguished_from_forged_ones(

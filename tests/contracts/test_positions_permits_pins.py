@@ -118,7 +118,7 @@ async def test_positions_under_a_retired_key_are_not_believed(
         await nothing_new(pool, AFTER, [OLD])
     assert await macs(pool) == {OLD, NEW}
     assert not await started(pool, AFTER, [OLD])
-    assert "filled anew" in capsys.readouterr().out
+    assert "is rebuilt" in capsys.readouterr().out
 
 
 async def test_a_permission_to_skip_under_the_former_key_permits_nothing(pool: Pool) -> None:

@@ -129,7 +129,7 @@ def test_a_backup_taken_while_calls_go_on_comes_back_whole(kept: Installation, t
     assert calling.failures == []
     assert file.stat().st_mode & 0o077 == 0
     assert counts["events"] > 10 < counts["decisions"]
-    assert "is there already" in kept.keytrail("backup", str(file), check=False).stderr
+    assert "exists already" in kept.keytrail("backup", str(file), check=False).stderr
     kept.caught_up()
     before, values = asyncio.run(rows(kept, counts["events"] - 1)), exported(kept, tmp_path / "before")
     secret = asyncio.run(_some_secret(kept, next(iter(found))))

@@ -361,7 +361,7 @@ def test_odd_forms_are_read_and_broken_records_kept_aside(
         assert each["records"] == sum(each[name] for name in COUNTED)
     assert (again["broken"], again["new"]) == (6, 0)
     done = installation.keytrail("import", "cloudtrail", str(tmp_path / "not.gz"), "--trail", trail, check=False)
-    assert (done.returncode, "Nothing of it could be read" in done.stderr) == (1, True)
+    assert (done.returncode, "None of it could be read" in done.stderr) == (1, True)
     assert len(found["changed_nothing"]) == 1
     calls = installation.answers("decisions", "--key", key_arn(5), "--trail", trail)
     assert [each["operation"] for each in calls] == [

@@ -129,7 +129,7 @@ CAN_WHAT = RouteRow(
 async def who_between(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     action = _action(audit, request)
     source, first, last, began = await two_moments(audit, request)
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         # The key may be newer than `last` where the whole span lies before the record.
         moments = [first, last, *([await source.moment(None)] if last is first else [])]
         row = await _first_row(audit, source, request.place("reference"), moments)

@@ -32,7 +32,7 @@ TELL_EVERY = 0.25
 
 async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     since, until = request.text("from") or request.text("since"), request.text("to")
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         began = await source.before_it_began(read_moment(since)[1]) if since else {}
         since = None if began else since
@@ -40,7 +40,7 @@ async def alert_scan(audit: AuditContext, request: AuditRequest) -> AsyncGenerat
         last = await source.moment(until)
     after, begin = (-1, ALWAYS) if first is None else (first.position, first.at)
     end = await time_of(source.log, until, "to") if until else FOR_EVER
-    judge = Judge(request.text("trail") or audit.present.world.log, alert_settings(audit.settings), source.region)
+    judge = Judge(request.text("trail") or audit.live.world.log, alert_settings(audit.settings), source.region)
     own = None if source.is_trail else accounts_of(audit, request)
     # Keytrail's own calls are recorded as the account KEYTRAIL's.
     owners = None if own is None else [each or KEYTRAIL for each in own]

@@ -34,7 +34,7 @@ UNIVERSE = sorted(f"kms:{name}" for name in KMS_ACTIONS)
 
 async def access_changes(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     """Raises WireError, AccessRefused."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         await source.moment(None)  # waits for the history
         first = await _before(source, request.text("from"), -1)
@@ -66,7 +66,7 @@ async def _changes(
             if "result" in each:
                 each |= began
                 if not source.is_trail:
-                    each["result"]["log"] = audit.present.world.log
+                    each["result"]["log"] = audit.live.world.log
             yield source.audience.own(source.account, each)
 
 
@@ -86,7 +86,7 @@ async def _before(source: Source, text: str | None, otherwise: int) -> int:
 
 async def _reached(audit: AuditContext, position: int) -> None:
     """Wait until the decisions hold the log so far: a caller reads what it has just changed. Raises WireError."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         try:
             async with asyncio.timeout(PATIENCE):
                 # The projector is another process: there is no event to wait for.
@@ -119,7 +119,7 @@ async def _scope_of_key(audit: AuditContext, request: AuditRequest, source: Sour
             await audit.keys.require_recorded(source, found, text)
         return Scope(key=found, key_arn="" if row is None else row["arn"] or "")
     try:
-        found, account = audit.present.world.once(audit.keys.written(text, source.account), source.account)
+        found, account = audit.live.world.once(audit.keys.written(text, source.account), source.account)
     except Refusal as fault:
         raise not_found(fault, audit.keys.near(text, source.account)) from None
     source.audience.require(account)

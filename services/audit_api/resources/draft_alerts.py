@@ -35,7 +35,7 @@ async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
     if not isinstance(text, str):
         raise invalid("policy must be the text of a key policy")
     key_id = await audit.keys.own_of_path(request)
-    world = audit.present.world
+    world = audit.live.world
     key = world.keys.get(key_id)
     if key is None:
         raise missing(f"The key {key_id} has been deleted.")
@@ -47,7 +47,7 @@ async def check_draft(audit: AuditContext, request: AuditRequest) -> Told:
         key_id, key.policy_version + 1, text, False, False, principals_of(policy, world, key.account)
     )
     at, settings = audit.clock.now(), alert_settings(audit.settings)
-    position, caller = audit.present.position + 1, request.caller
+    position, caller = audit.live.position + 1, request.caller
     past = await Past(audit.log).of(event, world.keys, position, at)
     change = Change(
         event, world, at, position, caller=caller.principal, account=caller.account, operation="PutKeyPolicy",

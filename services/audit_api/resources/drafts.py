@@ -36,7 +36,7 @@ WHAT_IF_BODY = (
 
 async def calls_under_draft(audit: AuditContext, request: AuditRequest) -> AsyncGenerator[Told, None]:
     body = document_in(request.body, WHAT_IF_BODY)
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         draft = await _draft(audit, request, source, body)
     # `since` is what earlier versions called it
@@ -109,7 +109,7 @@ def _of_policy(made: Callable[..., Draft], *given: Any) -> Draft:
 
 async def _identity(audit: AuditContext, source: Source, principal: str) -> Identity | None:
     if not source.is_trail:
-        directory = audit.present.world.directory
+        directory = audit.live.world.directory
         return directory.identities.get(directory.by_arn.get(principal, principal))
     row = await history.by_arn(source.log, source.end, principal)
     found = None if row is None else history.aggregate(row)

@@ -56,8 +56,8 @@ async def explain_request(audit: AuditContext, request: AuditRequest) -> Told:
         key=audit.keys.written(body.key, source.account),
     )
     origin = audit.permissions.origin(request.http)
-    async with fresh(audit.present):
-        world = await _world_then(audit, body, request.audience) if body.at else audit.present.world
+    async with fresh(audit.live):
+        world = await _world_then(audit, body, request.audience) if body.at else audit.live.world
     at = world.at if body.at else origin.at
     return body.explanation(world, request.audience, replace(origin, source="", agent="", at=at))
 
@@ -66,7 +66,7 @@ async def _world_then(audit: AuditContext, body: HypotheticalCall, audience: Aud
     """What the question needs of the asking account's world then: its people, and the key where it is its own. Raises
     NoSuchMoment, KeyNotFound."""
     region = audit.settings.region
-    moment = await moment_of(audit.log, body.at, audit.present.position)
+    moment = await moment_of(audit.log, body.at, audit.live.position)
     rows = []
     if audience.owns(account_in(body.key) or audience.account):
         rows.append(await find_key(audit.log, body.key, audience.account, region, moment))
@@ -195,10 +195,10 @@ EXPLAIN = RouteRow(
 
 async def explain_call(audit: AuditContext, request: AuditRequest) -> Told:
     """Raises WireError, AccessRefused."""
-    async with fresh(audit.present):
+    async with fresh(audit.live):
         source = await audit.sources.of(request)
         named = partial(with_names, source, with_aliases=audit.keys.with_aliases)
-        region, position = audit.settings.region, audit.present.position
+        region, position = audit.settings.region, audit.live.position
         return await explained(audit.log, region, request.audience, request.place("call"), position, named)
 
 

@@ -128,7 +128,7 @@ async def last_use(audit: AuditContext, request: AuditRequest) -> Told:
         key, arn = None, await uses.destination(source.log, key_id)
     else:
         key_id = await audit.keys.own_of_path(request)
-        key = audit.present.world.keys.get(key_id)
+        key = audit.live.world.keys.get(key_id)
         arn = key.arn if key is not None else ""
     rows = [_use(item(row), source.audience) for row in await uses.last_uses(source.log, key_id, arn)]
     used = {"key_id": key_id, "created_at": None if key is None else utc_of(key.created)}

@@ -70,7 +70,7 @@ async def _own_log(audit: AuditContext, request: AuditRequest, filters: CallFilt
             if len(rows) < AT_ONCE:
                 break
             after = (rows[-1]["at"], rows[-1]["origin"], rows[-1]["record"])
-        end = {"position": audit.present.position, "records": count}
+        end = {"position": audit.live.position, "records": count}
         more = await (await audit.sources.of(request)).before_it_began(filters.since)
     yield audience.own(audience.account, {"end": end, **more})
 

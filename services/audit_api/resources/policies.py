@@ -28,7 +28,7 @@ async def policy_difference(audit: AuditContext, request: AuditRequest) -> Told:
     texts = {name: text_in(body, name, DIFF_BODY) for name in ("from", "to", "from_policy", "to_policy")}
     if bool(texts["from"]) is bool(texts["from_policy"]) or (texts["to"] and texts["to_policy"]):
         raise invalid(DIFF_BODY)
-    async with audit.long_questions.place(request.account), fresh(audit.present):
+    async with audit.long_questions.place(request.account), fresh(audit.live):
         source = await audit.sources.of(request)
         key = await audit.keys.now(source, request.place("key"))
         old, new = [
@@ -47,7 +47,7 @@ async def _side(
         reference = reference or str(key.policy_version)
         return await policy_change.policy_in(source.log, key, reference, source.end)
     try:
-        return policy_change.draft(text, None if source.is_trail else audit.present.world, 0, key.account)
+        return policy_change.draft(text, None if source.is_trail else audit.live.world, 0, key.account)
     except Refusal as fault:
         raise invalid(f"{name}_policy: {fault.message}") from None
 

@@ -83,7 +83,7 @@ async def _meaning(audit: AuditContext, request: AuditRequest, source: Source, t
         if source.is_trail:
             names += nearest(text, await names_in(source))
         else:
-            names += nearest(text, [*audit.present.world.alias_names(source.account)[:MOST_NAMES]])
+            names += nearest(text, [*audit.live.world.alias_names(source.account)[:MOST_NAMES]])
         message = f"There is no key, alias, user, group, role or policy {text}.{in_words(names)}"
         raise missing(message) from None
 

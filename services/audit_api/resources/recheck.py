@@ -49,7 +49,7 @@ async def _raise_alert(audit: AuditContext, result: dict[str, Any]) -> None:
         f"{result['mismatches']} decisions come out otherwise; the first: {first['operation']} of "
         f"{first['principal']}, decided at @{first['seen']}"
     )
-    judge = Judge(audit.present.world.log, alert_settings(audit.settings), audit.present.world.region)
+    judge = Judge(audit.live.world.log, alert_settings(audit.settings), audit.live.world.region)
     await audit.publisher.publish(judge.of_health(Health(recheck_mismatch.RULE, where, audit.clock.now(), summary)))
 
 

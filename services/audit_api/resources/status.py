@@ -27,12 +27,12 @@ ASK_PATIENCE = 2.0
 async def status(audit: AuditContext, request: AuditRequest) -> Told:
     """Only the first account sees the whole installation, since sizes and the log's head reveal what other accounts do. Any other
     account sees where the log stands and what it has itself."""
-    present, account = audit.present, request.account
+    live, account = audit.live, request.account
     if not audit.is_host(request):
         own = {
-            "log": present.world.log,
-            "position": present.position,
-            "keys": len(present.world.key_ids(account)),
+            "log": live.world.log,
+            "position": live.position,
+            "keys": len(live.world.key_ids(account)),
             "accounts": [account],
         }
         return request.audience.own(account, own)
@@ -47,16 +47,16 @@ async def status(audit: AuditContext, request: AuditRequest) -> Told:
     decisions_end, alerts_end = await asyncio.gather(
         *(_ends(audit.settings, each) for each in (topics.decisions, topics.alerts))
     )
-    ends = {EVENTS: {0: present.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
+    ends = {EVENTS: {0: live.next}, DECISIONS: decisions_end, ALERTS: alerts_end}
     whole = {
-        "log": present.world.log,
-        "leader": present.world.writer,
-        "position": present.position,
-        "head": present.head,
-        "next_command": present.world.next_command,
-        "void_records": present.voids,
-        "keys": len(present.world.keys),
-        "accounts": sorted(present.world.accounts),
+        "log": live.world.log,
+        "leader": live.world.writer,
+        "position": live.position,
+        "head": live.head,
+        "next_command": live.world.next_command,
+        "void_records": live.voids,
+        "keys": len(live.world.keys),
+        "accounts": sorted(live.world.accounts),
         "projections": reached,
         "lag": {
             name: sum(
@@ -82,7 +82,7 @@ async def _judged(audit: AuditContext, decisions_end: dict[int, int]) -> dict[st
         f"decisions/{partition}": end - judged.get(f"decisions/{partition}", 0)
         for partition, end in decisions_end.items()
     }
-    return {"judged": judged, "lag": {"events/0": audit.present.next - judged.get("events/0", 0), **left}}
+    return {"judged": judged, "lag": {"events/0": audit.live.next - judged.get("events/0", 0), **left}}
 
 
 async def _ends(settings: Settings, topic: str) -> dict[int, int]:

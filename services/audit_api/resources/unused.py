@@ -78,10 +78,10 @@ async def _unused(
     decide = let_in_by if source.is_trail else of_our_own(source.audience)
     if key is not None:
         held = await audit.keys.now(source, key)
-        world = await world_now(audit.present, source, held.id)
+        world = await world_now(audit.live, source, held.id)
         rows = await unused_of_key(source.log, world, held, source.audience, times, decide)
         return rows, None, unseen.unseen_of(held.tags)
-    world = await world_now(audit.present, source, None)
+    world = await world_now(audit.live, source, None)
     unknown = unseen.IDENTITY if source.is_trail else ""
     if principal is not None:
         name = await audit.principals.principal(request, source, principal)
