@@ -1,4 +1,5 @@
-"""The indexes of a world hold what their docstrings say, after any history of keys, material, aliases, grants and calls."""
+"""After any history of keys, material, aliases, grants and calls, the indexes of a world hold what their docstrings
+say."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def _retirable(history: History, key: str) -> object:
 
 
 class LivelyHistory(History):
-    """A history in which material comes and goes too, and grants may be retired."""
+    """A history in which material is also removed, and grants are retired."""
 
     @property
     def steps(self) -> list[Callable[[History], object | None]]:
