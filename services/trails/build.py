@@ -1,9 +1,15 @@
-"""A trail's records to what is asked: its history, its calls in the order of time, and what explains each.
+"""From a trail's records to the tables that answer questions: its history, its calls in the order of time, and what explains
+each call.
 
-All of it is made anew of `records` after each import, so that late and out-of-order files give what one ordered import
-would: changes are folded in the order of time (in an export of our own log, in the log's; those of one second in an order that
-the service allows), then every call learns the position that it was decided at, then each distinct call is judged once on the
-state of that position. A call of a second with changes in it is judged on each state of that second.
+After each import everything is made again from `records`, so late files and files in any order give the same result as one
+ordered import. There are four steps:
+
+1. The changes are folded in the order of time. (An export of our own log has the log's order. Changes of one second come in
+   an order that the service allows.)
+2. Each call gets the position that it was decided at.
+3. Each distinct call is judged once on the state at its position. If changes happened in the call's own second, it is judged
+   on each state of that second.
+4. The new tables take the place of the old ones.
 """
 
 from __future__ import annotations
@@ -32,8 +38,8 @@ class Building:
         self._schema = f"{schema}_beside"
 
     async def build(self, progress: ImportProgress) -> dict[str, Any]:
-        """In one transaction, beside what is there and put in its place at the end: who asks meanwhile is answered from
-        that. The report."""
+        """Builds the tables in one transaction beside the old ones, which answer questions until the new ones take their place.
+        Returns the report."""
         with seldom():
             return await self._build(progress)
 
@@ -56,7 +62,7 @@ class Building:
         connection, kept, beside = self._connection, self._kept, self._schema
         await connection.execute(f"DROP SCHEMA IF EXISTS {beside} CASCADE; CREATE SCHEMA {beside}")
         await connection.execute(f"SET LOCAL search_path TO {beside}, {kept}, pg_temp")
-        # Sorting and joining by the hundred thousand: a small allowance would spill it all to disk.
+        # Hundreds of thousands of rows are sorted and joined: with less memory, all of it would spill to disk.
         await connection.execute(
             "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '128MB'; SET LOCAL default_statistics_target = 20"
         )

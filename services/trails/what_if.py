@@ -1,4 +1,5 @@
-"""What a draft would have done to a trail's calls, on what the trail knows: flipped, or not known and what is missing."""
+"""What a draft would have done to a trail's calls, by what the trail knows: they flip, or it is unknown and the answer says
+what is missing."""
 
 from __future__ import annotations
 
@@ -55,10 +56,10 @@ async def _weighed(log: AskedLog, draft: Draft, span: DecisionSpan) -> AsyncIter
 
 
 def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: datetime) -> Otherwise | None:
-    """What the draft makes of a call, where that is not what it was."""
+    """What the draft makes of a call, if it changes it."""
     error = case["error"]
     if error and error not in ACCESS_DENIED:
-        return None  # it was refused for another reason, and would be still
+        return None  # it was refused for another reason, and still would be
     evidence = None if error else evidence_in(case, as_it_was.world, at)
     was = again(case, as_it_was.world, at, evidence)
     now = again(case, drafted.world, at, evidence)
@@ -71,6 +72,6 @@ def _otherwise(case: dict[str, Any], as_it_was: Judging, drafted: Judging, at: d
 
 
 def _by(found: Judgement) -> str:
-    """Where nothing of the caller's own policies is known, the statement that leaves it to them stands for them."""
+    """The decider in words. If the caller's own policies are unknown, it is the statement that leaves the decision to them."""
     by = found.by
     return decider_in_words(by if {"rule", "grant", "policy"} & by.keys() else by.get("delegation", {}))

@@ -1,4 +1,5 @@
-"""The indexes of a world hold what their docstrings say, after any history of keys, material, aliases, grants and calls."""
+"""After any history of keys, material, aliases, grants and calls, the indexes of a world hold what their docstrings
+say."""
 
 from __future__ import annotations
 
@@ -70,7 +71,7 @@ def _held_by_someone(history: History) -> object | None:
 
 
 class LivelyHistory(History):
-    """A history in which material comes and goes too, grants may be retired, and identities have policies, keys and groups."""
+    """A history in which material is also removed, grants are retired, and identities get policies, keys and groups."""
 
     @property
     def steps(self) -> list[Callable[[History], object | None]]:
