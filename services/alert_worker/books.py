@@ -21,7 +21,7 @@ from domain.log.row_sets import Field, RowSet
 from services.adapters.keyring import VaultKeyring
 from services.adapters.postgres import Connection
 
-Partition = tuple[str, int]
+LogPartition = tuple[str, int]
 """(topic, partition): `events` or `decisions`, as the projections name them."""
 _ORIGIN = "SELECT log, era, mac FROM alerting.origin"
 
@@ -42,7 +42,7 @@ class Books:
         self.log = log
         self.era = era
         self.key = key or keys.newest
-        self.furthest: dict[Partition, int] = {}
+        self.furthest: dict[LogPartition, int] = {}
         """The most that was committed of each partition, as far as this process saw."""
         self._rows = RowSet(keys, COUNT)
         self._rows.under = self.key
@@ -112,14 +112,14 @@ class Books:
             raise RowsChanged(f"the position of {row['topic']}/{row['partition']} is not what Keytrail wrote")
         return self._rows.total(row["total"])
 
-    def saw(self, part: Partition, next: int, before: Mapping[Partition, int]) -> None:
+    def saw(self, part: LogPartition, next: int, before: Mapping[LogPartition, int]) -> None:
         """How far a partition is judged; `before` is what was known when Postgres was asked. Raises RowsChanged."""
         if next < before.get(part, 0):
             raise RowsChanged(f"the position of {part[0]}/{part[1]} went back from {before[part]} to {next}")
         if next > self.furthest.get(part, 0):
             self.furthest[part] = next
 
-    def committed(self, part: Partition, next: int) -> None:
+    def committed(self, part: LogPartition, next: int) -> None:
         """This process moved a partition on."""
         self.furthest[part] = next
 

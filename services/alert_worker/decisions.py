@@ -26,7 +26,7 @@ from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
-from services.alert_worker.tally import SourcedCandidate, Tally
+from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
 from services.settings import Settings
@@ -36,7 +36,7 @@ log = logger_of("alerts")
 READ = 500
 
 
-class DecisionStream:
+class JudgedDecisions:
     """`decisions` judged, partition by partition."""
 
     def __init__(
@@ -59,7 +59,7 @@ class DecisionStream:
         self._pool = pool
         self._judge = judge
         self._publisher = publisher
-        self._counter = Tally(pool, books, judge, publisher, ages)
+        self._counter = PartitionTally(pool, books, judge, publisher, ages)
         self._next: dict[int, int] = {}
         self._compared: set[int] = set()
         self._one_at_a_time = asyncio.Lock()

@@ -34,7 +34,7 @@ from services.alert_worker.key_ages import Ages
 from services.alert_worker.past import Past
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
-from services.alert_worker.tally import SourcedCandidate, Tally
+from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.alert_worker.unjudged import UnjudgedChanges
 from services.alert_worker.voids import Voids
 from services.logs import logger_of
@@ -53,7 +53,7 @@ SHARE = 1_000_000
 WINDOWS = 10_000
 
 
-class EventStream:
+class JudgedEvents:
     """One owner of one fold. What is told to it twice is judged once, and what it was not told it reads."""
 
     def __init__(
@@ -75,7 +75,7 @@ class EventStream:
         self._topic = KafkaTopic(settings, names(settings).events)
         self._fold: Fold | None = None
         self.ages = Ages(self._topic, books.keys, lambda: self._fold)
-        self._counter = Tally(pool, books, judge, publisher, self.ages)
+        self._counter = PartitionTally(pool, books, judge, publisher, self.ages)
         self._past = Past(AskedLog(pool), settings)
         self._skew: int | None = None
         self._candidates: list[SourcedCandidate] = []

@@ -21,7 +21,7 @@ from services.adapters.kafka import KafkaTopic, ends
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, proof, rotation, unjudged
-from services.alert_worker.books import Books, Partition, RowsChanged
+from services.alert_worker.books import Books, LogPartition, RowsChanged
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
 from services.logs import logger_of
@@ -41,7 +41,7 @@ KEY_OVERDUE = 900.0
 """Seconds after a rotation within which everything has to be sealed under the new key."""
 TELL_EVERY = 3600.0
 LAGS, PROOF, POLICY, KEY = "", "proof", "policy", "key"
-CatchUp = Callable[[Sequence[tuple[Partition, int]]], Awaitable[None]]
+CatchUp = Callable[[Sequence[tuple[LogPartition, int]]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class LagWatch:
         self._publisher = publisher
         self._catch_up = catch_up
         self._events = KafkaTopic(settings, names(settings).events)
-        self._left: dict[Partition, int] = {}
+        self._left: dict[LogPartition, int] = {}
         self._catching: asyncio.Future[None] | None = None
         self._proved = time.monotonic()
         self._short: set[int] = set()
@@ -136,7 +136,7 @@ class LagWatch:
         summary = f"{count} records are not judged, and some have not been for {least} s or more"
         await self._tell_while(LAGS, summary if count else "", least)
 
-    async def _look_at_ends(self, reached: Mapping[Partition, JudgedUpTo], found: Mapping[int, int]) -> None:
+    async def _look_at_ends(self, reached: Mapping[LogPartition, JudgedUpTo], found: Mapping[int, int]) -> None:
         """No partition of decisions ends before what was judged of it, at two looks in a row. Raises RowsChanged: what comes next
         would pass for judged."""
         short = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.log.row_sets import Field, added
 from services.adapters.postgres import Connection, Pool
-from services.alert_worker.books import Books, Partition, RowsChanged
+from services.alert_worker.books import Books, LogPartition, RowsChanged
 
 JUDGED_LATER, FORGOTTEN = ("judged-later", 0), ("forgotten", 0)
 """No partitions: the rows of those who take rows away beside the stream, for their sums."""
@@ -38,7 +38,7 @@ class LockedPosition:
 
     connection: Connection
     books: Books
-    part: Partition
+    part: LogPartition
     reached: JudgedUpTo
     total: int
     """The sum of what its records brought. Whoever writes a row adds the row's number, and `move` keeps it."""
@@ -65,14 +65,14 @@ UPDATE alerting.positions SET next = $3, digest = $4, skew = $5, total = $6, mac
 """
 
 
-def row_of(books: Books, part: Partition, to: JudgedUpTo, total: str) -> tuple[tuple[Any, ...], WrittenPosition]:
+def row_of(books: Books, part: LogPartition, to: JudgedUpTo, total: str) -> tuple[tuple[Any, ...], WrittenPosition]:
     fields = (*part, to.next, to.digest, to.skew, total)
     mac = books.mac(fields)
     return (*fields, mac), WrittenPosition(to, total, mac)
 
 
 async def passed(
-    pool: Pool, books: Books, part: Partition, was: WrittenPosition, to: JudgedUpTo
+    pool: Pool, books: Books, part: LogPartition, was: WrittenPosition, to: JudgedUpTo
 ) -> WrittenPosition | None:
     """Move a partition past records that brought no rows: one statement, where `locked` and `move` take a transaction of
     four. None, and nothing done, where its row is not as this process wrote it."""
@@ -85,11 +85,11 @@ _PASS = f"{_MOVE} AND (next, digest, total, mac) = ($8, $9, $10, $11)"  # consta
 
 
 def proved(
-    books: Books, rows: Iterable[Any], before: Mapping[Partition, int]
-) -> tuple[dict[Partition, JudgedUpTo], int]:
+    books: Books, rows: Iterable[Any], before: Mapping[LogPartition, int]
+) -> tuple[dict[LogPartition, JudgedUpTo], int]:
     """How far everything is judged, and the sum of the sums that the partitions keep. `before`: what was known when Postgres
     was asked. Raises RowsChanged."""
-    found: dict[Partition, JudgedUpTo] = {}
+    found: dict[LogPartition, JudgedUpTo] = {}
     kept = 0
     for row in rows:
         part = (row["topic"], row["partition"])
@@ -108,7 +108,7 @@ _POSITION = "topic, partition, next, digest, skew, total, mac"
 POSITIONS = f"SELECT {_POSITION} FROM alerting.positions"  # a constant
 
 
-async def reached(pool: Pool) -> dict[Partition, JudgedUpTo]:
+async def reached(pool: Pool) -> dict[LogPartition, JudgedUpTo]:
     """Every partition that was judged of, as it is written, for whoever only shows it."""
     rows = await pool.fetch("SELECT topic, partition, next, digest, skew FROM alerting.positions")
     return _of_log(
@@ -116,7 +116,7 @@ async def reached(pool: Pool) -> dict[Partition, JudgedUpTo]:
     )
 
 
-async def standing(pool: Pool, books: Books) -> dict[Partition, JudgedUpTo]:
+async def standing(pool: Pool, books: Books) -> dict[LogPartition, JudgedUpTo]:
     """Every partition that was judged of. Raises RowsChanged, JudgedElsewhere."""
     before, era = dict(books.furthest), books.era
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
@@ -125,16 +125,16 @@ async def standing(pool: Pool, books: Books) -> dict[Partition, JudgedUpTo]:
         return _of_log(proved(books, rows, before)[0])
 
 
-def _of_log(found: dict[Partition, JudgedUpTo]) -> dict[Partition, JudgedUpTo]:
+def _of_log(found: dict[LogPartition, JudgedUpTo]) -> dict[LogPartition, JudgedUpTo]:
     return {part: each for part, each in found.items() if part not in (JUDGED_LATER, FORGOTTEN)}
 
 
-async def believed(pool: Pool, books: Books, part: Partition) -> JudgedUpTo:
+async def believed(pool: Pool, books: Books, part: LogPartition) -> JudgedUpTo:
     """How far a partition is judged. Raises RowsChanged, JudgedElsewhere."""
     return (await standing(pool, books)).get(part, JudgedUpTo())
 
 
-async def locked(connection: Connection, books: Books, part: Partition) -> LockedPosition:
+async def locked(connection: Connection, books: Books, part: LogPartition) -> LockedPosition:
     """A partition's row, made where there was none. Raises RowsChanged; JudgedElsewhere where another worker has begun anew."""
     before = {part: books.furthest.get(part, 0)}
     row = await connection.fetchrow(_LOCKED, *part)

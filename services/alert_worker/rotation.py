@@ -13,7 +13,7 @@ from typing import Any
 
 from domain.log.row_sets import added
 from services.adapters.postgres import Connection, Pool
-from services.alert_worker.books import Books, Partition, RowsChanged
+from services.alert_worker.books import Books, LogPartition, RowsChanged
 from services.alert_worker.positions import POSITIONS, JudgedUpTo, proved, row_of
 from services.alert_worker.proof import every_row, require_same
 from services.alert_worker.schema import NAMED, ROWS, look_at_tables
@@ -92,7 +92,7 @@ async def _rows(connection: Connection, books: Books, anew: Books) -> tuple[int,
     return before, after
 
 
-async def _positions(connection: Connection, anew: Books, found: dict[Partition, JudgedUpTo], total: int) -> None:
+async def _positions(connection: Connection, anew: Books, found: dict[LogPartition, JudgedUpTo], total: int) -> None:
     """Only the sum of all their sums counts: the first keeps it. Raises RowsChanged."""
     for part, reached in found.items():
         fields, _ = row_of(anew, part, reached, anew.hidden(total))

@@ -11,7 +11,7 @@ from domain.alerts.engine.alert import Alert
 from domain.alerts.engine.judge import Candidate, Judge, Pair
 from services.adapters.postgres import Pool
 from services.alert_worker import positions
-from services.alert_worker.books import Books, JudgedElsewhere, Partition
+from services.alert_worker.books import Books, JudgedElsewhere, LogPartition
 from services.alert_worker.counts import Counts
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo, LockedPosition, WrittenPosition
@@ -21,7 +21,7 @@ SourcedCandidate = tuple[Candidate, int, Mapping[str, Any]]
 """With the time and the source of the record that it comes of."""
 
 
-class Tally:
+class PartitionTally:
     """Counts in Postgres; what is enough is on the topic before the transaction is committed."""
 
     def __init__(self, pool: Pool, books: Books, judge: Callable[[], Judge], publisher: Publisher, ages: Ages) -> None:
@@ -33,10 +33,10 @@ class Tally:
         # One stream's own: what a transaction has under way must not be taken for done when another's ends.
         self._counts = Counts()
         self._era = ""
-        self._written: dict[Partition, WrittenPosition] = {}
+        self._written: dict[LogPartition, WrittenPosition] = {}
 
     @asynccontextmanager
-    async def holding(self, part: Partition, first: int) -> AsyncIterator[HeldPartition]:
+    async def holding(self, part: LogPartition, first: int) -> AsyncIterator[HeldPartition]:
         """A partition that is judged up to `first`, which no other worker judges until this is over. What `HeldPartition` is told
         counts when it ends. Raises JudgedElsewhere where it is judged up to another place, RowsChanged, INTERRUPTED."""
         self._written.pop(part, None)
@@ -57,7 +57,12 @@ class Tally:
             self._keep(part, locked.written)
 
     async def passed(
-        self, part: Partition, first: int, to: JudgedUpTo, candidates: Sequence[SourcedCandidate], pairs: Sequence[Pair]
+        self,
+        part: LogPartition,
+        first: int,
+        to: JudgedUpTo,
+        candidates: Sequence[SourcedCandidate],
+        pairs: Sequence[Pair],
     ) -> bool:
         """Whether a partition that is judged up to `first` could be moved on at once, since these records change no count:
         nearly all of a busy hour are such. Where this says no, `holding` tells why. Raises INTERRUPTED."""
@@ -74,7 +79,7 @@ class Tally:
         self._keep(part, written)
         return True
 
-    def _keep(self, part: Partition, written: WrittenPosition) -> None:
+    def _keep(self, part: LogPartition, written: WrittenPosition) -> None:
         self._written[part] = written
         self._books.committed(part, written.reached.next)
 
@@ -108,7 +113,7 @@ class Tally:
 class HeldPartition:
     """A partition that one worker judges."""
 
-    counter: Tally
+    counter: PartitionTally
     locked: LockedPosition
 
     async def settle(

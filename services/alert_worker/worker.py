@@ -17,9 +17,9 @@ from projections.log.entry import EVENTS
 from services.adapters import alerts_file
 from services.adapters.postgres import INTERRUPTED, Pool
 from services.alert_worker import counts, rotation, takeover
-from services.alert_worker.books import Books, JudgedElsewhere, Partition, RowsChanged
-from services.alert_worker.decisions import DecisionStream
-from services.alert_worker.events import EventStream
+from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
+from services.alert_worker.decisions import JudgedDecisions
+from services.alert_worker.events import JudgedEvents
 from services.alert_worker.faust_app import app_of
 from services.alert_worker.lag import LagWatch
 from services.alert_worker.marks import Marking, Marks
@@ -82,8 +82,8 @@ class Worker:
         self._publisher = Publisher(settings, keys)
         self._voids = Voids()
         self._alerts = AlertsTopic(settings, keys, self._voids)
-        self._changes = EventStream(settings, pool, books, self._rules.judge, self._publisher, self._voids)
-        self._decisions = DecisionStream(
+        self._changes = JudgedEvents(settings, pool, books, self._rules.judge, self._publisher, self._voids)
+        self._decisions = JudgedDecisions(
             settings,
             pool,
             books,
@@ -199,7 +199,7 @@ class Worker:
         await self._watch.prove()
         await asyncio.sleep(pause_after_proof(time.monotonic() - began))
 
-    async def _catch_up(self, parts: Sequence[tuple[Partition, int]]) -> None:
+    async def _catch_up(self, parts: Sequence[tuple[LogPartition, int]]) -> None:
         """Nothing moved although something waits: Faust does not tell of it (its offset is ahead of ours, or the worker
         whose partition it is has gone), so it is read here. Beside the watch, which goes on telling of what waits."""
         for (topic, partition), end in parts:

@@ -18,12 +18,12 @@ from domain.alerts.rules.table import RULES
 from domain.alerts.settings import AlertSettings, RuleSettings
 from services.adapters.postgres import Pool
 from services.alert_worker import counts, positions, proof, takeover, unjudged
-from services.alert_worker.books import Books, JudgedElsewhere, Partition, RowsChanged
+from services.alert_worker.books import Books, JudgedElsewhere, LogPartition, RowsChanged
 from services.alert_worker.counts import Counts, WindowName
 from services.alert_worker.key_ages import Ages
 from services.alert_worker.positions import JudgedUpTo, LockedPosition
 from services.alert_worker.publisher import Publisher
-from services.alert_worker.tally import SourcedCandidate, Tally
+from services.alert_worker.tally import PartitionTally, SourcedCandidate
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
 from tests.faults.test_alerts import on_topic
@@ -54,7 +54,7 @@ def used(principal: str, key: str) -> Pair:
 
 
 @asynccontextmanager
-async def holding(pool: Pool, books: Books, part: Partition = ONE) -> AsyncIterator[LockedPosition]:
+async def holding(pool: Pool, books: Books, part: LogPartition = ONE) -> AsyncIterator[LockedPosition]:
     async with pool.acquire() as connection, connection.transaction():
         held = await positions.locked(connection, books, part)
         yield held
@@ -67,7 +67,7 @@ async def count(
     books: Books,
     found: Sequence[Candidate] = (),
     pairs: Sequence[Pair] = (),
-    part: Partition = ONE,
+    part: LogPartition = ONE,
 ) -> tuple[list[WindowName], list[Pair]]:
     """As a worker that remembers nothing."""
     async with holding(pool, books, part) as held:
@@ -109,7 +109,7 @@ async def test_a_key_that_a_table_makes_younger_is_as_old_as_the_log_says(
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
     ages = Ages(MemoryTopic(), process_keys(), lambda: fold)
-    counter = Tally(pool, books, lambda: judge, publisher, ages)
+    counter = PartitionTally(pool, books, lambda: judge, publisher, ages)
     pair = used(user, key.arn)
     pair.call.account, pair.call.at = "111122223333", key.created + 90 * 86_400 * 1_000_000
     async with counter.holding(ONE, 0) as held:
@@ -124,7 +124,7 @@ async def test_what_was_rolled_back_is_counted_again_whatever_ended_beside_it(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    events, decisions = (Tally(pool, books, lambda: judge, publisher, NO_AGES) for _ in range(2))
+    events, decisions = (PartitionTally(pool, books, lambda: judge, publisher, NO_AGES) for _ in range(2))
     found = root_used(judge, uuid4().hex)
     with pytest.raises(RuntimeError, match="lost"):
         async with events.holding(ONE, 0) as held:
@@ -330,7 +330,7 @@ async def test_records_that_change_no_count_move_their_partition_on(
     of_any_age = AlertSettings({"first-use": RuleSettings(numbers={"age": 0})})
     judge = Judge(Client(installation.data).get("/v1/status")["log"], of_any_age)
     publisher = Publisher(installation.settings, books.keys)
-    counter = Tally(pool, books, lambda: judge, publisher, NO_AGES)
+    counter = PartitionTally(pool, books, lambda: judge, publisher, NO_AGES)
     found, pair = root_used(judge, uuid4().hex), used(ALICE, KEY)
     assert not await counter.passed(ONE, 0, JudgedUpTo(1), found, [pair]), "nothing is known of them yet"
     async with counter.holding(ONE, 0) as held:
@@ -353,7 +353,7 @@ async def test_no_partition_moves_on_from_a_row_that_somebody_changed(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    counter = Tally(pool, books, lambda: judge, publisher, NO_AGES)
+    counter = PartitionTally(pool, books, lambda: judge, publisher, NO_AGES)
     await count(pool, books, part=("events", 0))
     async with counter.holding(ONE, 0) as held:
         await held.settle(JudgedUpTo(3))

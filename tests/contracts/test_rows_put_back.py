@@ -15,11 +15,11 @@ from services.adapters.postgres import Pool
 from services.adapters.topics import names
 from services.alert_worker import positions, takeover
 from services.alert_worker.books import Books, JudgedElsewhere, RowsChanged
-from services.alert_worker.decisions import DecisionStream
+from services.alert_worker.decisions import JudgedDecisions
 from services.alert_worker.marks import KafkaMarks, Marked, Marking
 from services.alert_worker.positions import JudgedUpTo
 from services.alert_worker.publisher import Publisher
-from services.alert_worker.tally import Tally
+from services.alert_worker.tally import PartitionTally
 from services.alert_worker.voids import Voids
 from services.cli.client import Client
 from tests.contracts.conftest import MemoryMarks
@@ -157,7 +157,7 @@ async def test_a_worker_goes_on_in_the_era_that_another_one_began(
 ) -> None:
     judge = Judge(Client(installation.data).get("/v1/status")["log"])
     publisher = Publisher(installation.settings, books.keys)
-    worker = Tally(pool, books, lambda: judge, publisher, NO_AGES)
+    worker = PartitionTally(pool, books, lambda: judge, publisher, NO_AGES)
     async with worker.holding(ONE, 0) as held:
         await held.settle(JudgedUpTo(5))
     await some(pool, books)
@@ -284,8 +284,8 @@ async def decisions(installation: Installation, pool: Pool, books: Books) -> Asy
     def current() -> Judge:
         return judge
 
-    def started() -> DecisionStream:
-        return DecisionStream(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
+    def started() -> JudgedDecisions:
+        return JudgedDecisions(installation.settings, pool, books, current, publisher, Voids(), authority, NO_AGES)
 
     yield started
     await publisher.close()

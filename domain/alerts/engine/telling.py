@@ -13,13 +13,13 @@ from typing import Any
 
 from domain.alerts.rules.table import RULES
 
-Shown = Mapping[str, Any]
+AlertDocument = Mapping[str, Any]
 OF_THE_SOURCE = ("by", "operation", "position", "from_version", "to_version")
 PLACEHOLDER = re.compile(r"alias/NAME|@POSITION|\bCALL_ID\b|\bKEY\b|\bV1\b|\bV2\b|\bARN\b|\bGRANT\b|\bROLE\b")
 COMMAND = re.compile(r"`([^`]+)`")
 
 
-def telling(alert: Shown) -> dict[str, Any]:
+def telling(alert: AlertDocument) -> dict[str, Any]:
     """An alert's further members, for every place that shows it: `by` and its kin, `call_id`, `means`, `do`, `references`,
     and `commands`, as a shell takes them."""
     source, rule = alert.get("source") or {}, RULES.get(str(alert["rule"]))
@@ -31,7 +31,7 @@ def telling(alert: Shown) -> dict[str, Any]:
     return told | {"commands": list(dict.fromkeys(_commands(alert, told)))}
 
 
-def filled(text: str, alert: Shown) -> str:
+def filled(text: str, alert: AlertDocument) -> str:
     """The text with what is known of the alert in the place of KEY, V1, V2, @POSITION and ARN, within its commands alone."""
     known = _known(alert)
 
@@ -41,7 +41,7 @@ def filled(text: str, alert: Shown) -> str:
     return COMMAND.sub(lambda command: f"`{PLACEHOLDER.sub(value, command[1])}`", text)
 
 
-def _known(alert: Shown) -> dict[str, str]:
+def _known(alert: AlertDocument) -> dict[str, str]:
     source = alert.get("source") or {}
     key = alert.get("key_id") or str(alert.get("key") or "").rpartition("/")[2]
     subject, by, position = str(alert.get("subject") or ""), source.get("by"), source.get("position")
@@ -61,7 +61,7 @@ def _known(alert: Shown) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _commands(alert: Shown, told: Shown) -> Iterator[str]:
+def _commands(alert: AlertDocument, told: AlertDocument) -> Iterator[str]:
     known = _known(alert)
     if told.get("call_id"):
         yield f"keytrail explain {shlex.quote(told['call_id'])}"
